@@ -1,0 +1,53 @@
+// Types of the packages that come without them. Untyped imports pass `deno check` as `any`, so
+// each one used is declared here; test/packages_test.ts checks that these types are in force.
+
+declare module "@std/assert" {
+  export function assert(value: unknown, message?: string): asserts value;
+  export function assertEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertNotEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertMatch(actual: string, expected: RegExp, message?: string): void;
+  export function assertStringIncludes(actual: string, expected: string, message?: string): void;
+  export function assertThrows(
+    run: () => unknown,
+    // deno-lint-ignore no-explicit-any -- any constructor of an error class
+    errorClass?: new (...args: any[]) => Error,
+    messageIncludes?: string,
+  ): unknown;
+  export function assertRejects(
+    run: () => Promise<unknown>,
+    // deno-lint-ignore no-explicit-any -- any constructor of an error class
+    errorClass?: new (...args: any[]) => Error,
+    messageIncludes?: string,
+  ): Promise<unknown>;
+}
+
+declare module "@std/cli/parse-args" {
+  export interface ParseArgsOptions {
+    readonly string?: readonly string[];
+    readonly boolean?: readonly string[];
+    readonly collect?: readonly string[];
+    readonly alias?: Readonly<Record<string, string>>;
+    readonly stopEarly?: boolean;
+    readonly "--"?: boolean;
+    readonly unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+  }
+  export interface ParsedArgs {
+    readonly _: readonly (string | number)[];
+    readonly [option: string]: unknown;
+  }
+  export function parseArgs(args: readonly string[], options?: ParseArgsOptions): ParsedArgs;
+}
+
+declare module "@std/encoding/base64" {
+  export function encodeBase64(data: Uint8Array | ArrayBuffer | string): string;
+  export function decodeBase64(text: string): Uint8Array<ArrayBuffer>;
+}
+
+declare module "@std/encoding/hex" {
+  export function encodeHex(data: Uint8Array | ArrayBuffer | string): string;
+  export function decodeHex(text: string): Uint8Array<ArrayBuffer>;
+}
+
+declare module "@std/toml/parse" {
+  export function parse(text: string): Record<string, unknown>;
+}
