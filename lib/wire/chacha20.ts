@@ -63,7 +63,7 @@ export class CipherKey {
     checkBounds(to, toAt, length, "a message");
     for (let i = 0; i < 4; i++) input[i] = CONSTANTS[i]!;
     input.set(this.#words, 4);
-    input[12] = counter;
+    input[12] = counter | 0;
     for (let i = 0; i < 3; i++) input[13 + i] = nonce.view.getInt32(nonceAt + 4 * i, true);
     while (length >= BLOCK_SIZE) {
       nextBlock();
@@ -126,21 +126,21 @@ function nextBlock(): void {
     c1 = (c1 + d2) | 0, b0 ^= c1, b0 = (b0 << 7) | (b0 >>> 25);
   }
   const { view } = keystream;
-  view.setInt32(0, a0 + j[0]!, true);
-  view.setInt32(4, a1 + j[1]!, true);
-  view.setInt32(8, a2 + j[2]!, true);
-  view.setInt32(12, a3 + j[3]!, true);
-  view.setInt32(16, b0 + j[4]!, true);
-  view.setInt32(20, b1 + j[5]!, true);
-  view.setInt32(24, b2 + j[6]!, true);
-  view.setInt32(28, b3 + j[7]!, true);
-  view.setInt32(32, c0 + j[8]!, true);
-  view.setInt32(36, c1 + j[9]!, true);
-  view.setInt32(40, c2 + j[10]!, true);
-  view.setInt32(44, c3 + j[11]!, true);
-  view.setInt32(48, d0 + j[12]!, true);
-  view.setInt32(52, d1 + j[13]!, true);
-  view.setInt32(56, d2 + j[14]!, true);
-  view.setInt32(60, d3 + j[15]!, true);
-  j[12] = j[12]! + 1;
+  view.setInt32(0, (a0 + j[0]!) | 0, true);
+  view.setInt32(4, (a1 + j[1]!) | 0, true);
+  view.setInt32(8, (a2 + j[2]!) | 0, true);
+  view.setInt32(12, (a3 + j[3]!) | 0, true);
+  view.setInt32(16, (b0 + j[4]!) | 0, true);
+  view.setInt32(20, (b1 + j[5]!) | 0, true);
+  view.setInt32(24, (b2 + j[6]!) | 0, true);
+  view.setInt32(28, (b3 + j[7]!) | 0, true);
+  view.setInt32(32, (c0 + j[8]!) | 0, true);
+  view.setInt32(36, (c1 + j[9]!) | 0, true);
+  view.setInt32(40, (c2 + j[10]!) | 0, true);
+  view.setInt32(44, (c3 + j[11]!) | 0, true);
+  view.setInt32(48, (d0 + j[12]!) | 0, true);
+  view.setInt32(52, (d1 + j[13]!) | 0, true);
+  view.setInt32(56, (d2 + j[14]!) | 0, true);
+  view.setInt32(60, (d3 + j[15]!) | 0, true);
+  j[12] = (j[12]! + 1) | 0;
 }
