@@ -1,0 +1,62 @@
+/**
+ * What the registry counts.
+ *
+ * @module
+ */
+
+/** Names of the counters, in the order in which they are printed. */
+export const COUNTER_NAMES = [
+  "received",
+  "answered",
+  "sent",
+  "registered",
+  "updated",
+  "expired",
+  "pushed-out",
+  "no-room",
+  "ipv6-source",
+  "drop-too-short",
+  "drop-too-long",
+  "drop-source-port-0",
+  "drop-unknown-group",
+  "drop-group-mismatch",
+  "drop-not-encrypted",
+  "drop-encrypted",
+  "drop-not-allowed",
+  "drop-bad-label",
+  "drop-outside-window",
+  "drop-replayed",
+  "drop-bad-mac",
+  "send-failed",
+] as const;
+
+/** A counter's name. */
+export type CounterName = typeof COUNTER_NAMES[number];
+
+const INDEX = new Map<string, number>(COUNTER_NAMES.map((name, i) => [name, i]));
+
+/** Counters by name, kept so that counting allocates nothing. */
+export class Counters {
+  readonly #values = new Float64Array(COUNTER_NAMES.length);
+
+  /** Counts `by` more. */
+  add(name: CounterName, by = 1): void {
+    const i = INDEX.get(name)!;
+    this.#values[i] = this.#values[i]! + by;
+  }
+
+  /** How often `name` was counted. */
+  get(name: CounterName): number {
+    return this.#values[INDEX.get(name)!]!;
+  }
+
+  /** All counters that are not 0, or that say how much work was done. */
+  snapshot(): Partial<Record<CounterName, number>> {
+    const shown: Partial<Record<CounterName, number>> = {};
+    for (const name of COUNTER_NAMES) {
+      const value = this.get(name);
+      if (value > 0 || name === "received" || name === "answered") shown[name] = value;
+    }
+    return shown;
+  }
+}

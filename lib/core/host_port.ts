@@ -1,0 +1,35 @@
+/**
+ * `HOST:PORT` as people write it, with an IPv6 address in brackets.
+ *
+ * @module
+ */
+
+/** A host (a name or an IP address, without brackets) and a UDP port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const FORM = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/;
+/** An IPv6 address without brackets has at least two colons, and so no port. */
+const BARE_IPV6 = /^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?$/;
+
+/**
+ * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
+ *
+ * @param defaultPort The port where none is written; undefined makes it required.
+ * @returns Undefined where the text is none of these.
+ */
+export function parseHostPort(text: string, defaultPort?: number): HostPort | undefined {
+  if (defaultPort !== undefined && BARE_IPV6.test(text)) return { host: text, port: defaultPort };
+  const match = FORM.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (match === null || host === undefined) return undefined;
+  const port = match[3] === undefined ? defaultPort : Number(match[3]);
+  return port === undefined || port > 0xffff ? undefined : { host, port };
+}
+
+/** The text of a host and a port. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

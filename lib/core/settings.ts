@@ -1,0 +1,91 @@
+/**
+ * The settings file: TOML text in, checked settings out.
+ *
+ * @module
+ */
+
+import { parse } from "@std/toml/parse";
+import {
+  choice,
+  cidr,
+  duration,
+  hostPort,
+  integer,
+  label,
+  list,
+  publicKey,
+  record,
+  table,
+  text,
+} from "./settings_reader.ts";
+
+/** The UDP port of the wgsig protocol. */
+export const DEFAULT_PORT = 1223;
+/** Where the group secret is looked for when nothing else is said. */
+export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
+/** The most peers a group can have. */
+export const MAX_PEERS = 100_000;
+const MAX_GROUP = 0xffff_ffff;
+const MAX_PORT = 0xffff;
+
+/** A group number. */
+export const groupNumber = integer(0, MAX_GROUP);
+/** Encryption at the server. */
+export const serveEncryption = choice("auto", "required", "off");
+/** Encryption at a client. */
+export const clientEncryption = choice("on", "off");
+
+const serve = table({
+  listen: list(hostPort()),
+  encryption: serveEncryption,
+  state: text,
+  "max-peers": integer(1, MAX_PEERS),
+  "max-answer": integer(1, MAX_PEERS),
+  "max-age": duration,
+  window: duration,
+  "log-format": choice("text", "json"),
+  "log-level": choice("quiet", "normal", "verbose"),
+  group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text })),
+});
+
+const sync = table({
+  servers: list(hostPort(DEFAULT_PORT)),
+  "secret-file": text,
+  group: groupNumber,
+  encryption: clientEncryption,
+  "public-key": publicKey,
+  "private-key-file": text,
+  address: list(cidr),
+  port: integer(0, MAX_PORT),
+  "max-age": duration,
+  timeout: duration,
+  "persistent-keepalive": integer(0, MAX_PORT),
+});
+
+const peer = table({
+  name: label,
+  "public-key": publicKey,
+  "allowed-ips": list(cidr),
+  "persistent-keepalive": integer(0, MAX_PORT),
+  "preshared-key-file": text,
+});
+
+const file = table({ serve, sync: record(sync), peer: list(peer) });
+
+/** What a settings file says. Every key may be missing. */
+export type Settings = ReturnType<typeof file>;
+/** The `[serve]` table. */
+export type ServeSettings = ReturnType<typeof serve>;
+/** A `[sync.INTERFACE]` table. */
+export type SyncSettings = ReturnType<typeof sync>;
+/** A `[[peer]]` table. */
+export type PeerSettings = ReturnType<typeof peer>;
+
+/**
+ * Reads a settings file's text.
+ *
+ * @throws {SyntaxError} Naming the line (where it is no TOML) or the key.
+ */
+export function parseSettings(toml: string): Settings {
+  return file(parse(toml), "");
+}

@@ -1,0 +1,112 @@
+/**
+ * The registry's state as a file, so that a restart forgets no peer and opens no replay window.
+ *
+ * ```
+ * "wgsigst1" | saved at, Unix seconds (f64) | groups (u32)
+ *   per group:  GROUP (u32) | peers (u32)
+ *     per peer, the one seen longest ago first:
+ *       record (50) | highest label (12) | age in seconds when saved (u32)
+ * CRC-32 of all before (u32)
+ * ```
+ *
+ * @module
+ */
+
+import { crc32 } from "../wire/crc32.ts";
+import { readAddress, RECORD_LABEL, RECORD_PORT, RECORD_SIZE } from "../wire/record.ts";
+import { LABEL_SIZE, readNanoseconds, readSeconds, writeLabel } from "../wire/tai64n.ts";
+import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { NONE } from "./peer_table.ts";
+import type { Now, Registry } from "./registry.ts";
+
+/** The largest state file that is read: 16 groups of 100 000 peers. */
+export const MAX_STATE_SIZE = 128 * 1024 * 1024;
+
+const MAGIC = "wgsigst1";
+const SAVED_AT = MAGIC.length;
+const GROUPS = SAVED_AT + 8;
+const HEADER_SIZE = GROUPS + 4;
+const GROUP_HEADER_SIZE = 8;
+const AGE = RECORD_SIZE + LABEL_SIZE;
+const PEER_SIZE = AGE + 4;
+const CRC_SIZE = 4;
+
+/** The bytes of a state file for what `registry` holds. */
+export function encodeState(registry: Registry, now: Now): Uint8Array {
+  let size = HEADER_SIZE + CRC_SIZE;
+  for (const { table } of registry.groups.values()) {
+    size += GROUP_HEADER_SIZE + table.count * PEER_SIZE;
+  }
+  const buffer = new WireBuffer(size);
+  const { view } = buffer;
+  for (let i = 0; i < MAGIC.length; i++) view.setUint8(i, MAGIC.charCodeAt(i));
+  view.setFloat64(SAVED_AT, now.unix);
+  view.setUint32(GROUPS, registry.groups.size);
+  let at = HEADER_SIZE;
+  for (const { id, table } of registry.groups.values()) {
+    view.setUint32(at, id);
+    view.setUint32(at + 4, table.count);
+    at += GROUP_HEADER_SIZE;
+    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
+      copyBytes(table.pages, table.recordAt(peer), buffer, at, RECORD_SIZE);
+      writeLabel(buffer, at + RECORD_SIZE, {
+        seconds: table.labelSeconds(peer),
+        nanoseconds: table.labelNanoseconds(peer),
+      });
+      view.setUint32(at + AGE, Math.max(0, now.mono - table.seenAt(peer)));
+      at += PEER_SIZE;
+    }
+  }
+  view.setUint32(at, crc32(buffer.bytes, 0, at));
+  return buffer.bytes;
+}
+
+/**
+ * Puts the peers of a state file into the groups of `registry` that it knows. Those that are no
+ * longer allowed, too old, or too many are left out.
+ *
+ * @returns How many peers were taken.
+ * @throws {SyntaxError} If the file is damaged. The registry is then as it was.
+ */
+export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): number {
+  const buffer = new WireBuffer(bytes);
+  const { view } = buffer;
+  const end = bytes.length - CRC_SIZE;
+  if (end < HEADER_SIZE) throw new SyntaxError("it is too short");
+  for (let i = 0; i < MAGIC.length; i++) {
+    if (bytes[i] !== MAGIC.charCodeAt(i)) throw new SyntaxError("it is no state file");
+  }
+  if (view.getUint32(end) !== crc32(bytes, 0, end)) throw new SyntaxError("its checksum is wrong");
+  const groups = view.getUint32(GROUPS);
+  let at = HEADER_SIZE;
+  for (let i = 0; i < groups; i++) {
+    if (at + GROUP_HEADER_SIZE > end) throw new SyntaxError("a group is cut off");
+    at += GROUP_HEADER_SIZE + view.getUint32(at + 4) * PEER_SIZE;
+  }
+  if (at !== end) throw new SyntaxError("its size is not what it says");
+
+  // A clock that was set back must not make records younger than they are.
+  const elapsed = Math.max(0, now.unix - view.getFloat64(SAVED_AT));
+  let taken = 0;
+  at = HEADER_SIZE;
+  for (let i = 0; i < groups; i++) {
+    const group = registry.groups.get(view.getUint32(at));
+    const peers = view.getUint32(at + 4);
+    at += GROUP_HEADER_SIZE;
+    for (let j = 0; j < peers; j++, at += PEER_SIZE) {
+      if (group === undefined || !group.allows(buffer, at)) continue;
+      if (group.table.find(buffer, at) !== NONE) continue;
+      const seconds = readSeconds(buffer, at + RECORD_SIZE);
+      if (Number.isNaN(seconds)) continue;
+      const seenAt = now.mono - elapsed - view.getUint32(at + AGE);
+      const peer = group.restorePeer(buffer, at, seenAt);
+      group.table.setEndpoint(peer, readAddress(buffer, at), view.getUint16(at + RECORD_PORT));
+      group.table.setLabel(peer, buffer, at + RECORD_LABEL);
+      const nanoseconds = readNanoseconds(buffer, at + RECORD_SIZE);
+      group.table.setHighestLabel(peer, seconds, nanoseconds);
+      taken++;
+    }
+  }
+  registry.expire(now);
+  return taken;
+}

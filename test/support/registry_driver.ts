@@ -1,0 +1,285 @@
+/**
+ * Drives a registry as a host would, and takes its answers apart with the slow twins.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { CounterName } from "../../lib/core/counters.ts";
+import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import { parseAddress } from "../../lib/core/ip_address.ts";
+import { KeySet } from "../../lib/core/key_set.ts";
+import { NonceSource, type RandomSource } from "../../lib/core/nonce_source.ts";
+import { formatKey } from "../../lib/core/peer_key.ts";
+import { type EncryptionPolicy, Registry } from "../../lib/core/registry.ts";
+import { type GroupOptions, RegistryGroup } from "../../lib/core/registry_group.ts";
+import { hex } from "./bytes.ts";
+import { countingRandom } from "./fake_random.ts";
+import {
+  twinDecodeResponse,
+  twinEnvelope,
+  twinOpen,
+  type TwinRecord,
+  type TwinRequest,
+  twinRequest,
+} from "./twins.ts";
+
+/** 2023-11-14 22:13:20 UTC. */
+export const T0 = 1_700_000_000;
+/** The secret of groups that name no other. */
+export const SECRET: Uint8Array = Uint8Array.from({ length: 32 }, (_, i) => 0x40 + i);
+
+const SEED = 0x1234_5678;
+
+/** Settings of a group; what is left out has the value that most tests want. */
+export interface DriverGroup {
+  readonly id?: number;
+  readonly secret?: Uint8Array;
+  readonly allowed?: readonly Uint8Array[];
+  readonly maxAge?: number;
+  readonly maxPeers?: number;
+  readonly maxAnswer?: number;
+}
+
+/** Settings of a driver. */
+export interface DriverOptions {
+  readonly encryption?: EncryptionPolicy;
+  readonly groups?: readonly DriverGroup[];
+  /** Where nonces come from; a source that never repeats itself if left out. */
+  readonly random?: RandomSource;
+}
+
+/** A datagram on its way to the registry. */
+export interface Sent {
+  readonly payload: Uint8Array;
+  /** `address port`, the address IPv4 or IPv6. */
+  readonly from?: string;
+}
+
+/** A request to make. */
+export interface Asked extends Partial<TwinRequest> {
+  readonly from?: string;
+  readonly secret?: Uint8Array;
+  /** Encrypts it; the number is its nonce. */
+  readonly sealed?: number;
+  /** SGROUP, where it is not GROUP. */
+  readonly envelopeGroup?: number;
+  /** Bytes after it. */
+  readonly padding?: Uint8Array;
+}
+
+/** An answer: its datagrams, their records in order. */
+export interface Answer {
+  readonly sealed: boolean;
+  /** Each datagram as it was sent. */
+  readonly datagrams: readonly Uint8Array[];
+  /** Each datagram decrypted. */
+  readonly plains: readonly Uint8Array[];
+  readonly records: readonly TwinRecord[];
+}
+
+/** A request's datagram. */
+export function requestOf(asked: Asked): Sent {
+  const secret = asked.secret ?? SECRET;
+  const group = asked.group ?? 0;
+  const plain = twinRequest({
+    id: asked.id ?? new Uint8Array(32).fill(1),
+    seconds: asked.seconds ?? T0,
+    nanoseconds: asked.nanoseconds ?? 0,
+    flags: asked.flags ?? 0,
+    group,
+  }, secret);
+  const payload = asked.sealed === undefined
+    ? plain
+    : twinEnvelope(plain, asked.envelopeGroup ?? group, nonceOf(asked.sealed), secret);
+  return {
+    payload: Uint8Array.from([...payload, ...asked.padding ?? []]),
+    ...(asked.from === undefined ? {} : { from: asked.from }),
+  };
+}
+
+function nonceOf(number: number): Uint8Array {
+  return Uint8Array.from({ length: 12 }, (_, i) => (number + 1) * (i + 17));
+}
+
+/** A record as text that can be compared: `ID address:port seconds.nanoseconds`. */
+export function recordText(record: TwinRecord): string {
+  const { id, address, port, seconds, nanoseconds } = record;
+  return `${formatKey(id)} ${address.join(".")}:${port} ${seconds}.${nanoseconds}`;
+}
+
+/** A registry with its clocks. */
+export class RegistryDriver {
+  readonly registry: Registry;
+  /** Seconds since 1970. */
+  unix = T0;
+  /** The monotonic clock. */
+  mono = 5000;
+  /** `new 0 ID` or `moved 0 ID`, with the group's number, as the observer was told. */
+  readonly changes: string[] = [];
+  /** Reasons and datagrams, as the observer was told. */
+  readonly drops: { readonly reason: CounterName; readonly i: number }[] = [];
+  /** Ciphertexts by secret and nonce, of all answers. */
+  readonly ciphertexts = new Map<string, string>();
+  readonly #batch = new DatagramBatch();
+  readonly #replies = new ReplyBatch();
+  readonly #nonces: NonceSource;
+  readonly #secrets = new Map<number, Uint8Array>();
+
+  constructor(options: DriverOptions = {}) {
+    this.#nonces = new NonceSource(options.random ?? countingRandom());
+    this.registry = new Registry({ encryption: options.encryption ?? "auto", window: 30 }, {
+      endpointChanged: (group, peer, isNew) => {
+        const at = group.table.recordAt(peer);
+        const id = formatKey(group.table.pages.bytes.slice(at, at + 32));
+        this.changes.push(`${isNew ? "new" : "moved"} ${group.id} ${id}`);
+      },
+      dropped: (reason, _batch, i) => this.drops.push({ reason, i }),
+    });
+    for (const group of options.groups ?? [{}]) this.addGroup(group);
+  }
+
+  /** Adds a group. */
+  addGroup(group: DriverGroup): RegistryGroup {
+    const options = groupOptions(group);
+    const { maxPeers = 1000, maxAnswer = 1000 } = group;
+    const added = new RegistryGroup(options, { maxPeers, maxAnswer, seed: SEED }, this.#nonces);
+    this.registry.setGroup(added);
+    this.#secrets.set(options.id, options.secret);
+    return added;
+  }
+
+  /** Changes the settings of a group. */
+  configureGroup(group: DriverGroup): void {
+    const options = groupOptions(group);
+    this.group(options.id).configure(options, this.mono);
+    this.#secrets.set(options.id, options.secret);
+  }
+
+  /** The group with this number. */
+  group(id = 0): RegistryGroup {
+    const group = this.registry.groups.get(id);
+    assert(group !== undefined, `no group ${id}`);
+    return group;
+  }
+
+  /** Lets both clocks go on. */
+  pass(seconds: number): void {
+    this.unix += seconds;
+    this.mono += seconds;
+  }
+
+  /** Sends one request and returns its answer. Its label is the server's time unless it says. */
+  ask(asked: Asked): Answer | undefined {
+    return this.send([requestOf({ seconds: Math.floor(this.unix), ...asked })])[0];
+  }
+
+  /** The reason for which a request is dropped; undefined if it is answered. */
+  reasonFor(asked: Asked | Sent): CounterName | undefined {
+    const before = this.drops.length;
+    const answer = "payload" in asked ? this.send([asked])[0] : this.ask(asked);
+    const reason = this.drops[before]?.reason;
+    assertEquals(answer === undefined, reason !== undefined);
+    return reason;
+  }
+
+  /** Sends a batch of datagrams and returns their answers, checked to be whole and valid. */
+  send(datagrams: readonly Sent[]): (Answer | undefined)[] {
+    const batch = this.#batch;
+    batch.count = datagrams.length;
+    datagrams.forEach(({ payload, from = "192.0.2.7 51820" }, i) => {
+      const [address, port] = from.split(" ");
+      batch.payloads.bytes.set(payload.subarray(0, SLOT_SIZE), i * SLOT_SIZE);
+      batch.lengths[i] = payload.length;
+      assert(parseAddress(address!, batch.sources, batch.sourceAt(i)), `bad address ${from}`);
+      batch.setSourcePort(i, Number(port));
+    });
+    this.registry.answer(batch, { unix: this.unix, mono: this.mono }, this.#replies);
+    const answers = new Array<Answer | undefined>(datagrams.length).fill(undefined);
+    for (let k = 0; k < this.#replies.count; k++) {
+      const to = this.#replies.to[k]!;
+      assertEquals(answers[to], undefined, "answered twice");
+      answers[to] = this.#takeApart(k, datagrams[to]!.payload);
+    }
+    return answers;
+  }
+
+  /** The texts of the records that a group holds, newest first, in its answers or not. */
+  held(id = 0): string[] {
+    const { table } = this.group(id);
+    const texts: string[] = [];
+    for (let peer = table.oldest; peer !== -1; peer = table.newerThan(peer)) {
+      const at = table.recordAt(peer);
+      const page = new Uint8Array(540);
+      page.set(table.pages.bytes.subarray(at, at + 50));
+      texts.unshift(...twinDecodeResponse(page, SECRET).records.map(recordText));
+    }
+    return texts;
+  }
+
+  /** The bytes of a group's records, to see whether something changed. */
+  snapshot(id = 0): string {
+    const { table } = this.group(id);
+    return `${table.count} ${hex(table.pages.bytes)} ${this.held(id).join()}`;
+  }
+
+  #takeApart(k: number, request: Uint8Array): Answer {
+    const size = this.#replies.sizes[k]!;
+    const run = this.#replies.runs[k]!;
+    const offset = this.#replies.offsets[k]!;
+    const sealed = size === 556;
+    assert(sealed || size === 540, `datagrams of ${size} bytes`);
+    const datagrams = Array.from({ length: run }, (_, i) => {
+      const at = offset + i * size;
+      const datagram = this.#replies.buffers[k]!.slice(at, at + size);
+      assertEquals(datagram.length, size);
+      return datagram;
+    });
+    const [id, secret] = this.#groupOf(sealed, datagrams[0]!, request);
+    const plains = datagrams.map((datagram) => {
+      if (!sealed) return datagram;
+      const opened = twinOpen(datagram, secret);
+      assertEquals(opened.group, id);
+      this.#noteNonce(secret, opened.nonce, datagram);
+      return opened.payload;
+    });
+    const records: TwinRecord[] = [];
+    plains.forEach((plain, i) => {
+      const response = twinDecodeResponse(plain, secret);
+      assert(response.macValid, "a MAC is wrong");
+      assertEquals([response.extensions, response.others, response.group], [0, run - 1, id]);
+      if (i < run - 1) assertEquals(response.records.length, 10, "a gap before the last datagram");
+      records.push(...response.records);
+    });
+    assertEquals(new Set(records.map(({ id }) => hex(id))).size, records.length, "an ID twice");
+    return { sealed, datagrams, plains, records };
+  }
+
+  /** A nonce must not be used for two plaintexts, or the XOR of both is known. */
+  #noteNonce(secret: Uint8Array, nonce: Uint8Array, datagram: Uint8Array): void {
+    const key = `${hex(secret)} ${hex(nonce)}`;
+    const known = this.ciphertexts.get(key);
+    const ciphertext = hex(datagram);
+    assert(known === undefined || known === ciphertext, "a nonce was used for two plaintexts");
+    this.ciphertexts.set(key, ciphertext);
+  }
+
+  #groupOf(sealed: boolean, reply: Uint8Array, request: Uint8Array): [number, Uint8Array] {
+    for (const [id, secret] of this.#secrets) {
+      const plain = sealed ? twinOpen(request, secret).payload : request;
+      const claimed = new DataView(plain.buffer, plain.byteOffset).getUint32(46);
+      if (claimed === id && (!sealed || twinOpen(reply, secret).group === id)) return [id, secret];
+    }
+    throw new RangeError("Cannot tell the group of an answer");
+  }
+}
+
+function groupOptions(group: DriverGroup): GroupOptions {
+  return {
+    id: group.id ?? 0,
+    secret: group.secret ?? SECRET,
+    allowed: group.allowed && new KeySet(group.allowed, SEED),
+    maxAge: group.maxAge ?? 300,
+    window: 30,
+  };
+}
