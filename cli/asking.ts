@@ -1,0 +1,132 @@
+/**
+ * What `query` and `config` share: whom to ask, as whom, with which secret.
+ *
+ * @module
+ */
+
+import { x25519 } from "@noble/curves/ed25519.js";
+import { type HostPort, parseHostPort } from "../lib/core/host_port.ts";
+import {
+  clientEncryption,
+  DEFAULT_PORT,
+  DEFAULT_SECRET_FILE,
+  groupNumber,
+  type PeerSettings,
+  type SyncSettings,
+} from "../lib/core/settings.ts";
+import { duration, integer } from "../lib/core/settings_reader.ts";
+import type { Host } from "../lib/host/host.ts";
+import {
+  besideSettings,
+  type LoadedSettings,
+  readPrivateKey,
+  readPublicKey,
+  readSecret,
+} from "../lib/service/files.ts";
+import type { QueryConfig } from "../lib/service/query.ts";
+import { UserError } from "../lib/service/user_error.ts";
+import { interfaceKey } from "../lib/wireguard/device.ts";
+import type { Arguments } from "./options.ts";
+
+const DEFAULT_MAX_AGE = 86_400;
+const DEFAULT_TIMEOUT = 10;
+const MAX_PORT = 0xffff;
+
+/** The settings of the interface that is meant: the one that is named, or the only one. */
+export function interfaceSettings(
+  loaded: LoadedSettings,
+  name: string | undefined,
+): SyncSettings {
+  const sections = loaded.settings.sync ?? new Map<string, SyncSettings>();
+  if (name !== undefined) return sections.get(name) ?? {};
+  return sections.size === 1 ? [...sections.values()][0]! : {};
+}
+
+/** The private key that the flags or the settings name, 32 bytes. */
+export async function ownPrivateKey(
+  host: Host,
+  args: Arguments,
+  settings: SyncSettings,
+  loaded: LoadedSettings,
+): Promise<Uint8Array | undefined> {
+  const configured = settings["private-key-file"];
+  const path = args.text("private-key") ?? (configured && besideSettings(configured, loaded));
+  return path === undefined ? undefined : await readPrivateKey(host, path);
+}
+
+/**
+ * The own public key: of `--key`, of the private key, of the settings, of the interface.
+ */
+export async function ownPublicKey(
+  host: Host,
+  args: Arguments,
+  settings: SyncSettings,
+  privateKey: Uint8Array | undefined,
+  device: string | undefined,
+): Promise<Uint8Array> {
+  const given = args.text("key");
+  if (given !== undefined) return await readPublicKey(host, given);
+  if (args.has("interface") && device !== undefined) return await interfaceKey(host, device);
+  if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
+  if (settings["public-key"] !== undefined) {
+    return await readPublicKey(host, settings["public-key"]);
+  }
+  if (device !== undefined) return await interfaceKey(host, device);
+  throw new UserError(
+    "which peer is this? Give its public key with --key KEY, or public-key in [sync.NAME] " +
+      "of the settings",
+  );
+}
+
+/** Puts the question together. */
+export async function queryConfig(
+  host: Host,
+  args: Arguments,
+  loaded: LoadedSettings,
+  settings: SyncSettings,
+  servers: readonly string[] | undefined,
+  id: Uint8Array,
+): Promise<QueryConfig> {
+  const asked = servers !== undefined && servers.length > 0
+    ? servers.map(serverName)
+    : settings.servers ?? [];
+  if (asked.length === 0) {
+    throw new UserError(
+      "which server? Name one (HOST or HOST:PORT), or set servers in [sync.NAME] of the settings",
+    );
+  }
+  const configured = settings["secret-file"];
+  const secretFile = args.text("secret") ??
+    (configured === undefined ? DEFAULT_SECRET_FILE : besideSettings(configured, loaded));
+  return {
+    servers: asked,
+    id,
+    secret: await readSecret(host, secretFile),
+    group: args.number("group", groupNumber) ?? settings.group ?? 0,
+    encrypt: (args.read("encryption", clientEncryption) ?? settings.encryption) !== "off",
+    maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
+    timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
+    port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
+    anyPort: !args.has("port"),
+    register: !args.has("no-register"),
+  };
+}
+
+/** The settings of peers, by public key. */
+export function peersByKey(loaded: LoadedSettings): Map<string, PeerSettings> {
+  const peers = new Map<string, PeerSettings>();
+  (loaded.settings.peer ?? []).forEach((peer, i) => {
+    const key = peer["public-key"];
+    if (key === undefined) {
+      throw new UserError(`${loaded.path}: peer[${i}]: public-key is missing`);
+    }
+    peers.set(key, peer);
+  });
+  return peers;
+}
+
+function serverName(text: string): HostPort {
+  const server = parseHostPort(text, DEFAULT_PORT);
+  if (server !== undefined && server.port > 0) return server;
+  throw new UserError(`"${text}" is no server; expected HOST, HOST:PORT or [IPV6]:PORT`);
+}

@@ -1,0 +1,136 @@
+/**
+ * `wgsig config`: asks once, prints a WireGuard configuration.
+ *
+ * @module
+ */
+
+import { formatKey } from "../lib/core/peer_key.ts";
+import type { PeerSettings, SyncSettings } from "../lib/core/settings.ts";
+import { choice, cidr } from "../lib/core/settings_reader.ts";
+import {
+  ageOf,
+  formatFile,
+  formatFragment,
+  type KnownPeer,
+  type OwnInterface,
+} from "../lib/core/wg_config.ts";
+import type { Host } from "../lib/host/host.ts";
+import {
+  besideSettings,
+  type LoadedSettings,
+  loadSettings,
+  readPrivateKey,
+} from "../lib/service/files.ts";
+import { query, type QueryResult } from "../lib/service/query.ts";
+import type { ExitStatus } from "../lib/service/user_error.ts";
+import {
+  interfaceSettings,
+  ownPrivateKey,
+  ownPublicKey,
+  peersByKey,
+  queryConfig,
+} from "./asking.ts";
+import type { Arguments } from "./options.ts";
+
+/** Keeps a NAT's mapping open (wg(8) names it as sensible for that), in seconds. */
+const DEFAULT_KEEPALIVE = 25;
+
+/** Runs `wgsig config`. */
+export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
+  const format = args.read("format", choice("wg", "json")) ?? "wg";
+  const loaded = await loadSettings(host, args.text("config"));
+  const device = args.operands[0];
+  const settings = interfaceSettings(loaded, device);
+  const addresses = args.readAll("address", cidr) ?? settings.address ?? [];
+  const privateKey = await ownPrivateKey(host, args, settings, loaded);
+  const id = await ownPublicKey(host, args, settings, privateKey, device);
+  const config = await queryConfig(host, args, loaded, settings, args.texts("server"), id);
+  const whole = privateKey !== undefined || addresses.length > 0;
+  const configured = await knownSettings(host, loaded);
+
+  const result = await query(host, config);
+  for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
+  if (!result.servers.some(({ status }) => status === "ok" || status === "incomplete")) {
+    return result.status;
+  }
+  const own: OwnInterface = {
+    publicKey: result.publicKey,
+    privateKey: privateKey && formatKey(privateKey),
+    addresses,
+    listenPort: result.registered ? result.port : whole && config.port > 0 ? config.port : undefined,
+  };
+  const peers = knownPeers(result, configured, settings, whole);
+  if (format === "json") host.out.write(formatJson(own, peers, result.unix));
+  else host.out.write((whole ? formatFile : formatFragment)(own, peers, result.unix));
+  return result.status;
+}
+
+/** A peer of the settings, with what its files hold. */
+interface ConfiguredPeer {
+  readonly settings: PeerSettings;
+  readonly presharedKey: string | undefined;
+}
+
+async function knownSettings(
+  host: Host,
+  loaded: LoadedSettings,
+): Promise<Map<string, ConfiguredPeer>> {
+  const configured = new Map<string, ConfiguredPeer>();
+  for (const [key, settings] of peersByKey(loaded)) {
+    const path = settings["preshared-key-file"];
+    const presharedKey = path === undefined ? undefined : formatKey(
+      await readPrivateKey(host, besideSettings(path, loaded), "preshared key file", "psk"),
+    );
+    configured.set(key, { settings, presharedKey });
+  }
+  return configured;
+}
+
+/** The registries' peers in their order, then those that only the settings know. */
+function knownPeers(
+  { peers, publicKey }: QueryResult,
+  configured: ReadonlyMap<string, ConfiguredPeer>,
+  { "persistent-keepalive": ownKeepalive }: SyncSettings,
+  whole: boolean,
+): KnownPeer[] {
+  const seen = new Map(peers.map((peer) => [peer.publicKey, peer]));
+  const absent = whole
+    ? [...configured.keys()].filter((key) => !seen.has(key) && key !== publicKey)
+    : [];
+  const fallback = ownKeepalive ?? (whole ? DEFAULT_KEEPALIVE : undefined);
+  return [...seen.keys(), ...absent].map((key) => {
+    const known = configured.get(key);
+    return {
+      publicKey: key,
+      name: known?.settings.name,
+      seen: seen.get(key),
+      allowedIps: known?.settings["allowed-ips"],
+      persistentKeepalive: known?.settings["persistent-keepalive"] ?? fallback,
+      presharedKey: known?.presharedKey,
+    };
+  });
+}
+
+/** The same as JSON, without the keys that nobody else may know. */
+function formatJson(own: OwnInterface, peers: readonly KnownPeer[], unix: number): string {
+  const self = peers.find(({ publicKey }) => publicKey === own.publicKey)?.seen;
+  const shown = {
+    schema: 1,
+    interface: {
+      publicKey: own.publicKey,
+      endpoint: self === undefined ? null : `${self.address}:${self.port}`,
+      addresses: own.addresses,
+      listenPort: own.listenPort ?? null,
+    },
+    peers: peers.filter(({ publicKey }) => publicKey !== own.publicKey).map((peer) => ({
+      publicKey: peer.publicKey,
+      name: peer.name ?? null,
+      endpoint: peer.seen === undefined ? null : `${peer.seen.address}:${peer.seen.port}`,
+      seen: peer.seen?.seconds ?? null,
+      age: peer.seen === undefined ? null : ageOf(peer.seen, unix),
+      allowedIps: peer.allowedIps ?? null,
+      persistentKeepalive: peer.persistentKeepalive ?? null,
+    })),
+  };
+  return `${JSON.stringify(shown, undefined, 2)}\n`;
+}

@@ -1,0 +1,67 @@
+/**
+ * `wgsig keygen`: secrets and keys, as `wg genkey`, `wg pubkey` and `wg genpsk` make them.
+ *
+ * @module
+ */
+
+import { x25519 } from "@noble/curves/ed25519.js";
+import { formatKey, KEY_SIZE, parseKey } from "../lib/core/peer_key.ts";
+import { explain, type Host } from "../lib/host/host.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import type { Arguments } from "./options.ts";
+
+const KINDS = ["secret", "private", "public", "psk"] as const;
+const MAX_INPUT = 4096;
+const OWNER_ONLY = 0o600;
+
+/** Runs `wgsig keygen`. */
+export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
+  const given = args.operands[0] ?? "secret";
+  const kind = KINDS.find((known) => known === given);
+  if (kind === undefined) {
+    throw new UserError(`unknown kind of key "${given}"; it is one of: ${KINDS.join(", ")}`);
+  }
+  const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
+  const raw = args.has("raw");
+  const path = args.text("output");
+  if (raw && path === undefined && host.out.isTerminal) {
+    throw new UserError("--raw would write 32 bytes to the terminal; add --output FILE");
+  }
+  const bytes = raw ? key : new TextEncoder().encode(`${formatKey(key)}\n`);
+  if (path === undefined) {
+    host.out.writeBytes(bytes);
+    return EXIT.ok;
+  }
+  try {
+    await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
+  } catch (error) {
+    throw new UserError(
+      `cannot write ${path}: ${explain(error)}`,
+      EXIT.failed,
+    );
+  }
+  return EXIT.ok;
+}
+
+function randomKey(host: Host, kind: "secret" | "private" | "psk"): Uint8Array {
+  const key = new Uint8Array(KEY_SIZE);
+  host.random(key);
+  if (kind === "private") {
+    // RFC 7748, section 5, as `wg genkey` stores it.
+    key[0] = key[0]! & 248;
+    key[31] = (key[31]! & 127) | 64;
+  }
+  return key;
+}
+
+async function publicKeyOfInput(host: Host): Promise<Uint8Array> {
+  const text = new TextDecoder().decode(await host.readInput(MAX_INPUT)).trim();
+  const privateKey = parseKey(text);
+  if (privateKey === undefined) {
+    throw new UserError(
+      "standard input holds no private key (44 characters of base64); " +
+        "use: wgsig keygen private | wgsig keygen public",
+    );
+  }
+  return x25519.getPublicKey(privateKey);
+}

@@ -1,0 +1,10 @@
+/**
+ * The program on Deno.
+ *
+ * @module
+ */
+
+import { denoHost } from "../lib/host/deno.ts";
+import { main } from "./main.ts";
+
+Deno.exit(await main(denoHost()));

@@ -1,0 +1,281 @@
+/**
+ * The one table of commands and options: parsing and help come from here.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { type Reader, refuse, unknownName } from "../lib/core/settings_reader.ts";
+import { UserError } from "../lib/service/user_error.ts";
+
+/** An option. Without `value` it is a switch. */
+export interface OptionSpec {
+  readonly name: string;
+  /** What its value is called in the help. */
+  readonly value?: string;
+  /** Whether it may be given several times. */
+  readonly repeats?: boolean;
+  readonly help: string;
+}
+
+/** A command. */
+export interface CommandSpec {
+  readonly name: string;
+  /** Its positional arguments, as the help shows them. */
+  readonly operands: string;
+  /** The most positional arguments. */
+  readonly maxOperands: number;
+  /** One line. */
+  readonly help: string;
+  readonly options: readonly OptionSpec[];
+}
+
+const CONFIG: OptionSpec = {
+  name: "config",
+  value: "FILE",
+  help: "settings file (else $WGSIG_CONFIG, then /etc/wgsig/wgsig.toml)",
+};
+const HELP: OptionSpec = { name: "help", help: "show this" };
+
+const SECRET: OptionSpec = {
+  name: "secret",
+  value: "FILE",
+  help: "group secret (- for standard input; /etc/wgsig/secret)",
+};
+const GROUP: OptionSpec = { name: "group", value: "ID", help: "group number (0)" };
+
+const ASKING: readonly OptionSpec[] = [
+  SECRET,
+  GROUP,
+  { name: "key", value: "KEY|FILE", help: "own public key, or a file with it" },
+  { name: "port", value: "N", help: "UDP port to ask from, and to register" },
+  { name: "no-register", help: "ask only; leave the registered endpoint as it is" },
+  { name: "encryption", value: "on|off", help: "encrypt the question and its answer (on)" },
+  { name: "max-age", value: "DURATION", help: "leave out peers not seen for longer (1d)" },
+  { name: "timeout", value: "DURATION", help: "give up after this time (10s)" },
+];
+
+/** All commands. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "serve",
+    operands: "",
+    maxOperands: 0,
+    help: "be the registry that peers find each other through",
+    options: [
+      {
+        name: "listen",
+        value: "ADDR:PORT",
+        repeats: true,
+        help: "listen here (0.0.0.0:1223 and [::]:1223)",
+      },
+      SECRET,
+      GROUP,
+      { name: "allow", value: "FILE", help: "let only these public keys in, one a line" },
+      {
+        name: "encryption",
+        value: "auto|required|off",
+        help: "answer in the form of the request, only encrypted, only plain (auto)",
+      },
+      { name: "state", value: "FILE", help: "keep the peers over a restart in this file" },
+      { name: "max-peers", value: "N", help: "peers a group can have (100000)" },
+      { name: "max-answer", value: "N", help: "peers in an answer, the newest (1000)" },
+      { name: "max-age", value: "DURATION", help: "forget a peer not seen for longer (1d)" },
+      { name: "window", value: "DURATION", help: "how far a peer's clock may be off (30s)" },
+      { name: "log-format", value: "text|json", help: "how log lines look (text)" },
+      { name: "quiet", help: "log warnings and errors only" },
+      { name: "verbose", help: "log more" },
+      CONFIG,
+      HELP,
+    ],
+  },
+  {
+    name: "query",
+    operands: "[SERVER]...",
+    maxOperands: 16,
+    help: "ask registries once, and print the peers",
+    options: [
+      ...ASKING,
+      { name: "interface", value: "IF", help: "take the own key from this WireGuard interface" },
+      { name: "json", help: "print JSON" },
+      { name: "dump", help: "print lines with tabs, for scripts" },
+      CONFIG,
+      HELP,
+    ],
+  },
+  {
+    name: "config",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "ask once, and print a WireGuard configuration",
+    options: [
+      {
+        name: "server",
+        value: "HOST[:PORT]",
+        repeats: true,
+        help: "registry to ask",
+      },
+      ...ASKING,
+      { name: "private-key", value: "FILE", help: "make a whole file for wg-quick, with this key" },
+      {
+        name: "address",
+        value: "CIDR",
+        repeats: true,
+        help: "own address in the tunnel",
+      },
+      { name: "format", value: "wg|json", help: "what to print (wg)" },
+      CONFIG,
+      HELP,
+    ],
+  },
+  {
+    name: "keygen",
+    operands: "[secret|private|public|psk]",
+    maxOperands: 1,
+    help: "make a group secret, or WireGuard keys",
+    options: [
+      { name: "raw", help: "32 bytes instead of base64, as the C programs' secret file" },
+      { name: "output", value: "FILE", help: "write a new file that only its owner can read" },
+      HELP,
+    ],
+  },
+];
+
+/** A command line that was read. */
+export class Arguments {
+  readonly operands: readonly string[];
+  readonly #values: ReadonlyMap<string, readonly string[]>;
+
+  constructor(operands: readonly string[], values: ReadonlyMap<string, readonly string[]>) {
+    this.operands = operands;
+    this.#values = values;
+  }
+
+  /** Whether a switch was given. */
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** The value of an option, or undefined. */
+  text(name: string): string | undefined {
+    return this.#values.get(name)?.[0];
+  }
+
+  /** The values of an option that may be given several times, or undefined. */
+  texts(name: string): readonly string[] | undefined {
+    return this.#values.get(name);
+  }
+
+  /** The value of an option, checked by the reader of the setting of the same meaning. */
+  read<T>(name: string, reader: Reader<T>): T | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : checked(name, reader, text);
+  }
+
+  /** The same for an option that may be given several times. */
+  readAll<T>(name: string, reader: Reader<T>): T[] | undefined {
+    return this.texts(name)?.map((text) => checked(name, reader, text));
+  }
+
+  /** The same for a whole number. */
+  number(name: string, reader: Reader<number>): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    return checked(name, reader, /^\d+$/.test(text) ? Number(text) : text);
+  }
+}
+
+function checked<T>(name: string, reader: Reader<T>, value: unknown): T {
+  try {
+    return reader(value, `--${name}`);
+  } catch (error) {
+    throw error instanceof SyntaxError ? new UserError(error.message) : error;
+  }
+}
+
+/**
+ * Reads the arguments of a command.
+ *
+ * @throws {UserError} For an option that is unknown, lacks its value, or is given too often.
+ */
+export function readArguments(command: CommandSpec, args: readonly string[]): Arguments {
+  const switches = command.options.filter(({ value }) => value === undefined);
+  const valued = command.options.filter(({ value }) => value !== undefined);
+  const values = new Map<string, string[]>();
+  const parsed = parseArgs(args, {
+    string: ["_", ...valued.map(({ name }) => name)],
+    boolean: switches.map(({ name }) => name),
+    collect: valued.map(({ name }) => name),
+    alias: { h: "help" },
+    unknown(arg, key) {
+      if (key === undefined) return true;
+      throw new UserError(unknownOption(command, arg));
+    },
+  });
+  for (const { name } of switches) if (parsed[name] === true) values.set(name, []);
+  for (const { name, repeats = false } of valued) {
+    const given = parsed[name];
+    if (!Array.isArray(given) || given.length === 0) continue;
+    const texts = given.map(String);
+    if (texts.includes("")) throw new UserError(`--${name} needs a value${see(command)}`);
+    if (!repeats && texts.length > 1) {
+      throw new UserError(`--${name} is given twice${see(command)}`);
+    }
+    values.set(name, texts);
+  }
+  const operands = parsed._.map(String);
+  if (operands.length > command.maxOperands) {
+    const extra = operands[command.maxOperands]!;
+    throw new UserError(`unexpected argument "${extra}"${see(command)}`);
+  }
+  return new Arguments(operands, values);
+}
+
+function unknownOption(command: CommandSpec, arg: string): string {
+  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
+  const known = command.options.map((option) => option.name);
+  return `${unknownName("option", arg.replace(/=.*$/s, ""), name, known)}${see(command)}`;
+}
+
+function see(command: CommandSpec): string {
+  return `; see: wgsig ${command.name} --help`;
+}
+
+/** Refuses a value that no reader of settings could judge. */
+export function refuseOption(name: string, expected: string, value: string): never {
+  return checked(name, (given, path) => refuse(path, expected, given), value);
+}
+
+/** The help of a command. */
+export function commandHelp(command: CommandSpec): string {
+  const shown = command.options.map(({ name, value, repeats, help }) => [
+    `  --${name}${value === undefined ? "" : ` ${value}`}${repeats ? " ..." : ""}`,
+    help,
+  ]);
+  const width = Math.max(...shown.map(([left]) => left!.length)) + 2;
+  const usage = ["usage: wgsig", command.name, "[OPTION]...", command.operands].join(" ").trim();
+  return [
+    usage,
+    "",
+    `${command.help[0]!.toUpperCase()}${command.help.slice(1)}.`,
+    "",
+    ...shown.map(([left, help]) => `${left!.padEnd(width)}${help}`),
+    "",
+  ].join("\n");
+}
+
+/** The help of the program. */
+export function programHelp(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
+  return [
+    "usage: wgsig COMMAND [OPTION]...",
+    "",
+    "WireGuard peers find each other.",
+    "",
+    ...COMMANDS.map(({ name, help }) => `  ${name.padEnd(width)}${help}`),
+    "",
+    "  wgsig COMMAND --help   the options of a command",
+    "  wgsig --version        version, runtime and system",
+    "",
+  ].join("\n");
+}

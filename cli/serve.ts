@@ -1,0 +1,91 @@
+/**
+ * `wgsig serve`: flags and settings in, the registry's configuration out.
+ *
+ * @module
+ */
+
+import type { HostPort } from "../lib/core/host_port.ts";
+import {
+  DEFAULT_PORT,
+  DEFAULT_SECRET_FILE,
+  groupNumber,
+  MAX_PEERS,
+  serveEncryption,
+  type ServeSettings,
+} from "../lib/core/settings.ts";
+import { choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
+import type { Host } from "../lib/host/host.ts";
+import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
+import type { Verbosity } from "../lib/service/log.ts";
+import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
+import { type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import type { Arguments } from "./options.ts";
+
+const DEFAULT_LISTEN: readonly HostPort[] = [
+  { host: "0.0.0.0", port: DEFAULT_PORT },
+  { host: "::", port: DEFAULT_PORT },
+];
+const DEFAULT_MAX_ANSWER = 1000;
+const DEFAULT_MAX_AGE = 86_400;
+const DEFAULT_WINDOW = 30;
+
+/** Runs `wgsig serve`. */
+export function runServe(host: Host, args: Arguments): Promise<ExitStatus> {
+  return serve(host, async () => {
+    const loaded = await loadSettings(host, args.text("config"));
+    return serveConfig(args, loaded);
+  });
+}
+
+function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
+  const settings = loaded.settings.serve ?? {};
+  const listen = args.readAll("listen", hostPort()) ?? settings.listen;
+  const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
+  return {
+    listen: listen ?? DEFAULT_LISTEN,
+    listenLeniently: listen === undefined,
+    encryption: args.read("encryption", serveEncryption) ?? settings.encryption ?? "auto",
+    groups: servedGroups(args, settings, loaded),
+    state: args.text("state") ?? state,
+    maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
+    maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??
+      DEFAULT_MAX_ANSWER,
+    maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
+    window: args.read("window", duration) ?? settings.window ?? DEFAULT_WINDOW,
+    log: {
+      format: args.read("log-format", choice("text", "json")) ?? settings["log-format"] ?? "text",
+      verbosity: verbosity(args, settings),
+    },
+  };
+}
+
+/** The flags describe one group, and what they leave out comes from the settings of that group. */
+function servedGroups(
+  args: Arguments,
+  settings: ServeSettings,
+  loaded: LoadedSettings,
+): ServedGroup[] {
+  const configured = (settings.group ?? []).map((group): ServedGroup => ({
+    id: group.id ?? 0,
+    secretFile: besideSettings(group["secret-file"] ?? DEFAULT_SECRET_FILE, loaded),
+    allowFile: group["allow-file"] && besideSettings(group["allow-file"], loaded),
+  }));
+  const flagged = ["group", "secret", "allow"].some((name) => args.has(name));
+  if (!flagged && configured.length > 0) return configured;
+  const id = args.number("group", groupNumber) ?? 0;
+  const same = configured.find((group) => group.id === id);
+  return [{
+    id,
+    secretFile: args.text("secret") ?? same?.secretFile ?? DEFAULT_SECRET_FILE,
+    allowFile: args.text("allow") ?? same?.allowFile,
+  }];
+}
+
+function verbosity(args: Arguments, settings: ServeSettings): Verbosity {
+  if (args.has("quiet") && args.has("verbose")) {
+    throw new UserError("--quiet and --verbose exclude each other; give one of them");
+  }
+  if (args.has("quiet")) return "quiet";
+  if (args.has("verbose")) return "verbose";
+  return settings["log-level"] ?? "normal";
+}

@@ -1,0 +1,161 @@
+/**
+ * Bun: sockets that hand over what came in since the last turn of the event loop as one batch.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
+import { parseAddress } from "../core/ip_address.ts";
+import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
+import { nodeHost } from "./node.ts";
+
+/** What is used of Bun's API (https://bun.sh/docs/api/udp). */
+interface BunApi {
+  readonly version: string;
+  readonly argv: readonly string[];
+  udpSocket(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly flags: number;
+    readonly socket: {
+      data(socket: BunSocket, bytes: Uint8Array, port: number, address: string): void;
+      error(error: unknown): void;
+    };
+  }): Promise<BunSocket>;
+}
+
+interface BunSocket {
+  readonly port: number;
+  /** False where the socket's buffer is full; throws where the system refuses. */
+  send(bytes: Uint8Array, port: number, address: string): boolean;
+  /** Bytes, port and address in turn; the number of datagrams that the system took. */
+  sendMany(packets: readonly (Uint8Array | number | string)[]): number;
+  close(): void;
+}
+
+declare const Bun: BunApi;
+
+/** IPV6_V6ONLY, in the flags of Bun's sockets: without it `::` takes `0.0.0.0` as well. */
+const IPV6_ONLY = 8;
+/** Entries of a datagram in the list that `sendMany` takes. */
+const PACKET_FIELDS = 3;
+
+/** The host on Bun. */
+export function bunHost(): Host {
+  return {
+    ...nodeHost(),
+    runtime: `bun ${Bun.version}`,
+    args: Bun.argv.slice(2),
+    onSignal(signal, run) {
+      process.on(signal, run);
+      return () => void process.off(signal, run);
+    },
+    udp: openSocket,
+  };
+}
+
+async function openSocket(options: UdpOptions): Promise<UdpSocket> {
+  const batch = new DatagramBatch();
+  const replies = new ReplyBatch();
+  const ports = new Int32Array(BATCH_SIZE);
+  const addresses: string[] = new Array(BATCH_SIZE).fill("");
+  let packets: (Uint8Array | number | string)[] = [];
+  let scheduled = false;
+  let closed = false;
+
+  const socket = await Bun.udpSocket({
+    hostname: options.address,
+    port: options.port,
+    flags: options.address.includes(":") ? IPV6_ONLY : 0,
+    socket: {
+      data(_socket, bytes, port, address) {
+        const i = batch.count;
+        if (!parseAddress(address, batch.sources, batch.sourceAt(i))) return;
+        batch.setSourcePort(i, port);
+        batch.lengths[i] = bytes.length;
+        const kept = bytes.length > SLOT_SIZE ? bytes.subarray(0, SLOT_SIZE) : bytes;
+        batch.payloads.bytes.set(kept, i * SLOT_SIZE);
+        ports[i] = port;
+        addresses[i] = address;
+        batch.count++;
+        if (batch.count === BATCH_SIZE) flush();
+        else if (!scheduled) {
+          scheduled = true;
+          setImmediate(() => {
+            scheduled = false;
+            flush();
+          });
+        }
+      },
+      // An ICMP message about a datagram that was sent before; whose, it doesn't say.
+      error: (error) => options.onSendError(errorCode(error)),
+    },
+  });
+
+  function flush(): void {
+    if (closed || batch.count === 0) return;
+    options.onBatch(batch, replies);
+    batch.count = 0;
+    for (let i = 0; i < replies.count; i++) {
+      const to = replies.to[i]!;
+      const size = replies.sizes[i]!;
+      const buffer = replies.buffers[i]!;
+      let at = replies.offsets[i]!;
+      for (let n = replies.runs[i]!; n > 0; n--, at += size) {
+        packets.push(buffer.subarray(at, at + size), ports[to]!, addresses[to]!);
+      }
+    }
+    replies.count = 0;
+    if (packets.length > 0) sendAll();
+  }
+
+  /**
+   * Sends `packets`. The system may report with a send what became of an earlier one, and then
+   * doesn't take this one: it gets a second try. When the socket's buffer is full, the rest is
+   * lost, as it would be on the way.
+   */
+  function sendAll(): void {
+    let tried = false;
+    while (packets.length > 0) {
+      try {
+        const sent = socket.sendMany(packets);
+        if (sent === 0) {
+          if (tried) {
+            for (let n = packets.length / PACKET_FIELDS; n > 0; n--) options.onSendError("ENOBUFS");
+            break;
+          }
+          tried = true;
+          continue;
+        }
+        packets = packets.slice(sent * PACKET_FIELDS);
+        tried = false;
+      } catch (error) {
+        if (tried) {
+          options.onSendError(errorCode(error));
+          packets = packets.slice(PACKET_FIELDS);
+        }
+        tried = !tried;
+      }
+    }
+    packets.length = 0;
+  }
+
+  return {
+    port: socket.port,
+    send(bytes, to) {
+      for (let tries = 2; tries > 0; tries--) {
+        try {
+          if (!socket.send(bytes, to.port, to.host)) options.onSendError("ENOBUFS");
+          return;
+        } catch (error) {
+          if (tries === 1) options.onSendError(errorCode(error));
+        }
+      }
+    },
+    close() {
+      closed = true;
+      socket.close();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * Deno: sockets that hand over one datagram at a time.
+ *
+ * @module
+ */
+
+import { createSocket } from "node:dgram";
+import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
+import { parseAddress } from "../core/ip_address.ts";
+import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
+import { nodeHost } from "./node.ts";
+
+/** Sends a datagram, and says what failed. */
+type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
+
+/** The host on Deno. */
+export function denoHost(): Host {
+  return {
+    ...nodeHost(),
+    runtime: `deno ${Deno.version.deno}`,
+    args: Deno.args,
+    onSignal(signal, run) {
+      // Deno keeps SIGUSR1 for its inspector; SIGUSR2 does the same here.
+      Deno.addSignalListener(signal, run);
+      return () => Deno.removeSignalListener(signal, run);
+    },
+    udp: (options) => options.address === "::" ? openIpv6Only(options) : open(options),
+  };
+}
+
+/** Takes single datagrams to the core and its answers back. */
+class Exchanger {
+  readonly #options: UdpOptions;
+  readonly #send: Send;
+  readonly #batch = new DatagramBatch();
+  readonly #replies = new ReplyBatch();
+
+  constructor(options: UdpOptions, send: Send) {
+    this.#options = options;
+    this.#send = send;
+  }
+
+  receive(bytes: Uint8Array, port: number, address: string): void {
+    const batch = this.#batch;
+    const replies = this.#replies;
+    if (!parseAddress(address, batch.sources, batch.sourceAt(0))) return;
+    batch.setSourcePort(0, port);
+    batch.lengths[0] = bytes.length;
+    batch.payloads.bytes.set(bytes.length > SLOT_SIZE ? bytes.subarray(0, SLOT_SIZE) : bytes);
+    batch.count = 1;
+    this.#options.onBatch(batch, replies);
+    for (let i = 0; i < replies.count; i++) {
+      let at = replies.offsets[i]!;
+      const size = replies.sizes[i]!;
+      for (let n = replies.runs[i]!; n > 0; n--, at += size) {
+        this.send(replies.buffers[i]!.subarray(at, at + size), port, address);
+      }
+    }
+    replies.count = 0;
+  }
+
+  send(bytes: Uint8Array, port: number, address: string): void {
+    this.#send(bytes, port, address).catch((error) => this.#options.onSendError(denoCode(error)));
+  }
+}
+
+// deno-lint-ignore require-await -- what throws here becomes a rejection
+async function open(options: UdpOptions): Promise<UdpSocket> {
+  const { address, port } = options;
+  const socket = listen(address, port);
+  const exchanger = new Exchanger(
+    options,
+    (bytes, port, hostname) => socket.send(bytes, { transport: "udp", hostname, port }),
+  );
+  void receiveAll(socket, exchanger);
+  if (socket.addr.transport !== "udp") throw new TypeError("not a UDP socket");
+  return {
+    port: socket.addr.port,
+    send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
+    close: () => socket.close(),
+  };
+}
+
+function listen(hostname: string, port: number): Deno.DatagramConn {
+  try {
+    return Deno.listenDatagram({ transport: "udp", hostname, port });
+  } catch (error) {
+    throw Object.assign(new Error(String(error)), { code: denoCode(error) });
+  }
+}
+
+async function receiveAll(socket: Deno.DatagramConn, exchanger: Exchanger): Promise<void> {
+  const buffer = new Uint8Array(SLOT_SIZE + 1);
+  for (;;) {
+    try {
+      const [bytes, source] = await socket.receive(buffer);
+      if (source.transport === "udp") exchanger.receive(bytes, source.port, source.hostname);
+    } catch (error) {
+      // Closed by us; anything else is a message about a datagram that was sent before.
+      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
+        return;
+      }
+    }
+  }
+}
+
+/** `Deno.listenDatagram` on `::` would take IPv4 as well, and 0.0.0.0 would be in use. */
+function openIpv6Only(options: UdpOptions): Promise<UdpSocket> {
+  const socket = createSocket({ type: "udp6", ipv6Only: true });
+  const send: Send = (bytes, port, address) =>
+    new Promise((resolve, reject) =>
+      socket.send(bytes, port, address, (error) => error ? reject(error) : resolve(undefined))
+    );
+  const exchanger = new Exchanger(options, send);
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind(options.port, options.address, () => {
+      socket.off("error", reject);
+      socket.on("error", (error) => options.onSendError(denoCode(error)));
+      socket.on("message", (bytes, source) => {
+        exchanger.receive(bytes, source.port, source.address);
+      });
+      resolve({
+        port: socket.address().port,
+        send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
+        close: () => void socket.close(),
+      });
+    });
+  });
+}
+
+const CODES: readonly (readonly [new () => Error, string])[] = [
+  [Deno.errors.AddrInUse, "EADDRINUSE"],
+  [Deno.errors.AddrNotAvailable, "EADDRNOTAVAIL"],
+  [Deno.errors.ConnectionRefused, "ECONNREFUSED"],
+  [Deno.errors.NetworkUnreachable, "ENETUNREACH"],
+  [Deno.errors.PermissionDenied, "EACCES"],
+];
+
+/** Deno's own API has a class where others have a POSIX name. */
+function denoCode(error: unknown): string {
+  return CODES.find(([kind]) => error instanceof kind)?.[1] ?? errorCode(error);
+}

@@ -1,0 +1,141 @@
+/**
+ * What the program needs of a runtime. One implementation per runtime stands beside this file;
+ * nothing else in the project touches one.
+ *
+ * Errors that a host throws carry a POSIX name in `code` (`ENOENT`, `EACCES`, `EADDRINUSE`, …; see
+ * {@linkcode errorCode}), `ENOTFOUND` for a name that doesn't resolve.
+ *
+ * @module
+ */
+
+import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
+import type { HostPort } from "../core/host_port.ts";
+
+/** Signals that the program reacts to. */
+export type Signal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";
+
+/** Standard output or standard error. */
+export interface TextOutput {
+  /** Whether a person looks at it. */
+  readonly isTerminal: boolean;
+  /** Writes all of the text before it returns. A reader that has gone away is no error. */
+  write(text: string): void;
+  /** The same for bytes. */
+  writeBytes(bytes: Uint8Array): void;
+}
+
+/** A file as it was read. */
+export interface FileContent {
+  readonly bytes: Uint8Array;
+  /** Permission bits, such as 0o600, or undefined where it is no regular file (a pipe, say). */
+  readonly mode: number | undefined;
+}
+
+/** How a file is written. */
+export interface WriteOptions {
+  /** Permission bits. */
+  readonly mode: number;
+  /** Refuse (`EEXIST`) to replace a file. Else it is replaced at once and whole, or not at all. */
+  readonly exclusive?: boolean;
+}
+
+/** What became of a program that was run. */
+export interface RunResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A UDP socket to open. */
+export interface UdpOptions {
+  /** An IP address of this host; `0.0.0.0` for all of IPv4, `::` for all of IPv6 and no more. */
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /**
+   * Called with datagrams that came in. What it puts into `replies` is sent when it returns.
+   * Both batches are the socket's, filled anew for the next call.
+   */
+  onBatch(batch: DatagramBatch, replies: ReplyBatch): void;
+  /** Called when a datagram could not be sent, or the system reports that one didn't arrive. */
+  onSendError(code: string): void;
+}
+
+/** A UDP socket. */
+export interface UdpSocket {
+  /** The port that it is bound to. */
+  readonly port: number;
+  /** Sends bytes to an IP address. They are the caller's again when it returns. */
+  send(bytes: Uint8Array, to: HostPort): void;
+  /** Closes it. Nothing is called any more. */
+  close(): void;
+}
+
+/** A runtime. */
+export interface Host {
+  /** `deno`, `bun`, `quickjs`, with its version. */
+  readonly runtime: string;
+  /** The operating system and the processor, such as `linux-x64`. */
+  readonly target: string;
+  /** The command line without the program. */
+  readonly args: readonly string[];
+  readonly out: TextOutput;
+  readonly err: TextOutput;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
+  /** The wall clock: milliseconds since 1970, with fractions. */
+  now(): number;
+  /** A clock that never jumps, in milliseconds, from any start. */
+  mono(): number;
+  /** Fills `bytes` with random bytes that are fit for keys. */
+  random(bytes: Uint8Array): void;
+  /** Calls `run` once after `ms` milliseconds; the returned function prevents it. */
+  timer(ms: number, run: () => void): () => void;
+  /** Calls `run` whenever the signal comes; the returned function ends that. */
+  onSignal(signal: Signal, run: () => void): () => void;
+  /** Reads a file of at most `limit` bytes (`EFBIG` where it is larger). */
+  readFile(path: string, limit: number): Promise<FileContent>;
+  /** Reads standard input to its end, at most `limit` bytes (`EFBIG`). */
+  readInput(limit: number): Promise<Uint8Array>;
+  /** Writes a file and waits until it is on the disk. */
+  writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
+  /** Gives a file another name. */
+  renameFile(from: string, to: string): Promise<void>;
+  /** Runs a program (`ENOENT` where there is none) and waits for its end. */
+  run(argv: readonly string[]): Promise<RunResult>;
+  /** The IP addresses of a name, as the system's resolver gives them (`ENOTFOUND`). */
+  resolve(name: string): Promise<string[]>;
+  /** Opens a UDP socket. */
+  udp(options: UdpOptions): Promise<UdpSocket>;
+}
+
+/** The POSIX name of what went wrong, or the error's text where it has none. */
+export function errorCode(error: unknown): string {
+  if (typeof error === "object" && error !== null && "code" in error) {
+    if (typeof error.code === "string") return error.code;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+const EXPLANATIONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "no such address on this host",
+  EAFNOSUPPORT: "this host has no such kind of address",
+  EEXIST: "it exists already",
+  EFBIG: "it is too large",
+  EISDIR: "it is a directory",
+  EINVAL: "invalid argument",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left",
+  ENOTDIR: "a part of the path is no directory",
+  ENOTFOUND: "host not found",
+  EPERM: "operation not permitted",
+  EROFS: "read-only file system",
+};
+
+/** What went wrong, in words. */
+export function explain(error: unknown): string {
+  const code = errorCode(error);
+  return EXPLANATIONS[code] ?? code;
+}

@@ -1,0 +1,186 @@
+/**
+ * What Deno and Bun share: files, processes, signals and names through `node:` modules.
+ *
+ * @module
+ */
+
+import { spawn } from "node:child_process";
+import { getRandomValues } from "node:crypto";
+import { lookup } from "node:dns/promises";
+import { constants, writeSync } from "node:fs";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { arch, platform } from "node:os";
+import { dirname } from "node:path";
+import process from "node:process";
+import { isatty } from "node:tty";
+import { errorCode, type FileContent, type Host, type TextOutput } from "./host.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+const PERMISSION_BITS = 0o7777;
+const CHUNK = 65_536;
+/** PIPE_BUF of Linux. */
+const ATOMIC_WRITE = 4096;
+const RETRY_MS = 2;
+/** What resolvers call a name that has no address, or whose servers don't answer. */
+const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
+
+/** Everything of a host but its sockets and its name. */
+export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp"> {
+  return {
+    target: `${platform()}-${arch()}`,
+    out: output(STDOUT),
+    err: output(STDERR),
+    env: (name) => process.env[name],
+    now: () => performance.timeOrigin + performance.now() + drift(),
+    mono: () => performance.now(),
+    random: (bytes) => void getRandomValues(bytes),
+    timer(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    readFile,
+    async readInput(limit) {
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+        size += chunk.length;
+        if (size > limit) throw withCode("EFBIG");
+        chunks.push(chunk);
+      }
+      return joined(chunks, size);
+    },
+    writeFile,
+    renameFile: rename,
+    run,
+    async resolve(name) {
+      try {
+        return (await lookup(name, { all: true, order: "ipv4first" })).map(({ address }) =>
+          address
+        );
+      } catch (error) {
+        const code = errorCode(error);
+        throw withCode(NOT_FOUND.has(code) ? "ENOTFOUND" : code);
+      }
+    },
+  };
+}
+
+/** An error with a POSIX name. */
+function withCode(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/**
+ * How far the wall clock has been set since the start: `performance` alone doesn't follow it,
+ * `Date.now` alone has no fractions.
+ */
+function drift(): number {
+  const off = Date.now() - (performance.timeOrigin + performance.now());
+  return Math.abs(off) < 2 ? 0 : off;
+}
+
+function output(fd: number): TextOutput {
+  const encoder = new TextEncoder();
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  function writeBytes(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      try {
+        // A pipe takes a piece of this size whole or not at all, so that nothing is written twice.
+        at += writeSync(fd, bytes, at, Math.min(ATOMIC_WRITE, bytes.length - at));
+      } catch (error) {
+        // A slow reader of a non-blocking pipe is waited for; one that has gone away is not.
+        if (errorCode(error) !== "EAGAIN") return;
+        Atomics.wait(clock, 0, 0, RETRY_MS);
+      }
+    }
+  }
+  return {
+    isTerminal: isatty(fd),
+    write: (text) => writeBytes(encoder.encode(text)),
+    writeBytes,
+  };
+}
+
+async function readFile(path: string, limit: number): Promise<FileContent> {
+  const file = await open(path, "r");
+  try {
+    const stat = await file.stat();
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const chunk = new Uint8Array(CHUNK);
+      const { bytesRead } = await file.read(chunk, 0, CHUNK, null);
+      if (bytesRead === 0) break;
+      size += bytesRead;
+      if (size > limit) throw withCode("EFBIG");
+      chunks.push(chunk.subarray(0, bytesRead));
+    }
+    const mode = stat.isFile() ? stat.mode & PERMISSION_BITS : undefined;
+    return { bytes: joined(chunks, size), mode };
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeFile(
+  path: string,
+  bytes: Uint8Array,
+  { mode, exclusive = false }: { mode: number; exclusive?: boolean },
+): Promise<void> {
+  if (exclusive) return await writeWhole(await open(path, "wx", mode), bytes);
+  const temporary = `${path}.new`;
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  try {
+    const flags = O_WRONLY | O_CREAT | O_TRUNC | (O_NOFOLLOW ?? 0);
+    await writeWhole(await open(temporary, flags, mode), bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    throw error;
+  }
+  // The new name, too, must be on the disk. Not every system lets a directory be opened for that.
+  const directory = await open(dirname(path), "r").catch(() => undefined);
+  await directory?.sync().catch(() => {});
+  await directory?.close();
+}
+
+async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function run(argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const [program = "", ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const out: Uint8Array[] = [];
+    const err: Uint8Array[] = [];
+    child.stdout.on("data", (chunk: Uint8Array) => out.push(chunk));
+    child.stderr.on("data", (chunk: Uint8Array) => err.push(chunk));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 1, out: decoded(out), err: decoded(err) }));
+  });
+}
+
+function decoded(chunks: readonly Uint8Array[]): string {
+  return new TextDecoder().decode(
+    joined(chunks, chunks.reduce((size, { length }) => size + length, 0)),
+  );
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}

@@ -1,0 +1,356 @@
+/**
+ * Asks registries once, all at the same time from one port, and merges what they say.
+ *
+ * @module
+ */
+
+import type { DatagramBatch } from "../core/datagram_batch.ts";
+import { SLOT_SIZE } from "../core/datagram_batch.ts";
+import {
+  Exchange,
+  type ExchangeOptions,
+  MAX_REQUEST_SIZE,
+  type SeenPeer,
+} from "../core/exchange.ts";
+import { formatHostPort, type HostPort } from "../core/host_port.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress, parseIpv4 } from "../core/ip_address.ts";
+import { NonceSource } from "../core/nonce_source.ts";
+import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
+import { KEEP_ENDPOINT } from "../wire/request.ts";
+import { compareLabels } from "../wire/tai64n.ts";
+import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { EXIT, type ExitStatus, UserError } from "./user_error.ts";
+
+/** A question. */
+export interface QueryConfig extends Omit<ExchangeOptions, "flags"> {
+  readonly servers: readonly HostPort[];
+  /** The UDP port to ask from; 0 lets the system choose. */
+  readonly port: number;
+  /** Whether another port will do, to ask without registering, when that one is in use. */
+  readonly anyPort: boolean;
+  /** Whether the servers are to take down the endpoint that they see. */
+  readonly register: boolean;
+  /** In seconds. */
+  readonly timeout: number;
+}
+
+/** What became of one server. */
+export type ServerStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
+
+/** What one server did. */
+export interface ServerOutcome {
+  /** The server as it was named. */
+  readonly server: string;
+  readonly status: ServerStatus;
+  /** Datagrams received of those that its answer has. */
+  readonly received: number;
+  readonly expected: number | undefined;
+}
+
+/** What all servers said. */
+export interface QueryResult {
+  readonly servers: readonly ServerOutcome[];
+  /** The own public key in base64. */
+  readonly publicKey: string;
+  /** The port that was asked from. */
+  readonly port: number;
+  /** Whether the servers were asked to take down the endpoint of that port. */
+  readonly registered: boolean;
+  /** All peers that are not stale, the own record among them, in the order in which they came. */
+  readonly peers: readonly SeenPeer[];
+  /** The wall clock at the end, in seconds. */
+  readonly unix: number;
+  /** How a command that asked this ends. */
+  readonly status: ExitStatus;
+  /** What a person should know, a line each. */
+  readonly warnings: readonly string[];
+}
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 4000;
+/** What opens a NAT: WireGuard takes no notice of anything so short. */
+const OPENER = new Uint8Array(8);
+const MAX_OPENERS = 1000;
+/** Gives the system time to take what was sent before the socket closes. */
+const LINGER_MS = 10;
+
+/** Asks. Servers that don't answer are reported in the result, not thrown. */
+export async function query(host: Host, config: QueryConfig): Promise<QueryResult> {
+  const asker = new Asker(host, config);
+  try {
+    await asker.resolve();
+    await asker.open();
+    await asker.ask();
+    return await asker.finish();
+  } finally {
+    asker.close();
+  }
+}
+
+/** A server while it is being asked. */
+class AskedServer {
+  readonly exchange: Exchange;
+  /** Its addresses, IPv4 first; each attempt goes to the next. */
+  readonly addresses: HostPort[] = [];
+  readonly #binary: WireBuffer[] = [];
+  attempts = 0;
+  badMac = false;
+  refused = false;
+
+  constructor(readonly name: HostPort, exchange: Exchange) {
+    this.exchange = exchange;
+  }
+
+  addAddress(host: string): void {
+    const binary = new WireBuffer(ADDRESS_SIZE);
+    if (!parseAddress(host, binary, 0)) return;
+    const address = { host, port: this.name.port };
+    if (isIpv4(binary, 0)) {
+      const before = this.#binary.filter((each) => isIpv4(each, 0)).length;
+      this.addresses.splice(before, 0, address);
+      this.#binary.splice(before, 0, binary);
+    } else {
+      this.addresses.push(address);
+      this.#binary.push(binary);
+    }
+  }
+
+  /** Whether datagram `i` comes from it. */
+  sent(batch: DatagramBatch, i: number): boolean {
+    return batch.sourcePort(i) === this.name.port &&
+      this.#binary.some((address) =>
+        equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
+      );
+  }
+
+  get status(): ServerStatus {
+    if (this.addresses.length === 0) return "not-found";
+    if (this.exchange.isComplete) return "ok";
+    if (this.exchange.received > 0) return "incomplete";
+    return this.badMac ? "not-authenticated" : "no-answer";
+  }
+}
+
+class Asker {
+  readonly #host: Host;
+  readonly #config: QueryConfig;
+  readonly #servers: AskedServer[];
+  readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
+  readonly #timers = new Set<() => void>();
+  #register: boolean;
+  readonly #notes: string[] = [];
+  #ipv4: UdpSocket | undefined;
+  #ipv6: UdpSocket | undefined;
+  #progress: () => void = () => {};
+
+  constructor(host: Host, config: QueryConfig) {
+    this.#host = host;
+    this.#config = config;
+    this.#register = config.register;
+    const nonces = new NonceSource((bytes) => host.random(bytes));
+    const options = { ...config, flags: config.register ? 0 : KEEP_ENDPOINT };
+    this.#servers = config.servers.map((name) =>
+      new AskedServer(name, new Exchange(options, nonces))
+    );
+  }
+
+  /** Looks the servers' names up. */
+  async resolve(): Promise<void> {
+    let problem = "";
+    await Promise.all(this.#servers.map(async (server) => {
+      const { host } = server.name;
+      try {
+        const literal = parseAddress(host, new WireBuffer(ADDRESS_SIZE), 0);
+        const found = literal ? [host] : await this.#host.resolve(host);
+        for (const address of found) server.addAddress(address);
+      } catch (error) {
+        problem = `cannot find server ${formatHostPort(server.name)}: ${explain(error)}` +
+          "; check the name and this host's DNS";
+      }
+    }));
+    if (this.#servers.every(({ addresses }) => addresses.length === 0)) {
+      throw new UserError(problem, EXIT.hostNotFound);
+    }
+  }
+
+  /** Opens the sockets that the servers' addresses need. */
+  async open(): Promise<void> {
+    const all = this.#servers.flatMap(({ addresses }) => addresses);
+    const isIpv6 = ({ host }: HostPort) => host.includes(":");
+    if (all.some((address) => !isIpv6(address))) this.#ipv4 = await this.#bind("0.0.0.0");
+    if (all.some(isIpv6)) {
+      try {
+        this.#ipv6 = await this.#bind("::");
+      } catch (error) {
+        if (this.#ipv4 === undefined) throw error;
+      }
+    }
+  }
+
+  async #bind(address: string, port: number = this.#config.port): Promise<UdpSocket> {
+    try {
+      return await this.#host.udp({
+        address,
+        port,
+        onBatch: (batch) => this.#receive(batch),
+        onSendError: (code) => {
+          // It doesn't say whose port it was: among several servers it could be any.
+          const [only, ...others] = this.#servers;
+          if (code === "ECONNREFUSED" && others.length === 0) only!.refused = true;
+        },
+      });
+    } catch (error) {
+      const inUse = errorCode(error) === "EADDRINUSE" && port !== 0;
+      if (inUse && this.#config.anyPort) return await this.#bindAnyPort(address, port);
+      const hint = inUse ? "; is WireGuard using it? Leave --port out, with --no-register" : "";
+      throw new UserError(`cannot use UDP port ${port}: ${explain(error)}${hint}`, EXIT.failed);
+    }
+  }
+
+  /** The port is in use, by WireGuard most likely: asks from another, which nobody must register. */
+  async #bindAnyPort(address: string, port: number): Promise<UdpSocket> {
+    if (this.#register) {
+      this.#notes.push(`UDP port ${port} is in use, so its endpoint was not registered anew`);
+    }
+    this.#register = false;
+    for (const { exchange } of this.#servers) exchange.keepEndpoint();
+    return await this.#bind(address, 0);
+  }
+
+  /** Asks until all have answered or the time is over. */
+  ask(): Promise<void> {
+    return new Promise((done) => {
+      this.#progress = () => {
+        const waiting = this.#servers.some((server) =>
+          server.addresses.length > 0 && !server.exchange.isComplete
+        );
+        if (!waiting) done();
+      };
+      this.#after(this.#config.timeout * 1000, done);
+      for (const server of this.#servers) this.#send(server);
+    });
+  }
+
+  #send(server: AskedServer): void {
+    if (server.addresses.length === 0 || server.exchange.isComplete) return;
+    const to = server.addresses[server.attempts % server.addresses.length]!;
+    const size = server.exchange.writeRequest(this.#request, this.#host.now());
+    const socket = to.host.includes(":") ? this.#ipv6 : this.#ipv4;
+    socket?.send(this.#request.bytes.subarray(0, size), to);
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** server.attempts, LAST_RETRY_MS);
+    server.attempts++;
+    this.#after(delay, () => this.#send(server));
+  }
+
+  #receive(batch: DatagramBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const length = batch.lengths[i]!;
+      if (length > SLOT_SIZE) continue;
+      // Two names may be of one address: what comes from there answers both.
+      for (const server of this.#servers) {
+        if (!server.sent(batch, i)) continue;
+        const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
+        if (receipt === "drop-bad-mac" || receipt === "drop-group-mismatch") server.badMac = true;
+      }
+    }
+    this.#progress();
+  }
+
+  /** Merges the answers, and opens the NAT towards the peers. */
+  async finish(): Promise<QueryResult> {
+    const unix = this.#host.now() / 1000;
+    const merged = new Map<string, SeenPeer>();
+    for (const { exchange } of this.#servers) {
+      for (const peer of exchange.peers(unix)) {
+        const known = merged.get(peer.publicKey);
+        if (known === undefined || compareLabels(peer, known) > 0) merged.set(peer.publicKey, peer);
+      }
+    }
+    const peers = [...merged.values()];
+    const publicKey = this.#servers[0]?.exchange.publicKey ?? "";
+    if (this.#register) await this.#openNat(peers, publicKey);
+    const statuses = this.#servers.map(({ status }) => status);
+    return {
+      servers: this.#servers.map((server) => ({
+        server: formatHostPort(server.name),
+        status: server.status,
+        received: server.exchange.received,
+        expected: server.exchange.expected,
+      })),
+      publicKey,
+      port: this.#ipv4?.port ?? this.#ipv6?.port ?? 0,
+      registered: this.#register,
+      peers,
+      unix,
+      status: statuses.includes("ok")
+        ? EXIT.ok
+        : statuses.includes("not-authenticated")
+        ? EXIT.notAuthenticated
+        : EXIT.timedOut,
+      warnings: [...this.#notes, ...this.#servers.flatMap((server) => this.#warning(server))],
+    };
+  }
+
+  async #openNat(peers: readonly SeenPeer[], publicKey: string): Promise<void> {
+    let sent = 0;
+    for (const peer of peers) {
+      if (peer.publicKey === publicKey || !isReachable(peer) || sent === MAX_OPENERS) continue;
+      this.#ipv4?.send(OPENER, { host: peer.address, port: peer.port });
+      sent++;
+    }
+    if (sent > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
+  }
+
+  #warning({ name, status, exchange, refused }: AskedServer): string[] {
+    const { group } = this.#config;
+    const timeout = Number(this.#config.timeout.toFixed(3));
+    const server = formatHostPort(name);
+    const clock = new Date(this.#host.now()).toISOString().slice(0, 19);
+    switch (status) {
+      case "ok":
+        return [];
+      case "incomplete":
+        return [
+          `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
+          `within ${timeout} s; give it longer with --timeout`,
+        ];
+      case "not-found":
+        return [`cannot find server ${server}; check the name and this host's DNS`];
+      case "not-authenticated":
+        return [
+          `${server} answered with a wrong MAC; check that group ${group} has the same secret there ` +
+          `(wgsigd, the C server, also answers so while it knows no peer)`,
+        ];
+      case "no-answer":
+        return [
+          refused
+            ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
+            : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
+              `through, that group ${group} has the same secret there, ` +
+              `and that this clock is right (${clock} UTC)`,
+        ];
+    }
+  }
+
+  #after(ms: number, run: () => void): void {
+    const cancel = this.#host.timer(ms, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
+  }
+
+  /** Ends everything. */
+  close(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#ipv4?.close();
+    this.#ipv6?.close();
+  }
+}
+
+/** Whether a datagram can be meant for this endpoint: no port 0, no group of hosts. */
+function isReachable({ address, port }: SeenPeer): boolean {
+  const first = parseIpv4(address) >>> 24;
+  return port > 0 && first > 0 && first < 224;
+}

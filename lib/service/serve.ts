@@ -1,0 +1,332 @@
+/**
+ * `wgsig serve`: the registry on its sockets, with its settings, its state file and its signals.
+ *
+ * @module
+ */
+
+import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
+import { COUNTER_NAMES, type CounterName } from "../core/counters.ts";
+import { formatHostPort, type HostPort } from "../core/host_port.ts";
+import { formatAddress, formatIpv4 } from "../core/ip_address.ts";
+import { KeySet } from "../core/key_set.ts";
+import { NonceSource } from "../core/nonce_source.ts";
+import { formatKey } from "../core/peer_key.ts";
+import { type Now, Registry, type RegistryOptions } from "../core/registry.ts";
+import { type GroupOptions, RegistryGroup } from "../core/registry_group.ts";
+import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
+import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
+import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/record.ts";
+import { readAllowList, readSecret } from "./files.ts";
+import { LineLimit, Log, type LogOptions } from "./log.ts";
+import { EXIT, type ExitStatus, UserError } from "./user_error.ts";
+
+/** A group as it is configured. */
+export interface ServedGroup {
+  readonly id: number;
+  readonly secretFile: string;
+  readonly allowFile: string | undefined;
+}
+
+/** What `serve` is to do. */
+export interface ServeConfig extends RegistryOptions {
+  readonly listen: readonly HostPort[];
+  /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
+  readonly listenLeniently: boolean;
+  readonly groups: readonly ServedGroup[];
+  readonly state: string | undefined;
+  readonly maxPeers: number;
+  readonly maxAnswer: number;
+  /** In seconds. */
+  readonly maxAge: number;
+  readonly log: LogOptions;
+}
+
+/** State is saved this long after the first change, so that at most 5 s are lost with the write. */
+const SAVE_DELAY_MS = 2000;
+const STATE_MODE = 0o600;
+/** Seconds between two looks at which records have become too old. */
+const EXPIRY_INTERVAL = 0.5;
+const CHANGES_PER_SECOND = 50;
+/** One line a minute for each reason; all of them up to this many a second when verbose. */
+const DROP_LOG_SECONDS = 60;
+const VERBOSE_DROPS_PER_SECOND = 50;
+
+/** What a user can do about a drop. */
+const DROP_HINTS: Partial<Record<CounterName, string>> = {
+  "drop-bad-mac": "its secret is not this group's",
+  "drop-encrypted": "encryption is off here",
+  "drop-group-mismatch": "it was encrypted with a secret that is not this group's",
+  "drop-not-allowed": "its key is not in the allow-list",
+  "drop-not-encrypted": "encryption is required here",
+  "drop-outside-window": "its clock or this host's is wrong",
+  "drop-unknown-group": "no such group here, or no wgsig request at all",
+};
+
+/**
+ * Serves until a signal ends it.
+ *
+ * @param load Reads settings; called again on SIGHUP.
+ */
+export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
+  const config = await load();
+  const service = new Service(host, config);
+  await service.configure(config);
+  await service.restore();
+  await service.listen();
+  return await service.run(load);
+}
+
+class Service {
+  readonly #host: Host;
+  readonly #log: Log;
+  readonly #registry: Registry;
+  readonly #nonces: NonceSource;
+  readonly #changeLimit = new LineLimit(CHANGES_PER_SECOND, 1);
+  readonly #dropLimits: ReadonlyMap<CounterName, LineLimit>;
+  readonly #verboseDropLimit = new LineLimit(VERBOSE_DROPS_PER_SECOND, 1);
+  readonly #sockets: UdpSocket[] = [];
+  #config: ServeConfig;
+  #now: Now = { unix: 0, mono: 0 };
+  #expiredAt = 0;
+  #cancelSave: (() => void) | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(host: Host, config: ServeConfig) {
+    this.#host = host;
+    this.#config = config;
+    this.#log = new Log(host, config.log);
+    this.#nonces = new NonceSource((bytes) => host.random(bytes));
+    this.#dropLimits = new Map(
+      COUNTER_NAMES.map((name) => [name, new LineLimit(1, DROP_LOG_SECONDS)]),
+    );
+    this.#registry = new Registry(config, {
+      endpointChanged: (group, peer, isNew) => this.#logChange(group, peer, isNew),
+      dropped: (reason, batch, i) => this.#logDrop(reason, batch, i),
+    });
+    this.#tick();
+  }
+
+  /** Applies settings: nothing is changed unless all of their files are sound. */
+  async configure(config: ServeConfig): Promise<void> {
+    const groups: GroupOptions[] = [];
+    for (const { id, secretFile, allowFile } of config.groups) {
+      if (groups.some((group) => group.id === id)) {
+        throw new UserError(`group ${id} is configured twice; give each group another id`);
+      }
+      const secret = await readSecret(this.#host, secretFile);
+      const allowed = allowFile === undefined
+        ? undefined
+        : new KeySet(await readAllowList(this.#host, allowFile), this.#seed());
+      groups.push({ id, secret, allowed, maxAge: config.maxAge, window: config.window });
+    }
+    this.#config = config;
+    this.#log.configure(config.log);
+    this.#registry.configure(config);
+    for (const id of [...this.#registry.groups.keys()]) {
+      if (!groups.some((group) => group.id === id)) this.#registry.removeGroup(id);
+    }
+    for (const options of groups) {
+      const present = this.#registry.groups.get(options.id);
+      if (present !== undefined) present.configure(options, this.#tick().mono);
+      else {
+        const limits = {
+          maxPeers: config.maxPeers,
+          maxAnswer: config.maxAnswer,
+          seed: this.#seed(),
+        };
+        this.#registry.setGroup(new RegistryGroup(options, limits, this.#nonces));
+      }
+      options.secret.fill(0);
+    }
+  }
+
+  /** Takes over the peers of the state file, and sees to it that it can be written. */
+  async restore(): Promise<void> {
+    const { state } = this.#config;
+    if (state === undefined) return;
+    try {
+      const { bytes } = await this.#host.readFile(state, MAX_STATE_SIZE);
+      const peers = restoreState(bytes, this.#registry, this.#tick());
+      this.#log.write("info", "state-restored", { file: state, peers });
+    } catch (error) {
+      if (error instanceof SyntaxError) {
+        const aside = `${state}.damaged`;
+        await this.#host.renameFile(state, aside);
+        this.#log.write("warn", "state-damaged", { file: state, why: error.message, kept: aside });
+      } else if (errorCode(error) !== "ENOENT") {
+        throw new UserError(`cannot read state file ${state}: ${explain(error)}`, EXIT.failed);
+      }
+    }
+    try {
+      await this.#write(state);
+    } catch (error) {
+      throw new UserError(`cannot write state file ${state}: ${explain(error)}`, EXIT.failed);
+    }
+  }
+
+  /** Opens the sockets. */
+  async listen(): Promise<void> {
+    let problem = "no address to listen on";
+    for (const address of this.#config.listen) {
+      try {
+        const socket = await this.#host.udp({
+          address: address.host,
+          port: address.port,
+          onBatch: (batch, replies) => this.#answer(batch, replies),
+          onSendError: () => this.#registry.counters.add("send-failed"),
+        });
+        this.#sockets.push(socket);
+        const bound = formatHostPort({ host: address.host, port: socket.port });
+        this.#log.write("info", "listening", { address: bound });
+      } catch (error) {
+        const code = errorCode(error);
+        const shown = formatHostPort(address);
+        problem = `cannot listen on ${shown}: ${explain(error)}` +
+          (code === "EADDRINUSE"
+            ? `; end the program that uses port ${address.port}, or choose another with --listen`
+            : "");
+        const absent = code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL";
+        if (!(this.#config.listenLeniently && absent)) this.#fail(problem);
+      }
+    }
+    if (this.#sockets.length === 0) this.#fail(problem);
+  }
+
+  /** Answers until a signal ends it. */
+  async run(load: () => Promise<ServeConfig>): Promise<ExitStatus> {
+    const signal = await new Promise<string>((end) => {
+      this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
+      this.#host.onSignal("SIGINT", () => end("SIGINT"));
+      this.#host.onSignal("SIGHUP", () => void this.#reload(load));
+      this.#host.onSignal("SIGUSR1", () => this.#logCounters());
+      this.#host.onSignal("SIGUSR2", () => this.#logCounters());
+      this.#log.write("info", "ready", {
+        runtime: this.#host.runtime,
+        groups: [...this.#registry.groups.keys()].join(","),
+      });
+    });
+    for (const socket of this.#sockets) socket.close();
+    this.#cancelSave?.();
+    this.#cancelSave = undefined;
+    await this.#saving;
+    await this.#save();
+    this.#logCounters();
+    this.#log.write("info", "stopped", { signal });
+    return EXIT.ok;
+  }
+
+  #answer(batch: DatagramBatch, replies: ReplyBatch): void {
+    const now = this.#tick();
+    if (now.mono - this.#expiredAt >= EXPIRY_INTERVAL) {
+      this.#expiredAt = now.mono;
+      this.#registry.expire(now);
+    }
+    this.#registry.answer(batch, now, replies);
+    if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
+  }
+
+  /** The clocks, read once per batch. */
+  #tick(): Now {
+    this.#now = { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
+    return this.#now;
+  }
+
+  #scheduleSave(): void {
+    if (![...this.#registry.groups.values()].some(({ changed }) => changed)) return;
+    this.#cancelSave = this.#host.timer(SAVE_DELAY_MS, () => {
+      this.#saving = this.#save().then(() => {
+        // While that was being written, more may have changed.
+        if (this.#cancelSave !== undefined) this.#scheduleNextSave();
+      });
+    });
+  }
+
+  #scheduleNextSave(): void {
+    this.#cancelSave = undefined;
+    this.#scheduleSave();
+  }
+
+  /** Saves the state. The service goes on without it when that fails, and says so. */
+  async #save(): Promise<void> {
+    const { state } = this.#config;
+    if (state === undefined) return;
+    try {
+      await this.#write(state);
+    } catch (error) {
+      this.#log.write("error", "state-not-saved", { file: state, why: explain(error) });
+    }
+  }
+
+  async #write(path: string): Promise<void> {
+    for (const group of this.#registry.groups.values()) group.changed = false;
+    const bytes = encodeState(this.#registry, this.#tick());
+    await this.#host.writeFile(path, bytes, { mode: STATE_MODE });
+  }
+
+  async #reload(load: () => Promise<ServeConfig>): Promise<void> {
+    try {
+      const before = this.#config;
+      await this.configure(await load());
+      this.#log.write("info", "reloaded", { groups: [...this.#registry.groups.keys()].join(",") });
+      const kept = (["listen", "maxPeers", "maxAnswer"] as const)
+        .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(this.#config[key]));
+      if (kept.length > 0) {
+        this.#log.write("warn", "restart-needed", { changed: kept.join(",") });
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#log.write("error", "not-reloaded", {
+        why,
+        effect: "the settings before stay in force",
+      });
+    }
+  }
+
+  #logCounters(): void {
+    const peers = [...this.#registry.groups.values()]
+      .reduce((sum, { table }) => sum + table.count, 0);
+    this.#log.always("info", "counters", { peers, ...this.#registry.counters.snapshot() });
+  }
+
+  #logChange(group: RegistryGroup, peer: number, isNew: boolean): void {
+    if (!this.#log.shows("info")) return;
+    const suppressed = this.#changeLimit.take(this.#now.mono);
+    if (suppressed === undefined) return;
+    const { pages } = group.table;
+    const at = group.table.recordAt(peer);
+    this.#log.write("info", isNew ? "peer-registered" : "peer-moved", {
+      group: group.id,
+      key: formatKey(pages.bytes.slice(at, at + ID_SIZE)),
+      endpoint: `${formatIpv4(readAddress(pages, at))}:${pages.view.getUint16(at + RECORD_PORT)}`,
+      ...(suppressed > 0 ? { "not-shown": suppressed } : {}),
+    });
+  }
+
+  #logDrop(reason: CounterName, batch: DatagramBatch, i: number): void {
+    if (!this.#log.shows("info")) return;
+    const limit = this.#log.shows("debug") ? this.#verboseDropLimit : this.#dropLimits.get(reason);
+    const suppressed = limit?.take(this.#now.mono);
+    if (suppressed === undefined) return;
+    const hint = DROP_HINTS[reason];
+    this.#log.write("info", reason, {
+      from: formatHostPort({
+        host: formatAddress(batch.sources, batch.sourceAt(i)),
+        port: batch.sourcePort(i),
+      }),
+      bytes: batch.lengths[i]!,
+      ...(hint !== undefined ? { hint } : {}),
+      ...(suppressed > 0 ? { "not-shown": suppressed } : {}),
+    });
+  }
+
+  #seed(): number {
+    const bytes = new Uint8Array(4);
+    this.#host.random(bytes);
+    return new DataView(bytes.buffer).getInt32(0);
+  }
+
+  #fail(problem: string): never {
+    for (const socket of this.#sockets) socket.close();
+    throw new UserError(problem, EXIT.failed);
+  }
+}

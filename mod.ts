@@ -1,0 +1,37 @@
+/**
+ * The library behind `wgsig`: the wgsig protocol's wire formats, a registry, and a client's side of
+ * an exchange. All of it is pure: bytes, clocks and randomness go in as arguments, nothing is sent.
+ *
+ * ```ts
+ * import { encodeRequest, MacKey, newRequest, WireBuffer } from "./mod.ts";
+ *
+ * const request = newRequest();
+ * request.id.bytes.fill(7);
+ * request.seconds = 1_700_000_000;
+ * const datagram = new WireBuffer(82);
+ * encodeRequest(request, new MacKey(new Uint8Array(32)), datagram, 0);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./lib/wire/chacha20.ts";
+export * from "./lib/wire/envelope.ts";
+export * from "./lib/wire/mac.ts";
+export * from "./lib/wire/record.ts";
+export * from "./lib/wire/request.ts";
+export * from "./lib/wire/response.ts";
+export * from "./lib/wire/tai64n.ts";
+export * from "./lib/wire/wire_buffer.ts";
+
+export * from "./lib/core/counters.ts";
+export * from "./lib/core/datagram_batch.ts";
+export * from "./lib/core/exchange.ts";
+export * from "./lib/core/key_set.ts";
+export * from "./lib/core/nonce_source.ts";
+export * from "./lib/core/peer_key.ts";
+export * from "./lib/core/peer_table.ts";
+export * from "./lib/core/registry.ts";
+export * from "./lib/core/registry_group.ts";
+export * from "./lib/core/replay_filter.ts";
+export * from "./lib/core/state_file.ts";

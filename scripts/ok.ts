@@ -1,0 +1,24 @@
+/**
+ * Everything that must hold before a commit: format, lint, types, documentation, tests.
+ *
+ * @module
+ */
+
+import { DENO, ROOT, say, status } from "./tools.ts";
+
+const CHECKS: readonly (readonly string[])[] = [
+  ["fmt", "--check"],
+  ["lint"],
+  ["check", "."],
+  ["doc", "--lint", "mod.ts"],
+  ["run", "--allow-all", "scripts/test.ts"],
+];
+
+for (const args of CHECKS) {
+  say(`deno ${args.join(" ")}`);
+  if (await status([DENO, ...args], { cwd: ROOT }) !== 0) {
+    say(`failed: deno ${args.join(" ")}`);
+    Deno.exit(1);
+  }
+}
+say("ok");

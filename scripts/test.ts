@@ -1,0 +1,119 @@
+/**
+ * Builds the binary and runs all tests: on Deno, the pure ones on Bun as well.
+ *
+ * The last line is `N passed, N failed`. As root on Debian, the packages that the tests need are
+ * installed first; elsewhere what could not run is named at the end.
+ *
+ * @module
+ */
+
+import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from "./tools.ts";
+
+/** Debian's packages, and a program of each. */
+const PACKAGES: readonly (readonly [string, string])[] = [
+  ["iproute2", "ip"],
+  ["wireguard-go", "wireguard-go"],
+  ["wireguard-tools", "wg"],
+];
+/** Tests that use no runtime's API, so that they run everywhere. */
+const PURE = ["test/wire", "test/core"];
+
+interface Count {
+  passed: number;
+  failed: number;
+}
+
+async function installPackages(): Promise<void> {
+  const missing = PACKAGES.filter(([, program]) => !has(program)).map(([name]) => name);
+  if (missing.length === 0) return;
+  if (Deno.uid() !== 0 || !has("apt-get")) {
+    say(`The tests also need ${missing.join(", ")}: install them to run all tests.`);
+    return;
+  }
+  say(`Installing what the tests need: ${missing.join(", ")}`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing];
+  if (await status(["apt-get", "update", "-qq"], { env }) !== 0) {
+    say("apt-get update failed; trying to install with the lists that there are");
+  }
+  if (await status(install, { env }) !== 0) say(`could not install ${missing.join(", ")}`);
+}
+
+/** Runs a test runner, shows what it prints, and counts by its closing lines. */
+async function runner(
+  name: string,
+  argv: readonly string[],
+  passed: RegExp,
+  failed: RegExp,
+): Promise<Count> {
+  const [program = "", ...args] = argv;
+  const child = new Deno.Command(program, {
+    args,
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const decoder = new TextDecoder();
+  const texts = await Promise.all([child.stdout, child.stderr].map(async (stream) => {
+    let text = "";
+    for await (const chunk of stream) {
+      Deno.stdout.writeSync(chunk);
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text;
+  }));
+  const { code } = await child.status;
+  const text = texts.join("\n");
+  const count = (pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? 0);
+  const result = { passed: count(passed), failed: count(failed) };
+  // A runner that fails without naming a test (a type error, say), or that ran none, has failed.
+  if ((code !== 0 && result.failed === 0) || result.passed + result.failed === 0) result.failed++;
+  say(`${name}: ${result.passed} passed, ${result.failed} failed`);
+  return result;
+}
+
+function testDeno(skipped: string): Promise<Count> {
+  const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
+  Deno.env.set("WGSIG_SKIPPED", skipped);
+  return runner(
+    "Deno",
+    [DENO, "test", "--allow-all", "--doc", ...sanitizers, "mod.ts", "test/"],
+    /(\d+) passed/,
+    /passed[^|]*\|\s*(\d+) failed/,
+  );
+}
+
+/** Bun doesn't read the import map, so its tests are bundled into one file. */
+async function testBun(folder: string): Promise<Count> {
+  const files = PURE.flatMap((path) =>
+    [...Deno.readDirSync(`${ROOT}/${path}`)]
+      .filter(({ name }) => name.endsWith("_test.ts"))
+      .map(({ name }) => `${ROOT}/${path}/${name}`)
+  );
+  const entry = `${ROOT}/dist/all_tests.ts`;
+  await Deno.writeTextFile(entry, files.map((file) => `import "${file}";\n`).join(""));
+  await bundle(entry, `${folder}/all.test.js`, "--external", "bun:test");
+  await Deno.remove(entry);
+  const bun = await bunProgram(ownTarget());
+  return await runner(
+    "Bun",
+    [bun, "test", `${folder}/all.test.js`],
+    /(\d+) pass\b/,
+    /(\d+) fail\b/,
+  );
+}
+
+await installPackages();
+await run([DENO, "run", "--allow-all", `${ROOT}/scripts/build.ts`]);
+const folder = await Deno.makeTempDir();
+const skipped = `${folder}/skipped`;
+await Deno.writeTextFile(skipped, "");
+const counts = [await testDeno(skipped), await testBun(folder)];
+const left = (await Deno.readTextFile(skipped)).trim();
+await Deno.remove(folder, { recursive: true });
+if (left !== "") say(`\nNot run, because something is missing here:\n${left}\n`);
+const total = (key: keyof Count) => counts.reduce((sum, count) => sum + count[key], 0);
+say(`${total("passed")} passed, ${total("failed")} failed`);
+Deno.exit(total("failed") === 0 ? 0 : 1);

@@ -1,0 +1,99 @@
+/**
+ * Nanoseconds per operation of each codec, and of the registry per batch of 64 requests.
+ *
+ * @module
+ */
+
+import { chacha20 } from "@noble/ciphers/chacha.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
+import { CipherKey } from "../../lib/wire/chacha20.ts";
+import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/envelope.ts";
+import { MacKey } from "../../lib/wire/mac.ts";
+import { decodeRecord, encodeRecord, newRecord } from "../../lib/wire/record.ts";
+import { decodeRequest, encodeRequest, newRequest, verifyRequest } from "../../lib/wire/request.ts";
+import {
+  decodeResponseRecord,
+  encodeResponse,
+  RESPONSE_SIZE,
+  sealResponse,
+  verifyResponse,
+} from "../../lib/wire/response.ts";
+import { readSeconds, writeLabel } from "../../lib/wire/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { fillBatch, registryOf, SECRET, UNIX } from "./requests.ts";
+
+const key = new MacKey(SECRET);
+const cipher = new CipherKey(SECRET);
+const sealing = envelopeKey(SECRET);
+const buffer = new WireBuffer(2048);
+const out = new WireBuffer(2048);
+const nonce = new WireBuffer(12);
+const label = { seconds: UNIX, nanoseconds: 1 };
+const request = { ...newRequest(), ...label };
+const record = { ...newRecord(), ...label, address: 1, port: 1 };
+const records = Array.from({ length: 10 }, () => record);
+const trailer = { extensions: 0, others: 0, group: 0 };
+
+Deno.bench("label: write", { group: "label" }, () => writeLabel(buffer, 3, label));
+Deno.bench("label: read", { group: "label" }, () => void readSeconds(buffer, 3));
+
+Deno.bench("record: encode", { group: "record" }, () => encodeRecord(record, buffer, 3));
+Deno.bench("record: decode", { group: "record" }, () => void decodeRecord(buffer, 3, record));
+
+Deno.bench("request: encode with MAC", { group: "request" }, () => {
+  encodeRequest(request, key, buffer, 3);
+});
+Deno.bench("request: decode", { group: "request" }, () => {
+  decodeRequest(buffer, 3, 82, request);
+});
+Deno.bench("request: verify", { group: "request" }, () => void verifyRequest(key, buffer, 3));
+
+Deno.bench("response: encode with MAC", { group: "response" }, () => {
+  encodeResponse(records, trailer, key, buffer, 3);
+});
+Deno.bench("response: seal (records in place)", { group: "response" }, () => {
+  sealResponse(trailer, key, buffer, 3);
+});
+Deno.bench("response: verify", { group: "response" }, () => void verifyResponse(key, buffer, 3));
+Deno.bench("response: decode 10 records", { group: "response" }, () => {
+  for (let i = 0; i < 10; i++) decodeResponseRecord(buffer, 3, i, record);
+});
+
+Deno.bench("envelope: seal a response", { group: "envelope" }, () => {
+  sealEnvelope(sealing, 0, nonce, 0, buffer, 3, RESPONSE_SIZE, out, 5);
+});
+Deno.bench("envelope: open a response", { group: "envelope" }, () => {
+  openEnvelope(sealing, out, 5, RESPONSE_SIZE, buffer, 3);
+});
+
+const message = buffer.bytes.subarray(0, 50);
+Deno.bench("HMAC of 50 bytes: wgsig", { group: "hmac", baseline: true }, () => {
+  key.compute(buffer, 0, 50, out, 0);
+});
+Deno.bench("HMAC of 50 bytes: noble", { group: "hmac" }, () => void hmac(sha256, SECRET, message));
+
+const long = buffer.bytes.subarray(0, 540);
+const target = out.bytes.subarray(0, 540);
+Deno.bench("ChaCha20 of 540 bytes: wgsig", { group: "chacha20", baseline: true }, () => {
+  cipher.xor(nonce, 0, 1, buffer, 0, out, 0, 540);
+});
+Deno.bench("ChaCha20 of 540 bytes: noble", { group: "chacha20" }, () => {
+  chacha20(SECRET, nonce.bytes, long, target, 1);
+});
+
+for (const encrypt of [false, true]) {
+  for (const peers of [10, 1000, 100_000]) {
+    const registry = registryOf(peers, 10);
+    const batch = new DatagramBatch();
+    const replies = new ReplyBatch();
+    const form = encrypt ? "encrypted" : "plain";
+    Deno.bench(`registry: 64 ${form} requests, ${peers} peers`, { group: "registry" }, (bench) => {
+      fillBatch(batch, peers, encrypt);
+      bench.start();
+      registry.answer(batch, { unix: UNIX, mono: 1 }, replies);
+      bench.end();
+    });
+  }
+}

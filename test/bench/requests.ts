@@ -1,0 +1,81 @@
+/**
+ * Requests of many peers for the benches.
+ *
+ * @module
+ */
+
+import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import { writeIpv4 } from "../../lib/core/ip_address.ts";
+import { NonceSource } from "../../lib/core/nonce_source.ts";
+import { Registry } from "../../lib/core/registry.ts";
+import { RegistryGroup } from "../../lib/core/registry_group.ts";
+import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/envelope.ts";
+import { MacKey } from "../../lib/wire/mac.ts";
+import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
+import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+
+/** The secret of the benches' group. */
+export const SECRET: Uint8Array = new Uint8Array(32).fill(0x42);
+/** When the benches take place. */
+export const UNIX = 1_700_000_000;
+
+const macKey = new MacKey(SECRET);
+const cipherKey = envelopeKey(SECRET);
+const nonces = new NonceSource((bytes) => void crypto.getRandomValues(bytes));
+const request = newRequest();
+const plain = new WireBuffer(REQUEST_SIZE);
+let nanoseconds = 0;
+
+/** A registry with one group that has `peers` peers. */
+export function registryOf(peers: number, maxAnswer: number): Registry {
+  const registry = new Registry({ encryption: "auto", window: 1e9 }, {
+    endpointChanged() {},
+    dropped() {},
+  });
+  const options = { id: 0, secret: SECRET, allowed: undefined, maxAge: 1e9, window: 1e9 };
+  const group = new RegistryGroup(options, { maxPeers: 100_000, maxAnswer, seed: 1 }, nonces);
+  registry.setGroup(group);
+  const id = new WireBuffer(32);
+  for (let i = 0; i < peers; i++) {
+    id.view.setUint32(0, i);
+    const peer = group.table.add(id, 0, 0);
+    group.table.setEndpoint(peer, 0x7f00_0001, 1024 + (i % 60_000));
+  }
+  return registry;
+}
+
+/** Fills a batch with requests of `count` peers of `peers`, each with a label later than before. */
+export function fillBatch(
+  batch: DatagramBatch,
+  peers: number,
+  encrypt: boolean,
+  count: number = BATCH_SIZE,
+): void {
+  batch.count = count;
+  for (let i = 0; i < count; i++) {
+    const peer = (nanoseconds * 7919 + i) % peers;
+    request.id.view.setUint32(0, peer);
+    nanoseconds = (nanoseconds + 1) % 1_000_000_000;
+    request.seconds = UNIX + Math.floor(nanoseconds / 500_000_000);
+    request.nanoseconds = nanoseconds;
+    const at = i * SLOT_SIZE;
+    if (encrypt) {
+      encodeRequest(request, macKey, plain, 0);
+      const nonceAt = nonces.next();
+      sealEnvelope(
+        cipherKey,
+        0,
+        nonces.buffer,
+        nonceAt,
+        plain,
+        0,
+        REQUEST_SIZE,
+        batch.payloads,
+        at,
+      );
+    } else encodeRequest(request, macKey, batch.payloads, at);
+    batch.lengths[i] = encrypt ? ENVELOPE_SIZE + REQUEST_SIZE : REQUEST_SIZE;
+    writeIpv4(batch.sources, batch.sourceAt(i), 0x7f00_0001);
+    batch.setSourcePort(i, 1024 + (peer % 60_000));
+  }
+}
