@@ -20,7 +20,6 @@ import {
   ROOT,
   run,
   say,
-  status,
 } from "./tools.ts";
 
 const DIST = `${ROOT}/dist`;
@@ -70,21 +69,26 @@ async function compileWithDeno(): Promise<void> {
   const targets = given === undefined ? DENO_TARGETS : [Deno.build.target];
   for (const target of targets) {
     const file = `${DIST}/wgsig-deno-${target}${target.includes("windows") ? ".exe" : ""}`;
-    const code = await status([
-      DENO,
-      "compile",
-      "--quiet",
-      "--allow-all",
-      "--unstable-net",
-      ...(given === undefined ? ["--target", target] : []),
-      "--output",
-      file,
-      `${ROOT}/cli/main_deno.ts`,
-    ]);
+    const { code, stderr } = await new Deno.Command(DENO, {
+      args: [
+        "compile",
+        "--quiet",
+        "--allow-all",
+        "--unstable-net",
+        ...(given === undefined ? ["--target", target] : []),
+        "--output",
+        file,
+        `${ROOT}/cli/main_deno.ts`,
+      ],
+      cwd: ROOT,
+      env: { NO_COLOR: "1" },
+    }).output();
     if (code === 0) {
       await report(file);
       continue;
     }
+    const why = new TextDecoder().decode(stderr);
+    if (!why.includes("denort")) throw new Error(why);
     say(
       `deno compile: no binary for ${target}: its base (denort) could not be downloaded. ` +
         `Provide it: DENORT_BIN=/path/to/denort deno task build --all`,

@@ -13,8 +13,6 @@
 import type { WireBuffer } from "../wire/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
 
-const SECOND_SEED = 0x51ed_270b;
-
 /** IDs in a generation. */
 const CAPACITY = 4096;
 /** Places of a generation, a power of two: at most half full. */
@@ -72,7 +70,7 @@ export class ReplayFilter {
   /** Whether the ID at `at` has used this label or a later one. */
   isReplay(buffer: WireBuffer, at: number, seconds: number, nanoseconds: number): boolean {
     const high = hashId(buffer, at, this.#seed);
-    const low = hashId(buffer, at, this.#seed ^ SECOND_SEED);
+    const low = hashId(buffer, at, Number.MAX_SAFE_INTEGER - this.#seed);
     return covers(this.#young, high, low, seconds, nanoseconds) ||
       covers(this.#old, high, low, seconds, nanoseconds);
   }
@@ -87,7 +85,7 @@ export class ReplayFilter {
     }
     const young = this.#young;
     const high = hashId(buffer, at, this.#seed);
-    const low = hashId(buffer, at, this.#seed ^ SECOND_SEED);
+    const low = hashId(buffer, at, Number.MAX_SAFE_INTEGER - this.#seed);
     if (covers(young, high, low, seconds, nanoseconds)) return;
     const i = young.place(high, low);
     if (young.seconds[i] === -1) young.count++;

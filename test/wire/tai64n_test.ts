@@ -104,8 +104,9 @@ test("the label of a time in milliseconds keeps its fractions", () => {
 });
 
 test("the label of any time can be written and never goes back when time goes on", () => {
-  const time = fc.double({ min: 0, max: 8.64e15, noNaN: true });
-  fc.assert(fc.property(time, fc.double({ min: 0, max: 5000, noNaN: true }), (now, later) => {
+  const time = (max: number) =>
+    fc.tuple(fc.integer({ min: 0, max }), fc.nat(999)).map(([ms, us]) => ms + us / 1000);
+  fc.assert(fc.property(time(8.64e15), time(5000), (now, later) => {
     const label = labelOf(now);
     writeLabel(new WireBuffer(LABEL_SIZE), 0, label);
     assert(compareLabels(label, labelOf(now + later)) <= 0);
