@@ -24,7 +24,7 @@ import {
   readSecret,
 } from "../lib/service/files.ts";
 import type { QueryConfig } from "../lib/service/query.ts";
-import { UserError } from "../lib/service/user_error.ts";
+import { UserError } from "../lib/core/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";
 
@@ -120,6 +120,7 @@ export function peersByKey(loaded: LoadedSettings): Map<string, PeerSettings> {
     if (key === undefined) {
       throw new UserError(`${loaded.path}: peer[${i}]: public-key is missing`);
     }
+    if (peers.has(key)) throw new UserError(`${loaded.path}: peer[${i}]: ${key} is there twice`);
     peers.set(key, peer);
   });
   return peers;

@@ -22,7 +22,7 @@ import {
   readPrivateKey,
 } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
-import type { ExitStatus } from "../lib/service/user_error.ts";
+import type { ExitStatus } from "../lib/core/user_error.ts";
 import {
   interfaceSettings,
   ownPrivateKey,
@@ -57,7 +57,11 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
     publicKey: result.publicKey,
     privateKey: privateKey && formatKey(privateKey),
     addresses,
-    listenPort: result.registered ? result.port : whole && config.port > 0 ? config.port : undefined,
+    listenPort: result.registered
+      ? result.port
+      : whole && config.port > 0
+      ? config.port
+      : undefined,
   };
   const peers = knownPeers(result, configured, settings, whole);
   if (format === "json") host.out.write(formatJson(own, peers, result.unix));

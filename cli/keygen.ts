@@ -6,12 +6,12 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey, KEY_SIZE, parseKey } from "../lib/core/peer_key.ts";
-import { explain, type Host } from "../lib/host/host.ts";
-import { EXIT, type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import { errorCode, explain, type Host } from "../lib/host/host.ts";
+import { readInput } from "../lib/service/files.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import type { Arguments } from "./options.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
-const MAX_INPUT = 4096;
 const OWNER_ONLY = 0o600;
 
 /** Runs `wgsig keygen`. */
@@ -35,10 +35,8 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
   try {
     await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
   } catch (error) {
-    throw new UserError(
-      `cannot write ${path}: ${explain(error)}`,
-      EXIT.failed,
-    );
+    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
+    throw new UserError(`cannot write ${path}: ${explain(error)}${hint}`, EXIT.failed);
   }
   return EXIT.ok;
 }
@@ -55,7 +53,7 @@ function randomKey(host: Host, kind: "secret" | "private" | "psk"): Uint8Array {
 }
 
 async function publicKeyOfInput(host: Host): Promise<Uint8Array> {
-  const text = new TextDecoder().decode(await host.readInput(MAX_INPUT)).trim();
+  const text = new TextDecoder().decode(await readInput(host, "private key")).trim();
   const privateKey = parseKey(text);
   if (privateKey === undefined) {
     throw new UserError(

@@ -4,24 +4,35 @@
  * @module
  */
 
-import type { Host } from "../lib/host/host.ts";
+import { errorCode, explain, type Host } from "../lib/host/host.ts";
 import { unknownName } from "../lib/core/settings_reader.ts";
-import { EXIT, type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import { runConfig } from "./config.ts";
 import { runKeygen } from "./keygen.ts";
-import { type Arguments, commandHelp, COMMANDS, programHelp, readArguments } from "./options.ts";
+import {
+  type Arguments,
+  commandHelp,
+  type CommandName,
+  COMMANDS,
+  type CommandSpec,
+  programHelp,
+  readArguments,
+} from "./options.ts";
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;
 
-const RUN: ReadonlyMap<string, Run> = new Map([
-  ["serve", runServe],
-  ["query", runQuery],
-  ["config", runConfig],
-  ["keygen", runKeygen],
-]);
+const RUN: Readonly<Record<CommandName, Run>> = {
+  serve: runServe,
+  query: runQuery,
+  config: runConfig,
+  keygen: runKeygen,
+};
+
+/** What stands in the way of printing; files that can't be written have messages of their own. */
+const UNWRITABLE = new Set(["EBADF", "EIO", "ENOSPC"]);
 
 /** Runs the command line of `host`, and returns the exit status. */
 export async function main(host: Host): Promise<ExitStatus> {
@@ -31,6 +42,10 @@ export async function main(host: Host): Promise<ExitStatus> {
     if (error instanceof UserError) {
       host.err.write(`wgsig: ${error.message}\n`);
       return error.status;
+    }
+    if (UNWRITABLE.has(errorCode(error))) {
+      host.err.write(`wgsig: cannot write to standard output: ${explain(error)}\n`);
+      return EXIT.failed;
     }
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
     host.err.write(`wgsig: internal error, please report it: ${text}\n`);
@@ -45,6 +60,7 @@ async function dispatch(host: Host): Promise<ExitStatus> {
       host.err.write(programHelp());
       return EXIT.usage;
     case "help":
+      return help(host, rest[0]);
     case "--help":
     case "-h":
       host.out.write(programHelp());
@@ -55,16 +71,22 @@ async function dispatch(host: Host): Promise<ExitStatus> {
       host.out.write(`wgsig ${VERSION} (${host.runtime}, ${host.target})\n`);
       return EXIT.ok;
   }
-  const command = COMMANDS.find((each) => each.name === name);
-  const run = RUN.get(name);
-  if (command === undefined || run === undefined) {
-    const known = COMMANDS.map((each) => each.name);
-    throw new UserError(`${unknownName("command", name, name, known)}; see: wgsig --help`);
-  }
+  const command = commandOf(name);
   const args = readArguments(command, rest);
   if (args.has("help")) {
-    host.out.write(commandHelp(command));
-    return EXIT.ok;
+    return help(host, command.name);
   }
-  return await run(host, args);
+  return await RUN[command.name](host, args);
+}
+
+function help(host: Host, name: string | undefined): ExitStatus {
+  host.out.write(name === undefined ? programHelp() : commandHelp(commandOf(name)));
+  return EXIT.ok;
+}
+
+function commandOf(name: string): CommandSpec {
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command !== undefined) return command;
+  const known = COMMANDS.map((each) => each.name);
+  throw new UserError(`${unknownName("command", name, name, known)}; see: wgsig --help`);
 }

@@ -6,7 +6,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { type Reader, refuse, unknownName } from "../lib/core/settings_reader.ts";
-import { UserError } from "../lib/service/user_error.ts";
+import { UserError } from "../lib/core/user_error.ts";
 
 /** An option. Without `value` it is a switch. */
 export interface OptionSpec {
@@ -18,9 +18,12 @@ export interface OptionSpec {
   readonly help: string;
 }
 
+/** The name of a command. */
+export type CommandName = "serve" | "query" | "config" | "keygen";
+
 /** A command. */
 export interface CommandSpec {
-  readonly name: string;
+  readonly name: CommandName;
   /** Its positional arguments, as the help shows them. */
   readonly operands: string;
   /** The most positional arguments. */
@@ -33,7 +36,7 @@ export interface CommandSpec {
 const CONFIG: OptionSpec = {
   name: "config",
   value: "FILE",
-  help: "settings file (else $WGSIG_CONFIG, then /etc/wgsig/wgsig.toml)",
+  help: "settings file (else $WGSIG_CONFIG, ~/.config or /etc/wgsig/wgsig.toml)",
 };
 const HELP: OptionSpec = { name: "help", help: "show this" };
 
@@ -202,7 +205,7 @@ export function readArguments(command: CommandSpec, args: readonly string[]): Ar
   const switches = command.options.filter(({ value }) => value === undefined);
   const valued = command.options.filter(({ value }) => value !== undefined);
   const values = new Map<string, string[]>();
-  const parsed = parseArgs(args, {
+  const parsed = parseArgs(withValues(command, args), {
     string: ["_", ...valued.map(({ name }) => name)],
     boolean: switches.map(({ name }) => name),
     collect: valued.map(({ name }) => name),
@@ -231,10 +234,35 @@ export function readArguments(command: CommandSpec, args: readonly string[]): Ar
   return new Arguments(operands, values);
 }
 
+/**
+ * Joins options and values that begin with a dash, which parseArgs would take for options: `-` for
+ * standard input, and numbers below 0.
+ *
+ * @throws {UserError} If a switch is given a value.
+ */
+function withValues(command: CommandSpec, args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") return [...joined, ...args.slice(i)];
+    const option = command.options.find(({ name }) => arg.replace(/=.*$/s, "") === `--${name}`);
+    if (option !== undefined && option.value === undefined && arg.includes("=")) {
+      throw new UserError(`--${option.name} takes no value${see(command)}`);
+    }
+    const next = args[i + 1];
+    const takesNext = option?.value !== undefined && !arg.includes("=");
+    if (takesNext && next !== undefined && /^-(?:\d|$)/.test(next)) {
+      joined.push(`${arg}=${next}`);
+      i++;
+    } else joined.push(arg);
+  }
+  return joined;
+}
+
 function unknownOption(command: CommandSpec, arg: string): string {
-  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
-  const known = command.options.map((option) => option.name);
-  return `${unknownName("option", arg.replace(/=.*$/s, ""), name, known)}${see(command)}`;
+  const name = arg.replace(/=.*$/s, "");
+  const known = command.options.map((option) => `--${option.name}`);
+  return `${unknownName("option", name, name, known)}${see(command)}`;
 }
 
 function see(command: CommandSpec): string {

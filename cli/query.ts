@@ -11,7 +11,7 @@ import { ageOf } from "../lib/core/wg_config.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
-import { type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import {
   interfaceSettings,
   ownPrivateKey,

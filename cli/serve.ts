@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { HostPort } from "../lib/core/host_port.ts";
+import { formatHostPort, type HostPort } from "../lib/core/host_port.ts";
+import { ADDRESS_SIZE, parseAddress } from "../lib/core/ip_address.ts";
 import {
   DEFAULT_PORT,
   DEFAULT_SECRET_FILE,
@@ -18,7 +19,8 @@ import type { Host } from "../lib/host/host.ts";
 import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
 import type { Verbosity } from "../lib/service/log.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
-import { type ExitStatus, UserError } from "../lib/service/user_error.ts";
+import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
+import { WireBuffer } from "../lib/wire/wire_buffer.ts";
 import type { Arguments } from "./options.ts";
 
 const DEFAULT_LISTEN: readonly HostPort[] = [
@@ -40,6 +42,7 @@ export function runServe(host: Host, args: Arguments): Promise<ExitStatus> {
 function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
   const settings = loaded.settings.serve ?? {};
   const listen = args.readAll("listen", hostPort()) ?? settings.listen;
+  for (const address of listen ?? []) checkIsAddress(address);
   const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
   return {
     listen: listen ?? DEFAULT_LISTEN,
@@ -57,6 +60,15 @@ function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
       verbosity: verbosity(args, settings),
     },
   };
+}
+
+/** A name would have to be looked up, and may have several addresses. */
+function checkIsAddress(address: HostPort): void {
+  if (parseAddress(address.host, new WireBuffer(ADDRESS_SIZE), 0)) return;
+  throw new UserError(
+    `cannot listen on ${formatHostPort(address)}: "${address.host}" is no IP address; ` +
+      `expected ADDRESS:PORT, such as 0.0.0.0:${DEFAULT_PORT}`,
+  );
 }
 
 /** The flags describe one group, and what they leave out comes from the settings of that group. */

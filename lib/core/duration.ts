@@ -4,14 +4,21 @@
  * @module
  */
 
-const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
+/** Milliseconds of each unit. */
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
 
 /** The seconds of a duration's text, or undefined where it is none. */
 export function parseDuration(text: string): number | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
-  const seconds = Number(match[1]) * (UNITS[match[2] ?? "s"] ?? NaN);
+  const seconds = Number(match[1]) * (UNITS[match[2] ?? "s"] ?? NaN) / 1000;
   return Number.isFinite(seconds) ? seconds : undefined;
 }
 

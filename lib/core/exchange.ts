@@ -83,9 +83,14 @@ export class Exchange {
   #lastLabel: Label = { seconds: 0, nanoseconds: -1 };
   /** MACs of the datagrams received since the last request. */
   readonly #sinceRequest = new Set<string>();
+  /** Those of them in whose place another came: they are of another answer. */
+  readonly #outdated = new Set<string>();
+  /** Per public key, the MAC of the datagram that showed it last since the last request. */
+  readonly #shownIn = new Map<string, string>();
   readonly #peers = new Map<string, SeenPeer>();
   #expected: number | undefined;
   #received = 0;
+  #isComplete = false;
 
   /** Prepares a question. Nonces are drawn only where it is encrypted. */
   constructor(options: ExchangeOptions, nonces: NonceSource) {
@@ -133,6 +138,8 @@ export class Exchange {
     this.#lastLabel = label;
     this.#firstLabel ??= label;
     this.#sinceRequest.clear();
+    this.#outdated.clear();
+    this.#shownIn.clear();
     this.#request.seconds = label.seconds;
     this.#request.nanoseconds = label.nanoseconds;
     if (!this.#options.encrypt) {
@@ -172,23 +179,25 @@ export class Exchange {
     if (this.#sinceRequest.has(mac)) return "duplicate";
     if (this.#sinceRequest.size >= MAX_RESPONSES_KEPT) return "drop-too-many";
     this.#sinceRequest.add(mac);
-    this.#received = Math.max(this.#received, this.#sinceRequest.size);
-    this.#expected = this.#trailer.others + 1;
     for (let i = 0; i < RECORDS_PER_RESPONSE; i++) {
-      if (decodeResponseRecord(buffer, at, i, this.#record)) this.#keep();
+      if (decodeResponseRecord(buffer, at, i, this.#record)) this.#keep(mac);
     }
+    const expected = this.#trailer.others + 1;
+    this.#expected = expected;
+    const received = this.#sinceRequest.size - this.#outdated.size;
+    this.#received = Math.max(this.#received, received);
+    this.#isComplete ||= received >= expected ||
+      this.#peers.size > RECORDS_PER_RESPONSE * (expected - 1);
     return "accepted";
   }
 
   /**
    * Whether everything was received that the server has. Either all datagrams of one answer came;
    * or, over several answers that each lost some, so many peers that no datagram can be missing
-   * (a server fills all datagrams but one with ten records).
+   * (a server fills all datagrams but one with ten records). It stays so, whatever comes late.
    */
   get isComplete(): boolean {
-    if (this.#expected === undefined) return false;
-    return this.#sinceRequest.size >= this.#expected ||
-      this.#peers.size > RECORDS_PER_RESPONSE * (this.#expected - 1);
+    return this.#isComplete;
   }
 
   /**
@@ -217,10 +226,16 @@ export class Exchange {
     return false;
   }
 
-  #keep(): void {
+  /** Keeps the record that was read from the datagram with this MAC. */
+  #keep(mac: string): void {
     const { address, port, seconds, nanoseconds } = this.#record;
-    if (Number.isNaN(seconds)) return;
     const publicKey = formatKey(this.#record.id.bytes);
+    // Datagrams of one answer share no peer. Of two that do, one is of another answer, and must
+    // not count in place of one that is missing.
+    const other = this.#shownIn.get(publicKey);
+    if (other !== undefined && other !== mac) this.#outdated.add(other);
+    this.#shownIn.set(publicKey, mac);
+    if (Number.isNaN(seconds)) return;
     const known = this.#peers.get(publicKey);
     if (known !== undefined && compareLabels(this.#record, known) <= 0) return;
     this.#peers.set(publicKey, {

@@ -18,7 +18,8 @@ export type Reader<T> = (value: unknown, path: string) => T;
 
 /** Refuses a value. */
 export function refuse(path: string, expected: string, value: unknown): never {
-  const shown = JSON.stringify(value);
+  // JSON has no infinity; numbers are shown as TOML has them.
+  const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
   throw new SyntaxError(`${path}: expected ${expected}, got ${shown}`);
 }
 
@@ -40,7 +41,7 @@ export function integer(min: number, max: number): Reader<number> {
 
 /** A duration, in seconds. */
 export const duration: Reader<number> = (value, path) => {
-  const seconds = typeof value === "number" && value >= 0
+  const seconds = typeof value === "number" && value >= 0 && Number.isFinite(value)
     ? value
     : typeof value === "string"
     ? parseDuration(value)
@@ -96,9 +97,15 @@ export function list<T>(item: Reader<T>): Reader<T[]> {
 
 /** A table's own keys, checked to be one. */
 export function entriesOf(value: unknown, path: string): [string, unknown][] {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
+  return typeof value === "object" && value !== null && isPlain(value)
     ? Object.entries(value)
     : refuse(path, "a table", value);
+}
+
+/** Whether an object is nothing more: a list isn't, nor is the date that TOML knows. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** A table whose keys are names that the user chooses. */

@@ -87,7 +87,7 @@ export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): n
 
   // A clock that was set back must not make records younger than they are.
   const elapsed = Math.max(0, now.unix - view.getFloat64(SAVED_AT));
-  let taken = 0;
+  const before = countPeers(registry);
   at = HEADER_SIZE;
   for (let i = 0; i < groups; i++) {
     const group = registry.groups.get(view.getUint32(at));
@@ -99,14 +99,19 @@ export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): n
       const seconds = readSeconds(buffer, at + RECORD_SIZE);
       if (Number.isNaN(seconds)) continue;
       const seenAt = now.mono - elapsed - view.getUint32(at + AGE);
-      const peer = group.restorePeer(buffer, at, seenAt);
+      const peer = group.restorePeer(buffer, at, seenAt, now.mono);
       group.table.setEndpoint(peer, readAddress(buffer, at), view.getUint16(at + RECORD_PORT));
       group.table.setLabel(peer, buffer, at + RECORD_LABEL);
       const nanoseconds = readNanoseconds(buffer, at + RECORD_SIZE);
       group.table.setHighestLabel(peer, seconds, nanoseconds);
-      taken++;
     }
   }
   registry.expire(now);
-  return taken;
+  return countPeers(registry) - before;
+}
+
+function countPeers(registry: Registry): number {
+  let count = 0;
+  for (const { table } of registry.groups.values()) count += table.count;
+  return count;
 }

@@ -95,8 +95,9 @@ function peerSection(peer: KnownPeer, unix: number, whole: boolean): string[] {
   if (seen !== undefined) lines.push(`# Seen ${ageOf(seen, unix)} s ago`);
   lines.push(`PublicKey = ${peer.publicKey}`);
   if (presharedKey !== undefined) lines.push(`PresharedKey = ${presharedKey}`);
-  if (allowedIps !== undefined) lines.push(`AllowedIPs = ${allowedIps.join(", ")}`);
-  else if (whole) lines.push("# AllowedIPs: not known; see [[peer]] in the settings");
+  if (allowedIps === undefined) {
+    if (whole) lines.push("# AllowedIPs: not known; see [[peer]] in the settings");
+  } else if (allowedIps.length > 0) lines.push(`AllowedIPs = ${allowedIps.join(", ")}`);
   if (seen !== undefined) lines.push(`Endpoint = ${seen.address}:${seen.port}`);
   else if (whole) lines.push("# Endpoint: not known; this peer is not registered");
   if (persistentKeepalive !== undefined && persistentKeepalive > 0) {

@@ -18,7 +18,10 @@ export type Signal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";
 export interface TextOutput {
   /** Whether a person looks at it. */
   readonly isTerminal: boolean;
-  /** Writes all of the text before it returns. A reader that has gone away is no error. */
+  /**
+   * Writes all of the text before it returns. A reader that has gone away is no error; a full disk
+   * (`ENOSPC`) is one.
+   */
   write(text: string): void;
   /** The same for bytes. */
   writeBytes(bytes: Uint8Array): void;
@@ -95,7 +98,10 @@ export interface Host {
   onSignal(signal: Signal, run: () => void): () => void;
   /** Reads a file of at most `limit` bytes (`EFBIG` where it is larger). */
   readFile(path: string, limit: number): Promise<FileContent>;
-  /** Reads standard input to its end, at most `limit` bytes (`EFBIG`). */
+  /**
+   * Reads standard input to its end, at most `limit` bytes (`EFBIG`). Called again, it returns the
+   * same bytes.
+   */
   readInput(limit: number): Promise<Uint8Array>;
   /** Writes a file and waits until it is on the disk. */
   writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
@@ -120,6 +126,7 @@ export function errorCode(error: unknown): string {
 const EXPLANATIONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EADDRINUSE: "address already in use",
+  EBADF: "it is closed",
   EADDRNOTAVAIL: "no such address on this host",
   EAFNOSUPPORT: "this host has no such kind of address",
   EEXIST: "it exists already",

@@ -27,6 +27,7 @@ const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "
 
 /** Everything of a host but its sockets and its name. */
 export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp"> {
+  let input: Promise<Uint8Array> | undefined;
   return {
     target: `${platform()}-${arch()}`,
     out: output(STDOUT),
@@ -40,16 +41,7 @@ export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp"> 
       return () => clearTimeout(timer);
     },
     readFile,
-    async readInput(limit) {
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
-        size += chunk.length;
-        if (size > limit) throw withCode("EFBIG");
-        chunks.push(chunk);
-      }
-      return joined(chunks, size);
-    },
+    readInput: (limit) => input ??= readInput(limit),
     writeFile,
     renameFile: rename,
     run,
@@ -89,8 +81,9 @@ function output(fd: number): TextOutput {
         // A pipe takes a piece of this size whole or not at all, so that nothing is written twice.
         at += writeSync(fd, bytes, at, Math.min(ATOMIC_WRITE, bytes.length - at));
       } catch (error) {
-        // A slow reader of a non-blocking pipe is waited for; one that has gone away is not.
-        if (errorCode(error) !== "EAGAIN") return;
+        // A slow reader of a non-blocking pipe is waited for; one that has gone away is no error.
+        if (errorCode(error) === "EPIPE") return;
+        if (errorCode(error) !== "EAGAIN") throw error;
         Atomics.wait(clock, 0, 0, RETRY_MS);
       }
     }
@@ -100,6 +93,17 @@ function output(fd: number): TextOutput {
     write: (text) => writeBytes(encoder.encode(text)),
     writeBytes,
   };
+}
+
+async function readInput(limit: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > limit) throw withCode("EFBIG");
+    chunks.push(chunk);
+  }
+  return joined(chunks, size);
 }
 
 async function readFile(path: string, limit: number): Promise<FileContent> {

@@ -7,13 +7,15 @@
 import { parseKey, parseSecret } from "../core/peer_key.ts";
 import { parseSettings, type Settings } from "../core/settings.ts";
 import { errorCode, explain, type FileContent, type Host } from "../host/host.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../core/user_error.ts";
 
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;
 const MAX_SECRET_SIZE = 4096;
 /** Bits that let others than the owner in. */
 const OTHERS = 0o077;
+/** A key or a secret in base64 or hex, where the name of its file should be. */
+const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
 const STANDARD_INPUT = "-";
 const SYSTEM_SETTINGS = "/etc/wgsig/wgsig.toml";
@@ -51,7 +53,9 @@ async function readSettings(host: Host, path: string, optional = false): Promise
     return { settings: parseSettings(decode(bytes)), path };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UserError(`${path}: ${error.message.replaceAll("\n", " ")}`);
+    // The parser quotes lines: what is in a file that was taken for settings may be secret.
+    const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ");
+    throw new UserError(`${path}: ${why}`);
   }
 }
 
@@ -124,12 +128,22 @@ export async function readAllowList(host: Host, path: string): Promise<Uint8Arra
     const key = parseKey(word);
     if (key === undefined) {
       throw new UserError(
-        `allow-list ${path}, line ${i + 1}: expected a WireGuard public key, got "${word}"`,
+        `allow-list ${path}, line ${i + 1}: expected a WireGuard public key ` +
+          `(44 characters of base64)`,
       );
     }
     keys.push(key);
   });
   return keys;
+}
+
+/** Reads what is short from standard input. */
+export async function readInput(host: Host, what: string): Promise<Uint8Array> {
+  try {
+    return await host.readInput(MAX_SECRET_SIZE);
+  } catch (error) {
+    throw new UserError(`cannot read ${what} from standard input: ${explain(error)}`);
+  }
 }
 
 /** Reads a file that nobody but its owner may read. */
@@ -139,7 +153,12 @@ async function readPrivate(
   what: string,
   hint: string,
 ): Promise<Uint8Array> {
-  if (path === STANDARD_INPUT) return await host.readInput(MAX_SECRET_SIZE);
+  if (path === STANDARD_INPUT) return await readInput(host, what);
+  if (IS_SECRET.test(path)) {
+    throw new UserError(
+      `expected the name of a ${what}, got what belongs into it; write that to a file`,
+    );
+  }
   const { bytes, mode } = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
   if (mode !== undefined && (mode & OTHERS) !== 0 && !host.target.startsWith("win32")) {
     throw new UserError(

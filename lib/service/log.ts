@@ -54,11 +54,14 @@ export class Log {
   /** Writes a line whatever the verbosity is: the answer to something that was asked for. */
   always(level: LogLevel, event: string, fields: LogFields = {}): void {
     const time = new Date(this.#host.now()).toISOString();
-    this.#host.out.write(
-      this.#options.format === "json"
-        ? JSON.stringify({ time, level, event, ...fields }) + "\n"
-        : `${time} ${level} ${event}${Object.entries(fields).map(field).join("")}\n`,
-    );
+    const line = this.#options.format === "json"
+      ? JSON.stringify({ time, level, event, ...fields }) + "\n"
+      : `${time} ${level} ${event}${Object.entries(fields).map(field).join("")}\n`;
+    try {
+      this.#host.out.write(line);
+    } catch {
+      // A full disk under the log must not end the service; there is nowhere to say so.
+    }
   }
 }
 

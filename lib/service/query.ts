@@ -13,13 +13,14 @@ import {
   type SeenPeer,
 } from "../core/exchange.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, isIpv4, parseAddress, parseIpv4 } from "../core/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress, parseIpv4 } from "../core/ip_address.ts";
 import { NonceSource } from "../core/nonce_source.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { KEEP_ENDPOINT } from "../wire/request.ts";
 import { compareLabels } from "../wire/tai64n.ts";
-import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
-import { EXIT, type ExitStatus, UserError } from "./user_error.ts";
+import { WireBuffer } from "../wire/wire_buffer.ts";
+import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
+import { AskedServer, type ServerStatus } from "./asked_server.ts";
 
 /** A question. */
 export interface QueryConfig extends Omit<ExchangeOptions, "flags"> {
@@ -33,9 +34,6 @@ export interface QueryConfig extends Omit<ExchangeOptions, "flags"> {
   /** In seconds. */
   readonly timeout: number;
 }
-
-/** What became of one server. */
-export type ServerStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
 
 /** What one server did. */
 export interface ServerOutcome {
@@ -68,6 +66,11 @@ export interface QueryResult {
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 4000;
+const SPACING_MS = 25;
+/** After so many requests that were refused, the only server there is isn't asked again. */
+const MAX_REFUSED = 3;
+/** What timers can count to. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
 /** What opens a NAT: WireGuard takes no notice of anything so short. */
 const OPENER = new Uint8Array(8);
 const MAX_OPENERS = 1000;
@@ -84,50 +87,6 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
     return await asker.finish();
   } finally {
     asker.close();
-  }
-}
-
-/** A server while it is being asked. */
-class AskedServer {
-  readonly exchange: Exchange;
-  /** Its addresses, IPv4 first; each attempt goes to the next. */
-  readonly addresses: HostPort[] = [];
-  readonly #binary: WireBuffer[] = [];
-  attempts = 0;
-  badMac = false;
-  refused = false;
-
-  constructor(readonly name: HostPort, exchange: Exchange) {
-    this.exchange = exchange;
-  }
-
-  addAddress(host: string): void {
-    const binary = new WireBuffer(ADDRESS_SIZE);
-    if (!parseAddress(host, binary, 0)) return;
-    const address = { host, port: this.name.port };
-    if (isIpv4(binary, 0)) {
-      const before = this.#binary.filter((each) => isIpv4(each, 0)).length;
-      this.addresses.splice(before, 0, address);
-      this.#binary.splice(before, 0, binary);
-    } else {
-      this.addresses.push(address);
-      this.#binary.push(binary);
-    }
-  }
-
-  /** Whether datagram `i` comes from it. */
-  sent(batch: DatagramBatch, i: number): boolean {
-    return batch.sourcePort(i) === this.name.port &&
-      this.#binary.some((address) =>
-        equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
-      );
-  }
-
-  get status(): ServerStatus {
-    if (this.addresses.length === 0) return "not-found";
-    if (this.exchange.isComplete) return "ok";
-    if (this.exchange.received > 0) return "incomplete";
-    return this.badMac ? "not-authenticated" : "no-answer";
   }
 }
 
@@ -196,7 +155,9 @@ class Asker {
         onSendError: (code) => {
           // It doesn't say whose port it was: among several servers it could be any.
           const [only, ...others] = this.#servers;
-          if (code === "ECONNREFUSED" && others.length === 0) only!.refused = true;
+          if (code !== "ECONNREFUSED" || only === undefined || others.length > 0) return;
+          only.refused++;
+          this.#progress();
         },
       });
     } catch (error) {
@@ -222,12 +183,14 @@ class Asker {
     return new Promise((done) => {
       this.#progress = () => {
         const waiting = this.#servers.some((server) =>
-          server.addresses.length > 0 && !server.exchange.isComplete
+          server.addresses.length > 0 && !server.exchange.isComplete &&
+          server.refused < MAX_REFUSED
         );
         if (!waiting) done();
       };
-      this.#after(this.#config.timeout * 1000, done);
-      for (const server of this.#servers) this.#send(server);
+      this.#after(Math.min(this.#config.timeout * 1000, LONGEST_TIMER_MS), done);
+      // Two names may be of one C server, which would drop the second of two requests at once.
+      this.#servers.forEach((server, i) => this.#after(i * SPACING_MS, () => this.#send(server)));
     });
   }
 
@@ -318,12 +281,12 @@ class Asker {
         return [`cannot find server ${server}; check the name and this host's DNS`];
       case "not-authenticated":
         return [
-          `${server} answered with a wrong MAC; check that group ${group} has the same secret there ` +
+          `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
           `(wgsigd, the C server, also answers so while it knows no peer)`,
         ];
       case "no-answer":
         return [
-          refused
+          refused > 0
             ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
             : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
               `through, that group ${group} has the same secret there, ` +

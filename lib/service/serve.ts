@@ -5,20 +5,18 @@
  */
 
 import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
-import { COUNTER_NAMES, type CounterName } from "../core/counters.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { formatAddress, formatIpv4 } from "../core/ip_address.ts";
 import { KeySet } from "../core/key_set.ts";
 import { NonceSource } from "../core/nonce_source.ts";
-import { formatKey } from "../core/peer_key.ts";
 import { type Now, Registry, type RegistryOptions } from "../core/registry.ts";
 import { type GroupOptions, RegistryGroup } from "../core/registry_group.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
-import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/record.ts";
+import { WireBuffer } from "../wire/wire_buffer.ts";
 import { readAllowList, readSecret } from "./files.ts";
-import { LineLimit, Log, type LogOptions } from "./log.ts";
-import { EXIT, type ExitStatus, UserError } from "./user_error.ts";
+import { Log, type LogOptions } from "./log.ts";
+import { TrafficLog } from "./traffic_log.ts";
+import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 
 /** A group as it is configured. */
 export interface ServedGroup {
@@ -46,22 +44,6 @@ const SAVE_DELAY_MS = 2000;
 const STATE_MODE = 0o600;
 /** Seconds between two looks at which records have become too old. */
 const EXPIRY_INTERVAL = 0.5;
-const CHANGES_PER_SECOND = 50;
-/** One line a minute for each reason; all of them up to this many a second when verbose. */
-const DROP_LOG_SECONDS = 60;
-const VERBOSE_DROPS_PER_SECOND = 50;
-
-/** What a user can do about a drop. */
-const DROP_HINTS: Partial<Record<CounterName, string>> = {
-  "drop-bad-mac": "its secret is not this group's",
-  "drop-encrypted": "encryption is off here",
-  "drop-group-mismatch": "it was encrypted with a secret that is not this group's",
-  "drop-not-allowed": "its key is not in the allow-list",
-  "drop-not-encrypted": "encryption is required here",
-  "drop-outside-window": "its clock or this host's is wrong",
-  "drop-unknown-group": "no such group here, or no wgsig request at all",
-};
-
 /**
  * Serves until a signal ends it.
  *
@@ -81,28 +63,20 @@ class Service {
   readonly #log: Log;
   readonly #registry: Registry;
   readonly #nonces: NonceSource;
-  readonly #changeLimit = new LineLimit(CHANGES_PER_SECOND, 1);
-  readonly #dropLimits: ReadonlyMap<CounterName, LineLimit>;
-  readonly #verboseDropLimit = new LineLimit(VERBOSE_DROPS_PER_SECOND, 1);
   readonly #sockets: UdpSocket[] = [];
   #config: ServeConfig;
   #now: Now = { unix: 0, mono: 0 };
   #expiredAt = 0;
   #cancelSave: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
+  #reloading: Promise<void> = Promise.resolve();
 
   constructor(host: Host, config: ServeConfig) {
     this.#host = host;
     this.#config = config;
     this.#log = new Log(host, config.log);
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
-    this.#dropLimits = new Map(
-      COUNTER_NAMES.map((name) => [name, new LineLimit(1, DROP_LOG_SECONDS)]),
-    );
-    this.#registry = new Registry(config, {
-      endpointChanged: (group, peer, isNew) => this.#logChange(group, peer, isNew),
-      dropped: (reason, batch, i) => this.#logDrop(reason, batch, i),
-    });
+    this.#registry = new Registry(config, new TrafficLog(this.#log, () => this.#now.mono));
     this.#tick();
   }
 
@@ -197,7 +171,7 @@ class Service {
     const signal = await new Promise<string>((end) => {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
-      this.#host.onSignal("SIGHUP", () => void this.#reload(load));
+      this.#host.onSignal("SIGHUP", () => this.#reload(load));
       this.#host.onSignal("SIGUSR1", () => this.#logCounters());
       this.#host.onSignal("SIGUSR2", () => this.#logCounters());
       this.#log.write("info", "ready", {
@@ -263,7 +237,12 @@ class Service {
     await this.#host.writeFile(path, bytes, { mode: STATE_MODE });
   }
 
-  async #reload(load: () => Promise<ServeConfig>): Promise<void> {
+  /** Reads the settings again, once what an earlier signal asked for is done. */
+  #reload(load: () => Promise<ServeConfig>): void {
+    this.#reloading = this.#reloading.then(() => this.#reloadNow(load));
+  }
+
+  async #reloadNow(load: () => Promise<ServeConfig>): Promise<void> {
     try {
       const before = this.#config;
       await this.configure(await load());
@@ -288,41 +267,12 @@ class Service {
     this.#log.always("info", "counters", { peers, ...this.#registry.counters.snapshot() });
   }
 
-  #logChange(group: RegistryGroup, peer: number, isNew: boolean): void {
-    if (!this.#log.shows("info")) return;
-    const suppressed = this.#changeLimit.take(this.#now.mono);
-    if (suppressed === undefined) return;
-    const { pages } = group.table;
-    const at = group.table.recordAt(peer);
-    this.#log.write("info", isNew ? "peer-registered" : "peer-moved", {
-      group: group.id,
-      key: formatKey(pages.bytes.slice(at, at + ID_SIZE)),
-      endpoint: `${formatIpv4(readAddress(pages, at))}:${pages.view.getUint16(at + RECORD_PORT)}`,
-      ...(suppressed > 0 ? { "not-shown": suppressed } : {}),
-    });
-  }
-
-  #logDrop(reason: CounterName, batch: DatagramBatch, i: number): void {
-    if (!this.#log.shows("info")) return;
-    const limit = this.#log.shows("debug") ? this.#verboseDropLimit : this.#dropLimits.get(reason);
-    const suppressed = limit?.take(this.#now.mono);
-    if (suppressed === undefined) return;
-    const hint = DROP_HINTS[reason];
-    this.#log.write("info", reason, {
-      from: formatHostPort({
-        host: formatAddress(batch.sources, batch.sourceAt(i)),
-        port: batch.sourcePort(i),
-      }),
-      bytes: batch.lengths[i]!,
-      ...(hint !== undefined ? { hint } : {}),
-      ...(suppressed > 0 ? { "not-shown": suppressed } : {}),
-    });
-  }
-
+  /** 53 random bits. */
   #seed(): number {
-    const bytes = new Uint8Array(4);
+    const bytes = new Uint8Array(8);
     this.#host.random(bytes);
-    return new DataView(bytes.buffer).getInt32(0);
+    const { view } = new WireBuffer(bytes);
+    return (view.getUint32(0) >>> 11) * 2 ** 32 + view.getUint32(4);
   }
 
   #fail(problem: string): never {

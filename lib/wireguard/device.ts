@@ -6,7 +6,7 @@
 
 import { parseKey } from "../core/peer_key.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
-import { EXIT, UserError } from "../service/user_error.ts";
+import { EXIT, UserError } from "../core/user_error.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 

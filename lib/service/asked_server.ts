@@ -1,0 +1,64 @@
+/**
+ * A server while it is being asked: its addresses, and how far its answer has come.
+ *
+ * @module
+ */
+
+import type { DatagramBatch } from "../core/datagram_batch.ts";
+import type { Exchange } from "../core/exchange.ts";
+import type { HostPort } from "../core/host_port.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/ip_address.ts";
+import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
+
+/** What became of one server. */
+export type ServerStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
+
+/** A server while it is being asked. */
+export class AskedServer {
+  /** The question. */
+  readonly exchange: Exchange;
+  /** Its addresses, IPv4 first; each attempt goes to the next. */
+  readonly addresses: HostPort[] = [];
+  readonly #binary: WireBuffer[] = [];
+  /** How often it was asked. */
+  attempts = 0;
+  /** Whether it answered with a wrong MAC, or for another group. */
+  badMac = false;
+  /** How often the system said that nothing listens on the port that was asked. */
+  refused = 0;
+
+  constructor(readonly name: HostPort, exchange: Exchange) {
+    this.exchange = exchange;
+  }
+
+  /** Adds one of its addresses, IPv4 before IPv6. */
+  addAddress(host: string): void {
+    const binary = new WireBuffer(ADDRESS_SIZE);
+    if (!parseAddress(host, binary, 0)) return;
+    const address = { host, port: this.name.port };
+    if (isIpv4(binary, 0)) {
+      const before = this.#binary.filter((each) => isIpv4(each, 0)).length;
+      this.addresses.splice(before, 0, address);
+      this.#binary.splice(before, 0, binary);
+    } else {
+      this.addresses.push(address);
+      this.#binary.push(binary);
+    }
+  }
+
+  /** Whether datagram `i` comes from it. */
+  sent(batch: DatagramBatch, i: number): boolean {
+    return batch.sourcePort(i) === this.name.port &&
+      this.#binary.some((address) =>
+        equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
+      );
+  }
+
+  /** What became of it so far. */
+  get status(): ServerStatus {
+    if (this.addresses.length === 0) return "not-found";
+    if (this.exchange.isComplete) return "ok";
+    if (this.exchange.received > 0) return "incomplete";
+    return this.badMac ? "not-authenticated" : "no-answer";
+  }
+}

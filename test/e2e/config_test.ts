@@ -1,0 +1,456 @@
+/** `wgsig config`: a WireGuard configuration that WireGuard's own tools take. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { encodeBase64 } from "@std/encoding/base64";
+import { BINARY, type Finished, run, testWith, wgsig } from "../support/program.ts";
+import { KEEP_ENDPOINT, type Peer, randomBytes, recordAt, recordOf, Scene } from "./scene.ts";
+
+/** A key pair, the private half in a file. */
+async function keyPair(scene: Scene): Promise<{ file: string; secret: string; key: string }> {
+  const secret = (await wgsig(["keygen", "private"])).out;
+  const file = await scene.file("private", secret);
+  const key = (await wgsig(["keygen", "public"], { input: secret })).out.trim();
+  return { file, secret: secret.trim(), key };
+}
+
+/** Runs `wgsig config` with the scene's secret. */
+async function config(scene: Scene, args: readonly string[]): Promise<Finished> {
+  return await wgsig(["config", "--secret", scene.secretFile, ...args]);
+}
+
+/** Runs a program that must succeed, and returns what it printed. */
+async function output(argv: readonly string[]): Promise<string> {
+  const { code, out, err } = await run(argv);
+  assertEquals(code, 0, `${argv.join(" ")}: ${err}`);
+  return out;
+}
+
+function peerSettings(peer: Peer, ...lines: readonly string[]): string {
+  return ["[[peer]]", `public-key = "${peer.publicKey}"`, ...lines, ""].join("\n");
+}
+
+/** Numbers that count seconds since a moment ago, as one. */
+function withoutAges(text: string): string {
+  return text.replace(/Seen \d+ s/g, "Seen N s");
+}
+
+Deno.test("bare, it prints what wgsigc prints", async () => {
+  await using scene = await Scene.open();
+  const fake = scene.fakeServer();
+  const key = encodeBase64(randomBytes(32));
+  const port = await scene.freePort();
+  const args = ["--key", key, "--server", fake.endpoint, "--port", `${port}`];
+  const finished = config(scene, args);
+  const { from, request } = await fake.question();
+  assertEquals([from.port, request.publicKey], [port, key]);
+  const [a, b] = [recordAt("192.0.2.7:51820", 40), recordAt("198.51.100.9:1", 5)];
+  await fake.reply(from, ...fake.answer(request, [a, fake.own(request, from), b]));
+  const { code, out, err } = await finished;
+  assertEquals([code, err], [0, ""]);
+  assertEquals(
+    withoutAges(out),
+    `[Peer]
+# Seen N s ago
+PublicKey = ${encodeBase64(a.id)}
+Endpoint = 192.0.2.7:51820
+
+# Public endpoint = 127.0.0.1:${port}
+
+[Peer]
+# Seen N s ago
+PublicKey = ${encodeBase64(b.id)}
+Endpoint = 198.51.100.9:1
+
+[Interface]
+ListenPort = ${port}
+`,
+  );
+  const ages = [...out.matchAll(/Seen (\d+) s/g)].map(([, age]) => Number(age));
+  assert(ages[0]! >= 40 && ages[0]! < 100 && ages[1]! >= 5 && ages[1]! < 65, `${ages}`);
+});
+
+Deno.test("bare, without registering, it leaves the port out", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const [peer, own] = [scene.peer(), scene.peer()];
+  await peer.ask(server.port);
+  await own.ask(server.port);
+  const args = ["--key", own.publicKey, "--server", server.address, "--no-register"];
+  const { code, out } = await config(scene, args);
+  assertEquals(code, 0);
+  const parts = withoutAges(out).split("\n\n").toSorted();
+  assertEquals(parts, [
+    "",
+    `# Public endpoint = ${own.endpoint}`,
+    `[Peer]\n# Seen N s ago\nPublicKey = ${peer.publicKey}\nEndpoint = ${peer.endpoint}`,
+  ]);
+});
+
+Deno.test("with a private key, addresses and settings it prints a whole file", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret, key } = await keyPair(scene);
+  const [alice, stranger, absent] = [scene.peer(), scene.peer(), scene.peer()];
+  await alice.ask(server.port);
+  await stranger.ask(server.port);
+  const psk = (await wgsig(["keygen", "psk"])).out;
+  await scene.file("psk", psk);
+  const settings = await scene.file(
+    "wgsig.toml",
+    peerSettings(
+      alice,
+      `name = "alice"`,
+      `allowed-ips = ["10.0.0.2/32", "fd00::2/128"]`,
+      `persistent-keepalive = 0`,
+      `preshared-key-file = "psk"`,
+    ) + peerSettings(absent, `name = "bob"`, `allowed-ips = ["10.0.0.3"]`),
+  );
+  const port = await scene.freePort();
+  const args = ["--config", settings, "--private-key", file, "--port", `${port}`];
+  const addresses = ["--address", "10.0.0.1/24", "--address", "fd00::1/64"];
+  const { code, out, err } = await config(
+    scene,
+    [...args, ...addresses, "--server", server.address],
+  );
+  assertEquals([code, err], [0, ""]);
+  const [head, ...peers] = withoutAges(out).trimEnd().split("\n\n");
+  assertEquals(
+    head,
+    `[Interface]
+# PublicKey = ${key}
+# Public endpoint = 127.0.0.1:${port}
+PrivateKey = ${secret}
+Address = 10.0.0.1/24, fd00::1/64
+ListenPort = ${port}`,
+  );
+  assertEquals(
+    peers.toSorted(),
+    [
+      `[Peer]
+# alice
+# Seen N s ago
+PublicKey = ${alice.publicKey}
+PresharedKey = ${psk.trim()}
+AllowedIPs = 10.0.0.2/32, fd00::2/128
+Endpoint = ${alice.endpoint}`,
+      `[Peer]
+# Seen N s ago
+PublicKey = ${stranger.publicKey}
+# AllowedIPs: not known; see [[peer]] in the settings
+Endpoint = ${stranger.endpoint}
+PersistentKeepalive = 25`,
+      `[Peer]
+# bob
+PublicKey = ${absent.publicKey}
+AllowedIPs = 10.0.0.3
+# Endpoint: not known; this peer is not registered
+PersistentKeepalive = 25`,
+    ].toSorted(),
+  );
+  assert(out.endsWith("\n") && !out.endsWith("\n\n"));
+});
+
+Deno.test("what is not known is said in comments", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, key } = await keyPair(scene);
+  const common = ["--server", server.address, "--no-register"];
+  const noAddress = await config(scene, [...common, "--private-key", file]);
+  assertEquals(
+    noAddress.out.split("\n").filter((line) => !line.startsWith("PrivateKey")),
+    ["[Interface]", `# PublicKey = ${key}`, "# Address: not given; see --address", ""],
+  );
+  const noKey = await config(scene, [...common, "--key", key, "--address", "10.0.0.1/24"]);
+  assertEquals(
+    noKey.out,
+    `[Interface]\n# PublicKey = ${key}\n# PrivateKey: not given; see --private-key\n` +
+      `Address = 10.0.0.1/24\n`,
+  );
+});
+
+Deno.test("all of it can come from [sync.INTERFACE]", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { secret, key } = await keyPair(scene);
+  const peer = scene.peer();
+  await peer.ask(server.port);
+  const port = await scene.freePort();
+  const settings = await scene.file(
+    "wgsig.toml",
+    `[sync.wg0]
+servers = ["${server.address}"]
+secret-file = "secret"
+private-key-file = "private"
+address = ["10.0.0.1/24"]
+port = ${port}
+persistent-keepalive = 7
+[sync.wg1]
+servers = ["127.0.0.1:9"]
+${peerSettings(peer, `persistent-keepalive = 3`)}`,
+  );
+  const { code, out, err } = await wgsig(["config", "wg0", "--config", settings]);
+  assertEquals([code, err], [0, ""]);
+  for (
+    const line of [
+      `# PublicKey = ${key}`,
+      `PrivateKey = ${secret}`,
+      `Address = 10.0.0.1/24`,
+      `ListenPort = ${port}`,
+      `PublicKey = ${peer.publicKey}`,
+      `PersistentKeepalive = 3`,
+    ]
+  ) assertStringIncludes(out, `\n${line}\n`);
+  // The interface's own keepalive is for peers that have none of their own.
+  await scene.file("wgsig.toml", (await Deno.readTextFile(settings)).replace(/\S+ = 3\n/, ""));
+  const again = await wgsig(["config", "wg0", "--config", settings]);
+  assertStringIncludes(again.out, "PersistentKeepalive = 7\n");
+});
+
+Deno.test("--format json says the same without secrets", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret, key } = await keyPair(scene);
+  const [alice, absent] = [scene.peer(), scene.peer()];
+  const answer = await alice.ask(server.port);
+  const psk = (await wgsig(["keygen", "psk"])).out;
+  await scene.file("psk", psk);
+  const settings = await scene.file(
+    "wgsig.toml",
+    peerSettings(
+      alice,
+      `name = "alice"`,
+      `allowed-ips = ["10.0.0.2/32"]`,
+      `preshared-key-file = "psk"`,
+    ) + peerSettings(absent),
+  );
+  const port = await scene.freePort();
+  const { code, out, err } = await config(scene, [
+    ...["--config", settings, "--server", server.address, "--private-key", file],
+    ...["--address", "10.0.0.1/24", "--port", `${port}`, "--format", "json"],
+  ]);
+  assertEquals([code, err], [0, ""]);
+  const { peers, ...rest }: { peers: Record<string, unknown>[] } = JSON.parse(out);
+  assertEquals(rest as Record<string, unknown>, {
+    schema: 1,
+    interface: {
+      publicKey: key,
+      endpoint: `127.0.0.1:${port}`,
+      addresses: ["10.0.0.1/24"],
+      listenPort: port,
+    },
+  });
+  const [{ age, ...first } = { age: -1 }, second] = peers;
+  assert(typeof age === "number" && age >= 0 && age < 60);
+  assertEquals(first, {
+    publicKey: alice.publicKey,
+    name: "alice",
+    endpoint: alice.endpoint,
+    seen: recordOf(answer, alice)!.seconds,
+    allowedIps: ["10.0.0.2/32"],
+    persistentKeepalive: 25,
+  });
+  assertEquals(second, {
+    publicKey: absent.publicKey,
+    name: null,
+    endpoint: null,
+    seen: null,
+    age: null,
+    allowedIps: null,
+    persistentKeepalive: 25,
+  });
+  for (const hidden of [secret, psk.trim()]) assertEquals(out.includes(hidden), false);
+});
+
+Deno.test("where no server answers, nothing is printed", async () => {
+  await using scene = await Scene.open();
+  const silent = scene.end();
+  const { file } = await keyPair(scene);
+  const { code, out, err } = await config(
+    scene,
+    ["--private-key", file, "--server", silent.endpoint, "--timeout", "300ms"],
+  );
+  assertEquals([code, out], [2, ""]);
+  assertMatch(err, /^wgsig: no answer from .*\n$/);
+});
+
+Deno.test("a preshared key file that others can read is refused before anything is asked", async () => {
+  await using scene = await Scene.open();
+  const fake = scene.fakeServer();
+  const peer = scene.peer();
+  const { file } = await keyPair(scene);
+  await scene.file("psk", (await wgsig(["keygen", "psk"])).out, 0o644);
+  const settings = await scene.file(
+    "wgsig.toml",
+    peerSettings(peer, `preshared-key-file = "psk"`),
+  );
+  const { code, err } = await config(
+    scene,
+    ["--config", settings, "--private-key", file, "--server", fake.endpoint],
+  );
+  assertEquals(code, 6);
+  assertMatch(err, /^wgsig: preshared key file .*\/psk can be read by others .*chmod 600 .*\n$/);
+  assertEquals(await fake.drain(), []);
+});
+
+/** A network namespace of its own. */
+class Namespace implements AsyncDisposable {
+  readonly #name: string;
+  readonly #files: string[] = [];
+
+  private constructor(name: string) {
+    this.#name = name;
+  }
+
+  static async make(): Promise<Namespace> {
+    const namespace = new Namespace(`wgsig-test-${Deno.pid}`);
+    await output(["ip", "netns", "add", namespace.#name]);
+    await output(["ip", "-n", namespace.#name, "link", "set", "lo", "up"]);
+    return namespace;
+  }
+
+  /** A command line that runs in it. */
+  inside(...argv: readonly string[]): string[] {
+    return ["ip", "netns", "exec", this.#name, ...argv];
+  }
+
+  /** `wg-quick up`. Without WireGuard in the kernel, that starts wireguard-go. */
+  async up(file: string): Promise<void> {
+    this.#files.push(file);
+    await output(this.inside("wg-quick", "up", file));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const file of this.#files) {
+      // Ends wireguard-go as well; the second is for a device that wg-quick didn't finish.
+      await run(this.inside("wg-quick", "down", file));
+      const device = file.replace(/^.*\/|\.conf$/g, "");
+      await run(this.inside("ip", "link", "delete", "dev", device));
+    }
+    await run(["ip", "netns", "delete", this.#name]);
+  }
+}
+
+testWith(["wg", "wg-quick"], "wg-quick strip takes the whole file", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret } = await keyPair(scene);
+  const peer = scene.peer();
+  await peer.ask(server.port);
+  const port = await scene.freePort();
+  const { out } = await config(scene, [
+    ...["--server", server.address, "--private-key", file],
+    ...["--address", "10.0.0.1/24", "--port", `${port}`],
+  ]);
+  const stripped = await output(["wg-quick", "strip", await scene.file("wgt0.conf", out)]);
+  assertEquals(
+    stripped.split("\n").filter((line) => line !== "" && !line.startsWith("#")),
+    [
+      "[Interface]",
+      `PrivateKey = ${secret}`,
+      `ListenPort = ${port}`,
+      "[Peer]",
+      `PublicKey = ${peer.publicKey}`,
+      `Endpoint = ${peer.endpoint}`,
+      "PersistentKeepalive = 25",
+    ],
+  );
+});
+
+testWith(
+  ["root", "ip", "wg", "wg-quick", "wireguard-go"],
+  "a real device takes the whole file, and gives its key to wgsig query",
+  async () => {
+    await using scene = await Scene.open();
+    await using namespace = await Namespace.make();
+    const server = await scene.serve();
+    const { file, secret, key } = await keyPair(scene);
+    const [alice, bob, absent] = [scene.peer(), scene.peer(), scene.peer()];
+    await alice.ask(server.port);
+    await bob.ask(server.port);
+    const psk = (await wgsig(["keygen", "psk"])).out;
+    await scene.file("psk", psk);
+    const settings = await scene.file(
+      "wgsig.toml",
+      peerSettings(
+        alice,
+        `name = "alice's [Peer] = #1"`,
+        `allowed-ips = ["10.88.1.0/24", "fd88::2/128"]`,
+        `preshared-key-file = "psk"`,
+        `persistent-keepalive = 11`,
+      ) + peerSettings(absent, `allowed-ips = ["10.88.2.1"]`, `persistent-keepalive = 0`),
+    );
+    const port = await scene.freePort();
+    const { code, out, err } = await config(scene, [
+      ...["--config", settings, "--server", server.address, "--private-key", file],
+      ...["--address", "10.88.0.1/24", "--address", "fd88::1/64", "--port", `${port}`],
+    ]);
+    assertEquals([code, err], [0, ""]);
+    const device = `wgt${Deno.pid}`;
+    await namespace.up(await scene.file(`${device}.conf`, out));
+
+    const dump = await output(namespace.inside("wg", "show", device, "dump"));
+    const [own, ...peers] = dump.trimEnd().split("\n").map((line) => line.split("\t"));
+    assertEquals(own, [secret, key, `${port}`, "off"]);
+    // Key, preshared key, endpoint, allowed IPs, handshake, received, sent, keepalive.
+    const shown = new Map(
+      peers.map(([id = "", preshared, endpoint, ips, _handshake, _received, _sent, keepalive]) => [
+        id,
+        [preshared, endpoint, ips, keepalive],
+      ]),
+    );
+    assertEquals(shown.size, 3);
+    assertEquals(
+      shown.get(alice.publicKey),
+      [psk.trim(), alice.endpoint, "10.88.1.0/24,fd88::2/128", "11"],
+    );
+    assertEquals(shown.get(bob.publicKey), ["(none)", bob.endpoint, "(none)", "25"]);
+    assertEquals(shown.get(absent.publicKey), ["(none)", "(none)", "10.88.2.1/32", "off"]);
+    const addresses = await output(namespace.inside("ip", "-o", "address", "show", "dev", device));
+    assertStringIncludes(addresses, " 10.88.0.1/24 ");
+    assertStringIncludes(addresses, " fd88::1/64 ");
+    const conf = await output(namespace.inside("wg", "showconf", device));
+    assertEquals(conf.match(/^\[Peer\]$/gm)?.length, 3);
+
+    // The interface's key is found by name, and its endpoint not overwritten with another port's.
+    const inner = scene.start(
+      namespace.inside(
+        ...[BINARY, "serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile],
+      ),
+    );
+    const [, innerPort] = await inner.printed(/listening address=127\.0\.0\.1:(\d+)/);
+    const query = namespace.inside(BINARY, "query", "--secret", scene.secretFile);
+    const asked = await run([...query, "--interface", device, "--dump", `127.0.0.1:${innerPort}`]);
+    assertEquals([asked.code, asked.err], [0, ""]);
+    assertMatch(asked.out, new RegExp(`^${key.replaceAll("+", "\\+")}\t\\(none\\)\t\\d+\n$`));
+    const busy = await run(
+      [...query, "--interface", device, "--port", `${port}`, `127.0.0.1:${innerPort}`],
+    );
+    assertEquals(busy.code, 1);
+    assertMatch(busy.err, /^wgsig: cannot use UDP port \d+: .*is WireGuard using it\?.*\n$/);
+    const absentDevice = await run([...query, "--interface", "wgt-none", "127.0.0.1:9"]);
+    assertEquals(absentDevice.code, 1);
+    assertMatch(absentDevice.err, /^wgsig: cannot read WireGuard interface wgt-none: .*\n$/);
+  },
+);
+
+testWith(
+  ["root", "ip", "wg", "wg-quick", "wireguard-go"],
+  "a peer whose settings allow no addresses makes no file that wg refuses",
+  async () => {
+    await using scene = await Scene.open();
+    await using namespace = await Namespace.make();
+    const server = await scene.serve();
+    const { file } = await keyPair(scene);
+    const peer = scene.peer();
+    await peer.ask(server.port);
+    await peer.ask(server.port, { flags: KEEP_ENDPOINT });
+    const settings = await scene.file("wgsig.toml", peerSettings(peer, "allowed-ips = []"));
+    const { out } = await config(scene, [
+      ...["--config", settings, "--server", server.address, "--private-key", file],
+    ]);
+    const device = `wgu${Deno.pid}`;
+    await namespace.up(await scene.file(`${device}.conf`, out));
+    const shown = await output(namespace.inside("wg", "show", device, "allowed-ips"));
+    assertEquals(shown, `${peer.publicKey}\t(none)\n`);
+  },
+);

@@ -1,0 +1,225 @@
+/** `wgsig serve --state`: what a restart, a crash and a damaged disk leave. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { BINARY, wgsig } from "../support/program.ts";
+import {
+  KEEP_ENDPOINT,
+  KEEP_LABEL,
+  keysIn,
+  keysOf,
+  type Peer,
+  recordOf,
+  Scene,
+  until,
+} from "./scene.ts";
+
+/** At most this much is lost by kill -9, in seconds. */
+const LOSS_SECONDS = 5;
+
+/** Whether a state file knows a peer. */
+async function knows(file: string, peer: Peer): Promise<boolean> {
+  const bytes = await Deno.readFile(file);
+  for (let at = 0; at + peer.id.length <= bytes.length; at++) {
+    if (peer.id.every((byte, i) => bytes[at + i] === byte)) return true;
+  }
+  return false;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+Deno.test("state survives a restart by SIGTERM", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const first = await scene.serve(["--state", state]);
+  const peers = scene.peers(12);
+  for (const peer of peers) await peer.ask(first.port);
+  const looker = scene.peer();
+  const before = await looker.ask(first.port, { flags: KEEP_ENDPOINT });
+  assertEquals(await first.running.stop(), 0);
+  assertEquals((await Deno.stat(state)).mode! & 0o777, 0o600);
+  assertEquals(await exists(`${state}.new`), false);
+
+  const second = await scene.serve(["--state", state]);
+  await second.running.printed(/ info state-restored file=\S+ peers=12\n/);
+  const after = await looker.ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(keysIn(after), keysOf(peers));
+  for (const peer of peers) assertEquals(recordOf(after, peer), recordOf(before, peer));
+});
+
+Deno.test("state keeps groups apart, and leaves out what is gone or not allowed any more", async () => {
+  await using scene = await Scene.open();
+  const one = await scene.secretIn("one");
+  const two = await scene.secretIn("two");
+  const group = (id: number, secret: string, more = "") =>
+    `[[serve.group]]\nid = ${id}\nsecret-file = "${secret}"\n${more}`;
+  const settings = (groups: string) =>
+    scene.file(
+      "wgsig.toml",
+      `[serve]\nlisten = ["127.0.0.1:0"]\nstate = "state"\n${groups}`,
+    );
+  const args = ["--config", await settings(group(1, "one") + group(2, "two"))];
+  const first = await scene.serveWith(args);
+  const [a, b] = [scene.peer(one.secret), scene.peer(one.secret)];
+  const c = scene.peer(two.secret);
+  await a.ask(first.port, { group: 1 });
+  await b.ask(first.port, { group: 1 });
+  await c.ask(first.port, { group: 2 });
+  assertEquals(await first.running.stop(), 0);
+
+  await scene.file("allowed", `${b.publicKey}\n`);
+  await settings(group(1, "one", `allow-file = "allowed"\n`));
+  const second = await scene.serveWith(args);
+  await second.running.printed(/ state-restored file=\S+ peers=1\n/);
+  assertEquals(keysIn(await b.ask(second.port, { group: 1 })), keysOf([b]));
+});
+
+Deno.test("kill -9 loses 5 s at most", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const first = await scene.serve(["--state", state]);
+  const [one, two] = [scene.peer(), scene.peer()];
+  for (const peer of [one, two]) {
+    // The second comes when a state was saved already.
+    await peer.ask(first.port);
+    await until(
+      "the peer is in the state file",
+      async () => await knows(state, peer) || undefined,
+      LOSS_SECONDS,
+    );
+  }
+  const code = await first.running.stop("SIGKILL");
+  assert(code !== 0);
+  const second = await scene.serve(["--state", state]);
+  const answer = await scene.peer().ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(keysIn(answer), keysOf([one, two]));
+  assertEquals(recordOf(answer, one)?.endpoint, one.endpoint);
+});
+
+Deno.test("a request from before the restart is no request after it", async () => {
+  await using scene = await Scene.open();
+  const args = ["--state", `${scene.folder}/state`];
+  const first = await scene.serve(args);
+  const [peer, thief] = [scene.peer(), scene.peer()];
+  await peer.ask(first.port);
+  const flags = [0, KEEP_ENDPOINT, KEEP_ENDPOINT | KEEP_LABEL];
+  const captured = flags.map((each) => peer.request({ flags: each }));
+  for (const bytes of captured) {
+    await peer.send(bytes, first.port);
+    await peer.answer();
+  }
+  assertEquals(await first.running.stop(), 0);
+  const second = await scene.serve(args);
+  for (const bytes of captured) await thief.assertSilent(second.port, bytes);
+  assertEquals((await second.counters())["drop-replayed"], captured.length);
+  const answer = await peer.ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(recordOf(answer, peer)?.endpoint, peer.endpoint);
+});
+
+Deno.test("max-age goes on while the server is down", async () => {
+  await using scene = await Scene.open();
+  const args = ["--state", `${scene.folder}/state`, "--max-age"];
+  const first = await scene.serve([...args, "1d"]);
+  const peer = scene.peer();
+  await peer.ask(first.port);
+  assertEquals(await first.running.stop(), 0);
+  const second = await scene.serve([...args, "1ms"]);
+  const answer = await scene.peer().ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(keysIn(answer), []);
+});
+
+const DAMAGES: readonly (readonly [string, (bytes: Uint8Array) => Uint8Array])[] = [
+  ["truncated", (bytes) => bytes.slice(0, -30)],
+  ["with a flipped bit", (bytes) => bytes.map((byte, i) => i === 60 ? byte ^ 4 : byte)],
+  ["with more at its end", (bytes) => Uint8Array.from([...bytes, 0])],
+  ["of garbage", (bytes) => crypto.getRandomValues(new Uint8Array(bytes.length))],
+  ["that is empty", () => new Uint8Array(0)],
+];
+for (const [name, damage] of DAMAGES) {
+  Deno.test(`a state file ${name} is set aside, and said so`, async () => {
+    await using scene = await Scene.open();
+    const state = `${scene.folder}/state`;
+    const first = await scene.serve(["--state", state]);
+    const peer = scene.peer();
+    await peer.ask(first.port);
+    assertEquals(await first.running.stop(), 0);
+    const damaged = damage(await Deno.readFile(state));
+    await Deno.writeFile(state, damaged);
+
+    const second = await scene.serve(["--state", state]);
+    const [line] = await second.running.printed(/^.* state-damaged .*$/m);
+    assertMatch(line, new RegExp(` warn .* why=".*" kept=${state}\\.damaged$`));
+    assertEquals(await Deno.readFile(`${state}.damaged`), damaged);
+    // The server goes on with an empty table, and saves that.
+    const other = scene.peer();
+    assertEquals(keysIn(await other.ask(second.port)), keysOf([other]));
+    assertEquals(await second.running.stop(), 0);
+    const third = await scene.serve(["--state", state]);
+    await third.running.printed(/ state-restored file=\S+ peers=1\n/);
+  });
+}
+
+Deno.test("a state file that can't be written or read is one line and exit status 1", async () => {
+  await using scene = await Scene.open();
+  const folder = `${scene.folder}/folder`;
+  await Deno.mkdir(folder);
+  const serve = ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state"];
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [`${scene.folder}/absent/state`, /^wgsig: cannot write state file .*\/absent\/state: no such/],
+    [folder, /^wgsig: cannot read state file .*\/folder: it is a directory\n$/],
+    [`${scene.secretFile}/state`, /^wgsig: cannot .* state file .*: a part of the path is no dir/],
+  ];
+  for (const [path, expected] of cases) {
+    const { code, out, err } = await wgsig([...serve, path]);
+    assertEquals([code, out], [1, ""], path);
+    assertMatch(err, expected);
+    assertEquals(err.split("\n").length, 2, err);
+  }
+});
+
+Deno.test("a state that can't be saved any more is said, and the server goes on", async () => {
+  await using scene = await Scene.open();
+  const folder = `${scene.folder}/folder`;
+  await Deno.mkdir(folder);
+  const server = await scene.serve(["--state", `${folder}/state`]);
+  await Deno.remove(folder, { recursive: true });
+  const peer = scene.peer();
+  await peer.ask(server.port);
+  await server.running.printed(/ error state-not-saved file=\S+ why="no such file or directory"/);
+  await peer.ask(server.port);
+  assertEquals(await server.running.stop(), 0);
+});
+
+Deno.test("a state file of others' making is not written through", async () => {
+  await using scene = await Scene.open();
+  const victim = await scene.file("victim", "precious");
+  await Deno.symlink(victim, `${scene.folder}/state.new`);
+  const { code, err } = await wgsig(
+    ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state"].concat(
+      `${scene.folder}/state`,
+    ),
+  );
+  assertEquals(await Deno.readTextFile(victim), "precious");
+  assertEquals(code, 1, err);
+});
+
+Deno.test("the state is kept over SIGHUP and saved for the groups that came with it", async () => {
+  await using scene = await Scene.open();
+  const other = await scene.secretIn("other");
+  const settings = (more: string) =>
+    scene.file(
+      "wgsig.toml",
+      `[serve]\nlisten = ["127.0.0.1:0"]\nstate = "state"\n` +
+        `[[serve.group]]\nsecret-file = "secret"\n${more}`,
+    );
+  const first = await scene.serveWith(["--config", await settings("")]);
+  const [peer, late] = [scene.peer(), scene.peer(other.secret)];
+  await peer.ask(first.port);
+  await settings(`[[serve.group]]\nid = 8\nsecret-file = "other"\n`);
+  await first.signal("SIGHUP", / reloaded /);
+  await late.ask(first.port, { group: 8 });
+  assertEquals(await first.running.stop("SIGINT"), 0);
+  const second = scene.start([BINARY, "serve", "--config", `${scene.folder}/wgsig.toml`]);
+  await second.printed(/ state-restored file=\S+ peers=2\n/);
+});
