@@ -39,6 +39,7 @@ const CONFIG: OptionSpec = {
   help: "settings file (else $WGSIG_CONFIG, ~/.config or /etc/wgsig/wgsig.toml)",
 };
 const HELP: OptionSpec = { name: "help", help: "show this" };
+const STANDARD_INPUT = "-";
 
 const SECRET: OptionSpec = {
   name: "secret",
@@ -202,25 +203,17 @@ function checked<T>(name: string, reader: Reader<T>, value: unknown): T {
  * @throws {UserError} For an option that is unknown, lacks its value, or is given too often.
  */
 export function readArguments(command: CommandSpec, args: readonly string[]): Arguments {
-  const switches = command.options.filter(({ value }) => value === undefined);
   const valued = command.options.filter(({ value }) => value !== undefined);
-  const values = new Map<string, string[]>();
-  const parsed = parseArgs(withValues(command, args), {
+  const { plain, switches } = takeSwitches(command, args);
+  const values = new Map<string, string[]>(switches.map((name) => [name, []]));
+  const parsed = parseArgs(plain, {
     string: ["_", ...valued.map(({ name }) => name)],
-    boolean: switches.map(({ name }) => name),
     collect: valued.map(({ name }) => name),
-    alias: { h: "help" },
-    unknown(arg, key) {
-      if (key === undefined) return true;
-      throw new UserError(unknownOption(command, arg));
-    },
   });
-  for (const { name } of switches) if (parsed[name] === true) values.set(name, []);
   for (const { name, repeats = false } of valued) {
     const given = parsed[name];
     if (!Array.isArray(given) || given.length === 0) continue;
     const texts = given.map(String);
-    if (texts.includes("")) throw new UserError(`--${name} needs a value${see(command)}`);
     if (!repeats && texts.length > 1) {
       throw new UserError(`--${name} is given twice${see(command)}`);
     }
@@ -235,28 +228,43 @@ export function readArguments(command: CommandSpec, args: readonly string[]): Ar
 }
 
 /**
- * Joins options and values that begin with a dash, which parseArgs would take for options: `-` for
- * standard input, and numbers below 0.
+ * Takes the switches out, and leaves what parseArgs can't mistake: it would take a value that
+ * begins with a dash (`-` for standard input, a number below 0) for an option, and a `false` behind
+ * a switch for the value of that.
  *
- * @throws {UserError} If a switch is given a value.
+ * @throws {UserError} If an option is unknown or lacks its value, or a switch is given one.
  */
-function withValues(command: CommandSpec, args: readonly string[]): string[] {
-  const joined: string[] = [];
+function takeSwitches(
+  command: CommandSpec,
+  args: readonly string[],
+): { plain: string[]; switches: string[] } {
+  const plain: string[] = [];
+  const switches: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
-    if (arg === "--") return [...joined, ...args.slice(i)];
-    const option = command.options.find(({ name }) => arg.replace(/=.*$/s, "") === `--${name}`);
-    if (option !== undefined && option.value === undefined && arg.includes("=")) {
-      throw new UserError(`--${option.name} takes no value${see(command)}`);
+    if (arg === "--") {
+      plain.push(...args.slice(i));
+      break;
     }
-    const next = args[i + 1];
-    const takesNext = option?.value !== undefined && !arg.includes("=");
-    if (takesNext && next !== undefined && /^-(?:\d|$)/.test(next)) {
-      joined.push(`${arg}=${next}`);
-      i++;
-    } else joined.push(arg);
+    if (!arg.startsWith("-") || arg === STANDARD_INPUT) {
+      plain.push(arg);
+      continue;
+    }
+    const given = arg === "-h" ? "--help" : arg.replace(/=.*$/s, "");
+    const option = command.options.find(({ name }) => given === `--${name}`);
+    if (option === undefined) throw new UserError(unknownOption(command, arg));
+    if (option.value === undefined) {
+      if (arg.includes("=")) throw new UserError(`${given} takes no value${see(command)}`);
+      switches.push(option.name);
+      continue;
+    }
+    // After an option without `=`, what looks like another option is no value.
+    const text = arg.includes("=") ? arg.slice(given.length + 1) : args[++i] ?? "";
+    const isOption = !arg.includes("=") && /^-(?!\d|$)/.test(text);
+    if (text === "" || isOption) throw new UserError(`${given} needs a value${see(command)}`);
+    plain.push(`${given}=${text}`);
   }
-  return joined;
+  return { plain, switches };
 }
 
 function unknownOption(command: CommandSpec, arg: string): string {

@@ -116,9 +116,9 @@ export class RegistryGroup {
 
   /**
    * Adds a peer of a saved state, whose peers come oldest first: in a full table it takes the place
-   * of the oldest.
+   * of the oldest, whose last label stays known.
    */
-  restorePeer(buffer: WireBuffer, at: number, seenAt: number, mono: number): number {
+  restorePeer(buffer: WireBuffer, at: number, seenAt: number, mono: number = seenAt): number {
     const { table } = this;
     if (table.count >= table.maxPeers) this.remove(table.oldest, mono);
     return table.add(buffer, at, seenAt);

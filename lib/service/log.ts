@@ -18,7 +18,7 @@ const SHOWN: Readonly<Record<Verbosity, readonly LogLevel[]>> = {
   normal: ["error", "warn", "info"],
   verbose: ["error", "warn", "info", "debug"],
 };
-const NEEDS_QUOTES = /[\s"]/;
+const NEEDS_QUOTES = /[\s"\p{Cc}]/u;
 
 /** How log lines are written. */
 export interface LogOptions {
@@ -70,7 +70,7 @@ function field([key, value]: [string, string | number | boolean]): string {
   return ` ${key}=${NEEDS_QUOTES.test(text) ? JSON.stringify(text) : text}`;
 }
 
-/** Lets `burst` lines through in any `seconds`, and counts the rest. */
+/** Lets `burst` lines through in each stretch of `seconds`, and counts the rest. */
 export class LineLimit {
   readonly #burst: number;
   readonly #seconds: number;

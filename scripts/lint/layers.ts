@@ -88,8 +88,22 @@ const plugin: Deno.lint.Plugin = {
 /** Whether an identifier is only a property's name, as in `host.timer` or `{ process: 1 }`. */
 function isName(node: Deno.lint.Identifier): boolean {
   const { parent } = node;
-  if (parent.type === "MemberExpression") return parent.property === node && !parent.computed;
-  return parent.type === "Property" && parent.key === node;
+  switch (parent.type) {
+    case "MemberExpression":
+      return parent.property === node && !parent.computed && !isGlobal(parent.object);
+    case "Property":
+    case "PropertyDefinition":
+    case "MethodDefinition":
+    case "TSPropertySignature":
+    case "TSMethodSignature":
+      return parent.key === node && !parent.computed;
+    default:
+      return false;
+  }
+}
+
+function isGlobal(node: Deno.lint.Node): boolean {
+  return node.type === "Identifier" && node.name === "globalThis";
 }
 
 export default plugin;

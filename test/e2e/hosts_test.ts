@@ -82,6 +82,8 @@ Deno.test("the same sources make the same bundle", async () => {
         Deno.execPath(),
         "bundle",
         "--quiet",
+        "--external",
+        "bun:ffi",
         "--minify",
         "--output",
         `${folder}/${name}`,

@@ -1,0 +1,352 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  type Arguments,
+  commandHelp,
+  COMMANDS,
+  type CommandSpec,
+  programHelp,
+  readArguments,
+  refuseOption,
+} from "../../cli/options.ts";
+import { choice, cidr, duration, integer } from "../../lib/core/settings_reader.ts";
+import { EXIT, UserError } from "../../lib/core/user_error.ts";
+import { test } from "../testing.ts";
+
+const SERVE = commandNamed("serve");
+const QUERY = commandNamed("query");
+const CONFIG = commandNamed("config");
+
+function commandNamed(name: string): CommandSpec {
+  const command = COMMANDS.find((each) => each.name === name);
+  assert(command !== undefined, `no command ${name}`);
+  return command;
+}
+
+/** What was read: the operands, and the options with their values. */
+function read(command: CommandSpec, ...args: string[]): [readonly string[], object] {
+  return shown(command, readArguments(command, args));
+}
+
+function shown({ options }: CommandSpec, args: Arguments): [readonly string[], object] {
+  const given = options.filter(({ name }) => args.has(name))
+    .map(({ name }) => [name, args.texts(name)]);
+  return [args.operands, Object.fromEntries(given)];
+}
+
+/** The error that a command line ends with. */
+function complaint(run: () => unknown): string {
+  const error = assertThrows(run, UserError);
+  assert(error instanceof UserError);
+  assertEquals(error.status, EXIT.usage);
+  return error.message;
+}
+
+function refusal(command: CommandSpec, ...args: string[]): string {
+  const message = complaint(() => readArguments(command, args));
+  const see = `; see: wgsig ${command.name} --help`;
+  assert(message.endsWith(see), message);
+  return message.slice(0, -see.length);
+}
+
+test("no arguments are no operands and no options", () => {
+  for (const command of COMMANDS) assertEquals(read(command), [[], {}]);
+});
+
+test("options take their value from behind an equals sign or from the next argument", () => {
+  for (const args of [["--port", "5"], ["--port=5"]]) {
+    assertEquals(read(QUERY, ...args), [[], { port: ["5"] }]);
+  }
+  assertEquals(read(QUERY, "--key=a=b=", "--secret", "c=d"), [[], {
+    key: ["a=b="],
+    secret: ["c=d"],
+  }]);
+});
+
+test("operands stand anywhere, and after -- everything is one", () => {
+  assertEquals(read(QUERY, "one", "--json", "two", "--port", "5", "three"), [
+    ["one", "two", "three"],
+    { json: [], port: ["5"] },
+  ]);
+  assertEquals(read(QUERY, "--json", "--", "--dump", "-x", "--", "-5"), [
+    ["--dump", "-x", "--", "-5"],
+    { json: [] },
+  ]);
+});
+
+test("a switch takes nothing away from the operands, whatever these look like", () => {
+  for (const operand of ["false", "true", "0", "1", "-", ""]) {
+    assertEquals(read(QUERY, "--json", operand), [[operand], { json: [] }]);
+    assertEquals(read(QUERY, "-h", operand), [[operand], { help: [] }]);
+    assertEquals(read(QUERY, "--no-register", operand), [[operand], { "no-register": [] }]);
+  }
+});
+
+test("operands and values stay the texts that they are", () => {
+  const texts = ["007", "1e3", "0x10", "1.0", "true", "null", "[::1]:5", "é"];
+  assertEquals(read(QUERY, ...texts), [texts, {}]);
+  for (const text of texts) assertEquals(read(QUERY, "--key", text), [[], { key: [text] }]);
+});
+
+test("a dash is a value or an operand", () => {
+  assertEquals(read(QUERY, "--secret", "-", "-"), [["-"], { secret: ["-"] }]);
+  assertEquals(read(QUERY, "--secret=-"), [[], { secret: ["-"] }]);
+});
+
+test("a number below 0 is a value, to be refused by who reads it", () => {
+  assertEquals(read(QUERY, "--port", "-5"), [[], { port: ["-5"] }]);
+  const args = readArguments(QUERY, ["--port", "-5", "--timeout=-1s"]);
+  assertEquals(
+    complaint(() => args.number("port", integer(0, 65_535))),
+    '--port: expected a whole number from 0 to 65535, got "-5"',
+  );
+  assertEquals(
+    complaint(() => args.read("timeout", duration)),
+    '--timeout: expected a duration such as "30s", "5m" or "2h", got "-1s"',
+  );
+});
+
+test("-h and --help are the same, for every command", () => {
+  for (const command of COMMANDS) {
+    for (const flag of ["-h", "--help"]) assert(readArguments(command, [flag]).has("help"));
+    assertEquals(readArguments(command, []).has("help"), false);
+  }
+});
+
+test("an unknown option is refused, with the one that was meant or all", () => {
+  assertEquals(refusal(QUERY, "--jsn"), 'unknown option "--jsn" (did you mean "--json"?)');
+  assertEquals(refusal(QUERY, "--prot=5"), 'unknown option "--prot" (did you mean "--port"?)');
+  assertEquals(
+    refusal(SERVE, "--max_age", "5"),
+    'unknown option "--max_age" (did you mean "--max-age"?)',
+  );
+  assertEquals(refusal(QUERY, "-json"), 'unknown option "-json" (did you mean "--json"?)');
+  const all = QUERY.options.map(({ name }) => `--${name}`).join(", ");
+  for (const odd of ["-x", "-5", "-hx", "-h5", "--no-json", "---", "--1", "--colour"]) {
+    assertEquals(refusal(QUERY, odd), `unknown option "${odd}" (known: ${all})`);
+  }
+});
+
+test("options of other commands are unknown", () => {
+  for (const command of COMMANDS) {
+    const own = new Set(command.options.map(({ name }) => name));
+    for (const { name } of COMMANDS.flatMap(({ options }) => options)) {
+      if (own.has(name)) continue;
+      assert(refusal(command, `--${name}`).startsWith(`unknown option "--${name}" (`));
+    }
+  }
+});
+
+test("what every object inherits, or the parser uses itself, is no option", () => {
+  for (const name of ["__proto__", "constructor", "toString", "_", "--", "json.x", "port.x", ""]) {
+    for (const arg of [[`--${name}=x`], [`--${name}`, "x"]]) {
+      if (arg[0] === "--") continue;
+      assert(refusal(QUERY, ...arg).startsWith(`unknown option "--${name}" (`), arg[0]);
+    }
+  }
+});
+
+test("an option without its value is refused", () => {
+  for (const command of COMMANDS) {
+    for (const { name } of command.options.filter(({ value }) => value !== undefined)) {
+      const option = `--${name}`;
+      const ways = [
+        [option],
+        [`${option}=`],
+        [`${option}=`, "x"],
+        [option, ""],
+        [option, "--help"],
+        [option, "--help", "x"],
+        [option, "-h", "x"],
+        [option, "--", "x"],
+      ];
+      for (const args of ways) assertEquals(refusal(command, ...args), `--${name} needs a value`);
+    }
+  }
+});
+
+test("a switch with a value is refused", () => {
+  for (const value of ["", "true", "false", "0"]) {
+    assertEquals(refusal(QUERY, `--json=${value}`), "--json takes no value");
+    assertEquals(refusal(QUERY, `--no-register=${value}`), "--no-register takes no value");
+  }
+});
+
+test("only what repeats may be given twice", () => {
+  for (const command of COMMANDS) {
+    for (const { name, value, repeats } of command.options) {
+      if (value === undefined) {
+        assert(readArguments(command, [`--${name}`, `--${name}`]).has(name));
+        continue;
+      }
+      const args = [`--${name}`, "a", `--${name}=b`];
+      if (repeats) assertEquals(read(command, ...args), [[], { [name]: ["a", "b"] }]);
+      else assertEquals(refusal(command, ...args), `--${name} is given twice`);
+    }
+  }
+});
+
+test("more operands than the command takes are refused", () => {
+  for (const command of COMMANDS) {
+    const fit = Array.from({ length: command.maxOperands }, (_, i) => `operand${i}`);
+    assertEquals(read(command, ...fit), [fit, {}]);
+    assertEquals(refusal(command, ...fit, "extra", "more"), 'unexpected argument "extra"');
+  }
+});
+
+test("a value is read by the reader of the setting", () => {
+  const args = readArguments(CONFIG, [
+    "--max-age=2h",
+    "--encryption=on",
+    "--group=7",
+    "--address=10.0.0.1/24",
+    "--address=::1",
+  ]);
+  assertEquals(args.read("max-age", duration), 7200);
+  assertEquals(args.read("encryption", choice("on", "off")), "on");
+  assertEquals(args.number("group", integer(0, 9)), 7);
+  assertEquals(args.readAll("address", cidr), ["10.0.0.1/24", "::1"]);
+  assertEquals(args.text("max-age"), "2h");
+});
+
+test("what was not given is undefined, and not read", () => {
+  const args = readArguments(CONFIG, []);
+  const never = () => {
+    throw new Error("was read");
+  };
+  assertEquals(args.text("max-age"), undefined);
+  assertEquals(args.texts("address"), undefined);
+  assertEquals(args.read("max-age", never), undefined);
+  assertEquals(args.readAll("address", never), undefined);
+  assertEquals(args.number("group", never), undefined);
+});
+
+test("a whole number is decimal digits and nothing else", () => {
+  const group = (text: string) =>
+    readArguments(QUERY, [`--group=${text}`]).number("group", integer(0, 0xffff_ffff));
+  const numbers: readonly (readonly [string, number])[] = [
+    ["0", 0],
+    ["7", 7],
+    ["007", 7],
+    ["4294967295", 0xffff_ffff],
+  ];
+  for (const [text, number] of numbers) assertEquals(group(text), number);
+  for (
+    const text of ["-1", "+1", "1.0", "1e3", "0x10", " 1", "1 ", "1\n", "1_000", "4294967296", "x"]
+  ) {
+    assert(complaint(() => group(text)).startsWith("--group: expected a whole number from 0 to "));
+  }
+});
+
+test("a wrong value is refused with the option and what was expected", () => {
+  const args = readArguments(CONFIG, ["--address=::1", "--address=here", "--encryption=maybe"]);
+  assertEquals(
+    complaint(() => args.readAll("address", cidr)),
+    '--address: expected an IP address with a prefix length, such as 10.0.0.2/32, got "here"',
+  );
+  assertEquals(
+    complaint(() => args.read("encryption", choice("on", "off"))),
+    '--encryption: expected "on" or "off", got "maybe"',
+  );
+  assertEquals(
+    complaint(() => refuseOption("key", "a key", "x")),
+    '--key: expected a key, got "x"',
+  );
+});
+
+test("the help of a command lists every option with its value, and the operands", () => {
+  for (const command of COMMANDS) {
+    const help = commandHelp(command);
+    assert(help.startsWith(`usage: wgsig ${command.name} [OPTION]...`));
+    assertStringIncludes(help.split("\n")[0]!, command.operands);
+    const lines = help.split("\n").filter((line) => line.startsWith("  --"));
+    assertEquals(lines.length, command.options.length);
+    command.options.forEach(({ name, value, repeats, help }, i) => {
+      const line = lines[i]!;
+      const left = `  --${name}${value === undefined ? "" : ` ${value}`}${repeats ? " ..." : ""}  `;
+      assert(line.startsWith(left) && line.endsWith(`  ${help}`), line);
+    });
+    const columns = new Set(lines.map((line, i) => line.length - command.options[i]!.help.length));
+    assertEquals(columns.size, 1, "the help texts begin in one column");
+  }
+});
+
+test("the help of the program lists every command", () => {
+  const lines = programHelp().split("\n");
+  for (const { name, help } of COMMANDS) {
+    const pattern = new RegExp(`^  ${name} +`);
+    const line = lines.find((each) => pattern.test(each));
+    assertEquals(line?.replace(pattern, ""), help);
+  }
+});
+
+test("no line of a help text is longer than 110 characters or ends with spaces", () => {
+  for (const text of [programHelp(), ...COMMANDS.map(commandHelp)]) {
+    for (const line of text.split("\n")) assert(line.length <= 110, line);
+    assert(text.endsWith("\n") && !text.endsWith("\n\n"));
+    assert(!/[ \t]$/m.test(text));
+  }
+});
+
+test("no two options of a command have the same name", () => {
+  for (const { options } of COMMANDS) {
+    assertEquals(new Set(options.map(({ name }) => name)).size, options.length);
+  }
+});
+
+/** A text that can be an option's value in the next argument. */
+const value = fc.oneof(
+  fc.string({ minLength: 1 }),
+  fc.string({ minLength: 1, unit: fc.constantFrom(..."-=019a. \n") }),
+  fc.constantFrom("true", "false", "null", "-", "-5", "__proto__", "--"),
+);
+
+test("every value comes back as it was given", () => {
+  const given = fc.record({
+    command: fc.constantFrom(...COMMANDS),
+    pick: fc.nat(),
+    value,
+    joined: fc.boolean(),
+    operand: fc.option(value.filter((text) => text === "-" || !text.startsWith("-")), {
+      nil: undefined,
+    }),
+  });
+  fc.assert(
+    fc.property(given, ({ command, pick, value, joined, operand }) => {
+      const valued = command.options.filter((option) => option.value !== undefined);
+      const { name } = valued[pick % valued.length]!;
+      if (!joined && /^-(?!\d|$)/.test(value)) return;
+      const operands = operand === undefined || command.maxOperands === 0 ? [] : [operand];
+      const option = joined ? [`--${name}=${value}`] : [`--${name}`, value];
+      assertEquals(read(command, ...operands, ...option), [operands, { [name]: [value] }]);
+      assertEquals(read(command, ...option, ...operands), [operands, { [name]: [value] }]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("no command line makes it throw anything but a UserError", () => {
+  const names = COMMANDS.flatMap(({ options }) => options.map(({ name }) => name));
+  const argument = fc.oneof(
+    fc.string(),
+    fc.string({ unit: fc.constantFrom(..."-=hn_0.5e \n") }),
+    value,
+    fc.constantFrom(...names).map((name) => `--${name}`),
+    fc.tuple(fc.constantFrom("-", "--", "---", "--no-"), fc.constantFrom(...names), value)
+      .map(([dashes, name, value]) => `${dashes}${name}=${value}`),
+    fc.constantFrom("--_", "--_=x", "--__proto__", "--__proto__.x=1", "--constructor", "--=", "-="),
+  );
+  const line = fc.array(argument, { maxLength: 6 });
+  fc.assert(
+    fc.property(fc.constantFrom(...COMMANDS), line, (command, args) => {
+      try {
+        const read = readArguments(command, args);
+        assert(read.operands.every((operand) => args.includes(operand)));
+      } catch (error) {
+        assert(error instanceof UserError, String(error));
+        assertEquals(error.status, EXIT.usage);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});

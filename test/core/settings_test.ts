@@ -1,0 +1,316 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { parseSettings, type Settings } from "../../lib/core/settings.ts";
+import { test } from "../testing.ts";
+
+const KEY = "ht5HylAGWR0EQTx66W+IuX0andEuovl8Qi0p+dPTCNU=";
+
+/** A key: values as TOML has them, with what is read; and values that are refused. */
+interface KeyCase {
+  readonly good: readonly (readonly [toml: string, read: unknown])[];
+  readonly bad: readonly string[];
+}
+
+/** A section: how a line is put into it, its path in messages, where its values are found. */
+interface Section {
+  readonly head: string;
+  readonly path: string;
+  readonly find: (settings: Settings) => object | undefined;
+  readonly keys: Readonly<Record<string, KeyCase>>;
+}
+
+const TEXT: KeyCase = { good: [[`"/a/b"`, "/a/b"], [`'x y'`, "x y"]], bad: [`""`, `[]`, `5`] };
+const DURATION: KeyCase = {
+  good: [[`"500ms"`, 0.5], [`"2h"`, 7200], [`45`, 45], [`1.5`, 1.5], [`"0"`, 0]],
+  bad: [`""`, `"soon"`, `-1`, `"-1s"`, `"1 h"`, `inf`, `[]`],
+};
+const GROUP: KeyCase = {
+  good: [[`0`, 0], [`4294967295`, 0xffff_ffff], [`0xff`, 255]],
+  bad: [`-1`, `4294967296`, `1.5`, `"0"`, `[0]`, `inf`],
+};
+const PEERS: KeyCase = {
+  good: [[`1`, 1], [`100000`, 100_000], [`1_000`, 1000]],
+  bad: [`0`, `100001`, `-5`, `2.5`, `"10"`, `inf`],
+};
+const PORT: KeyCase = {
+  good: [[`0`, 0], [`51820`, 51_820], [`65535`, 65_535]],
+  bad: [`-1`, `65536`, `0.5`, `"51820"`, `inf`],
+};
+const KEEPALIVE: KeyCase = { ...PORT, good: [[`0`, 0], [`25`, 25], [`65535`, 65_535]] };
+const CIDRS: KeyCase = {
+  good: [[`[]`, []], [`["10.0.0.1/24", "fd00::1"]`, ["10.0.0.1/24", "fd00::1"]]],
+  bad: [`"10.0.0.1/24"`, `["10.0.0.1/33"]`, `[1]`, `["10.0.0.1/32\\nPostUp = x"]`, `[[]]`],
+};
+const PUBLIC_KEY: KeyCase = {
+  good: [[`"${KEY}"`, KEY]],
+  bad: [`""`, `"${KEY.slice(1)}"`, `"${KEY}\\n"`, `["${KEY}"]`, `5`],
+};
+
+const SECTIONS: readonly Section[] = [
+  {
+    head: "[serve]",
+    path: "serve",
+    find: ({ serve }) => serve,
+    keys: {
+      listen: {
+        good: [
+          [`["0.0.0.0:1223", "[::]:5"]`, [{ host: "0.0.0.0", port: 1223 }, {
+            host: "::",
+            port: 5,
+          }]],
+          [`[]`, []],
+        ],
+        bad: [`"0.0.0.0:1223"`, `["0.0.0.0"]`, `["::1"]`, `["a:65536"]`, `[1223]`, `1223`],
+      },
+      encryption: {
+        good: [[`"auto"`, "auto"], [`"required"`, "required"], [`"off"`, "off"]],
+        bad: [`"on"`, `"AUTO"`, `""`, `1`, `["auto"]`],
+      },
+      state: TEXT,
+      "max-peers": PEERS,
+      "max-answer": PEERS,
+      "max-age": DURATION,
+      window: DURATION,
+      "log-format": {
+        good: [[`"text"`, "text"], [`"json"`, "json"]],
+        bad: [`"xml"`, `""`, `1`],
+      },
+      "log-level": {
+        good: [[`"quiet"`, "quiet"], [`"normal"`, "normal"], [`"verbose"`, "verbose"]],
+        bad: [`"debug"`, `""`, `0`],
+      },
+      group: { good: [[`[]`, []], [`[{ id = 3 }]`, [{ id: 3 }]]], bad: [`3`, `[3]`, `"a"`] },
+    },
+  },
+  {
+    head: "[[serve.group]]",
+    path: "serve.group[0]",
+    find: ({ serve }) => serve?.group?.[0],
+    keys: { id: GROUP, "secret-file": TEXT, "allow-file": TEXT },
+  },
+  {
+    head: "[sync.wg0]",
+    path: "sync.wg0",
+    find: ({ sync }) => sync?.get("wg0"),
+    keys: {
+      servers: {
+        good: [[`["a.example", "[::1]:5", "::2"]`, [
+          { host: "a.example", port: 1223 },
+          { host: "::1", port: 5 },
+          { host: "::2", port: 1223 },
+        ]]],
+        bad: [`"a.example"`, `[""]`, `["a b"]`, `["a:b"]`, `[1]`],
+      },
+      "secret-file": TEXT,
+      group: GROUP,
+      encryption: { good: [[`"on"`, "on"], [`"off"`, "off"]], bad: [`"auto"`, `""`, `1`] },
+      "public-key": PUBLIC_KEY,
+      "private-key-file": TEXT,
+      address: CIDRS,
+      port: PORT,
+      "max-age": DURATION,
+      timeout: DURATION,
+      "persistent-keepalive": KEEPALIVE,
+    },
+  },
+  {
+    head: "[[peer]]",
+    path: "peer[0]",
+    find: ({ peer }) => peer?.[0],
+    keys: {
+      name: {
+        good: [[`"laptop"`, "laptop"], [`"Küche # 2"`, "Küche # 2"]],
+        bad: [`""`, `"a\\nPostUp = x"`, `"a\\rb"`, `"\\u0000"`, `"a\\tb"`, `5`, `["a"]`],
+      },
+      "public-key": PUBLIC_KEY,
+      "allowed-ips": CIDRS,
+      "persistent-keepalive": KEEPALIVE,
+      "preshared-key-file": TEXT,
+    },
+  },
+];
+/** What no key takes. */
+const NEVER_GOOD: readonly string[] = [
+  `true`,
+  `2020-01-01`,
+  `2020-01-01T00:00:00Z`,
+  `nan`,
+  `[true]`,
+];
+
+function refusal(toml: string): string {
+  const error = assertThrows(() => parseSettings(toml), SyntaxError);
+  assert(error instanceof SyntaxError);
+  return error.message;
+}
+
+for (const { head, path, find, keys } of SECTIONS) {
+  test(`${head} takes exactly the keys that are tested here`, () => {
+    const known = Object.keys(keys).join(", ");
+    assertEquals(
+      refusal(`${head}\nquxquxquxquxqux = 1`),
+      `unknown key "${path}.quxquxquxquxqux" (known: ${known})`,
+    );
+  });
+
+  for (const [key, { good, bad }] of Object.entries(keys)) {
+    test(`${path}.${key} is read`, () => {
+      for (const [toml, read] of good) {
+        const section: unknown = find(parseSettings(`${head}\n${key} = ${toml}`));
+        assertEquals(section, { [key]: read }, toml);
+      }
+    });
+
+    test(`${path}.${key} refuses other types and values, and says so`, () => {
+      for (const toml of [...bad, ...NEVER_GOOD]) {
+        const message = refusal(`${head}\n${key} = ${toml}`);
+        assertMatch(message, /^[^:]+: (?:expected .+, got .+)$/s, toml);
+        assert(message.startsWith(`${path}.${key}`), `${toml}: ${message}`);
+      }
+    });
+  }
+
+  test(`${head} must be what it is: a table, a record or a list`, () => {
+    const name = path.replace(/\[0\]$/, "");
+    for (
+      const value of [`1`, `"x"`, `true`, `2020-01-01`, ...(head.startsWith("[[") ? [] : [`[]`])]
+    ) {
+      const message = refusal(`${name} = ${value}`);
+      assertMatch(message, /: expected a (?:table|list), got /);
+      assert(message.startsWith(`${name}:`), message);
+    }
+  });
+}
+
+test("an empty file is settings without anything", () => {
+  for (const toml of ["", "\n", "# only a comment\n", "\r\n"]) {
+    assertEquals(parseSettings(toml), {});
+  }
+});
+
+test("a whole file is read", () => {
+  const settings = parseSettings(`
+    [serve]
+    listen = ["127.0.0.1:1223"]
+    max-age = "1h"
+    [[serve.group]]
+    id = 1
+    [[serve.group]]
+    id = 2
+    allow-file = "allowed"
+
+    [sync.wg0]
+    servers = ["one.example"]
+    [sync."wg 1"]
+    port = 51820
+
+    [[peer]]
+    name = "first"
+    public-key = "${KEY}"
+    [[peer]]
+    name = "second"
+  `);
+  assertEquals(settings.serve, {
+    listen: [{ host: "127.0.0.1", port: 1223 }],
+    "max-age": 3600,
+    group: [{ id: 1 }, { id: 2, "allow-file": "allowed" }],
+  });
+  assertEquals([...settings.sync ?? []], [
+    ["wg0", { servers: [{ host: "one.example", port: 1223 }] }],
+    ["wg 1", { port: 51_820 }],
+  ]);
+  assertEquals(settings.peer, [{ name: "first", "public-key": KEY }, { name: "second" }]);
+});
+
+test("an unknown section is refused, with the one that was meant", () => {
+  assertEquals(refusal("[server]\n"), 'unknown key "server" (did you mean "serve"?)');
+  assertEquals(refusal("[[peers]]\n"), 'unknown key "peers" (did you mean "peer"?)');
+  assertEquals(refusal("[interface]\n"), 'unknown key "interface" (known: serve, sync, peer)');
+});
+
+test("an unknown key is refused, with the one that was meant", () => {
+  const typos: readonly (readonly [string, string, string])[] = [
+    ["[serve]\nmax-peer = 1", "serve.max-peer", "max-peers"],
+    ["[serve]\nLISTEN_ = 1\nlissten = 1", "serve.LISTEN_", ""],
+    ["[[serve.group]]\nsecret_file = 's'", "serve.group[0].secret_file", "secret-file"],
+    ["[sync.wg0]\nserver = []", "sync.wg0.server", "servers"],
+    ["[[peer]]\n[[peer]]\nallowed-ip = []", "peer[1].allowed-ip", "allowed-ips"],
+  ];
+  for (const [toml, path, meant] of typos) {
+    const message = refusal(toml);
+    assert(message.startsWith(`unknown key "${path}" (`), message);
+    if (meant !== "") assert(message.endsWith(`(did you mean "${meant}"?)`), message);
+  }
+});
+
+test("messages name the place in nested lists", () => {
+  assertEquals(
+    refusal(`[[serve.group]]\n[[serve.group]]\nid = "x"`),
+    'serve.group[1].id: expected a whole number from 0 to 4294967295, got "x"',
+  );
+  assert(refusal(`[[peer]]\nallowed-ips = ["::/0", "x"]`).startsWith("peer[0].allowed-ips[1]:"));
+  assert(refusal(`[sync.home]\nservers = ["a", "b:c"]`).startsWith("sync.home.servers[1]:"));
+});
+
+test("what is no TOML is refused with its line", () => {
+  const wrong: readonly (readonly [string, number])[] = [
+    ["[serve\n", 1],
+    ["[serve]\nmax-peers = \n", 2],
+    ["[serve]\n\n\nmax-peers 5\n", 4],
+    ["[serve]\nstate = unquoted\n", 2],
+    ["\n[serve]\nstate = 'open\n", 3],
+  ];
+  for (const [toml, line] of wrong) {
+    const message = refusal(toml);
+    const named = Number(/line (\d+)/.exec(message)?.[1]);
+    // The parser names the line where it noticed, which may be the one after an open value.
+    assert(named === line || named === line + 1, `${JSON.stringify(toml)}: ${message}`);
+  }
+});
+
+test("no text makes it throw anything but a SyntaxError", () => {
+  const fragments = fc.constantFrom(
+    ..."[]{}=.,\"'#\n\r\t \\_-+:0159aexTZ",
+    "[serve]\n",
+    "[[serve.group]]\n",
+    "[sync.wg0]\n",
+    "[[peer]]\n",
+    "sync = { wg0 = { port = 1 } }\n",
+    "serve.group = [{ id = 1 }]\n",
+    "serve = 1\n",
+    "serve.listen = []\n",
+    "max-peers = 5\n",
+    "id = 3\n",
+    "name = 'x'\n",
+    "__proto__ = 1\n",
+    "[__proto__]\n",
+    "[serve.__proto__]\n",
+    "constructor = {}\n",
+    "1979-05-27T07:32:00Z",
+    "2020-99-99",
+    "07:32:00",
+    '"""',
+    "'''",
+    "\\u12",
+    "inf",
+    "nan",
+    "true",
+    "0x",
+    "0b1",
+    "1e999",
+    "é",
+    "\u0000",
+  );
+  fc.assert(
+    fc.property(fc.array(fragments, { maxLength: 12 }), (parts) => {
+      try {
+        parseSettings(parts.join(""));
+      } catch (error) {
+        assert(error instanceof SyntaxError, String(error));
+        assert(error.message !== "");
+      }
+    }),
+    { numRuns: 3000 },
+  );
+  assertEquals(Object.hasOwn(Object.prototype, "port"), false);
+});

@@ -1,0 +1,184 @@
+/** The lint plugin that keeps the layers apart. It runs in Deno's linter alone. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import plugin, { forbidden, layerOf } from "../../scripts/lint/layers.ts";
+
+const FILES = {
+  wire: "/src/lib/wire/record.ts",
+  core: "/src/lib/core/registry.ts",
+  host: "/src/lib/host/deno.ts",
+  service: "/src/lib/service/serve.ts",
+  wireguard: "/src/lib/wireguard/device.ts",
+  cli: "/src/cli/serve.ts",
+  main: "/src/cli/main_deno.ts",
+  script: "/src/scripts/build.ts",
+  test: "/src/test/core/registry_test.ts",
+} as const;
+type Place = keyof typeof FILES;
+const PLACES = Object.keys(FILES) as Place[];
+
+/** What the plugin says of a source. */
+function said(place: Place, source: string): string[] {
+  const path = FILES[place];
+  return Deno.lint.runPlugin(plugin, path, source).map(({ id, message }) => {
+    assertEquals(id, "wgsig/layers");
+    return message;
+  });
+}
+
+function specifierOf(from: Place, to: Place): string {
+  const folders = FILES[from].split("/").slice(2, -1);
+  return `${"../".repeat(folders.length)}${FILES[to].slice("/src/".length)}`;
+}
+
+/** The layers that each may import, its own apart. */
+const ALLOWED: Readonly<Record<string, readonly Place[]>> = {
+  wire: [],
+  core: ["wire"],
+  host: ["core", "wire"],
+  service: ["core", "wire", "host", "wireguard"],
+  wireguard: ["core", "wire", "host"],
+  cli: ["core", "wire", "host", "service", "wireguard"],
+};
+const LAYERS = Object.keys(ALLOWED) as Place[];
+
+for (const from of LAYERS) {
+  Deno.test(`${from} imports ${ALLOWED[from]!.join(", ") || "nothing"}, and no other layer`, () => {
+    for (const to of LAYERS) {
+      const allowed = to === from || ALLOWED[from]!.includes(to);
+      const specifier = specifierOf(from, to);
+      const count = said(from, `import { x } from "${specifier}"; export { x };`).length;
+      assertEquals(count, allowed ? 0 : 1, `${from} imports ${to}`);
+    }
+  });
+}
+
+Deno.test("every way to import is looked at", () => {
+  const specifier = specifierOf("core", "host");
+  const ways = [
+    `import { x } from "${specifier}"; x();`,
+    `import type { X } from "${specifier}"; export type Y = X;`,
+    `import * as all from "${specifier}"; all.x();`,
+    `import "${specifier}";`,
+    `export { x } from "${specifier}";`,
+    `export type { X } from "${specifier}";`,
+    `export * from "${specifier}";`,
+    `export * as all from "${specifier}";`,
+    `export const x = await import("${specifier}");`,
+  ];
+  for (const source of ways) {
+    assertEquals(said("core", source), ["lib/core may not import lib/host"], source);
+  }
+});
+
+Deno.test("the message names both layers", () => {
+  assertEquals(said("wire", `export * from "../core/registry.ts";`), [
+    "lib/wire may not import lib/core",
+  ]);
+});
+
+Deno.test("what a runtime brings is imported in lib/host, scripts and tests alone", () => {
+  for (const specifier of ["node:fs", "node:buffer", "bun:ffi", "ext:core/mod.js"]) {
+    for (const place of PLACES) {
+      const source = `import x from "${specifier}"; export { x };`;
+      const free = ["host", "main", "script", "test"].includes(place);
+      const expected = free ? [] : [`only lib/host may import ${specifier}`];
+      assertEquals(said(place, source), expected, place);
+    }
+  }
+});
+
+Deno.test("packages may be imported everywhere", () => {
+  for (const place of PLACES) {
+    const source = `import x from "@noble/hashes/sha2.js"; export { x };`;
+    assertEquals(said(place, source), [], place);
+  }
+});
+
+Deno.test("a runtime is touched in lib/host, scripts and tests alone", () => {
+  const uses = [
+    "Deno.exit(1);",
+    "Bun.gc(true);",
+    "process.exit(1);",
+    "setTimeout(() => {}, 5);",
+    "setInterval(() => {}, 5);",
+    `await fetch("https://example.org");`,
+  ];
+  for (const source of uses) {
+    const name = /^(?:await )?(\w+)/.exec(source)![1]!;
+    for (const place of PLACES) {
+      const messages = said(place, source);
+      const free = ["host", "main", "script", "test"].includes(place);
+      assertEquals(messages.length, free ? 0 : 1, `${place}: ${source}`);
+      if (!free) assertStringIncludes(messages[0]!, `may not use ${name}: it is a host's`);
+    }
+  }
+});
+
+Deno.test("clocks and randomness are arguments in wire and core, and nowhere else", () => {
+  const uses = [
+    "export const now = Date.now();",
+    "export const now = new Date();",
+    "export const now = performance.now();",
+    "crypto.getRandomValues(new Uint8Array(1));",
+    "export const later = (clock = Date) => clock.now();",
+  ];
+  for (const source of uses) {
+    for (const place of PLACES) {
+      const expected = place === "wire" || place === "core" ? 1 : 0;
+      assertEquals(said(place, source).length, expected, `${place}: ${source}`);
+    }
+  }
+});
+
+Deno.test("a name that is only a property's is no use of a runtime", () => {
+  const sources = [
+    "export const stop = (host: { process: number }) => host.process;",
+    "export const x = { process: 1, fetch: 2, Deno: 3 };",
+    "export class Clock { Date = 1; fetch(): void {} }",
+    "export interface Host { readonly process: number; fetch(): void }",
+    "export const start = (host: { setTimeout(): void }) => host.setTimeout();",
+    "export const read = (log: { Date: string }) => log.Date;",
+    `export const text = "Deno and Bun, setTimeout, Date";`,
+    "// Deno.exit(1)",
+  ];
+  for (const source of sources) assertEquals(said("core", source), [], source);
+});
+
+Deno.test("a name in brackets or as a value is a use", () => {
+  const sources = [
+    "export const x = (table: Record<string, number>) => table[Deno];",
+    "export const x = { runtime: process };",
+    "export const x = { [fetch.name]: 1 };",
+    "export const x = { [process]: 1 };",
+    "export const run = setTimeout;",
+    "globalThis.setTimeout(() => {}, 5);",
+  ];
+  for (const source of sources) assertEquals(said("service", source).length, 1, source);
+});
+
+Deno.test("a layer is told by the folder, and other files are in none", () => {
+  const layers = PLACES.map((place) => [place, layerOf(FILES[place])]);
+  assertEquals(Object.fromEntries(layers), {
+    wire: "lib/wire",
+    core: "lib/core",
+    host: "lib/host",
+    service: "lib/service",
+    wireguard: "lib/wireguard",
+    cli: "cli",
+    main: "cli",
+    script: undefined,
+    test: undefined,
+  });
+  assertEquals(layerOf("/src/mod.ts"), undefined);
+  assertEquals(layerOf("/src/lib/packages.d.ts"), undefined);
+});
+
+Deno.test("files without a layer import what they like", () => {
+  const sources = [`import "../lib/host/deno.ts";`, `import "node:fs";`];
+  for (const source of sources) {
+    assertEquals(said("script", source), []);
+    assertEquals(said("test", source), []);
+  }
+  assertEquals(forbidden("/src/mod.ts", "./lib/host/deno.ts"), undefined);
+});
