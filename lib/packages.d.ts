@@ -51,3 +51,18 @@ declare module "@std/encoding/hex" {
 declare module "@std/toml/parse" {
   export function parse(text: string): Record<string, unknown>;
 }
+
+declare module "bun:ffi" {
+  type Name = "i32" | "u64" | "i64_fast" | "ptr";
+  interface Signature {
+    readonly args: readonly Name[];
+    readonly returns: Name;
+  }
+  type Pointer = number;
+  export function dlopen<S extends Readonly<Record<string, Signature>>>(
+    library: string,
+    symbols: S,
+  ): { readonly symbols: { readonly [K in keyof S]: (...args: number[]) => number | bigint } };
+  export function ptr(bytes: Uint8Array): Pointer;
+  export const read: { i32(pointer: Pointer, offset: number): number };
+}

@@ -136,7 +136,17 @@ export async function bundle(
   file: string,
   ...options: readonly string[]
 ): Promise<void> {
-  await run([DENO, "bundle", "--quiet", ...options, "--output", file, entry]);
+  await run([
+    DENO,
+    "bundle",
+    "--quiet",
+    "--external",
+    "bun:ffi",
+    ...options,
+    "--output",
+    file,
+    entry,
+  ]);
 }
 
 /** Reads the log of `wgsig serve --listen 127.0.0.1:0` until it answers, and returns its port. */

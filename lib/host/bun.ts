@@ -8,6 +8,8 @@ import process from "node:process";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
 import { parseAddress } from "../core/ip_address.ts";
 import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
+import { bunLibc } from "./linux/libc_bun.ts";
+import { openRawSocket } from "./linux/raw_socket.ts";
 import { nodeHost } from "./node.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/udp). */
@@ -52,6 +54,8 @@ export function bunHost(): Host {
       return () => void process.off(signal, run);
     },
     udp: openSocket,
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    rawUdp: async (options) => openRawSocket(bunLibc(), options),
   };
 }
 

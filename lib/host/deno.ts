@@ -8,6 +8,8 @@ import { createSocket } from "node:dgram";
 import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
 import { parseAddress } from "../core/ip_address.ts";
 import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
+import { denoLibc } from "./linux/libc_deno.ts";
+import { openRawSocket } from "./linux/raw_socket.ts";
 import { nodeHost } from "./node.ts";
 
 /** Sends a datagram, and says what failed. */
@@ -24,6 +26,8 @@ export function denoHost(): Host {
       Deno.addSignalListener(signal, run);
       return () => Deno.removeSignalListener(signal, run);
     },
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    rawUdp: async (options) => openRawSocket(denoLibc(), options),
     udp: (options) => options.address === "::" ? openIpv6Only(options) : open(options),
   };
 }

@@ -64,6 +64,16 @@ export interface UdpOptions {
   onSendError(code: string): void;
 }
 
+/** A socket that speaks UDP from a port that another socket owns. */
+export interface RawUdpOptions extends Omit<UdpOptions, "address"> {
+  /** The port that is spoken from. */
+  readonly port: number;
+  /** The one that is spoken to: an IP address and a port. */
+  readonly to: HostPort;
+  /** The mark (SO_MARK) of the datagrams that are sent, or 0: for policy routing. */
+  readonly mark: number;
+}
+
 /** A UDP socket. */
 export interface UdpSocket {
   /** The port that it is bound to. */
@@ -113,6 +123,8 @@ export interface Host {
   resolve(name: string): Promise<string[]>;
   /** Opens a UDP socket. */
   udp(options: UdpOptions): Promise<UdpSocket>;
+  /** Opens a raw socket (`EPERM` without CAP_NET_RAW, `ENOSYS` where there is none). */
+  rawUdp(options: RawUdpOptions): Promise<UdpSocket>;
 }
 
 /** The POSIX name of what went wrong, or the error's text where it has none. */
@@ -134,6 +146,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   EINVAL: "invalid argument",
   ENOENT: "no such file or directory",
+  ENOSYS: "not to be had on this system",
   ENOSPC: "no space left",
   ENOTDIR: "a part of the path is no directory",
   ENOTFOUND: "host not found",

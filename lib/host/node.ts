@@ -26,7 +26,7 @@ const RETRY_MS = 2;
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 
 /** Everything of a host but its sockets and its name. */
-export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp"> {
+export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp" | "rawUdp"> {
   let input: Promise<Uint8Array> | undefined;
   return {
     target: `${platform()}-${arch()}`,

@@ -1,0 +1,186 @@
+/**
+ * A raw socket that speaks UDP from a port that another socket owns: WireGuard's.
+ *
+ * It is connected to one server, so the kernel hands over only what comes from there, and a filter
+ * in the kernel lets only the right ports through. It needs CAP_NET_RAW. Sources: raw(7), ipv6(7),
+ * socket(7); RFC 768 for the header.
+ *
+ * ```
+ *  0          2          4        6          8
+ * +----------+----------+--------+----------+- - -
+ * | from     | to       | length | checksum | payload     IPv4: 0 is no checksum
+ * +----------+----------+--------+----------+- - -        IPv6: the kernel writes it
+ * ```
+ *
+ * @module
+ */
+
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
+import { isIpv4, parseAddress, readIpv4 } from "../../core/ip_address.ts";
+import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
+import type { RawUdpOptions, UdpSocket } from "../host.ts";
+import type { Libc } from "./libc.ts";
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_UDP = 17;
+const IPPROTO_IPV6 = 41;
+const IPV6_CHECKSUM = 7;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+const SO_MARK = 36;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+/** Offset of the checksum in a UDP header. */
+const CHECKSUM = 6;
+const UDP_HEADER_SIZE = 8;
+const MAX_IPV4_HEADER_SIZE = 60;
+const POLL_MS = 5;
+
+/** Names of the errors that a user can mend (the same numbers on all of Linux's usual processors). */
+const ERRORS: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  13: "EACCES",
+  97: "EAFNOSUPPORT",
+  101: "ENETUNREACH",
+  105: "ENOBUFS",
+  111: "ECONNREFUSED",
+  113: "EHOSTUNREACH",
+};
+
+/** Opens a raw socket. Throws errors with a POSIX `code`. */
+export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
+  const batch = new DatagramBatch();
+  const replies = new ReplyBatch();
+  if (!parseAddress(options.to.host, batch.sources, 0)) throw failure("EINVAL");
+  const ipv4 = isIpv4(batch.sources, 0);
+  for (let i = 0; i < BATCH_SIZE; i++) {
+    if (i > 0) copyBytes(batch.sources, 0, batch.sources, batch.sourceAt(i), batch.sourceAt(1));
+    batch.setSourcePort(i, options.to.port);
+  }
+
+  const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (fd < 0) throw failure(nameOf(libc.errno()));
+  const check = (result: number) => {
+    if (result >= 0) return;
+    const code = nameOf(libc.errno());
+    libc.close(fd);
+    throw failure(code);
+  };
+  const filter = portFilter(ipv4, options.to.port, options.port);
+  const program = filterProgram(libc, filter);
+  check(libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
+  if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, int(CHECKSUM), 4));
+  // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
+  if (options.mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(options.mark), 4));
+  const server = socketAddress(batch.sources, ipv4);
+  check(libc.connect(fd, server, server.length));
+
+  const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
+  const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + SLOT_SIZE);
+  let closed = false;
+  let timer = setTimeout(poll, POLL_MS);
+
+  function poll(): void {
+    batch.count = 0;
+    while (batch.count < BATCH_SIZE) {
+      const size = libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT);
+      if (size < 0) break;
+      const at = (ipv4 ? (received.bytes[0]! & 15) * 4 : 0) + UDP_HEADER_SIZE;
+      const length = size - at;
+      if (length < 0 || length > SLOT_SIZE) continue;
+      copyBytes(received, at, batch.payloads, batch.count * SLOT_SIZE, length);
+      batch.lengths[batch.count] = length;
+      batch.count++;
+    }
+    if (batch.count > 0) options.onBatch(batch, replies);
+    replies.count = 0;
+    if (!closed) timer = setTimeout(poll, POLL_MS);
+  }
+
+  return {
+    port: options.port,
+    send(bytes) {
+      packet.view.setUint16(0, options.port);
+      packet.view.setUint16(2, options.to.port);
+      packet.view.setUint16(4, UDP_HEADER_SIZE + bytes.length);
+      packet.view.setUint16(CHECKSUM, 0);
+      packet.bytes.set(bytes, UDP_HEADER_SIZE);
+      const size = UDP_HEADER_SIZE + bytes.length;
+      const sent = libc.send(fd, packet.bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent < 0) options.onSendError(nameOf(libc.errno()));
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      libc.close(fd);
+    },
+  };
+}
+
+function failure(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+function nameOf(errno: number): string {
+  return ERRORS[errno] ?? `errno ${errno}`;
+}
+
+/** An int of C, in this machine's byte order. */
+function int(value: number): Uint8Array {
+  return new Uint8Array(new Int32Array([value]).buffer);
+}
+
+/** struct sockaddr_in or sockaddr_in6, with port 0: a raw socket has none. */
+function socketAddress(source: WireBuffer, ipv4: boolean): Uint8Array {
+  const address = new WireBuffer(ipv4 ? 16 : 28);
+  address.bytes.set(new Uint8Array(new Uint16Array([ipv4 ? AF_INET : AF_INET6]).buffer));
+  if (ipv4) address.view.setUint32(4, readIpv4(source, 0));
+  else copyBytes(source, 0, address, 8, 16);
+  return address.bytes;
+}
+
+// Classic BPF (bpf(4), linux/filter.h).
+const LOAD_HALF_ABSOLUTE = 0x28;
+const LOAD_HALF_INDEXED = 0x48;
+const LOAD_IPV4_HEADER_SIZE = 0xb1;
+const JUMP_IF_EQUAL = 0x15;
+const RETURN = 0x06;
+const WHOLE = 0xffff;
+const INSTRUCTION_SIZE = 8;
+
+type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
+
+/** Lets only datagrams between these ports through. An IPv4 socket sees the IP header, too. */
+function portFilter(ipv4: boolean, from: number, to: number): Instruction[] {
+  const load = ipv4 ? LOAD_HALF_INDEXED : LOAD_HALF_ABSOLUTE;
+  return [
+    ...(ipv4 ? [[LOAD_IPV4_HEADER_SIZE, 0, 0, 0] as const] : []),
+    [load, 0, 0, 0],
+    [JUMP_IF_EQUAL, 0, 3, from],
+    [load, 0, 0, 2],
+    [JUMP_IF_EQUAL, 0, 1, to],
+    [RETURN, 0, 0, WHOLE],
+    [RETURN, 0, 0, 0],
+  ];
+}
+
+/** The instructions must stay where they are until the kernel has read them. */
+let keptInstructions = new Uint8Array(0);
+
+/** struct sock_fprog: a length, and a pointer to struct sock_filter, in this machine's byte order. */
+function filterProgram(libc: Libc, filter: readonly Instruction[]): Uint8Array {
+  keptInstructions = new Uint8Array(filter.length * INSTRUCTION_SIZE);
+  filter.forEach(([code, ifTrue, ifFalse, value], i) => {
+    const at = i * INSTRUCTION_SIZE;
+    keptInstructions.set(new Uint8Array(new Uint16Array([code]).buffer), at);
+    keptInstructions.set([ifTrue, ifFalse], at + 2);
+    keptInstructions.set(new Uint8Array(new Uint32Array([value]).buffer), at + 4);
+  });
+  const program = new Uint8Array(16);
+  program.set(new Uint8Array(new Uint16Array([filter.length]).buffer));
+  program.set(new Uint8Array(new BigUint64Array([libc.addressOf(keptInstructions)]).buffer), 8);
+  return program;
+}
