@@ -135,6 +135,10 @@ export class MemoryHost implements Host {
   udp(): Promise<UdpSocket> {
     return Promise.reject(new MemoryError("EACCES"));
   }
+
+  rawUdp(): Promise<UdpSocket> {
+    return Promise.reject(new MemoryError("EPERM"));
+  }
 }
 
 function bytesOf(content: string | Uint8Array): Uint8Array {
