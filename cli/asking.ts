@@ -78,7 +78,13 @@ export async function ownPublicKey(
   );
 }
 
-/** Puts the question together. */
+/** What every question needs, whoever asks it. */
+export type QuestionConfig = Pick<
+  QueryConfig,
+  "servers" | "secret" | "group" | "encrypt" | "maxAge" | "timeout"
+>;
+
+/** Puts the question of `query` and `config` together. */
 export async function queryConfig(
   host: Host,
   args: Arguments,
@@ -87,6 +93,23 @@ export async function queryConfig(
   servers: readonly string[] | undefined,
   id: Uint8Array,
 ): Promise<QueryConfig> {
+  return {
+    ...await questionConfig(host, args, loaded, settings, servers),
+    id,
+    port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
+    anyPort: !args.has("port"),
+    register: !args.has("no-register"),
+  };
+}
+
+/** Whom to ask, and with which secret. */
+export async function questionConfig(
+  host: Host,
+  args: Arguments,
+  loaded: LoadedSettings,
+  settings: SyncSettings,
+  servers: readonly string[] | undefined,
+): Promise<QuestionConfig> {
   const asked = servers !== undefined && servers.length > 0
     ? servers.map(serverName)
     : settings.servers ?? [];
@@ -100,15 +123,11 @@ export async function queryConfig(
     (configured === undefined ? DEFAULT_SECRET_FILE : besideSettings(configured, loaded));
   return {
     servers: asked,
-    id,
     secret: await readSecret(host, secretFile),
     group: args.number("group", groupNumber) ?? settings.group ?? 0,
     encrypt: (args.read("encryption", clientEncryption) ?? settings.encryption) !== "off",
     maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
     timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
-    port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
-    anyPort: !args.has("port"),
-    register: !args.has("no-register"),
   };
 }
 

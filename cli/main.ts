@@ -20,6 +20,7 @@ import {
 } from "./options.ts";
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
+import { runSync } from "./sync.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;
@@ -28,6 +29,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   serve: runServe,
   query: runQuery,
   config: runConfig,
+  sync: runSync,
   keygen: runKeygen,
 };
 

@@ -19,7 +19,7 @@ export interface OptionSpec {
 }
 
 /** The name of a command. */
-export type CommandName = "serve" | "query" | "config" | "keygen";
+export type CommandName = "serve" | "query" | "sync" | "config" | "keygen";
 
 /** A command. */
 export interface CommandSpec {
@@ -48,14 +48,31 @@ const SECRET: OptionSpec = {
 };
 const GROUP: OptionSpec = { name: "group", value: "ID", help: "group number (0)" };
 
+const SERVER: OptionSpec = {
+  name: "server",
+  value: "HOST[:PORT]",
+  repeats: true,
+  help: "registry to ask",
+};
+const ENCRYPTION: OptionSpec = {
+  name: "encryption",
+  value: "on|off",
+  help: "encrypt the question and its answer (on)",
+};
+const MAX_AGE: OptionSpec = {
+  name: "max-age",
+  value: "DURATION",
+  help: "leave out peers not seen for longer (1d)",
+};
+
 const ASKING: readonly OptionSpec[] = [
   SECRET,
   GROUP,
   { name: "key", value: "KEY|FILE", help: "own public key, or a file with it" },
   { name: "port", value: "N", help: "UDP port to ask from, and to register" },
   { name: "no-register", help: "ask only; leave the registered endpoint as it is" },
-  { name: "encryption", value: "on|off", help: "encrypt the question and its answer (on)" },
-  { name: "max-age", value: "DURATION", help: "leave out peers not seen for longer (1d)" },
+  ENCRYPTION,
+  MAX_AGE,
   { name: "timeout", value: "DURATION", help: "give up after this time (10s)" },
 ];
 
@@ -108,17 +125,39 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "sync",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "keep a WireGuard interface's endpoints right",
+    options: [
+      SERVER,
+      SECRET,
+      GROUP,
+      ENCRYPTION,
+      MAX_AGE,
+      { name: "timeout", value: "DURATION", help: "how long a question may take (3s)" },
+      {
+        name: "register",
+        value: "auto|raw|borrow|none",
+        help: "how to register the port that WireGuard owns (auto)",
+      },
+      { name: "interval", value: "DURATION", help: "time between two looks (25s)" },
+      { name: "once", help: "look once, and don't wait for the interface" },
+      { name: "dry-run", help: "say what would be changed, and change nothing" },
+      { name: "add-peers", help: "add peers that the settings know with their allowed-ips" },
+      { name: "json", help: "tell of changes in JSON lines" },
+      { name: "hook", value: "COMMAND", help: "run this for each change, with JSON on its input" },
+      CONFIG,
+      HELP,
+    ],
+  },
+  {
     name: "config",
     operands: "[INTERFACE]",
     maxOperands: 1,
     help: "ask once, and print a WireGuard configuration",
     options: [
-      {
-        name: "server",
-        value: "HOST[:PORT]",
-        repeats: true,
-        help: "registry to ask",
-      },
+      SERVER,
       ...ASKING,
       { name: "private-key", value: "FILE", help: "make a whole file for wg-quick, with this key" },
       {

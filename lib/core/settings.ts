@@ -6,6 +6,7 @@
 
 import { parse } from "@std/toml/parse";
 import {
+  boolean,
   choice,
   cidr,
   duration,
@@ -35,6 +36,9 @@ export const serveEncryption = choice("auto", "required", "off");
 /** Encryption at a client. */
 export const clientEncryption = choice("on", "off");
 
+/** How an interface's endpoint is registered. */
+export const registerMode = choice("auto", "raw", "borrow", "none");
+
 const serve = table({
   listen: list(hostPort()),
   encryption: serveEncryption,
@@ -60,6 +64,10 @@ const sync = table({
   "max-age": duration,
   timeout: duration,
   "persistent-keepalive": integer(0, MAX_PORT),
+  register: registerMode,
+  interval: duration,
+  "add-peers": boolean,
+  hook: text,
 });
 
 const peer = table({

@@ -49,6 +49,14 @@ export interface RunResult {
   readonly err: string;
 }
 
+/** How a program is run. */
+export interface RunOptions {
+  /** What it gets on standard input; nothing where this is left out. */
+  readonly input?: string;
+  /** It is ended after so many milliseconds, with code 124. */
+  readonly timeout?: number;
+}
+
 /** A UDP socket to open. */
 export interface UdpOptions {
   /** An IP address of this host; `0.0.0.0` for all of IPv4, `::` for all of IPv6 and no more. */
@@ -115,10 +123,14 @@ export interface Host {
   readInput(limit: number): Promise<Uint8Array>;
   /** Writes a file and waits until it is on the disk. */
   writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
+  /** Removes a file. */
+  removeFile(path: string): Promise<void>;
+  /** Makes a folder, and those above it, where there is none; for the owner alone. */
+  makeFolder(path: string): Promise<void>;
   /** Gives a file another name. */
   renameFile(from: string, to: string): Promise<void>;
   /** Runs a program (`ENOENT` where there is none) and waits for its end. */
-  run(argv: readonly string[]): Promise<RunResult>;
+  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** The IP addresses of a name, as the system's resolver gives them (`ENOTFOUND`). */
   resolve(name: string): Promise<string[]>;
   /** Opens a UDP socket. */

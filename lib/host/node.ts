@@ -8,12 +8,19 @@ import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { constants, writeSync } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { arch, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
-import { errorCode, type FileContent, type Host, type TextOutput } from "./host.ts";
+import {
+  errorCode,
+  type FileContent,
+  type Host,
+  type RunOptions,
+  type RunResult,
+  type TextOutput,
+} from "./host.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -22,6 +29,9 @@ const CHUNK = 65_536;
 /** PIPE_BUF of Linux. */
 const ATOMIC_WRITE = 4096;
 const RETRY_MS = 2;
+const OWNER_ONLY = 0o700;
+/** The exit status of timeout(1) for a program that took too long. */
+const TIMED_OUT = 124;
 /** What resolvers call a name that has no address, or whose servers don't answer. */
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 
@@ -44,6 +54,8 @@ export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp" |
     readInput: (limit) => input ??= readInput(limit),
     writeFile,
     renameFile: rename,
+    removeFile: unlink,
+    makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
     run,
     async resolve(name) {
       try {
@@ -160,16 +172,29 @@ async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-function run(argv: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [program = "", ...args] = argv;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    let late = false;
+    const timer = options.timeout === undefined ? undefined : setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+      // Its own children may hold the pipes open for longer.
+      resolve({ code: TIMED_OUT, out: "", err: "" });
+    }, options.timeout);
+    // A program that reads nothing closes its end: that is its right.
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.input ?? "");
     const out: Uint8Array[] = [];
     const err: Uint8Array[] = [];
     child.stdout.on("data", (chunk: Uint8Array) => out.push(chunk));
     child.stderr.on("data", (chunk: Uint8Array) => err.push(chunk));
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? 1, out: decoded(out), err: decoded(err) }));
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      if (!late) resolve({ code: code ?? 1, out: decoded(out), err: decoded(err) });
+    });
   });
 }
 

@@ -29,6 +29,10 @@ export interface QueryConfig extends Omit<ExchangeOptions, "flags"> {
   readonly port: number;
   /** Whether another port will do, to ask without registering, when that one is in use. */
   readonly anyPort: boolean;
+  /** Speak from the port through raw sockets, because WireGuard owns it, with this mark. */
+  readonly raw?: { readonly mark: number };
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo?: (peer: SeenPeer) => boolean;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
   /** In seconds. */
@@ -56,6 +60,8 @@ export interface QueryResult {
   readonly registered: boolean;
   /** All peers that are not stale, the own record among them, in the order in which they came. */
   readonly peers: readonly SeenPeer[];
+  /** By public key: every endpoint that some server knows, the newest first. */
+  readonly sightings: ReadonlyMap<string, readonly SeenPeer[]>;
   /** The wall clock at the end, in seconds. */
   readonly unix: number;
   /** How a command that asked this ends. */
@@ -100,6 +106,8 @@ class Asker {
   readonly #notes: string[] = [];
   #ipv4: UdpSocket | undefined;
   #ipv6: UdpSocket | undefined;
+  /** Raw sockets, each connected to one address. */
+  readonly #raw = new Map<string, UdpSocket>();
   #progress: () => void = () => {};
 
   constructor(host: Host, config: QueryConfig) {
@@ -135,6 +143,10 @@ class Asker {
   /** Opens the sockets that the servers' addresses need. */
   async open(): Promise<void> {
     const all = this.#servers.flatMap(({ addresses }) => addresses);
+    if (this.#config.raw !== undefined) {
+      for (const address of all) await this.#openRaw(address);
+      return;
+    }
     const isIpv6 = ({ host }: HostPort) => host.includes(":");
     if (all.some((address) => !isIpv6(address))) this.#ipv4 = await this.#bind("0.0.0.0");
     if (all.some(isIpv6)) {
@@ -144,6 +156,22 @@ class Asker {
         if (this.#ipv4 === undefined) throw error;
       }
     }
+  }
+
+  async #openRaw(to: HostPort): Promise<UdpSocket> {
+    const socket = await this.#host.rawUdp({
+      port: this.#config.port,
+      to,
+      mark: this.#config.raw?.mark ?? 0,
+      onBatch: (batch) => this.#receive(batch),
+      onSendError: () => {},
+    });
+    this.#raw.set(formatHostPort(to), socket);
+    return socket;
+  }
+
+  #socketTo(to: HostPort): UdpSocket | undefined {
+    return this.#raw.get(formatHostPort(to)) ?? (to.host.includes(":") ? this.#ipv6 : this.#ipv4);
   }
 
   async #bind(address: string, port: number = this.#config.port): Promise<UdpSocket> {
@@ -198,8 +226,7 @@ class Asker {
     if (server.addresses.length === 0 || server.exchange.isComplete) return;
     const to = server.addresses[server.attempts % server.addresses.length]!;
     const size = server.exchange.writeRequest(this.#request, this.#host.now());
-    const socket = to.host.includes(":") ? this.#ipv6 : this.#ipv4;
-    socket?.send(this.#request.bytes.subarray(0, size), to);
+    this.#socketTo(to)?.send(this.#request.bytes.subarray(0, size), to);
     const delay = Math.min(FIRST_RETRY_MS * 2 ** server.attempts, LAST_RETRY_MS);
     server.attempts++;
     this.#after(delay, () => this.#send(server));
@@ -222,14 +249,16 @@ class Asker {
   /** Merges the answers, and opens the NAT towards the peers. */
   async finish(): Promise<QueryResult> {
     const unix = this.#host.now() / 1000;
-    const merged = new Map<string, SeenPeer>();
+    const sightings = new Map<string, SeenPeer[]>();
     for (const { exchange } of this.#servers) {
       for (const peer of exchange.peers(unix)) {
-        const known = merged.get(peer.publicKey);
-        if (known === undefined || compareLabels(peer, known) > 0) merged.set(peer.publicKey, peer);
+        const known = sightings.get(peer.publicKey);
+        if (known === undefined) sightings.set(peer.publicKey, [peer]);
+        else known.push(peer);
       }
     }
-    const peers = [...merged.values()];
+    for (const seen of sightings.values()) seen.sort((a, b) => compareLabels(b, a));
+    const peers = [...sightings.values()].map(([newest]) => newest!);
     const publicKey = this.#servers[0]?.exchange.publicKey ?? "";
     if (this.#register) await this.#openNat(peers, publicKey);
     const statuses = this.#servers.map(({ status }) => status);
@@ -241,9 +270,10 @@ class Asker {
         expected: server.exchange.expected,
       })),
       publicKey,
-      port: this.#ipv4?.port ?? this.#ipv6?.port ?? 0,
+      port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
       registered: this.#register,
       peers,
+      sightings,
       unix,
       status: statuses.includes("ok")
         ? EXIT.ok
@@ -258,7 +288,10 @@ class Asker {
     let sent = 0;
     for (const peer of peers) {
       if (peer.publicKey === publicKey || !isReachable(peer) || sent === MAX_OPENERS) continue;
-      this.#ipv4?.send(OPENER, { host: peer.address, port: peer.port });
+      if (this.#config.opensTo?.(peer) === false) continue;
+      const to = { host: peer.address, port: peer.port };
+      const raw = this.#config.raw !== undefined && !this.#raw.has(formatHostPort(to));
+      (raw ? await this.#openRaw(to) : this.#socketTo(to))?.send(OPENER, to);
       sent++;
     }
     if (sent > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
@@ -307,6 +340,7 @@ class Asker {
   close(): void {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
+    for (const socket of this.#raw.values()) socket.close();
     this.#ipv4?.close();
     this.#ipv6?.close();
   }

@@ -1,26 +1,47 @@
 /**
- * What a WireGuard device says of itself, through `wg`.
+ * A WireGuard interface, read and changed through `wg`: the kernel's, or any userspace one that `wg`
+ * knows. What is changed is changed for one peer at a time, and nothing else of it is touched.
  *
  * @module
  */
 
+import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { parseKey } from "../core/peer_key.ts";
-import { errorCode, explain, type Host } from "../host/host.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
+import { errorCode, explain, type Host } from "../host/host.ts";
+import { type Device, parseDump } from "./dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
+const NO_DEVICE = /No such device|does not exist|No such file or directory/;
+const NO_PERMISSION = /Operation not permitted|Permission denied/;
 
-/** The public key of a WireGuard interface, 32 bytes. */
+/** What is set on a peer; what is undefined stays as it is. */
+export interface PeerChange {
+  readonly endpoint?: HostPort | undefined;
+  /** Seconds; 0 is off. */
+  readonly persistentKeepalive?: number | undefined;
+  readonly allowedIps?: readonly string[] | undefined;
+}
+
+/** The interface, or undefined where there is none of that name. */
+export async function readDevice(host: Host, name: string): Promise<Device | undefined> {
+  checkName(name);
+  const { code, out, err } = await runWg(host, ["show", name, "dump"]);
+  if (code === 0) return parseDump(out);
+  if (NO_DEVICE.test(err)) return undefined;
+  throw failure(`cannot read WireGuard interface ${name}`, err);
+}
+
+/** The public key of an interface, 32 bytes. */
 export async function interfaceKey(host: Host, name: string): Promise<Uint8Array> {
-  if (!INTERFACE_NAME.test(name)) {
-    throw new UserError(`"${name}" is no name of a network interface; expected one such as wg0`);
+  const device = await readDevice(host, name);
+  if (device === undefined) {
+    throw new UserError(
+      `there is no WireGuard interface ${name}; bring it up first, or name another`,
+      EXIT.failed,
+    );
   }
-  const { code, out, err } = await runWg(host, ["show", name, "public-key"]);
-  if (code !== 0) {
-    const why = err.trim().split("\n").at(-1) ?? "";
-    throw new UserError(`cannot read WireGuard interface ${name}: ${why}`, EXIT.failed);
-  }
-  const key = parseKey(out.trim());
+  const key = device.publicKey === undefined ? undefined : parseKey(device.publicKey);
   if (key === undefined) {
     throw new UserError(
       `WireGuard interface ${name} has no key; set one with: wg set ${name} private-key FILE`,
@@ -28,6 +49,46 @@ export async function interfaceKey(host: Host, name: string): Promise<Uint8Array
     );
   }
   return key;
+}
+
+/** Changes a peer, or adds it. */
+export async function setPeer(
+  host: Host,
+  name: string,
+  publicKey: string,
+  { endpoint, persistentKeepalive, allowedIps }: PeerChange,
+): Promise<void> {
+  await change(host, name, [
+    "peer",
+    publicKey,
+    ...(endpoint === undefined ? [] : ["endpoint", formatHostPort(endpoint)]),
+    ...(persistentKeepalive === undefined
+      ? []
+      : ["persistent-keepalive", `${persistentKeepalive}`]),
+    ...(allowedIps === undefined ? [] : ["allowed-ips", allowedIps.join(",")]),
+  ]);
+}
+
+/** Gives the interface another UDP port; 0 lets the system choose one. */
+export async function setListenPort(host: Host, name: string, port: number): Promise<void> {
+  await change(host, name, ["listen-port", `${port}`]);
+}
+
+async function change(host: Host, name: string, settings: readonly string[]): Promise<void> {
+  checkName(name);
+  const { code, err } = await runWg(host, ["set", name, ...settings]);
+  if (code !== 0) throw failure(`cannot change WireGuard interface ${name}`, err);
+}
+
+function checkName(name: string): void {
+  if (INTERFACE_NAME.test(name)) return;
+  throw new UserError(`"${name}" is no name of a network interface; expected one such as wg0`);
+}
+
+function failure(what: string, err: string): UserError {
+  const why = err.trim().split("\n").at(-1) ?? "";
+  const hint = NO_PERMISSION.test(why) ? "; run this as root, or with CAP_NET_ADMIN" : "";
+  return new UserError(`${what}: ${why}${hint}`, EXIT.failed);
 }
 
 async function runWg(host: Host, args: readonly string[]) {

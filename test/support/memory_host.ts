@@ -136,6 +136,14 @@ export class MemoryHost implements Host {
     return Promise.reject(new MemoryError("EACCES"));
   }
 
+  removeFile(): Promise<void> {
+    return Promise.reject(new MemoryError("EACCES"));
+  }
+
+  makeFolder(): Promise<void> {
+    return Promise.reject(new MemoryError("EACCES"));
+  }
+
   rawUdp(): Promise<UdpSocket> {
     return Promise.reject(new MemoryError("EPERM"));
   }

@@ -1,0 +1,53 @@
+/**
+ * `wgsig sync`: flags and settings in, an interface whose endpoints are right.
+ *
+ * @module
+ */
+
+import { duration } from "../lib/core/settings_reader.ts";
+import { registerMode } from "../lib/core/settings.ts";
+import type { Host } from "../lib/host/host.ts";
+import { loadSettings } from "../lib/service/files.ts";
+import { sync } from "../lib/service/sync.ts";
+import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
+import { interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
+import type { Arguments } from "./options.ts";
+
+const DEFAULT_INTERVAL = 25;
+const DEFAULT_KEEPALIVE = 25;
+/** Shorter than that of `query`: the next look comes anyway. */
+const DEFAULT_TIMEOUT = 3;
+
+/** Runs `wgsig sync`. */
+export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> {
+  const loaded = await loadSettings(host, args.text("config"));
+  const sections = [...(loaded.settings.sync?.keys() ?? [])];
+  const name = args.operands[0] ?? (sections.length === 1 ? sections[0] : undefined);
+  if (name === undefined) {
+    throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
+  }
+  const settings = interfaceSettings(loaded, name);
+  const question = await questionConfig(host, args, loaded, settings, args.texts("server"));
+  const peers = new Map(
+    [...peersByKey(loaded)].map(([key, peer]) => [
+      key,
+      { name: peer.name, allowedIps: peer["allowed-ips"] },
+    ]),
+  );
+  return await sync(host, {
+    ...question,
+    timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
+    interface: name,
+    register: args.read("register", registerMode) ?? settings.register ?? "auto",
+    interval: Math.max(1, args.read("interval", duration) ?? settings.interval ?? DEFAULT_INTERVAL),
+    once: args.has("once"),
+    dryRun: args.has("dry-run"),
+    addPeers: args.has("add-peers") || settings["add-peers"] === true,
+    persistentKeepalive: settings["persistent-keepalive"] ?? DEFAULT_KEEPALIVE,
+    peers,
+    report: {
+      log: { format: args.has("json") ? "json" : "text", verbosity: "normal" },
+      hook: args.text("hook") ?? settings.hook,
+    },
+  });
+}

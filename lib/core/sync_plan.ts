@@ -1,0 +1,194 @@
+/**
+ * Decides which endpoints of a WireGuard interface are changed, from what the interface says of its
+ * peers and what registries say of them.
+ *
+ * ```
+ *                  handshake                    handshake
+ *        ┌───────────────────────────┐  ┌──────────────────────────┐
+ *        ▼                           │  ▼                          │
+ *      alive ──── too old ───► try the newest candidate ──► … the next
+ *                                    ▲                             │ none worked
+ *                                    │ a new candidate             ▼
+ *                                    └───────────────── the old endpoint again
+ * ```
+ *
+ * A peer with a recent handshake is left alone: its path works. There is one exception: a handshake
+ * is no evidence for a path that has changed since, so after the own public endpoint has moved, a
+ * peer that has moved as well (a registry knows another endpoint) is given its new one at once.
+ *
+ * @module
+ */
+
+import { formatHostPort, type HostPort } from "./host_port.ts";
+import type { Now } from "./registry.ts";
+
+/** A peer of the interface, as far as it matters here. */
+export interface PlannedPeer {
+  readonly publicKey: string;
+  readonly endpoint: HostPort | undefined;
+  /** Unix seconds; 0 where there was none. */
+  readonly latestHandshake: number;
+  readonly persistentKeepalive: number;
+}
+
+/** Where a registry saw a peer. */
+export interface Candidate {
+  readonly endpoint: HostPort;
+  /** Unix seconds of the peer's last valid request. */
+  readonly seenAt: number;
+}
+
+/** Something to set. */
+export interface PlannedChange {
+  readonly publicKey: string;
+  readonly endpoint: HostPort;
+  /** Seconds to set, where none are set and a hole in a NAT needs them. */
+  readonly persistentKeepalive: number | undefined;
+  readonly from: HostPort | undefined;
+  /** Whether a candidate is tried, or the old endpoint comes back because none worked. */
+  readonly why: "candidate" | "restore";
+}
+
+/** Settings of a plan, in seconds. */
+export interface SyncPlanOptions {
+  /** A handshake that is younger says that the path works. */
+  readonly alive: number;
+  /** How long a candidate is tried: WireGuard sends a handshake every 5 s. */
+  readonly trial: number;
+  /** After all candidates failed, they are tried again after this time, if the peer is still heard. */
+  readonly pause: number;
+  /** Set where a peer has none; 0 leaves it. */
+  readonly persistentKeepalive: number;
+}
+
+/** What is being tried for a peer without a handshake. */
+interface Search {
+  /** The endpoint before the first trial. */
+  readonly old: HostPort | undefined;
+  readonly tried: Set<string>;
+  /** When the present trial ends, on the monotonic clock; after the last one, when all begins anew. */
+  until: number;
+  /** When the first candidate was tried, Unix seconds. */
+  startedAt: number;
+  /** Whether nothing is left to try. */
+  exhausted: boolean;
+}
+
+/** Keeps what was tried from one look at the interface to the next. */
+export class SyncPlan {
+  readonly #options: SyncPlanOptions;
+  readonly #searches = new Map<string, Search>();
+  /** When the own public endpoint moved, Unix seconds. */
+  #movedAt = -Infinity;
+
+  /** Starts with nothing tried. */
+  constructor(options: SyncPlanOptions) {
+    this.#options = options;
+  }
+
+  /** The own public endpoint is another than before. */
+  ownEndpointMoved(now: Now): void {
+    this.#movedAt = now.unix;
+    this.#searches.clear();
+  }
+
+  /** Whether the path to a peer is known to work. */
+  isAlive(peer: PlannedPeer, now: Now): boolean {
+    return now.unix - peer.latestHandshake < this.#options.alive;
+  }
+
+  /** Whether something is being tried, so that the next look should be soon. */
+  get isSearching(): boolean {
+    return [...this.#searches.values()].some(({ exhausted }) => !exhausted);
+  }
+
+  /**
+   * What to change now.
+   *
+   * @param candidates By public key, the newest first.
+   */
+  step(
+    peers: readonly PlannedPeer[],
+    candidates: ReadonlyMap<string, readonly Candidate[]>,
+    now: Now,
+  ): PlannedChange[] {
+    const present = new Set(peers.map(({ publicKey }) => publicKey));
+    for (const key of this.#searches.keys()) if (!present.has(key)) this.#searches.delete(key);
+    return peers.flatMap((peer) => this.#stepPeer(peer, candidates.get(peer.publicKey) ?? [], now));
+  }
+
+  #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], now: Now): PlannedChange[] {
+    const { publicKey, endpoint } = peer;
+    if (this.isAlive(peer, now) && !this.#lostByMove(peer, candidates)) {
+      this.#searches.delete(publicKey);
+      return [];
+    }
+    let search = this.#searches.get(publicKey);
+    if (search === undefined) {
+      if (candidates.length === 0) return [];
+      search = newSearch(endpoint, now);
+      this.#searches.set(publicKey, search);
+    }
+    const [newest] = candidates;
+    if (search.exhausted && now.mono >= search.until && newest !== undefined) {
+      if (newest.seenAt > search.startedAt) {
+        search = newSearch(endpoint, now);
+        this.#searches.set(publicKey, search);
+      }
+    }
+    if (now.mono < search.until) {
+      // A candidate that came up during the trial is newer than what is being tried.
+      if (newest === undefined || search.tried.has(textOf(newest.endpoint))) return [];
+    }
+    const { tried } = search;
+    const next = candidates.find((candidate) => !tried.has(textOf(candidate.endpoint)));
+    if (next !== undefined) {
+      tried.add(textOf(next.endpoint));
+      search.until = now.mono + this.#options.trial;
+      search.exhausted = false;
+      // WireGuard tries its present endpoint by itself.
+      if (endpoint !== undefined && textOf(next.endpoint) === textOf(endpoint)) {
+        return this.#keepaliveAlone(peer, next.endpoint);
+      }
+      return [this.#change(peer, next.endpoint, "candidate")];
+    }
+    if (search.exhausted) return [];
+    search.exhausted = true;
+    search.until = now.mono + this.#options.pause;
+    const { old } = search;
+    if (old === undefined || endpoint === undefined || textOf(old) === textOf(endpoint)) return [];
+    if (tried.has(textOf(old))) return [];
+    return [this.#change(peer, old, "restore")];
+  }
+
+  /** A handshake from before the own move, and a peer that a registry has seen elsewhere. */
+  #lostByMove({ endpoint, latestHandshake }: PlannedPeer, [newest]: readonly Candidate[]): boolean {
+    return latestHandshake < this.#movedAt && newest !== undefined &&
+      (endpoint === undefined || textOf(newest.endpoint) !== textOf(endpoint));
+  }
+
+  #keepaliveAlone(peer: PlannedPeer, endpoint: HostPort): PlannedChange[] {
+    const change = this.#change(peer, endpoint, "candidate");
+    return change.persistentKeepalive === undefined ? [] : [change];
+  }
+
+  #change(peer: PlannedPeer, endpoint: HostPort, why: PlannedChange["why"]): PlannedChange {
+    const { persistentKeepalive } = this.#options;
+    const needed = peer.persistentKeepalive === 0 && persistentKeepalive > 0;
+    return {
+      publicKey: peer.publicKey,
+      endpoint,
+      persistentKeepalive: needed ? persistentKeepalive : undefined,
+      from: peer.endpoint,
+      why,
+    };
+  }
+}
+
+function newSearch(old: HostPort | undefined, now: Now): Search {
+  return { old, tried: new Set(), until: -Infinity, startedAt: now.unix, exhausted: false };
+}
+
+function textOf(endpoint: HostPort): string {
+  return formatHostPort(endpoint);
+}

@@ -1,0 +1,87 @@
+/**
+ * How an interface's endpoint gets registered, although WireGuard owns its port.
+ *
+ * @module
+ */
+
+import { errorCode, explain, type Host } from "../host/host.ts";
+import type { Device } from "../wireguard/dump.ts";
+import { withBorrowedPort } from "./borrowed_port.ts";
+import { query, type QueryConfig, type QueryResult } from "./query.ts";
+import { EXIT, UserError } from "../core/user_error.ts";
+
+/** `raw` socket, `borrow` the port, the first of them that is permitted, or ask only. */
+export type RegisterMode = "auto" | "raw" | "borrow" | "none";
+
+/** A question without what the interface says. */
+export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "raw">;
+
+/** Asks registries for an interface, and registers it. */
+export class Registration {
+  readonly #host: Host;
+  readonly #name: string;
+  readonly #mode: RegisterMode;
+  #settled: Exclude<RegisterMode, "auto"> | undefined;
+
+  /** @param name Of the interface. */
+  constructor(host: Host, name: string, mode: RegisterMode) {
+    this.#host = host;
+    this.#name = name;
+    this.#mode = mode;
+  }
+
+  /** Whether registering takes WireGuard's port away for a moment, so that it is done sparingly. */
+  get disturbs(): boolean {
+    return this.#settled === "borrow";
+  }
+
+  /**
+   * Finds out which way is open.
+   *
+   * @returns The way, and why it was chosen.
+   */
+  async settle(device: Device): Promise<{ mode: string; why: string }> {
+    if (this.#mode !== "auto") {
+      this.#settled = this.#mode;
+      return { mode: this.#mode, why: "as the settings say" };
+    }
+    try {
+      const probe = await this.#host.rawUdp({
+        port: device.listenPort,
+        to: { host: "127.0.0.1", port: 9 },
+        mark: device.mark,
+        onBatch() {},
+        onSendError() {},
+      });
+      probe.close();
+      this.#settled = "raw";
+      return { mode: "raw", why: "raw sockets are permitted" };
+    } catch (error) {
+      this.#settled = "borrow";
+      return { mode: "borrow", why: `no raw socket: ${explain(error)}` };
+    }
+  }
+
+  /** Asks, and registers unless `quietly`. */
+  async ask(device: Device, question: Question, quietly: boolean): Promise<QueryResult> {
+    const mode = quietly ? "none" : this.#settled ?? "none";
+    const port = device.listenPort;
+    const host = this.#host;
+    if (mode === "none" || port === 0) {
+      return await query(host, { ...question, port: 0, anyPort: true, register: false });
+    }
+    const registering = { ...question, port, anyPort: false, register: true };
+    if (mode === "borrow") {
+      return await withBorrowedPort(host, this.#name, port, () => query(host, registering));
+    }
+    try {
+      return await query(host, { ...registering, raw: { mark: device.mark } });
+    } catch (error) {
+      if (errorCode(error) !== "EPERM") throw error;
+      throw new UserError(
+        "raw sockets are not permitted; run this with CAP_NET_RAW, or with --register borrow",
+        EXIT.failed,
+      );
+    }
+  }
+}

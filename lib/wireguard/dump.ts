@@ -1,0 +1,82 @@
+/**
+ * What `wg show IF dump` prints (wg(8)): a line of the interface, then one a peer, fields with tabs
+ * between them, `(none)` and `off` for what isn't set. Keys that nobody else may know are passed over.
+ *
+ * @module
+ */
+
+import { type HostPort, parseHostPort } from "../core/host_port.ts";
+import { parseKey } from "../core/peer_key.ts";
+
+/** A WireGuard interface. */
+export interface Device {
+  /** In base64; undefined where it has no private key. */
+  readonly publicKey: string | undefined;
+  /** The UDP port; 0 where it has none. */
+  readonly listenPort: number;
+  /** The mark of its datagrams; 0 where there is none. */
+  readonly mark: number;
+  readonly peers: readonly DevicePeer[];
+}
+
+/** A peer of an interface. */
+export interface DevicePeer {
+  /** In base64. */
+  readonly publicKey: string;
+  readonly endpoint: HostPort | undefined;
+  readonly allowedIps: readonly string[];
+  /** Unix seconds of the last handshake; 0 where there was none. */
+  readonly latestHandshake: number;
+  /** Bytes received. */
+  readonly received: number;
+  /** Bytes sent. */
+  readonly sent: number;
+  /** Seconds; 0 where it is off. */
+  readonly persistentKeepalive: number;
+}
+
+const INTERFACE_FIELDS = 4;
+const PEER_FIELDS = 8;
+
+/**
+ * Reads a dump.
+ *
+ * @throws {SyntaxError} If it is none.
+ */
+export function parseDump(text: string): Device {
+  const [first = "", ...rest] = text.split("\n").filter((line) => line !== "");
+  const fields = first.split("\t");
+  if (fields.length !== INTERFACE_FIELDS) throw new SyntaxError("wg printed something unknown");
+  const [, publicKey = "", listenPort = "", mark = ""] = fields;
+  return {
+    publicKey: parseKey(publicKey) === undefined ? undefined : publicKey,
+    listenPort: number(listenPort),
+    mark: mark === "off" ? 0 : number(mark),
+    peers: rest.map(parsePeer),
+  };
+}
+
+function parsePeer(line: string): DevicePeer {
+  const fields = line.split("\t");
+  if (fields.length !== PEER_FIELDS) throw new SyntaxError("wg printed something unknown");
+  const [publicKey = "", , endpoint = "", allowedIps = "", handshake = "", ...counts] = fields;
+  const [received = "", sent = "", keepalive = ""] = counts;
+  if (parseKey(publicKey) === undefined) throw new SyntaxError("wg printed something unknown");
+  return {
+    publicKey,
+    endpoint: parseHostPort(endpoint),
+    allowedIps: allowedIps === "(none)" ? [] : allowedIps.split(","),
+    latestHandshake: number(handshake),
+    received: number(received),
+    sent: number(sent),
+    persistentKeepalive: keepalive === "off" ? 0 : number(keepalive),
+  };
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new SyntaxError("wg printed something unknown");
+  }
+  return value;
+}
