@@ -118,6 +118,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       ...ASKING,
       { name: "interface", value: "IF", help: "take the own key from this WireGuard interface" },
+      { name: "nat", help: "say what kind of NAT this is, from what two servers see" },
       { name: "json", help: "print JSON" },
       { name: "dump", help: "print lines with tabs, for scripts" },
       CONFIG,

@@ -19,6 +19,7 @@ import {
   peersByKey,
   queryConfig,
 } from "./asking.ts";
+import { runNat } from "./nat.ts";
 import type { Arguments } from "./options.ts";
 
 /** Stands for what is not known, as in the dumps of `wg`. */
@@ -29,6 +30,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   if (args.has("json") && args.has("dump")) {
     throw new UserError("--json and --dump exclude each other; give one of them");
   }
+  if (args.has("nat")) return await runNat(host, args);
   const loaded = await loadSettings(host, args.text("config"));
   const named = peersByKey(loaded);
   const device = args.text("interface");

@@ -133,6 +133,8 @@ export interface Host {
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** The IP addresses of a name, as the system's resolver gives them (`ENOTFOUND`). */
   resolve(name: string): Promise<string[]>;
+  /** The IP addresses of this host. */
+  localAddresses(): string[];
   /** Opens a UDP socket. */
   udp(options: UdpOptions): Promise<UdpSocket>;
   /** Opens a raw socket (`EPERM` without CAP_NET_RAW, `ENOSYS` where there is none). */

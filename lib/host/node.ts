@@ -9,7 +9,7 @@ import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { constants, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
-import { arch, platform } from "node:os";
+import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
@@ -57,6 +57,10 @@ export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp" |
     removeFile: unlink,
     makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
     run,
+    localAddresses: () =>
+      Object.values(networkInterfaces()).flatMap((each) => each ?? []).map(({ address }) =>
+        address
+      ),
     async resolve(name) {
       try {
         return (await lookup(name, { all: true, order: "ipv4first" })).map(({ address }) =>

@@ -47,6 +47,8 @@ export interface ServerOutcome {
   /** Datagrams received of those that its answer has. */
   readonly received: number;
   readonly expected: number | undefined;
+  /** Where it saw the socket that asked, if that was registered. */
+  readonly ownEndpoint: HostPort | undefined;
 }
 
 /** What all servers said. */
@@ -268,6 +270,7 @@ class Asker {
         status: server.status,
         received: server.exchange.received,
         expected: server.exchange.expected,
+        ownEndpoint: this.#register ? ownEndpoint(server.exchange, unix) : undefined,
       })),
       publicKey,
       port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
@@ -344,6 +347,11 @@ class Asker {
     this.#ipv4?.close();
     this.#ipv6?.close();
   }
+}
+
+function ownEndpoint(exchange: Exchange, unix: number): HostPort | undefined {
+  const own = exchange.peers(unix).find(({ publicKey }) => publicKey === exchange.publicKey);
+  return own === undefined ? undefined : { host: own.address, port: own.port };
 }
 
 /** Whether a datagram can be meant for this endpoint: no port 0, no group of hosts. */

@@ -144,6 +144,10 @@ export class MemoryHost implements Host {
     return Promise.reject(new MemoryError("EACCES"));
   }
 
+  localAddresses(): string[] {
+    return ["127.0.0.1"];
+  }
+
   rawUdp(): Promise<UdpSocket> {
     return Promise.reject(new MemoryError("EPERM"));
   }
