@@ -94,6 +94,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       GROUP,
       { name: "allow", value: "FILE", help: "let only these public keys in, one a line" },
       {
+        name: "interface",
+        value: "IF",
+        help: "offer the peers of this WireGuard interface, too",
+      },
+      {
         name: "encryption",
         value: "auto|required|off",
         help: "answer in the form of the request, only encrypted, only plain (auto)",
@@ -139,7 +144,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "timeout", value: "DURATION", help: "how long a question may take (3s)" },
       {
         name: "register",
-        value: "auto|raw|borrow|none",
+        value: "auto|raw|borrow|tunnel|none",
         help: "how to register the port that WireGuard owns (auto)",
       },
       { name: "interval", value: "DURATION", help: "time between two looks (25s)" },

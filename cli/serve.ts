@@ -81,8 +81,9 @@ function servedGroups(
     id: group.id ?? 0,
     secretFile: besideSettings(group["secret-file"] ?? DEFAULT_SECRET_FILE, loaded),
     allowFile: group["allow-file"] && besideSettings(group["allow-file"], loaded),
+    interface: group.interface,
   }));
-  const flagged = ["group", "secret", "allow"].some((name) => args.has(name));
+  const flagged = ["group", "secret", "allow", "interface"].some((name) => args.has(name));
   if (!flagged && configured.length > 0) return configured;
   const id = args.number("group", groupNumber) ?? 0;
   const same = configured.find((group) => group.id === id);
@@ -90,6 +91,7 @@ function servedGroups(
     id,
     secretFile: args.text("secret") ?? same?.secretFile ?? DEFAULT_SECRET_FILE,
     allowFile: args.text("allow") ?? same?.allowFile,
+    interface: args.text("interface") ?? same?.interface,
   }];
 }
 

@@ -7,14 +7,23 @@
 import type { CipherKey } from "../wire/chacha20.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../wire/envelope.ts";
 import { MacKey } from "../wire/mac.ts";
-import { readAddress, RECORD_PORT } from "../wire/record.ts";
+import { readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/record.ts";
 import { RESPONSE_SIZE, type ResponseTrailer, sealResponse } from "../wire/response.ts";
+import {
+  compareLabels,
+  type Label,
+  LABEL_SIZE,
+  readNanoseconds,
+  readSeconds,
+  writeLabel,
+} from "../wire/tai64n.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import type { Counters } from "./counters.ts";
 import type { ReplyBatch } from "./datagram_batch.ts";
 import type { KeySet } from "./key_set.ts";
 import type { NonceSource } from "./nonce_source.ts";
 import { NONE, PeerTable, type PeerTableOptions } from "./peer_table.ts";
+import type { Now } from "./registry.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
 const SEALED_SIZE = ENVELOPE_SIZE + RESPONSE_SIZE;
@@ -49,6 +58,7 @@ export class RegistryGroup {
   #maxAge: number;
   readonly #nonces: NonceSource;
   readonly #trailer: ResponseTrailer;
+  readonly #label = new WireBuffer(LABEL_SIZE);
   /** The number of datagrams that the sealed answers speak of. */
   #sealedCount = 0;
   /** Encrypted answers, made when first asked for. */
@@ -122,6 +132,51 @@ export class RegistryGroup {
     const { table } = this;
     if (table.count >= table.maxPeers) this.remove(table.oldest, mono);
     return table.add(buffer, at, seenAt);
+  }
+
+  /**
+   * Takes down where a WireGuard tunnel of this host sees a peer, unless the peer itself has said
+   * so since. That the peer may use a label of its own that is older is not touched by it.
+   *
+   * @param seen When the tunnel's last handshake was.
+   * @returns The peer, if it is new or its endpoint another, else NONE.
+   */
+  observe(
+    id: WireBuffer,
+    address: number,
+    port: number,
+    seen: Label,
+    now: Now,
+    counters: Counters,
+  ): { peer: number; isNew: boolean } {
+    const { table } = this;
+    const age = Math.max(0, now.unix - seen.seconds);
+    if (age > this.#maxAge) return { peer: NONE, isNew: false };
+    const mono = now.mono - age;
+    let peer = table.find(id, 0);
+    const isNew = peer === NONE;
+    if (isNew) {
+      if (!this.allows(id, 0)) return { peer: NONE, isNew };
+      peer = this.admitPeer(id, 0, mono, counters);
+      if (peer === NONE) {
+        counters.add("no-room");
+        return { peer, isNew };
+      }
+      counters.add("registered");
+    } else {
+      const at = table.recordAt(peer) + RECORD_LABEL;
+      const said = {
+        seconds: readSeconds(table.pages, at),
+        nanoseconds: readNanoseconds(table.pages, at),
+      };
+      if (compareLabels(seen, said) <= 0) return { peer: NONE, isNew };
+      table.touch(peer, mono);
+    }
+    writeLabel(this.#label, 0, seen);
+    table.setLabel(peer, this.#label, 0);
+    this.changed = true;
+    const moved = this.setEndpoint(peer, address, port);
+    return { peer: isNew || moved ? peer : NONE, isNew };
   }
 
   /** Writes the endpoint of `peer`, and returns whether it is another than before. */

@@ -37,7 +37,7 @@ export const serveEncryption = choice("auto", "required", "off");
 export const clientEncryption = choice("on", "off");
 
 /** How an interface's endpoint is registered. */
-export const registerMode = choice("auto", "raw", "borrow", "none");
+export const registerMode = choice("auto", "raw", "borrow", "tunnel", "none");
 
 const serve = table({
   listen: list(hostPort()),
@@ -49,7 +49,7 @@ const serve = table({
   window: duration,
   "log-format": choice("text", "json"),
   "log-level": choice("quiet", "normal", "verbose"),
-  group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text })),
+  group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text, interface: text })),
 });
 
 const sync = table({

@@ -50,7 +50,8 @@ export function encodeState(registry: Registry, now: Now): Uint8Array {
     for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
       copyBytes(table.pages, table.recordAt(peer), buffer, at, RECORD_SIZE);
       writeLabel(buffer, at + RECORD_SIZE, {
-        seconds: table.labelSeconds(peer),
+        // A peer that was only seen through a tunnel has used none.
+        seconds: Math.max(0, table.labelSeconds(peer)),
         nanoseconds: table.labelNanoseconds(peer),
       });
       view.setUint32(at + AGE, Math.max(0, now.mono - table.seenAt(peer)));

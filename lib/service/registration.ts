@@ -10,8 +10,11 @@ import { withBorrowedPort } from "./borrowed_port.ts";
 import { query, type QueryConfig, type QueryResult } from "./query.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 
-/** `raw` socket, `borrow` the port, the first of them that is permitted, or ask only. */
-export type RegisterMode = "auto" | "raw" | "borrow" | "none";
+/**
+ * `raw` socket, `borrow` the port, the first of them that is permitted (`auto`); `tunnel` leaves it
+ * to a registry that sees the endpoint through its own WireGuard interface; `none` only asks.
+ */
+export type RegisterMode = "auto" | "raw" | "borrow" | "tunnel" | "none";
 
 /** A question without what the interface says. */
 export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "raw">;
@@ -67,7 +70,7 @@ export class Registration {
     const mode = quietly ? "none" : this.#settled ?? "none";
     const port = device.listenPort;
     const host = this.#host;
-    if (mode === "none" || port === 0) {
+    if (mode === "none" || mode === "tunnel" || port === 0) {
       return await query(host, { ...question, port: 0, anyPort: true, register: false });
     }
     const registering = { ...question, port, anyPort: false, register: true };

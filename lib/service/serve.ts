@@ -16,6 +16,7 @@ import { WireBuffer } from "../wire/wire_buffer.ts";
 import { readAllowList, readSecret } from "./files.ts";
 import { Log, type LogOptions } from "./log.ts";
 import { TrafficLog } from "./traffic_log.ts";
+import { TunnelFeed } from "./tunnel_feed.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 
 /** A group as it is configured. */
@@ -23,6 +24,8 @@ export interface ServedGroup {
   readonly id: number;
   readonly secretFile: string;
   readonly allowFile: string | undefined;
+  /** A WireGuard interface of this host, whose peers are offered to the group. */
+  readonly interface: string | undefined;
 }
 
 /** What `serve` is to do. */
@@ -44,6 +47,7 @@ const SAVE_DELAY_MS = 2000;
 const STATE_MODE = 0o600;
 /** Seconds between two looks at which records have become too old. */
 const EXPIRY_INTERVAL = 0.5;
+const INTERFACE_INTERVAL_MS = 2000;
 /**
  * Serves until a signal ends it.
  *
@@ -66,6 +70,8 @@ class Service {
   readonly #sockets: UdpSocket[] = [];
   #config: ServeConfig;
   #now: Now = { unix: 0, mono: 0 };
+  readonly #tunnels: TunnelFeed;
+  #ended = false;
   #expiredAt = 0;
   #cancelSave: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -76,7 +82,9 @@ class Service {
     this.#config = config;
     this.#log = new Log(host, config.log);
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
-    this.#registry = new Registry(config, new TrafficLog(this.#log, () => this.#now.mono));
+    const traffic = new TrafficLog(this.#log, () => this.#now.mono);
+    this.#registry = new Registry(config, traffic);
+    this.#tunnels = new TunnelFeed(host, this.#log, traffic, this.#registry.counters);
     this.#tick();
   }
 
@@ -166,8 +174,20 @@ class Service {
     if (this.#sockets.length === 0) this.#fail(problem);
   }
 
+  /** Looks at the interfaces of the groups, again and again. */
+  async #watchInterfaces(): Promise<void> {
+    for (const { id, interface: name } of this.#config.groups) {
+      const group = this.#registry.groups.get(id);
+      if (name !== undefined && group !== undefined) await this.#tunnels.look(name, group);
+    }
+    if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
+    if (this.#ended) return;
+    this.#host.timer(INTERFACE_INTERVAL_MS, () => void this.#watchInterfaces());
+  }
+
   /** Answers until a signal ends it. */
   async run(load: () => Promise<ServeConfig>): Promise<ExitStatus> {
+    void this.#watchInterfaces();
     const signal = await new Promise<string>((end) => {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
@@ -179,6 +199,7 @@ class Service {
         groups: [...this.#registry.groups.keys()].join(","),
       });
     });
+    this.#ended = true;
     for (const socket of this.#sockets) socket.close();
     this.#cancelSave?.();
     this.#cancelSave = undefined;
