@@ -43,6 +43,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     once: args.has("once"),
     dryRun: args.has("dry-run"),
     addPeers: args.has("add-peers") || settings["add-peers"] === true,
+    mendRoutes: settings["mend-routes"] === true,
     persistentKeepalive: settings["persistent-keepalive"] ?? DEFAULT_KEEPALIVE,
     peers,
     report: {

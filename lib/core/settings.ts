@@ -67,6 +67,7 @@ const sync = table({
   register: registerMode,
   interval: duration,
   "add-peers": boolean,
+  "mend-routes": boolean,
   hook: text,
 });
 

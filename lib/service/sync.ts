@@ -13,6 +13,7 @@ import { parseKey } from "../core/peer_key.ts";
 import type { Host } from "../host/host.ts";
 import { readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
+import { findHostRoute, removeHostRoute } from "../wireguard/host_route.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import type { QueryConfig, QueryResult } from "./query.ts";
 import { type Question, type RegisterMode, Registration } from "./registration.ts";
@@ -40,6 +41,8 @@ export interface SyncConfig
   readonly addPeers: boolean;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
+  /** Remove the host route to an endpoint that a peer has left; else it is only named. */
+  readonly mendRoutes: boolean;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
   readonly report: SyncReportOptions;
@@ -78,6 +81,8 @@ class Sync {
   #changedAt: number;
   #registeredAt = -Infinity;
   #failures = 0;
+  /** The hosts of the peers' endpoints at the last look. */
+  #endpointHosts = new Set<string>();
   readonly #alive = new Set<string>();
   readonly #unknown = new Set<string>();
 
@@ -133,6 +138,7 @@ class Sync {
       return EXIT.failed;
     }
     this.#tellAlive(device);
+    await this.#lookAtRoutes(device);
     const result = await this.#ask(device, id);
     if (result === undefined) return EXIT.failed;
     const candidates = candidatesOf(result);
@@ -300,6 +306,23 @@ class Sync {
         ...(peer.endpoint === undefined ? {} : { endpoint: formatHostPort(peer.endpoint) }),
       });
     }
+  }
+
+  /** A host route to an endpoint that a peer has left sends its traffic astray when it comes back. */
+  async #lookAtRoutes(device: Device): Promise<void> {
+    const hosts = new Set(device.peers.flatMap(({ endpoint }) => endpoint?.host ?? []));
+    for (const left of this.#endpointHosts) {
+      if (hosts.has(left)) continue;
+      const route = await findHostRoute(this.#host, left);
+      if (route === undefined) continue;
+      const { mendRoutes, dryRun } = this.#config;
+      const removed = mendRoutes && !dryRun && await removeHostRoute(this.#host, route);
+      this.#report.event("warn", removed ? "route-removed" : "stale-route", {
+        route,
+        ...(removed ? {} : { hint: `no peer is there any more; remove it: ip route del ${route}` }),
+      });
+    }
+    this.#endpointHosts = hosts;
   }
 
   #named(publicKey: string): { key: string; name?: string } {

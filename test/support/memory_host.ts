@@ -7,6 +7,7 @@
 import type {
   FileContent,
   Host,
+  RunOptions,
   RunResult,
   TextOutput,
   UdpSocket,
@@ -19,13 +20,29 @@ export type MemoryFile =
   | { readonly content: string | Uint8Array; readonly mode?: number | undefined }
   | { readonly fails: string };
 
+/** What a scripted program does: it leaves this, or fails with a {@linkcode MemoryError}. */
+export type MemoryProgram = (
+  argv: readonly string[],
+  options: RunOptions,
+) => RunResult | Promise<RunResult>;
+
+/** What a host may refuse. */
+export type Refusable = "writeFile" | "removeFile" | "makeFolder";
+
 /** What is in a {@linkcode MemoryHost}. */
 export interface MemoryOptions {
   readonly files?: Readonly<Record<string, MemoryFile>>;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   readonly target?: string;
+  /** What happens where a program is run; without it there are no programs. */
+  readonly run?: MemoryProgram;
+  /** The codes with which calls fail. */
+  readonly refuses?: Readonly<Partial<Record<Refusable, string>>>;
 }
+
+/** A program that ended well and printed nothing. */
+export const DONE: RunResult = { code: 0, out: "", err: "" };
 
 /** An error as hosts throw it. */
 export class MemoryError extends Error {
@@ -52,7 +69,10 @@ export class MemoryOutput implements TextOutput {
 
 const DEFAULT_MODE = 0o600;
 
-/** A host in memory. It has no network and no programs. */
+/**
+ * A host in memory. It has no network, and no programs but scripted ones. Its timers elapse at once,
+ * which moves both clocks.
+ */
 export class MemoryHost implements Host {
   readonly runtime = "memory 1";
   readonly target: string;
@@ -61,14 +81,28 @@ export class MemoryHost implements Host {
   readonly err: MemoryOutput = new MemoryOutput();
   /** The wall clock, in milliseconds. */
   wall = 1_700_000_000_000;
+  /** The clock that never jumps, in milliseconds. */
+  elapsed = 0;
   /** The paths that were asked for, in order. */
   readonly reads: string[] = [];
+  /** What was done to files and which programs were run, in order. */
+  readonly events: string[] = [];
+  /** How each program was run. */
+  readonly runs: RunOptions[] = [];
+  /** Milliseconds of each timer that has elapsed. */
+  readonly pauses: number[] = [];
   readonly #files: Map<string, MemoryFile>;
   readonly #env: ReadonlyMap<string, string>;
   readonly #input: Uint8Array;
+  readonly #program: MemoryProgram | undefined;
+  /** May be changed on the way. */
+  refuses: Readonly<Partial<Record<Refusable, string>>>;
   readonly random = countingRandom();
 
-  constructor({ files = {}, env = {}, input = "", target = "linux-x64" }: MemoryOptions = {}) {
+  constructor(options: MemoryOptions = {}) {
+    const { files = {}, env = {}, input = "", target = "linux-x64", run, refuses = {} } = options;
+    this.#program = run;
+    this.refuses = refuses;
     this.#files = new Map(Object.entries(files));
     this.#env = new Map(Object.entries(env));
     this.#input = bytesOf(input);
@@ -84,11 +118,40 @@ export class MemoryHost implements Host {
   }
 
   mono(): number {
-    return 0;
+    return this.elapsed;
   }
 
-  timer(): () => void {
-    throw new MemoryError("ENOSYS");
+  timer(ms: number, run: () => void): () => void {
+    let cancelled = false;
+    queueMicrotask(() => {
+      if (cancelled) return;
+      this.wall += ms;
+      this.elapsed += ms;
+      this.pauses.push(ms);
+      run();
+    });
+    return () => void (cancelled = true);
+  }
+
+  /** The text of a file, or undefined where there is none. */
+  text(path: string): string | undefined {
+    const file = this.#files.get(path);
+    if (file === undefined || "fails" in file) return undefined;
+    return new TextDecoder().decode(bytesOf(file.content));
+  }
+
+  /** The mode of a file. */
+  mode(path: string): number | undefined {
+    const file = this.#files.get(path);
+    return file === undefined || "fails" in file ? undefined : file.mode ?? DEFAULT_MODE;
+  }
+
+  /** Fails where the test wants it, else notes what is done. */
+  #note(call: Refusable, path: string): Promise<void> {
+    const code = this.refuses[call];
+    if (code !== undefined) return Promise.reject(new MemoryError(code));
+    this.events.push(`${call} ${path}`);
+    return Promise.resolve();
   }
 
   onSignal(): () => void {
@@ -110,10 +173,15 @@ export class MemoryHost implements Host {
     return Promise.resolve(this.#input.slice());
   }
 
-  writeFile(path: string, bytes: Uint8Array, { mode, exclusive }: WriteOptions): Promise<void> {
-    if (exclusive && this.#files.has(path)) return Promise.reject(new MemoryError("EEXIST"));
-    this.#files.set(path, { content: bytes.slice(), mode });
-    return Promise.resolve();
+  async writeFile(
+    path: string,
+    bytes: Uint8Array,
+    { mode, exclusive }: WriteOptions,
+  ): Promise<void> {
+    const content = bytes.slice();
+    await this.#note("writeFile", path);
+    if (exclusive && this.#files.has(path)) throw new MemoryError("EEXIST");
+    this.#files.set(path, { content, mode });
   }
 
   renameFile(from: string, to: string): Promise<void> {
@@ -124,8 +192,11 @@ export class MemoryHost implements Host {
     return Promise.resolve();
   }
 
-  run(): Promise<RunResult> {
-    return Promise.reject(new MemoryError("ENOENT"));
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    this.events.push(argv.join(" "));
+    this.runs.push(options);
+    if (this.#program === undefined) throw new MemoryError("ENOENT");
+    return await this.#program(argv, options);
   }
 
   resolve(): Promise<string[]> {
@@ -136,12 +207,13 @@ export class MemoryHost implements Host {
     return Promise.reject(new MemoryError("EACCES"));
   }
 
-  removeFile(): Promise<void> {
-    return Promise.reject(new MemoryError("EACCES"));
+  async removeFile(path: string): Promise<void> {
+    await this.#note("removeFile", path);
+    if (!this.#files.delete(path)) throw new MemoryError("ENOENT");
   }
 
-  makeFolder(): Promise<void> {
-    return Promise.reject(new MemoryError("EACCES"));
+  makeFolder(path: string): Promise<void> {
+    return this.#note("makeFolder", path);
   }
 
   localAddresses(): string[] {
