@@ -1,0 +1,283 @@
+/**
+ * A small internet in network namespaces: a registry, and two hosts with WireGuard, each behind a
+ * NAT router.
+ *
+ * ```
+ *                     203.0.113.0/24
+ *   ─────┬──────────────────┬─────────────────┬─────
+ *        │ .10, .11         │ .21, .31        │ .22, .32
+ *     registry           routerA           routerB
+ *                           │ 192.168.1.1     │ 192.168.2.1
+ *                         alice             bob
+ *                    wg0 10.9.0.1       wg0 10.9.0.2
+ * ```
+ *
+ * Everything is removed with the lab: `await using lab = await Lab.open("preserve", "eim");`. What a
+ * killed process has left is removed by the next one.
+ *
+ * @module
+ */
+
+import { BINARY, run, type Running, type RunOptions } from "../support/program.ts";
+import { type NatKind, ruleset } from "./nat_rules.ts";
+import { must, Namespace } from "./namespace.ts";
+import { Ping } from "./ping.ts";
+import { INTERFACE, WireGuardHost } from "./wireguard_host.ts";
+
+/** The registry's addresses: the usual one, and one to move to. */
+export const REGISTRY = "203.0.113.10";
+export const OTHER_REGISTRY = "203.0.113.11";
+/** The registry's name, as far as a host knows it. */
+export const REGISTRY_NAME = "registry.example";
+
+const BACKBONE = "203.0.113.1";
+const PREFIX = "wgsig";
+/** What runs in the lab must not read the settings of this machine. */
+const ENV = { WGSIG_CONFIG: "/dev/null" };
+
+let labs = 0;
+
+/** A router, with its kind and its public address. */
+export class Router {
+  readonly namespace: Namespace;
+  readonly #inside: string;
+  #kind: NatKind;
+  #address: string;
+
+  constructor(namespace: Namespace, inside: string, kind: NatKind, address: string) {
+    this.namespace = namespace;
+    this.#inside = inside;
+    this.#kind = kind;
+    this.#address = address;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Makes it another kind of NAT, which knows of no connection. */
+  async setKind(kind: NatKind): Promise<void> {
+    this.#kind = kind;
+    await this.apply();
+  }
+
+  /** Gives it another public address, as a provider does at night. */
+  async move(address: string): Promise<void> {
+    await this.namespace.ip(
+      `addr del ${this.#address}/24 dev wan`,
+      `addr add ${address}/24 dev wan`,
+      `route replace default via ${BACKBONE}`,
+    );
+    this.#address = address;
+    await this.apply();
+  }
+
+  /** Puts the rules in force, and forgets all connections. */
+  async apply(): Promise<void> {
+    const input = ruleset(this.#kind, this.#address, this.#inside);
+    await this.namespace.must(["nft", "-f", "-"], { input });
+    await this.namespace.must(["conntrack", "--flush"]);
+  }
+}
+
+/** The lab. */
+export class Lab {
+  readonly folder: string;
+  readonly registry: Namespace;
+  readonly routerA: Router;
+  readonly routerB: Router;
+  readonly alice: WireGuardHost;
+  readonly bob: WireGuardHost;
+  readonly #namespaces: readonly Namespace[];
+
+  private constructor(
+    folder: string,
+    namespaces: readonly [Namespace, Namespace, Namespace, Namespace, Namespace, Namespace],
+    a: NatKind,
+    b: NatKind,
+  ) {
+    const [, registry, routerA, routerB, alice, bob] = namespaces;
+    this.folder = folder;
+    this.#namespaces = namespaces;
+    this.registry = registry;
+    this.routerA = new Router(routerA, "192.168.1.2", a, "203.0.113.21");
+    this.routerB = new Router(routerB, "192.168.2.2", b, "203.0.113.22");
+    this.alice = new WireGuardHost(alice, `${folder}/alice`, "10.9.0.1");
+    this.bob = new WireGuardHost(bob, `${folder}/bob`, "10.9.0.2");
+  }
+
+  /** Builds the network; nothing runs in it yet. */
+  static async open(a: NatKind = "preserve", b: NatKind = "preserve"): Promise<Lab> {
+    await removeLeftovers();
+    const folder = await Deno.makeTempDir({ prefix: "wgsig-lab-" });
+    const name = `${PREFIX}-${Deno.pid}-${++labs}`;
+    const make = (role: string) => Namespace.make(`${name}-${role}`, `${folder}/${role}`);
+    const lab = new Lab(
+      folder,
+      [
+        await make("backbone"),
+        await make("registry"),
+        await make("router-a"),
+        await make("router-b"),
+        await make("alice"),
+        await make("bob"),
+      ],
+      a,
+      b,
+    );
+    try {
+      await lab.#connect();
+      await Deno.writeTextFile(lab.secretFile, await must([BINARY, "keygen", "secret"]), {
+        mode: 0o600,
+      });
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+    return lab;
+  }
+
+  /** The same, with WireGuard on both hosts, which know each other's key and no endpoint. */
+  static async withWireGuard(a?: NatKind, b?: NatKind): Promise<Lab> {
+    const lab = await Lab.open(a, b);
+    try {
+      const { alice, bob } = lab;
+      await Promise.all([alice.makeKey(), bob.makeKey()]);
+      alice.peer = bob;
+      bob.peer = alice;
+      await Promise.all([alice.startWireGuard(), bob.startWireGuard()]);
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+    return lab;
+  }
+
+  get secretFile(): string {
+    return `${this.folder}/secret`;
+  }
+
+  async #connect(): Promise<void> {
+    const { registry, routerA, routerB, alice, bob } = this;
+    const [backbone] = this.#namespaces;
+    await backbone!.ip(
+      "link add br0 type bridge",
+      `addr add ${BACKBONE}/24 dev br0`,
+      "link set br0 up",
+      `link add registry type veth peer name eth0 netns ${registry.name}`,
+      `link add router-a type veth peer name wan netns ${routerA.namespace.name}`,
+      `link add router-b type veth peer name wan netns ${routerB.namespace.name}`,
+      ...["registry", "router-a", "router-b"].map((link) => `link set ${link} master br0 up`),
+    );
+    await registry.ip(
+      `addr add ${REGISTRY}/24 dev eth0`,
+      `addr add ${OTHER_REGISTRY}/24 dev eth0`,
+      "link set eth0 up",
+      `route add default via ${BACKBONE}`,
+    );
+    const sides = [[routerA, alice.namespace, "192.168.1"], [routerB, bob.namespace, "192.168.2"]];
+    for (const [router, host, net] of sides as [Router, Namespace, string][]) {
+      await router.namespace.ip(
+        `link add lan type veth peer name eth0 netns ${host.name}`,
+        `addr add ${router.address}/24 dev wan`,
+        "link set wan up",
+        `addr add ${net}.1/24 dev lan`,
+        "link set lan up",
+        `route add default via ${BACKBONE}`,
+      );
+      await host.ip(
+        `addr add ${net}.2/24 dev eth0`,
+        "link set eth0 up",
+        `route add default via ${net}.1`,
+      );
+      await router.namespace.must(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+      await router.apply();
+    }
+  }
+
+  /** Starts the registry, and waits until it answers. */
+  async serve(address: string = REGISTRY, ...args: readonly string[]): Promise<Running> {
+    const argv = ["serve", "--listen", `${address}:1223`, "--secret", this.secretFile, ...args];
+    const server = this.registry.start([BINARY, ...argv], { env: ENV });
+    await server.printed(/ ready/);
+    return server;
+  }
+
+  /** What follows `wgsig` to synchronise the interface. */
+  syncArgs(...args: readonly string[]): string[] {
+    return [
+      "sync",
+      INTERFACE,
+      "--secret",
+      this.secretFile,
+      ...(args.includes("--server") ? [] : ["--server", REGISTRY]),
+      ...args,
+    ];
+  }
+
+  /** Starts `wgsig sync` on a host. */
+  sync(host: WireGuardHost, ...args: readonly string[]): Running {
+    return this.syncWith(host, args);
+  }
+
+  /** The same with an environment, or through another program. */
+  syncWith(
+    host: WireGuardHost,
+    args: readonly string[],
+    { through = [], env = {} }: { through?: readonly string[]; env?: RunOptions["env"] } = {},
+  ): Running {
+    const argv = [...through, BINARY, ...this.syncArgs(...args)];
+    return host.namespace.start(argv, { env: { ...ENV, ...env } });
+  }
+
+  /** Runs `wgsig sync --once` on a host. */
+  async syncOnce(host: WireGuardHost, ...args: readonly string[]) {
+    const argv = [BINARY, ...this.syncArgs("--once", ...args)];
+    return await host.namespace.run(argv, { env: ENV });
+  }
+
+  /**
+   * Brings the tunnel up: registry, `sync` on both hosts, until a ping from alice comes back.
+   *
+   * @param args Of both `sync`.
+   */
+  async bringUp(...args: readonly string[]): Promise<Tunnel> {
+    const server = await this.serve();
+    const alice = this.sync(this.alice, ...args);
+    const bob = this.sync(this.bob, ...args);
+    const ping = new Ping(this.alice.namespace, this.bob.address);
+    await ping.reply(15);
+    // From now on they hold the path to be good.
+    await alice.printed(/ peer-alive /);
+    await bob.printed(/ peer-alive /);
+    return { server, alice, bob, ping };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const namespace of this.#namespaces) await namespace.remove();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** What runs when the tunnel is up. */
+export interface Tunnel {
+  readonly server: Running;
+  readonly alice: Running;
+  readonly bob: Running;
+  /** From alice to bob. */
+  readonly ping: Ping;
+}
+
+/** Prints a figure. */
+export function figure(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`lab: ${text}\n`));
+}
+
+/** Namespaces of test runs that were killed. */
+async function removeLeftovers(): Promise<void> {
+  const { out } = await run(["ip", "netns", "list"]);
+  for (const [, name, pid] of out.matchAll(new RegExp(`^(${PREFIX}-(\\d+)-\\d+-\\S+)`, "gm"))) {
+    const lives = await Deno.stat(`/proc/${pid}`).then(() => true, () => false);
+    if (!lives && name !== undefined) await Namespace.removeNamed(name);
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * A ping that goes on, and says when answers come.
+ *
+ * @module
+ */
+
+import type { Running } from "../support/program.ts";
+import type { Namespace } from "./namespace.ts";
+
+const REPLY = /bytes from/;
+const INTERVAL = 0.1;
+
+/** What a ping that has ended counted. */
+export interface PingCount {
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** A ping from a namespace to an address. */
+export class Ping {
+  readonly #program: Running;
+
+  /** @param count How many packets, where it is to end by itself. */
+  constructor(namespace: Namespace, address: string, interval = INTERVAL, count?: number) {
+    const times = count === undefined ? [] : ["-c", `${count}`];
+    this.#program = namespace.start(["ping", "-n", "-i", `${interval}`, ...times, address]);
+  }
+
+  /** Waits for the next answer, and returns how long that took, in milliseconds. */
+  async reply(seconds: number): Promise<number> {
+    const start = performance.now();
+    await this.#program.printed(REPLY, seconds, this.#program.out.length);
+    return performance.now() - start;
+  }
+
+  /** Whether an answer comes in time. */
+  async answers(seconds: number): Promise<boolean> {
+    return await this.reply(seconds).then(() => true, () => false);
+  }
+
+  /** Whether there was an answer at all. */
+  get wasAnswered(): boolean {
+    return REPLY.test(this.#program.out);
+  }
+
+  /** Waits until it has ended by itself. */
+  async count(seconds: number): Promise<PingCount> {
+    const pattern = /(\d+) packets transmitted, (\d+) received/;
+    const [, sent, received] = await this.#program.printed(pattern, seconds);
+    await this.#program.ended();
+    return { sent: Number(sent), received: Number(received) };
+  }
+
+  /** Ends it. */
+  async stop(): Promise<void> {
+    await this.#program.stop("SIGINT");
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * A host of the lab with a real WireGuard: wireguard-go.
+ *
+ * @module
+ */
+
+import { type Device, parseDump } from "../../lib/wireguard/dump.ts";
+import type { Running } from "../support/program.ts";
+import type { Namespace } from "./namespace.ts";
+import { must, sleep } from "./namespace.ts";
+
+/** The interface on each host. */
+export const INTERFACE = "wg0";
+/** WireGuard's usual port. */
+export const WIREGUARD_PORT = 51820;
+const START_SECONDS = 10;
+
+/** A host with one interface, wg0, that has one peer at most. */
+export class WireGuardHost {
+  readonly namespace: Namespace;
+  /** In the tunnel. */
+  readonly address: string;
+  readonly keyFile: string;
+  #publicKey = "";
+  #program: Running | undefined;
+  /** The peer that the interface gets when it starts. */
+  peer: WireGuardHost | undefined;
+
+  constructor(namespace: Namespace, folder: string, address: string) {
+    this.namespace = namespace;
+    this.keyFile = `${folder}/key`;
+    this.address = address;
+  }
+
+  get publicKey(): string {
+    return this.#publicKey;
+  }
+
+  /** Makes a private key. */
+  async makeKey(): Promise<void> {
+    const key = await must(["wg", "genkey"]);
+    await Deno.writeTextFile(this.keyFile, key, { mode: 0o600 });
+    this.#publicKey = (await must(["wg", "pubkey"], { input: key })).trim();
+  }
+
+  /** Starts WireGuard, with the key, and with the peer, if there is one. */
+  async startWireGuard(): Promise<void> {
+    const program = this.namespace.start(["wireguard-go", "-f", INTERFACE], {
+      env: { LOG_LEVEL: "error", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
+    });
+    this.#program = program;
+    const socket = `${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`;
+    const until = performance.now() + START_SECONDS * 1000;
+    while (!await exists(socket)) {
+      if (performance.now() > until) throw new Error(`wireguard-go does not start: ${program.err}`);
+      await sleep(0.01);
+    }
+    await this.set("private-key", this.keyFile, "listen-port", `${WIREGUARD_PORT}`);
+    if (this.peer !== undefined) await this.setPeer(this.peer);
+    await this.namespace.ip(`addr add ${this.address}/24 dev ${INTERFACE}`);
+    await this.namespace.ip(`link set ${INTERFACE} up`);
+  }
+
+  /** Ends WireGuard as a crash does; the interface goes with it. */
+  async stopWireGuard(): Promise<void> {
+    await this.#program?.stop("SIGKILL");
+    this.#program = undefined;
+    await Deno.remove(`${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`);
+  }
+
+  /** Adds a peer without an endpoint. */
+  async setPeer({ publicKey, address }: WireGuardHost): Promise<void> {
+    await this.set("peer", publicKey, "allowed-ips", `${address}/32`);
+  }
+
+  /** Runs `wg set`. */
+  async set(...args: readonly string[]): Promise<void> {
+    await this.namespace.must(["wg", "set", INTERFACE, ...args]);
+  }
+
+  /** What `wg show` says. */
+  async device(): Promise<Device> {
+    return parseDump(await this.namespace.must(["wg", "show", INTERFACE, "dump"]));
+  }
+
+  /** The endpoints of its peers, as `wg show` has them. */
+  async endpoints(): Promise<string> {
+    return await this.namespace.must(["wg", "show", INTERFACE, "endpoints"]);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
