@@ -66,6 +66,8 @@ interface Search {
   /** The endpoint before the first trial. */
   readonly old: HostPort | undefined;
   readonly tried: Set<string>;
+  /** All candidates that there were so far: one that only changes places with another is not new. */
+  readonly known: Set<string>;
   /** When the present trial ends, on the monotonic clock; after the last one, when all begins anew. */
   until: number;
   /** When the first candidate was tried, Unix seconds. */
@@ -94,7 +96,8 @@ export class SyncPlan {
 
   /** Whether the path to a peer is known to work. */
   isAlive(peer: PlannedPeer, now: Now): boolean {
-    return now.unix - peer.latestHandshake < this.#options.alive;
+    const { latestHandshake } = peer;
+    return latestHandshake > 0 && now.unix - latestHandshake < this.#options.alive;
   }
 
   /** Whether something is being tried, so that the next look should be soon. */
@@ -119,11 +122,12 @@ export class SyncPlan {
 
   #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], now: Now): PlannedChange[] {
     const { publicKey, endpoint } = peer;
-    if (this.isAlive(peer, now) && !this.#lostByMove(peer, candidates)) {
-      this.#searches.delete(publicKey);
+    let search = this.#searches.get(publicKey);
+    if (this.isAlive(peer, now) && !this.#lostByMove(peer, candidates, search)) {
+      // A handshake from before the own move doesn't say that what was set since works.
+      if (peer.latestHandshake >= this.#movedAt) this.#searches.delete(publicKey);
       return [];
     }
-    let search = this.#searches.get(publicKey);
     if (search === undefined) {
       if (candidates.length === 0) return [];
       search = newSearch(endpoint, now);
@@ -136,11 +140,11 @@ export class SyncPlan {
         this.#searches.set(publicKey, search);
       }
     }
-    if (now.mono < search.until) {
-      // A candidate that came up during the trial is newer than what is being tried.
-      if (newest === undefined || search.tried.has(textOf(newest.endpoint))) return [];
-    }
-    const { tried } = search;
+    const { tried, known } = search;
+    // A candidate that came up during the trial is newer than what is being tried.
+    const isNew = newest !== undefined && !known.has(textOf(newest.endpoint));
+    for (const candidate of candidates) known.add(textOf(candidate.endpoint));
+    if (now.mono < search.until && !isNew) return [];
     const next = candidates.find((candidate) => !tried.has(textOf(candidate.endpoint)));
     if (next !== undefined) {
       tried.add(textOf(next.endpoint));
@@ -162,9 +166,14 @@ export class SyncPlan {
   }
 
   /** A handshake from before the own move, and a peer that a registry has seen elsewhere. */
-  #lostByMove({ endpoint, latestHandshake }: PlannedPeer, [newest]: readonly Candidate[]): boolean {
-    return latestHandshake < this.#movedAt && newest !== undefined &&
-      (endpoint === undefined || textOf(newest.endpoint) !== textOf(endpoint));
+  #lostByMove(
+    { endpoint, latestHandshake }: PlannedPeer,
+    [newest]: readonly Candidate[],
+    search: Search | undefined,
+  ): boolean {
+    if (latestHandshake >= this.#movedAt || newest === undefined) return false;
+    const text = textOf(newest.endpoint);
+    return !search?.known.has(text) && (endpoint === undefined || text !== textOf(endpoint));
   }
 
   #keepaliveAlone(peer: PlannedPeer, endpoint: HostPort): PlannedChange[] {
@@ -186,7 +195,14 @@ export class SyncPlan {
 }
 
 function newSearch(old: HostPort | undefined, now: Now): Search {
-  return { old, tried: new Set(), until: -Infinity, startedAt: now.unix, exhausted: false };
+  return {
+    old,
+    tried: new Set(),
+    known: new Set(),
+    until: -Infinity,
+    startedAt: now.unix,
+    exhausted: false,
+  };
 }
 
 function textOf(endpoint: HostPort): string {

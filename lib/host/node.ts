@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { constants, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
@@ -150,10 +150,10 @@ async function writeFile(
 ): Promise<void> {
   if (exclusive) return await writeWhole(await open(path, "wx", mode), bytes);
   const temporary = `${path}.new`;
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  // What is there, left by a killed write or planted, has another mode, or leads elsewhere.
+  await unlink(temporary).catch(() => {});
   try {
-    const flags = O_WRONLY | O_CREAT | O_TRUNC | (O_NOFOLLOW ?? 0);
-    await writeWhole(await open(temporary, flags, mode), bytes);
+    await writeWhole(await open(temporary, "wx", mode), bytes);
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => {});

@@ -39,13 +39,15 @@ export async function withBorrowedPort<T>(
  * @returns The port that it has again, or undefined where there was nothing to mend.
  */
 export async function mendBorrowedPort(host: Host, name: string): Promise<number | undefined> {
-  let port: number;
+  let port = 0;
   try {
     const { bytes } = await host.readFile(noteOf(name), MAX_NOTE);
     port = Number(new TextDecoder().decode(bytes));
   } catch (error) {
-    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
-    throw error;
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // One that is too large is no port either.
+    if (code !== "EFBIG") throw error;
   }
   if (!Number.isInteger(port) || port < 1 || port > 0xffff) {
     await host.removeFile(noteOf(name));

@@ -57,7 +57,7 @@ const PAUSE = 60;
 const FAST_INTERVAL = 1;
 /** For how long that goes on after something has changed. */
 const FAST_FOR = 600;
-const LONGEST_BACKOFF = 300;
+const LONGEST_BACKOFF = 60;
 const JITTER = 0.1;
 /** Nobody's clock was right before this program was written. */
 const EARLIEST_TIME = Date.UTC(2026, 0, 1) / 1000;

@@ -12,7 +12,8 @@ import { errorCode, explain, type Host } from "../host/host.ts";
 import { type Device, parseDump } from "./dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
-const NO_DEVICE = /No such device|does not exist|No such file or directory/;
+/** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */
+const NO_DEVICE = /No such device|does not exist|No such file or directory|Protocol not supported/;
 const NO_PERMISSION = /Operation not permitted|Permission denied/;
 
 /** What is set on a peer; what is undefined stays as it is. */

@@ -37,6 +37,8 @@ export interface DevicePeer {
 
 const INTERFACE_FIELDS = 4;
 const PEER_FIELDS = 8;
+/** Marks are hexadecimal, all else is decimal. */
+const NUMBER = /^(?:\d+|0x[\da-f]+)$/;
 
 /**
  * Reads a dump.
@@ -74,8 +76,8 @@ function parsePeer(line: string): DevicePeer {
 }
 
 function number(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
+  const value = NUMBER.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(value)) {
     throw new SyntaxError("wg printed something unknown");
   }
   return value;

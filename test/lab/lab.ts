@@ -24,6 +24,16 @@ import { must, Namespace } from "./namespace.ts";
 import { Ping } from "./ping.ts";
 import { INTERFACE, WireGuardHost } from "./wireguard_host.ts";
 
+/** What the lab needs of the machine. */
+export const LAB_NEEDS: readonly string[] = [
+  "root",
+  "ip",
+  "nft",
+  "conntrack",
+  "wireguard-go",
+  "wg",
+  "ping",
+];
 /** The registry's addresses: the usual one, and one to move to. */
 export const REGISTRY = "203.0.113.10";
 export const OTHER_REGISTRY = "203.0.113.11";
@@ -88,48 +98,35 @@ export class Lab {
   readonly routerB: Router;
   readonly alice: WireGuardHost;
   readonly bob: WireGuardHost;
+  readonly #backbone: Namespace;
   readonly #namespaces: readonly Namespace[];
 
-  private constructor(
-    folder: string,
-    namespaces: readonly [Namespace, Namespace, Namespace, Namespace, Namespace, Namespace],
-    a: NatKind,
-    b: NatKind,
-  ) {
-    const [, registry, routerA, routerB, alice, bob] = namespaces;
+  private constructor(folder: string, name: string, a: NatKind, b: NatKind) {
+    const namespace = (role: string) => new Namespace(`${name}-${role}`, `${folder}/${role}`);
     this.folder = folder;
-    this.#namespaces = namespaces;
-    this.registry = registry;
-    this.routerA = new Router(routerA, "192.168.1.2", a, "203.0.113.21");
-    this.routerB = new Router(routerB, "192.168.2.2", b, "203.0.113.22");
-    this.alice = new WireGuardHost(alice, `${folder}/alice`, "10.9.0.1");
-    this.bob = new WireGuardHost(bob, `${folder}/bob`, "10.9.0.2");
+    this.#backbone = namespace("backbone");
+    this.registry = namespace("registry");
+    this.routerA = new Router(namespace("router-a"), "192.168.1.2", a, "203.0.113.21");
+    this.routerB = new Router(namespace("router-b"), "192.168.2.2", b, "203.0.113.22");
+    this.alice = new WireGuardHost(namespace("alice"), `${folder}/alice`, "10.9.0.1");
+    this.bob = new WireGuardHost(namespace("bob"), `${folder}/bob`, "10.9.0.2");
+    this.#namespaces = [
+      this.#backbone,
+      this.registry,
+      ...[this.routerA, this.routerB, this.alice, this.bob].map(({ namespace }) => namespace),
+    ];
   }
 
   /** Builds the network; nothing runs in it yet. */
   static async open(a: NatKind = "preserve", b: NatKind = "preserve"): Promise<Lab> {
     await removeLeftovers();
     const folder = await Deno.makeTempDir({ prefix: "wgsig-lab-" });
-    const name = `${PREFIX}-${Deno.pid}-${++labs}`;
-    const make = (role: string) => Namespace.make(`${name}-${role}`, `${folder}/${role}`);
-    const lab = new Lab(
-      folder,
-      [
-        await make("backbone"),
-        await make("registry"),
-        await make("router-a"),
-        await make("router-b"),
-        await make("alice"),
-        await make("bob"),
-      ],
-      a,
-      b,
-    );
+    const lab = new Lab(folder, `${PREFIX}-${Deno.pid}-${++labs}`, a, b);
     try {
+      await Promise.all(lab.#namespaces.map((namespace) => namespace.make()));
       await lab.#connect();
-      await Deno.writeTextFile(lab.secretFile, await must([BINARY, "keygen", "secret"]), {
-        mode: 0o600,
-      });
+      const secret = await must([BINARY, "keygen", "secret"]);
+      await Deno.writeTextFile(lab.secretFile, secret, { mode: 0o600 });
     } catch (error) {
       await lab[Symbol.asyncDispose]();
       throw error;
@@ -159,8 +156,7 @@ export class Lab {
 
   async #connect(): Promise<void> {
     const { registry, routerA, routerB, alice, bob } = this;
-    const [backbone] = this.#namespaces;
-    await backbone!.ip(
+    await this.#backbone.ip(
       "link add br0 type bridge",
       `addr add ${BACKBONE}/24 dev br0`,
       "link set br0 up",

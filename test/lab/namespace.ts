@@ -30,21 +30,21 @@ export class Namespace {
   /** What is its `/etc/hosts`. */
   readonly hostsFile: string;
   readonly #programs = new Set<Running>();
+  #made = false;
 
-  private constructor(name: string, folder: string) {
+  constructor(name: string, folder: string) {
     this.name = name;
     this.runFolder = `${folder}/run`;
     this.hostsFile = `${folder}/hosts`;
   }
 
-  /** Makes one. */
-  static async make(name: string, folder: string): Promise<Namespace> {
-    const made = new Namespace(name, folder);
-    await Deno.mkdir(made.runFolder, { recursive: true });
-    await made.setHosts({});
-    await must(["ip", "netns", "add", name]);
-    await made.ip("link set lo up");
-    return made;
+  /** Makes it. */
+  async make(): Promise<void> {
+    await Deno.mkdir(this.runFolder, { recursive: true });
+    await this.setHosts({});
+    await must(["ip", "netns", "add", this.name]);
+    this.#made = true;
+    await this.ip("link set lo up");
   }
 
   /** Says which names it knows. The file stays the same one, because others look at it. */
@@ -91,7 +91,7 @@ export class Namespace {
   /** Ends what runs in here, and removes it. */
   async remove(): Promise<void> {
     await Promise.all([...this.#programs].map((program) => program.stop("SIGKILL")));
-    await Namespace.removeNamed(this.name);
+    if (this.#made) await Namespace.removeNamed(this.name);
   }
 
   /** Removes a namespace with all that still runs in it: a hook that hangs, say. */

@@ -26,11 +26,11 @@ export class Ping {
     this.#program = namespace.start(["ping", "-n", "-i", `${interval}`, ...times, address]);
   }
 
-  /** Waits for the next answer, and returns how long that took, in milliseconds. */
+  /** Waits for the next answer, and returns how long that took, in whole milliseconds. */
   async reply(seconds: number): Promise<number> {
     const start = performance.now();
     await this.#program.printed(REPLY, seconds, this.#program.out.length);
-    return performance.now() - start;
+    return Math.round(performance.now() - start);
   }
 
   /** Whether an answer comes in time. */

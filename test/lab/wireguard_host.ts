@@ -45,6 +45,15 @@ export class WireGuardHost {
 
   /** Starts WireGuard, with the key, and with the peer, if there is one. */
   async startWireGuard(): Promise<void> {
+    await this.startKeyless();
+    await this.set("private-key", this.keyFile, "listen-port", `${WIREGUARD_PORT}`);
+    if (this.peer !== undefined) await this.setPeer(this.peer);
+    const { namespace } = this;
+    await namespace.ip(`addr add ${this.address}/24 dev ${INTERFACE}`, `link set ${INTERFACE} up`);
+  }
+
+  /** Starts WireGuard, and sets nothing. */
+  async startKeyless(): Promise<void> {
     const program = this.namespace.start(["wireguard-go", "-f", INTERFACE], {
       env: { LOG_LEVEL: "error", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
     });
@@ -55,10 +64,6 @@ export class WireGuardHost {
       if (performance.now() > until) throw new Error(`wireguard-go does not start: ${program.err}`);
       await sleep(0.01);
     }
-    await this.set("private-key", this.keyFile, "listen-port", `${WIREGUARD_PORT}`);
-    if (this.peer !== undefined) await this.setPeer(this.peer);
-    await this.namespace.ip(`addr add ${this.address}/24 dev ${INTERFACE}`);
-    await this.namespace.ip(`link set ${INTERFACE} up`);
   }
 
   /** Ends WireGuard as a crash does; the interface goes with it. */

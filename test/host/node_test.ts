@@ -1,0 +1,258 @@
+/**
+ * Files and programs, as Deno and Bun have them in common. It uses nothing that only one of them
+ * has: bun_test.ts runs it on Bun.
+ *
+ * @module
+ */
+
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { errorCode } from "../../lib/host/host.ts";
+import { nodeHost } from "../../lib/host/node.ts";
+import { test } from "../testing.ts";
+
+const host = nodeHost();
+const OWNER = { mode: 0o600 };
+
+/** Declares a test that gets a folder of its own. */
+function testIn(name: string, body: (folder: string) => Promise<void>): void {
+  test(name, async () => {
+    const folder = await mkdtemp(`${tmpdir()}/wgsig-test-`);
+    try {
+      await body(folder);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+}
+
+/** The POSIX name of what goes wrong. */
+async function failure(run: () => Promise<unknown>): Promise<string> {
+  return errorCode(await assertRejects(run));
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+async function textOf(path: string): Promise<string> {
+  return await readFile(path, "utf8");
+}
+
+async function modeOf(path: string): Promise<number> {
+  return (await stat(path)).mode & 0o7777;
+}
+
+function shell(script: string, options?: Parameters<typeof host.run>[1]) {
+  return host.run(["sh", "-c", script], options);
+}
+
+test("a program's output, errors and exit status are kept apart", async () => {
+  assertEquals(await shell("printf out; printf err >&2; exit 7"), {
+    code: 7,
+    out: "out",
+    err: "err",
+  });
+  assertEquals(await host.run(["true"]), { code: 0, out: "", err: "" });
+  assertEquals(await host.run(["printf", "%s|", "a b", "", "*", "$HOME"]), {
+    code: 0,
+    out: "a b||*|$HOME|",
+    err: "",
+  });
+});
+
+test("a program that a signal ends has failed", async () => {
+  assert((await shell("kill -9 $$")).code !== 0);
+});
+
+test("a program gets its input, and the end of it", async () => {
+  const input = "né\n".repeat(300_000);
+  assertEquals((await host.run(["cat"], { input })).out === input, true);
+  assertEquals(await host.run(["cat"]), { code: 0, out: "", err: "" });
+  assertEquals((await host.run(["cat"], { input: "" })).out, "");
+});
+
+test("a program need not read its input", async () => {
+  const input = "x".repeat(2_000_000);
+  assertEquals((await host.run(["true"], { input })).code, 0);
+  assertEquals((await shell("exec <&-; echo done", { input })).out, "done\n");
+});
+
+test("much output comes whole, on both pipes at once", async () => {
+  const size = 3_000_000;
+  const { code, out, err } = await shell(
+    `head -c ${size} /dev/zero | tr '\\0' e >&2 & head -c ${size} /dev/zero | tr '\\0' o; wait`,
+  );
+  assertEquals([code, out.length, err.length], [0, size, size]);
+  assert(/^o+$/.test(out) && /^e+$/.test(err));
+});
+
+test("a program that is not there, or is none, is an error with its name", async () => {
+  assertEquals(await failure(() => host.run(["/nowhere/wg"])), "ENOENT");
+  assertEquals(await failure(() => host.run(["wgsig-no-such-program"])), "ENOENT");
+  assertEquals(await failure(() => host.run(["/dev/null"])), "EACCES");
+});
+
+test("a program that hangs is ended after its time", async () => {
+  const start = performance.now();
+  assertEquals((await host.run(["sleep", "60"], { timeout: 50 })).code, 124);
+  assertEquals((await shell("trap '' TERM; while :; do :; done", { timeout: 50 })).code, 124);
+  assert(performance.now() - start < 10_000);
+});
+
+testIn("a program that hangs is ended even if others hold its pipes", async (folder) => {
+  const start = performance.now();
+  const script = `sleep 60 & echo $! > ${folder}/pid; wait`;
+  assertEquals((await shell(script, { timeout: 300 })).code, 124);
+  assert(performance.now() - start < 10_000);
+  await host.run(["kill", (await textOf(`${folder}/pid`)).trim()]);
+});
+
+test("a program that ends in time is not ended", async () => {
+  assertEquals(await shell("echo out; exit 3", { timeout: 30_000 }), {
+    code: 3,
+    out: "out\n",
+    err: "",
+  });
+});
+
+testIn("a file is written whole, with its mode", async (folder) => {
+  const path = `${folder}/file`;
+  for (
+    const [text, mode] of [["first, and long", 0o600], ["second", 0o644], ["", 0o600]] as const
+  ) {
+    await host.writeFile(path, bytesOf(text), { mode });
+    assertEquals([await textOf(path), await modeOf(path)], [text, mode]);
+    assertEquals(await readdir(folder), ["file"]);
+  }
+  const large = Uint8Array.from({ length: 3_000_000 }, (_, i) => i * 7);
+  await host.writeFile(path, large, OWNER);
+  const { bytes, mode } = await host.readFile(path, large.length);
+  assertEquals(bytes, large);
+  assertEquals(mode, 0o600);
+});
+
+testIn("an exclusive write replaces nothing", async (folder) => {
+  const path = `${folder}/file`;
+  await host.writeFile(path, bytesOf("first"), { mode: 0o640, exclusive: true });
+  assertEquals([await textOf(path), await modeOf(path)], ["first", 0o640]);
+  const again = () => host.writeFile(path, bytesOf("second"), { ...OWNER, exclusive: true });
+  assertEquals(await failure(again), "EEXIST");
+  await symlink(`${folder}/nowhere`, `${folder}/link`);
+  const through = () =>
+    host.writeFile(`${folder}/link`, bytesOf("x"), { ...OWNER, exclusive: true });
+  assertEquals(await failure(through), "EEXIST");
+  assertEquals(await textOf(path), "first");
+  assertEquals((await readdir(folder)).sort(), ["file", "link"]);
+});
+
+testIn("what a killed write left neither harms nor stays", async (folder) => {
+  const path = `${folder}/file`;
+  await writeFile(`${path}.new`, "longer than what is written");
+  await chmod(`${path}.new`, 0o666);
+  await host.writeFile(path, bytesOf("secret"), OWNER);
+  assertEquals([await textOf(path), await modeOf(path)], ["secret", 0o600]);
+  assertEquals(await readdir(folder), ["file"]);
+});
+
+testIn("a link at FILE.new is not followed", async (folder) => {
+  const path = `${folder}/file`;
+  const victim = `${folder}/victim`;
+  for (const plant of [symlink, link]) {
+    await writeFile(victim, "precious");
+    await plant(victim, `${path}.new`);
+    await host.writeFile(path, bytesOf("x"), OWNER).catch(() => {});
+    assertEquals(await textOf(victim), "precious", plant.name);
+    await host.writeFile(path, bytesOf("y"), OWNER);
+    assertEquals([await textOf(path), await textOf(victim)], ["y", "precious"]);
+    assert((await lstat(path)).isFile());
+    assertEquals((await readdir(folder)).sort(), ["file", "victim"]);
+  }
+});
+
+testIn("a write that fails leaves what was there, and nothing else", async (folder) => {
+  assertEquals(
+    await failure(() => host.writeFile(`${folder}/no/x`, bytesOf("x"), OWNER)),
+    "ENOENT",
+  );
+  await mkdir(`${folder}/full`);
+  await writeFile(`${folder}/full/file`, "x");
+  assertEquals(
+    await failure(() => host.writeFile(`${folder}/full`, bytesOf("x"), OWNER)),
+    "EISDIR",
+  );
+  assertEquals(await readdir(folder), ["full"]);
+  await writeFile(`${folder}/file`, "");
+  assertEquals(
+    await failure(() => host.writeFile(`${folder}/file/x`, bytesOf("x"), OWNER)),
+    "ENOTDIR",
+  );
+});
+
+testIn("a file is read up to its limit", async (folder) => {
+  const path = `${folder}/file`;
+  await writeFile(path, "12345");
+  await chmod(path, 0o604);
+  assertEquals(await host.readFile(path, 5), { bytes: bytesOf("12345"), mode: 0o604 });
+  assertEquals(await failure(() => host.readFile(path, 4)), "EFBIG");
+  await writeFile(path, "");
+  assertEquals((await host.readFile(path, 0)).bytes.length, 0);
+  await writeFile(path, "x".repeat(200_000));
+  assertEquals((await host.readFile(path, 200_000)).bytes.length, 200_000);
+  assertEquals(await failure(() => host.readFile(path, 199_999)), "EFBIG");
+});
+
+testIn("what is no regular file has no mode, and may have no end", async (folder) => {
+  assertEquals(await host.readFile("/dev/null", 10), { bytes: new Uint8Array(0), mode: undefined });
+  assertEquals(await failure(() => host.readFile("/dev/zero", 100_000)), "EFBIG");
+  const pipe = `${folder}/pipe`;
+  await host.run(["mkfifo", pipe]);
+  const [read] = await Promise.all([host.readFile(pipe, 10), shell(`printf abc > ${pipe}`)]);
+  assertEquals(read, { bytes: bytesOf("abc"), mode: undefined });
+});
+
+testIn("what cannot be read is an error with its name", async (folder) => {
+  assertEquals(await failure(() => host.readFile(`${folder}/none`, 9)), "ENOENT");
+  assertEquals(await failure(() => host.readFile(folder, 9)), "EISDIR");
+  await writeFile(`${folder}/file`, "");
+  assertEquals(await failure(() => host.readFile(`${folder}/file/x`, 9)), "ENOTDIR");
+});
+
+testIn("a file is removed", async (folder) => {
+  await writeFile(`${folder}/file`, "");
+  await host.removeFile(`${folder}/file`);
+  assertEquals(await readdir(folder), []);
+  assertEquals(await failure(() => host.removeFile(`${folder}/file`)), "ENOENT");
+});
+
+testIn("a file gets another name, and replaces what had it", async (folder) => {
+  await writeFile(`${folder}/a`, "a");
+  await writeFile(`${folder}/b`, "b");
+  await host.renameFile(`${folder}/a`, `${folder}/b`);
+  assertEquals([await readdir(folder), await textOf(`${folder}/b`)], [["b"], "a"]);
+  assertEquals(await failure(() => host.renameFile(`${folder}/a`, `${folder}/c`)), "ENOENT");
+});
+
+testIn("a folder is made with those above it, for the owner alone", async (folder) => {
+  await host.makeFolder(`${folder}/a/b`);
+  assertEquals([await modeOf(`${folder}/a`), await modeOf(`${folder}/a/b`)], [0o700, 0o700]);
+  await chmod(`${folder}/a/b`, 0o755);
+  await writeFile(`${folder}/a/b/file`, "x");
+  await host.makeFolder(`${folder}/a/b`);
+  assertEquals([await modeOf(`${folder}/a/b`), await textOf(`${folder}/a/b/file`)], [0o755, "x"]);
+  assertEquals(await failure(() => host.makeFolder(`${folder}/a/b/file`)), "EEXIST");
+  assertEquals(await failure(() => host.makeFolder(`${folder}/a/b/file/c`)), "ENOTDIR");
+});

@@ -1,0 +1,83 @@
+/**
+ * What a host does in a process of its own, on Deno and on Bun; and node_test.ts on Bun.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { run, withFolder } from "../support/program.ts";
+import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.ts";
+
+Deno.test("files and programs are the same on Bun", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/node.test.js`;
+    await bundle(`${ROOT}/test/host/node_test.ts`, file, "--external", "bun:test");
+    const bun = await bunProgram(ownTarget());
+    const { code, err } = await run([bun, "test", file], { cwd: folder, env: { NO_COLOR: "1" } });
+    assertEquals(code, 0, err);
+    assertMatch(err, /\b[1-9]\d+ pass\n +0 fail\n/);
+  });
+});
+
+/** The host of each runtime, and what runs a bundle there. */
+const RUNTIMES = [
+  { name: "Deno", make: "denoHost", file: "deno.ts", start: () => [DENO, "run", "--allow-all"] },
+  {
+    name: "Bun",
+    make: "bunHost",
+    file: "bun.ts",
+    start: async () => [await bunProgram(ownTarget())],
+  },
+] as const;
+
+for (const { name, make, file, start } of RUNTIMES) {
+  /** Runs a script that has the `host`. */
+  const runScript = async (script: string, input?: string) => {
+    let finished = { code: -1, out: "", err: "" };
+    await withFolder(async (folder) => {
+      const head = `import { ${make} } from "${ROOT}/lib/host/${file}";\nconst host = ${make}();\n`;
+      await Deno.writeTextFile(`${folder}/script.ts`, head + script);
+      await bundle(`${folder}/script.ts`, `${folder}/script.js`);
+      const argv = [...await start(), `${folder}/script.js`, "one", "two"];
+      finished = await run(argv, {
+        env: { VARIABLE: "yes" },
+        ...(input === undefined ? {} : { input }),
+      });
+    });
+    return finished;
+  };
+
+  Deno.test(`on ${name} nothing that a program left keeps the process`, async () => {
+    const start = performance.now();
+    const finished = await runScript(`
+      const gone = await host.run(["/nowhere/wg"], { timeout: 30_000 }).catch(({ code }) => code);
+      const late = await host.run(["sh", "-c", "sleep 30 & wait"], { timeout: 100 });
+      host.out.write(gone + " " + late.code + "\\n");
+    `);
+    assertEquals(finished, { code: 0, out: "ENOENT 124\n", err: "" });
+    assert(performance.now() - start < 20_000, "it waited");
+  });
+
+  Deno.test(`on ${name} standard input, the command line and the environment are read`, async () => {
+    const script = `
+      const texts = [];
+      for (const limit of [4, 5]) {
+        texts.push(new TextDecoder().decode(await host.readInput(limit)));
+      }
+      host.out.write(JSON.stringify({ texts, args: host.args, env: host.env("VARIABLE") }));
+      host.err.writeBytes(Uint8Array.of(104, 105));
+    `;
+    const { code, out, err } = await runScript(script, "four");
+    assertEquals([code, err], [0, "hi"]);
+    assertEquals<unknown>(JSON.parse(out), {
+      texts: ["four", "four"],
+      args: ["one", "two"],
+      env: "yes",
+    });
+    const tooLarge = await runScript(
+      "host.out.write(await host.readInput(3).catch(({ code }) => code));",
+      "four",
+    );
+    assertEquals([tooLarge.code, tooLarge.out], [0, "EFBIG"]);
+  });
+}

@@ -1,0 +1,195 @@
+/** What `wgsig sync` takes and tells, with real interfaces. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { BINARY, type Running, testWith } from "../support/program.ts";
+import { Lab, LAB_NEEDS } from "./lab.ts";
+import { sleep } from "./namespace.ts";
+import { Ping } from "./ping.ts";
+
+const ALICE = "203.0.113.21:51820";
+const BOB = "203.0.113.22:35436";
+const LIMIT = 5;
+
+/** A line of JSON that sync prints, or gives to a hook. */
+interface Told {
+  readonly [field: string]: unknown;
+  readonly event: string;
+}
+
+function parseLines(text: string): Told[] {
+  return text.split("\n").filter((line) => line !== "").map((line): Told => JSON.parse(line));
+}
+
+/** Waits until a file has as many lines. */
+async function linesOf(file: string, count: number): Promise<Told[]> {
+  const until = performance.now() + LIMIT * 1000;
+  for (;;) {
+    const text = await Deno.readTextFile(file).catch(() => "");
+    const lines = parseLines(text);
+    if (lines.length >= count) return lines;
+    if (performance.now() > until) throw new Error(`not ${count} lines in ${file}: ${text}`);
+    await sleep(0.02);
+  }
+}
+
+testWith(LAB_NEEDS, "lab: --once ends with 0, 1, 2, 5", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const { alice, bob } = lab;
+  const silent = await lab.syncOnce(alice, "--timeout", "500ms");
+  assertEquals(silent.code, 2, silent.out + silent.err);
+  await lab.serve();
+  // The peer is not in the registry yet.
+  const alone = await lab.syncOnce(alice);
+  assertEquals(alone.code, 5, alone.out + alone.err);
+  const second = await lab.syncOnce(bob);
+  assertEquals([second.code, second.err], [0, ""], second.out);
+  assertMatch(second.out, new RegExp(` endpoint-set key=\\S+ endpoint=${ALICE} `));
+  const first = await lab.syncOnce(alice);
+  assertEquals([first.code, first.err], [0, ""], first.out);
+  assertMatch(first.out, new RegExp(` endpoint-set key=\\S+ endpoint=${BOB} `));
+  // Two looks were enough.
+  await new Ping(bob.namespace, alice.address).reply(LIMIT * 2);
+
+  await bob.stopWireGuard();
+  const { code, out, err } = await lab.syncOnce(bob);
+  assertEquals([code, out], [1, ""]);
+  assertMatch(err, /^wgsig: there is no WireGuard interface wg0; .*\n$/);
+});
+
+testWith(LAB_NEEDS, "lab: sync without wg, without rights, without a key is one line", async () => {
+  await using lab = await Lab.open();
+  const { alice } = lab;
+  const once = [BINARY, ...lab.syncArgs("--once")];
+  const noWg = await alice.namespace.run(once, { env: { PATH: "/nowhere" } });
+  assertEquals([noWg.code, noWg.err.split("\n").length], [1, 2], noWg.err);
+  assertMatch(noWg.err, /^wgsig: cannot run wg: .*; install wireguard-tools\n$/);
+  await alice.startKeyless();
+  const noKey = await lab.syncOnce(alice);
+  assertEquals([noKey.code, noKey.err.split("\n").length], [1, 2], noKey.err);
+  assertMatch(noKey.err, /^wgsig: .*wg0 has no (private )?key/);
+});
+
+testWith(LAB_NEEDS, "lab: sync waits for the interface, and follows it", async () => {
+  await using lab = await Lab.open("preserve", "eim");
+  const { alice, bob } = lab;
+  await Promise.all([alice.makeKey(), bob.makeKey()]);
+  alice.peer = bob;
+  bob.peer = alice;
+  await lab.serve();
+  const sync = lab.sync(alice);
+  await sync.printed(/ info waiting interface=wg0\n/);
+  await alice.startWireGuard();
+  await sync.printed(/ info interface-found interface=wg0 port=51820 /);
+  await sync.printed(/ own-endpoint /);
+  await alice.stopWireGuard();
+  await sync.printed(/ interface-found [^]* info waiting interface=wg0\n/);
+  await bob.startWireGuard();
+  lab.sync(bob);
+  await alice.startWireGuard();
+  await new Ping(bob.namespace, alice.address).reply(LIMIT * 2);
+  assertEquals(sync.out.match(/ waiting /g)?.length, 2);
+  // A signal ends it also while it waits.
+  await alice.stopWireGuard();
+  await sync.printed(/( waiting [^]*){3}/, LIMIT * 6);
+  assertEquals(await sync.stop(), 0);
+});
+
+testWith(LAB_NEEDS, "lab: --add-peers adds those that the settings know", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const { alice, bob } = lab;
+  await lab.serve();
+  lab.sync(alice);
+  await bob.set("peer", alice.publicKey, "remove");
+  const config = `${lab.folder}/wgsig.toml`;
+  const peer = `[[peer]]\nname = "alice"\npublic-key = "${alice.publicKey}"\n`;
+  const once = (...args: readonly string[]) => lab.syncOnce(bob, "--config", config, ...args);
+  const peersOf = async () => (await bob.device()).peers;
+
+  await Deno.writeTextFile(config, peer);
+  const told = await once();
+  const unknown = new RegExp(
+    ` peer-unknown key=\\S+ name=alice endpoint=${ALICE} hint=.*--add-peers`,
+  );
+  assertMatch(told.out, unknown);
+  const bare = await once("--add-peers");
+  assertMatch(bare.out, / peer-unknown .* hint=".*allowed-ips/);
+  assertEquals(await peersOf(), []);
+
+  await Deno.writeTextFile(config, `${peer}allowed-ips = ["${alice.address}/32"]\n`);
+  const dry = await once("--add-peers", "--dry-run");
+  assertMatch(dry.out, / peer-added .*dryRun=true/);
+  assertEquals(await peersOf(), []);
+  const sync = lab.sync(bob, "--config", config, "--add-peers");
+  await sync.printed(
+    new RegExp(` peer-added key=\\S+ name=alice endpoint=${ALICE} allowedIps=10.9.0.1/32`),
+  );
+  await new Ping(bob.namespace, alice.address).reply(LIMIT * 2);
+  const [added] = await peersOf();
+  assertEquals([added?.allowedIps, added?.persistentKeepalive], [[`${alice.address}/32`], 25]);
+});
+
+testWith(LAB_NEEDS, "lab: --dry-run says what it would do, and does nothing", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const { alice, bob } = lab;
+  const server = await lab.serve();
+  await lab.syncOnce(alice);
+  const before = await bob.device();
+  const dry = await lab.syncOnce(bob, "--dry-run", "--register", "borrow");
+  assertEquals([dry.code, dry.err], [0, ""], dry.out);
+  assertMatch(dry.out, new RegExp(` endpoint-set key=\\S+ endpoint=${ALICE} .*dryRun=true\n`));
+  assertEquals(await bob.device(), before);
+  // The registry doesn't know of it either.
+  server.signal("SIGUSR1");
+  await server.printed(/ counters peers=1 /);
+});
+
+testWith(LAB_NEEDS, "lab: --json prints lines of JSON", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  await lab.serve();
+  const syncs = [lab.sync(lab.alice, "--json"), lab.sync(lab.bob, "--json")];
+  await Promise.all(syncs.map((sync) => sync.printed(/"peer-alive"/, LIMIT * 2)));
+  for (const sync of syncs) {
+    assertEquals(await sync.stop(), 0);
+    const told = parseLines(sync.out);
+    assertEquals(
+      told.map(({ event }) => event),
+      ["interface-found", "own-endpoint", "endpoint-set", "peer-alive"],
+    );
+    assert(
+      told.every(({ level, time }) => level === "info" && !Number.isNaN(Date.parse(`${time}`))),
+    );
+    assertEquals(sync.err, "");
+  }
+  const [, own, set] = parseLines(syncs[0]!.out);
+  assertEquals(own!.endpoint, ALICE);
+  assertEquals([set!.key, set!.endpoint, set!.persistentKeepalive], [lab.bob.publicKey, BOB, 25]);
+});
+
+testWith(LAB_NEEDS, "lab: hooks get each change, and do no harm", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const { alice, bob } = lab;
+  const told = `${lab.folder}/told`;
+  await lab.serve();
+  const failing = lab.sync(alice, "--hook", `cat >> ${told}; echo no luck >&2; exit 3`);
+  const hanging = lab.sync(bob, "--hook", "sleep 1000");
+  const start = performance.now();
+  await new Ping(bob.namespace, alice.address).reply(LIMIT * 2);
+  await failing.printed(/ warn hook-failed status=3 why="no luck"\n/);
+  const lines = await linesOf(told, 3);
+  assertEquals(
+    lines.map(({ schema, event }) => [schema, event]),
+    [[1, "own-endpoint"], [1, "endpoint-set"], [1, "peer-alive"]],
+  );
+  assertEquals([lines[1]!.key, lines[1]!.endpoint], [bob.publicKey, BOB]);
+  await hanging.printed(/ warn hook-failed /, 15 - (performance.now() - start) / 1000);
+  await assertEndsSoon(failing, 2);
+  await assertEndsSoon(hanging, 15);
+});
+
+/** Asserts that a signal ends it well, in so many seconds. */
+async function assertEndsSoon(program: Running, seconds: number): Promise<void> {
+  const start = performance.now();
+  assertEquals(await program.stop(), 0);
+  const took = (performance.now() - start) / 1000;
+  assert(took < seconds, `it took ${took} s to end`);
+}
