@@ -61,6 +61,7 @@ export async function ownPublicKey(
   host: Host,
   args: Arguments,
   settings: SyncSettings,
+  loaded: LoadedSettings,
   privateKey: Uint8Array | undefined,
   device: string | undefined,
 ): Promise<Uint8Array> {
@@ -72,6 +73,10 @@ export async function ownPublicKey(
     return await readPublicKey(host, settings["public-key"]);
   }
   if (device !== undefined) return await interfaceKey(host, device);
+  if ((loaded.settings.sync?.size ?? 0) > 1 && device === undefined) {
+    const names = [...loaded.settings.sync!.keys()].join(", ");
+    throw new UserError(`the settings have several interfaces (${names}); name one of them`);
+  }
   throw new UserError(
     "which peer is this? Give its public key with --key KEY, or public-key in [sync.NAME] " +
       "of the settings",

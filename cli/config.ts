@@ -23,6 +23,7 @@ import {
 } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
 import type { ExitStatus } from "../lib/core/user_error.ts";
+import { readDevice } from "../lib/wireguard/device.ts";
 import {
   interfaceSettings,
   ownPrivateKey,
@@ -39,12 +40,17 @@ const DEFAULT_KEEPALIVE = 25;
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
   const format = args.read("format", choice("wg", "json")) ?? "wg";
   const loaded = await loadSettings(host, args.text("config"));
-  const device = args.operands[0];
+  const device = args.operands[0] ?? args.text("interface");
   const settings = interfaceSettings(loaded, device);
   const addresses = args.readAll("address", cidr) ?? settings.address ?? [];
   const privateKey = await ownPrivateKey(host, args, settings, loaded);
-  const id = await ownPublicKey(host, args, settings, privateKey, device);
-  const config = await queryConfig(host, args, loaded, settings, args.texts("server"), id);
+  const id = await ownPublicKey(host, args, settings, loaded, privateKey, device);
+  const asked = await queryConfig(host, args, loaded, settings, args.texts("server"), id);
+  // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
+  const running = device === undefined || args.has("port")
+    ? undefined
+    : await readDevice(host, device).catch(() => undefined);
+  const config = running === undefined ? asked : { ...asked, port: 0, register: false };
   const whole = privateKey !== undefined || addresses.length > 0;
   const configured = await knownSettings(host, loaded);
 

@@ -38,6 +38,12 @@ const UNWRITABLE = new Set(["EBADF", "EIO", "ENOSPC"]);
 
 /** Runs the command line of `host`, and returns the exit status. */
 export async function main(host: Host): Promise<ExitStatus> {
+  const status = await runCommand(host);
+  await host.out.flush();
+  return status;
+}
+
+async function runCommand(host: Host): Promise<ExitStatus> {
   try {
     return await dispatch(host);
   } catch (error) {

@@ -25,7 +25,7 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
   const privateKey = name === undefined && !args.has("key")
     ? await ownPrivateKey(host, args, settings, loaded)
     : undefined;
-  const id = await ownPublicKey(host, args, settings, privateKey, name);
+  const id = await ownPublicKey(host, args, settings, loaded, privateKey, name);
   const config = await queryConfig(host, args, loaded, settings, args.operands, id);
   const asked = new Set(config.servers.map(formatHostPort));
   if (asked.size < 2) {

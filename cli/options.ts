@@ -36,7 +36,7 @@ export interface CommandSpec {
 const CONFIG: OptionSpec = {
   name: "config",
   value: "FILE",
-  help: "settings file (else $WGSIG_CONFIG, ~/.config or /etc/wgsig/wgsig.toml)",
+  help: "settings file (else $WGSIG_CONFIG, ~/.config, /etc/wgsig)",
 };
 const HELP: OptionSpec = { name: "help", help: "show this" };
 const STANDARD_INPUT = "-";
@@ -110,7 +110,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "window", value: "DURATION", help: "how far a peer's clock may be off (30s)" },
       { name: "log-format", value: "text|json", help: "how log lines look (text)" },
       { name: "quiet", help: "log warnings and errors only" },
-      { name: "verbose", help: "log more" },
+      { name: "verbose", help: "log every drop, up to 50 a second" },
       CONFIG,
       HELP,
     ],
@@ -165,6 +165,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       SERVER,
       ...ASKING,
+      { name: "interface", value: "IF", help: "the same as INTERFACE" },
       { name: "private-key", value: "FILE", help: "make a whole file for wg-quick, with this key" },
       {
         name: "address",

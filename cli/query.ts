@@ -38,7 +38,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const privateKey = device === undefined && !args.has("key")
     ? await ownPrivateKey(host, args, settings, loaded)
     : undefined;
-  const id = await ownPublicKey(host, args, settings, privateKey, device);
+  const id = await ownPublicKey(host, args, settings, loaded, privateKey, device);
   const config = await queryConfig(host, args, loaded, settings, args.operands, id);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = device !== undefined && !args.has("port");

@@ -43,6 +43,11 @@ function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
   const settings = loaded.settings.serve ?? {};
   const listen = args.readAll("listen", hostPort()) ?? settings.listen;
   for (const address of listen ?? []) checkIsAddress(address);
+  if (listen?.length === 0) {
+    throw new UserError(
+      `${loaded.path}: serve.listen is empty; leave it out for the usual addresses`,
+    );
+  }
   const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
   return {
     listen: listen ?? DEFAULT_LISTEN,

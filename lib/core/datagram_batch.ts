@@ -41,21 +41,24 @@ export class DatagramBatch {
   }
 }
 
+/** Runs in the answers to a batch: one answer can have several. */
+const MAX_RUNS = 3 * BATCH_SIZE;
+
 /**
  * Answers to a batch: for one datagram of it a run of datagrams of the same size that lie side by
  * side in a buffer (so that a host can send them with one call).
  */
 export class ReplyBatch {
-  /** How many answers there are. */
+  /** How many runs there are. */
   count = 0;
   /** Which datagram of the batch each answers. */
-  readonly to: Int32Array = new Int32Array(BATCH_SIZE);
+  readonly to: Int32Array = new Int32Array(MAX_RUNS);
   /** Where each run starts in its buffer. */
-  readonly offsets: Int32Array = new Int32Array(BATCH_SIZE);
+  readonly offsets: Int32Array = new Int32Array(MAX_RUNS);
   /** The size of each datagram of a run. */
-  readonly sizes: Int32Array = new Int32Array(BATCH_SIZE);
+  readonly sizes: Int32Array = new Int32Array(MAX_RUNS);
   /** How many datagrams a run has. */
-  readonly runs: Int32Array = new Int32Array(BATCH_SIZE);
+  readonly runs: Int32Array = new Int32Array(MAX_RUNS);
   /** The buffer of each run; the core's, unchanged until it is given the next batch. */
   readonly buffers: Uint8Array[] = [];
 

@@ -28,6 +28,10 @@ import { formatKey } from "./peer_key.ts";
 
 /** Size of the largest request that {@linkcode Exchange.writeRequest} writes, in bytes. */
 export const MAX_REQUEST_SIZE: number = ENVELOPE_SIZE + REQUEST_SIZE;
+/** The most peers that a client keeps. */
+const MAX_PEERS_KEPT = 100_000;
+/** How far ahead a label can be, in seconds: two clocks may be off by the server's window each. */
+const MAX_AHEAD = 120;
 /** The most response datagrams that a client keeps: 100 000 peers. */
 const MAX_RESPONSES_KEPT = 10_000;
 
@@ -208,7 +212,9 @@ export class Exchange {
    */
   peers(unixSeconds: number): SeenPeer[] {
     const { maxAge } = this.#options;
-    return [...this.#peers.values()].filter(({ seconds }) => unixSeconds - seconds <= maxAge);
+    return [...this.#peers.values()].filter(({ seconds }) =>
+      unixSeconds - seconds <= maxAge && seconds - unixSeconds <= MAX_AHEAD
+    );
   }
 
   /**
@@ -235,9 +241,10 @@ export class Exchange {
     const other = this.#shownIn.get(publicKey);
     if (other !== undefined && other !== mac) this.#outdated.add(other);
     this.#shownIn.set(publicKey, mac);
-    if (Number.isNaN(seconds)) return;
+    if (Number.isNaN(seconds) || !isUsable(address, port)) return;
     const known = this.#peers.get(publicKey);
     if (known !== undefined && compareLabels(this.#record, known) <= 0) return;
+    if (known === undefined && this.#peers.size >= MAX_PEERS_KEPT) return;
     this.#peers.set(publicKey, {
       publicKey,
       address: formatIpv4(address),
@@ -251,4 +258,10 @@ export class Exchange {
   get publicKey(): string {
     return this.#publicKey;
   }
+}
+
+/** Whether an endpoint can be that of a host: no port 0, no network 0, no group of hosts. */
+function isUsable(address: number, port: number): boolean {
+  const network = address >>> 24;
+  return port > 0 && network > 0 && network < 224;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isStateFile } from "./state_magic.ts";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { decodeHex } from "@std/encoding/hex";
 
@@ -28,7 +29,8 @@ export function formatKey(key: Uint8Array): string {
  * of them with or without a newline. Undefined where it is none of these.
  */
 export function parseSecret(bytes: Uint8Array): Uint8Array | undefined {
-  if (bytes.length === KEY_SIZE) return bytes.slice();
+  // A state file without peers has 32 bytes, too, that anybody could guess.
+  if (bytes.length === KEY_SIZE && !isStateFile(bytes)) return bytes.slice();
   if (bytes.length > 2 * KEY_SIZE + 2) return undefined;
   const text = String.fromCharCode(...bytes).replace(TRAILING_NEWLINE, "");
   return HEX.test(text) ? decodeHex(text) : parseKey(text);

@@ -116,8 +116,8 @@ export class Registry {
       if (this.#sealed[i] !== 0) group.addEncryptedReply(i, replies);
       else group.addPlainReply(i, replies);
       this.#answering[i] = undefined;
+      this.counters.add("answered");
     }
-    this.counters.add("answered", replies.count);
     for (let i = 0; i < replies.count; i++) this.counters.add("sent", replies.runs[i]!);
   }
 

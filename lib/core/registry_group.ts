@@ -26,6 +26,8 @@ import { NONE, PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import type { Now } from "./registry.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
+/** Datagrams from which on an answer may be too long for a buffer on the way. */
+const LONG_ANSWER = 64;
 const SEALED_SIZE = ENVELOPE_SIZE + RESPONSE_SIZE;
 
 /** Settings of a group. */
@@ -59,6 +61,8 @@ export class RegistryGroup {
   readonly #nonces: NonceSource;
   readonly #trailer: ResponseTrailer;
   readonly #label = new WireBuffer(LABEL_SIZE);
+  /** Where the last long answer began. */
+  #turn = 0;
   /** The number of datagrams that the sealed answers speak of. */
   #sealedCount = 0;
   /** Encrypted answers, made when first asked for. */
@@ -219,7 +223,7 @@ export class RegistryGroup {
   addPlainReply(to: number, replies: ReplyBatch): void {
     this.#seal();
     const { table } = this;
-    replies.add(to, table.pages.bytes, 0, RESPONSE_SIZE, table.pageCount);
+    this.#addRuns(to, replies, table.pages.bytes, RESPONSE_SIZE, table.pageCount);
   }
 
   /**
@@ -230,10 +234,10 @@ export class RegistryGroup {
     this.#seal();
     const { table } = this;
     const count = table.pageCount;
-    const wanted = table.dirty.length * SEALED_SIZE;
-    if (this.#encrypted === undefined || this.#encrypted.size < wanted) {
-      this.#encrypted = new WireBuffer(wanted);
-      this.#stale = new Uint8Array(table.dirty.length).fill(1);
+    if (this.#encrypted === undefined || this.#encrypted.size < count * SEALED_SIZE) {
+      const room = Math.min(table.dirty.length, 2 * count);
+      this.#encrypted = new WireBuffer(room * SEALED_SIZE);
+      this.#stale = new Uint8Array(room).fill(1);
     }
     const encrypted = this.#encrypted;
     for (let page = 0; page < count; page++) {
@@ -251,7 +255,20 @@ export class RegistryGroup {
         page * SEALED_SIZE,
       );
     }
-    replies.add(to, encrypted.bytes, 0, SEALED_SIZE, count);
+    this.#addRuns(to, replies, encrypted.bytes, SEALED_SIZE, count);
+  }
+
+  /**
+   * The first datagram comes first. In a long answer, which of the others come last, and are lost
+   * where a buffer on the way is too small for all, is another each time: who asks again gets them.
+   */
+  #addRuns(to: number, replies: ReplyBatch, buffer: Uint8Array, size: number, count: number): void {
+    if (count < LONG_ANSWER) return replies.add(to, buffer, 0, size, count);
+    this.#turn = (this.#turn + Math.ceil(count / 3)) % (count - 1);
+    const from = 1 + this.#turn;
+    replies.add(to, buffer, 0, size, 1);
+    replies.add(to, buffer, from * size, size, count - from);
+    if (from > 1) replies.add(to, buffer, size, size, from - 1);
   }
 
   /** Brings trailers and MACs of the datagrams that changed up to date. */

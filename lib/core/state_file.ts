@@ -18,12 +18,12 @@ import { LABEL_SIZE, readNanoseconds, readSeconds, writeLabel } from "../wire/ta
 import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { Now, Registry } from "./registry.ts";
+import { isStateFile, STATE_MAGIC } from "./state_magic.ts";
 
 /** The largest state file that is read: 16 groups of 100 000 peers. */
 export const MAX_STATE_SIZE = 128 * 1024 * 1024;
 
-const MAGIC = "wgsigst1";
-const SAVED_AT = MAGIC.length;
+const SAVED_AT = STATE_MAGIC.length;
 const GROUPS = SAVED_AT + 8;
 const HEADER_SIZE = GROUPS + 4;
 const GROUP_HEADER_SIZE = 8;
@@ -39,7 +39,7 @@ export function encodeState(registry: Registry, now: Now): Uint8Array {
   }
   const buffer = new WireBuffer(size);
   const { view } = buffer;
-  for (let i = 0; i < MAGIC.length; i++) view.setUint8(i, MAGIC.charCodeAt(i));
+  for (let i = 0; i < STATE_MAGIC.length; i++) view.setUint8(i, STATE_MAGIC.charCodeAt(i));
   view.setFloat64(SAVED_AT, now.unix);
   view.setUint32(GROUPS, registry.groups.size);
   let at = HEADER_SIZE;
@@ -74,9 +74,7 @@ export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): n
   const { view } = buffer;
   const end = bytes.length - CRC_SIZE;
   if (end < HEADER_SIZE) throw new SyntaxError("it is too short");
-  for (let i = 0; i < MAGIC.length; i++) {
-    if (bytes[i] !== MAGIC.charCodeAt(i)) throw new SyntaxError("it is no state file");
-  }
+  if (!isStateFile(bytes)) throw new SyntaxError("it is no state file");
   if (view.getUint32(end) !== crc32(bytes, 0, end)) throw new SyntaxError("its checksum is wrong");
   const groups = view.getUint32(GROUPS);
   let at = HEADER_SIZE;

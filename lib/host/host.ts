@@ -25,6 +25,14 @@ export interface TextOutput {
   write(text: string): void;
   /** The same for bytes. */
   writeBytes(bytes: Uint8Array): void;
+  /**
+   * Writes when the reader is ready for it, and holds nothing up until then.
+   *
+   * @returns Whether it will be written: where too much waits already, it is left out.
+   */
+  post(text: string): boolean;
+  /** Waits until what was posted is written, or the reader takes nothing for a second. */
+  flush(): Promise<void>;
 }
 
 /** A file as it was read. */
@@ -114,8 +122,15 @@ export interface Host {
   timer(ms: number, run: () => void): () => void;
   /** Calls `run` whenever the signal comes; the returned function ends that. */
   onSignal(signal: Signal, run: () => void): () => void;
-  /** Reads a file of at most `limit` bytes (`EFBIG` where it is larger). */
-  readFile(path: string, limit: number): Promise<FileContent>;
+  /**
+   * Reads a file of at most `limit` bytes (`EFBIG` where it is larger). With `regular`, links, pipes
+   * and devices are refused (`EFTYPE`).
+   */
+  readFile(
+    path: string,
+    limit: number,
+    options?: { readonly regular?: boolean },
+  ): Promise<FileContent>;
   /**
    * Reads standard input to its end, at most `limit` bytes (`EFBIG`). Called again, it returns the
    * same bytes.
@@ -157,8 +172,10 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: "this host has no such kind of address",
   EEXIST: "it exists already",
   EFBIG: "it is too large",
+  EFTYPE: "it is no regular file",
   EISDIR: "it is a directory",
   EINVAL: "invalid argument",
+  ELOOP: "it is a symbolic link",
   ENOENT: "no such file or directory",
   ENOSYS: "not to be had on this system",
   ENOSPC: "no space left",

@@ -7,8 +7,8 @@
 import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { writeSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { constants, write, writeSync } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -29,6 +29,9 @@ const CHUNK = 65_536;
 /** PIPE_BUF of Linux. */
 const ATOMIC_WRITE = 4096;
 const RETRY_MS = 2;
+/** Bytes that may wait for a reader. */
+const MAX_POSTED = 65_536;
+const FLUSH_MS = 1000;
 const OWNER_ONLY = 0o700;
 /** The exit status of timeout(1) for a program that took too long. */
 const TIMED_OUT = 124;
@@ -104,10 +107,47 @@ function output(fd: number): TextOutput {
       }
     }
   }
+  let waiting: Uint8Array[] = [];
+  let size = 0;
+  let draining: Promise<void> | undefined;
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const bytes = joined(waiting, size);
+      waiting = [];
+      for (let at = 0; at < bytes.length;) {
+        try {
+          const piece = Math.min(ATOMIC_WRITE, bytes.length - at);
+          at += await new Promise<number>((resolve, reject) => {
+            write(fd, bytes, at, piece, null, (error, n) => error ? reject(error) : resolve(n));
+          });
+        } catch (error) {
+          // A full disk under a log must not end a service, and a reader may have gone away.
+          if (errorCode(error) !== "EAGAIN") break;
+          await new Promise((done) => setTimeout(done, RETRY_MS));
+        }
+      }
+      size -= bytes.length;
+    }
+    draining = undefined;
+  }
   return {
     isTerminal: isatty(fd),
     write: (text) => writeBytes(encoder.encode(text)),
     writeBytes,
+    post(text) {
+      const bytes = encoder.encode(text);
+      if (size + bytes.length > MAX_POSTED) return false;
+      waiting.push(bytes);
+      size += bytes.length;
+      draining ??= drain();
+      return true;
+    },
+    async flush() {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((done) => timer = setTimeout(done, FLUSH_MS));
+      await Promise.race([draining, late]);
+      clearTimeout(timer);
+    },
   };
 }
 
@@ -122,7 +162,16 @@ async function readInput(limit: number): Promise<Uint8Array> {
   return joined(chunks, size);
 }
 
-async function readFile(path: string, limit: number): Promise<FileContent> {
+async function readFile(
+  path: string,
+  limit: number,
+  { regular = false }: { regular?: boolean } = {},
+): Promise<FileContent> {
+  // To open a pipe would wait for its writer.
+  if (regular) {
+    const stat = await lstat(path);
+    if (!stat.isFile()) throw withCode(stat.isDirectory() ? "EISDIR" : "EFTYPE");
+  }
   const file = await open(path, "r");
   try {
     const stat = await file.stat();
@@ -148,15 +197,16 @@ async function writeFile(
   bytes: Uint8Array,
   { mode, exclusive = false }: { mode: number; exclusive?: boolean },
 ): Promise<void> {
-  if (exclusive) return await writeWhole(await open(path, "wx", mode), bytes);
-  const temporary = `${path}.new`;
-  // What is there, left by a killed write or planted, has another mode, or leads elsewhere.
-  await unlink(temporary).catch(() => {});
+  // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
+  const target = exclusive ? path : `${path}.new`;
+  if (!exclusive) await unlink(target).catch(() => {});
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  const file = await open(target, O_WRONLY | O_CREAT | O_EXCL, mode);
   try {
-    await writeWhole(await open(temporary, "wx", mode), bytes);
-    await rename(temporary, path);
+    await writeWhole(file, bytes);
+    if (!exclusive) await rename(target, path);
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    await unlink(target).catch(() => {});
     throw error;
   }
   // The new name, too, must be on the disk. Not every system lets a directory be opened for that.
@@ -182,10 +232,10 @@ function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResu
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
     let late = false;
     const timer = options.timeout === undefined ? undefined : setTimeout(() => {
-      late = true;
+      late = child.exitCode === null;
       child.kill("SIGKILL");
       // Its own children may hold the pipes open for longer.
-      resolve({ code: TIMED_OUT, out: "", err: "" });
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
     }, options.timeout);
     // A program that reads nothing closes its end: that is its right.
     child.stdin.on("error", () => {});
@@ -194,10 +244,13 @@ function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResu
     const err: Uint8Array[] = [];
     child.stdout.on("data", (chunk: Uint8Array) => out.push(chunk));
     child.stderr.on("data", (chunk: Uint8Array) => err.push(chunk));
-    child.on("error", reject);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on("close", (code) => {
       clearTimeout(timer);
-      if (!late) resolve({ code: code ?? 1, out: decoded(out), err: decoded(err) });
+      resolve({ code: late ? TIMED_OUT : code ?? 1, out: decoded(out), err: decoded(err) });
     });
   });
 }

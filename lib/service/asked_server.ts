@@ -6,8 +6,8 @@
 
 import type { DatagramBatch } from "../core/datagram_batch.ts";
 import type { Exchange } from "../core/exchange.ts";
-import type { HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/ip_address.ts";
+import { formatHostPort, type HostPort } from "../core/host_port.ts";
+import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
 import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
 
 /** What became of one server. */
@@ -20,6 +20,8 @@ export class AskedServer {
   /** Its addresses, IPv4 first; each attempt goes to the next. */
   readonly addresses: HostPort[] = [];
   readonly #binary: WireBuffer[] = [];
+  /** An address that was not asked, from which datagrams came. */
+  stranger: string | undefined;
   /** How often it was asked. */
   attempts = 0;
   /** Whether it answered with a wrong MAC, or for another group. */
@@ -44,6 +46,25 @@ export class AskedServer {
       this.addresses.push(address);
       this.#binary.push(binary);
     }
+  }
+
+  /** Whether it has an IPv4 address: only over IPv4 can an endpoint be registered. */
+  get hasIpv4(): boolean {
+    return this.addresses.some(({ host }) => !host.includes(":"));
+  }
+
+  /** The address to ask at an attempt: each in turn; to register, the IPv4 ones if there are any. */
+  address(attempt: number, register: boolean): HostPort {
+    const ipv4 = this.addresses.filter(({ host }) => !host.includes(":"));
+    const usable = register && ipv4.length > 0 ? ipv4 : this.addresses;
+    return usable[attempt % usable.length]!;
+  }
+
+  /** Notes who answers from the port that was asked, but from another address. */
+  noteStranger(batch: DatagramBatch, i: number): void {
+    if (batch.sourcePort(i) !== this.name.port) return;
+    const host = formatAddress(batch.sources, batch.sourceAt(i));
+    this.stranger = formatHostPort({ host, port: this.name.port });
   }
 
   /** Whether datagram `i` comes from it. */

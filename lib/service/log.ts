@@ -30,6 +30,7 @@ export interface LogOptions {
 export class Log {
   readonly #host: Host;
   #options: LogOptions;
+  #lost = 0;
 
   constructor(host: Host, options: LogOptions) {
     this.#host = host;
@@ -57,11 +58,16 @@ export class Log {
     const line = this.#options.format === "json"
       ? JSON.stringify({ time, level, event, ...fields }) + "\n"
       : `${time} ${level} ${event}${Object.entries(fields).map(field).join("")}\n`;
-    try {
-      this.#host.out.write(line);
-    } catch {
-      // A full disk under the log must not end the service; there is nowhere to say so.
-    }
+    // A reader that stops reading must not stop the service.
+    if (this.#lost > 0 && this.#host.out.post(this.#lostLine(time))) this.#lost = 0;
+    if (!this.#host.out.post(line)) this.#lost++;
+  }
+
+  #lostLine(time: string): string {
+    const lines = this.#lost;
+    return this.#options.format === "json"
+      ? `${JSON.stringify({ time, level: "warn", event: "log-lost", lines })}\n`
+      : `${time} warn log-lost lines=${lines}\n`;
   }
 }
 

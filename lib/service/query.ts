@@ -13,7 +13,7 @@ import {
   type SeenPeer,
 } from "../core/exchange.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, parseAddress, parseIpv4 } from "../core/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
 import { NonceSource } from "../core/nonce_source.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { KEEP_ENDPOINT } from "../wire/request.ts";
@@ -104,6 +104,8 @@ class Asker {
   readonly #servers: AskedServer[];
   readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
   readonly #timers = new Set<() => void>();
+  readonly #timeout: number;
+  readonly #startedAt: number;
   #register: boolean;
   readonly #notes: string[] = [];
   #ipv4: UdpSocket | undefined;
@@ -116,6 +118,8 @@ class Asker {
     this.#host = host;
     this.#config = config;
     this.#register = config.register;
+    this.#timeout = Math.min(config.timeout * 1000, LONGEST_TIMER_MS);
+    this.#startedAt = host.mono();
     const nonces = new NonceSource((bytes) => host.random(bytes));
     const options = { ...config, flags: config.register ? 0 : KEEP_ENDPOINT };
     this.#servers = config.servers.map((name) =>
@@ -130,7 +134,7 @@ class Asker {
       const { host } = server.name;
       try {
         const literal = parseAddress(host, new WireBuffer(ADDRESS_SIZE), 0);
-        const found = literal ? [host] : await this.#host.resolve(host);
+        const found = literal ? [host] : await this.#lookUp(host);
         for (const address of found) server.addAddress(address);
       } catch (error) {
         problem = `cannot find server ${formatHostPort(server.name)}: ${explain(error)}` +
@@ -139,6 +143,22 @@ class Asker {
     }));
     if (this.#servers.every(({ addresses }) => addresses.length === 0)) {
       throw new UserError(problem, EXIT.hostNotFound);
+    }
+  }
+
+  /** A name server that is silent must not take longer than the whole question may. */
+  async #lookUp(name: string): Promise<string[]> {
+    let late = () => {};
+    const timer = new Promise<never>((_, reject) => {
+      late = this.#host.timer(
+        this.#timeout,
+        () => reject(Object.assign(new Error("ETIMEDOUT"), { code: "ETIMEDOUT" })),
+      );
+    });
+    try {
+      return await Promise.race([this.#host.resolve(name), timer]);
+    } finally {
+      late();
     }
   }
 
@@ -218,7 +238,8 @@ class Asker {
         );
         if (!waiting) done();
       };
-      this.#after(Math.min(this.#config.timeout * 1000, LONGEST_TIMER_MS), done);
+      const left = this.#startedAt + this.#timeout - this.#host.mono();
+      this.#after(Math.max(left, FIRST_RETRY_MS), done);
       // Two names may be of one C server, which would drop the second of two requests at once.
       this.#servers.forEach((server, i) => this.#after(i * SPACING_MS, () => this.#send(server)));
     });
@@ -226,7 +247,7 @@ class Asker {
 
   #send(server: AskedServer): void {
     if (server.addresses.length === 0 || server.exchange.isComplete) return;
-    const to = server.addresses[server.attempts % server.addresses.length]!;
+    const to = server.address(server.attempts, this.#register);
     const size = server.exchange.writeRequest(this.#request, this.#host.now());
     this.#socketTo(to)?.send(this.#request.bytes.subarray(0, size), to);
     const delay = Math.min(FIRST_RETRY_MS * 2 ** server.attempts, LAST_RETRY_MS);
@@ -240,7 +261,10 @@ class Asker {
       if (length > SLOT_SIZE) continue;
       // Two names may be of one address: what comes from there answers both.
       for (const server of this.#servers) {
-        if (!server.sent(batch, i)) continue;
+        if (!server.sent(batch, i)) {
+          server.noteStranger(batch, i);
+          continue;
+        }
         const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
         if (receipt === "drop-bad-mac" || receipt === "drop-group-mismatch") server.badMac = true;
       }
@@ -274,7 +298,7 @@ class Asker {
       })),
       publicKey,
       port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
-      registered: this.#register,
+      registered: this.#register && this.#servers.some((server) => server.hasIpv4),
       peers,
       sightings,
       unix,
@@ -290,7 +314,7 @@ class Asker {
   async #openNat(peers: readonly SeenPeer[], publicKey: string): Promise<void> {
     let sent = 0;
     for (const peer of peers) {
-      if (peer.publicKey === publicKey || !isReachable(peer) || sent === MAX_OPENERS) continue;
+      if (peer.publicKey === publicKey || sent === MAX_OPENERS) continue;
       if (this.#config.opensTo?.(peer) === false) continue;
       const to = { host: peer.address, port: peer.port };
       const raw = this.#config.raw !== undefined && !this.#raw.has(formatHostPort(to));
@@ -300,14 +324,17 @@ class Asker {
     if (sent > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
   }
 
-  #warning({ name, status, exchange, refused }: AskedServer): string[] {
-    const { group } = this.#config;
+  #warning({ name, status, exchange, refused, hasIpv4, stranger }: AskedServer): string[] {
+    const { group, encrypt } = this.#config;
     const timeout = Number(this.#config.timeout.toFixed(3));
     const server = formatHostPort(name);
     const clock = new Date(this.#host.now()).toISOString().slice(0, 19);
+    const ipv6Only = this.#register && !hasIpv4;
     switch (status) {
       case "ok":
-        return [];
+        return ipv6Only
+          ? [`${server} was asked over IPv6, which registers no endpoint; give it an IPv4 address`]
+          : [];
       case "incomplete":
         return [
           `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
@@ -321,11 +348,22 @@ class Asker {
           `(wgsigd, the C server, also answers so while it knows no peer)`,
         ];
       case "no-answer":
+        if (stranger !== undefined) {
+          return [
+            `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
+            `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`,
+          ];
+        }
         return [
           refused > 0
             ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
             : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
-              `through, that group ${group} has the same secret there, ` +
+              `through, that group ${group} has the same secret there, that it ` +
+              `${
+                encrypt
+                  ? "takes encrypted requests (else: --encryption off)"
+                  : "takes plain requests"
+              }, ` +
               `and that this clock is right (${clock} UTC)`,
         ];
     }
@@ -352,10 +390,4 @@ class Asker {
 function ownEndpoint(exchange: Exchange, unix: number): HostPort | undefined {
   const own = exchange.peers(unix).find(({ publicKey }) => publicKey === exchange.publicKey);
   return own === undefined ? undefined : { host: own.address, port: own.port };
-}
-
-/** Whether a datagram can be meant for this endpoint: no port 0, no group of hosts. */
-function isReachable({ address, port }: SeenPeer): boolean {
-  const first = parseIpv4(address) >>> 24;
-  return port > 0 && first > 0 && first < 224;
 }

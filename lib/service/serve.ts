@@ -72,6 +72,7 @@ class Service {
   #now: Now = { unix: 0, mono: 0 };
   readonly #tunnels: TunnelFeed;
   #ended = false;
+  #unsaved = false;
   #expiredAt = 0;
   #cancelSave: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -101,7 +102,9 @@ class Service {
         : new KeySet(await readAllowList(this.#host, allowFile), this.#seed());
       groups.push({ id, secret, allowed, maxAge: config.maxAge, window: config.window });
     }
-    this.#config = config;
+    // What is bound or in use stays until a restart.
+    const { listen, maxPeers, maxAnswer, state } = this.#config;
+    this.#config = { ...config, listen, maxPeers, maxAnswer, state };
     this.#log.configure(config.log);
     this.#registry.configure(config);
     for (const id of [...this.#registry.groups.keys()]) {
@@ -127,11 +130,12 @@ class Service {
     const { state } = this.#config;
     if (state === undefined) return;
     try {
-      const { bytes } = await this.#host.readFile(state, MAX_STATE_SIZE);
+      const { bytes } = await this.#host.readFile(state, MAX_STATE_SIZE, { regular: true });
       const peers = restoreState(bytes, this.#registry, this.#tick());
       this.#log.write("info", "state-restored", { file: state, peers });
     } catch (error) {
       if (error instanceof SyntaxError) {
+        this.#checkIsNoOtherFile(state);
         const aside = `${state}.damaged`;
         await this.#host.renameFile(state, aside);
         this.#log.write("warn", "state-damaged", { file: state, why: error.message, kept: aside });
@@ -143,6 +147,14 @@ class Service {
       await this.#write(state);
     } catch (error) {
       throw new UserError(`cannot write state file ${state}: ${explain(error)}`, EXIT.failed);
+    }
+  }
+
+  /** A secret that was named as the state file by mistake must stay where it is. */
+  #checkIsNoOtherFile(state: string): void {
+    for (const { secretFile, allowFile } of this.#config.groups) {
+      if (state !== secretFile && state !== allowFile) continue;
+      throw new UserError(`${state} is another file of a group; choose another one with --state`);
     }
   }
 
@@ -241,13 +253,18 @@ class Service {
     this.#scheduleSave();
   }
 
-  /** Saves the state. The service goes on without it when that fails, and says so. */
+  /** Saves the state. The service goes on without it when that fails, says so, and tries again. */
   async #save(): Promise<void> {
     const { state } = this.#config;
     if (state === undefined) return;
     try {
       await this.#write(state);
+      if (this.#unsaved) this.#log.write("info", "state-saved-again", { file: state });
+      this.#unsaved = false;
     } catch (error) {
+      for (const group of this.#registry.groups.values()) group.changed = true;
+      if (this.#unsaved) return;
+      this.#unsaved = true;
       this.#log.write("error", "state-not-saved", { file: state, why: explain(error) });
     }
   }
@@ -265,11 +282,11 @@ class Service {
 
   async #reloadNow(load: () => Promise<ServeConfig>): Promise<void> {
     try {
-      const before = this.#config;
-      await this.configure(await load());
+      const config = await load();
+      await this.configure(config);
       this.#log.write("info", "reloaded", { groups: [...this.#registry.groups.keys()].join(",") });
-      const kept = (["listen", "maxPeers", "maxAnswer"] as const)
-        .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(this.#config[key]));
+      const kept = (["listen", "maxPeers", "maxAnswer", "state"] as const)
+        .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
       if (kept.length > 0) {
         this.#log.write("warn", "restart-needed", { changed: kept.join(",") });
       }

@@ -413,11 +413,9 @@ function candidatesOf({ sightings, publicKey }: QueryResult): Map<string, Candid
   const candidates = new Map<string, Candidate[]>();
   for (const [key, seen] of sightings) {
     if (key === publicKey) continue;
-    const usable = seen.filter(({ address, port }) => port > 0 && !address.startsWith("0."));
-    if (usable.length === 0) continue;
     candidates.set(
       key,
-      usable.map(({ address, port, seconds }) => ({
+      seen.map(({ address, port, seconds }) => ({
         endpoint: { host: address, port },
         seenAt: seconds,
       })),

@@ -20,6 +20,7 @@ const FAULTS = {
   "twice": "a peer that an answer names twice is printed twice",
   "no label": "a label without bit 62, or with bit 63, is printed as seen 0 s ago",
   "SGROUP": "SGROUP is not looked at",
+  "endpoint": "an endpoint that can be nobody's (port 0, a broadcast address) is printed",
   "talk": "what went wrong is printed on standard output, into the configuration",
 } as const;
 
@@ -46,6 +47,11 @@ const DIFFERENCES: ReadonlyMap<string, Difference> = new Map<string, Difference>
   ["own id twice", { fault: "twice", receipts: ["accepted"], output: OWN_AND_ONE }],
   ["time field without bit 62", { fault: "no label", receipts: ["accepted"], output: "" }],
   ["time field with bit 63", { fault: "no label", receipts: ["accepted"], output: "" }],
+  ["port 0 and broadcast address records", {
+    fault: "endpoint",
+    receipts: ["accepted"],
+    output: "[Interface]\nListenPort = 10000\n",
+  }],
   ["sgroup mismatch", { fault: "SGROUP", receipts: ["drop-group-mismatch"], output: "" }],
   ["wrong hmac only", { fault: "talk", receipts: ["drop-bad-mac"], output: "" }],
   ["hmac of other secret", { fault: "talk", receipts: ["drop-bad-mac"], output: "" }],

@@ -195,13 +195,25 @@ Deno.test("a state file of others' making is not written through", async () => {
   await using scene = await Scene.open();
   const victim = await scene.file("victim", "precious");
   await Deno.symlink(victim, `${scene.folder}/state.new`);
-  const { code, err } = await wgsig(
-    ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state"].concat(
-      `${scene.folder}/state`,
-    ),
-  );
+  const server = await scene.serve(["--state", `${scene.folder}/state`]);
+  assertEquals(await server.running.stop(), 0);
   assertEquals(await Deno.readTextFile(victim), "precious");
-  assertEquals(code, 1, err);
+  assertEquals((await Deno.lstat(`${scene.folder}/state`)).isFile, true);
+});
+
+Deno.test("a state file that is a device, a pipe, or the secret is refused and stays", async () => {
+  await using scene = await Scene.open();
+  const pipe = `${scene.folder}/pipe`;
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  const before = await Deno.readTextFile(scene.secretFile);
+  for (const state of ["/dev/null", pipe, scene.secretFile]) {
+    const { code, err } = await wgsig(
+      ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state", state],
+    );
+    assertEquals([code === 0, err.split("\n").length], [false, 2], err);
+  }
+  assertEquals(await Deno.readTextFile(scene.secretFile), before);
+  assertEquals((await Deno.stat("/dev/null")).isCharDevice, true);
 });
 
 Deno.test("the state is kept over SIGHUP and saved for the groups that came with it", async () => {

@@ -121,6 +121,14 @@ testIn("a program that hangs is ended even if others hold its pipes", async (fol
   await host.run(["kill", (await textOf(`${folder}/pid`)).trim()]);
 });
 
+testIn("what a program leaves in the background is waited for no longer", async (folder) => {
+  const start = performance.now();
+  const script = `sleep 60 & echo $! > ${folder}/pid; echo done; exit 3`;
+  assertEquals(await shell(script, { timeout: 300 }), { code: 3, out: "done\n", err: "" });
+  assert(performance.now() - start < 10_000);
+  await host.run(["kill", (await textOf(`${folder}/pid`)).trim()]);
+});
+
 test("a program that ends in time is not ended", async () => {
   assertEquals(await shell("echo out; exit 3", { timeout: 30_000 }), {
     code: 3,

@@ -12,8 +12,8 @@
  *                    wg0 10.9.0.1       wg0 10.9.0.2
  * ```
  *
- * Everything is removed with the lab: `await using lab = await Lab.open("preserve", "eim");`. What a
- * killed process has left is removed by the next one.
+ * Everything is removed with the lab: `await using lab = await Lab.open("preserve", "eim");`. The
+ * namespaces that a killed process has left are removed by the next one.
  *
  * @module
  */
@@ -27,6 +27,7 @@ import { INTERFACE, WireGuardHost } from "./wireguard_host.ts";
 /** What the lab needs of the machine. */
 export const LAB_NEEDS: readonly string[] = [
   "root",
+  "network namespaces",
   "ip",
   "nft",
   "conntrack",
@@ -46,6 +47,7 @@ const PREFIX = "wgsig";
 const ENV = { WGSIG_CONFIG: "/dev/null" };
 
 let labs = 0;
+let cleaned: Promise<void> | undefined;
 
 /** A router, with its kind and its public address. */
 export class Router {
@@ -59,6 +61,10 @@ export class Router {
     this.#inside = inside;
     this.#kind = kind;
     this.#address = address;
+  }
+
+  get kind(): NatKind {
+    return this.#kind;
   }
 
   get address(): string {
@@ -119,7 +125,7 @@ export class Lab {
 
   /** Builds the network; nothing runs in it yet. */
   static async open(a: NatKind = "preserve", b: NatKind = "preserve"): Promise<Lab> {
-    await removeLeftovers();
+    await (cleaned ??= removeLeftovers());
     const folder = await Deno.makeTempDir({ prefix: "wgsig-lab-" });
     const lab = new Lab(folder, `${PREFIX}-${Deno.pid}-${++labs}`, a, b);
     try {
@@ -171,8 +177,11 @@ export class Lab {
       "link set eth0 up",
       `route add default via ${BACKBONE}`,
     );
-    const sides = [[routerA, alice.namespace, "192.168.1"], [routerB, bob.namespace, "192.168.2"]];
-    for (const [router, host, net] of sides as [Router, Namespace, string][]) {
+    const sides = [
+      { router: routerA, host: alice.namespace, net: "192.168.1" },
+      { router: routerB, host: bob.namespace, net: "192.168.2" },
+    ];
+    for (const { router, host, net } of sides) {
       await router.namespace.ip(
         `link add lan type veth peer name eth0 netns ${host.name}`,
         `addr add ${router.address}/24 dev wan`,
@@ -250,8 +259,10 @@ export class Lab {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const namespace of this.#namespaces) await namespace.remove();
+    const removals = this.#namespaces.map((namespace) => namespace.remove());
+    const failed = (await Promise.allSettled(removals)).find(({ status }) => status === "rejected");
     await Deno.remove(this.folder, { recursive: true });
+    if (failed?.status === "rejected") throw failed.reason;
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { BINARY, testWith } from "../support/program.ts";
-import { figure, Lab, LAB_NEEDS } from "./lab.ts";
+import { figure, Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { Ping } from "./ping.ts";
-import { INTERFACE, WIREGUARD_PORT } from "./wireguard_host.ts";
+import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
 
 const LIMIT = 5;
 /** How often sync is killed with the port borrowed. */
@@ -35,6 +35,30 @@ for (const register of ["raw", "borrow"]) {
     },
   );
 }
+
+testWith(
+  LAB_NEEDS,
+  "lab: --register tunnel leaves it to the registry's own WireGuard",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    const { alice, bob } = lab;
+    const hub = new WireGuardHost(lab.registry, `${lab.folder}/registry`, "10.9.0.254");
+    await hub.makeKey();
+    await hub.startWireGuard();
+    for (const host of [alice, bob]) {
+      await hub.setPeer(host);
+      const endpoint = `${REGISTRY}:${WIREGUARD_PORT}`;
+      await host.setPeer(hub, "endpoint", endpoint, "persistent-keepalive", "25");
+    }
+    await lab.serve(REGISTRY, "--interface", INTERFACE);
+    lab.sync(alice, "--register", "tunnel");
+    const start = performance.now();
+    const sync = lab.sync(bob, "--register", "tunnel");
+    await new Ping(bob.namespace, alice.address).reply(LIMIT * 3);
+    figure(`--register tunnel: first ping after ${Math.round(performance.now() - start)} ms`);
+    assertMatch(sync.out, / endpoint-set key=\S+ endpoint=203\.0\.113\.21:51820 /);
+  },
+);
 
 testWith([...LAB_NEEDS, "setpriv"], "lab: without CAP_NET_RAW the port is borrowed", async () => {
   await using lab = await Lab.withWireGuard("preserve", "eim");
@@ -77,7 +101,7 @@ testWith(
     await sync.printed(/ interface-found .* register=raw why="raw sockets are permitted"\n/);
     await sync.printed(/ own-endpoint endpoint=203\.0\.113\.21:51820\n/);
     lab.sync(bob);
-    await new Ping(alice.namespace, bob.address).reply(LIMIT);
+    await new Ping(bob.namespace, alice.address).reply(LIMIT);
   },
 );
 

@@ -60,7 +60,7 @@ testWith(LAB_NEEDS, "lab: sync without wg, without rights, without a key is one 
   await using lab = await Lab.open();
   const { alice } = lab;
   const once = [BINARY, ...lab.syncArgs("--once")];
-  const noWg = await alice.namespace.run(once, { env: { PATH: "/nowhere" } });
+  const noWg = await alice.namespace.run(["env", "PATH=/nowhere", ...once]);
   assertEquals([noWg.code, noWg.err.split("\n").length], [1, 2], noWg.err);
   assertMatch(noWg.err, /^wgsig: cannot run wg: .*; install wireguard-tools\n$/);
   await alice.startKeyless();
@@ -172,7 +172,6 @@ testWith(LAB_NEEDS, "lab: hooks get each change, and do no harm", async () => {
   await lab.serve();
   const failing = lab.sync(alice, "--hook", `cat >> ${told}; echo no luck >&2; exit 3`);
   const hanging = lab.sync(bob, "--hook", "sleep 1000");
-  const start = performance.now();
   await new Ping(bob.namespace, alice.address).reply(LIMIT * 2);
   await failing.printed(/ warn hook-failed status=3 why="no luck"\n/);
   const lines = await linesOf(told, 3);
@@ -181,9 +180,9 @@ testWith(LAB_NEEDS, "lab: hooks get each change, and do no harm", async () => {
     [[1, "own-endpoint"], [1, "endpoint-set"], [1, "peer-alive"]],
   );
   assertEquals([lines[1]!.key, lines[1]!.endpoint], [bob.publicKey, BOB]);
-  await hanging.printed(/ warn hook-failed /, 15 - (performance.now() - start) / 1000);
-  await assertEndsSoon(failing, 2);
+  // It is given up after 10 s; those that wait for it are left out when sync ends.
   await assertEndsSoon(hanging, 15);
+  await assertEndsSoon(failing, 2);
 });
 
 /** Asserts that a signal ends it well, in so many seconds. */

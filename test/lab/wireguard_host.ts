@@ -73,9 +73,9 @@ export class WireGuardHost {
     await Deno.remove(`${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`);
   }
 
-  /** Adds a peer without an endpoint. */
-  async setPeer({ publicKey, address }: WireGuardHost): Promise<void> {
-    await this.set("peer", publicKey, "allowed-ips", `${address}/32`);
+  /** Adds a peer; without more settings it has no endpoint. */
+  async setPeer({ publicKey, address }: WireGuardHost, ...more: readonly string[]): Promise<void> {
+    await this.set("peer", publicKey, "allowed-ips", `${address}/32`, ...more);
   }
 
   /** Runs `wg set`. */

@@ -65,6 +65,15 @@ export class MemoryOutput implements TextOutput {
   writeBytes(bytes: Uint8Array): void {
     this.text += new TextDecoder().decode(bytes);
   }
+
+  post(text: string): boolean {
+    this.text += text;
+    return true;
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 const DEFAULT_MODE = 0o600;

@@ -190,16 +190,32 @@ export function isInstalled(program: string): boolean {
   });
 }
 
+/** Whether this process may make network namespaces, and interfaces in them. */
+function canMakeNetworks(): boolean {
+  try {
+    const unshare = new Deno.Command("unshare", { args: ["--net", "--mount", "true"] });
+    return unshare.outputSync().success && Deno.statSync("/dev/net/tun").isCharDevice === true;
+  } catch {
+    return false;
+  }
+}
+
+function has(need: string): boolean {
+  if (need === "root") return Deno.uid() === 0;
+  if (need === "network namespaces") return canMakeNetworks();
+  return isInstalled(need);
+}
+
 /**
- * Declares a test that needs programs, or root. Where they are missing it is left out and named at
- * the end of `deno task test`; in CI it fails.
+ * Declares a test that needs programs, `root`, or `network namespaces`. Where they are missing it is
+ * left out and named at the end of `deno task test`; in CI it fails.
  */
 export function testWith(
   needs: readonly string[],
   name: string,
   body: () => Promise<void>,
 ): void {
-  const missing = needs.filter((need) => need === "root" ? Deno.uid() !== 0 : !isInstalled(need));
+  const missing = needs.filter((need) => !has(need));
   if (missing.length === 0) return Deno.test(name, body);
   if (Deno.env.get("CI") === "true") {
     return Deno.test(name, () => {

@@ -80,6 +80,8 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
   const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + SLOT_SIZE);
+  // What came before the filter and the connection were in force may be from anybody.
+  while (libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT) >= 0);
   let closed = false;
   let timer = setTimeout(poll, POLL_MS);
 
@@ -103,6 +105,8 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
   return {
     port: options.port,
     send(bytes) {
+      // The number may be another file's by now.
+      if (closed) return;
       packet.view.setUint16(0, options.port);
       packet.view.setUint16(2, options.to.port);
       packet.view.setUint16(4, UDP_HEADER_SIZE + bytes.length);
@@ -113,6 +117,7 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
       if (sent < 0) options.onSendError(nameOf(libc.errno()));
     },
     close() {
+      if (closed) return;
       closed = true;
       clearTimeout(timer);
       libc.close(fd);

@@ -1,0 +1,168 @@
+/**
+ * Raw sockets beside ordinary ones, through what every host has: it runs on Deno and on Bun.
+ *
+ * @module
+ */
+
+import type { DatagramBatch } from "../../lib/core/datagram_batch.ts";
+import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import { formatAddress, isIpv4 } from "../../lib/core/ip_address.ts";
+import { errorCode, type Host, type UdpSocket } from "../../lib/host/host.ts";
+
+const DECODER = new TextDecoder();
+const ENCODER = new TextEncoder();
+/** Longer than a raw socket takes to look again. */
+const LOOK_MS = 60;
+const PATIENCE_MS = 5000;
+
+/** What a socket received, as `text from port`. */
+export class Inbox {
+  readonly texts: string[] = [];
+  readonly addresses = new Set<string>();
+  readonly errors: string[] = [];
+  #arrived: () => void = () => {};
+
+  readonly handlers = {
+    onBatch: (batch: DatagramBatch): void => {
+      for (let i = 0; i < batch.count; i++) {
+        const at = i * SLOT_SIZE;
+        const text = DECODER.decode(batch.payloads.bytes.slice(at, at + batch.lengths[i]!));
+        this.texts.push(`${text} from ${batch.sourcePort(i)}`);
+        this.addresses.add(addressText(batch, i));
+      }
+      this.#arrived();
+    },
+    onSendError: (code: string): void => void this.errors.push(code),
+  };
+
+  /** Waits for so many datagrams, and says which came. */
+  async first(count: number): Promise<string[]> {
+    const until = performance.now() + PATIENCE_MS;
+    while (this.texts.length < count) {
+      const left = until - performance.now();
+      if (left <= 0) throw new Error(`only came: ${this.texts.join(", ")}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#arrived = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.texts;
+  }
+}
+
+function addressText(batch: DatagramBatch, i: number): string {
+  const at = batch.sourceAt(i);
+  return isIpv4(batch.sources, at) ? formatAddress(batch.sources, at) : "IPv6";
+}
+
+/** A socket and what it received. */
+export interface Station extends Inbox {
+  readonly socket: UdpSocket;
+  say(text: string, port: number, to?: string): void;
+}
+
+/** Opens an ordinary socket. */
+export async function station(host: Host, address: string, port = 0): Promise<Station> {
+  const inbox = new Inbox();
+  const socket = await host.udp({ address, port, ...inbox.handlers });
+  return Object.assign(inbox, {
+    socket,
+    say: (text: string, port: number, to = address) =>
+      socket.send(ENCODER.encode(text), { host: to, port }),
+  });
+}
+
+/** Opens a raw socket that speaks from `port` to `server`. */
+export async function rawStation(
+  host: Host,
+  address: string,
+  port: number,
+  server: number,
+): Promise<Station> {
+  const inbox = new Inbox();
+  const to = { host: address, port: server };
+  const socket = await host.rawUdp({ port, to, mark: 0, ...inbox.handlers });
+  return Object.assign(inbox, {
+    socket,
+    say: (text: string) => socket.send(ENCODER.encode(text), to),
+  });
+}
+
+/** What an exchange came to. */
+export interface Exchanged {
+  readonly server: readonly string[];
+  readonly raw: readonly string[];
+  readonly owner: readonly string[];
+  readonly errors: readonly string[];
+  readonly closed: readonly string[];
+}
+
+/** Ports are written as names. */
+function named(texts: readonly string[], ports: Readonly<Record<string, UdpSocket>>): string[] {
+  const names = new Map(Object.entries(ports).map(([name, { port }]) => [`${port}`, name]));
+  return texts.map((text) => text.replace(/\d+$/, (port) => names.get(port) ?? "?"));
+}
+
+/**
+ * Speaks to a server from a port that another socket owns, while strangers speak to that port, and
+ * after the raw socket was closed.
+ *
+ * @param address The loopback address of everybody; strangers are at `elsewhere` as well.
+ */
+export async function exchange(
+  host: Host,
+  address: string,
+  elsewhere: string | undefined,
+): Promise<Exchanged> {
+  const owner = await station(host, address);
+  const server = await station(host, address);
+  const stranger = await station(host, address);
+  const far = elsewhere === undefined
+    ? undefined
+    : await station(host, elsewhere, server.socket.port);
+  const raw = await rawStation(host, address, owner.socket.port, server.socket.port);
+  const ports = { owner: owner.socket, server: server.socket, stranger: stranger.socket };
+  try {
+    raw.say("question", 0);
+    await server.first(1);
+    stranger.say("noise", owner.socket.port);
+    await owner.first(1);
+    far?.say("far noise", owner.socket.port, address);
+    server.say("to another", stranger.socket.port);
+    await owner.first(far === undefined ? 1 : 2);
+    await stranger.first(1);
+    server.say("answer", owner.socket.port);
+    await raw.first(1);
+    server.say("", owner.socket.port);
+    await raw.first(2);
+    await owner.first(far === undefined ? 3 : 4);
+    raw.socket.close();
+    server.say("too late", owner.socket.port);
+    await owner.first(far === undefined ? 4 : 5);
+    const before = [...raw.texts];
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    return {
+      server: named(server.texts, ports),
+      raw: named(before, ports),
+      owner: named(owner.texts, ports),
+      errors: raw.errors,
+      closed: named(raw.texts.slice(before.length), ports),
+    };
+  } finally {
+    for (const each of [owner, server, stranger, far]) each?.socket.close();
+  }
+}
+
+/** What opening a raw socket fails with. */
+export async function refusal(host: Host): Promise<string> {
+  try {
+    const raw = await rawStation(host, "127.0.0.1", 5, 9);
+    raw.socket.close();
+    return "none";
+  } catch (error) {
+    return errorCode(error);
+  }
+}
