@@ -429,7 +429,7 @@ testWith(
     assertMatch(busy.err, /^wgsig: cannot use UDP port \d+: .*is WireGuard using it\?.*\n$/);
     const absentDevice = await run([...query, "--interface", "wgt-none", "127.0.0.1:9"]);
     assertEquals(absentDevice.code, 1);
-    assertMatch(absentDevice.err, /^wgsig: cannot read WireGuard interface wgt-none: .*\n$/);
+    assertMatch(absentDevice.err, /^wgsig: there is no WireGuard interface wgt-none; .*\n$/);
   },
 );
 

@@ -63,7 +63,10 @@ mistakes("an unknown command is named with the nearest", [
     args: ["quer"],
     says: /^unknown command "quer" \(did you mean "query"\?\); see: wgsig --help$/,
   },
-  { args: ["frobnicate"], says: /^unknown command "frobnicate" \(known: serve, query, config, ke/ },
+  {
+    args: ["frobnicate"],
+    says: /^unknown command "frobnicate" \(known: serve, query, sync, config, ke/,
+  },
   { args: ["--jason"], says: /^unknown command "--jason"/ },
 ]);
 

@@ -35,7 +35,7 @@ async function answersBothFamilies(
         const { code, out, err } = await run([...client, "query", address, ...asking], {
           env: ENV,
         });
-        assertEquals([code, err], [0, ""]);
+        assertEquals([code, /IPv6, which registers no/.test(err)], [0, address.startsWith("[")]);
         assertMatch(out, /"endpoint": "127\.0\.0\.1:\d+"/);
       }
       serving.signal("SIGUSR2");
