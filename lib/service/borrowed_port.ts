@@ -8,7 +8,7 @@
  */
 
 import { errorCode, type Host } from "../host/host.ts";
-import { setListenPort } from "../wireguard/device.ts";
+import { isNoDevice, setListenPort } from "../wireguard/device.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
@@ -64,7 +64,7 @@ async function giveBack(host: Host, name: string, port: number): Promise<void> {
       await setListenPort(host, name, port);
       break;
     } catch (error) {
-      if (left === 1) throw error;
+      if (left === 1 || isNoDevice(error)) throw error;
       await new Promise<void>((done) => void host.timer(PAUSE_MS, done));
     }
   }

@@ -10,7 +10,7 @@ import type { Now } from "../core/registry.ts";
 import { type Candidate, type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 import { parseKey } from "../core/peer_key.ts";
-import type { Host } from "../host/host.ts";
+import { explain, type Host } from "../host/host.ts";
 import { readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
 import { findHostRoute, removeHostRoute } from "../wireguard/host_route.ts";
@@ -100,6 +100,7 @@ class Sync {
     const { once } = this.#config;
     const end = () => {
       this.#ending = true;
+      this.#report.abandon();
       this.#wake();
     };
     for (const signal of ["SIGTERM", "SIGINT"] as const) this.#host.onSignal(signal, end);
@@ -107,22 +108,34 @@ class Sync {
       this.#host.onSignal(signal, () => this.#wake());
     }
     this.#checkClock();
-    await this.#mend();
     let status: ExitStatus = EXIT.ok;
     while (!this.#ending) {
-      const device = await readDevice(this.#host, this.#config.interface);
-      if (device === undefined) {
-        if (once) this.#failNoDevice();
-        this.#deviceGone();
-        await this.#sleep(FAST_INTERVAL);
-        continue;
+      try {
+        const device = await this.#readDevice();
+        if (device === undefined && once) this.#failNoDevice();
+        status = device === undefined ? EXIT.failed : await this.#look(device);
+        if (device !== undefined) this.#report.forget("not-done");
+      } catch (error) {
+        // What fails now may work at the next look: the interface may just be going, say.
+        if (once) throw error;
+        this.#failures++;
+        const why = error instanceof UserError ? error.message : explain(error);
+        this.#report.once("warn", "not-done", { why });
       }
-      status = await this.#look(device);
       if (once) break;
-      await this.#sleep(this.#pause());
+      await this.#sleep(this.#device === undefined ? FAST_INTERVAL : this.#pause());
     }
     await this.#report.finish();
     return once ? status : EXIT.ok;
+  }
+
+  async #readDevice(): Promise<Device | undefined> {
+    const device = await readDevice(this.#host, this.#config.interface);
+    if (device === undefined) {
+      this.#deviceGone();
+      return undefined;
+    }
+    return await this.#mend(device);
   }
 
   /** One round: ask, plan, apply. */
@@ -224,12 +237,16 @@ class Sync {
     );
   }
 
-  #noteOwnEndpoint({ peers, publicKey }: QueryResult): void {
+  #noteOwnEndpoint(result: QueryResult): void {
+    const { peers, publicKey } = result;
     const own = peers.find((peer) => peer.publicKey === publicKey);
     if (own === undefined) return;
     const endpoint = `${own.address}:${own.port}`;
     const before = this.#ownEndpoint;
     if (endpoint === before) return;
+    // Behind a symmetric NAT, each registry sees another one: that is no move.
+    const seen = result.servers.flatMap(({ ownEndpoint }) => ownEndpoint ?? []);
+    if (before !== undefined && seen.some((each) => formatHostPort(each) === before)) return;
     this.#ownEndpoint = endpoint;
     this.#report.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
     if (before === undefined) return;
@@ -270,6 +287,8 @@ class Sync {
       const { endpoint } = newest;
       const fields = { ...this.#named(publicKey), endpoint: formatHostPort(endpoint) };
       if (this.#config.addPeers && allowedIps !== undefined) {
+        if (this.#config.dryRun && this.#unknown.has(publicKey)) continue;
+        this.#unknown.add(publicKey);
         await this.#add(publicKey, endpoint, allowedIps);
         this.#report.change("peer-added", { ...fields, allowedIps: allowedIps.join(",") });
       } else if (!this.#unknown.has(publicKey)) {
@@ -345,11 +364,13 @@ class Sync {
     return fast ? Math.min(FAST_INTERVAL, interval) : interval * jitter;
   }
 
-  async #mend(): Promise<void> {
-    if (this.#config.dryRun) return;
+  /** An interface that is met may lack the port that a killed run has borrowed. */
+  async #mend(device: Device): Promise<Device | undefined> {
+    if (this.#device !== undefined || this.#config.dryRun) return device;
     const port = await mendBorrowedPort(this.#host, this.#config.interface);
-    if (port === undefined) return;
+    if (port === undefined) return device;
     this.#report.event("warn", "port-mended", { interface: this.#config.interface, port });
+    return await readDevice(this.#host, this.#config.interface);
   }
 
   #checkClock(): void {

@@ -26,6 +26,7 @@ export class SyncReport {
   readonly #said = new Map<string, string>();
   #hooks: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #abandoned = false;
 
   constructor(host: Host, { log, hook }: SyncReportOptions) {
     this.#host = host;
@@ -76,6 +77,11 @@ export class SyncReport {
     this.#hooks = this.#hooks.then(() => this.#runHook(hook, input));
   }
 
+  /** Leaves out the changes that wait behind a hook: the program is to end. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
   /** Waits for the hooks that still run. */
   async finish(): Promise<void> {
     await this.#hooks;
@@ -83,6 +89,7 @@ export class SyncReport {
 
   async #runHook(hook: string, input: string): Promise<void> {
     try {
+      if (this.#abandoned) return;
       const options = { input, timeout: HOOK_TIMEOUT_MS };
       const { code, err } = await this.#host.run(["sh", "-c", hook], options);
       if (code === 0) return;
@@ -92,6 +99,7 @@ export class SyncReport {
       this.#log.write("warn", "hook-failed", { why: explain(error) });
     } finally {
       this.#waiting--;
+      if (this.#waiting === 0) this.forget("hook-too-slow");
     }
   }
 }

@@ -52,6 +52,11 @@ export async function interfaceKey(host: Host, name: string): Promise<Uint8Array
   return key;
 }
 
+/** Whether a change failed because the interface is gone. */
+export function isNoDevice(error: unknown): boolean {
+  return error instanceof UserError && NO_DEVICE.test(error.message);
+}
+
 /** Changes a peer, or adds it. */
 export async function setPeer(
   host: Host,
@@ -82,7 +87,8 @@ async function change(host: Host, name: string, settings: readonly string[]): Pr
 }
 
 function checkName(name: string): void {
-  if (INTERFACE_NAME.test(name)) return;
+  // wg takes "all" and "interfaces" for words of its own.
+  if (INTERFACE_NAME.test(name) && name !== "all" && name !== "interfaces") return;
   throw new UserError(`"${name}" is no name of a network interface; expected one such as wg0`);
 }
 
