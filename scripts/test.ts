@@ -11,7 +11,11 @@ import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from
 
 /** Debian's packages, and a program of each. */
 const PACKAGES: readonly (readonly [string, string])[] = [
+  ["conntrack", "conntrack"],
   ["iproute2", "ip"],
+  ["iputils-ping", "ping"],
+  ["nftables", "nft"],
+  ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],
   ["wireguard-tools", "wg"],
 ];

@@ -6,7 +6,9 @@
 
 /** A host (a name or an IP address, without brackets) and a UDP port. */
 export interface HostPort {
+  /** A name or an IP address, without brackets. */
   readonly host: string;
+  /** A UDP port. */
   readonly port: number;
 }
 

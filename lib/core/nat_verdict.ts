@@ -12,6 +12,7 @@ export type NatMapping = "none" | "endpoint-independent" | "endpoint-dependent";
 
 /** What was found out. */
 export interface NatVerdict {
+  /** How the NAT maps a socket. */
   readonly mapping: NatMapping;
   /** Whether the public port is the socket's own. */
   readonly portPreserved: boolean;

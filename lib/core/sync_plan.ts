@@ -24,15 +24,19 @@ import type { Now } from "./registry.ts";
 
 /** A peer of the interface, as far as it matters here. */
 export interface PlannedPeer {
+  /** The WireGuard public key in base64. */
   readonly publicKey: string;
+  /** An IP address and a port. */
   readonly endpoint: HostPort | undefined;
   /** Unix seconds; 0 where there was none. */
   readonly latestHandshake: number;
+  /** Seconds; 0 is off. */
   readonly persistentKeepalive: number;
 }
 
 /** Where a registry saw a peer. */
 export interface Candidate {
+  /** An IP address and a port. */
   readonly endpoint: HostPort;
   /** Unix seconds of the peer's last valid request. */
   readonly seenAt: number;
@@ -40,10 +44,13 @@ export interface Candidate {
 
 /** Something to set. */
 export interface PlannedChange {
+  /** The WireGuard public key in base64. */
   readonly publicKey: string;
+  /** An IP address and a port. */
   readonly endpoint: HostPort;
   /** Seconds to set, where none are set and a hole in a NAT needs them. */
   readonly persistentKeepalive: number | undefined;
+  /** The endpoint before. */
   readonly from: HostPort | undefined;
   /** Whether a candidate is tried, or the old endpoint comes back because none worked. */
   readonly why: "candidate" | "restore";

@@ -11,9 +11,11 @@ import type { SeenPeer } from "./exchange.ts";
 export interface KnownPeer {
   /** In base64. */
   readonly publicKey: string;
+  /** A name for people. */
   readonly name: string | undefined;
   /** What a registry said; undefined for a peer that is in the settings alone. */
   readonly seen: SeenPeer | undefined;
+  /** Addresses in the tunnel; undefined where they are not known. */
   readonly allowedIps: readonly string[] | undefined;
   /** Seconds; 0 is off. */
   readonly persistentKeepalive: number | undefined;
@@ -27,6 +29,7 @@ export interface OwnInterface {
   readonly publicKey: string;
   /** In base64; undefined prints what is known, defined makes a whole file for wg-quick. */
   readonly privateKey: string | undefined;
+  /** Own addresses in the tunnel, with prefix lengths. */
   readonly addresses: readonly string[];
   /** Undefined where the port that was asked from is not the one to listen on. */
   readonly listenPort: number | undefined;
