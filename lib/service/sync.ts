@@ -11,7 +11,7 @@ import { type Candidate, type PlannedChange, SyncPlan } from "../core/sync_plan.
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 import { parseKey } from "../core/peer_key.ts";
 import { explain, type Host } from "../host/host.ts";
-import { readDevice, setPeer } from "../wireguard/device.ts";
+import { nudgePeer, readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
 import { findHostRoute, removeHostRoute } from "../wireguard/host_route.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
@@ -84,6 +84,8 @@ class Sync {
   /** The hosts of the peers' endpoints at the last look. */
   #endpointHosts = new Set<string>();
   readonly #alive = new Set<string>();
+  /** Peers of which nothing came since the own endpoint moved, with the bytes received until then. */
+  readonly #doubted = new Map<string, number>();
   readonly #unknown = new Set<string>();
 
   constructor(host: Host, config: SyncConfig) {
@@ -151,12 +153,14 @@ class Sync {
       return EXIT.failed;
     }
     this.#tellAlive(device);
+    this.#lookAtDoubted(device);
     await this.#lookAtRoutes(device);
     const result = await this.#ask(device, id);
     if (result === undefined) return EXIT.failed;
     const candidates = candidatesOf(result);
     const now = this.#now();
     for (const change of this.#plan.step(device.peers, candidates, now)) await this.#apply(change);
+    await this.#nudgeDoubted(device);
     await this.#lookAtUnknown(device, candidates);
     if (result.status !== EXIT.ok) return result.status;
     const failed = device.peers.some((peer) =>
@@ -181,12 +185,12 @@ class Sync {
         if (peer === undefined) return false;
         const there = peer.endpoint !== undefined &&
           formatHostPort(peer.endpoint) === `${address}:${port}`;
-        return !there || !this.#plan.isAlive(peer, this.#now());
+        return !there || this.#doubted.has(publicKey) || !this.#plan.isAlive(peer, this.#now());
       },
     };
     const { mono } = this.#now();
     const quietly = this.#config.dryRun ||
-      (this.#registration.disturbs && mono - this.#registeredAt < interval);
+      (this.#registration.disturbs && mono - this.#registeredAt < interval * (1 - 2 * JITTER));
     try {
       const result = await this.#registration.ask(device, question, quietly);
       if (result.registered) this.#registeredAt = mono;
@@ -250,8 +254,33 @@ class Sync {
     this.#ownEndpoint = endpoint;
     this.#report.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
     if (before === undefined) return;
+    for (const { publicKey, received } of this.#device?.peers ?? []) {
+      this.#doubted.set(publicKey, received);
+    }
     this.#plan.ownEndpointMoved(this.#now());
     this.#changed();
+  }
+
+  /** What has been heard of a peer since says that it has found the new own endpoint. */
+  #lookAtDoubted(device: Device): void {
+    const received = new Map(device.peers.map((peer) => [peer.publicKey, peer.received]));
+    for (const [key, before] of this.#doubted) {
+      if (received.get(key) !== before) this.#doubted.delete(key);
+    }
+  }
+
+  /**
+   * Peers follow the own endpoint only when WireGuard sends something, and on its own it would do so
+   * when the next keepalive is due: switching keepalives off and on sends one at once.
+   */
+  async #nudgeDoubted(device: Device): Promise<void> {
+    const now = this.#now();
+    for (const peer of device.peers) {
+      const { publicKey, persistentKeepalive } = peer;
+      if (!this.#doubted.has(publicKey) || persistentKeepalive === 0) continue;
+      if (this.#config.dryRun || !this.#plan.isAlive(peer, now)) continue;
+      await nudgePeer(this.#host, this.#config.interface, publicKey, persistentKeepalive);
+    }
   }
 
   async #apply(change: PlannedChange): Promise<void> {
@@ -290,7 +319,11 @@ class Sync {
         if (this.#config.dryRun && this.#unknown.has(publicKey)) continue;
         this.#unknown.add(publicKey);
         await this.#add(publicKey, endpoint, allowedIps);
-        this.#report.change("peer-added", { ...fields, allowedIps: allowedIps.join(",") });
+        this.#report.change("peer-added", {
+          ...fields,
+          allowedIps: allowedIps.join(","),
+          ...(this.#config.dryRun ? { dryRun: true } : {}),
+        });
       } else if (!this.#unknown.has(publicKey)) {
         this.#unknown.add(publicKey);
         const hint = !this.#config.addPeers
@@ -358,7 +391,7 @@ class Sync {
       return Math.min(backoff, Math.max(interval, LONGEST_BACKOFF)) * jitter;
     }
     const now = this.#now();
-    const waiting = this.#plan.isSearching ||
+    const waiting = this.#plan.isSearching || this.#doubted.size > 0 ||
       (this.#device?.peers ?? []).some((peer) => !this.#plan.isAlive(peer, now));
     const fast = waiting && now.mono - this.#changedAt < FAST_FOR;
     return fast ? Math.min(FAST_INTERVAL, interval) : interval * jitter;

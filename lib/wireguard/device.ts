@@ -75,6 +75,26 @@ export async function setPeer(
   ]);
 }
 
+/**
+ * Makes WireGuard send a peer something at once, by switching its keepalives off and on.
+ *
+ * @param persistentKeepalive What is set, in seconds; not 0.
+ */
+export async function nudgePeer(
+  host: Host,
+  name: string,
+  publicKey: string,
+  persistentKeepalive: number,
+): Promise<void> {
+  const settings = [0, persistentKeepalive].flatMap((seconds) => [
+    "peer",
+    publicKey,
+    "persistent-keepalive",
+    `${seconds}`,
+  ]);
+  await change(host, name, settings);
+}
+
 /** Gives the interface another UDP port; 0 lets the system choose one. */
 export async function setListenPort(host: Host, name: string, port: number): Promise<void> {
   await change(host, name, ["listen-port", `${port}`]);
