@@ -133,11 +133,9 @@ class Sync {
 
   async #readDevice(): Promise<Device | undefined> {
     const device = await readDevice(this.#host, this.#config.interface);
-    if (device === undefined) {
-      this.#deviceGone();
-      return undefined;
-    }
-    return await this.#mend(device);
+    if (device !== undefined) return await this.#mend(device);
+    if (!this.#config.once) this.#deviceGone();
+    return undefined;
   }
 
   /** One round: ask, plan, apply. */
