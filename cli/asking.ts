@@ -54,6 +54,20 @@ export async function ownPrivateKey(
   return path === undefined ? undefined : await readPrivateKey(host, path);
 }
 
+/** The own public key for `query`: a private key in the settings stands in where nothing is named. */
+export async function askersKey(
+  host: Host,
+  args: Arguments,
+  settings: SyncSettings,
+  loaded: LoadedSettings,
+  device: string | undefined,
+): Promise<Uint8Array> {
+  const privateKey = device === undefined && !args.has("key")
+    ? await ownPrivateKey(host, args, settings, loaded)
+    : undefined;
+  return await ownPublicKey(host, args, settings, loaded, privateKey, device);
+}
+
 /**
  * The own public key: of `--key`, of the private key, of the settings, of the interface.
  */

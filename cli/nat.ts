@@ -11,7 +11,7 @@ import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryConfig } from "../lib/service/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
-import { interfaceSettings, ownPrivateKey, ownPublicKey, queryConfig } from "./asking.ts";
+import { askersKey, interfaceSettings, queryConfig } from "./asking.ts";
 import type { Arguments } from "./options.ts";
 
 /** Runs `wgsig query --nat`. */
@@ -22,10 +22,7 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
   const loaded = await loadSettings(host, args.text("config"));
   const name = args.text("interface");
   const settings = interfaceSettings(loaded, name);
-  const privateKey = name === undefined && !args.has("key")
-    ? await ownPrivateKey(host, args, settings, loaded)
-    : undefined;
-  const id = await ownPublicKey(host, args, settings, loaded, privateKey, name);
+  const id = await askersKey(host, args, settings, loaded, name);
   const config = await queryConfig(host, args, loaded, settings, args.operands, id);
   const asked = new Set(config.servers.map(formatHostPort));
   if (asked.size < 2) {

@@ -12,13 +12,7 @@ import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
 import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
-import {
-  interfaceSettings,
-  ownPrivateKey,
-  ownPublicKey,
-  peersByKey,
-  queryConfig,
-} from "./asking.ts";
+import { askersKey, interfaceSettings, peersByKey, queryConfig } from "./asking.ts";
 import { runNat } from "./nat.ts";
 import type { Arguments } from "./options.ts";
 
@@ -35,10 +29,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const named = peersByKey(loaded);
   const device = args.text("interface");
   const settings = interfaceSettings(loaded, device);
-  const privateKey = device === undefined && !args.has("key")
-    ? await ownPrivateKey(host, args, settings, loaded)
-    : undefined;
-  const id = await ownPublicKey(host, args, settings, loaded, privateKey, device);
+  const id = await askersKey(host, args, settings, loaded, device);
   const config = await queryConfig(host, args, loaded, settings, args.operands, id);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = device !== undefined && !args.has("port");
