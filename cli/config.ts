@@ -65,8 +65,8 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
     addresses,
     listenPort: result.registered
       ? result.port
-      : whole && config.port > 0
-      ? config.port
+      : whole
+      ? running?.listenPort || asked.port || undefined
       : undefined,
   };
   const peers = knownPeers(result, configured, settings, whole);
