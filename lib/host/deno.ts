@@ -7,7 +7,7 @@
 import { createSocket } from "node:dgram";
 import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
 import { parseAddress } from "../core/ip_address.ts";
-import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
+import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
 import { denoLibc } from "./linux/libc_deno.ts";
 import { openRawSocket } from "./linux/raw_socket.ts";
 import { nodeHost } from "./node.ts";
@@ -89,7 +89,7 @@ function listen(hostname: string, port: number): Deno.DatagramConn {
   try {
     return Deno.listenDatagram({ transport: "udp", hostname, port });
   } catch (error) {
-    throw Object.assign(new Error(String(error)), { code: denoCode(error) });
+    throw codedError(denoCode(error), String(error));
   }
 }
 

@@ -156,6 +156,11 @@ export interface Host {
   rawUdp(options: RawUdpOptions): Promise<UdpSocket>;
 }
 
+/** An error with a POSIX name. */
+export function codedError(code: string, message: string = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
 /** The POSIX name of what went wrong, or the error's text where it has none. */
 export function errorCode(error: unknown): string {
   if (typeof error === "object" && error !== null && "code" in error) {

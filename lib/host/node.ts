@@ -14,6 +14,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
 import {
+  codedError,
   errorCode,
   type FileContent,
   type Host,
@@ -71,15 +72,10 @@ export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp" |
         );
       } catch (error) {
         const code = errorCode(error);
-        throw withCode(NOT_FOUND.has(code) ? "ENOTFOUND" : code);
+        throw codedError(NOT_FOUND.has(code) ? "ENOTFOUND" : code);
       }
     },
   };
-}
-
-/** An error with a POSIX name. */
-function withCode(code: string): Error {
-  return Object.assign(new Error(code), { code });
 }
 
 /**
@@ -156,7 +152,7 @@ async function readInput(limit: number): Promise<Uint8Array> {
   let size = 0;
   for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    if (size > limit) throw withCode("EFBIG");
+    if (size > limit) throw codedError("EFBIG");
     chunks.push(chunk);
   }
   return joined(chunks, size);
@@ -170,7 +166,7 @@ async function readFile(
   // To open a pipe would wait for its writer.
   if (regular) {
     const stat = await lstat(path);
-    if (!stat.isFile()) throw withCode(stat.isDirectory() ? "EISDIR" : "EFTYPE");
+    if (!stat.isFile()) throw codedError(stat.isDirectory() ? "EISDIR" : "EFTYPE");
   }
   const file = await open(path, "r");
   try {
@@ -182,7 +178,7 @@ async function readFile(
       const { bytesRead } = await file.read(chunk, 0, CHUNK, null);
       if (bytesRead === 0) break;
       size += bytesRead;
-      if (size > limit) throw withCode("EFBIG");
+      if (size > limit) throw codedError("EFBIG");
       chunks.push(chunk.subarray(0, bytesRead));
     }
     const mode = stat.isFile() ? stat.mode & PERMISSION_BITS : undefined;

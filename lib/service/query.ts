@@ -15,7 +15,7 @@ import {
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
 import { NonceSource } from "../core/nonce_source.ts";
-import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
+import { codedError, errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { KEEP_ENDPOINT } from "../wire/request.ts";
 import { compareLabels } from "../wire/tai64n.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
@@ -152,7 +152,7 @@ class Asker {
     const timer = new Promise<never>((_, reject) => {
       late = this.#host.timer(
         this.#timeout,
-        () => reject(Object.assign(new Error("ETIMEDOUT"), { code: "ETIMEDOUT" })),
+        () => reject(codedError("ETIMEDOUT")),
       );
     });
     try {

@@ -71,6 +71,7 @@ class Service {
   #config: ServeConfig;
   #now: Now = { unix: 0, mono: 0 };
   readonly #tunnels: TunnelFeed;
+  #watching = false;
   #ended = false;
   #unsaved = false;
   #expiredAt = 0;
@@ -186,20 +187,32 @@ class Service {
     if (this.#sockets.length === 0) this.#fail(problem);
   }
 
-  /** Looks at the interfaces of the groups, again and again. */
+  /** Begins to look at the interfaces of the groups, if there are any. */
+  #watch(): void {
+    if (this.#watching || !this.#hasInterfaces) return;
+    this.#watching = true;
+    void this.#watchInterfaces();
+  }
+
+  get #hasInterfaces(): boolean {
+    return this.#config.groups.some((group) => group.interface !== undefined);
+  }
+
+  /** Looks at the interfaces, again and again. */
   async #watchInterfaces(): Promise<void> {
     for (const { id, interface: name } of this.#config.groups) {
       const group = this.#registry.groups.get(id);
       if (name !== undefined && group !== undefined) await this.#tunnels.look(name, group);
     }
+    this.#watching = !this.#ended && this.#hasInterfaces;
+    if (!this.#watching) return;
     if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
-    if (this.#ended) return;
     this.#host.timer(INTERFACE_INTERVAL_MS, () => void this.#watchInterfaces());
   }
 
   /** Answers until a signal ends it. */
   async run(load: () => Promise<ServeConfig>): Promise<ExitStatus> {
-    void this.#watchInterfaces();
+    this.#watch();
     const signal = await new Promise<string>((end) => {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
@@ -242,15 +255,11 @@ class Service {
     if (![...this.#registry.groups.values()].some(({ changed }) => changed)) return;
     this.#cancelSave = this.#host.timer(SAVE_DELAY_MS, () => {
       this.#saving = this.#save().then(() => {
+        this.#cancelSave = undefined;
         // While that was being written, more may have changed.
-        if (this.#cancelSave !== undefined) this.#scheduleNextSave();
+        if (!this.#ended) this.#scheduleSave();
       });
     });
-  }
-
-  #scheduleNextSave(): void {
-    this.#cancelSave = undefined;
-    this.#scheduleSave();
   }
 
   /** Saves the state. The service goes on without it when that fails, says so, and tries again. */
@@ -284,6 +293,7 @@ class Service {
     try {
       const config = await load();
       await this.configure(config);
+      this.#watch();
       this.#log.write("info", "reloaded", { groups: [...this.#registry.groups.keys()].join(",") });
       const kept = (["listen", "maxPeers", "maxAnswer", "state"] as const)
         .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { has } from "../../scripts/tools.ts";
+
 const DECODER = new TextDecoder();
 
 /** The binary under test: `$WGSIG_BINARY`, else what `deno task build` made. */
@@ -179,17 +181,6 @@ export async function withFolder(test: (folder: string) => Promise<void>): Promi
   }
 }
 
-/** Whether a program is on the path. */
-export function isInstalled(program: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
-    try {
-      return Deno.statSync(`${folder}/${program}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** Whether this process may make network namespaces, and interfaces in them. */
 function canMakeNetworks(): boolean {
   try {
@@ -200,10 +191,10 @@ function canMakeNetworks(): boolean {
   }
 }
 
-function has(need: string): boolean {
+function isMet(need: string): boolean {
   if (need === "root") return Deno.uid() === 0;
   if (need === "network namespaces") return canMakeNetworks();
-  return isInstalled(need);
+  return has(need);
 }
 
 /**
@@ -215,7 +206,7 @@ export function testWith(
   name: string,
   body: () => Promise<void>,
 ): void {
-  const missing = needs.filter((need) => !has(need));
+  const missing = needs.filter((need) => !isMet(need));
   if (missing.length === 0) return Deno.test(name, body);
   if (Deno.env.get("CI") === "true") {
     return Deno.test(name, () => {

@@ -18,7 +18,7 @@
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
 import { isIpv4, parseAddress, readIpv4 } from "../../core/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
-import type { RawUdpOptions, UdpSocket } from "../host.ts";
+import { codedError, type RawUdpOptions, type UdpSocket } from "../host.ts";
 import type { Libc } from "./libc.ts";
 
 const AF_INET = 2;
@@ -54,7 +54,7 @@ const ERRORS: Readonly<Record<number, string>> = {
 export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
   const batch = new DatagramBatch();
   const replies = new ReplyBatch();
-  if (!parseAddress(options.to.host, batch.sources, 0)) throw failure("EINVAL");
+  if (!parseAddress(options.to.host, batch.sources, 0)) throw codedError("EINVAL");
   const ipv4 = isIpv4(batch.sources, 0);
   for (let i = 0; i < BATCH_SIZE; i++) {
     if (i > 0) copyBytes(batch.sources, 0, batch.sources, batch.sourceAt(i), batch.sourceAt(1));
@@ -62,12 +62,12 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
   }
 
   const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
-  if (fd < 0) throw failure(nameOf(libc.errno()));
+  if (fd < 0) throw codedError(nameOf(libc.errno()));
   const check = (result: number) => {
     if (result >= 0) return;
     const code = nameOf(libc.errno());
     libc.close(fd);
-    throw failure(code);
+    throw codedError(code);
   };
   const filter = portFilter(ipv4, options.to.port, options.port);
   const program = filterProgram(libc, filter);
@@ -123,10 +123,6 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
       libc.close(fd);
     },
   };
-}
-
-function failure(code: string): Error {
-  return Object.assign(new Error(code), { code });
 }
 
 function nameOf(errno: number): string {
