@@ -75,5 +75,5 @@ async function throughWireGuard(
 ): Promise<QueryConfig> {
   const device = name === undefined ? undefined : await readDevice(host, name);
   if (device === undefined || device.listenPort === 0) return config;
-  return { ...config, port: device.listenPort, raw: { mark: device.mark } };
+  return { ...config, port: device.listenPort, through: { raw: true, mark: device.mark } };
 }

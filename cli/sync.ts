@@ -5,7 +5,7 @@
  */
 
 import { duration } from "../lib/core/settings_reader.ts";
-import { registerMode } from "../lib/core/settings.ts";
+import { lookInterval, registerMode } from "../lib/core/settings.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { sync } from "../lib/service/sync.ts";
@@ -39,7 +39,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
     interface: name,
     register: args.read("register", registerMode) ?? settings.register ?? "auto",
-    interval: Math.max(1, args.read("interval", duration) ?? settings.interval ?? DEFAULT_INTERVAL),
+    interval: args.read("interval", lookInterval) ?? settings.interval ?? DEFAULT_INTERVAL,
     once: args.has("once"),
     dryRun: args.has("dry-run"),
     addPeers: args.has("add-peers") || settings["add-peers"] === true,

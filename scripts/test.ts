@@ -12,6 +12,7 @@ import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from
 /** Debian's packages, and a program of each. */
 const PACKAGES: readonly (readonly [string, string])[] = [
   ["conntrack", "conntrack"],
+  ["faketime", "faketime"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
   ["nftables", "nft"],

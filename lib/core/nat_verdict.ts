@@ -54,3 +54,21 @@ export function judgeNat(
     : "endpoint-independent";
   return { mapping, portPreserved, meaning: MEANING[mapping] };
 }
+
+/**
+ * What a user can do when a peer that registries hear is reached at no endpoint.
+ *
+ * @param own What the own NAT was judged to be, if it was.
+ */
+export function explainUnreachable(own: NatVerdict | undefined): string {
+  switch (own?.mapping) {
+    case "endpoint-dependent":
+      return own.meaning;
+    case undefined:
+      return "a symmetric NAT on either side, or a firewall that drops UDP; name a second server " +
+        "to learn which, forward a port, or route through a hub";
+    default:
+      return "not for the NAT on this side: the peer's is symmetric, most likely, or a firewall " +
+        "drops UDP; forward a port on either side, or route through a hub";
+  }
+}

@@ -10,6 +10,7 @@ import {
   choice,
   cidr,
   duration,
+  durationFrom,
   hostPort,
   integer,
   label,
@@ -36,6 +37,8 @@ export const serveEncryption = choice("auto", "required", "off");
 /** Encryption at a client. */
 export const clientEncryption = choice("on", "off");
 
+/** The time between two looks at an interface. */
+export const lookInterval = durationFrom(0.1, "100ms");
 /** How an interface's endpoint is registered. */
 export const registerMode = choice("auto", "raw", "borrow", "tunnel", "none");
 
@@ -65,7 +68,7 @@ const sync = table({
   timeout: duration,
   "persistent-keepalive": integer(0, MAX_PORT),
   register: registerMode,
-  interval: duration,
+  interval: lookInterval,
   "add-peers": boolean,
   "mend-routes": boolean,
   hook: text,

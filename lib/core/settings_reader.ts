@@ -49,6 +49,14 @@ export const duration: Reader<number> = (value, path) => {
   return seconds ?? refuse(path, 'a duration such as "30s", "5m" or "2h"', value);
 };
 
+/** A duration of at least `min` seconds; `shown` says that in words. */
+export function durationFrom(min: number, shown: string): Reader<number> {
+  return (value, path) => {
+    const seconds = duration(value, path);
+    return seconds >= min ? seconds : refuse(path, `a duration of ${shown} or more`, value);
+  };
+}
+
 /** One of the given words. */
 export function choice<T extends string>(...words: readonly T[]): Reader<T> {
   return (value, path) =>

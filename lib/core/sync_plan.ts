@@ -81,6 +81,8 @@ interface Search {
   startedAt: number;
   /** Whether nothing is left to try. */
   exhausted: boolean;
+  /** When that was found, Unix seconds. */
+  exhaustedAt: number;
 }
 
 /** Keeps what was tried from one look at the interface to the next. */
@@ -110,6 +112,14 @@ export class SyncPlan {
   /** Whether something is being tried, so that the next look should be soon. */
   get isSearching(): boolean {
     return [...this.#searches.values()].some(({ exhausted }) => !exhausted);
+  }
+
+  /** The peers that a registry still heard after everything had been tried in vain. */
+  unreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): string[] {
+    return [...this.#searches].flatMap(([key, { exhausted, exhaustedAt }]) => {
+      const [newest] = candidates.get(key) ?? [];
+      return exhausted && newest !== undefined && newest.seenAt > exhaustedAt ? [key] : [];
+    });
   }
 
   /**
@@ -165,6 +175,7 @@ export class SyncPlan {
     }
     if (search.exhausted) return [];
     search.exhausted = true;
+    search.exhaustedAt = now.unix;
     search.until = now.mono + this.#options.pause;
     const { old } = search;
     if (old === undefined || endpoint === undefined || textOf(old) === textOf(endpoint)) return [];
@@ -209,6 +220,7 @@ function newSearch(old: HostPort | undefined, now: Now): Search {
     until: -Infinity,
     startedAt: now.unix,
     exhausted: false,
+    exhaustedAt: Infinity,
   };
 }
 

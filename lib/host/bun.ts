@@ -9,8 +9,9 @@ import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagr
 import { parseAddress } from "../core/ip_address.ts";
 import { errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
 import { bunLibc } from "./linux/libc_bun.ts";
-import { openRawSocket } from "./linux/raw_socket.ts";
+import { openConnectedSocket } from "./linux/connected_socket.ts";
 import { nodeHost } from "./node.ts";
+import { tcpHost } from "./tcp.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/udp). */
 interface BunApi {
@@ -47,6 +48,7 @@ const PACKET_FIELDS = 3;
 export function bunHost(): Host {
   return {
     ...nodeHost(),
+    ...tcpHost(),
     runtime: `bun ${Bun.version}`,
     args: Bun.argv.slice(2),
     onSignal(signal, run) {
@@ -55,7 +57,7 @@ export function bunHost(): Host {
     },
     udp: openSocket,
     // deno-lint-ignore require-await -- what throws becomes a rejection
-    rawUdp: async (options) => openRawSocket(bunLibc(), options),
+    connectedUdp: async (options) => openConnectedSocket(bunLibc(), options),
   };
 }
 

@@ -9,8 +9,10 @@ import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts"
 import { parseAddress } from "../core/ip_address.ts";
 import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
 import { denoLibc } from "./linux/libc_deno.ts";
-import { openRawSocket } from "./linux/raw_socket.ts";
+import { openConnectedSocket } from "./linux/connected_socket.ts";
+import { linuxSockets } from "./linux/tcp_deno.ts";
 import { nodeHost } from "./node.ts";
+import { tcpHost } from "./tcp.ts";
 
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
@@ -19,6 +21,7 @@ type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknow
 export function denoHost(): Host {
   return {
     ...nodeHost(),
+    ...tcpHost(Deno.build.os === "linux" ? linuxSockets : undefined),
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
     onSignal(signal, run) {
@@ -27,7 +30,7 @@ export function denoHost(): Host {
       return () => Deno.removeSignalListener(signal, run);
     },
     // deno-lint-ignore require-await -- what throws becomes a rejection
-    rawUdp: async (options) => openRawSocket(denoLibc(), options),
+    connectedUdp: async (options) => openConnectedSocket(denoLibc(), options),
     udp: (options) => options.address === "::" ? openIpv6Only(options) : open(options),
   };
 }

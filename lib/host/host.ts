@@ -80,13 +80,15 @@ export interface UdpOptions {
   onSendError(code: string): void;
 }
 
-/** A socket that speaks UDP from a port that another socket owns. */
-export interface RawUdpOptions extends Omit<UdpOptions, "address"> {
+/** A socket that speaks UDP with one other. */
+export interface ConnectedUdpOptions extends Omit<UdpOptions, "address"> {
   /** The port that is spoken from. */
   readonly port: number;
+  /** Whether it is a raw socket, because another socket owns the port. It needs CAP_NET_RAW. */
+  readonly raw: boolean;
   /** The one that is spoken to: an IP address and a port. */
   readonly to: HostPort;
-  /** The mark (SO_MARK) of the datagrams that are sent, or 0: for policy routing. */
+  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
   readonly mark: number;
 }
 
@@ -98,6 +100,91 @@ export interface UdpSocket {
   send(bytes: Uint8Array, to: HostPort): void;
   /** Closes it. Nothing is called any more. */
   close(): void;
+}
+
+/** What a TCP connection tells. */
+export interface TcpEvents {
+  /** Called with bytes that came in, at least one. They are the host's: copy what you keep. */
+  onData(bytes: Uint8Array): void;
+  /**
+   * Called once when the other side has sent all that it will. What this side writes still goes
+   * there, until it ends the connection as well.
+   */
+  onEnd(): void;
+  /**
+   * Called exactly once, when the connection is over both ways, and nothing else is called after it.
+   * Where this side aborts it, it is called before `abort` or the listener's `close` returns.
+   *
+   * @param code A POSIX name (`ECONNRESET`, `ETIMEDOUT`, `EPIPE`, …) where the system ended it, or
+   *   undefined where both sides had ended it, or this side aborted it.
+   */
+  onClose(code: string | undefined): void;
+  /** Called whenever all that was written has been taken by the system. */
+  onDrain?(): void;
+}
+
+/** A TCP connection. After it is over, no method does anything. */
+export interface TcpConnection {
+  /** This side: an IP address without its scope (IPv4-mapped as IPv4), and a port. */
+  readonly local: HostPort;
+  /** The other side, in the same form. */
+  readonly remote: HostPort;
+  /** Bytes that were written and that the system has not taken yet. The caller limits them. */
+  readonly waiting: number;
+  /** Sends bytes. They are the caller's again when it returns. After `end` it does nothing. */
+  write(bytes: Uint8Array): void;
+  /**
+   * Closes this side's way once what was written is sent. What the other side sends still comes in:
+   * the connection is over when that side has ended it, too. Abort it where that takes too long.
+   */
+  end(): void;
+  /** Ends both ways at once, with a reset where the runtime can. What waits is lost. */
+  abort(): void;
+  /**
+   * Takes nothing more from the system, so that the other side has to wait. Neither its end nor a
+   * failure may be noticed until `resume`.
+   */
+  pause(): void;
+  /** Undoes `pause`. */
+  resume(): void;
+}
+
+/** Where TCP connections are taken. */
+export interface TcpListenOptions {
+  /**
+   * An IP address of this host, with a scope where it needs one (`fe80::%wg0`); `0.0.0.0` for all of
+   * IPv4, `::` for all of IPv6 and no more.
+   */
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /**
+   * So many at once; one more is closed at once. It must stay well below the number of descriptors
+   * that the process may have (by 200): where none is left, Deno's listener takes no more, ever.
+   */
+  readonly maxConnections: number;
+  /** Called with each new connection; what it returns gets the connection's events. */
+  onConnection(connection: TcpConnection): TcpEvents;
+  /** Called when a connection was closed for `maxConnections`. */
+  onRefused?(): void;
+}
+
+/** A socket that takes TCP connections. */
+export interface TcpListener {
+  /** The port that it is bound to. */
+  readonly port: number;
+  /** Stops listening and aborts the connections. Nothing is called after it returns. */
+  close(): void;
+}
+
+/** Where a TCP connection goes. */
+export interface TcpConnectOptions {
+  /** An IP address, with a scope where it needs one, and a port. */
+  readonly to: HostPort;
+  /** What it comes from: an IP address of this host, perhaps with a scope; port 0 is any. */
+  readonly from?: HostPort;
+  /** Milliseconds until it must be connected (`ETIMEDOUT`). */
+  readonly timeout: number;
 }
 
 /** A runtime. */
@@ -152,8 +239,22 @@ export interface Host {
   localAddresses(): string[];
   /** Opens a UDP socket. */
   udp(options: UdpOptions): Promise<UdpSocket>;
-  /** Opens a raw socket (`EPERM` without CAP_NET_RAW, `ENOSYS` where there is none). */
-  rawUdp(options: RawUdpOptions): Promise<UdpSocket>;
+  /**
+   * Opens a socket that speaks with one other (`EPERM` where it is raw without CAP_NET_RAW, or has a
+   * mark without CAP_NET_ADMIN; `ENOSYS` where there is none).
+   */
+  connectedUdp(options: ConnectedUdpOptions): Promise<UdpSocket>;
+  /**
+   * Takes TCP connections: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, `ENODEV` where the scope is no
+   * interface. An address whose connections have just ended is free to be listened on.
+   */
+  tcpListen(options: TcpListenOptions): Promise<TcpListener>;
+  /**
+   * Makes a TCP connection: `ECONNREFUSED` (on Bun, also where there is no way there), `ETIMEDOUT`,
+   * `ENETUNREACH`, `EADDRNOTAVAIL`, `EADDRINUSE`, `ENODEV`, …; no event comes then, nor before the
+   * promise is fulfilled. A name instead of an address is `EINVAL`.
+   */
+  tcpConnect(options: TcpConnectOptions, events: TcpEvents): Promise<TcpConnection>;
 }
 
 /** An error with a POSIX name. */

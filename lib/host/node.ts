@@ -40,7 +40,10 @@ const TIMED_OUT = 124;
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 
 /** Everything of a host but its sockets and its name. */
-export function nodeHost(): Omit<Host, "runtime" | "args" | "onSignal" | "udp" | "rawUdp"> {
+export function nodeHost(): Omit<
+  Host,
+  "runtime" | "args" | "onSignal" | "udp" | "connectedUdp" | "tcpListen" | "tcpConnect"
+> {
   let input: Promise<Uint8Array> | undefined;
   return {
     target: `${platform()}-${arch()}`,

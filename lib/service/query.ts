@@ -29,8 +29,10 @@ export interface QueryConfig extends Omit<ExchangeOptions, "flags"> {
   readonly port: number;
   /** Whether another port will do, to ask without registering, when that one is in use. */
   readonly anyPort: boolean;
-  /** Speak from the port through raw sockets, because WireGuard owns it, with this mark. */
-  readonly raw?: { readonly mark: number };
+  /**
+   * Speak through a socket for each server, with this mark: raw ones where WireGuard owns the port.
+   */
+  readonly through?: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
   readonly opensTo?: (peer: SeenPeer) => boolean;
   /** Whether the servers are to take down the endpoint that they see. */
@@ -110,8 +112,8 @@ class Asker {
   readonly #notes: string[] = [];
   #ipv4: UdpSocket | undefined;
   #ipv6: UdpSocket | undefined;
-  /** Raw sockets, each connected to one address. */
-  readonly #raw = new Map<string, UdpSocket>();
+  /** Sockets that are connected to one address each. */
+  readonly #connected = new Map<string, UdpSocket>();
   #progress: () => void = () => {};
 
   constructor(host: Host, config: QueryConfig) {
@@ -165,8 +167,9 @@ class Asker {
   /** Opens the sockets that the servers' addresses need. */
   async open(): Promise<void> {
     const all = this.#servers.flatMap(({ addresses }) => addresses);
-    if (this.#config.raw !== undefined) {
-      for (const address of all) await this.#openRaw(address);
+    const { through } = this.#config;
+    if (through !== undefined) {
+      for (const address of all) await this.#connect(address, through);
       return;
     }
     const isIpv6 = ({ host }: HostPort) => host.includes(":");
@@ -180,20 +183,24 @@ class Asker {
     }
   }
 
-  async #openRaw(to: HostPort): Promise<UdpSocket> {
-    const socket = await this.#host.rawUdp({
+  async #connect(
+    to: HostPort,
+    through: NonNullable<QueryConfig["through"]>,
+  ): Promise<UdpSocket> {
+    const socket = await this.#host.connectedUdp({
       port: this.#config.port,
       to,
-      mark: this.#config.raw?.mark ?? 0,
+      ...through,
       onBatch: (batch) => this.#receive(batch),
       onSendError: () => {},
     });
-    this.#raw.set(formatHostPort(to), socket);
+    this.#connected.set(formatHostPort(to), socket);
     return socket;
   }
 
   #socketTo(to: HostPort): UdpSocket | undefined {
-    return this.#raw.get(formatHostPort(to)) ?? (to.host.includes(":") ? this.#ipv6 : this.#ipv4);
+    return this.#connected.get(formatHostPort(to)) ??
+      (to.host.includes(":") ? this.#ipv6 : this.#ipv4);
   }
 
   async #bind(address: string, port: number = this.#config.port): Promise<UdpSocket> {
@@ -317,8 +324,10 @@ class Asker {
       if (peer.publicKey === publicKey || sent === MAX_OPENERS) continue;
       if (this.#config.opensTo?.(peer) === false) continue;
       const to = { host: peer.address, port: peer.port };
-      const raw = this.#config.raw !== undefined && !this.#raw.has(formatHostPort(to));
-      (raw ? await this.#openRaw(to) : this.#socketTo(to))?.send(OPENER, to);
+      const { through } = this.#config;
+      const socket = this.#socketTo(to) ??
+        (through === undefined ? undefined : await this.#connect(to, through));
+      socket?.send(OPENER, to);
       sent++;
     }
     if (sent > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
@@ -381,7 +390,7 @@ class Asker {
   close(): void {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
-    for (const socket of this.#raw.values()) socket.close();
+    for (const socket of this.#connected.values()) socket.close();
     this.#ipv4?.close();
     this.#ipv6?.close();
   }

@@ -17,7 +17,7 @@ import { EXIT, UserError } from "../core/user_error.ts";
 export type RegisterMode = "auto" | "raw" | "borrow" | "tunnel" | "none";
 
 /** A question without what the interface says. */
-export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "raw">;
+export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "through">;
 
 /** Asks registries for an interface, and registers it. */
 export class Registration {
@@ -49,9 +49,10 @@ export class Registration {
       return { mode: this.#mode, why: "as the settings say" };
     }
     try {
-      const probe = await this.#host.rawUdp({
+      const probe = await this.#host.connectedUdp({
         port: device.listenPort,
         to: { host: "127.0.0.1", port: 9 },
+        raw: true,
         mark: device.mark,
         onBatch() {},
         onSendError() {},
@@ -68,17 +69,25 @@ export class Registration {
   /** Asks, and registers unless `quietly`. */
   async ask(device: Device, question: Question, quietly: boolean): Promise<QueryResult> {
     const mode = quietly ? "none" : this.#settled ?? "none";
-    const port = device.listenPort;
+    const { listenPort: port, mark } = device;
     const host = this.#host;
+    // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
+    const marked = mark === 0 ? {} : { through: { raw: false, mark } };
     if (mode === "none" || mode === "tunnel" || port === 0) {
-      return await query(host, { ...question, port: 0, anyPort: true, register: false });
+      const asking = { ...question, port: 0, anyPort: true, register: false };
+      return await query(host, { ...asking, ...marked });
     }
     const registering = { ...question, port, anyPort: false, register: true };
     if (mode === "borrow") {
-      return await withBorrowedPort(host, this.#name, port, () => query(host, registering));
+      return await withBorrowedPort(
+        host,
+        this.#name,
+        port,
+        () => query(host, { ...registering, ...marked }),
+      );
     }
     try {
-      return await query(host, { ...registering, raw: { mark: device.mark } });
+      return await query(host, { ...registering, through: { raw: true, mark } });
     } catch (error) {
       if (errorCode(error) !== "EPERM") throw error;
       throw new UserError(

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
+import { formatHostPort } from "../core/host_port.ts";
+import { explainUnreachable, judgeNat, type NatVerdict } from "../core/nat_verdict.ts";
 import type { Now } from "../core/registry.ts";
 import { type Candidate, type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
@@ -13,11 +14,13 @@ import { parseKey } from "../core/peer_key.ts";
 import { explain, type Host } from "../host/host.ts";
 import { nudgePeer, readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
-import { findHostRoute, removeHostRoute } from "../wireguard/host_route.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
+import { LeftRoutes } from "./left_routes.ts";
 import type { QueryConfig, QueryResult } from "./query.ts";
 import { type Question, type RegisterMode, Registration } from "./registration.ts";
+import { RememberedNames } from "./remembered_names.ts";
 import { SyncReport, type SyncReportOptions } from "./sync_report.ts";
+import { UnknownPeers } from "./unknown_peers.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
@@ -58,6 +61,8 @@ const FAST_INTERVAL = 1;
 /** For how long that goes on after something has changed. */
 const FAST_FOR = 600;
 const LONGEST_BACKOFF = 60;
+/** While the clock of this host is wrong: it may be set any moment. */
+const CLOCK_BACKOFF = 2;
 const JITTER = 0.1;
 /** Nobody's clock was right before this program was written. */
 const EARLIEST_TIME = Date.UTC(2026, 0, 1) / 1000;
@@ -72,7 +77,6 @@ class Sync {
   readonly #config: SyncConfig;
   readonly #report: SyncReport;
   readonly #registration: Registration;
-  readonly #addresses = new Map<string, string[]>();
   #plan: SyncPlan;
   #device: Device | undefined;
   #ownEndpoint: string | undefined;
@@ -81,19 +85,32 @@ class Sync {
   #changedAt: number;
   #registeredAt = -Infinity;
   #failures = 0;
-  /** The hosts of the peers' endpoints at the last look. */
-  #endpointHosts = new Set<string>();
+  #clockIsWrong = false;
   readonly #alive = new Set<string>();
   /** Peers of which nothing came since the own endpoint moved, with the bytes received until then. */
   readonly #doubted = new Map<string, number>();
-  readonly #unknown = new Set<string>();
+  readonly #routes: LeftRoutes;
+  readonly #unknown: UnknownPeers;
+  /** What the NAT makes of WireGuard's port, where two servers have seen it. */
+  #nat: NatVerdict | undefined;
+  /** Peers of which it was said that they can't be reached. */
+  readonly #unreachable = new Set<string>();
+  /** Where the interface's peers are, as the servers said last. */
+  #whereabouts = "";
+  /** Whether the servers alone are asked next, half an interval after the last look. */
+  #glancing = false;
 
   constructor(host: Host, config: SyncConfig) {
-    // Names are looked up anew for each question; if that fails, the last addresses still hold.
-    this.#host = { ...host, resolve: (name) => this.#resolve(host, name) };
+    const names = new RememberedNames((name) => host.resolve(name), (server, addresses) => {
+      this.#report.event("info", "server-moved", { server, address: addresses.join(",") });
+      this.#changed();
+    });
+    this.#host = { ...host, resolve: (name) => names.resolve(name) };
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
     this.#registration = new Registration(this.#host, config.interface, config.register);
+    this.#routes = new LeftRoutes(this.#host, this.#report, config.mendRoutes && !config.dryRun);
+    this.#unknown = new UnknownPeers(this.#host, this.#report, config);
     this.#plan = this.#newPlan();
     this.#changedAt = this.#now().mono;
   }
@@ -107,16 +124,17 @@ class Sync {
     };
     for (const signal of ["SIGTERM", "SIGINT"] as const) this.#host.onSignal(signal, end);
     for (const signal of ["SIGHUP", "SIGUSR1"] as const) {
-      this.#host.onSignal(signal, () => this.#wake());
+      this.#host.onSignal(signal, () => {
+        this.#glancing = false;
+        this.#wake();
+      });
     }
-    this.#checkClock();
     let status: ExitStatus = EXIT.ok;
     while (!this.#ending) {
+      this.#checkClock();
       try {
-        const device = await this.#readDevice();
-        if (device === undefined && once) this.#failNoDevice();
-        status = device === undefined ? EXIT.failed : await this.#look(device);
-        if (device !== undefined) this.#report.forget("not-done");
+        const news = this.#glancing ? await this.#glance() : undefined;
+        if (!this.#glancing || news !== undefined) status = await this.#readAndLook(news);
       } catch (error) {
         // What fails now may work at the next look: the interface may just be going, say.
         if (once) throw error;
@@ -138,9 +156,42 @@ class Sync {
     return undefined;
   }
 
-  /** One round: ask, plan, apply. */
-  async #look(device: Device): Promise<ExitStatus> {
-    await this.#meet(device);
+  async #readAndLook(news: QueryResult | undefined): Promise<ExitStatus> {
+    const device = await this.#readDevice();
+    if (device === undefined) {
+      if (this.#config.once) this.#failNoDevice();
+      return EXIT.failed;
+    }
+    const status = await this.#look(device, news);
+    this.#report.forget("not-done");
+    return status;
+  }
+
+  /**
+   * Asks the servers without a look at the interface: so a peer's move is known after half an
+   * interval, and costs no process while nothing moves.
+   *
+   * @returns What they said, if it is another thing than before.
+   */
+  async #glance(): Promise<QueryResult | undefined> {
+    const device = this.#device;
+    const id = device?.publicKey === undefined ? undefined : parseKey(device.publicKey);
+    if (device === undefined || id === undefined) return undefined;
+    const before = this.#ownEndpoint;
+    const result = await this.#ask(device, id);
+    if (result === undefined) return undefined;
+    const same = this.#ownEndpoint === before &&
+      whereaboutsOf(device, candidatesOf(result)) === this.#whereabouts;
+    return same ? undefined : result;
+  }
+
+  /**
+   * One round: ask, plan, apply.
+   *
+   * @param news What the servers have just said; they are asked where it is left out.
+   */
+  async #look(device: Device, news: QueryResult | undefined): Promise<ExitStatus> {
+    const isNew = await this.#meet(device);
     const id = device.publicKey === undefined ? undefined : parseKey(device.publicKey);
     if (id === undefined) {
       const name = this.#config.interface;
@@ -151,15 +202,17 @@ class Sync {
       return EXIT.failed;
     }
     this.#tellAlive(device);
-    this.#lookAtDoubted(device);
-    await this.#lookAtRoutes(device);
-    const result = await this.#ask(device, id);
+    this.#lookAtDoubted(device, news !== undefined);
+    await this.#routes.look(device);
+    const result = isNew || news === undefined ? await this.#ask(device, id) : news;
     if (result === undefined) return EXIT.failed;
     const candidates = candidatesOf(result);
+    this.#whereabouts = whereaboutsOf(device, candidates);
     const now = this.#now();
     for (const change of this.#plan.step(device.peers, candidates, now)) await this.#apply(change);
+    this.#tellUnreachable(candidates);
     await this.#nudgeDoubted(device);
-    await this.#lookAtUnknown(device, candidates);
+    if (await this.#unknown.look(device, candidates)) this.#changed();
     if (result.status !== EXIT.ok) return result.status;
     const failed = device.peers.some((peer) =>
       !this.#plan.isAlive(peer, now) && !candidates.has(peer.publicKey)
@@ -196,7 +249,10 @@ class Sync {
       for (const { server, status } of result.servers) this.#report.server(server, status);
       for (const warning of result.warnings) this.#report.once("warn", "server", { why: warning });
       if (result.status === EXIT.ok) this.#report.forget("server");
-      if (result.registered) this.#noteOwnEndpoint(result);
+      if (result.registered) {
+        this.#noteOwnEndpoint(result);
+        this.#noteNat(result);
+      }
       return result;
     } catch (error) {
       if (once || !(error instanceof UserError)) throw error;
@@ -206,15 +262,16 @@ class Sync {
     }
   }
 
-  /** An interface that is new, that came back, or that was made anew. */
-  async #meet(device: Device): Promise<void> {
+  /** Whether the interface is new, came back, or was made anew. */
+  async #meet(device: Device): Promise<boolean> {
     const before = this.#device;
     this.#device = device;
     const same = before !== undefined && before.publicKey === device.publicKey &&
       before.listenPort === device.listenPort;
-    if (same) return;
+    if (same) return false;
     this.#changed();
     this.#ownEndpoint = undefined;
+    this.#unreachable.clear();
     this.#plan = this.#newPlan();
     this.#registeredAt = -Infinity;
     const { mode, why } = await this.#registration.settle(device);
@@ -224,6 +281,7 @@ class Sync {
       register: mode,
       why,
     });
+    return true;
   }
 
   #deviceGone(): void {
@@ -259,11 +317,44 @@ class Sync {
     this.#changed();
   }
 
-  /** What has been heard of a peer since says that it has found the new own endpoint. */
-  #lookAtDoubted(device: Device): void {
+  /** What two servers see of one port tells what kind of NAT is in between. */
+  #noteNat({ port, servers }: QueryResult): void {
+    const seen = new Map(
+      servers.flatMap(({ server, ownEndpoint }) =>
+        ownEndpoint === undefined ? [] : [[server, ownEndpoint]]
+      ),
+    );
+    if (seen.size < 2) return;
+    this.#nat = judgeNat(port, this.#host.localAddresses(), [...seen.values()]);
+    this.#report.once("info", "nat", { ...this.#nat });
+  }
+
+  /** A peer that the servers hear, and that no endpoint reaches: says so once, and what helps. */
+  #tellUnreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): void {
+    for (const key of this.#plan.unreachable(candidates)) {
+      const [newest] = candidates.get(key) ?? [];
+      if (newest === undefined || this.#unreachable.has(key)) continue;
+      this.#unreachable.add(key);
+      this.#report.event("warn", "peer-unreachable", {
+        ...this.#named(key),
+        endpoint: formatHostPort(newest.endpoint),
+        ...(this.#nat === undefined ? {} : { nat: this.#nat.mapping }),
+        hint: explainUnreachable(this.#nat),
+      });
+    }
+  }
+
+  /**
+   * What has been heard of a peer since says that it has found the new own endpoint.
+   *
+   * @param fromNow What was heard until now says nothing: the move was seen without the interface.
+   */
+  #lookAtDoubted(device: Device, fromNow: boolean): void {
     const received = new Map(device.peers.map((peer) => [peer.publicKey, peer.received]));
     for (const [key, before] of this.#doubted) {
-      if (received.get(key) !== before) this.#doubted.delete(key);
+      const now = received.get(key);
+      if (fromNow && now !== undefined) this.#doubted.set(key, now);
+      else if (now !== before) this.#doubted.delete(key);
     }
   }
 
@@ -300,54 +391,12 @@ class Sync {
     });
   }
 
-  /** Peers that a registry knows and the interface doesn't. */
-  async #lookAtUnknown(
-    device: Device,
-    candidates: ReadonlyMap<string, readonly Candidate[]>,
-  ): Promise<void> {
-    const present = new Set(device.peers.map(({ publicKey }) => publicKey));
-    for (const [publicKey, [newest]] of candidates) {
-      if (newest === undefined || publicKey === device.publicKey || present.has(publicKey)) {
-        continue;
-      }
-      const allowedIps = this.#config.peers.get(publicKey)?.allowedIps;
-      const { endpoint } = newest;
-      const fields = { ...this.#named(publicKey), endpoint: formatHostPort(endpoint) };
-      if (this.#config.addPeers && allowedIps !== undefined) {
-        if (this.#config.dryRun && this.#unknown.has(publicKey)) continue;
-        this.#unknown.add(publicKey);
-        await this.#add(publicKey, endpoint, allowedIps);
-        this.#report.change("peer-added", {
-          ...fields,
-          allowedIps: allowedIps.join(","),
-          ...(this.#config.dryRun ? { dryRun: true } : {}),
-        });
-      } else if (!this.#unknown.has(publicKey)) {
-        this.#unknown.add(publicKey);
-        const hint = !this.#config.addPeers
-          ? "not on the interface; --add-peers adds those that the settings know"
-          : "not on the interface, and the settings name no allowed-ips for it";
-        this.#report.event("info", "peer-unknown", { ...fields, hint });
-      }
-    }
-  }
-
-  async #add(publicKey: string, endpoint: HostPort, allowedIps: readonly string[]): Promise<void> {
-    if (this.#config.dryRun) return;
-    const { persistentKeepalive } = this.#config;
-    await setPeer(this.#host, this.#config.interface, publicKey, {
-      endpoint,
-      allowedIps,
-      persistentKeepalive: persistentKeepalive > 0 ? persistentKeepalive : undefined,
-    });
-    this.#changed();
-  }
-
   #tellAlive(device: Device): void {
     const now = this.#now();
     for (const peer of device.peers) {
       const alive = this.#plan.isAlive(peer, now);
       if (alive === this.#alive.has(peer.publicKey)) continue;
+      this.#unreachable.delete(peer.publicKey);
       if (alive) this.#alive.add(peer.publicKey);
       else this.#alive.delete(peer.publicKey);
       if (!alive) this.#changed();
@@ -358,41 +407,28 @@ class Sync {
     }
   }
 
-  /** A host route to an endpoint that a peer has left sends its traffic astray when it comes back. */
-  async #lookAtRoutes(device: Device): Promise<void> {
-    const hosts = new Set(device.peers.flatMap(({ endpoint }) => endpoint?.host ?? []));
-    for (const left of this.#endpointHosts) {
-      if (hosts.has(left)) continue;
-      const route = await findHostRoute(this.#host, left);
-      if (route === undefined) continue;
-      const { mendRoutes, dryRun } = this.#config;
-      const removed = mendRoutes && !dryRun && await removeHostRoute(this.#host, route);
-      this.#report.event("warn", removed ? "route-removed" : "stale-route", {
-        route,
-        ...(removed ? {} : { hint: `no peer is there any more; remove it: ip route del ${route}` }),
-      });
-    }
-    this.#endpointHosts = hosts;
-  }
-
   #named(publicKey: string): { key: string; name?: string } {
     const name = this.#config.peers.get(publicKey)?.name;
     return { key: publicKey, ...(name === undefined ? {} : { name }) };
   }
 
-  /** How long until the next look, in seconds. */
+  /** How long until the servers are asked again, in seconds. */
   #pause(): number {
     const { interval } = this.#config;
-    const jitter = 1 + JITTER * (2 * this.#dice() - 1);
+    const glanced = this.#glancing;
+    this.#glancing = false;
     if (this.#failures > 0) {
       const backoff = FAST_INTERVAL * 2 ** Math.min(this.#failures - 1, 16);
-      return Math.min(backoff, Math.max(interval, LONGEST_BACKOFF)) * jitter;
+      const jitter = 1 + JITTER * (2 * this.#dice() - 1);
+      const longest = this.#clockIsWrong ? CLOCK_BACKOFF : Math.max(interval, LONGEST_BACKOFF);
+      return Math.min(backoff, longest) * jitter;
     }
     const now = this.#now();
     const waiting = this.#plan.isSearching || this.#doubted.size > 0 ||
       (this.#device?.peers ?? []).some((peer) => !this.#plan.isAlive(peer, now));
-    const fast = waiting && now.mono - this.#changedAt < FAST_FOR;
-    return fast ? Math.min(FAST_INTERVAL, interval) : interval * jitter;
+    if (waiting && now.mono - this.#changedAt < FAST_FOR) return Math.min(FAST_INTERVAL, interval);
+    this.#glancing = !glanced;
+    return interval / 2 * (1 - JITTER * this.#dice());
   }
 
   /** An interface that is met may lack the port that a killed run has borrowed. */
@@ -405,28 +441,15 @@ class Sync {
   }
 
   #checkClock(): void {
-    if (this.#now().unix >= EARLIEST_TIME) return;
+    const wrong = this.#now().unix < EARLIEST_TIME;
+    if (wrong === this.#clockIsWrong) return;
+    this.#clockIsWrong = wrong;
     const clock = new Date(this.#host.now()).toISOString();
-    this.#report.event("error", "clock-wrong", {
-      clock,
-      hint: "registries drop requests whose time is off; set the clock",
-    });
-  }
-
-  async #resolve(host: Host, name: string): Promise<string[]> {
-    try {
-      const found = await host.resolve(name);
-      const before = this.#addresses.get(name);
-      this.#addresses.set(name, found);
-      if (before !== undefined && !found.some((address) => before.includes(address))) {
-        this.#report.event("info", "server-moved", { server: name, address: found.join(",") });
-        this.#changed();
-      }
-      return found;
-    } catch (error) {
-      const before = this.#addresses.get(name);
-      if (before === undefined) throw error;
-      return before;
+    if (wrong) {
+      const hint = "registries drop requests whose time is off; set the clock";
+      this.#report.event("error", "clock-wrong", { clock, hint });
+    } else {
+      this.#report.event("info", "clock-set", { clock });
     }
   }
 
@@ -459,6 +482,16 @@ class Sync {
       };
     });
   }
+}
+
+/** Where the peers of the interface are, as text: it changes when one of them moves. */
+function whereaboutsOf(
+  { peers }: Device,
+  candidates: ReadonlyMap<string, readonly Candidate[]>,
+): string {
+  return peers.map(({ publicKey }) =>
+    (candidates.get(publicKey) ?? []).map(({ endpoint }) => formatHostPort(endpoint)).join()
+  ).join("\n");
 }
 
 function candidatesOf({ sightings, publicKey }: QueryResult): Map<string, Candidate[]> {

@@ -119,7 +119,10 @@ const SECTIONS: readonly Section[] = [
         good: ["auto", "raw", "borrow", "tunnel", "none"].map((way) => [`"${way}"`, way] as const),
         bad: [`"on"`, `""`, `1`],
       },
-      interval: DURATION,
+      interval: {
+        good: [[`"25s"`, 25], [`"100ms"`, 0.1], [`3600`, 3600]],
+        bad: [`"99ms"`, `0`, `"0s"`, `-1`, `"x"`, `""`],
+      },
       "add-peers": BOOLEAN,
       "mend-routes": BOOLEAN,
       hook: TEXT,

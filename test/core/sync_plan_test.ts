@@ -95,6 +95,11 @@ class Bench {
     return changes;
   }
 
+  /** Whether the peer is called unreachable when registries see it like this. */
+  isUnreachable(candidates: readonly Candidate[]): boolean {
+    return this.plan.unreachable(new Map([[PEER, candidates]])).length > 0;
+  }
+
   /** A look each second with the same candidates, always seen just now. */
   watch(seconds: number, ...endpoints: string[]): void {
     this.watchEach(seconds, () => this.seen(...endpoints));
@@ -405,6 +410,29 @@ test("peers are searched for independently", () => {
     `6 ${PEER} ${OLD}`,
     `9 other ${C}`,
   ]);
+});
+
+test("a peer that is heard after everything was tried is unreachable", () => {
+  const bench = new Bench();
+  bench.watch(12, A, B);
+  assertEquals(bench.isUnreachable(bench.seen(A)), false, "the last one is still tried");
+  bench.watch(1, A, B);
+  const then = bench.seen(A);
+  assertEquals(bench.endpoint(), OLD);
+  bench.mono++;
+  assertEquals(bench.isUnreachable(then), true);
+  assertEquals(bench.isUnreachable([]), false);
+});
+
+test("a peer that is heard no more isn't called unreachable, nor one with a handshake", () => {
+  const bench = new Bench();
+  const silent = bench.seen(A);
+  bench.watchEach(20, () => silent);
+  assertEquals(bench.isUnreachable(silent), false);
+  assertEquals(bench.isUnreachable(bench.seen(A)), true);
+  bench.set({ latestHandshake: bench.unix });
+  bench.watch(1, A);
+  assertEquals(bench.isUnreachable(bench.seen(A)), false);
 });
 
 test("a peer that leaves the interface is forgotten", () => {

@@ -84,7 +84,7 @@ export async function rawStation(
 ): Promise<Station> {
   const inbox = new Inbox();
   const to = { host: address, port: server };
-  const socket = await host.rawUdp({ port, to, mark: 0, ...inbox.handlers });
+  const socket = await host.connectedUdp({ port, to, mark: 0, raw: true, ...inbox.handlers });
   return Object.assign(inbox, {
     socket,
     say: (text: string) => socket.send(ENCODER.encode(text), to),

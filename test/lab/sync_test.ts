@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BINARY, type Running, testWith } from "../support/program.ts";
 import { Lab, LAB_NEEDS } from "./lab.ts";
-import { sleep } from "./namespace.ts";
+import { must, sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
 
 const ALICE = "203.0.113.21:51820";
@@ -192,3 +192,31 @@ async function assertEndsSoon(program: Running, seconds: number): Promise<void> 
   const took = (performance.now() - start) / 1000;
   assert(took < seconds, `it took ${took} s to end`);
 }
+
+/** What the program `faketime` preloads; that one would stand between the test and wgsig. */
+async function faketimeLibrary(): Promise<string> {
+  const files = await must(["dpkg", "-L", "libfaketime"]);
+  const path = /^.*\/libfaketime\.so\.1$/m.exec(files)?.[0];
+  assert(path !== undefined, files);
+  return path;
+}
+
+testWith([...LAB_NEEDS, "faketime"], "lab: a clock at 1970 is said, and waited for", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const server = await lab.serve();
+  lab.sync(lab.bob);
+  const clock = `${lab.folder}/clock`;
+  await Deno.writeTextFile(clock, "@1970-01-01 00:05:00\n");
+  // The interface's handshakes have the right time; only wgsig's clock is set back.
+  const env = { FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1", TZ: "UTC" };
+  const through = ["env", `LD_PRELOAD=${await faketimeLibrary()}`];
+  const alice = lab.syncWith(lab.alice, ["--timeout", "1s"], { through, env });
+  await alice.printed(
+    /^1970-01-01T\S+ error clock-wrong clock=1970-\S+ hint="[^"]*set the clock"$/m,
+  );
+  await server.printed(/ drop-outside-window/, 10);
+  await Deno.writeTextFile(clock, "+0\n");
+  await alice.printed(/ info clock-set clock=2/, 10);
+  await new Ping(lab.bob.namespace, lab.alice.address).reply(15);
+  assertEquals(alice.out.split("clock-wrong").length, 2, alice.out);
+});

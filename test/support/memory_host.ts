@@ -9,6 +9,8 @@ import type {
   Host,
   RunOptions,
   RunResult,
+  TcpConnection,
+  TcpListener,
   TextOutput,
   UdpSocket,
   WriteOptions,
@@ -229,8 +231,16 @@ export class MemoryHost implements Host {
     return ["127.0.0.1"];
   }
 
-  rawUdp(): Promise<UdpSocket> {
+  connectedUdp(): Promise<UdpSocket> {
     return Promise.reject(new MemoryError("EPERM"));
+  }
+
+  tcpListen(): Promise<TcpListener> {
+    return Promise.reject(new MemoryError("EACCES"));
+  }
+
+  tcpConnect(): Promise<TcpConnection> {
+    return Promise.reject(new MemoryError("ENETUNREACH"));
   }
 }
 

@@ -13,12 +13,14 @@ export const LIBRARIES: readonly string[] = [
   "libc.so",
 ];
 
-/** libc. See socket(2), setsockopt(2), connect(2), send(2), recv(2), close(2). */
+/** libc. See socket(2), setsockopt(2), bind(2), connect(2), send(2), recv(2), close(2). */
 export interface Libc {
   /** Makes a socket, and returns its file descriptor. */
   socket(domain: number, type: number, protocol: number): number;
   /** Sets an option of a socket. */
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, size: number): number;
+  /** Gives a socket its own address. */
+  bind(fd: number, address: Uint8Array, size: number): number;
   /** Sets where a socket sends to, and receives from. */
   connect(fd: number, address: Uint8Array, size: number): number;
   /** Sends `size` bytes. */

@@ -10,6 +10,7 @@ import { type Libc, LIBRARIES } from "./libc.ts";
 const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "i32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "i32"], returns: "i32" },
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
@@ -42,6 +43,7 @@ function open(): Libc {
     socket: (domain, type, protocol) => Number(libc.socket(domain, type, protocol)),
     setsockopt: (fd, level, name, value, size) =>
       Number(libc.setsockopt(fd, level, name, ptr(value), size)),
+    bind: (fd, address, size) => Number(libc.bind(fd, ptr(address), size)),
     connect: (fd, address, size) => Number(libc.connect(fd, ptr(address), size)),
     send: (fd, bytes, size, flags) => Number(libc.send(fd, ptr(bytes), size, flags)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, ptr(bytes), size, flags)),

@@ -9,6 +9,7 @@ import { type Libc, LIBRARIES } from "./libc.ts";
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
@@ -42,6 +43,7 @@ function open(): Libc {
     socket: (domain, type, protocol) => libc.socket(domain, type, protocol),
     setsockopt: (fd, level, name, value, size) =>
       libc.setsockopt(fd, level, name, owned(value), size),
+    bind: (fd, address, size) => libc.bind(fd, owned(address), size),
     connect: (fd, address, size) => libc.connect(fd, owned(address), size),
     send: (fd, bytes, size, flags) => Number(libc.send(fd, owned(bytes), BigInt(size), flags)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, owned(bytes), BigInt(size), flags)),

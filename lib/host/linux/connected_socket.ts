@@ -1,9 +1,10 @@
 /**
- * A raw socket that speaks UDP from a port that another socket owns: WireGuard's.
+ * A socket that speaks UDP with one server, with a mark for policy routing.
  *
- * It is connected to one server, so the kernel hands over only what comes from there, and a filter
- * in the kernel lets only the right ports through. It needs CAP_NET_RAW. Sources: raw(7), ipv6(7),
- * socket(7); RFC 768 for the header.
+ * A raw one speaks from a port that another socket owns: WireGuard's. It is connected to the server,
+ * so the kernel hands over only what comes from there, and a filter in the kernel lets only the
+ * right ports through. It needs CAP_NET_RAW, a mark CAP_NET_ADMIN. Sources: raw(7), udp(7), ipv6(7),
+ * socket(7); RFC 768 for the header of a raw one.
  *
  * ```
  *  0          2          4        6          8
@@ -18,17 +19,19 @@
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
 import { isIpv4, parseAddress, readIpv4 } from "../../core/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
-import { codedError, type RawUdpOptions, type UdpSocket } from "../host.ts";
+import { codedError, type ConnectedUdpOptions, type UdpSocket } from "../host.ts";
 import type { Libc } from "./libc.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
+const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_UDP = 17;
 const IPPROTO_IPV6 = 41;
 const IPV6_CHECKSUM = 7;
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_ATTACH_FILTER = 26;
 const SO_MARK = 36;
 const MSG_DONTWAIT = 0x40;
@@ -44,14 +47,16 @@ const ERRORS: Readonly<Record<number, string>> = {
   1: "EPERM",
   13: "EACCES",
   97: "EAFNOSUPPORT",
+  98: "EADDRINUSE",
   101: "ENETUNREACH",
   105: "ENOBUFS",
   111: "ECONNREFUSED",
   113: "EHOSTUNREACH",
 };
 
-/** Opens a raw socket. Throws errors with a POSIX `code`. */
-export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
+/** Opens a socket. Throws errors with a POSIX `code`. */
+export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): UdpSocket {
+  const { raw, mark } = options;
   const batch = new DatagramBatch();
   const replies = new ReplyBatch();
   if (!parseAddress(options.to.host, batch.sources, 0)) throw codedError("EINVAL");
@@ -61,7 +66,8 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
     batch.setSourcePort(i, options.to.port);
   }
 
-  const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
+  const type = (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC;
+  const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, IPPROTO_UDP);
   if (fd < 0) throw codedError(nameOf(libc.errno()));
   const check = (result: number) => {
     if (result >= 0) return;
@@ -69,13 +75,20 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
     libc.close(fd);
     throw codedError(code);
   };
-  const filter = portFilter(ipv4, options.to.port, options.port);
-  const program = filterProgram(libc, filter);
-  check(libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
-  if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, int(CHECKSUM), 4));
+  if (raw) {
+    const filter = portFilter(ipv4, options.to.port, options.port);
+    const program = filterProgram(libc, filter);
+    check(libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
+    if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, int(CHECKSUM), 4));
+  } else {
+    // Several of ours, each to another server, speak from one port.
+    check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int(1), 4));
+    const own = socketAddress(undefined, ipv4, options.port);
+    check(libc.bind(fd, own, own.length));
+  }
   // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
-  if (options.mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(options.mark), 4));
-  const server = socketAddress(batch.sources, ipv4);
+  if (mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(mark), 4));
+  const server = socketAddress(batch.sources, ipv4, raw ? 0 : options.to.port);
   check(libc.connect(fd, server, server.length));
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
@@ -90,7 +103,7 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
     while (batch.count < BATCH_SIZE) {
       const size = libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT);
       if (size < 0) break;
-      const at = (ipv4 ? (received.bytes[0]! & 15) * 4 : 0) + UDP_HEADER_SIZE;
+      const at = raw ? (ipv4 ? (received.bytes[0]! & 15) * 4 : 0) + UDP_HEADER_SIZE : 0;
       const length = size - at;
       if (length < 0 || length > SLOT_SIZE) continue;
       copyBytes(received, at, batch.payloads, batch.count * SLOT_SIZE, length);
@@ -107,13 +120,16 @@ export function openRawSocket(libc: Libc, options: RawUdpOptions): UdpSocket {
     send(bytes) {
       // The number may be another file's by now.
       if (closed) return;
-      packet.view.setUint16(0, options.port);
-      packet.view.setUint16(2, options.to.port);
-      packet.view.setUint16(4, UDP_HEADER_SIZE + bytes.length);
-      packet.view.setUint16(CHECKSUM, 0);
-      packet.bytes.set(bytes, UDP_HEADER_SIZE);
-      const size = UDP_HEADER_SIZE + bytes.length;
-      const sent = libc.send(fd, packet.bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+      let at = 0;
+      if (raw) {
+        packet.view.setUint16(0, options.port);
+        packet.view.setUint16(2, options.to.port);
+        packet.view.setUint16(4, UDP_HEADER_SIZE + bytes.length);
+        packet.view.setUint16(CHECKSUM, 0);
+        at = UDP_HEADER_SIZE;
+      }
+      packet.bytes.set(bytes, at);
+      const sent = libc.send(fd, packet.bytes, at + bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent < 0) options.onSendError(nameOf(libc.errno()));
     },
     close() {
@@ -134,10 +150,12 @@ function int(value: number): Uint8Array {
   return new Uint8Array(new Int32Array([value]).buffer);
 }
 
-/** struct sockaddr_in or sockaddr_in6, with port 0: a raw socket has none. */
-function socketAddress(source: WireBuffer, ipv4: boolean): Uint8Array {
+/** struct sockaddr_in or sockaddr_in6: of any address where there is none. A raw socket has port 0. */
+function socketAddress(source: WireBuffer | undefined, ipv4: boolean, port: number): Uint8Array {
   const address = new WireBuffer(ipv4 ? 16 : 28);
   address.bytes.set(new Uint8Array(new Uint16Array([ipv4 ? AF_INET : AF_INET6]).buffer));
+  address.view.setUint16(2, port);
+  if (source === undefined) return address.bytes;
   if (ipv4) address.view.setUint32(4, readIpv4(source, 0));
   else copyBytes(source, 0, address, 8, 16);
   return address.bytes;

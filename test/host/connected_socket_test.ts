@@ -10,7 +10,7 @@ import { denoHost } from "../../lib/host/deno.ts";
 import { errorCode } from "../../lib/host/host.ts";
 import type { Libc } from "../../lib/host/linux/libc.ts";
 import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
-import { openRawSocket } from "../../lib/host/linux/raw_socket.ts";
+import { openConnectedSocket } from "../../lib/host/linux/connected_socket.ts";
 import { run, testWith, withFolder } from "../support/program.ts";
 import { exchange, type Exchanged, Inbox, rawStation, station } from "./raw_exchange.ts";
 
@@ -98,6 +98,33 @@ testWith(["root"], "two raw sockets from one port each hear their own server", a
   for (const { socket } of [...raws, owner, one, two]) socket.close();
 });
 
+testWith(["root"], "sockets that are not raw share a free port, each with its server", async () => {
+  const host = denoHost();
+  for (const [address] of FAMILIES) {
+    const [one, two, free] = await Promise.all([1, 2, 3].map(() => station(host, address)));
+    assert(one !== undefined && two !== undefined && free !== undefined);
+    const { port } = free.socket;
+    free.socket.close();
+    await new Promise((closed) => setTimeout(closed, 50));
+    const inboxes = [new Inbox(), new Inbox()] as const;
+    const [first, second] = [one, two].map(({ socket }, i) => {
+      const to = { host: address, port: socket.port };
+      const options = { port, to, mark: 7, raw: false, ...inboxes[i]!.handlers };
+      const connected = openConnectedSocket(LIBC, options);
+      connected.send(new TextEncoder().encode(`to ${i}`), to);
+      return connected;
+    });
+    assertEquals(await one.first(1), [`to 0 from ${port}`]);
+    assertEquals(await two.first(1), [`to 1 from ${port}`]);
+    one.say("of one", port);
+    two.say("of two", port);
+    assertEquals(await inboxes[0].first(1), [`of one from ${one.socket.port}`]);
+    assertEquals(await inboxes[1].first(1), [`of two from ${two.socket.port}`]);
+    assertEquals(inboxes.map(({ texts }) => texts.length), [1, 1]);
+    for (const socket of [first, second, one.socket, two.socket]) socket?.close();
+  }
+});
+
 testWith(["root"], "a closed raw socket touches no file that has its number now", async () => {
   await withFolder(async (folder) => {
     const closed: number[] = [];
@@ -115,7 +142,7 @@ testWith(["root"], "a closed raw socket touches no file that has its number now"
     };
     const inbox = new Inbox();
     const to = { host: "127.0.0.1", port: 9 };
-    const raw = openRawSocket(libc, { port: 5, to, mark: 0, ...inbox.handlers });
+    const raw = openConnectedSocket(libc, { port: 5, to, mark: 0, raw: true, ...inbox.handlers });
     raw.close();
     await Deno.writeTextFile(`${folder}/file`, "x");
     raw.close();
@@ -141,10 +168,11 @@ testWith(
         },
       };
       const to = { host: address, port: server.socket.port };
-      const raw = openRawSocket(libc, {
+      const raw = openConnectedSocket(libc, {
         port: owner.socket.port,
         to,
         mark: 0,
+        raw: true,
         ...inbox.handlers,
       });
       await owner.first(1);
@@ -191,10 +219,10 @@ testWith(["root"], "what a system refuses has its name, and leaves nothing open"
       errno: () => errno,
       [fails]: () => -1,
     };
-    const options = { port: 5, to: { host: to, port: 9 }, mark: 7, ...inbox.handlers };
+    const options = { port: 5, to: { host: to, port: 9 }, mark: 7, raw: true, ...inbox.handlers };
     return assertRejects(async () => {
       try {
-        return await Promise.resolve(openRawSocket(libc, options));
+        return await Promise.resolve(openConnectedSocket(libc, options));
       } finally {
         assertEquals(opened, 0, "a socket was left open");
       }

@@ -1,0 +1,168 @@
+/**
+ * TCP sockets through Deno's FFI, for what Deno has no other way: to listen on IPv6 alone, on or to
+ * a link-local address, and to connect from a given port. It needs `--allow-ffi`.
+ *
+ * Sources: socket(7), tcp(7), ipv6(7), connect(2), if_nametoindex(3).
+ *
+ * @module
+ */
+
+import { constants } from "node:os";
+import { isIpv4, parseAddress } from "../../core/ip_address.ts";
+import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
+import { codedError, type TcpConnectOptions } from "../host.ts";
+import { BACKLOG, type SocketMaker } from "../tcp.ts";
+import { LIBRARIES } from "./libc.ts";
+
+const SYMBOLS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const POLL_MS = 5;
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/** TCP sockets of Linux, for Deno. The library is loaded for as long as it is needed (`ENOSYS`). */
+export const linuxSockets: SocketMaker = {
+  listening(address, port) {
+    const libc = load();
+    try {
+      const at = socketAddress(libc, address, port);
+      const fd = open(libc, at);
+      check(libc, fd, libc.symbols.bind(fd, at, at.length));
+      check(libc, fd, libc.symbols.listen(fd, BACKLOG));
+      return fd;
+    } finally {
+      libc.close();
+    }
+  },
+
+  async connected(options) {
+    const libc = load();
+    try {
+      return await connect(libc, options);
+    } finally {
+      libc.close();
+    }
+  },
+
+  close(fd) {
+    const libc = load();
+    libc.symbols.close(fd);
+    libc.close();
+  },
+};
+
+async function connect(libc: Libc, { to, from, timeout }: TcpConnectOptions): Promise<number> {
+  const there = socketAddress(libc, to.host, to.port);
+  const here = from === undefined ? undefined : socketAddress(libc, from.host, from.port);
+  const fd = open(libc, there);
+  if (here !== undefined) check(libc, fd, libc.symbols.bind(fd, here, here.length));
+  const until = performance.now() + timeout;
+  // Called again, connect(2) says how far it has come.
+  for (;;) {
+    if (libc.symbols.connect(fd, there, there.length) === 0) return fd;
+    const code = lastError(libc);
+    if (code === "EISCONN") return fd;
+    const under = code === "EINPROGRESS" || code === "EALREADY" || code === "EINTR";
+    if (under && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      continue;
+    }
+    libc.symbols.close(fd);
+    throw codedError(under ? "ETIMEDOUT" : code);
+  }
+}
+
+function load(): Libc {
+  let problem: unknown;
+  for (const name of LIBRARIES) {
+    try {
+      return Deno.dlopen(name, SYMBOLS);
+    } catch (error) {
+      problem = error;
+    }
+  }
+  throw codedError("ENOSYS", String(problem));
+}
+
+/** A socket of the family of an address. A port is free although its last connection waits. */
+function open(libc: Libc, address: Uint8Array): number {
+  const ipv4 = address.length === 16;
+  const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = libc.symbols.socket(ipv4 ? AF_INET : AF_INET6, type, 0);
+  check(libc, fd, fd);
+  const set = (level: number, name: number) =>
+    check(libc, fd, libc.symbols.setsockopt(fd, level, name, ints(1), 4));
+  set(SOL_SOCKET, SO_REUSEADDR);
+  if (!ipv4) set(IPPROTO_IPV6, IPV6_V6ONLY);
+  return fd;
+}
+
+function check(libc: Libc, fd: number, result: number): void {
+  if (result >= 0) return;
+  const code = lastError(libc);
+  if (fd >= 0) libc.symbols.close(fd);
+  throw codedError(code);
+}
+
+function lastError(libc: Libc): string {
+  const location = libc.symbols.__errno_location();
+  const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  return NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/**
+ * ```
+ *  0        2      4           8                        24       28
+ * +--------+------+-----------+- - - - - - - - - - - - +--------+
+ * | family | port | address   |                          sockaddr_in: 16 bytes
+ * +--------+------+-----------+- - - - - - - - - - - - +--------+
+ * | family | port | flow      | address                | scope  |  sockaddr_in6
+ * +--------+------+-----------+- - - - - - - - - - - - +--------+
+ * ```
+ * The family and the scope are in this machine's byte order.
+ */
+function socketAddress(libc: Libc, text: string, port: number): Uint8Array<ArrayBuffer> {
+  const parsed = new WireBuffer(16);
+  if (!parseAddress(text, parsed, 0)) throw codedError("EINVAL");
+  const ipv4 = isIpv4(parsed, 0);
+  const bytes = new Uint8Array(ipv4 ? 16 : 28);
+  const address = new WireBuffer(bytes);
+  bytes.set(new Uint8Array(Uint16Array.of(ipv4 ? AF_INET : AF_INET6).buffer));
+  address.view.setUint16(2, port);
+  copyBytes(parsed, ipv4 ? 12 : 0, address, ipv4 ? 4 : 8, ipv4 ? 4 : 16);
+  const scope = text.indexOf("%");
+  if (scope >= 0) bytes.set(ints(interfaceIndex(libc, text.slice(scope + 1))), 24);
+  return bytes;
+}
+
+function interfaceIndex(libc: Libc, scope: string): number {
+  if (/^\d+$/.test(scope)) return Number(scope);
+  const index = libc.symbols.if_nametoindex(new TextEncoder().encode(`${scope}\0`));
+  if (index === 0) throw codedError("ENODEV");
+  return index;
+}
+
+/** An int of C. */
+function ints(value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}

@@ -1,0 +1,40 @@
+/**
+ * Names that are looked up again and again.
+ *
+ * @module
+ */
+
+/** Looks a name up, anew each time; if that fails, the addresses that it had still hold. */
+export class RememberedNames {
+  readonly #resolve: (name: string) => Promise<string[]>;
+  readonly #onMove: (name: string, addresses: readonly string[]) => void;
+  readonly #addresses = new Map<string, readonly string[]>();
+
+  /**
+   * @param resolve Asks the system.
+   * @param onMove Is told when a name has none of its addresses any more, but others.
+   */
+  constructor(
+    resolve: (name: string) => Promise<string[]>,
+    onMove: (name: string, addresses: readonly string[]) => void,
+  ) {
+    this.#resolve = resolve;
+    this.#onMove = onMove;
+  }
+
+  /** The addresses of a name. Throws what the system says where there were never any. */
+  async resolve(name: string): Promise<string[]> {
+    const before = this.#addresses.get(name);
+    try {
+      const found = await this.#resolve(name);
+      this.#addresses.set(name, found);
+      if (before !== undefined && !found.some((address) => before.includes(address))) {
+        this.#onMove(name, found);
+      }
+      return found;
+    } catch (error) {
+      if (before === undefined) throw error;
+      return [...before];
+    }
+  }
+}
