@@ -5,10 +5,9 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import { type HostPort, parseHostPort } from "../lib/core/host_port.ts";
+import { parseServerName, type ServerName } from "../lib/core/server_name.ts";
 import {
   clientEncryption,
-  DEFAULT_PORT,
   DEFAULT_SECRET_FILE,
   groupNumber,
   type PeerSettings,
@@ -97,6 +96,21 @@ export async function ownPublicKey(
   );
 }
 
+/** Whether a registry is among the servers: it wants to know who asks, and a secret. */
+export function asksRegistry(servers: readonly ServerName[]): boolean {
+  return servers.some(({ scheme }) => scheme === "wgsig");
+}
+
+/** Whether flags or settings say who asks. */
+export function namesKey(
+  args: Arguments,
+  settings: SyncSettings,
+  device: string | undefined,
+): boolean {
+  return args.has("key") || args.has("private-key") || device !== undefined ||
+    settings["private-key-file"] !== undefined || settings["public-key"] !== undefined;
+}
+
 /** What every question needs, whoever asks it. */
 export type QuestionConfig = Pick<
   QueryConfig,
@@ -104,16 +118,14 @@ export type QuestionConfig = Pick<
 >;
 
 /** Puts the question of `query` and `config` together. */
-export async function queryConfig(
-  host: Host,
+export function queryConfig(
   args: Arguments,
-  loaded: LoadedSettings,
   settings: SyncSettings,
-  servers: readonly string[] | undefined,
-  id: Uint8Array,
-): Promise<QueryConfig> {
+  question: QuestionConfig,
+  id: Uint8Array | undefined,
+): QueryConfig {
   return {
-    ...await questionConfig(host, args, loaded, settings, servers),
+    ...question,
     id,
     port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
     anyPort: !args.has("port"),
@@ -121,28 +133,32 @@ export async function queryConfig(
   };
 }
 
-/** Whom to ask, and with which secret. */
+/** Whom to ask: who is named, else the servers of the settings. */
+export function askedServers(
+  { servers = [] }: SyncSettings,
+  named: readonly string[] | undefined,
+): readonly ServerName[] {
+  const asked = named !== undefined && named.length > 0 ? named.map(serverName) : servers;
+  if (asked.length > 0) return asked;
+  throw new UserError(
+    "which server? Name one (HOST or HOST:PORT), or set servers in [sync.NAME] of the settings",
+  );
+}
+
+/** How to ask, and with which secret. */
 export async function questionConfig(
   host: Host,
   args: Arguments,
   loaded: LoadedSettings,
   settings: SyncSettings,
-  servers: readonly string[] | undefined,
+  servers: readonly ServerName[],
 ): Promise<QuestionConfig> {
-  const asked = servers !== undefined && servers.length > 0
-    ? servers.map(serverName)
-    : settings.servers ?? [];
-  if (asked.length === 0) {
-    throw new UserError(
-      "which server? Name one (HOST or HOST:PORT), or set servers in [sync.NAME] of the settings",
-    );
-  }
   const configured = settings["secret-file"];
   const secretFile = args.text("secret") ??
     (configured === undefined ? DEFAULT_SECRET_FILE : besideSettings(configured, loaded));
   return {
-    servers: asked,
-    secret: await readSecret(host, secretFile),
+    servers,
+    secret: asksRegistry(servers) ? await readSecret(host, secretFile) : undefined,
     group: args.number("group", groupNumber) ?? settings.group ?? 0,
     encrypt: (args.read("encryption", clientEncryption) ?? settings.encryption) !== "off",
     maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
@@ -164,8 +180,10 @@ export function peersByKey(loaded: LoadedSettings): Map<string, PeerSettings> {
   return peers;
 }
 
-function serverName(text: string): HostPort {
-  const server = parseHostPort(text, DEFAULT_PORT);
-  if (server !== undefined && server.port > 0) return server;
-  throw new UserError(`"${text}" is no server; expected HOST, HOST:PORT or [IPV6]:PORT`);
+function serverName(text: string): ServerName {
+  const server = parseServerName(text);
+  if (server !== undefined) return server;
+  throw new UserError(
+    `"${text}" is no server; expected HOST, HOST:PORT, [IPV6]:PORT or dns://HOST[:PORT]/ZONE`,
+  );
 }

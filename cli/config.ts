@@ -8,12 +8,12 @@ import { formatKey } from "../lib/core/peer_key.ts";
 import type { PeerSettings, SyncSettings } from "../lib/core/settings.ts";
 import { choice, cidr } from "../lib/core/settings_reader.ts";
 import {
-  ageOf,
   formatFile,
   formatFragment,
   type KnownPeer,
   type OwnInterface,
 } from "../lib/core/wg_config.ts";
+import { ageOf, endpointOf } from "../lib/core/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
   besideSettings,
@@ -25,11 +25,15 @@ import { query, type QueryResult } from "../lib/service/query.ts";
 import type { ExitStatus } from "../lib/core/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {
+  askedServers,
+  asksRegistry,
   interfaceSettings,
+  namesKey,
   ownPrivateKey,
   ownPublicKey,
   peersByKey,
   queryConfig,
+  questionConfig,
 } from "./asking.ts";
 import type { Arguments } from "./options.ts";
 
@@ -44,14 +48,18 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const settings = interfaceSettings(loaded, device);
   const addresses = args.readAll("address", cidr) ?? settings.address ?? [];
   const privateKey = await ownPrivateKey(host, args, settings, loaded);
-  const id = await ownPublicKey(host, args, settings, loaded, privateKey, device);
-  const asked = await queryConfig(host, args, loaded, settings, args.texts("server"), id);
+  const servers = askedServers(settings, args.texts("server"));
+  const whole = privateKey !== undefined || addresses.length > 0;
+  const id = whole || asksRegistry(servers) || namesKey(args, settings, device)
+    ? await ownPublicKey(host, args, settings, loaded, privateKey, device)
+    : undefined;
+  const question = await questionConfig(host, args, loaded, settings, servers);
+  const asked = queryConfig(args, settings, question, id);
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
   const running = device === undefined || args.has("port")
     ? undefined
     : await readDevice(host, device).catch(() => undefined);
   const config = running === undefined ? asked : { ...asked, port: 0, register: false };
-  const whole = privateKey !== undefined || addresses.length > 0;
   const configured = await knownSettings(host, loaded);
 
   const result = await query(host, config);
@@ -114,7 +122,7 @@ function knownPeers(
       publicKey: key,
       name: known?.settings.name,
       seen: seen.get(key),
-      allowedIps: known?.settings["allowed-ips"],
+      allowedIps: known?.settings["allowed-ips"] ?? seen.get(key)?.allowedIps,
       persistentKeepalive: known?.settings["persistent-keepalive"] ?? fallback,
       presharedKey: known?.presharedKey,
     };
@@ -127,17 +135,17 @@ function formatJson(own: OwnInterface, peers: readonly KnownPeer[], unix: number
   const shown = {
     schema: 1,
     interface: {
-      publicKey: own.publicKey,
-      endpoint: self === undefined ? null : `${self.address}:${self.port}`,
+      publicKey: own.publicKey ?? null,
+      endpoint: self === undefined ? null : endpointOf(self),
       addresses: own.addresses,
       listenPort: own.listenPort ?? null,
     },
     peers: peers.filter(({ publicKey }) => publicKey !== own.publicKey).map((peer) => ({
       publicKey: peer.publicKey,
       name: peer.name ?? null,
-      endpoint: peer.seen === undefined ? null : `${peer.seen.address}:${peer.seen.port}`,
+      endpoint: peer.seen === undefined ? null : endpointOf(peer.seen),
       seen: peer.seen?.seconds ?? null,
-      age: peer.seen === undefined ? null : ageOf(peer.seen, unix),
+      age: (peer.seen && ageOf(peer.seen, unix)) ?? null,
       allowedIps: peer.allowedIps ?? null,
       persistentKeepalive: peer.persistentKeepalive ?? null,
     })),

@@ -11,7 +11,13 @@ import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryConfig } from "../lib/service/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
-import { askersKey, interfaceSettings, queryConfig } from "./asking.ts";
+import {
+  askedServers,
+  askersKey,
+  interfaceSettings,
+  queryConfig,
+  questionConfig,
+} from "./asking.ts";
 import type { Arguments } from "./options.ts";
 
 /** Runs `wgsig query --nat`. */
@@ -23,8 +29,11 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
   const name = args.text("interface");
   const settings = interfaceSettings(loaded, name);
   const id = await askersKey(host, args, settings, loaded, name);
-  const config = await queryConfig(host, args, loaded, settings, args.operands, id);
-  const asked = new Set(config.servers.map(formatHostPort));
+  const servers = askedServers(settings, args.operands);
+  const question = await questionConfig(host, args, loaded, settings, servers);
+  const config = queryConfig(args, settings, question, id);
+  const registries = config.servers.filter(({ scheme }) => scheme === "wgsig");
+  const asked = new Set(registries.map(formatHostPort));
   if (asked.size < 2) {
     throw new UserError(
       "--nat needs two servers, or one that listens on two ports; name both: HOST:1223 HOST:1224",

@@ -11,7 +11,7 @@ import { UserError } from "../lib/core/user_error.ts";
 /** An option. Without `value` it is a switch. */
 export interface OptionSpec {
   readonly name: string;
-  /** What its value is called in the help. */
+  /** What its value is called in the help; in brackets where it may be left out. */
   readonly value?: string;
   /** Whether it may be given several times. */
   readonly repeats?: boolean;
@@ -50,9 +50,9 @@ const GROUP: OptionSpec = { name: "group", value: "ID", help: "group number (0)"
 
 const SERVER: OptionSpec = {
   name: "server",
-  value: "HOST[:PORT]",
+  value: "SERVER",
   repeats: true,
-  help: "registry to ask",
+  help: "whom to ask: HOST[:PORT], or dns://HOST[:PORT]/ZONE",
 };
 const ENCRYPTION: OptionSpec = {
   name: "encryption",
@@ -96,12 +96,31 @@ export const COMMANDS: readonly CommandSpec[] = [
       {
         name: "interface",
         value: "IF",
-        help: "offer the peers of this WireGuard interface, too",
+        help: "offer the peers of this WireGuard interface, to the group and the zone",
       },
       {
         name: "encryption",
         value: "auto|required|off",
         help: "answer in the form of the request, only encrypted, only plain (auto)",
+      },
+      {
+        name: "dns",
+        value: "ADDR:PORT",
+        repeats: true,
+        help: "serve a DNS zone here, over UDP and TCP",
+      },
+      { name: "zone", value: "ZONE", help: "name of that zone, such as wg.example.com" },
+      {
+        name: "self",
+        value: "[ENDPOINT]",
+        help: "publish the interface itself, here or where it was asked",
+      },
+      { name: "self-allowed-ips", value: "CIDR,...", help: "its own AllowedIPs" },
+      { name: "allow-from", value: "CIDR,...", help: "who may ask the zone (everybody)" },
+      {
+        name: "ttl",
+        value: "DURATION",
+        help: "how long resolvers may keep the zone's answers (0s)",
       },
       { name: "state", value: "FILE", help: "keep the peers over a restart in this file" },
       { name: "max-peers", value: "N", help: "peers a group can have (100000)" },
@@ -119,7 +138,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "query",
     operands: "[SERVER]...",
     maxOperands: 16,
-    help: "ask registries once, and print the peers",
+    help: "ask registries or DNS zones once, and print the peers",
     options: [
       ...ASKING,
       { name: "interface", value: "IF", help: "take the own key from this WireGuard interface" },
@@ -235,6 +254,11 @@ export class Arguments {
   }
 }
 
+/** A list with commas, of what another reader reads. */
+export function commaList<T>(item: Reader<T>): Reader<T[]> {
+  return (value, path) => String(value).split(",").map((each) => item(each.trim(), path));
+}
+
 function checked<T>(name: string, reader: Reader<T>, value: unknown): T {
   try {
     return reader(value, `--${name}`);
@@ -307,7 +331,14 @@ function takeSwitches(
     // After an option without `=`, what looks like another option is no value.
     const text = arg.includes("=") ? arg.slice(given.length + 1) : args[++i] ?? "";
     const isOption = !arg.includes("=") && /^-(?!\d|$)/.test(text);
-    if (text === "" || isOption) throw new UserError(`${given} needs a value${see(command)}`);
+    if (text === "" || isOption) {
+      if (!option.value.startsWith("[")) {
+        throw new UserError(`${given} needs a value${see(command)}`);
+      }
+      if (isOption) i--;
+      plain.push(`${given}=`);
+      continue;
+    }
     plain.push(`${given}=${text}`);
   }
   return { plain, switches };

@@ -5,14 +5,22 @@
  */
 
 import { formatAge } from "../lib/core/duration.ts";
-import type { SeenPeer } from "../lib/core/exchange.ts";
 import type { PeerSettings } from "../lib/core/settings.ts";
-import { ageOf } from "../lib/core/wg_config.ts";
+import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
 import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
-import { askersKey, interfaceSettings, peersByKey, queryConfig } from "./asking.ts";
+import {
+  askedServers,
+  askersKey,
+  asksRegistry,
+  interfaceSettings,
+  namesKey,
+  peersByKey,
+  queryConfig,
+  questionConfig,
+} from "./asking.ts";
 import { runNat } from "./nat.ts";
 import type { Arguments } from "./options.ts";
 
@@ -29,8 +37,13 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const named = peersByKey(loaded);
   const device = args.text("interface");
   const settings = interfaceSettings(loaded, device);
-  const id = await askersKey(host, args, settings, loaded, device);
-  const config = await queryConfig(host, args, loaded, settings, args.operands, id);
+  const servers = askedServers(settings, args.operands);
+  // Who only asks name servers need not say who it is.
+  const id = asksRegistry(servers) || namesKey(args, settings, device)
+    ? await askersKey(host, args, settings, loaded, device)
+    : undefined;
+  const question = await questionConfig(host, args, loaded, settings, servers);
+  const config = queryConfig(args, settings, question, id);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = device !== undefined && !args.has("port");
   const result = await query(host, elsewhere ? { ...config, port: 0, register: false } : config);
@@ -43,10 +56,6 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
 }
 
 type Named = ReadonlyMap<string, PeerSettings>;
-
-function endpointOf(peer: SeenPeer | undefined): string | null {
-  return peer === undefined ? null : `${peer.address}:${peer.port}`;
-}
 
 function split({ peers, publicKey }: QueryResult) {
   return {
@@ -62,16 +71,17 @@ function formatJson(result: QueryResult, named: Named): string {
     servers: result.servers.map(({ server, status, received, expected }) => ({
       server,
       status,
-      datagrams: received,
+      datagrams: received ?? null,
       expected: expected ?? null,
     })),
-    self: { publicKey: result.publicKey, endpoint: endpointOf(self) },
+    self: { publicKey: result.publicKey ?? null, endpoint: self ? endpointOf(self) : null },
     peers: others.map((peer) => ({
       publicKey: peer.publicKey,
       name: named.get(peer.publicKey)?.name ?? null,
       endpoint: endpointOf(peer),
-      seen: peer.seconds,
-      age: ageOf(peer, result.unix),
+      seen: peer.seconds ?? null,
+      age: ageOf(peer, result.unix) ?? null,
+      ...(peer.allowedIps === undefined ? {} : { allowedIps: peer.allowedIps }),
     })),
   };
   return `${JSON.stringify(shown, undefined, 2)}\n`;
@@ -81,12 +91,12 @@ function formatJson(result: QueryResult, named: Named): string {
 function formatDump(result: QueryResult, named: Named): string {
   const { self, others } = split(result);
   const lines = [
-    [result.publicKey, endpointOf(self) ?? NOTHING, result.port],
+    [result.publicKey ?? NOTHING, self ? endpointOf(self) : NOTHING, result.port],
     ...others.map((peer) => [
       peer.publicKey,
-      endpointOf(peer) ?? NOTHING,
-      peer.seconds,
-      ageOf(peer, result.unix),
+      endpointOf(peer),
+      peer.seconds ?? NOTHING,
+      ageOf(peer, result.unix) ?? NOTHING,
       named.get(peer.publicKey)?.name ?? NOTHING,
     ]),
   ];
@@ -97,12 +107,12 @@ function formatTable(result: QueryResult, named: Named, host: Host): string {
   const { self, others } = split(result);
   const bold = host.out.isTerminal && !host.env("NO_COLOR");
   const rows = others
-    .toSorted((a, b) => b.seconds - a.seconds)
+    .toSorted(newestFirst)
     .map((peer) => [
       named.get(peer.publicKey)?.name ?? "",
       peer.publicKey,
-      endpointOf(peer) ?? "",
-      `${formatAge(ageOf(peer, result.unix))} ago`,
+      endpointOf(peer),
+      seenText(peer, result.unix),
     ]);
   const columns = [["NAME", "PUBLIC KEY", "ENDPOINT", "SEEN"], ...rows];
   // Without settings there are no names, and then no column for them.
@@ -112,8 +122,15 @@ function formatTable(result: QueryResult, named: Named, host: Host): string {
     row.map((cell, i) => cell.padEnd(widths[i]!)).slice(first).join("  ").trimEnd()
   );
   if (bold) lines[0] = `\x1b[1m${lines[0]}\x1b[0m`;
+  const list = `${rows.length === 0 ? "No other peers." : lines.join("\n")}\n`;
+  if (result.publicKey === undefined) return list;
   const head = self === undefined
     ? `This peer is not registered: ${result.publicKey}`
     : `This peer: ${result.publicKey} at ${endpointOf(self)}`;
-  return `${head}\n${rows.length === 0 ? "No other peers." : lines.join("\n")}\n`;
+  return `${head}\n${list}`;
+}
+
+function seenText(peer: Sighting, unix: number): string {
+  const age = ageOf(peer, unix);
+  return age === undefined ? "" : `${formatAge(age)} ago`;
 }

@@ -6,8 +6,8 @@
 
 import { formatHostPort, type HostPort } from "../lib/core/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../lib/core/ip_address.ts";
+import { DEFAULT_PORT } from "../lib/core/server_name.ts";
 import {
-  DEFAULT_PORT,
   DEFAULT_SECRET_FILE,
   groupNumber,
   MAX_PEERS,
@@ -15,18 +15,20 @@ import {
   type ServeSettings,
 } from "../lib/core/settings.ts";
 import { choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
-import type { Host } from "../lib/host/host.ts";
+import { errorCode, type Host } from "../lib/host/host.ts";
 import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
 import type { Verbosity } from "../lib/service/log.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
 import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import { WireBuffer } from "../lib/wire/wire_buffer.ts";
 import type { Arguments } from "./options.ts";
+import { dnsConfig, wantsDns } from "./serve_dns.ts";
 
 const DEFAULT_LISTEN: readonly HostPort[] = [
   { host: "0.0.0.0", port: DEFAULT_PORT },
   { host: "::", port: DEFAULT_PORT },
 ];
+const MAX_SECRET = 4096;
 const DEFAULT_MAX_ANSWER = 1000;
 const DEFAULT_MAX_AGE = 86_400;
 const DEFAULT_WINDOW = 30;
@@ -35,11 +37,15 @@ const DEFAULT_WINDOW = 30;
 export function runServe(host: Host, args: Arguments): Promise<ExitStatus> {
   return serve(host, async () => {
     const loaded = await loadSettings(host, args.text("config"));
-    return serveConfig(args, loaded);
+    return await serveConfig(host, args, loaded);
   });
 }
 
-function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
+async function serveConfig(
+  host: Host,
+  args: Arguments,
+  loaded: LoadedSettings,
+): Promise<ServeConfig> {
   const settings = loaded.settings.serve ?? {};
   const listen = args.readAll("listen", hostPort()) ?? settings.listen;
   for (const address of listen ?? []) checkIsAddress(address);
@@ -49,11 +55,16 @@ function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
     );
   }
   const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
+  const dns = wantsDns(args, loaded);
+  const groups = dns && listen === undefined && await isWithoutGroup(host, args, settings)
+    ? []
+    : servedGroups(args, settings, loaded);
   return {
     listen: listen ?? DEFAULT_LISTEN,
     listenLeniently: listen === undefined,
     encryption: args.read("encryption", serveEncryption) ?? settings.encryption ?? "auto",
-    groups: servedGroups(args, settings, loaded),
+    groups,
+    dns: dns ? dnsConfig(args, loaded, groups) : undefined,
     state: args.text("state") ?? state,
     maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
     maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??
@@ -65,6 +76,22 @@ function serveConfig(args: Arguments, loaded: LoadedSettings): ServeConfig {
       verbosity: verbosity(args, settings),
     },
   };
+}
+
+/** Whether nothing is said of a group, and there is no secret for one where it is by default. */
+async function isWithoutGroup(
+  host: Host,
+  args: Arguments,
+  settings: ServeSettings,
+): Promise<boolean> {
+  if (["group", "secret", "allow"].some((name) => args.has(name))) return false;
+  if (settings.group !== undefined) return false;
+  try {
+    await host.readFile(DEFAULT_SECRET_FILE, MAX_SECRET);
+    return false;
+  } catch (error) {
+    return errorCode(error) === "ENOENT";
+  }
 }
 
 /** A name would have to be looked up, and may have several addresses. */

@@ -10,7 +10,7 @@ import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { sync } from "../lib/service/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
-import { interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
+import { askedServers, interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
 import type { Arguments } from "./options.ts";
 
 const DEFAULT_INTERVAL = 25;
@@ -27,7 +27,8 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
   }
   const settings = interfaceSettings(loaded, name);
-  const question = await questionConfig(host, args, loaded, settings, args.texts("server"));
+  const servers = askedServers(settings, args.texts("server"));
+  const question = await questionConfig(host, args, loaded, settings, servers);
   const peers = new Map(
     [...peersByKey(loaded)].map(([key, peer]) => [
       key,
@@ -43,6 +44,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     once: args.has("once"),
     dryRun: args.has("dry-run"),
     addPeers: args.has("add-peers") || settings["add-peers"] === true,
+    trustedZones: settings["trust-allowed-ips"] ?? [],
     mendRoutes: settings["mend-routes"] === true,
     persistentKeepalive: settings["persistent-keepalive"] ?? DEFAULT_KEEPALIVE,
     peers,

@@ -43,6 +43,11 @@ declare module "@std/encoding/base64" {
   export function decodeBase64(text: string): Uint8Array<ArrayBuffer>;
 }
 
+declare module "@std/encoding/base32" {
+  export function encodeBase32(data: Uint8Array | ArrayBuffer | string): string;
+  export function decodeBase32(text: string): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/encoding/hex" {
   export function encodeHex(data: Uint8Array | ArrayBuffer | string): string;
   export function decodeHex(text: string): Uint8Array<ArrayBuffer>;
@@ -50,6 +55,44 @@ declare module "@std/encoding/hex" {
 
 declare module "@std/toml/parse" {
   export function parse(text: string): Record<string, unknown>;
+}
+
+declare module "dns-packet" {
+  import type { Buffer } from "node:buffer";
+  interface Question {
+    readonly name: string;
+    readonly type: string;
+    readonly class: string;
+  }
+  interface OptRecord {
+    readonly type: "OPT";
+    readonly name: ".";
+    readonly udpPayloadSize: number;
+    readonly flags: number;
+    readonly options: readonly never[];
+  }
+  /** What is decoded is whatever the bytes hold: its fields must be looked at. */
+  interface DecodedRecord {
+    readonly name: string;
+    readonly type: string;
+    readonly data: unknown;
+  }
+  interface Packet {
+    readonly type: "query" | "response";
+    readonly id: number;
+    readonly flags: number;
+    readonly questions: Question[];
+    readonly answers?: unknown[];
+    readonly authorities?: unknown[];
+    readonly additionals?: unknown[];
+  }
+  const dnsPacket: {
+    readonly RECURSION_DESIRED: number;
+    encode(packet: Packet): Buffer;
+    readonly question: { decode(buffer: Buffer, offset: number): Question };
+    readonly answer: { decode(buffer: Buffer, offset: number): DecodedRecord };
+  };
+  export default dnsPacket;
 }
 
 declare module "bun:ffi" {

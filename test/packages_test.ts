@@ -16,6 +16,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { parseArgs } from "@std/cli/parse-args";
+import { decodeBase32, encodeBase32 } from "@std/encoding/base32";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { parse } from "@std/toml/parse";
@@ -23,7 +24,9 @@ import { chacha20 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import dnsPacket from "dns-packet";
 import fc from "fast-check";
+import { Buffer } from "node:buffer";
 import { test } from "./testing.ts";
 
 const BYTES = Uint8Array.of(0, 1, 0xfe, 0xff);
@@ -96,6 +99,20 @@ test("@std/cli/parse-args is typed, and gives what it says", () => {
   assertEquals(parseArgs(["7"])._, [7]);
 });
 
+test("@std/encoding/base32 is typed, and gives what it says", () => {
+  // @ts-expect-error a text, no number
+  const text: number = encodeBase32(BYTES);
+  assertEquals<unknown>(text, "AAA757Y=");
+  // @ts-expect-error bytes, no text
+  const bytes: string = decodeBase32("AAA757Y=");
+  assertEquals<unknown>(bytes, BYTES);
+  assertEquals(encodeBase32("a"), "ME======");
+  const whole: Uint8Array<ArrayBuffer> = decodeBase32("ME======");
+  assertEquals(whole, new Uint8Array([97]));
+  // @ts-expect-error only a text is decoded
+  assertEquals(thrown(() => decodeBase32(5)) === "nothing", false);
+});
+
 test("@std/encoding/base64 is typed, and gives what it says", () => {
   // @ts-expect-error a text, no number
   const text: number = encodeBase64(BYTES);
@@ -134,6 +151,36 @@ test("@std/toml/parse is typed, and gives what it says", () => {
   const list: unknown[] = parsed;
   assertEquals(Array.isArray(list), false);
   assertEquals(thrown(() => parse("a =")), "SyntaxError");
+});
+
+test("dns-packet is typed, and gives what it says", () => {
+  const questions = [{ name: "a.example", type: "SRV", class: "IN" }];
+  const flags = dnsPacket.RECURSION_DESIRED;
+  const answers = [{ type: "A", name: "b", data: "192.0.2.1" }];
+  const opt = { type: "OPT", name: ".", udpPayloadSize: 1232, flags: 0, options: [] };
+  // @ts-expect-error bytes, no text
+  const query: string = dnsPacket.encode({ type: "query", id: 1, flags, questions });
+  const header = "000101000001000000000000";
+  const question = "0161076578616d706c650000210001";
+  assertEquals<unknown>(encodeHex(query), header + question);
+  const bytes = dnsPacket.encode({ type: "response", id: 1, flags: 0, questions, answers });
+  const additionals = [opt];
+  const asked = dnsPacket.encode({ type: "query", id: 1, flags: 0, questions, additionals });
+  assertEquals(encodeHex(asked.subarray(27)), "00002904d0000000000000");
+  // @ts-expect-error a text, no number
+  const name: number = dnsPacket.question.decode(bytes, 12).name;
+  assertEquals<unknown>(name, "a.example");
+  assertEquals(dnsPacket.question.decode(bytes, 12), questions[0]!);
+  const record = dnsPacket.answer.decode(bytes, 27);
+  // @ts-expect-error what kind of data it is depends on the type
+  const data: string = record.data;
+  assertEquals([record.name, record.type, data], ["b", "A", "192.0.2.1"]);
+  // @ts-expect-error a type in words
+  assertEquals(thrown(() => dnsPacket.encode({ type: 5, questions: [] })) === "", false);
+  const plain = Uint8Array.from(bytes);
+  // @ts-expect-error a Buffer, not any bytes
+  assertEquals(thrown(() => dnsPacket.question.decode(plain, 12)), "TypeError");
+  assert(Buffer.isBuffer(bytes));
 });
 
 test("packages that bring their types have them in force", () => {

@@ -28,6 +28,22 @@ export const COUNTER_NAMES = [
   "drop-replayed",
   "drop-bad-mac",
   "send-failed",
+  "dns-received",
+  "dns-answered",
+  "dns-nodata",
+  "dns-nxdomain",
+  "dns-servfail",
+  "dns-refused",
+  "dns-formerr",
+  "dns-notimp",
+  "dns-badvers",
+  "dns-drop-short",
+  "dns-drop-response",
+  "dns-truncated",
+  "dns-limited",
+  "dns-tcp-connections",
+  "dns-tcp-refused",
+  "dns-tcp-cut",
 ] as const;
 
 /** A counter's name. */

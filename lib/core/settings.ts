@@ -5,24 +5,29 @@
  */
 
 import { parse } from "@std/toml/parse";
+import type { HostPort } from "./host_port.ts";
 import {
   boolean,
   choice,
   cidr,
   duration,
   durationFrom,
+  either,
   hostPort,
   integer,
   label,
   list,
   publicKey,
+  type Read,
+  type Reader,
   record,
+  refuse,
   table,
   text,
 } from "./settings_reader.ts";
+import { DNS_PORT, parseServerName, type ServerName } from "./server_name.ts";
+import { parseZone } from "./zone_name.ts";
 
-/** The UDP port of the wgsig protocol. */
-export const DEFAULT_PORT = 1223;
 /** Where the group secret is looked for when nothing else is said. */
 export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
 /** The most peers a group can have. */
@@ -42,6 +47,40 @@ export const lookInterval = durationFrom(0.1, "100ms");
 /** How an interface's endpoint is registered. */
 export const registerMode = choice("auto", "raw", "borrow", "tunnel", "none");
 
+/** A server to ask. */
+export const serverName: Reader<ServerName> = (value, path) =>
+  (typeof value === "string" ? parseServerName(value) : undefined) ??
+    refuse(path, "HOST, HOST:PORT or dns://HOST[:PORT]/ZONE", value);
+
+/** The name of a DNS zone, in lower case and without a dot at its end. */
+export const zoneName: Reader<string> = (value, path) =>
+  (typeof value === "string" ? parseZone(value) : undefined) ??
+    refuse(path, "the name of a DNS zone, such as wg.example.com", value);
+
+/** Where a device that publishes itself is. */
+export const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => ({
+  endpoint: hostPort()(value, path),
+});
+
+const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
+  typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
+
+const zoneKeys = {
+  interface: text,
+  group: groupNumber,
+  self,
+  "self-allowed-ips": list(cidr),
+  "allow-from": list(cidr),
+  ttl: duration,
+};
+
+const dns = table({
+  listen: list(hostPort(DNS_PORT)),
+  zone: either(zoneName, list(table({ name: zoneName, ...zoneKeys }))),
+  ...zoneKeys,
+  "answer-budget": integer(0, 2 ** 31 - 1),
+});
+
 const serve = table({
   listen: list(hostPort()),
   encryption: serveEncryption,
@@ -52,11 +91,12 @@ const serve = table({
   window: duration,
   "log-format": choice("text", "json"),
   "log-level": choice("quiet", "normal", "verbose"),
+  dns,
   group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text, interface: text })),
 });
 
 const sync = table({
-  servers: list(hostPort(DEFAULT_PORT)),
+  servers: list(serverName),
   "secret-file": text,
   group: groupNumber,
   encryption: clientEncryption,
@@ -71,6 +111,7 @@ const sync = table({
   interval: lookInterval,
   "add-peers": boolean,
   "mend-routes": boolean,
+  "trust-allowed-ips": list(zoneName),
   hook: text,
 });
 
@@ -86,6 +127,10 @@ const file = table({ serve, sync: record(sync), peer: list(peer) });
 
 /** What a settings file says. Every key may be missing. */
 export type Settings = ReturnType<typeof file>;
+/** The `[serve.dns]` table. */
+export type DnsSettings = ReturnType<typeof dns>;
+/** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
+export type ZoneSettings = Read<typeof zoneKeys>;
 /** The `[serve]` table. */
 export type ServeSettings = ReturnType<typeof serve>;
 /** A `[sync.INTERFACE]` table. */

@@ -95,6 +95,11 @@ export function hostPort(defaultPort?: number): Reader<HostPort> {
       refuse(path, defaultPort === undefined ? "ADDRESS:PORT" : "HOST or HOST:PORT", value);
 }
 
+/** A text of one kind, or else something of another. */
+export function either<A, B>(text: Reader<A>, other: Reader<B>): Reader<A | B> {
+  return (value, path) => typeof value === "string" ? text(value, path) : other(value, path);
+}
+
 /** A list. */
 export function list<T>(item: Reader<T>): Reader<T[]> {
   return (value, path) =>

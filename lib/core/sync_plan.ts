@@ -38,8 +38,8 @@ export interface PlannedPeer {
 export interface Candidate {
   /** An IP address and a port. */
   readonly endpoint: HostPort;
-  /** Unix seconds of the peer's last valid request. */
-  readonly seenAt: number;
+  /** Unix seconds of when the peer was heard; undefined where nobody says. */
+  readonly seenAt: number | undefined;
 }
 
 /** Something to set. */
@@ -118,7 +118,7 @@ export class SyncPlan {
   unreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): string[] {
     return [...this.#searches].flatMap(([key, { exhausted, exhaustedAt }]) => {
       const [newest] = candidates.get(key) ?? [];
-      return exhausted && newest !== undefined && newest.seenAt > exhaustedAt ? [key] : [];
+      return exhausted && (newest?.seenAt ?? -Infinity) > exhaustedAt ? [key] : [];
     });
   }
 
@@ -152,7 +152,7 @@ export class SyncPlan {
     }
     const [newest] = candidates;
     if (search.exhausted && now.mono >= search.until && newest !== undefined) {
-      if (newest.seenAt > search.startedAt) {
+      if (newest.seenAt === undefined || newest.seenAt > search.startedAt) {
         search = newSearch(endpoint, now);
         this.#searches.set(publicKey, search);
       }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SeenPeer } from "./exchange.ts";
+import { ageOf, endpointOf, type Sighting } from "./sighting.ts";
 
 /** A peer as far as it is known: from a registry, from the settings, or both. */
 export interface KnownPeer {
@@ -13,8 +13,8 @@ export interface KnownPeer {
   readonly publicKey: string;
   /** A name for people. */
   readonly name: string | undefined;
-  /** What a registry said; undefined for a peer that is in the settings alone. */
-  readonly seen: SeenPeer | undefined;
+  /** What a server said; undefined for a peer that is in the settings alone. */
+  readonly seen: Sighting | undefined;
   /** Addresses in the tunnel; undefined where they are not known. */
   readonly allowedIps: readonly string[] | undefined;
   /** Seconds; 0 is off. */
@@ -25,8 +25,8 @@ export interface KnownPeer {
 
 /** The own interface. */
 export interface OwnInterface {
-  /** In base64. */
-  readonly publicKey: string;
+  /** In base64; undefined where it isn't known. */
+  readonly publicKey: string | undefined;
   /** In base64; undefined prints what is known, defined makes a whole file for wg-quick. */
   readonly privateKey: string | undefined;
   /** Own addresses in the tunnel, with prefix lengths. */
@@ -81,13 +81,8 @@ export function formatFile(own: OwnInterface, peers: readonly KnownPeer[], unix:
   return parts.map((lines) => lines.join("\n")).join("\n\n") + "\n";
 }
 
-/** How long ago a peer was seen, in whole seconds. */
-export function ageOf(peer: SeenPeer, unix: number): number {
-  return Math.max(0, Math.floor(unix) - peer.seconds);
-}
-
 function publicEndpoint({ seen }: KnownPeer): string[] {
-  return seen === undefined ? [] : [`# Public endpoint = ${seen.address}:${seen.port}`];
+  return seen === undefined ? [] : [`# Public endpoint = ${endpointOf(seen)}`];
 }
 
 /** @param whole Whether to say what is not known. */
@@ -95,13 +90,14 @@ function peerSection(peer: KnownPeer, unix: number, whole: boolean): string[] {
   const { seen, allowedIps, persistentKeepalive, presharedKey } = peer;
   const lines = ["[Peer]"];
   if (peer.name !== undefined) lines.push(`# ${peer.name}`);
-  if (seen !== undefined) lines.push(`# Seen ${ageOf(seen, unix)} s ago`);
+  const age = seen && ageOf(seen, unix);
+  if (age !== undefined) lines.push(`# Seen ${age} s ago`);
   lines.push(`PublicKey = ${peer.publicKey}`);
   if (presharedKey !== undefined) lines.push(`PresharedKey = ${presharedKey}`);
   if (allowedIps === undefined) {
     if (whole) lines.push("# AllowedIPs: not known; see [[peer]] in the settings");
   } else if (allowedIps.length > 0) lines.push(`AllowedIPs = ${allowedIps.join(", ")}`);
-  if (seen !== undefined) lines.push(`Endpoint = ${seen.address}:${seen.port}`);
+  if (seen !== undefined) lines.push(`Endpoint = ${endpointOf(seen)}`);
   else if (whole) lines.push("# Endpoint: not known; this peer is not registered");
   if (persistentKeepalive !== undefined && persistentKeepalive > 0) {
     lines.push(`PersistentKeepalive = ${persistentKeepalive}`);

@@ -8,10 +8,11 @@ import type { DatagramBatch } from "../core/datagram_batch.ts";
 import type { Exchange } from "../core/exchange.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
+import type { RegistryName } from "../core/server_name.ts";
 import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
 
-/** What became of one server. */
-export type ServerStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
+/** What became of one registry. */
+export type RegistryStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
 
 /** A server while it is being asked. */
 export class AskedServer {
@@ -29,7 +30,7 @@ export class AskedServer {
   /** How often the system said that nothing listens on the port that was asked. */
   refused = 0;
 
-  constructor(readonly name: HostPort, exchange: Exchange) {
+  constructor(readonly name: RegistryName, exchange: Exchange) {
     this.exchange = exchange;
   }
 
@@ -76,7 +77,7 @@ export class AskedServer {
   }
 
   /** What became of it so far. */
-  get status(): ServerStatus {
+  get status(): RegistryStatus {
     if (this.addresses.length === 0) return "not-found";
     if (this.exchange.isComplete) return "ok";
     if (this.exchange.received > 0) return "incomplete";

@@ -16,6 +16,11 @@ import { EXIT, UserError } from "../core/user_error.ts";
  */
 export type RegisterMode = "auto" | "raw" | "borrow" | "tunnel" | "none";
 
+const WHY = {
+  "as-set": "as the settings say",
+  "no-registry": "no registry is among the servers",
+} as const;
+
 /** A question without what the interface says. */
 export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "through">;
 
@@ -24,13 +29,18 @@ export class Registration {
   readonly #host: Host;
   readonly #name: string;
   readonly #mode: RegisterMode;
+  readonly #hasRegistry: boolean;
   #settled: Exclude<RegisterMode, "auto"> | undefined;
 
-  /** @param name Of the interface. */
-  constructor(host: Host, name: string, mode: RegisterMode) {
+  /**
+   * @param name Of the interface.
+   * @param hasRegistry Whether there is a registry among the servers: name servers register nothing.
+   */
+  constructor(host: Host, name: string, mode: RegisterMode, hasRegistry: boolean) {
     this.#host = host;
     this.#name = name;
     this.#mode = mode;
+    this.#hasRegistry = hasRegistry;
   }
 
   /** Whether registering takes WireGuard's port away for a moment, so that it is done sparingly. */
@@ -44,9 +54,10 @@ export class Registration {
    * @returns The way, and why it was chosen.
    */
   async settle(device: Device): Promise<{ mode: string; why: string }> {
-    if (this.#mode !== "auto") {
-      this.#settled = this.#mode;
-      return { mode: this.#mode, why: "as the settings say" };
+    if (!this.#hasRegistry || this.#mode !== "auto") {
+      const mode = this.#hasRegistry && this.#mode !== "auto" ? this.#mode : "none";
+      this.#settled = mode;
+      return { mode, why: WHY[this.#hasRegistry ? "as-set" : "no-registry"] };
     }
     try {
       const probe = await this.#host.connectedUdp({

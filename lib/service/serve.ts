@@ -13,7 +13,9 @@ import { type GroupOptions, RegistryGroup } from "../core/registry_group.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
+import { checkZones, type DnsConfig, DnsService } from "./dns_service.ts";
 import { readAllowList, readSecret } from "./files.ts";
+import { listenProblem } from "./listen_problem.ts";
 import { Log, type LogOptions } from "./log.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
@@ -33,12 +35,15 @@ export interface ServeConfig extends RegistryOptions {
   readonly listen: readonly HostPort[];
   /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
   readonly listenLeniently: boolean;
+  /** Without one, the wgsig protocol is not served. */
   readonly groups: readonly ServedGroup[];
   readonly state: string | undefined;
   readonly maxPeers: number;
   readonly maxAnswer: number;
   /** In seconds. */
   readonly maxAge: number;
+  /** The zones that are served, if any are. */
+  readonly dns: DnsConfig | undefined;
   readonly log: LogOptions;
 }
 
@@ -59,6 +64,7 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
   await service.configure(config);
   await service.restore();
   await service.listen();
+  await service.listenDns();
   return await service.run(load);
 }
 
@@ -71,6 +77,8 @@ class Service {
   #config: ServeConfig;
   #now: Now = { unix: 0, mono: 0 };
   readonly #tunnels: TunnelFeed;
+  #dns: DnsService | undefined;
+  readonly #dnsListen: string | undefined;
   #watching = false;
   #ended = false;
   #unsaved = false;
@@ -82,6 +90,7 @@ class Service {
   constructor(host: Host, config: ServeConfig) {
     this.#host = host;
     this.#config = config;
+    this.#dnsListen = JSON.stringify(config.dns?.listen);
     this.#log = new Log(host, config.log);
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
     const traffic = new TrafficLog(this.#log, () => this.#now.mono);
@@ -103,6 +112,7 @@ class Service {
         : new KeySet(await readAllowList(this.#host, allowFile), this.#seed());
       groups.push({ id, secret, allowed, maxAge: config.maxAge, window: config.window });
     }
+    if (config.dns !== undefined) checkZones(config.dns, groups.map(({ id }) => id));
     // What is bound or in use stays until a restart.
     const { listen, maxPeers, maxAnswer, state } = this.#config;
     this.#config = { ...config, listen, maxPeers, maxAnswer, state };
@@ -124,6 +134,22 @@ class Service {
       }
       options.secret.fill(0);
     }
+    if (config.dns !== undefined) this.#dns?.configure(config.dns, this.#registry.groups);
+  }
+
+  #newDns(config: DnsConfig): DnsService {
+    const surroundings = {
+      host: this.#host,
+      log: this.#log,
+      counters: this.#registry.counters,
+      tick: () => {
+        const now = this.#tick();
+        this.#expire(now);
+        return now;
+      },
+      seed: () => this.#seed(),
+    };
+    return new DnsService(surroundings, config);
   }
 
   /** Takes over the peers of the state file, and sees to it that it can be written. */
@@ -161,6 +187,7 @@ class Service {
 
   /** Opens the sockets. */
   async listen(): Promise<void> {
+    if (this.#config.groups.length === 0) return;
     let problem = "no address to listen on";
     for (const address of this.#config.listen) {
       try {
@@ -175,16 +202,26 @@ class Service {
         this.#log.write("info", "listening", { address: bound });
       } catch (error) {
         const code = errorCode(error);
-        const shown = formatHostPort(address);
-        problem = `cannot listen on ${shown}: ${explain(error)}` +
-          (code === "EADDRINUSE"
-            ? `; end the program that uses port ${address.port}, or choose another with --listen`
-            : "");
+        problem = listenProblem(address, error, "--listen");
         const absent = code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL";
         if (!(this.#config.listenLeniently && absent)) this.#fail(problem);
       }
     }
     if (this.#sockets.length === 0) this.#fail(problem);
+  }
+
+  /** Opens the sockets of the zones, if there are any. */
+  async listenDns(): Promise<void> {
+    const { dns } = this.#config;
+    if (dns === undefined) return;
+    try {
+      this.#dns = this.#newDns(dns);
+      this.#dns.configure(dns, this.#registry.groups);
+      await this.#dns.listen(dns);
+    } catch (error) {
+      for (const socket of this.#sockets) socket.close();
+      throw error;
+    }
   }
 
   /** Begins to look at the interfaces of the groups, if there are any. */
@@ -226,6 +263,7 @@ class Service {
     });
     this.#ended = true;
     for (const socket of this.#sockets) socket.close();
+    this.#dns?.close();
     this.#cancelSave?.();
     this.#cancelSave = undefined;
     await this.#saving;
@@ -237,12 +275,16 @@ class Service {
 
   #answer(batch: DatagramBatch, replies: ReplyBatch): void {
     const now = this.#tick();
-    if (now.mono - this.#expiredAt >= EXPIRY_INTERVAL) {
-      this.#expiredAt = now.mono;
-      this.#registry.expire(now);
-    }
+    this.#expire(now);
     this.#registry.answer(batch, now, replies);
     if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
+  }
+
+  /** Discards records that are too old. */
+  #expire(now: Now): void {
+    if (now.mono - this.#expiredAt < EXPIRY_INTERVAL) return;
+    this.#expiredAt = now.mono;
+    this.#registry.expire(now);
   }
 
   /** The clocks, read once per batch. */
@@ -295,8 +337,9 @@ class Service {
       await this.configure(config);
       this.#watch();
       this.#log.write("info", "reloaded", { groups: [...this.#registry.groups.keys()].join(",") });
-      const kept = (["listen", "maxPeers", "maxAnswer", "state"] as const)
+      const kept: string[] = (["listen", "maxPeers", "maxAnswer", "state"] as const)
         .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
+      if (JSON.stringify(config.dns?.listen) !== this.#dnsListen) kept.push("dns");
       if (kept.length > 0) {
         this.#log.write("warn", "restart-needed", { changed: kept.join(",") });
       }

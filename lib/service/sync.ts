@@ -20,7 +20,7 @@ import type { QueryConfig, QueryResult } from "./query.ts";
 import { type Question, type RegisterMode, Registration } from "./registration.ts";
 import { RememberedNames } from "./remembered_names.ts";
 import { SyncReport, type SyncReportOptions } from "./sync_report.ts";
-import { UnknownPeers } from "./unknown_peers.ts";
+import { type SeenCandidate, UnknownPeers } from "./unknown_peers.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
@@ -44,6 +44,8 @@ export interface SyncConfig
   readonly addPeers: boolean;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
+  /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
+  readonly trustedZones: readonly string[];
   /** Remove the host route to an endpoint that a peer has left; else it is only named. */
   readonly mendRoutes: boolean;
   /** By public key. */
@@ -108,7 +110,9 @@ class Sync {
     this.#host = { ...host, resolve: (name) => names.resolve(name) };
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
-    this.#registration = new Registration(this.#host, config.interface, config.register);
+    const hasRegistry = config.servers.some(({ scheme }) => scheme === "wgsig");
+    const { interface: name, register } = config;
+    this.#registration = new Registration(this.#host, name, register, hasRegistry);
     this.#routes = new LeftRoutes(this.#host, this.#report, config.mendRoutes && !config.dryRun);
     this.#unknown = new UnknownPeers(this.#host, this.#report, config);
     this.#plan = this.#newPlan();
@@ -231,6 +235,8 @@ class Sync {
       maxAge,
       timeout,
       id,
+      // Who is not on the interface is asked for only to be added.
+      keys: this.#config.addPeers ? undefined : [...byKey.keys()],
       opensTo: ({ publicKey, address, port }) => {
         const peer = byKey.get(publicKey);
         if (peer === undefined) return false;
@@ -494,15 +500,17 @@ function whereaboutsOf(
   ).join("\n");
 }
 
-function candidatesOf({ sightings, publicKey }: QueryResult): Map<string, Candidate[]> {
-  const candidates = new Map<string, Candidate[]>();
+function candidatesOf({ sightings, publicKey }: QueryResult): Map<string, SeenCandidate[]> {
+  const candidates = new Map<string, SeenCandidate[]>();
   for (const [key, seen] of sightings) {
     if (key === publicKey) continue;
     candidates.set(
       key,
-      seen.map(({ address, port, seconds }) => ({
+      seen.map(({ address, port, seconds, allowedIps, zone }) => ({
         endpoint: { host: address, port },
         seenAt: seconds,
+        allowedIps,
+        zone,
       })),
     );
   }

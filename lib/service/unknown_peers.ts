@@ -12,6 +12,13 @@ import type { Device } from "../wireguard/dump.ts";
 import type { SyncConfig } from "./sync.ts";
 import type { SyncReport } from "./sync_report.ts";
 
+/** Where a server has seen a peer, and what else it says. */
+export interface SeenCandidate extends Candidate {
+  /** The addresses in the tunnel that a zone names. */
+  readonly allowedIps: readonly string[] | undefined;
+  readonly zone: string | undefined;
+}
+
 /** Names them once, and adds those that the settings know, where that is wanted. */
 export class UnknownPeers {
   readonly #host: Host;
@@ -33,22 +40,25 @@ export class UnknownPeers {
    */
   async look(
     device: Device,
-    candidates: ReadonlyMap<string, readonly Candidate[]>,
+    candidates: ReadonlyMap<string, readonly SeenCandidate[]>,
   ): Promise<boolean> {
     const present = new Set(device.peers.map(({ publicKey }) => publicKey));
     let added = false;
-    for (const [publicKey, [newest]] of candidates) {
-      if (newest === undefined || publicKey === device.publicKey || present.has(publicKey)) {
-        continue;
-      }
-      added = await this.#meet(publicKey, newest) || added;
+    for (const [publicKey, seen] of candidates) {
+      if (publicKey === device.publicKey || present.has(publicKey)) continue;
+      added = await this.#meet(publicKey, seen) || added;
     }
     return added;
   }
 
-  async #meet(publicKey: string, { endpoint }: Candidate): Promise<boolean> {
-    const { addPeers, dryRun, peers, persistentKeepalive } = this.#config;
-    const { allowedIps, name } = peers.get(publicKey) ?? {};
+  async #meet(publicKey: string, seen: readonly SeenCandidate[]): Promise<boolean> {
+    const [newest] = seen;
+    if (newest === undefined) return false;
+    const { endpoint } = newest;
+    const { addPeers, dryRun, peers, persistentKeepalive, trustedZones } = this.#config;
+    const { allowedIps: known, name } = peers.get(publicKey) ?? {};
+    const allowedIps = known ??
+      seen.find(({ zone }) => zone !== undefined && trustedZones.includes(zone))?.allowedIps;
     const fields = {
       key: publicKey,
       ...(name === undefined ? {} : { name }),
@@ -58,7 +68,7 @@ export class UnknownPeers {
     this.#told.add(publicKey);
     if (!addPeers || allowedIps === undefined) {
       const hint = addPeers
-        ? "not on the interface, and the settings name no allowed-ips for it"
+        ? "not on the interface; the settings name no allowed-ips for it, and trust no zone that does"
         : "not on the interface; --add-peers adds those that the settings know";
       if (!told) this.#report.event("info", "peer-unknown", { ...fields, hint });
       return false;

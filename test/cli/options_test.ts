@@ -148,7 +148,8 @@ test("what every object inherits, or the parser uses itself, is no option", () =
 
 test("an option without its value is refused", () => {
   for (const command of COMMANDS) {
-    for (const { name } of command.options.filter(({ value }) => value !== undefined)) {
+    for (const { name, value } of command.options) {
+      if (value === undefined || value.startsWith("[")) continue;
       const option = `--${name}`;
       const ways = [
         [option],
@@ -163,6 +164,21 @@ test("an option without its value is refused", () => {
       for (const args of ways) assertEquals(refusal(command, ...args), `--${name} needs a value`);
     }
   }
+});
+
+test("an option whose value may be left out has an empty one then", () => {
+  const serve = COMMANDS.find(({ name }) => name === "serve");
+  assert(serve !== undefined);
+  const self = (...args: string[]) => {
+    const read = readArguments(serve, args);
+    return [read.text("self"), read.has("json"), read.text("ttl")];
+  };
+  assertEquals(self("--self"), ["", false, undefined]);
+  assertEquals(self("--self", "--ttl", "5s"), ["", false, "5s"]);
+  assertEquals(self("--self=", "--ttl", "5s"), ["", false, "5s"]);
+  assertEquals(self("--self", "192.0.2.1:5"), ["192.0.2.1:5", false, undefined]);
+  assertEquals(self("--self=192.0.2.1:5"), ["192.0.2.1:5", false, undefined]);
+  assertEquals(readArguments(serve, []).text("self"), undefined);
 });
 
 test("a switch with a value is refused", () => {

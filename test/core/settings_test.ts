@@ -5,6 +5,11 @@ import { test } from "../testing.ts";
 
 const KEY = "ht5HylAGWR0EQTx66W+IuX0andEuovl8Qi0p+dPTCNU=";
 
+const ZONE_NAME: KeyCase = {
+  good: [[`"wg.example.com"`, "wg.example.com"], [`"Example.COM."`, "example.com"]],
+  bad: [`""`, `"a..b"`, `"${"x".repeat(64)}.com"`, `5`, `["a"]`],
+};
+
 /** A key: values as TOML has them, with what is read; and values that are refused. */
 interface KeyCase {
   readonly good: readonly (readonly [toml: string, read: unknown])[];
@@ -50,6 +55,22 @@ const PUBLIC_KEY: KeyCase = {
   bad: [`""`, `"${KEY.slice(1)}"`, `"${KEY}\\n"`, `["${KEY}"]`, `5`],
 };
 
+const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
+  interface: TEXT,
+  group: GROUP,
+  self: {
+    good: [
+      [`true`, { endpoint: undefined }],
+      [`false`, false],
+      [`"192.0.2.1:51820"`, { endpoint: { host: "192.0.2.1", port: 51_820 } }],
+    ],
+    bad: [`"192.0.2.1"`, `""`, `51820`, `[]`],
+  },
+  "self-allowed-ips": CIDRS,
+  "allow-from": CIDRS,
+  ttl: DURATION,
+};
+
 const SECTIONS: readonly Section[] = [
   {
     head: "[serve]",
@@ -83,8 +104,41 @@ const SECTIONS: readonly Section[] = [
         good: [[`"quiet"`, "quiet"], [`"normal"`, "normal"], [`"verbose"`, "verbose"]],
         bad: [`"debug"`, `""`, `0`],
       },
+      dns: {
+        good: [[`{ ttl = "5s" }`, { ttl: 5 }], [`{}`, {}]],
+        bad: [`3`, `[]`, `"wg.example.com"`],
+      },
       group: { good: [[`[]`, []], [`[{ id = 3 }]`, [{ id: 3 }]]], bad: [`3`, `[3]`, `"a"`] },
     },
+  },
+  {
+    head: "[serve.dns]",
+    path: "serve.dns",
+    find: ({ serve }) => serve?.dns,
+    keys: {
+      listen: {
+        good: [[`["0.0.0.0:5353", "[::1]"]`, [
+          { host: "0.0.0.0", port: 5353 },
+          { host: "::1", port: 53 },
+        ]]],
+        bad: [`"0.0.0.0:53"`, `["a b"]`, `[1]`],
+      },
+      zone: {
+        good: [
+          ...ZONE_NAME.good,
+          [`[{ name = "a.example", group = 2 }]`, [{ name: "a.example", group: 2 }]],
+        ],
+        bad: [`""`, `"a..b"`, `[{ name = "a..b" }]`, `[3]`, `3`],
+      },
+      ...ZONE_KEYS,
+      "answer-budget": { good: [[`0`, 0], [`16384`, 16384]], bad: [`-1`, `"1"`, `0.5`] },
+    },
+  },
+  {
+    head: "[[serve.dns.zone]]",
+    path: "serve.dns.zone[0]",
+    find: ({ serve }) => typeof serve?.dns?.zone === "object" ? serve.dns.zone[0] : undefined,
+    keys: { name: ZONE_NAME, ...ZONE_KEYS },
   },
   {
     head: "[[serve.group]]",
@@ -98,12 +152,13 @@ const SECTIONS: readonly Section[] = [
     find: ({ sync }) => sync?.get("wg0"),
     keys: {
       servers: {
-        good: [[`["a.example", "[::1]:5", "::2"]`, [
-          { host: "a.example", port: 1223 },
-          { host: "::1", port: 5 },
-          { host: "::2", port: 1223 },
+        good: [[`["a.example", "[::1]:5", "::2", "dns://n.example/Wg.example."]`, [
+          { scheme: "wgsig", host: "a.example", port: 1223 },
+          { scheme: "wgsig", host: "::1", port: 5 },
+          { scheme: "wgsig", host: "::2", port: 1223 },
+          { scheme: "dns", host: "n.example", port: 53, zone: "wg.example" },
         ]]],
-        bad: [`"a.example"`, `[""]`, `["a b"]`, `["a:b"]`, `[1]`],
+        bad: [`"a.example"`, `[""]`, `["a b"]`, `["a:b"]`, `[1]`, `["dns://n.example"]`],
       },
       "secret-file": TEXT,
       group: GROUP,
@@ -125,6 +180,10 @@ const SECTIONS: readonly Section[] = [
       },
       "add-peers": BOOLEAN,
       "mend-routes": BOOLEAN,
+      "trust-allowed-ips": {
+        good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
+        bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
+      },
       hook: TEXT,
     },
   },
@@ -189,7 +248,13 @@ for (const { head, path, find, keys } of SECTIONS) {
   test(`${head} must be what it is: a table, a record or a list`, () => {
     const name = path.replace(/\[0\]$/, "");
     for (
-      const value of [`1`, `"x"`, `true`, `2020-01-01`, ...(head.startsWith("[[") ? [] : [`[]`])]
+      const value of [
+        `1`,
+        ...(name === "serve.dns.zone" ? [] : [`"x"`]),
+        `true`,
+        `2020-01-01`,
+        ...(head.startsWith("[[") ? [] : [`[]`]),
+      ]
     ) {
       const message = refusal(`${name} = ${value}`);
       assertMatch(message, /: expected a (?:table|list), got /);
@@ -232,7 +297,7 @@ test("a whole file is read", () => {
     group: [{ id: 1 }, { id: 2, "allow-file": "allowed" }],
   });
   assertEquals([...settings.sync ?? []], [
-    ["wg0", { servers: [{ host: "one.example", port: 1223 }] }],
+    ["wg0", { servers: [{ scheme: "wgsig", host: "one.example", port: 1223 }] }],
     ["wg 1", { port: 51_820 }],
   ]);
   assertEquals(settings.peer, [{ name: "first", "public-key": KEY }, { name: "second" }]);

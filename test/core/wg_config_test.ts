@@ -1,9 +1,9 @@
+import { ageOf } from "../../lib/core/sighting.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import type { SeenPeer } from "../../lib/core/exchange.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 import {
-  ageOf,
   formatFile,
   formatFragment,
   type KnownPeer,

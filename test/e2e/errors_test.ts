@@ -169,7 +169,8 @@ mistakes("bad values of options are named with what was expected", [
   },
 ]);
 
-const SERVER = /^".*" is no server; expected HOST, HOST:PORT or \[IPV6\]:PORT$/;
+const SERVER =
+  /^".*" is no server; expected HOST, HOST:PORT, \[IPV6\]:PORT or dns:\/\/HOST\[:PORT\]\/ZONE$/;
 mistakes("which server, which peer", [
   {
     args: ASK,
@@ -364,7 +365,8 @@ mistakes("settings of clients", [
   {
     args: ["query", "--config", "%/wgsig.toml"],
     files: { "wgsig.toml": `[sync.wg0]\nservers = ["a:b"]\n` },
-    says: /wgsig\.toml: sync\.wg0\.servers\[0\]: expected HOST or HOST:PORT, got "a:b"$/,
+    says:
+      /wgsig\.toml: sync\.wg0\.servers\[0\]: expected HOST, HOST:PORT or dns:\/\/HOST\[:PORT\]\/ZONE, got "a:b"$/,
   },
 ]);
 

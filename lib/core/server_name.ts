@@ -1,0 +1,50 @@
+/**
+ * Servers as people name them.
+ *
+ * ```
+ * HOST[:PORT], wgsig://HOST[:PORT]   a registry, asked with the wgsig protocol
+ * dns://HOST[:PORT]/ZONE             a name server, asked for a zone of WireGuard peers
+ * ```
+ *
+ * @module
+ */
+
+import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+import { parseZone } from "./zone_name.ts";
+
+/** The UDP port of the wgsig protocol. */
+export const DEFAULT_PORT = 1223;
+/** The port of DNS. */
+export const DNS_PORT = 53;
+
+/** A registry. */
+export interface RegistryName extends HostPort {
+  readonly scheme: "wgsig";
+}
+
+/** A name server, and a zone that it knows. */
+export interface ZoneServerName extends HostPort {
+  readonly scheme: "dns";
+  /** In lower case, without a dot at its end. */
+  readonly zone: string;
+}
+
+/** A server to ask. */
+export type ServerName = RegistryName | ZoneServerName;
+
+/** Reads a server's name; undefined where the text is none. */
+export function parseServerName(text: string): ServerName | undefined {
+  const [, scheme = "wgsig", rest = "", path] = /^(?:(wgsig|dns):\/\/)?([^/]*)(?:\/([^/]*))?$/
+    .exec(text) ?? [];
+  const server = parseHostPort(rest, scheme === "dns" ? DNS_PORT : DEFAULT_PORT);
+  if (server === undefined || server.port === 0) return undefined;
+  if (scheme === "wgsig") return path === undefined ? { scheme, ...server } : undefined;
+  const zone = path === undefined ? undefined : parseZone(path);
+  return zone === undefined ? undefined : { scheme: "dns", ...server, zone };
+}
+
+/** The text of a server's name: of a registry without the scheme. */
+export function formatServerName(server: ServerName): string {
+  const at = formatHostPort(server);
+  return server.scheme === "dns" ? `dns://${at}/${server.zone}` : at;
+}
