@@ -256,9 +256,12 @@ class Service {
       this.#host.onSignal("SIGHUP", () => this.#reload(load));
       this.#host.onSignal("SIGUSR1", () => this.#logCounters());
       this.#host.onSignal("SIGUSR2", () => this.#logCounters());
+      const { groups } = this.#registry;
+      const zones = this.#config.dns?.zones ?? [];
       this.#log.write("info", "ready", {
         runtime: this.#host.runtime,
-        groups: [...this.#registry.groups.keys()].join(","),
+        ...(groups.size > 0 ? { groups: [...groups.keys()].join(",") } : {}),
+        ...(zones.length > 0 ? { zones: zones.map(({ name }) => name).join(",") } : {}),
       });
     });
     this.#ended = true;
