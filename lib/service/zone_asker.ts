@@ -61,6 +61,8 @@ const LONGEST_TIMER_MS = 0x7fff_ffff;
 const MAX_REFUSED = 3;
 /** How long a connection may be silent that owes an answer, and how long it may take to make one. */
 const TCP_PATIENCE_MS = 4000;
+/** How long a connection is kept that owes none. */
+const TCP_IDLE_MS = 100;
 /** After so many messages on a connection that are no answers of ours, it is given up. */
 const MAX_TCP_DROPS = 32;
 
@@ -194,6 +196,7 @@ class ZoneAsker {
         this.#proceed();
       },
       proceed: () => this.#proceed(),
+      finished: () => this.#stream = undefined,
     });
     return this.#stream;
   }
@@ -267,6 +270,8 @@ interface StreamEvents {
   lost(code: string | undefined): void;
   /** Called after messages. */
   proceed(): void;
+  /** No answer is owed any more, and the connection is closed. */
+  finished(): void;
 }
 
 /** One TCP connection, over which questions go without waiting for answers (RFC 7766). */
@@ -320,16 +325,23 @@ class Stream {
       if (!this.#events.receive(message)) this.#drops++;
     });
     if (this.#drops >= MAX_TCP_DROPS) return this.#end("EPROTO");
-    this.#watch();
     this.#events.proceed();
+    if (!this.#isOver) this.#watch();
   }
 
-  /** Gives the connection up when it stays silent though it owes an answer. */
+  /**
+   * Gives the connection up when it stays silent though it owes an answer, and ends it when nothing
+   * more is to be asked: some servers do nothing else meanwhile (dnsmasq, where it doesn't fork).
+   */
   #watch(): void {
     this.#cancel();
-    this.#cancel = this.#host.timer(TCP_PATIENCE_MS, () => {
-      if (this.#events.isWaiting()) this.#end("ETIMEDOUT");
-      else this.#watch();
+    if (this.#events.isWaiting()) {
+      this.#cancel = this.#host.timer(TCP_PATIENCE_MS, () => this.#end("ETIMEDOUT"));
+      return;
+    }
+    this.#cancel = this.#host.timer(TCP_IDLE_MS, () => {
+      this.#shut();
+      this.#events.finished();
     });
   }
 

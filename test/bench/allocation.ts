@@ -1,5 +1,5 @@
 /**
- * Bytes that the registry allocates per request: wire and core alone, no sockets.
+ * Bytes that a request makes: wire and core alone, no sockets.
  *
  * Run with `--v8-flags=--expose-gc,--min-semi-space-size=512`, so that no collection comes in between.
  *
@@ -7,43 +7,65 @@
  */
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
-import { fillBatch, registryOf, UNIX } from "./requests.ts";
+import { fillBatch, PEERS, registryOf, UNIX } from "./requests.ts";
+import { BenchZone, SOURCES } from "./zones.ts";
 
 const WARM_UP = 2000;
 const BATCHES = 200;
-const PEERS = 10;
+const ROUNDS = 5;
+const REGISTERED = 10;
 
 const collect: unknown = Reflect.get(globalThis, "gc");
 if (typeof collect !== "function") throw new Error("run this with --v8-flags=--expose-gc");
 
-function allocatedPerRequest(encrypt: boolean): number {
-  const registry = registryOf(PEERS, PEERS);
-  const replies = new ReplyBatch();
-  const now = { unix: UNIX, mono: 1 };
-  const warm = new DatagramBatch();
-  for (let i = 0; i < WARM_UP; i++) {
-    fillBatch(warm, PEERS, encrypt);
-    registry.answer(warm, now, replies);
-  }
-  // The requests are made beforehand: only what answering them allocates is measured.
-  const batches = Array.from({ length: BATCHES }, () => new DatagramBatch());
-  for (const batch of batches) fillBatch(batch, PEERS, encrypt);
+/** Bytes made by each of the 64 requests of `run`, which is called with 0 to 199. */
+function allocatedPerRequest(run: (batch: number) => void): number {
   if (typeof collect === "function") collect();
   const before = Deno.memoryUsage();
-  for (const batch of batches) registry.answer(batch, now, replies);
+  for (let i = 0; i < BATCHES; i++) run(i);
   const after = Deno.memoryUsage();
-  if (replies.count !== BATCH_SIZE) throw new Error(`only ${replies.count} answers`);
   const bytes = after.heapUsed - before.heapUsed + after.external - before.external;
   return bytes / (BATCHES * BATCH_SIZE);
 }
 
-for (const encrypt of [false, true]) {
-  const form = encrypt ? "encrypted" : "plain";
-  const figures = Array.from({ length: 5 }, () => allocatedPerRequest(encrypt));
-  const median = figures.toSorted((a, b) => a - b)[2]!;
-  Deno.stdout.writeSync(
-    new TextEncoder().encode(
-      `allocated per ${form} request: ${median.toFixed(1)} bytes (median of 5 rounds)\n`,
-    ),
-  );
+function allocatedByRegistry(encrypt: boolean): number {
+  const registry = registryOf(REGISTERED, REGISTERED);
+  const replies = new ReplyBatch();
+  const now = { unix: UNIX, mono: 1 };
+  const warm = new DatagramBatch();
+  for (let i = 0; i < WARM_UP; i++) {
+    fillBatch(warm, REGISTERED, encrypt);
+    registry.answer(warm, now, replies);
+  }
+  // The requests are made beforehand: only what answering them allocates is measured.
+  const batches = Array.from({ length: BATCHES }, () => new DatagramBatch());
+  for (const batch of batches) fillBatch(batch, REGISTERED, encrypt);
+  const bytes = allocatedPerRequest((i) => registry.answer(batches[i]!, now, replies));
+  if (replies.count !== BATCH_SIZE) throw new Error(`only ${replies.count} answers`);
+  return bytes;
+}
+
+function allocatedByZone(source: (typeof SOURCES)[number]): number {
+  const zone = new BenchZone(source, PEERS);
+  for (let i = 0; i < WARM_UP; i++) {
+    zone.fill();
+    zone.answer();
+  }
+  // The same queries again and again: an answer doesn't depend on what was asked before.
+  const bytes = allocatedPerRequest(() => zone.answer());
+  if (!zone.isRight) throw new Error("a wrong answer");
+  return bytes;
+}
+
+function print(what: string, measure: () => number): void {
+  const figures = Array.from({ length: ROUNDS }, measure);
+  const median = figures.toSorted((a, b) => a - b)[ROUNDS >> 1]!;
+  const line = `allocated per ${what}: ${median.toFixed(1)} bytes (median of ${ROUNDS} rounds)\n`;
+  Deno.stdout.writeSync(new TextEncoder().encode(line));
+}
+
+print("plain request", () => allocatedByRegistry(false));
+print("encrypted request", () => allocatedByRegistry(true));
+for (const source of SOURCES) {
+  print(`SRV query, ${PEERS} peers of a ${source}`, () => allocatedByZone(source));
 }

@@ -1,5 +1,5 @@
 /**
- * Nanoseconds per operation of each codec, and of the registry per batch of 64 requests.
+ * Nanoseconds per operation of each codec, and of the registry and of DNS zones per 64 requests.
  *
  * @module
  */
@@ -22,7 +22,8 @@ import {
 } from "../../lib/wire/response.ts";
 import { readSeconds, writeLabel } from "../../lib/wire/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
-import { fillBatch, registryOf, SECRET, UNIX } from "./requests.ts";
+import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
+import { BenchZone, SOURCES } from "./zones.ts";
 
 const key = new MacKey(SECRET);
 const cipher = new CipherKey(SECRET);
@@ -96,4 +97,17 @@ for (const encrypt of [false, true]) {
       bench.end();
     });
   }
+}
+
+for (const source of SOURCES) {
+  const zone = new BenchZone(source, PEERS);
+  Deno.bench(`zone: 64 SRV queries, 1000 peers of a ${source}`, { group: "zone" }, (bench) => {
+    zone.fill();
+    bench.start();
+    zone.answer();
+    bench.end();
+  });
+  Deno.bench(`zone: list of 1000 peers of a ${source}`, { group: "zone" }, () => {
+    zone.answerList();
+  });
 }

@@ -12,6 +12,7 @@ import { RegistryGroup } from "../../lib/core/registry_group.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/envelope.ts";
 import { MacKey } from "../../lib/wire/mac.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
+import { LABEL_SIZE, writeLabel } from "../../lib/wire/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
 
 /** The secret of the benches' group. */
@@ -26,7 +27,22 @@ const request = newRequest();
 const plain = new WireBuffer(REQUEST_SIZE);
 let nanoseconds = 0;
 
-/** A registry with one group that has `peers` peers. */
+/** Peers of the zones, and of the server's group. */
+export const PEERS = 1000;
+/** So many different ports have the peers, all at 127.0.0.1. */
+const PORTS = 60_000;
+
+/** Writes the public key of a peer of {@linkcode registryOf}, 32 bytes, over zeros. */
+export function writeId(peer: number, id: WireBuffer): void {
+  id.view.setUint32(0, peer);
+}
+
+/** The port of a peer of {@linkcode registryOf}. */
+export function portOf(peer: number): number {
+  return 1024 + peer % PORTS;
+}
+
+/** A registry with one group that has `peers` peers, all seen at {@linkcode UNIX}. */
 export function registryOf(peers: number, maxAnswer: number): Registry {
   const registry = new Registry({ encryption: "auto", window: 1e9 }, {
     endpointChanged() {},
@@ -36,10 +52,13 @@ export function registryOf(peers: number, maxAnswer: number): Registry {
   const group = new RegistryGroup(options, { maxPeers: 100_000, maxAnswer, seed: 1 }, nonces);
   registry.setGroup(group);
   const id = new WireBuffer(32);
+  const label = new WireBuffer(LABEL_SIZE);
+  writeLabel(label, 0, { seconds: UNIX, nanoseconds: 0 });
   for (let i = 0; i < peers; i++) {
-    id.view.setUint32(0, i);
+    writeId(i, id);
     const peer = group.table.add(id, 0, 0);
-    group.table.setEndpoint(peer, 0x7f00_0001, 1024 + (i % 60_000));
+    group.table.setEndpoint(peer, 0x7f00_0001, portOf(i));
+    group.table.setLabel(peer, label, 0);
   }
   return registry;
 }
@@ -54,7 +73,7 @@ export function fillBatch(
   batch.count = count;
   for (let i = 0; i < count; i++) {
     const peer = (nanoseconds * 7919 + i) % peers;
-    request.id.view.setUint32(0, peer);
+    writeId(peer, request.id);
     nanoseconds = (nanoseconds + 1) % 1_000_000_000;
     request.seconds = UNIX + Math.floor(nanoseconds / 500_000_000);
     request.nanoseconds = nanoseconds;
@@ -76,6 +95,6 @@ export function fillBatch(
     } else encodeRequest(request, macKey, batch.payloads, at);
     batch.lengths[i] = encrypt ? ENVELOPE_SIZE + REQUEST_SIZE : REQUEST_SIZE;
     writeIpv4(batch.sources, batch.sourceAt(i), 0x7f00_0001);
-    batch.setSourcePort(i, 1024 + (peer % 60_000));
+    batch.setSourcePort(i, portOf(peer));
   }
 }
