@@ -133,13 +133,18 @@ export function queryConfig(
   };
 }
 
-/** Whom to ask: who is named, else the servers of the settings. */
+/**
+ * Whom to ask: who is named, else the servers of the settings.
+ *
+ * @param mayBeNone Whether there is something to do without one.
+ */
 export function askedServers(
   { servers = [] }: SyncSettings,
   named: readonly string[] | undefined,
+  mayBeNone = false,
 ): readonly ServerName[] {
   const asked = named !== undefined && named.length > 0 ? named.map(serverName) : servers;
-  if (asked.length > 0) return asked;
+  if (asked.length > 0 || mayBeNone) return asked;
   throw new UserError(
     "which server? Name one (HOST or HOST:PORT), or set servers in [sync.NAME] of the settings",
   );

@@ -23,6 +23,7 @@ import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import { WireBuffer } from "../lib/wire/wire_buffer.ts";
 import type { Arguments } from "./options.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
+import { leaseConfig, wantsLeases } from "./serve_lease.ts";
 
 const DEFAULT_LISTEN: readonly HostPort[] = [
   { host: "0.0.0.0", port: DEFAULT_PORT },
@@ -56,16 +57,20 @@ async function serveConfig(
   }
   const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
   const dns = wantsDns(args, loaded);
-  const groups = dns && listen === undefined && await isWithoutGroup(host, args, settings)
-    ? []
-    : servedGroups(args, settings, loaded);
+  const leases = wantsLeases(args, loaded);
+  const groups =
+    (dns || leases) && listen === undefined && await isWithoutGroup(host, args, settings)
+      ? []
+      : servedGroups(args, settings, loaded);
+  const stateFile = args.text("state") ?? state;
   return {
     listen: listen ?? DEFAULT_LISTEN,
     listenLeniently: listen === undefined,
     encryption: args.read("encryption", serveEncryption) ?? settings.encryption ?? "auto",
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
-    state: args.text("state") ?? state,
+    lease: leases ? leaseConfig(args, loaded, stateFile) : undefined,
+    state: stateFile,
     maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
     maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??
       DEFAULT_MAX_ANSWER,

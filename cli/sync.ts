@@ -27,7 +27,11 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
   }
   const settings = interfaceSettings(loaded, name);
-  const servers = askedServers(settings, args.texts("server"));
+  const leases = args.has("lease") || settings.lease === true;
+  if (leases && args.has("once")) {
+    throw new UserError("--lease holds addresses, and --once doesn't stay; leave one of them out");
+  }
+  const servers = askedServers(settings, args.texts("server"), leases);
   const question = await questionConfig(host, args, loaded, settings, servers);
   const peers = new Map(
     [...peersByKey(loaded)].map(([key, peer]) => [
@@ -45,6 +49,13 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     dryRun: args.has("dry-run"),
     addPeers: args.has("add-peers") || settings["add-peers"] === true,
     trustedZones: settings["trust-allowed-ips"] ?? [],
+    lease: leases
+      ? {
+        acceptRoutes: settings["lease-routes"] === true,
+        isTrusted: settings["trust-lease"] === true,
+      }
+      : undefined,
+    untilGone: args.has("until-gone") || settings["until-gone"] === true,
     mendRoutes: settings["mend-routes"] === true,
     persistentKeepalive: settings["persistent-keepalive"] ?? DEFAULT_KEEPALIVE,
     peers,

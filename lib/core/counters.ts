@@ -44,6 +44,10 @@ export const COUNTER_NAMES = [
   "dns-tcp-connections",
   "dns-tcp-refused",
   "dns-tcp-cut",
+  "lease-connections",
+  "lease-refused",
+  "lease-stranger",
+  "lease-answered",
 ] as const;
 
 /** A counter's name. */

@@ -62,6 +62,14 @@ export const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, 
   endpoint: hostPort()(value, path),
 });
 
+/** How long an address is leased: whole seconds, what the protocol can say. */
+export const leaseTime: Reader<number> = (value, path) => {
+  const seconds = Math.round(duration(value, path));
+  return seconds >= 10 && seconds <= MAX_GROUP
+    ? seconds
+    : refuse(path, "a duration of 10s or more", value);
+};
+
 const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
   typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
 
@@ -81,6 +89,16 @@ const dns = table({
   "answer-budget": integer(0, 2 ** 31 - 1),
 });
 
+const lease = table({
+  interface: text,
+  pools: list(cidr),
+  reserved: list(cidr),
+  "lease-time": leaseTime,
+  routes: list(cidr),
+  state: text,
+  configure: boolean,
+});
+
 const serve = table({
   listen: list(hostPort()),
   encryption: serveEncryption,
@@ -92,6 +110,7 @@ const serve = table({
   "log-format": choice("text", "json"),
   "log-level": choice("quiet", "normal", "verbose"),
   dns,
+  lease,
   group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text, interface: text })),
 });
 
@@ -112,6 +131,10 @@ const sync = table({
   "add-peers": boolean,
   "mend-routes": boolean,
   "trust-allowed-ips": list(zoneName),
+  lease: boolean,
+  "lease-routes": boolean,
+  "trust-lease": boolean,
+  "until-gone": boolean,
   hook: text,
 });
 
@@ -121,12 +144,15 @@ const peer = table({
   "allowed-ips": list(cidr),
   "persistent-keepalive": integer(0, MAX_PORT),
   "preshared-key-file": text,
+  lease: list(cidr),
 });
 
 const file = table({ serve, sync: record(sync), peer: list(peer) });
 
 /** What a settings file says. Every key may be missing. */
 export type Settings = ReturnType<typeof file>;
+/** The `[serve.lease]` table. */
+export type LeaseSettings = ReturnType<typeof lease>;
 /** The `[serve.dns]` table. */
 export type DnsSettings = ReturnType<typeof dns>;
 /** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */

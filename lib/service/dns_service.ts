@@ -304,7 +304,7 @@ function newZone(
       allowFrom,
     });
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
     throw new UserError(`DNS zone ${name}: ${error.message}`);
   }
 }

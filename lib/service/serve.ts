@@ -15,6 +15,7 @@ import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { checkZones, type DnsConfig, DnsService } from "./dns_service.ts";
 import { readAllowList, readSecret } from "./files.ts";
+import { type LeaseConfig, LeaseService } from "./lease_service.ts";
 import { listenProblem } from "./listen_problem.ts";
 import { Log, type LogOptions } from "./log.ts";
 import { TrafficLog } from "./traffic_log.ts";
@@ -42,6 +43,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly maxAnswer: number;
   /** In seconds. */
   readonly maxAge: number;
+  /** The addresses that are leased, if any are. */
+  readonly lease: LeaseConfig | undefined;
   /** The zones that are served, if any are. */
   readonly dns: DnsConfig | undefined;
   readonly log: LogOptions;
@@ -65,6 +68,7 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
   await service.restore();
   await service.listen();
   await service.listenDns();
+  await service.lease();
   return await service.run(load);
 }
 
@@ -78,7 +82,9 @@ class Service {
   #now: Now = { unix: 0, mono: 0 };
   readonly #tunnels: TunnelFeed;
   #dns: DnsService | undefined;
+  #leases: LeaseService | undefined;
   readonly #dnsListen: string | undefined;
+  readonly #leaseInterface: string | undefined;
   #watching = false;
   #ended = false;
   #unsaved = false;
@@ -91,6 +97,7 @@ class Service {
     this.#host = host;
     this.#config = config;
     this.#dnsListen = JSON.stringify(config.dns?.listen);
+    this.#leaseInterface = config.lease?.interface;
     this.#log = new Log(host, config.log);
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
     const traffic = new TrafficLog(this.#log, () => this.#now.mono);
@@ -135,6 +142,7 @@ class Service {
       options.secret.fill(0);
     }
     if (config.dns !== undefined) this.#dns?.configure(config.dns, this.#registry.groups);
+    if (config.lease !== undefined) this.#leases?.configure(config.lease);
   }
 
   #newDns(config: DnsConfig): DnsService {
@@ -224,6 +232,15 @@ class Service {
     }
   }
 
+  /** Begins to lease addresses, if there are any. */
+  async lease(): Promise<void> {
+    const { lease } = this.#config;
+    if (lease === undefined) return;
+    const { counters } = this.#registry;
+    this.#leases = new LeaseService({ host: this.#host, log: this.#log, counters }, lease);
+    await this.#leases.start();
+  }
+
   /** Begins to look at the interfaces of the groups, if there are any. */
   #watch(): void {
     if (this.#watching || !this.#hasInterfaces) return;
@@ -267,6 +284,7 @@ class Service {
     this.#ended = true;
     for (const socket of this.#sockets) socket.close();
     this.#dns?.close();
+    await this.#leases?.close();
     this.#cancelSave?.();
     this.#cancelSave = undefined;
     await this.#saving;
@@ -343,6 +361,7 @@ class Service {
       const kept: string[] = (["listen", "maxPeers", "maxAnswer", "state"] as const)
         .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
       if (JSON.stringify(config.dns?.listen) !== this.#dnsListen) kept.push("dns");
+      if (config.lease?.interface !== this.#leaseInterface) kept.push("lease");
       if (kept.length > 0) {
         this.#log.write("warn", "restart-needed", { changed: kept.join(",") });
       }

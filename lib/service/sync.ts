@@ -15,6 +15,7 @@ import { explain, type Host } from "../host/host.ts";
 import { nudgePeer, readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
+import { LeaseRunner } from "./lease_runner.ts";
 import { LeftRoutes } from "./left_routes.ts";
 import type { QueryConfig, QueryResult } from "./query.ts";
 import { type Question, type RegisterMode, Registration } from "./registration.ts";
@@ -44,6 +45,15 @@ export interface SyncConfig
   readonly addPeers: boolean;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
+  /** Whether addresses are leased from inside the tunnel, and how; undefined where not. */
+  readonly lease: {
+    /** Whether routes that the server tells of are set. */
+    readonly acceptRoutes: boolean;
+    /** Whether the server's word on AllowedIPs is taken for peers that are added. */
+    readonly isTrusted: boolean;
+  } | undefined;
+  /** Whether to end when the interface goes away, instead of waiting for its return. */
+  readonly untilGone: boolean;
   /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
   readonly trustedZones: readonly string[];
   /** Remove the host route to an endpoint that a peer has left; else it is only named. */
@@ -92,6 +102,7 @@ class Sync {
   /** Peers of which nothing came since the own endpoint moved, with the bytes received until then. */
   readonly #doubted = new Map<string, number>();
   readonly #routes: LeftRoutes;
+  readonly #lease: LeaseRunner | undefined;
   readonly #unknown: UnknownPeers;
   /** What the NAT makes of WireGuard's port, where two servers have seen it. */
   #nat: NatVerdict | undefined;
@@ -115,6 +126,13 @@ class Sync {
     this.#registration = new Registration(this.#host, name, register, hasRegistry);
     this.#routes = new LeftRoutes(this.#host, this.#report, config.mendRoutes && !config.dryRun);
     this.#unknown = new UnknownPeers(this.#host, this.#report, config);
+    this.#lease = config.lease === undefined || config.dryRun
+      ? undefined
+      : new LeaseRunner(this.#host, this.#report, {
+        interface: config.interface,
+        acceptRoutes: config.lease.acceptRoutes,
+        wantsPeers: true,
+      });
     this.#plan = this.#newPlan();
     this.#changedAt = this.#now().mono;
   }
@@ -149,6 +167,7 @@ class Sync {
       if (once) break;
       await this.#sleep(this.#device === undefined ? FAST_INTERVAL : this.#pause());
     }
+    await this.#lease?.end();
     await this.#report.finish();
     return once ? status : EXIT.ok;
   }
@@ -185,7 +204,7 @@ class Sync {
     const result = await this.#ask(device, id);
     if (result === undefined) return undefined;
     const same = this.#ownEndpoint === before &&
-      whereaboutsOf(device, candidatesOf(result)) === this.#whereabouts;
+      whereaboutsOf(device, this.#candidates(result)) === this.#whereabouts;
     return same ? undefined : result;
   }
 
@@ -196,6 +215,7 @@ class Sync {
    */
   async #look(device: Device, news: QueryResult | undefined): Promise<ExitStatus> {
     const isNew = await this.#meet(device);
+    this.#lease?.see(device);
     const id = device.publicKey === undefined ? undefined : parseKey(device.publicKey);
     if (id === undefined) {
       const name = this.#config.interface;
@@ -210,7 +230,7 @@ class Sync {
     await this.#routes.look(device);
     const result = isNew || news === undefined ? await this.#ask(device, id) : news;
     if (result === undefined) return EXIT.failed;
-    const candidates = candidatesOf(result);
+    const candidates = this.#candidates(result);
     this.#whereabouts = whereaboutsOf(device, candidates);
     const now = this.#now();
     for (const change of this.#plan.step(device.peers, candidates, now)) await this.#apply(change);
@@ -246,6 +266,7 @@ class Sync {
       },
     };
     const { mono } = this.#now();
+    if (servers.length === 0) return nothingAsked(device, this.#now().unix);
     const quietly = this.#config.dryRun ||
       (this.#registration.disturbs && mono - this.#registeredAt < interval * (1 - 2 * JITTER));
     try {
@@ -291,6 +312,12 @@ class Sync {
   }
 
   #deviceGone(): void {
+    this.#lease?.see(undefined);
+    if (this.#config.untilGone && this.#device !== undefined) {
+      this.#report.event("info", "interface-gone", { interface: this.#config.interface });
+      this.#ending = true;
+      return;
+    }
     this.#device = undefined;
     this.#report.once("info", "waiting", { interface: this.#config.interface });
   }
@@ -459,6 +486,30 @@ class Sync {
     }
   }
 
+  /** Where servers have seen the peers, and where the lease server's WireGuard has. */
+  #candidates({ sightings, publicKey }: QueryResult): Map<string, SeenCandidate[]> {
+    const { trustedZones, lease } = this.#config;
+    const candidates = new Map<string, SeenCandidate[]>();
+    for (const [key, seen] of sightings) {
+      if (key === publicKey) continue;
+      candidates.set(
+        key,
+        seen.map(({ address, port, seconds, allowedIps, zone }) => ({
+          endpoint: { host: address, port },
+          seenAt: seconds,
+          allowedIps: zone !== undefined && trustedZones.includes(zone) ? allowedIps : undefined,
+        })),
+      );
+    }
+    for (const { publicKey: key, endpoint, allowedIps } of this.#lease?.peers ?? []) {
+      if (key === publicKey || endpoint === undefined) continue;
+      const trusted = lease?.isTrusted && allowedIps.length > 0 ? allowedIps : undefined;
+      const seen = { endpoint, seenAt: undefined, allowedIps: trusted };
+      candidates.set(key, [...candidates.get(key) ?? [], seen]);
+    }
+    return candidates;
+  }
+
   #changed(): void {
     this.#changedAt = this.#now().mono;
   }
@@ -500,19 +551,8 @@ function whereaboutsOf(
   ).join("\n");
 }
 
-function candidatesOf({ sightings, publicKey }: QueryResult): Map<string, SeenCandidate[]> {
-  const candidates = new Map<string, SeenCandidate[]>();
-  for (const [key, seen] of sightings) {
-    if (key === publicKey) continue;
-    candidates.set(
-      key,
-      seen.map(({ address, port, seconds, allowedIps, zone }) => ({
-        endpoint: { host: address, port },
-        seenAt: seconds,
-        allowedIps,
-        zone,
-      })),
-    );
-  }
-  return candidates;
+/** What is known where there is no server to ask. */
+function nothingAsked({ publicKey }: Device, unix: number): QueryResult {
+  const nothing = { servers: [], peers: [], sightings: new Map(), warnings: [] };
+  return { ...nothing, publicKey, port: 0, registered: false, unix, status: EXIT.ok };
 }

@@ -14,9 +14,8 @@ import type { SyncReport } from "./sync_report.ts";
 
 /** Where a server has seen a peer, and what else it says. */
 export interface SeenCandidate extends Candidate {
-  /** The addresses in the tunnel that a zone names. */
+  /** The addresses in the tunnel that somebody names who is trusted with that. */
   readonly allowedIps: readonly string[] | undefined;
-  readonly zone: string | undefined;
 }
 
 /** Names them once, and adds those that the settings know, where that is wanted. */
@@ -55,10 +54,9 @@ export class UnknownPeers {
     const [newest] = seen;
     if (newest === undefined) return false;
     const { endpoint } = newest;
-    const { addPeers, dryRun, peers, persistentKeepalive, trustedZones } = this.#config;
+    const { addPeers, dryRun, peers, persistentKeepalive } = this.#config;
     const { allowedIps: known, name } = peers.get(publicKey) ?? {};
-    const allowedIps = known ??
-      seen.find(({ zone }) => zone !== undefined && trustedZones.includes(zone))?.allowedIps;
+    const allowedIps = known ?? seen.find((each) => each.allowedIps !== undefined)?.allowedIps;
     const fields = {
       key: publicKey,
       ...(name === undefined ? {} : { name }),
@@ -68,7 +66,7 @@ export class UnknownPeers {
     this.#told.add(publicKey);
     if (!addPeers || allowedIps === undefined) {
       const hint = addPeers
-        ? "not on the interface; the settings name no allowed-ips for it, and trust no zone that does"
+        ? "not on the interface; the settings name no allowed-ips for it, and trust nobody who does"
         : "not on the interface; --add-peers adds those that the settings know";
       if (!told) this.#report.event("info", "peer-unknown", { ...fields, hint });
       return false;

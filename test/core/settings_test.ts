@@ -108,7 +108,28 @@ const SECTIONS: readonly Section[] = [
         good: [[`{ ttl = "5s" }`, { ttl: 5 }], [`{}`, {}]],
         bad: [`3`, `[]`, `"wg.example.com"`],
       },
+      lease: {
+        good: [[`{ lease-time = "20s" }`, { "lease-time": 20 }], [`{}`, {}]],
+        bad: [`3`, `[]`, `"10.0.0.0/8"`],
+      },
       group: { good: [[`[]`, []], [`[{ id = 3 }]`, [{ id: 3 }]]], bad: [`3`, `[3]`, `"a"`] },
+    },
+  },
+  {
+    head: "[serve.lease]",
+    path: "serve.lease",
+    find: ({ serve }) => serve?.lease,
+    keys: {
+      interface: TEXT,
+      pools: CIDRS,
+      reserved: CIDRS,
+      "lease-time": {
+        good: [[`"1h"`, 3600], [`"10s"`, 10], [`20`, 20]],
+        bad: [`"9s"`, `0`, `"x"`, `"200000d"`],
+      },
+      routes: CIDRS,
+      state: TEXT,
+      configure: BOOLEAN,
     },
   },
   {
@@ -184,6 +205,10 @@ const SECTIONS: readonly Section[] = [
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
       },
+      lease: BOOLEAN,
+      "lease-routes": BOOLEAN,
+      "trust-lease": BOOLEAN,
+      "until-gone": BOOLEAN,
       hook: TEXT,
     },
   },
@@ -200,6 +225,7 @@ const SECTIONS: readonly Section[] = [
       "allowed-ips": CIDRS,
       "persistent-keepalive": KEEPALIVE,
       "preshared-key-file": TEXT,
+      lease: CIDRS,
     },
   },
 ];

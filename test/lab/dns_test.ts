@@ -70,7 +70,7 @@ testWith(LAB_NEEDS, "lab: AllowedIPs of a zone are taken where the settings trus
   const unknown = await once(`"other.example"`);
   assertMatch(
     unknown,
-    / peer-unknown key=\S+ endpoint=203\.0\.113\.22:\d+ hint="[^"]*trust no zone/,
+    / peer-unknown key=\S+ endpoint=203\.0\.113\.22:\d+ hint="[^"]*trust nobody/,
   );
   assertEquals((await alice.device()).peers.some((peer) => peer.publicKey === publicKey), false);
   const added = await once(`"${ZONE}"`);

@@ -1,0 +1,178 @@
+/**
+ * The server's side of one wg-dynamic connection: bytes of a peer in, bytes for it out.
+ *
+ * @module
+ */
+
+import {
+  encodeLeaseReply,
+  LEASE_ERRNO,
+  type LeaseErrno,
+  LeaseReader,
+  MAX_LEASE_NUMBER,
+  parseLeaseNumber,
+} from "../wire/lease_message.ts";
+import { formatLeaseAddress, parseLeaseIp } from "./lease_address.ts";
+import type { LeaseBook } from "./lease_book.ts";
+import { type LeaseNews, type LeaseWants, newsValues, NO_NEWS, parseWants } from "./lease_news.ts";
+import type { Now } from "./registry.ts";
+
+/** The most lines of a request. */
+export const MAX_REQUEST_LINES = 64;
+/**
+ * What a connection may get: so many bytes at once, and then so many a second. A small reply counts
+ * for 256. It keeps a client from turning the server into a load on `wg`, or on its memory.
+ */
+export const REPLY_BURST = 262_144;
+/** See {@linkcode REPLY_BURST}. */
+export const REPLY_BYTES_PER_SECOND = 8192;
+
+const MIN_REPLY_COST = 256;
+const COMMAND = "request_ip";
+const VERSION = 1;
+const NO_WANTS: LeaseWants = { routes: false, peers: false };
+
+/** Says what a client is told besides its addresses; called only for one that wants it. */
+export type NewsSource = (publicKey: string) => LeaseNews;
+
+/** What to do with the connection. */
+export interface LeaseAnswer {
+  /** What to send; may be empty. The caller's. */
+  readonly bytes: Uint8Array;
+  /** Whether to close the connection once they are sent. */
+  readonly close: boolean;
+}
+
+/** One connection of a peer that is known. What it changes is in the book. */
+export class LeaseSession {
+  readonly #publicKey: string;
+  readonly #book: LeaseBook;
+  readonly #news: NewsSource;
+  readonly #reader = new LeaseReader();
+  #closed = false;
+  /** Bytes that may still be sent, as of `#budgetAt`. */
+  #budget = REPLY_BURST;
+  #budgetAt = -Infinity;
+  // The request that is being read.
+  #lines = 0;
+  #ipv4: bigint | undefined;
+  #ipv6: bigint | undefined;
+  #wants = NO_WANTS;
+
+  /**
+   * Starts with a new connection.
+   *
+   * @param publicKey Of the peer, in base64, as its whole link-local source address says.
+   */
+  constructor(publicKey: string, book: LeaseBook, news: NewsSource = () => NO_NEWS) {
+    this.#publicKey = publicKey;
+    this.#book = book;
+    this.#news = news;
+  }
+
+  /**
+   * Takes in bytes as they came: any pieces of any number of requests. After an answer that closes,
+   * it answers nothing more. Where the client closes its side, the caller closes the connection.
+   */
+  receive(bytes: Uint8Array, now: Now): LeaseAnswer {
+    const replies: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length && !this.#closed;) {
+      at = this.#reader.read(bytes, at);
+      const { found } = this.#reader;
+      if (found === "nothing") break;
+      const reply = found === "field"
+        ? this.#takeField()
+        : found === "end"
+        ? this.#endRequest(now)
+        : this.#refuse(LEASE_ERRNO.invalidRequest);
+      if (reply !== undefined) replies.push(reply);
+    }
+    return { bytes: joined(replies), close: this.#closed };
+  }
+
+  /** Takes a line in; returns a reply where it is wrong. */
+  #takeField(): Uint8Array | undefined {
+    const { key, value } = this.#reader;
+    const { invalidRequest, unsupportedProtocol } = LEASE_ERRNO;
+    if (this.#lines++ === 0) {
+      if (key !== COMMAND) return this.#refuse(unsupportedProtocol);
+      const version = parseLeaseNumber(value);
+      if (version === VERSION) return undefined;
+      return this.#refuse(version < 0 ? invalidRequest : unsupportedProtocol);
+    }
+    if (this.#lines > MAX_REQUEST_LINES) return this.#refuse(invalidRequest);
+    switch (key) {
+      case COMMAND:
+        return this.#refuse(invalidRequest);
+      case "ip": {
+        const address = parseLeaseIp(value);
+        if (address === undefined) return this.#refuse(invalidRequest);
+        if (address.family === 4) this.#ipv4 = address.value;
+        else this.#ipv6 = address.value;
+        return undefined;
+      }
+      case "leasestart":
+      case "leasetime":
+      case "errno":
+        return parseLeaseNumber(value) < 0 ? this.#refuse(invalidRequest) : undefined;
+      case "want":
+        this.#wants = parseWants(value);
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #endRequest(now: Now): Uint8Array {
+    if (this.#lines === 0) return this.#refuse(LEASE_ERRNO.unsupportedProtocol);
+    if (!this.#mayAsk(now)) return this.#refuse(LEASE_ERRNO.invalidRequest);
+    const grant = this.#book.request(
+      this.#publicKey,
+      { ipv4: this.#ipv4, ipv6: this.#ipv6 },
+      now.mono,
+    );
+    const { ipv4, ipv6, refused } = grant;
+    const wants = this.#wants;
+    const tells = (wants.routes || wants.peers) && (ipv4 !== undefined || ipv6 !== undefined);
+    this.#lines = 0;
+    this.#ipv4 = undefined;
+    this.#ipv6 = undefined;
+    this.#wants = NO_WANTS;
+    const reply = encodeLeaseReply({
+      ipv4: ipv4 === undefined ? undefined : formatLeaseAddress({ family: 4, value: ipv4 }),
+      ipv6: ipv6 === undefined ? undefined : formatLeaseAddress({ family: 6, value: ipv6 }),
+      leaseStart: Math.min(MAX_LEASE_NUMBER, Math.max(0, Math.floor(now.unix))),
+      leaseTime: this.#book.leaseTime,
+      errno: refused ? LEASE_ERRNO.unavailable : LEASE_ERRNO.ok,
+      ...newsValues(tells ? this.#news(this.#publicKey) : NO_NEWS, wants),
+    });
+    this.#budget -= Math.max(MIN_REPLY_COST, reply.length);
+    return reply;
+  }
+
+  /** Whether there is something left of the budget. */
+  #mayAsk({ mono }: Now): boolean {
+    const elapsed = Math.max(0, mono - this.#budgetAt);
+    this.#budget = Math.min(REPLY_BURST, this.#budget + elapsed * REPLY_BYTES_PER_SECOND);
+    this.#budgetAt = mono;
+    return this.#budget > 0;
+  }
+
+  #refuse(errno: LeaseErrno): Uint8Array {
+    this.#closed = true;
+    return encodeLeaseReply({ leaseStart: 0, leaseTime: 0, errno, routes: [], peers: [] });
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,160 @@
+/**
+ * Who holds which address of one family, and for how long.
+ *
+ * @module
+ */
+
+import type { Family, LeaseAddress } from "./lease_address.ts";
+import type { LeasePool } from "./lease_pool.ts";
+import type { RandomSource } from "./nonce_source.ts";
+
+/** An address that a peer holds. */
+export interface HeldLease {
+  /** What it holds. */
+  readonly address: LeaseAddress;
+  /** When it ends, on the monotonic clock, in seconds. */
+  readonly expiresAt: number;
+}
+
+/** Told when an address comes to a peer or goes from it. A renewal is neither. */
+export interface LeaseObserver {
+  /** The peer has it now. */
+  granted(publicKey: string, address: LeaseAddress): void;
+  /** The peer has it no more. */
+  released(publicKey: string, address: LeaseAddress): void;
+}
+
+/** The addresses of one family. A peer holds at most one. */
+export class LeaseShelf {
+  readonly #family: Family;
+  #pool: LeasePool;
+  /** By public key. No address of it is in the pool. */
+  #fixed: ReadonlyMap<string, bigint>;
+  readonly #random: RandomSource;
+  readonly #observer: LeaseObserver;
+  readonly #held = new Map<string, HeldLease>();
+  /** Nothing ends before this. */
+  #nothingBefore = Infinity;
+
+  /** Makes a shelf on which nothing is held. */
+  constructor(
+    family: Family,
+    pool: LeasePool,
+    fixed: ReadonlyMap<string, bigint>,
+    random: RandomSource,
+    observer: LeaseObserver,
+  ) {
+    this.#family = family;
+    this.#pool = pool;
+    this.#fixed = fixed;
+    this.#random = random;
+    this.#observer = observer;
+  }
+
+  /** How many addresses are held. */
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** No address ends before this time. Infinity where none is held. */
+  get nothingBefore(): number {
+    return this.#held.size === 0 ? Infinity : this.#nothingBefore;
+  }
+
+  /** What is held, by public key. */
+  get held(): ReadonlyMap<string, HeldLease> {
+    return this.#held;
+  }
+
+  /**
+   * Does what a client asks for.
+   *
+   * @param wanted The address; 0 for any; undefined to give back what is held.
+   * @param expiresAt When the lease will end.
+   * @param maxHeld One more peer than so many gets nothing.
+   * @returns What is granted, or undefined. A refused peer keeps what it held, until that ends.
+   */
+  request(
+    publicKey: string,
+    wanted: bigint | undefined,
+    expiresAt: number,
+    maxHeld: number,
+  ): bigint | undefined {
+    if (wanted === undefined) {
+      this.release(publicKey);
+      return undefined;
+    }
+    const held = this.#held.get(publicKey);
+    if (held === undefined && this.#held.size >= maxHeld) return undefined;
+    if (wanted === 0n) {
+      this.release(publicKey);
+      const address = this.#fixed.get(publicKey) ?? this.#pool.draw(this.#random);
+      if (address !== undefined) this.#hold(publicKey, address, expiresAt);
+      return address;
+    }
+    if (held?.address.value !== wanted) {
+      if (!this.#take(publicKey, wanted)) return undefined;
+      this.release(publicKey);
+    }
+    this.#hold(publicKey, wanted, expiresAt);
+    return wanted;
+  }
+
+  /** Gives a peer an address that it held before, if it may still have it. */
+  restore(publicKey: string, address: bigint, expiresAt: number): boolean {
+    if (this.#held.has(publicKey) || !this.#take(publicKey, address)) return false;
+    this.#hold(publicKey, address, expiresAt);
+    return true;
+  }
+
+  /** Takes back what a peer holds. */
+  release(publicKey: string): void {
+    const held = this.#held.get(publicKey);
+    if (held === undefined) return;
+    this.#held.delete(publicKey);
+    this.#pool.giveBack(held.address.value);
+    this.#observer.released(publicKey, held.address);
+  }
+
+  /** Takes back what has ended. */
+  expire(mono: number): void {
+    if (mono < this.#nothingBefore) return;
+    this.#nothingBefore = Infinity;
+    for (const [publicKey, { expiresAt }] of this.#held) {
+      if (expiresAt <= mono) this.release(publicKey);
+      else this.#nothingBefore = Math.min(this.#nothingBefore, expiresAt);
+    }
+  }
+
+  /**
+   * Goes on with another pool, in which nothing is taken, and other fixed addresses. What does not
+   * fit is taken back.
+   *
+   * @returns How many addresses that were.
+   */
+  replace(pool: LeasePool, fixed: ReadonlyMap<string, bigint>): number {
+    this.#pool = pool;
+    this.#fixed = fixed;
+    const before = this.#held.size;
+    for (const [publicKey, { address }] of this.#held) {
+      if (this.#take(publicKey, address.value)) continue;
+      this.#held.delete(publicKey);
+      this.#observer.released(publicKey, address);
+    }
+    return before - this.#held.size;
+  }
+
+  /** A peer that has a fixed address gets no other one, and nobody else gets that. */
+  #take(publicKey: string, address: bigint): boolean {
+    const fixed = this.#fixed.get(publicKey);
+    return fixed === undefined ? this.#pool.take(address) : fixed === address;
+  }
+
+  #hold(publicKey: string, value: bigint, expiresAt: number): void {
+    const address = { family: this.#family, value };
+    const isNew = !this.#held.has(publicKey);
+    this.#held.set(publicKey, { address, expiresAt });
+    this.#nothingBefore = Math.min(this.#nothingBefore, expiresAt);
+    if (isNew) this.#observer.granted(publicKey, address);
+  }
+}
