@@ -12,7 +12,7 @@
 import { benchServer } from "../test/bench/server_bench.ts";
 import { DENO, run, say } from "./tools.ts";
 
-const SECONDS = 0.7;
+const SECONDS = 0.6;
 const ROUNDS = 3;
 const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 

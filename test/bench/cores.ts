@@ -1,0 +1,26 @@
+/**
+ * Programs on cores of their own: one for the server, another for the load.
+ *
+ * @module
+ */
+
+import { has } from "../../scripts/tools.ts";
+
+/** The core of the server. */
+export const SERVER_CORE = 0;
+/** The core of the load. */
+export const LOAD_CORE = 1;
+
+/** The command line that runs `argv` on a core, where there is a way to say so. */
+export function pinned(core: number, argv: readonly string[]): string[] {
+  const cores = navigator.hardwareConcurrency;
+  return has("taskset") && cores > 1 ? ["taskset", "-c", String(core), ...argv] : [...argv];
+}
+
+/**
+ * The command line that runs `argv` only when its core has nothing else to do (SCHED_IDLE), so that
+ * a flood doesn't hold up the load that is measured on the same core.
+ */
+export function yielding(argv: readonly string[]): string[] {
+  return has("chrt") ? ["chrt", "--idle", "0", ...argv] : [...argv];
+}

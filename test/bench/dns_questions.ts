@@ -1,0 +1,82 @@
+/**
+ * What DNS clients ask of the zone of the benches, and whether an answer is right. Runs anywhere.
+ *
+ * @module
+ */
+
+import { COUNT_SIZE, PTR_SIZE } from "../../lib/core/zone_records.ts";
+import { encodeBase32 } from "../../lib/wire/base32.ts";
+import { MAX_TCP_SIZE } from "../../lib/wire/dns_answer.ts";
+import { encodeQuestion } from "../../lib/wire/dns_message.ts";
+import {
+  DNS_HEADER_SIZE,
+  FLAG_AUTHORITATIVE,
+  FLAG_RESPONSE,
+  FLAG_TRUNCATED,
+  OPT_SIZE,
+} from "../../lib/wire/dns_query.ts";
+import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { portOf, writeId } from "./requests.ts";
+
+/** The zone of the benches. */
+export const ZONE = "bench.example";
+/** The name that lists its peers. */
+const SERVICE = `_wireguard._udp.${ZONE}`;
+/** Flags that say whether an answer is one, and the RCODE. */
+const FLAGS = FLAG_RESPONSE | FLAG_AUTHORITATIVE | FLAG_TRUNCATED | 0x000f;
+const GOOD = FLAG_RESPONSE | FLAG_AUTHORITATIVE;
+const COUNTS = 6;
+/** From a record's owner, a pointer, to the port in an SRV: fields, priority, weight. */
+const SRV_PORT = 2 + 10 + 4;
+
+/** Queries for the SRV of peers, with an OPT, all of the same size. */
+export class SrvQuestions {
+  /** The size of each query. */
+  readonly size: number;
+  readonly #queries: readonly Uint8Array[];
+
+  constructor(peers: number) {
+    const id = new WireBuffer(32);
+    this.#queries = Array.from({ length: peers }, (_, peer) => {
+      writeId(peer, id);
+      const name = `${encodeBase32(id.bytes)}.${SERVICE}`;
+      return encodeQuestion({ id: 0, name, type: "SRV", edns: true });
+    });
+    this.size = this.#queries[0]!.length;
+  }
+
+  /** Writes the query for `peer` at `at`. */
+  write(peer: number, id: number, out: WireBuffer, at: number): void {
+    out.bytes.set(this.#queries[peer]!, at);
+    out.view.setUint16(at, id);
+  }
+
+  /** Whether the message of `length` bytes at `at` has one answer, with the port of `peer`. */
+  isAnswer(peer: number, id: number, { view }: WireBuffer, at: number, length: number): boolean {
+    const record = this.size - OPT_SIZE;
+    return length > record + SRV_PORT + 2 &&
+      view.getUint16(at) === id &&
+      (view.getUint16(at + 2) & FLAGS) === GOOD &&
+      view.getUint16(at + COUNTS) === 1 &&
+      view.getUint16(at + record + SRV_PORT) === portOf(peer);
+  }
+}
+
+/** The query for the list of all peers. */
+export class ListQuestion {
+  /** Without an OPT. */
+  readonly query: Uint8Array = encodeQuestion({ id: 0, name: SERVICE, type: "PTR", edns: false });
+  /** How many of many a message holds. */
+  readonly count: number = Math.floor((MAX_TCP_SIZE - this.query.length - COUNT_SIZE) / PTR_SIZE);
+
+  /** Whether an answer of `length` bytes that begins with `header` has as many as it holds. */
+  isAnswer(id: number, { view }: WireBuffer, at: number, length: number): boolean {
+    return length > this.query.length + this.count * PTR_SIZE &&
+      view.getUint16(at) === id &&
+      (view.getUint16(at + 2) & FLAGS) === GOOD &&
+      view.getUint16(at + COUNTS) === this.count;
+  }
+}
+
+/** How much of an answer {@linkcode ListQuestion.isAnswer} looks at. */
+export const LIST_HEADER_SIZE = DNS_HEADER_SIZE;

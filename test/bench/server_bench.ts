@@ -1,0 +1,155 @@
+/**
+ * The built server against a responder that does nothing but the same I/O, in turn, round by round;
+ * each on one core, the load on another.
+ *
+ * @module
+ */
+
+import { bundle, bunProgram, ownTarget, ROOT, say } from "../../scripts/tools.ts";
+import type { Figures, Kind } from "./job.ts";
+import { type Demand, Loader } from "./loader.ts";
+import { median, type Pair, sayFigures, sayHeader, sayWanted } from "./report.ts";
+import { startResponder, startServer, type Target } from "./targets.ts";
+
+/** How long the bench takes. */
+export interface BenchOptions {
+  readonly rounds: number;
+  /** Of each measurement. */
+  readonly seconds: number;
+}
+
+interface Case extends Demand {
+  readonly name: string;
+  /** Which part of the responder's requests a second the server must reach, where that is said. */
+  readonly wanted?: number;
+}
+
+const CASES: readonly Case[] = [
+  { name: "wgsig plain, 64 in flight", kind: "plain", clients: 64, pause: 0 },
+  { name: "wgsig encrypted, 64 in flight", kind: "encrypted", clients: 64, pause: 0 },
+  { name: "DNS SRV, UDP, 64 in flight", kind: "srv", clients: 64, pause: 0, wanted: 0.5 },
+  { name: "DNS PTR, TCP, 8 in flight", kind: "ptr", clients: 8, pause: 0, wanted: 0.5 },
+  { name: "wgsig plain, 1 in flight", kind: "plain", clients: 1, pause: 0 },
+  { name: "DNS SRV, UDP, 1 in flight", kind: "srv", clients: 1, pause: 0 },
+];
+
+/** How long the server is asked to find out the sizes of its answers. */
+const PROBE_SECONDS = 0.1;
+/** One request in flight, and a pause after each answer. */
+const LIGHT = { clients: 1, pause: 1 };
+/** A flood may make p99 of the other protocol so many times what it is without. */
+const MOST_SLOWER = 3;
+
+interface FloodCase {
+  readonly name: string;
+  readonly light: Kind;
+  readonly flood: Kind;
+}
+
+const FLOODS: readonly FloodCase[] = [
+  { name: "wgsig during SRV flood", light: "plain", flood: "srv" },
+  { name: "wgsig during PTR over TCP", light: "plain", flood: "ptr" },
+  { name: "DNS SRV during wgsig flood", light: "srv", flood: "plain" },
+];
+
+/** Runs all cases, and prints what they cost. */
+export async function benchServer({ rounds, seconds }: BenchOptions): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const targets: Target[] = [];
+  try {
+    const bun = await bunProgram(ownTarget());
+    const file = `${folder}/load.js`;
+    await bundle(`${ROOT}/test/bench/load.ts`, file);
+    const loader = new Loader(bun, file, seconds);
+    const server = await startServer(folder);
+    targets.push(server);
+    const sizes = await answerSizes(loader, server);
+    const bare = await startResponder(bun, folder, sizes);
+    targets.push(bare);
+    say(`Sizes of the answers: ${Object.entries(sizes).map((each) => each.join(" ")).join(", ")}`);
+    await compare(loader, server, bare, rounds);
+    await compareDuringFloods(loader, server, bare, rounds);
+  } finally {
+    for (const { running } of targets) await running.stop();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function answerSizes(loader: Loader, server: Target): Promise<Target["bareSizes"]> {
+  const sizeOf = async (kind: Kind): Promise<number> => {
+    const { size } = await loader.run(server, { kind, clients: 1, pause: 0 }, PROBE_SECONDS);
+    if (size === 0) throw new Error(`the server doesn't answer what is asked as ${kind}`);
+    return size;
+  };
+  return {
+    plain: await sizeOf("plain"),
+    encrypted: await sizeOf("encrypted"),
+    srv: await sizeOf("srv"),
+    ptr: await sizeOf("ptr"),
+  };
+}
+
+/** Measures both, the other one first in every other round. */
+async function pairOf(
+  round: number,
+  measure: (target: Target) => Promise<Figures>,
+  server: Target,
+  bare: Target,
+): Promise<Pair> {
+  if (round % 2 === 0) return { server: await measure(server), bare: await measure(bare) };
+  const first = await measure(bare);
+  return { server: await measure(server), bare: first };
+}
+
+async function compare(loader: Loader, server: Target, bare: Target, rounds: number) {
+  const found = CASES.map((): Pair[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, demand] of CASES.entries()) {
+      found[i]!.push(await pairOf(round, (target) => loader.run(target, demand), server, bare));
+    }
+  }
+  sayHeader(`medians of ${rounds} rounds`);
+  for (const [i, { name }] of CASES.entries()) {
+    sayFigures(name, found[i]!.map((pair) => pair.server));
+    sayFigures("  the responder", found[i]!.map((pair) => pair.bare));
+  }
+  say("\nserver / responder, medians of the rounds' ratios:");
+  for (const [i, { name, wanted }] of CASES.entries()) {
+    const rate = median(found[i]!.map((pair) => pair.server.rate / pair.bare.rate));
+    // What counts where the load is what keeps both from more.
+    const cpu = median(found[i]!.map((pair) => pair.bare.cpu / pair.server.cpu));
+    if (wanted === undefined) {
+      say(`${name}: requests per second ${rate.toFixed(2)}, per second of CPU ${cpu.toFixed(2)}`);
+      continue;
+    }
+    sayWanted(`${name}: requests per second`, rate, "at least", wanted);
+    sayWanted(`${name}: requests per second of CPU`, cpu, "at least", wanted);
+  }
+}
+
+async function compareDuringFloods(loader: Loader, server: Target, bare: Target, rounds: number) {
+  const idle = FLOODS.map((): Pair[] => []);
+  const during = FLOODS.map((): Pair[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { light: kind, flood }] of FLOODS.entries()) {
+      const demand = { ...LIGHT, kind };
+      idle[i]!.push(await pairOf(round, (target) => loader.run(target, demand), server, bare));
+      const measure = (target: Target) => loader.runDuring(target, demand, flood);
+      during[i]!.push(await pairOf(round, measure, server, bare));
+    }
+  }
+  sayHeader("light load, 1 in flight");
+  for (const [i, { name }] of FLOODS.entries()) {
+    sayFigures(`${name}: without`, idle[i]!.map((pair) => pair.server));
+    sayFigures("  during", during[i]!.map((pair) => pair.server));
+    sayFigures("  the responder: without", idle[i]!.map((pair) => pair.bare));
+    sayFigures("  the responder: during", during[i]!.map((pair) => pair.bare));
+  }
+  say("");
+  for (const [i, { name }] of FLOODS.entries()) {
+    const slower = (which: keyof Pair) =>
+      median(during[i]!.map((pair, round) => pair[which].p99 / idle[i]![round]![which].p99));
+    sayWanted(`${name}: p99 during / without`, slower("server"), "at most", MOST_SLOWER);
+    say(`  the responder's: ${slower("bare").toFixed(2)}`);
+  }
+}

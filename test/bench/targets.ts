@@ -1,0 +1,96 @@
+/**
+ * What the load asks: the built server, with 1000 peers and a zone of them, and the responder.
+ *
+ * @module
+ */
+
+import { encodeHex } from "@std/encoding/hex";
+import { bundle, ROOT } from "../../scripts/tools.ts";
+import { encodeState } from "../../lib/core/state_file.ts";
+import { BINARY, Running } from "../support/program.ts";
+import { pinned, SERVER_CORE } from "./cores.ts";
+import { ZONE } from "./dns_questions.ts";
+import type { Kind } from "./job.ts";
+import { PEERS, registryOf, SECRET } from "./requests.ts";
+
+/** One datagram of ten records an answer. */
+const MAX_ANSWER = 10;
+
+/**
+ * The port that the system chooses for UDP may be one that a TCP connection has; another one is
+ * tried then.
+ */
+const TRIES = 5;
+
+/** A process that answers. */
+export interface Target {
+  readonly running: Running;
+  /** Where it answers what, on 127.0.0.1. */
+  readonly ports: Readonly<Record<Kind, number>>;
+  /** Sizes of its answers if they say nothing, else 0. */
+  readonly bareSizes: Readonly<Record<Kind, number>>;
+}
+
+/** Starts the built server. Its files go into `folder`. */
+export async function startServer(folder: string): Promise<Target> {
+  const state = encodeState(registryOf(PEERS, MAX_ANSWER), { unix: Date.now() / 1000, mono: 0 });
+  await Deno.writeFile(`${folder}/state`, state, { mode: 0o600 });
+  await Deno.writeTextFile(`${folder}/secret`, encodeHex(SECRET), { mode: 0o600 });
+  // Else the answers to one source would soon be empty.
+  await Deno.writeTextFile(`${folder}/wgsig.toml`, "[serve.dns]\nanswer-budget = 0\n");
+  for (let tries = TRIES;; tries--) {
+    try {
+      return await startServerOnce(folder);
+    } catch (error) {
+      if (tries <= 1) throw error;
+    }
+  }
+}
+
+async function startServerOnce(folder: string): Promise<Target> {
+  const running = new Running(pinned(SERVER_CORE, [
+    ...[BINARY, "serve", "--config", `${folder}/wgsig.toml`],
+    ...["--secret", `${folder}/secret`, "--state", `${folder}/state`],
+    ...["--listen", "127.0.0.1:0", "--max-answer", String(MAX_ANSWER)],
+    ...["--dns", "127.0.0.1:0", "--zone", ZONE],
+  ]));
+  const [, wgsig, dns] = await printed(
+    running,
+    / listening address=\S+:(\d+)\n[^]* dns-listening address=\S+:(\d+)\n[^]* ready /,
+  );
+  return {
+    running,
+    ports: { plain: wgsig!, encrypted: wgsig!, srv: dns!, ptr: dns! },
+    bareSizes: { plain: 0, encrypted: 0, srv: 0, ptr: 0 },
+  };
+}
+
+/** Starts the responder, whose answers have such sizes. @param bun The program of Bun. */
+export async function startResponder(
+  bun: string,
+  folder: string,
+  bareSizes: Target["bareSizes"],
+): Promise<Target> {
+  const file = `${folder}/responder.js`;
+  await bundle(`${ROOT}/test/bench/responder.ts`, file);
+  const { plain, encrypted, srv, ptr } = bareSizes;
+  const running = new Running(
+    pinned(SERVER_CORE, [bun, file, ...[plain, encrypted, srv, ptr].map(String)]),
+  );
+  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+)\n/);
+  return {
+    running,
+    ports: { plain: ports[0]!, encrypted: ports[1]!, srv: ports[2]!, ptr: ports[3]! },
+    bareSizes,
+  };
+}
+
+/** The numbers of what it prints; it is ended where it doesn't. */
+async function printed(running: Running, pattern: RegExp): Promise<number[]> {
+  try {
+    return (await running.printed(pattern)).map(Number);
+  } catch (error) {
+    await running.stop("SIGKILL");
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Clients of the wgsig protocol: each registers itself with a fresh label, and verifies the one
+ * datagram of the answer.
+ *
+ * @module
+ */
+
+import { NonceSource } from "../../lib/core/nonce_source.ts";
+import type { Host } from "../../lib/host/host.ts";
+import { ENVELOPE_SIZE, envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/envelope.ts";
+import { MacKey } from "../../lib/wire/mac.ts";
+import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
+import { RESPONSE_SIZE, verifyResponse } from "../../lib/wire/response.ts";
+import { compareLabels, labelOf } from "../../lib/wire/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import type { Dialogue } from "./dialogue.ts";
+import { SECRET } from "./requests.ts";
+
+const macKey = new MacKey(SECRET);
+const cipherKey = envelopeKey(SECRET);
+const plain = new WireBuffer(RESPONSE_SIZE);
+
+/** The protocol for up to 255 clients; see {@linkcode Job} for `bareSize`. */
+export function wgsigDialogue(
+  host: Host,
+  clients: number,
+  encrypt: boolean,
+  bareSize: number,
+): Dialogue {
+  const nonces = new NonceSource((bytes) => host.random(bytes));
+  const extra = encrypt ? ENVELOPE_SIZE : 0;
+  const requests = Array.from({ length: clients }, (_, client) => {
+    const request = newRequest();
+    request.id.bytes.fill(client + 1);
+    return request;
+  });
+  return {
+    size: extra + REQUEST_SIZE,
+    // An answer doesn't say whose it is.
+    perSocket: 1,
+    clientOf: () => 0,
+    ask(client, out, at) {
+      const request = requests[client]!;
+      const label = labelOf(host.now());
+      // The clock stands still for longer than an answer takes, now and then.
+      if (compareLabels(label, request) <= 0) request.nanoseconds++;
+      else Object.assign(request, label);
+      if (!encrypt) encodeRequest(request, macKey, out, at);
+      else {
+        encodeRequest(request, macKey, plain, 0);
+        const nonceAt = nonces.next();
+        sealEnvelope(cipherKey, 0, nonces.buffer, nonceAt, plain, 0, REQUEST_SIZE, out, at);
+      }
+      return extra + REQUEST_SIZE;
+    },
+    isAnswer(_client, answers, at, length) {
+      if (bareSize > 0) return length === bareSize;
+      if (length !== extra + RESPONSE_SIZE) return false;
+      if (!encrypt) return verifyResponse(macKey, answers, at);
+      openEnvelope(cipherKey, answers, at, RESPONSE_SIZE, plain, 0);
+      return verifyResponse(macKey, plain, 0);
+    },
+  };
+}
