@@ -96,9 +96,9 @@ export async function ownPublicKey(
   );
 }
 
-/** Whether a registry is among the servers: it wants to know who asks, and a secret. */
-export function asksRegistry(servers: readonly ServerName[]): boolean {
-  return servers.some(({ scheme }) => scheme === "wgsig");
+/** Whether one of the servers wants to know who asks. */
+export function needsKey(servers: readonly ServerName[]): boolean {
+  return servers.some(({ scheme }) => scheme !== "dns");
 }
 
 /** Whether flags or settings say who asks. */
@@ -120,12 +120,14 @@ export type QuestionConfig = Pick<
 /** Puts the question of `query` and `config` together. */
 export function queryConfig(
   args: Arguments,
+  loaded: LoadedSettings,
   settings: SyncSettings,
   question: QuestionConfig,
   id: Uint8Array | undefined,
 ): QueryConfig {
   return {
     ...question,
+    known: [...peersByKey(loaded).keys()],
     id,
     port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
     anyPort: !args.has("port"),
@@ -163,7 +165,9 @@ export async function questionConfig(
     (configured === undefined ? DEFAULT_SECRET_FILE : besideSettings(configured, loaded));
   return {
     servers,
-    secret: asksRegistry(servers) ? await readSecret(host, secretFile) : undefined,
+    secret: servers.some(({ scheme }) => scheme === "wgsig")
+      ? await readSecret(host, secretFile)
+      : undefined,
     group: args.number("group", groupNumber) ?? settings.group ?? 0,
     encrypt: (args.read("encryption", clientEncryption) ?? settings.encryption) !== "off",
     maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
@@ -189,6 +193,7 @@ function serverName(text: string): ServerName {
   const server = parseServerName(text);
   if (server !== undefined) return server;
   throw new UserError(
-    `"${text}" is no server; expected HOST, HOST:PORT, [IPV6]:PORT or dns://HOST[:PORT]/ZONE`,
+    `"${text}" is no server; expected HOST, HOST:PORT, [IPV6]:PORT, dns://HOST[:PORT]/ZONE or ` +
+      "punch://HOST[:PORT]",
   );
 }

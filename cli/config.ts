@@ -26,9 +26,9 @@ import type { ExitStatus } from "../lib/core/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {
   askedServers,
-  asksRegistry,
   interfaceSettings,
   namesKey,
+  needsKey,
   ownPrivateKey,
   ownPublicKey,
   peersByKey,
@@ -50,11 +50,11 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const privateKey = await ownPrivateKey(host, args, settings, loaded);
   const servers = askedServers(settings, args.texts("server"));
   const whole = privateKey !== undefined || addresses.length > 0;
-  const id = whole || asksRegistry(servers) || namesKey(args, settings, device)
+  const id = whole || needsKey(servers) || namesKey(args, settings, device)
     ? await ownPublicKey(host, args, settings, loaded, privateKey, device)
     : undefined;
   const question = await questionConfig(host, args, loaded, settings, servers);
-  const asked = queryConfig(args, settings, question, id);
+  const asked = queryConfig(args, loaded, settings, question, id);
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
   const running = device === undefined || args.has("port")
     ? undefined

@@ -31,7 +31,7 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
   const id = await askersKey(host, args, settings, loaded, name);
   const servers = askedServers(settings, args.operands);
   const question = await questionConfig(host, args, loaded, settings, servers);
-  const config = queryConfig(args, settings, question, id);
+  const config = queryConfig(args, loaded, settings, question, id);
   const registries = config.servers.filter(({ scheme }) => scheme === "wgsig");
   const asked = new Set(registries.map(formatHostPort));
   if (asked.size < 2) {

@@ -52,7 +52,7 @@ const SERVER: OptionSpec = {
   name: "server",
   value: "SERVER",
   repeats: true,
-  help: "whom to ask: HOST[:PORT], or dns://HOST[:PORT]/ZONE",
+  help: "whom to ask: HOST[:PORT], dns://HOST[:PORT]/ZONE, punch://HOST[:PORT]",
 };
 const ENCRYPTION: OptionSpec = {
   name: "encryption",
@@ -130,6 +130,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       { name: "lease-time", value: "DURATION", help: "how long an address is leased (1h)" },
       { name: "configure", help: "set up on the interface what leases need" },
+      {
+        name: "punch",
+        value: "[ADDR:PORT]",
+        help: "answer WireGuard's unauthenticated punching example (0.0.0.0:49918)",
+      },
       { name: "state", value: "FILE", help: "keep the peers over a restart in this file" },
       { name: "max-peers", value: "N", help: "peers a group can have (100000)" },
       { name: "max-answer", value: "N", help: "peers in an answer, the newest (1000)" },

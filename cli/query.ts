@@ -14,9 +14,9 @@ import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
 import {
   askedServers,
   askersKey,
-  asksRegistry,
   interfaceSettings,
   namesKey,
+  needsKey,
   peersByKey,
   queryConfig,
   questionConfig,
@@ -39,11 +39,11 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const settings = interfaceSettings(loaded, device);
   const servers = askedServers(settings, args.operands);
   // Who only asks name servers need not say who it is.
-  const id = asksRegistry(servers) || namesKey(args, settings, device)
+  const id = needsKey(servers) || namesKey(args, settings, device)
     ? await askersKey(host, args, settings, loaded, device)
     : undefined;
   const question = await questionConfig(host, args, loaded, settings, servers);
-  const config = queryConfig(args, settings, question, id);
+  const config = queryConfig(args, loaded, settings, question, id);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = device !== undefined && !args.has("port");
   const result = await query(host, elsewhere ? { ...config, port: 0, register: false } : config);

@@ -6,7 +6,7 @@
 
 import { formatHostPort, type HostPort } from "../lib/core/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../lib/core/ip_address.ts";
-import { DEFAULT_PORT } from "../lib/core/server_name.ts";
+import { DEFAULT_PORT, PUNCH_PORT } from "../lib/core/server_name.ts";
 import {
   DEFAULT_SECRET_FILE,
   groupNumber,
@@ -14,7 +14,7 @@ import {
   serveEncryption,
   type ServeSettings,
 } from "../lib/core/settings.ts";
-import { choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
+import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
 import { errorCode, type Host } from "../lib/host/host.ts";
 import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
 import type { Verbosity } from "../lib/service/log.ts";
@@ -29,6 +29,7 @@ const DEFAULT_LISTEN: readonly HostPort[] = [
   { host: "0.0.0.0", port: DEFAULT_PORT },
   { host: "::", port: DEFAULT_PORT },
 ];
+const DEFAULT_PUNCH: HostPort = { host: "0.0.0.0", port: PUNCH_PORT };
 const MAX_SECRET = 4096;
 const DEFAULT_MAX_ANSWER = 1000;
 const DEFAULT_MAX_AGE = 86_400;
@@ -58,10 +59,13 @@ async function serveConfig(
   const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
   const dns = wantsDns(args, loaded);
   const leases = wantsLeases(args, loaded);
-  const groups =
-    (dns || leases) && listen === undefined && await isWithoutGroup(host, args, settings)
-      ? []
-      : servedGroups(args, settings, loaded);
+  const punch = args.text("punch") === ""
+    ? DEFAULT_PUNCH
+    : args.read("punch", addressPort(PUNCH_PORT)) ?? settings.punch;
+  const groups = (dns || leases || punch !== undefined) && listen === undefined &&
+      await isWithoutGroup(host, args, settings)
+    ? []
+    : servedGroups(args, settings, loaded);
   const stateFile = args.text("state") ?? state;
   return {
     listen: listen ?? DEFAULT_LISTEN,
@@ -70,6 +74,7 @@ async function serveConfig(
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
     lease: leases ? leaseConfig(args, loaded, stateFile) : undefined,
+    punch,
     state: stateFile,
     maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
     maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??

@@ -5,8 +5,6 @@
  */
 
 import { DEFAULT_ANSWER_BUDGET } from "../lib/core/answer_budget.ts";
-import { formatHostPort, type HostPort } from "../lib/core/host_port.ts";
-import { ADDRESS_SIZE, parseAddress } from "../lib/core/ip_address.ts";
 import { DNS_PORT } from "../lib/core/server_name.ts";
 import {
   type DnsSettings,
@@ -14,12 +12,11 @@ import {
   zoneName,
   type ZoneSettings,
 } from "../lib/core/settings.ts";
-import { cidr, duration, hostPort } from "../lib/core/settings_reader.ts";
+import { addressPort, cidr, duration } from "../lib/core/settings_reader.ts";
 import { UserError } from "../lib/core/user_error.ts";
 import type { DnsConfig, ServedZone } from "../lib/service/dns_service.ts";
 import type { LoadedSettings } from "../lib/service/files.ts";
 import type { ServedGroup } from "../lib/service/serve.ts";
-import { WireBuffer } from "../lib/wire/wire_buffer.ts";
 import { type Arguments, commaList } from "./options.ts";
 
 /** Flags that describe a zone. */
@@ -38,13 +35,12 @@ export function dnsConfig(
   groups: readonly ServedGroup[],
 ): DnsConfig {
   const settings = loaded.settings.serve?.dns ?? {};
-  const listen = args.readAll("dns", hostPort(DNS_PORT)) ?? settings.listen ?? [];
+  const listen = args.readAll("dns", addressPort(DNS_PORT)) ?? settings.listen ?? [];
   if (listen.length === 0) {
     throw new UserError(
       "where is DNS to be served? Give --dns ADDRESS:PORT, or listen in [serve.dns] of the settings",
     );
   }
-  for (const address of listen) checkAddress(address);
   const bytesPerSecond = settings["answer-budget"] ?? DEFAULT_ANSWER_BUDGET.bytesPerSecond;
   const known = (loaded.settings.peer ?? []).flatMap((peer) => {
     const allowed = peer["allowed-ips"];
@@ -57,14 +53,6 @@ export function dnsConfig(
     budget: { ...DEFAULT_ANSWER_BUDGET, bytesPerSecond },
     allowedIps: new Map(known),
   };
-}
-
-function checkAddress(address: HostPort): void {
-  if (parseAddress(address.host, new WireBuffer(ADDRESS_SIZE), 0)) return;
-  throw new UserError(
-    `cannot listen on ${formatHostPort(address)}: "${address.host}" is no IP address; ` +
-      `expected ADDRESS:PORT, such as 0.0.0.0:${DNS_PORT}`,
-  );
 }
 
 /** The flags describe one zone; what they leave out comes from the settings. */

@@ -9,6 +9,7 @@ import { cidr } from "../lib/core/settings_reader.ts";
 import { UserError } from "../lib/core/user_error.ts";
 import { besideSettings, type LoadedSettings } from "../lib/service/files.ts";
 import { checkLeases, type LeaseConfig } from "../lib/service/lease_service.ts";
+import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";
 
 const DEFAULT_LEASE_TIME = 3600;
@@ -35,6 +36,7 @@ export function leaseConfig(
         "the settings",
     );
   }
+  checkInterfaceName(name);
   const pools = args.readAll("lease", cidr) ?? settings.pools ?? [];
   if (pools.length === 0) {
     throw new UserError(

@@ -11,11 +11,18 @@ import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from
 
 /** Debian's packages, and a program of each. */
 const PACKAGES: readonly (readonly [string, string])[] = [
+  ["bind9-dnsutils", "dig"],
+  ["bind9-host", "host"],
   ["conntrack", "conntrack"],
+  ["dnsmasq-base", "dnsmasq"],
   ["faketime", "faketime"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
+  ["knot-dnsutils", "kdig"],
+  ["knot-resolver", "kresd"],
+  ["ldnsutils", "drill"],
   ["nftables", "nft"],
+  ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],
   ["wireguard-tools", "wg"],

@@ -28,6 +28,7 @@ export const COUNTER_NAMES = [
   "drop-replayed",
   "drop-bad-mac",
   "send-failed",
+  "overload",
   "dns-received",
   "dns-answered",
   "dns-nodata",

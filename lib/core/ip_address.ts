@@ -146,3 +146,11 @@ function hexDigit(code: number): number {
   const lower = code | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
+
+/** Whether the address at `at` is that of a listener that takes every one: 0.0.0.0 or ::. */
+export function isWildcard(buffer: WireBuffer, at: number): boolean {
+  if (isIpv4(buffer, at)) return readIpv4(buffer, at) === 0;
+  const { view } = buffer;
+  return view.getUint32(at) === 0 && view.getUint32(at + 4) === 0 &&
+    view.getUint32(at + 8) === 0 && view.getUint32(at + 12) === 0;
+}

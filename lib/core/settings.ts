@@ -5,8 +5,11 @@
  */
 
 import { parse } from "@std/toml/parse";
-import type { HostPort } from "./host_port.ts";
+import { WireBuffer } from "../wire/wire_buffer.ts";
+import { type HostPort, parseHostPort } from "./host_port.ts";
+import { ADDRESS_SIZE, isWildcard, parseAddress } from "./ip_address.ts";
 import {
+  addressPort,
   boolean,
   choice,
   cidr,
@@ -25,7 +28,7 @@ import {
   table,
   text,
 } from "./settings_reader.ts";
-import { DNS_PORT, parseServerName, type ServerName } from "./server_name.ts";
+import { DNS_PORT, parseServerName, PUNCH_PORT, type ServerName } from "./server_name.ts";
 import { parseZone } from "./zone_name.ts";
 
 /** Where the group secret is looked for when nothing else is said. */
@@ -50,7 +53,7 @@ export const registerMode = choice("auto", "raw", "borrow", "tunnel", "none");
 /** A server to ask. */
 export const serverName: Reader<ServerName> = (value, path) =>
   (typeof value === "string" ? parseServerName(value) : undefined) ??
-    refuse(path, "HOST, HOST:PORT or dns://HOST[:PORT]/ZONE", value);
+    refuse(path, "HOST, HOST:PORT, dns://HOST[:PORT]/ZONE or punch://HOST[:PORT]", value);
 
 /** The name of a DNS zone, in lower case and without a dot at its end. */
 export const zoneName: Reader<string> = (value, path) =>
@@ -58,9 +61,13 @@ export const zoneName: Reader<string> = (value, path) =>
     refuse(path, "the name of a DNS zone, such as wg.example.com", value);
 
 /** Where a device that publishes itself is. */
-export const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => ({
-  endpoint: hostPort()(value, path),
-});
+export const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => {
+  const endpoint = typeof value === "string" ? parseHostPort(value) : undefined;
+  const address = new WireBuffer(ADDRESS_SIZE);
+  const isSome = endpoint !== undefined && endpoint.port > 0 &&
+    parseAddress(endpoint.host, address, 0) && !isWildcard(address, 0);
+  return isSome ? { endpoint } : refuse(path, "IP:PORT, where the others reach it", value);
+};
 
 /** How long an address is leased: whole seconds, what the protocol can say. */
 export const leaseTime: Reader<number> = (value, path) => {
@@ -83,7 +90,7 @@ const zoneKeys = {
 };
 
 const dns = table({
-  listen: list(hostPort(DNS_PORT)),
+  listen: list(addressPort(DNS_PORT)),
   zone: either(zoneName, list(table({ name: zoneName, ...zoneKeys }))),
   ...zoneKeys,
   "answer-budget": integer(0, 2 ** 31 - 1),
@@ -111,6 +118,7 @@ const serve = table({
   "log-level": choice("quiet", "normal", "verbose"),
   dns,
   lease,
+  punch: addressPort(PUNCH_PORT),
   group: list(table({ id: groupNumber, "secret-file": text, "allow-file": text, interface: text })),
 });
 

@@ -95,6 +95,17 @@ export function hostPort(defaultPort?: number): Reader<HostPort> {
       refuse(path, defaultPort === undefined ? "ADDRESS:PORT" : "HOST or HOST:PORT", value);
 }
 
+/** `ADDRESS` or `ADDRESS:PORT` of this host: an IP address, no name. */
+export function addressPort(defaultPort: number): Reader<HostPort> {
+  return (value, path) => {
+    const parsed = typeof value === "string" ? parseHostPort(value, defaultPort) : undefined;
+    if (parsed !== undefined && parseAddress(parsed.host, new WireBuffer(ADDRESS_SIZE), 0)) {
+      return parsed;
+    }
+    return refuse(path, "ADDRESS or ADDRESS:PORT, with an IP address", value);
+  };
+}
+
 /** A text of one kind, or else something of another. */
 export function either<A, B>(text: Reader<A>, other: Reader<B>): Reader<A | B> {
   return (value, path) => typeof value === "string" ? text(value, path) : other(value, path);

@@ -20,6 +20,8 @@ export interface Sighting {
   readonly nanoseconds: number;
   /** The addresses in the tunnel that the server names. */
   readonly allowedIps?: readonly string[] | undefined;
+  /** Whether nobody has proved it: it comes from where everybody may claim to be a peer. */
+  readonly isClaim?: boolean | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
 }

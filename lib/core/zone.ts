@@ -50,7 +50,7 @@ import { encodeName, MAX_NAME_SIZE } from "../wire/dns_name.ts";
 import type { DnsQuery } from "../wire/dns_query.ts";
 import { KEY_LABEL_SIZE } from "../wire/key_label.ts";
 import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
-import { ADDRESS_SIZE } from "./ip_address.ts";
+import { ADDRESS_SIZE, isWildcard } from "./ip_address.ts";
 import { PrefixSet } from "./ip_prefix.ts";
 import { NONE } from "./peer_table.ts";
 import { newZoneName, readNode, UDP, WIREGUARD } from "./zone_node.ts";
@@ -69,7 +69,7 @@ import {
   writeSoa,
 } from "./zone_records.ts";
 import { isSameKey, prefixOf, ZoneRoster } from "./zone_roster.ts";
-import { isWildcard, type ZoneSelf } from "./zone_self.ts";
+import type { ZoneSelf } from "./zone_self.ts";
 
 /** What stands before the zone in an instance's name. */
 const INSTANCE_SIZE = 1 + KEY_LABEL_SIZE + WIREGUARD.length + UDP.length;
@@ -329,6 +329,10 @@ export class Zone {
     const { prefix, prefixLength } = this.#asked;
     let left = most;
     if (own !== undefined && left-- > 0) writeInstancePtr(writer, this.#ttl, own, 0, service);
+    if (prefixLength === 0 && (own === undefined || !roster.has(own, 0))) {
+      writer.records(roster.records(this.#ttl), PTR_SIZE, left);
+      return;
+    }
     for (let i = 0; left > 0; i++) {
       const at = roster.keyAt(prefix, prefixLength, i);
       if (own !== undefined && isSameKey(own, 0, roster.keys, at)) continue;

@@ -8,7 +8,7 @@
  */
 
 import { BASE64_KEY_SIZE, writeBase64 } from "../wire/base64.ts";
-import { ANSWER, type AnswerWriter, QUESTION_NAME } from "../wire/dns_answer.ts";
+import { ANSWER, type AnswerWriter, CLASS_IN, POINTER, QUESTION_NAME } from "../wire/dns_answer.ts";
 import { encodeLabel } from "../wire/dns_name.ts";
 import { KEY_LABEL_SIZE, writeKeyLabel } from "../wire/key_label.ts";
 import type { WireBuffer } from "../wire/wire_buffer.ts";
@@ -90,6 +90,28 @@ export function writeInstancePtr(
   }
   writer.pointer(service);
   return writer.close();
+}
+
+/**
+ * The same as it stands in an answer to a question for the service's name itself, {@linkcode
+ * PTR_SIZE} bytes at `at`.
+ */
+export function writePtrRecord(
+  to: WireBuffer,
+  at: number,
+  ttl: number,
+  key: WireBuffer,
+  keyAt: number,
+): void {
+  const { view } = to;
+  view.setUint16(at, POINTER | QUESTION_NAME);
+  view.setUint16(at + 2, TYPE.ptr);
+  view.setUint16(at + 4, CLASS_IN);
+  view.setUint32(at + 6, ttl);
+  view.setUint16(at + 10, 1 + KEY_LABEL_SIZE + 2);
+  view.setUint8(at + 12, KEY_LABEL_SIZE);
+  writeKeyLabel(key, keyAt, to, at + 13);
+  view.setUint16(at + 13 + KEY_LABEL_SIZE, POINTER | QUESTION_NAME);
 }
 
 /** The TXT of a list: how many instances it has. */

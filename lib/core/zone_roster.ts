@@ -11,6 +11,7 @@ import { ID_SIZE } from "../wire/record.ts";
 import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { KeyList, ZonePeers } from "./zone_peers.ts";
+import { PTR_SIZE, writePtrRecord } from "./zone_records.ts";
 
 /** The longest prefix of keys that can be asked for, in base32 characters. */
 export const MAX_PREFIX = 3;
@@ -31,6 +32,9 @@ export class ZoneRoster implements KeyList {
   #count = 0;
   /** The keys' places by prefix, and newest first among those with the same. */
   #sorted = new Int32Array(FIRST_CAPACITY);
+  /** Ready-made records of the whole list, newest first; made when they are first asked for. */
+  #records = new WireBuffer(0);
+  #recordCount = -1;
   /** Where in `#sorted` each prefix of three characters starts. */
   readonly #starts = new Int32Array(PREFIXES + 1);
   #madeAt = -Infinity;
@@ -47,6 +51,7 @@ export class ZoneRoster implements KeyList {
     if (mono - this.#madeAt < LEAST_AGE + AGE_PER_PEER * this.#count) return;
     this.#madeAt = mono;
     this.#count = 0;
+    this.#recordCount = -1;
     for (this.#listed = this.#sources.length - 1; this.#listed >= 0; this.#listed--) {
       this.#sources[this.#listed]!.list(this);
     }
@@ -87,6 +92,24 @@ export class ZoneRoster implements KeyList {
     if (length === 0) return (this.#count - 1 - i) * ID_SIZE;
     const beyond = PREFIX_BITS - length * CHARACTER_BITS;
     return this.#sorted[this.#starts[prefix << beyond]! + i]! * ID_SIZE;
+  }
+
+  /**
+   * The PTR records of the whole list, {@linkcode PTR_SIZE} bytes each, the newest first, for an
+   * answer to a question for the name of the service.
+   *
+   * @param ttl The same each time.
+   */
+  records(ttl: number): Uint8Array {
+    if (this.#recordCount !== this.#count) {
+      const size = this.#count * PTR_SIZE;
+      if (this.#records.size < size) this.#records = new WireBuffer(2 * size);
+      for (let i = 0; i < this.#count; i++) {
+        writePtrRecord(this.#records, i * PTR_SIZE, ttl, this.#keys, this.keyAt(0, 0, i));
+      }
+      this.#recordCount = this.#count;
+    }
+    return this.#records.bytes;
   }
 
   /** Whether the key at `at` is listed. */

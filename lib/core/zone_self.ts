@@ -7,7 +7,7 @@
 import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
-import { ADDRESS_SIZE, isIpv4, parseAddress, readIpv4 } from "./ip_address.ts";
+import { ADDRESS_SIZE, isWildcard, parseAddress } from "./ip_address.ts";
 import { normalizePrefix } from "./ip_prefix.ts";
 import type { DevicePeers } from "./zone_peers.ts";
 
@@ -64,12 +64,4 @@ export class ZoneSelf {
     copyBytes(local, localAt, to, at, ADDRESS_SIZE);
     return this.#device.listenPort;
   }
-}
-
-/** Whether the address at `at` is that of a listener that takes every one: 0.0.0.0 or ::. */
-export function isWildcard(buffer: WireBuffer, at: number): boolean {
-  if (isIpv4(buffer, at)) return readIpv4(buffer, at) === 0;
-  const { view } = buffer;
-  return view.getUint32(at) === 0 && view.getUint32(at + 4) === 0 &&
-    view.getUint32(at + 8) === 0 && view.getUint32(at + 12) === 0;
 }

@@ -39,6 +39,12 @@ interface BunSocket {
 
 declare const Bun: BunApi;
 
+/**
+ * Bun reads a socket until it is empty, and does nothing else meanwhile. Who sends faster than it is
+ * answered would keep all others from their turn: after so many milliseconds, what is left is thrown
+ * away, which is faster than any sender.
+ */
+const LONGEST_TURN_MS = 2;
 /** IPV6_V6ONLY, in the flags of Bun's sockets: without it `::` takes `0.0.0.0` as well. */
 const IPV6_ONLY = 8;
 /** Entries of a datagram in the list that `sendMany` takes. */
@@ -69,6 +75,8 @@ async function openSocket(options: UdpOptions): Promise<UdpSocket> {
   let packets: (Uint8Array | number | string)[] = [];
   let scheduled = false;
   let closed = false;
+  let turnAt = 0;
+  let tooMany = 0;
 
   const socket = await Bun.udpSocket({
     hostname: options.address,
@@ -76,6 +84,12 @@ async function openSocket(options: UdpOptions): Promise<UdpSocket> {
     flags: options.address.includes(":") ? IPV6_ONLY : 0,
     socket: {
       data(_socket, bytes, port, address) {
+        if (!scheduled) {
+          scheduled = true;
+          turnAt = performance.now();
+          setImmediate(endTurn);
+        }
+        if (tooMany > 0) return void tooMany++;
         const i = batch.count;
         if (!parseAddress(address, batch.sources, batch.sourceAt(i))) return;
         batch.setSourcePort(i, port);
@@ -85,19 +99,22 @@ async function openSocket(options: UdpOptions): Promise<UdpSocket> {
         ports[i] = port;
         addresses[i] = address;
         batch.count++;
-        if (batch.count === BATCH_SIZE) flush();
-        else if (!scheduled) {
-          scheduled = true;
-          setImmediate(() => {
-            scheduled = false;
-            flush();
-          });
-        }
+        if (batch.count < BATCH_SIZE) return;
+        flush();
+        if (performance.now() - turnAt > LONGEST_TURN_MS) tooMany = 1;
       },
       // An ICMP message about a datagram that was sent before; whose, it doesn't say.
       error: (error) => options.onSendError(errorCode(error)),
     },
   });
+
+  /** Nothing more is to be read for now. */
+  function endTurn(): void {
+    scheduled = false;
+    flush();
+    if (tooMany > 1) options.onOverload?.(tooMany - 1);
+    tooMany = 0;
+  }
 
   function flush(): void {
     if (closed || batch.count === 0) return;

@@ -76,6 +76,11 @@ export interface UdpOptions {
    * Both batches are the socket's, filled anew for the next call.
    */
   onBatch(batch: DatagramBatch, replies: ReplyBatch): void;
+  /**
+   * Called with how many datagrams were thrown away unread, because so many came that nothing else
+   * would have had its turn.
+   */
+  onOverload?(count: number): void;
   /** Called when a datagram could not be sent, or the system reports that one didn't arrive. */
   onSendError(code: string): void;
 }

@@ -13,17 +13,19 @@ import {
   SLOT_SIZE,
 } from "../core/datagram_batch.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, formatAddress, parseAddress } from "../core/ip_address.ts";
+import { ADDRESS_SIZE, formatAddress, isWildcard, parseAddress } from "../core/ip_address.ts";
 import type { Now } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { type QueryPath, Zone } from "../core/zone.ts";
 import { DevicePeers, GroupPeers, KnownAllowedIps, type ZonePeers } from "../core/zone_peers.ts";
-import { isWildcard, ZoneSelf } from "../core/zone_self.ts";
+import { ZoneSelf } from "../core/zone_self.ts";
 import { ZoneSet } from "../core/zone_set.ts";
-import type { Host, TcpConnection, UdpSocket } from "../host/host.ts";
+import { errorCode, explain, type Host, type TcpConnection, type UdpSocket } from "../host/host.ts";
+import { LENGTH_SIZE } from "../wire/dns_frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../wire/dns_answer.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
+import { checkInterfaceName } from "../wireguard/device.ts";
 import { DnsTcp } from "./dns_tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
 import type { Log } from "./log.ts";
@@ -67,7 +69,12 @@ export interface DnsSurroundings {
 }
 
 /** Looks for what is wrong with zones. @param groups The registry's. */
-export function checkZones({ zones }: DnsConfig, groups: readonly number[]): void {
+export function checkZones({ listen, zones }: DnsConfig, groups: readonly number[]): void {
+  const addresses = listen.map(formatHostPort);
+  const twice = addresses.find((address, i) => addresses.indexOf(address) < i);
+  if (twice !== undefined && !twice.endsWith(":0")) {
+    throw new UserError(`DNS on ${twice} is there twice; leave one of them out`);
+  }
   const names = new Set<string>();
   for (const zone of zones) {
     const { name } = zone;
@@ -76,6 +83,7 @@ export function checkZones({ zones }: DnsConfig, groups: readonly number[]): voi
     };
     if (names.has(name)) fail("it is there twice; give each zone another name");
     names.add(name);
+    if (zone.interface !== undefined) checkInterfaceName(zone.interface);
     if (zone.interface === undefined && zone.group === undefined) {
       fail("it has no peers; name an interface, or a group of the registry");
     }
@@ -89,13 +97,16 @@ export function checkZones({ zones }: DnsConfig, groups: readonly number[]): voi
   }
 }
 
+/** How often another port is tried where TCP can't have that of UDP. */
+const PORT_TRIES = 10;
+
 /** Serves DNS zones. */
 export class DnsService {
   readonly #around: DnsSurroundings;
   readonly #zones: ZoneSet;
   readonly #closers: (() => void)[] = [];
   #devices: ZoneDevice[] = [];
-  readonly #tcpAnswer = new WireBuffer(MAX_TCP_SIZE);
+  readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
 
   constructor(around: DnsSurroundings, config: DnsConfig) {
     this.#around = around;
@@ -130,16 +141,28 @@ export class DnsService {
   /** Opens the sockets, and reads the devices for the first time. */
   async listen(config: DnsConfig): Promise<void> {
     await Promise.all(this.#devices.map((device) => device.read()));
-    for (const address of this.#addresses(config)) {
+    let bindings = 0;
+    for (const { isOptional, ...address } of this.#addresses(config)) {
       try {
-        const port = await this.#listenUdp(address);
-        const bound = { host: address.host, port };
-        await this.#listenTcp(bound);
+        const bound = await this.#listenOn(address);
+        bindings++;
         this.#around.log.write("info", "dns-listening", { address: formatHostPort(bound) });
       } catch (error) {
+        if (isOptional && errorCode(error) === "EADDRNOTAVAIL") {
+          const why = explain(error);
+          this.#around.log.write("warn", "dns-not-listening", { address: address.host, why });
+          continue;
+        }
         this.close();
         throw new UserError(listenProblem(address, error, "--dns"), EXIT.failed);
       }
+    }
+    if (bindings === 0) {
+      throw new UserError(
+        `cannot listen on ${config.listen.map(formatHostPort).join(", ")}: this host has no such ` +
+          "address; name one that it has with --dns",
+        EXIT.failed,
+      );
     }
     for (const zone of config.zones) {
       this.#around.log.write("info", "dns-zone", {
@@ -159,19 +182,36 @@ export class DnsService {
    * Where an interface is published with the address that was asked, that address must be known:
    * then every address of this host is listened on by itself.
    */
-  #addresses({ listen, zones }: DnsConfig): HostPort[] {
+  #addresses({ listen, zones }: DnsConfig): (HostPort & { isOptional: boolean })[] {
     const needed = zones.some(({ self }) => self !== undefined && self.endpoint === undefined);
-    return listen.flatMap((address) => {
-      if (!needed || !isWildcard(binaryOf(address.host), 0)) return [address];
+    return listen.flatMap((address): (HostPort & { isOptional: boolean })[] => {
+      if (!needed || !isWildcard(binaryOf(address.host), 0)) {
+        return [{ ...address, isOptional: false }];
+      }
       const isIpv6 = address.host.includes(":");
       return this.#around.host.localAddresses()
         .filter((host) => host.includes(":") === isIpv6 && !/^fe80:/i.test(host))
-        .map((host) => ({ host, port: address.port }));
+        .map((host) => ({ host, port: address.port, isOptional: true }));
     });
   }
 
-  /** Returns the port. */
-  async #listenUdp({ host: address, port }: HostPort): Promise<number> {
+  /** Opens both sockets of an address. Where the system may choose the port, it is one for both. */
+  async #listenOn(address: HostPort): Promise<HostPort> {
+    for (let tries = address.port === 0 ? PORT_TRIES : 1;; tries--) {
+      const socket = await this.#listenUdp(address);
+      const bound = { host: address.host, port: socket.port };
+      try {
+        await this.#listenTcp(bound);
+        this.#closers.push(() => socket.close());
+        return bound;
+      } catch (error) {
+        socket.close();
+        if (tries === 1 || errorCode(error) !== "EADDRINUSE") throw error;
+      }
+    }
+  }
+
+  async #listenUdp({ host: address, port }: HostPort): Promise<UdpSocket> {
     const local = binaryOf(address);
     const answers = new WireBuffer(BATCH_SIZE * MAX_UDP_SIZE);
     const held = new HeldQueries();
@@ -181,9 +221,9 @@ export class DnsService {
       port,
       onBatch: (batch, replies) => this.#answerBatch(batch, replies, path, answers, held, socket),
       onSendError: () => this.#around.counters.add("send-failed"),
+      onOverload: (count) => this.#around.counters.add("overload", count),
     });
-    this.#closers.push(() => socket.close());
-    return socket.port;
+    return socket;
   }
 
   #answerBatch(
@@ -268,8 +308,11 @@ export class DnsService {
     };
     const now = this.#around.tick();
     const out = this.#tcpAnswer;
-    const size = this.#zones.answer(query, 0, query.size, path, now, out, 0, MAX_TCP_SIZE);
-    return size === 0 ? undefined : out.bytes.subarray(0, size);
+    const at = LENGTH_SIZE;
+    const size = this.#zones.answer(query, 0, query.size, path, now, out, at, MAX_TCP_SIZE);
+    if (size === 0) return undefined;
+    out.view.setUint16(0, size);
+    return out.bytes.subarray(0, LENGTH_SIZE + size);
   }
 
   /** What to wait for before anything is answered. */

@@ -7,12 +7,16 @@
 import type { Counters } from "../core/counters.ts";
 import type { HostPort } from "../core/host_port.ts";
 import type { Host, TcpConnection, TcpEvents, TcpListener } from "../host/host.ts";
-import { frameMessage, MessageReader } from "../wire/dns_frame.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/ip_address.ts";
+import { WireBuffer } from "../wire/wire_buffer.ts";
+import { MessageReader } from "../wire/dns_frame.ts";
 
 /** Connections of a listener at once. */
 const MAX_CONNECTIONS = 150;
 /** Of which one address may have so many. */
 const MAX_PER_SOURCE = 50;
+/** Bytes of an IPv6 address that are one source. */
+const IPV6_PREFIX = 7;
 /** Without a whole query, or a reader of the answers, for so long a connection is cut. */
 const IDLE_MS = 10_000;
 /** Bytes of answers that may wait for a reader; until they are gone, no query is answered. */
@@ -24,7 +28,7 @@ const MAX_QUERY = 4096;
  * Answers a query.
  *
  * @param message Only lent.
- * @returns The answer, only lent, or undefined where there is none.
+ * @returns The answer with its length before it, only lent, or undefined where there is none.
  */
 export type AnswerTcp = (message: Uint8Array, connection: TcpConnection) => Uint8Array | undefined;
 
@@ -61,7 +65,7 @@ export class DnsTcp {
   }
 
   #welcome(connection: TcpConnection): TcpEvents {
-    const source = connection.remote.host;
+    const source = sourceOf(connection.remote.host);
     const count = (this.#bySource.get(source) ?? 0) + 1;
     this.#bySource.set(source, count);
     const leave = () => {
@@ -89,6 +93,13 @@ export class DnsTcp {
       },
     };
   }
+}
+
+/** Who is counted as one: an IPv4 address, or the /56 of an IPv6 one. */
+function sourceOf(address: string): string {
+  const binary = new WireBuffer(ADDRESS_SIZE);
+  if (!parseAddress(address, binary, 0) || isIpv4(binary, 0)) return address;
+  return binary.bytes.subarray(0, IPV6_PREFIX).join(".");
 }
 
 /** One connection. */
@@ -163,7 +174,7 @@ class Visit {
       if (this.#connection.waiting > MAX_WAITING) break;
       const answer = this.#answer(this.#queries[at]!, this.#connection);
       at++;
-      if (answer !== undefined) this.#connection.write(frameMessage(answer));
+      if (answer !== undefined) this.#connection.write(answer);
     }
     if (this.#closed) return;
     this.#queries = this.#queries.slice(at);

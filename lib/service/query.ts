@@ -4,16 +4,21 @@
  * @module
  */
 
-import type { HostPort } from "../core/host_port.ts";
 import { formatKey } from "../core/peer_key.ts";
-import { formatServerName, type RegistryName, type ServerName } from "../core/server_name.ts";
+import {
+  formatServerName,
+  type PunchServerName,
+  type RegistryName,
+  type ServerName,
+} from "../core/server_name.ts";
 import { newestFirst, type Sighting } from "../core/sighting.ts";
 import { EXIT, type ExitStatus } from "../core/user_error.ts";
-import type { ZoneStatus } from "../core/zone_exchange.ts";
 import type { Host } from "../host/host.ts";
-import type { RegistryStatus } from "./asked_server.ts";
+import type { PunchQuestion } from "./punch_asker.ts";
+import { askPunchServer } from "./punch_server.ts";
 import { askRegistries, type RegistryAnswer, type RegistryQuestion } from "./registry_asker.ts";
 import { findServers } from "./server_addresses.ts";
+import type { ServerOutcome, ServerStatus, Word } from "./word.ts";
 import { askZoneServer } from "./zone_server.ts";
 
 /** A question. */
@@ -25,21 +30,8 @@ export interface QueryConfig extends Omit<RegistryQuestion, "id" | "secret" | "s
   readonly secret: Uint8Array | undefined;
   /** The public keys that zones are asked for, in base64; all where this is left out. */
   readonly keys?: readonly string[] | undefined;
-}
-
-/** What became of one server. */
-export type ServerStatus = RegistryStatus | ZoneStatus;
-
-/** What one server did. */
-export interface ServerOutcome {
-  /** The server as it was named. */
-  readonly server: string;
-  readonly status: ServerStatus;
-  /** Datagrams received of those that its answer has; of a registry. */
-  readonly received: number | undefined;
-  readonly expected: number | undefined;
-  /** Where it saw the socket that asked, if that was registered. */
-  readonly ownEndpoint: HostPort | undefined;
+  /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
+  readonly known: readonly string[];
 }
 
 /** What all servers said. */
@@ -63,13 +55,6 @@ export interface QueryResult {
   readonly warnings: readonly string[];
 }
 
-/** What a server said, in whatever language. */
-interface Word {
-  readonly outcome: ServerOutcome;
-  readonly peers: readonly Sighting[];
-  readonly warning: string | undefined;
-}
-
 /** What timers can count to. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
@@ -80,9 +65,11 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
   const startedAt = host.mono();
   const found = await findServers(host, servers, Math.min(config.timeout * 1000, LONGEST_TIMER_MS));
   const registries = new Map<RegistryName, readonly string[]>();
+  const punches: (readonly [PunchServerName, readonly string[]])[] = [];
   const zones: (() => Promise<Word>)[] = [];
   for (const [server, addresses] of found) {
     if (server.scheme === "wgsig") registries.set(server, addresses);
+    else if (server.scheme === "punch") punches.push([server, addresses]);
     else zones.push(() => askZoneServer(host, server, addresses, { ...config, startedAt }));
   }
   const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
@@ -92,7 +79,7 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
       : NO_REGISTRY,
     ...zones.map((ask) => ask()),
   ]);
-  const words = [
+  const words: Word[] = [
     ...registry.servers.map((
       { name, status, received, expected, ownEndpoint, peers, warning },
     ) => ({
@@ -102,7 +89,27 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
     })),
     ...zoneWords,
   ];
+  // These speak from the same port, which only one socket can have.
+  const question = punchQuestion(config, startedAt);
+  for (const [server, addresses] of punches) {
+    words.push(await askPunchServer(host, server, addresses, question));
+  }
   return merge(host, config, registry, words);
+}
+
+/** To ask is to register the port that is asked from. */
+function punchQuestion(
+  { id, port, register, known, timeout, through }: QueryConfig,
+  startedAt: number,
+): PunchQuestion | undefined {
+  if (!register || id === undefined) return undefined;
+  return {
+    id,
+    keys: known,
+    port,
+    through: through ?? { raw: false, mark: 0 },
+    endsAt: startedAt + timeout * 1000,
+  };
 }
 
 function merge(

@@ -13,11 +13,12 @@ import { type GroupOptions, RegistryGroup } from "../core/registry_group.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
-import { checkZones, type DnsConfig, DnsService } from "./dns_service.ts";
+import { checkZones, type DnsConfig, DnsService, type DnsSurroundings } from "./dns_service.ts";
 import { readAllowList, readSecret } from "./files.ts";
 import { type LeaseConfig, LeaseService } from "./lease_service.ts";
 import { listenProblem } from "./listen_problem.ts";
 import { Log, type LogOptions } from "./log.ts";
+import { PunchService } from "./punch_service.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
@@ -47,6 +48,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly lease: LeaseConfig | undefined;
   /** The zones that are served, if any are. */
   readonly dns: DnsConfig | undefined;
+  /** Where WireGuard's hole-punching example is answered, if it is. */
+  readonly punch: HostPort | undefined;
   readonly log: LogOptions;
 }
 
@@ -68,6 +71,7 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
   await service.restore();
   await service.listen();
   await service.listenDns();
+  await service.listenPunch();
   await service.lease();
   return await service.run(load);
 }
@@ -83,8 +87,10 @@ class Service {
   readonly #tunnels: TunnelFeed;
   #dns: DnsService | undefined;
   #leases: LeaseService | undefined;
+  #punch: PunchService | undefined;
   readonly #dnsListen: string | undefined;
   readonly #leaseInterface: string | undefined;
+  readonly #punchListen: string | undefined;
   #watching = false;
   #ended = false;
   #unsaved = false;
@@ -98,6 +104,7 @@ class Service {
     this.#config = config;
     this.#dnsListen = JSON.stringify(config.dns?.listen);
     this.#leaseInterface = config.lease?.interface;
+    this.#punchListen = JSON.stringify(config.punch);
     this.#log = new Log(host, config.log);
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
     const traffic = new TrafficLog(this.#log, () => this.#now.mono);
@@ -145,8 +152,8 @@ class Service {
     if (config.lease !== undefined) this.#leases?.configure(config.lease);
   }
 
-  #newDns(config: DnsConfig): DnsService {
-    const surroundings = {
+  #surroundings(): DnsSurroundings {
+    return {
       host: this.#host,
       log: this.#log,
       counters: this.#registry.counters,
@@ -157,7 +164,6 @@ class Service {
       },
       seed: () => this.#seed(),
     };
-    return new DnsService(surroundings, config);
   }
 
   /** Takes over the peers of the state file, and sees to it that it can be written. */
@@ -204,6 +210,7 @@ class Service {
           port: address.port,
           onBatch: (batch, replies) => this.#answer(batch, replies),
           onSendError: () => this.#registry.counters.add("send-failed"),
+          onOverload: (count) => this.#registry.counters.add("overload", count),
         });
         this.#sockets.push(socket);
         const bound = formatHostPort({ host: address.host, port: socket.port });
@@ -223,13 +230,21 @@ class Service {
     const { dns } = this.#config;
     if (dns === undefined) return;
     try {
-      this.#dns = this.#newDns(dns);
+      this.#dns = new DnsService(this.#surroundings(), dns);
       this.#dns.configure(dns, this.#registry.groups);
       await this.#dns.listen(dns);
     } catch (error) {
       for (const socket of this.#sockets) socket.close();
       throw error;
     }
+  }
+
+  /** Opens the socket for the hole-punching example, if it is answered. */
+  async listenPunch(): Promise<void> {
+    const { punch } = this.#config;
+    if (punch === undefined) return;
+    this.#punch = new PunchService({ ...this.#surroundings(), groups: this.#registry.groups });
+    await this.#punch.listen(punch);
   }
 
   /** Begins to lease addresses, if there are any. */
@@ -284,6 +299,7 @@ class Service {
     this.#ended = true;
     for (const socket of this.#sockets) socket.close();
     this.#dns?.close();
+    this.#punch?.close();
     await this.#leases?.close();
     this.#cancelSave?.();
     this.#cancelSave = undefined;
@@ -362,6 +378,7 @@ class Service {
         .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
       if (JSON.stringify(config.dns?.listen) !== this.#dnsListen) kept.push("dns");
       if (config.lease?.interface !== this.#leaseInterface) kept.push("lease");
+      if (JSON.stringify(config.punch) !== this.#punchListen) kept.push("punch");
       if (kept.length > 0) {
         this.#log.write("warn", "restart-needed", { changed: kept.join(",") });
       }
@@ -377,7 +394,11 @@ class Service {
   #logCounters(): void {
     const peers = [...this.#registry.groups.values()]
       .reduce((sum, { table }) => sum + table.count, 0);
-    this.#log.always("info", "counters", { peers, ...this.#registry.counters.snapshot() });
+    this.#log.always("info", "counters", {
+      peers,
+      ...this.#registry.counters.snapshot(),
+      ...this.#punch?.counters,
+    });
   }
 
   /** 53 random bits. */

@@ -121,7 +121,7 @@ class Sync {
     this.#host = { ...host, resolve: (name) => names.resolve(name) };
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
-    const hasRegistry = config.servers.some(({ scheme }) => scheme === "wgsig");
+    const hasRegistry = config.servers.some(({ scheme }) => scheme !== "dns");
     const { interface: name, register } = config;
     this.#registration = new Registration(this.#host, name, register, hasRegistry);
     this.#routes = new LeftRoutes(this.#host, this.#report, config.mendRoutes && !config.dryRun);
@@ -257,6 +257,7 @@ class Sync {
       id,
       // Who is not on the interface is asked for only to be added.
       keys: this.#config.addPeers ? undefined : [...byKey.keys()],
+      known: [...byKey.keys()],
       opensTo: ({ publicKey, address, port }) => {
         const peer = byKey.get(publicKey);
         if (peer === undefined) return false;
@@ -494,9 +495,10 @@ class Sync {
       if (key === publicKey) continue;
       candidates.set(
         key,
-        seen.map(({ address, port, seconds, allowedIps, zone }) => ({
+        seen.map(({ address, port, seconds, allowedIps, zone, isClaim }) => ({
           endpoint: { host: address, port },
           seenAt: seconds,
+          isClaim,
           allowedIps: zone !== undefined && trustedZones.includes(zone) ? allowedIps : undefined,
         })),
       );
@@ -544,10 +546,12 @@ class Sync {
 /** Where the peers of the interface are, as text: it changes when one of them moves. */
 function whereaboutsOf(
   { peers }: Device,
-  candidates: ReadonlyMap<string, readonly Candidate[]>,
+  candidates: ReadonlyMap<string, readonly SeenCandidate[]>,
 ): string {
   return peers.map(({ publicKey }) =>
-    (candidates.get(publicKey) ?? []).map(({ endpoint }) => formatHostPort(endpoint)).join()
+    (candidates.get(publicKey) ?? [])
+      // Claims are asked for only where the port is registered.
+      .flatMap(({ endpoint, isClaim }) => isClaim ? [] : formatHostPort(endpoint)).join()
   ).join("\n");
 }
 

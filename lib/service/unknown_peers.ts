@@ -16,6 +16,8 @@ import type { SyncReport } from "./sync_report.ts";
 export interface SeenCandidate extends Candidate {
   /** The addresses in the tunnel that somebody names who is trusted with that. */
   readonly allowedIps: readonly string[] | undefined;
+  /** Whether nobody has proved it. */
+  readonly isClaim?: boolean | undefined;
 }
 
 /** Names them once, and adds those that the settings know, where that is wanted. */
@@ -43,7 +45,8 @@ export class UnknownPeers {
   ): Promise<boolean> {
     const present = new Set(device.peers.map(({ publicKey }) => publicKey));
     let added = false;
-    for (const [publicKey, seen] of candidates) {
+    for (const [publicKey, all] of candidates) {
+      const seen = all.filter(({ isClaim }) => isClaim !== true);
       if (publicKey === device.publicKey || present.has(publicKey)) continue;
       added = await this.#meet(publicKey, seen) || added;
     }

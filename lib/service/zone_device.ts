@@ -13,6 +13,10 @@ import type { Log } from "./log.ts";
 const FRESH = 1;
 /** Seconds after which it is read again before anything is answered from it. */
 const STALE = 2;
+/** Seconds after which nothing is said of it any more while it can't be read. */
+const FORGOTTEN = 10;
+/** How long an answer waits for it, in milliseconds. */
+const PATIENCE_MS = 500;
 
 /** Keeps what was read last of a device. */
 export class ZoneDevice {
@@ -23,6 +27,8 @@ export class ZoneDevice {
   readonly #host: Host;
   readonly #log: Log;
   #readAt = -Infinity;
+  /** Whether the reading that goes on takes too long to wait for. */
+  #hangs = false;
   #reading: Promise<void> | undefined;
   #problem = "";
 
@@ -36,17 +42,37 @@ export class ZoneDevice {
 
   /** Whether it is read again first, before an answer. @param mono In seconds. */
   isStale(mono: number): boolean {
-    return mono - this.#readAt > STALE;
+    return !this.#hangs && mono - this.#readAt > STALE;
   }
 
   /** Reads it in the background where what is known is no longer new. @param mono In seconds. */
   renew(mono: number): void {
-    if (mono - this.#readAt > FRESH) void this.read();
+    if (mono - this.#readAt > FRESH) void this.#begin();
   }
 
-  /** Reads it, or waits for the reading that goes on. Never fails: the log says what is wrong. */
-  read(): Promise<void> {
-    return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
+  /**
+   * Reads it, or waits for the reading that goes on, half a second at the most. Never fails: the log
+   * says what is wrong.
+   */
+  async read(): Promise<void> {
+    let cancel = () => {};
+    const late = new Promise<void>((done) => {
+      cancel = this.#host.timer(PATIENCE_MS, () => {
+        this.#hangs = true;
+        done();
+      });
+    });
+    await Promise.race([this.#begin(), late]);
+    cancel();
+    const age = this.#host.mono() / 1000 - this.#readAt;
+    if (age > FORGOTTEN) this.peers.set(undefined);
+  }
+
+  #begin(): Promise<void> {
+    return this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+      this.#hangs = false;
+    });
   }
 
   async #read(): Promise<void> {

@@ -6,9 +6,9 @@
 
 import type { HostPort } from "../core/host_port.ts";
 import { formatServerName, type ZoneServerName } from "../core/server_name.ts";
-import type { Sighting } from "../core/sighting.ts";
 import { explain, type Host } from "../host/host.ts";
-import type { QueryConfig, ServerOutcome } from "./query.ts";
+import type { QueryConfig } from "./query.ts";
+import type { Word } from "./word.ts";
 import { askZone, type ZoneAnswer } from "./zone_asker.ts";
 
 /** Seconds that are left to ask when the names took all of the time. */
@@ -20,11 +20,7 @@ export async function askZoneServer(
   name: ZoneServerName,
   addresses: readonly string[],
   { keys, timeout, startedAt }: Pick<QueryConfig, "keys" | "timeout"> & { startedAt: number },
-): Promise<{
-  readonly outcome: ServerOutcome;
-  readonly peers: readonly Sighting[];
-  readonly warning: string | undefined;
-}> {
+): Promise<Word> {
   const server = formatServerName(name);
   const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
   if (addresses.length === 0) {

@@ -52,8 +52,9 @@ export const AUTHORITY = 1;
 /** Section of a record. */
 export const ADDITIONAL = 2;
 
-const CLASS_IN = 1;
-const POINTER = 0xc000;
+export const CLASS_IN = 1;
+/** The two bits before the offset of a compressed name (RFC 1035, section 4.1.4). */
+export const POINTER = 0xc000;
 /** Type, class, TTL and length of the data of a record, after its owner. */
 const RECORD_FIELDS = 10;
 const EMPTY = new WireBuffer(0);
@@ -194,6 +195,15 @@ export class AnswerWriter {
   copy(from: WireBuffer, at: number, size: number): void {
     const to = this.take(size);
     if (to >= 0) copyBytes(from, at, this.#out, to, size);
+  }
+
+  /** Writes `count` ready-made records of one size into the answer section, if all of them fit. */
+  records(from: Uint8Array, size: number, count: number): boolean {
+    const at = this.take(count * size);
+    if (at < 0) return false;
+    this.#out.bytes.set(from.subarray(0, count * size), at);
+    this.#counts[ANSWER] = this.#counts[ANSWER]! + count;
+    return true;
   }
 
   /** Writes `bytes`: labels, or a string with its length. */

@@ -5,7 +5,7 @@
  */
 
 /** Size of the length, in bytes. */
-const LENGTH_SIZE = 2;
+export const LENGTH_SIZE = 2;
 /** The longest message, in bytes. */
 const MAX_MESSAGE_SIZE = 0xffff;
 const FIRST_CAPACITY = 512;

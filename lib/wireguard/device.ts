@@ -14,6 +14,10 @@ import { type Device, parseDump } from "./dump.ts";
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */
 const NO_DEVICE = /No such device|does not exist|No such file or directory|Protocol not supported/;
+/** A userspace WireGuard that hangs makes wg hang. */
+const TIMEOUT_MS = 10_000;
+/** The exit status of a program that took too long; see `RunOptions`. */
+const TIMED_OUT = 124;
 const NO_PERMISSION = /Operation not permitted|Permission denied/;
 
 /** What is set on a peer; what is undefined stays as it is. */
@@ -26,7 +30,7 @@ export interface PeerChange {
 
 /** The interface, or undefined where there is none of that name. */
 export async function readDevice(host: Host, name: string): Promise<Device | undefined> {
-  checkName(name);
+  checkInterfaceName(name);
   const { code, out, err } = await runWg(host, ["show", name, "dump"]);
   if (code === 0) return parseDump(out);
   if (NO_DEVICE.test(err)) return undefined;
@@ -101,12 +105,17 @@ export async function setListenPort(host: Host, name: string, port: number): Pro
 }
 
 async function change(host: Host, name: string, settings: readonly string[]): Promise<void> {
-  checkName(name);
+  checkInterfaceName(name);
   const { code, err } = await runWg(host, ["set", name, ...settings]);
   if (code !== 0) throw failure(`cannot change WireGuard interface ${name}`, err);
 }
 
-function checkName(name: string): void {
+/**
+ * Checks the name of an interface.
+ *
+ * @throws {UserError} Where it is none.
+ */
+export function checkInterfaceName(name: string): void {
   // wg takes "all" and "interfaces" for words of its own.
   if (INTERFACE_NAME.test(name) && name !== "all" && name !== "interfaces") return;
   throw new UserError(`"${name}" is no name of a network interface; expected one such as wg0`);
@@ -120,7 +129,9 @@ function failure(what: string, err: string): UserError {
 
 async function runWg(host: Host, args: readonly string[]) {
   try {
-    return await host.run(["wg", ...args]);
+    const result = await host.run(["wg", ...args], { timeout: TIMEOUT_MS });
+    if (result.code !== TIMED_OUT || result.err !== "") return result;
+    return { ...result, err: `wg did not end within ${TIMEOUT_MS / 1000} s` };
   } catch (error) {
     const hint = errorCode(error) === "ENOENT" ? "; install wireguard-tools" : "";
     throw new UserError(`cannot run wg: ${explain(error)}${hint}`, EXIT.failed);

@@ -64,7 +64,16 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
       [`false`, false],
       [`"192.0.2.1:51820"`, { endpoint: { host: "192.0.2.1", port: 51_820 } }],
     ],
-    bad: [`"192.0.2.1"`, `""`, `51820`, `[]`],
+    bad: [
+      `"192.0.2.1"`,
+      `""`,
+      `51820`,
+      `[]`,
+      `"0.0.0.0:5"`,
+      `"[::]:5"`,
+      `"192.0.2.1:0"`,
+      `"a.b:5"`,
+    ],
   },
   "self-allowed-ips": CIDRS,
   "allow-from": CIDRS,
@@ -112,6 +121,13 @@ const SECTIONS: readonly Section[] = [
         good: [[`{ lease-time = "20s" }`, { "lease-time": 20 }], [`{}`, {}]],
         bad: [`3`, `[]`, `"10.0.0.0/8"`],
       },
+      punch: {
+        good: [
+          [`"0.0.0.0"`, { host: "0.0.0.0", port: 49_918 }],
+          [`"127.0.0.1:5"`, { host: "127.0.0.1", port: 5 }],
+        ],
+        bad: [`"a.example"`, `""`, `5`, `[]`],
+      },
       group: { good: [[`[]`, []], [`[{ id = 3 }]`, [{ id: 3 }]]], bad: [`3`, `[3]`, `"a"`] },
     },
   },
@@ -142,7 +158,7 @@ const SECTIONS: readonly Section[] = [
           { host: "0.0.0.0", port: 5353 },
           { host: "::1", port: 53 },
         ]]],
-        bad: [`"0.0.0.0:53"`, `["a b"]`, `[1]`],
+        bad: [`"0.0.0.0:53"`, `["a b"]`, `["a.example"]`, `[1]`],
       },
       zone: {
         good: [

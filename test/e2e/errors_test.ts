@@ -170,7 +170,7 @@ mistakes("bad values of options are named with what was expected", [
 ]);
 
 const SERVER =
-  /^".*" is no server; expected HOST, HOST:PORT, \[IPV6\]:PORT or dns:\/\/HOST\[:PORT\]\/ZONE$/;
+  /^".*" is no server; expected HOST, HOST:PORT, \[IPV6\]:PORT, dns:\/\/HOST\[:PORT\]\/ZONE or punch:\/\/HOST\[:PORT\]$/;
 mistakes("which server, which peer", [
   {
     args: ASK,
@@ -366,7 +366,7 @@ mistakes("settings of clients", [
     args: ["query", "--config", "%/wgsig.toml"],
     files: { "wgsig.toml": `[sync.wg0]\nservers = ["a:b"]\n` },
     says:
-      /wgsig\.toml: sync\.wg0\.servers\[0\]: expected HOST, HOST:PORT or dns:\/\/HOST\[:PORT\]\/ZONE, got "a:b"$/,
+      /wgsig\.toml: sync\.wg0\.servers\[0\]: expected HOST, HOST:PORT, dns:\/\/HOST\[:PORT\]\/ZONE or punch:\/\/HOST\[:PORT\], got "a:b"$/,
   },
 ]);
 
