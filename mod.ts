@@ -1,6 +1,7 @@
 /**
  * The library behind `wgsig`: the wgsig protocol's wire formats, a registry, and a client's side of
- * an exchange. All of it is pure: bytes, clocks and randomness go in as arguments, nothing is sent.
+ * an exchange; DNS zones of peers and the asking of them; leases of addresses. All of it is pure:
+ * bytes, clocks and randomness go in as arguments, nothing is sent.
  *
  * ```ts
  * import { encodeRequest, MacKey, newRequest, WireBuffer } from "./mod.ts";
@@ -16,27 +17,54 @@
  */
 
 export * from "./lib/wire/chacha20.ts";
+export * from "./lib/wire/dns_answer.ts";
+export * from "./lib/wire/dns_message.ts";
+export * from "./lib/wire/dns_query.ts";
 export * from "./lib/wire/envelope.ts";
+export * from "./lib/wire/lease_message.ts";
 export * from "./lib/wire/mac.ts";
+export * from "./lib/wire/punch_message.ts";
 export * from "./lib/wire/record.ts";
 export * from "./lib/wire/request.ts";
 export * from "./lib/wire/response.ts";
 export * from "./lib/wire/tai64n.ts";
 export * from "./lib/wire/wire_buffer.ts";
 
+export * from "./lib/core/allowed_strings.ts";
+export * from "./lib/core/answer_budget.ts";
 export * from "./lib/core/counters.ts";
 export * from "./lib/core/datagram_batch.ts";
+export * from "./lib/core/dns_records.ts";
 export * from "./lib/core/exchange.ts";
 export * from "./lib/core/host_port.ts";
+export * from "./lib/core/instance_text.ts";
 export * from "./lib/core/ip_address.ts";
+export * from "./lib/core/ip_prefix.ts";
 export * from "./lib/core/key_set.ts";
+export * from "./lib/core/lease_address.ts";
+export * from "./lib/core/lease_book.ts";
+export * from "./lib/core/lease_client.ts";
+export * from "./lib/core/lease_news.ts";
+export * from "./lib/core/lease_session.ts";
+export type { HeldLease } from "./lib/core/lease_shelf.ts";
+export * from "./lib/core/lease_state.ts";
 export * from "./lib/core/nat_verdict.ts";
 export * from "./lib/core/nonce_source.ts";
 export * from "./lib/core/peer_key.ts";
 export * from "./lib/core/peer_table.ts";
+export * from "./lib/core/punch_table.ts";
+export * from "./lib/core/question_queue.ts";
 export * from "./lib/core/registry.ts";
 export * from "./lib/core/registry_group.ts";
 export * from "./lib/core/replay_filter.ts";
+export * from "./lib/core/server_name.ts";
+export * from "./lib/core/sighting.ts";
 export * from "./lib/core/state_file.ts";
 export * from "./lib/core/sync_plan.ts";
 export * from "./lib/core/wg_config.ts";
+export * from "./lib/core/zone.ts";
+export * from "./lib/core/zone_exchange.ts";
+export * from "./lib/core/zone_name.ts";
+export * from "./lib/core/zone_peers.ts";
+export * from "./lib/core/zone_self.ts";
+export * from "./lib/core/zone_set.ts";

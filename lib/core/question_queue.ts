@@ -28,8 +28,11 @@ const MAX_DRAWS = 16;
 
 /** What to ask. */
 export interface Question<Purpose> {
+  /** A name for which `isDnsName` holds. */
   readonly name: string;
+  /** The type that is asked for. */
   readonly type: QuestionType;
+  /** How it is to travel. */
   readonly transport: Transport;
   /** Whether it must be asked without an OPT. */
   readonly isPlain?: boolean;
@@ -41,6 +44,7 @@ export interface Question<Purpose> {
 export interface DueQuestion {
   /** The message, under the same ID at each attempt. */
   readonly bytes: Uint8Array;
+  /** How it is to travel. */
   readonly transport: Transport;
   /** How often it was sent before. */
   readonly attempt: number;

@@ -23,11 +23,13 @@ export const PUNCH_PORT = 49_918;
 
 /** A registry. */
 export interface RegistryName extends HostPort {
+  /** What its name begins with. */
   readonly scheme: "wgsig";
 }
 
 /** A name server, and a zone that it knows. */
 export interface ZoneServerName extends HostPort {
+  /** What its name begins with. */
   readonly scheme: "dns";
   /** In lower case, without a dot at its end. */
   readonly zone: string;
@@ -35,6 +37,7 @@ export interface ZoneServerName extends HostPort {
 
 /** A server of WireGuard's hole-punching example. */
 export interface PunchServerName extends HostPort {
+  /** What its name begins with. */
   readonly scheme: "punch";
 }
 

@@ -91,12 +91,15 @@ export interface ZoneOptions {
 
 /** How a query came. The caller keeps one, and changes it. */
 export interface QueryPath {
+  /** Over which transport. */
   transport: "udp" | "tcp";
   /** Holds the sender's address, 16 bytes (IPv4-mapped for IPv4), at `sourceAt`. */
   source: WireBuffer;
+  /** Offset in `source`. */
   sourceAt: number;
   /** Holds the address that it came to, likewise; undefined (or a wildcard) where it isn't known. */
   local: WireBuffer | undefined;
+  /** Offset in `local`. */
   localAt: number;
 }
 

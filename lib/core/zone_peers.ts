@@ -51,6 +51,7 @@ export interface DeviceSnapshot {
   readonly publicKey: string | undefined;
   /** The UDP port; 0 where it has none. */
   readonly listenPort: number;
+  /** Its peers. */
   readonly peers: readonly {
     /** In base64. */
     readonly publicKey: string;

@@ -52,6 +52,7 @@ export const AUTHORITY = 1;
 /** Section of a record. */
 export const ADDITIONAL = 2;
 
+/** The class of the Internet (RFC 1035, section 3.2.4). */
 export const CLASS_IN = 1;
 /** The two bits before the offset of a compressed name (RFC 1035, section 4.1.4). */
 export const POINTER = 0xc000;

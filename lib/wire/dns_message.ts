@@ -79,8 +79,11 @@ export type DnsRecord =
 
 /** The question that a response repeats. Type and class in words (`SRV`, `IN`). */
 export interface DnsQuestion {
+  /** In lower case, without a dot at its end. */
   readonly name: string;
+  /** Such as `SRV`. */
   readonly type: string;
+  /** Such as `IN`. */
   readonly class: string;
 }
 
@@ -98,8 +101,11 @@ export interface DnsResponse {
   readonly recursionAvailable: boolean;
   /** Undefined where there isn't exactly one, with a name that a text can hold. */
   readonly question: DnsQuestion | undefined;
+  /** What was asked for. */
   readonly answers: readonly DnsRecord[];
+  /** Who would know, or the SOA of a negative answer. */
   readonly authorities: readonly DnsRecord[];
+  /** What may be asked for next. */
   readonly additionals: readonly DnsRecord[];
 }
 
@@ -109,6 +115,7 @@ export interface QuestionOptions {
   readonly id: number;
   /** A name for which {@linkcode isDnsName} holds. */
   readonly name: string;
+  /** The type that is asked for. */
   readonly type: QuestionType;
   /** Whether to say that {@linkcode MAX_UDP_SIZE} bytes are taken over UDP (RFC 6891). */
   readonly edns: boolean;

@@ -50,6 +50,7 @@ const POINTER = 0xc0;
 export interface DnsQuery {
   /** The flags as they came, opcode and all. */
   flags: number;
+  /** 0 to 0xffff. */
   id: number;
   /** Size of the question, or 0 where there is none that can be read. It starts at `nameAt`. */
   questionSize: number;
@@ -61,7 +62,9 @@ export interface DnsQuery {
   labels: number;
   /** Where label `i` starts in the name; `labels` is the root. */
   readonly labelAt: Uint8Array;
+  /** QTYPE. */
   type: number;
+  /** QCLASS. */
   class: number;
   /** Whether there is an OPT. What follows is 0 or false without it. */
   hasOpt: boolean;
@@ -69,6 +72,7 @@ export interface DnsQuery {
   version: number;
   /** The largest UDP payload that the client takes, as it says. */
   udpSize: number;
+  /** DO (RFC 3225). */
   dnssecOk: boolean;
 }
 
