@@ -22,6 +22,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
   ["nftables", "nft"],
+  ["pdns-recursor", "pdns_recursor"],
   ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],

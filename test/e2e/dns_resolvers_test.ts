@@ -91,6 +91,15 @@ const DNSMASQ: Recursor = {
   givesAdditional: true,
 };
 
+const PDNS: Recursor = {
+  files: { "recursor.conf": "" },
+  argv: [
+    ...["pdns_recursor", "--config-dir=%", "--daemon=no", "--disable-syslog=yes"],
+    ...["--setuid=", "--setgid=", "--socket-dir=%", "--dnssec=off", "--security-poll-suffix="],
+    ...[`--local-address=${RECURSOR}`, "--local-port=53", `--forward-zones=${ZONE}=${SERVER}`],
+  ],
+};
+
 /** The device, the server on port 53, and a recursor in front of it. */
 class Site implements AsyncDisposable {
   readonly device: Device;
@@ -239,5 +248,6 @@ throughRecursor(
 );
 throughRecursor("unbound, a forward zone", unbound("forward"));
 throughRecursor("dnsmasq", DNSMASQ);
+throughRecursor("pdns-recursor", PDNS);
 throughRecursor("knot-resolver, a stub zone", kresd("STUB"));
 throughRecursor("knot-resolver, a forward zone", kresd("FORWARD"));
