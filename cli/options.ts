@@ -52,7 +52,7 @@ const SERVER: OptionSpec = {
   name: "server",
   value: "SERVER",
   repeats: true,
-  help: "whom to ask: HOST[:PORT], dns://HOST[:PORT]/ZONE, punch://HOST[:PORT]",
+  help: "whom to ask: HOST[:PORT], dns://HOST/ZONE, punch://HOST",
 };
 const ENCRYPTION: OptionSpec = {
   name: "encryption",

@@ -101,7 +101,8 @@ async function openSocket(options: UdpOptions): Promise<UdpSocket> {
         batch.count++;
         if (batch.count < BATCH_SIZE) return;
         flush();
-        if (performance.now() - turnAt > LONGEST_TURN_MS) tooMany = 1;
+        const isLong = performance.now() - turnAt > LONGEST_TURN_MS;
+        if (isLong && options.onOverload !== undefined) tooMany = 1;
       },
       // An ICMP message about a datagram that was sent before; whose, it doesn't say.
       error: (error) => options.onSendError(errorCode(error)),

@@ -78,7 +78,7 @@ export interface UdpOptions {
   onBatch(batch: DatagramBatch, replies: ReplyBatch): void;
   /**
    * Called with how many datagrams were thrown away unread, because so many came that nothing else
-   * would have had its turn.
+   * would have had its turn. Without it, none are: who asked for them wants them all.
    */
   onOverload?(count: number): void;
   /** Called when a datagram could not be sent, or the system reports that one didn't arrive. */

@@ -8,20 +8,22 @@
 import { formatHostPort } from "../core/host_port.ts";
 import { explainUnreachable, judgeNat, type NatVerdict } from "../core/nat_verdict.ts";
 import type { Now } from "../core/registry.ts";
-import { type Candidate, type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
+import { type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 import { parseKey } from "../core/peer_key.ts";
 import { explain, type Host } from "../host/host.ts";
-import { nudgePeer, readDevice, setPeer } from "../wireguard/device.ts";
+import { readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
+import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
+import { DoubtedPeers } from "./doubted_peers.ts";
 import { LeaseRunner } from "./lease_runner.ts";
 import { LeftRoutes } from "./left_routes.ts";
 import type { QueryConfig, QueryResult } from "./query.ts";
 import { type Question, type RegisterMode, Registration } from "./registration.ts";
 import { RememberedNames } from "./remembered_names.ts";
 import { SyncReport, type SyncReportOptions } from "./sync_report.ts";
-import { type SeenCandidate, UnknownPeers } from "./unknown_peers.ts";
+import { UnknownPeers } from "./unknown_peers.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
@@ -99,8 +101,7 @@ class Sync {
   #failures = 0;
   #clockIsWrong = false;
   readonly #alive = new Set<string>();
-  /** Peers of which nothing came since the own endpoint moved, with the bytes received until then. */
-  readonly #doubted = new Map<string, number>();
+  readonly #doubted: DoubtedPeers;
   readonly #routes: LeftRoutes;
   readonly #lease: LeaseRunner | undefined;
   readonly #unknown: UnknownPeers;
@@ -125,6 +126,7 @@ class Sync {
     const { interface: name, register } = config;
     this.#registration = new Registration(this.#host, name, register, hasRegistry);
     this.#routes = new LeftRoutes(this.#host, this.#report, config.mendRoutes && !config.dryRun);
+    this.#doubted = new DoubtedPeers(this.#host, config.interface);
     this.#unknown = new UnknownPeers(this.#host, this.#report, config);
     this.#lease = config.lease === undefined || config.dryRun
       ? undefined
@@ -226,7 +228,7 @@ class Sync {
       return EXIT.failed;
     }
     this.#tellAlive(device);
-    this.#lookAtDoubted(device, news !== undefined);
+    this.#doubted.look(device, news !== undefined);
     await this.#routes.look(device);
     const result = isNew || news === undefined ? await this.#ask(device, id) : news;
     if (result === undefined) return EXIT.failed;
@@ -235,7 +237,9 @@ class Sync {
     const now = this.#now();
     for (const change of this.#plan.step(device.peers, candidates, now)) await this.#apply(change);
     this.#tellUnreachable(candidates);
-    await this.#nudgeDoubted(device);
+    if (!this.#config.dryRun) {
+      await this.#doubted.nudge(device, (peer) => this.#plan.isAlive(peer, this.#now()));
+    }
     if (await this.#unknown.look(device, candidates)) this.#changed();
     if (result.status !== EXIT.ok) return result.status;
     const failed = device.peers.some((peer) =>
@@ -344,9 +348,7 @@ class Sync {
     this.#ownEndpoint = endpoint;
     this.#report.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
     if (before === undefined) return;
-    for (const { publicKey, received } of this.#device?.peers ?? []) {
-      this.#doubted.set(publicKey, received);
-    }
+    if (this.#device !== undefined) this.#doubted.doubt(this.#device);
     this.#plan.ownEndpointMoved(this.#now());
     this.#changed();
   }
@@ -364,7 +366,7 @@ class Sync {
   }
 
   /** A peer that the servers hear, and that no endpoint reaches: says so once, and what helps. */
-  #tellUnreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): void {
+  #tellUnreachable(candidates: Candidates): void {
     for (const key of this.#plan.unreachable(candidates)) {
       const [newest] = candidates.get(key) ?? [];
       if (newest === undefined || this.#unreachable.has(key)) continue;
@@ -375,34 +377,6 @@ class Sync {
         ...(this.#nat === undefined ? {} : { nat: this.#nat.mapping }),
         hint: explainUnreachable(this.#nat),
       });
-    }
-  }
-
-  /**
-   * What has been heard of a peer since says that it has found the new own endpoint.
-   *
-   * @param fromNow What was heard until now says nothing: the move was seen without the interface.
-   */
-  #lookAtDoubted(device: Device, fromNow: boolean): void {
-    const received = new Map(device.peers.map((peer) => [peer.publicKey, peer.received]));
-    for (const [key, before] of this.#doubted) {
-      const now = received.get(key);
-      if (fromNow && now !== undefined) this.#doubted.set(key, now);
-      else if (now !== before) this.#doubted.delete(key);
-    }
-  }
-
-  /**
-   * Peers follow the own endpoint only when WireGuard sends something, and on its own it would do so
-   * when the next keepalive is due: switching keepalives off and on sends one at once.
-   */
-  async #nudgeDoubted(device: Device): Promise<void> {
-    const now = this.#now();
-    for (const peer of device.peers) {
-      const { publicKey, persistentKeepalive } = peer;
-      if (!this.#doubted.has(publicKey) || persistentKeepalive === 0) continue;
-      if (this.#config.dryRun || !this.#plan.isAlive(peer, now)) continue;
-      await nudgePeer(this.#host, this.#config.interface, publicKey, persistentKeepalive);
     }
   }
 
@@ -458,7 +432,7 @@ class Sync {
       return Math.min(backoff, longest) * jitter;
     }
     const now = this.#now();
-    const waiting = this.#plan.isSearching || this.#doubted.size > 0 ||
+    const waiting = this.#plan.isSearching || this.#doubted.count > 0 ||
       (this.#device?.peers ?? []).some((peer) => !this.#plan.isAlive(peer, now));
     if (waiting && now.mono - this.#changedAt < FAST_FOR) return Math.min(FAST_INTERVAL, interval);
     this.#glancing = !glanced;
@@ -487,29 +461,10 @@ class Sync {
     }
   }
 
-  /** Where servers have seen the peers, and where the lease server's WireGuard has. */
-  #candidates({ sightings, publicKey }: QueryResult): Map<string, SeenCandidate[]> {
+  #candidates(result: QueryResult): Candidates {
     const { trustedZones, lease } = this.#config;
-    const candidates = new Map<string, SeenCandidate[]>();
-    for (const [key, seen] of sightings) {
-      if (key === publicKey) continue;
-      candidates.set(
-        key,
-        seen.map(({ address, port, seconds, allowedIps, zone, isClaim }) => ({
-          endpoint: { host: address, port },
-          seenAt: seconds,
-          isClaim,
-          allowedIps: zone !== undefined && trustedZones.includes(zone) ? allowedIps : undefined,
-        })),
-      );
-    }
-    for (const { publicKey: key, endpoint, allowedIps } of this.#lease?.peers ?? []) {
-      if (key === publicKey || endpoint === undefined) continue;
-      const trusted = lease?.isTrusted && allowedIps.length > 0 ? allowedIps : undefined;
-      const seen = { endpoint, seenAt: undefined, allowedIps: trusted };
-      candidates.set(key, [...candidates.get(key) ?? [], seen]);
-    }
-    return candidates;
+    const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
+    return candidatesOf(result, this.#lease?.peers ?? [], trust);
   }
 
   #changed(): void {
@@ -541,18 +496,6 @@ class Sync {
       };
     });
   }
-}
-
-/** Where the peers of the interface are, as text: it changes when one of them moves. */
-function whereaboutsOf(
-  { peers }: Device,
-  candidates: ReadonlyMap<string, readonly SeenCandidate[]>,
-): string {
-  return peers.map(({ publicKey }) =>
-    (candidates.get(publicKey) ?? [])
-      // Claims are asked for only where the port is registered.
-      .flatMap(({ endpoint, isClaim }) => isClaim ? [] : formatHostPort(endpoint)).join()
-  ).join("\n");
 }
 
 /** What is known where there is no server to ask. */

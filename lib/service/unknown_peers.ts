@@ -5,20 +5,12 @@
  */
 
 import { formatHostPort } from "../core/host_port.ts";
-import type { Candidate } from "../core/sync_plan.ts";
 import type { Host } from "../host/host.ts";
 import { setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
+import type { Candidates, SeenCandidate } from "./candidates.ts";
 import type { SyncConfig } from "./sync.ts";
 import type { SyncReport } from "./sync_report.ts";
-
-/** Where a server has seen a peer, and what else it says. */
-export interface SeenCandidate extends Candidate {
-  /** The addresses in the tunnel that somebody names who is trusted with that. */
-  readonly allowedIps: readonly string[] | undefined;
-  /** Whether nobody has proved it. */
-  readonly isClaim?: boolean | undefined;
-}
 
 /** Names them once, and adds those that the settings know, where that is wanted. */
 export class UnknownPeers {
@@ -41,7 +33,7 @@ export class UnknownPeers {
    */
   async look(
     device: Device,
-    candidates: ReadonlyMap<string, readonly SeenCandidate[]>,
+    candidates: Candidates,
   ): Promise<boolean> {
     const present = new Set(device.peers.map(({ publicKey }) => publicKey));
     let added = false;

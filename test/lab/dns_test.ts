@@ -4,7 +4,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { BINARY, type Running, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { Ping } from "./ping.ts";
-import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
+import { INTERFACE } from "./wireguard_host.ts";
 
 const LIMIT = 15;
 const ZONE = "wg.example";
@@ -12,15 +12,7 @@ const SERVER = `dns://${REGISTRY}/${ZONE}`;
 
 /** Gives both hosts a tunnel to the registry's host, which publishes them. */
 async function serveZone(lab: Lab): Promise<{ server: Running; hub: string }> {
-  const { alice, bob } = lab;
-  const hub = new WireGuardHost(lab.registry, `${lab.folder}/registry`, "10.9.0.254");
-  await hub.makeKey();
-  await hub.startWireGuard();
-  for (const host of [alice, bob]) {
-    await hub.setPeer(host);
-    const endpoint = `${REGISTRY}:${WIREGUARD_PORT}`;
-    await host.setPeer(hub, "endpoint", endpoint, "persistent-keepalive", "25");
-  }
+  const hub = await lab.openHub();
   const zone = ["--dns", `${REGISTRY}:53`, "--zone", ZONE, "--interface", INTERFACE];
   const server = lab.registry.start([BINARY, "serve", ...zone], {
     env: { WGSIG_CONFIG: "/dev/null" },

@@ -22,7 +22,7 @@ import { BINARY, run, type Running, type RunOptions } from "../support/program.t
 import { type NatKind, ruleset } from "./nat_rules.ts";
 import { must, Namespace } from "./namespace.ts";
 import { Ping } from "./ping.ts";
-import { INTERFACE, WireGuardHost } from "./wireguard_host.ts";
+import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
 
 /** What the lab needs of the machine. */
 export const LAB_NEEDS: readonly string[] = [
@@ -206,6 +206,19 @@ export class Lab {
     const server = this.registry.start([BINARY, ...argv], { env: ENV });
     await server.printed(/ ready/);
     return server;
+  }
+
+  /** Starts WireGuard beside the registry, with a tunnel to both hosts. */
+  async openHub(): Promise<WireGuardHost> {
+    const hub = new WireGuardHost(this.registry, `${this.folder}/registry`, "10.9.0.254");
+    await hub.makeKey();
+    await hub.startWireGuard();
+    const endpoint = `${REGISTRY}:${WIREGUARD_PORT}`;
+    for (const host of [this.alice, this.bob]) {
+      await hub.setPeer(host);
+      await host.setPeer(hub, "endpoint", endpoint, "persistent-keepalive", "25");
+    }
+    return hub;
   }
 
   /** What follows `wgsig` to synchronise the interface. */

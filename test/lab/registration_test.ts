@@ -4,7 +4,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { BINARY, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { Ping } from "./ping.ts";
-import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
+import { INTERFACE, WIREGUARD_PORT } from "./wireguard_host.ts";
 
 const LIMIT = 5;
 /** How often sync is killed with the port borrowed. */
@@ -42,14 +42,7 @@ testWith(
   async () => {
     await using lab = await Lab.withWireGuard("preserve", "eim");
     const { alice, bob } = lab;
-    const hub = new WireGuardHost(lab.registry, `${lab.folder}/registry`, "10.9.0.254");
-    await hub.makeKey();
-    await hub.startWireGuard();
-    for (const host of [alice, bob]) {
-      await hub.setPeer(host);
-      const endpoint = `${REGISTRY}:${WIREGUARD_PORT}`;
-      await host.setPeer(hub, "endpoint", endpoint, "persistent-keepalive", "25");
-    }
+    await lab.openHub();
     await lab.serve(REGISTRY, "--interface", INTERFACE);
     lab.sync(alice, "--register", "tunnel");
     const start = performance.now();
