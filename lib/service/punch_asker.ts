@@ -10,6 +10,7 @@ import type { HostPort } from "../core/host_port.ts";
 import { formatIpv4 } from "../core/ip_address.ts";
 import { parseKey } from "../core/peer_key.ts";
 import type { Host, UdpSocket } from "../host/host.ts";
+import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
 import { decodePunchReply, encodePunchRequest, PUNCH_REQUEST_SIZE } from "../wire/punch_message.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 
@@ -23,22 +24,66 @@ export interface PunchQuestion {
   readonly port: number;
   /** Whether WireGuard has that port now, so that a raw socket is needed; and its mark. */
   readonly through: { readonly raw: boolean; readonly mark: number };
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo: ((peer: PunchedPeer) => boolean) | undefined;
   /** When to give up: `host.mono()` in milliseconds. */
   readonly endsAt: number;
+}
+
+/** Where a peer is, as somebody claimed. */
+export interface PunchedPeer {
+  /** In base64. */
+  readonly publicKey: string;
+  /** IPv4 address. */
+  readonly address: string;
+  /** UDP port. */
+  readonly port: number;
 }
 
 /** What it said. */
 export interface PunchAnswer {
   /** How many of the questions were answered, if only with "unknown". */
   readonly answered: number;
-  readonly peers: readonly (HostPort & { readonly publicKey: string })[];
+  readonly peers: readonly PunchedPeer[];
 }
 
 const WAIT_MS = 500;
 const ATTEMPTS = 2;
 
-/** Asks one server. @param to Its address. */
+/** Asks one server, and opens the NAT towards the peers. @param to Its address. */
 export async function askPunch(
+  host: Host,
+  to: HostPort,
+  question: PunchQuestion,
+): Promise<PunchAnswer> {
+  const answer = await ask(host, to, question);
+  const { opensTo = () => true } = question;
+  await openNat(host, question, answer.peers.filter(opensTo).slice(0, MAX_OPENERS));
+  return answer;
+}
+
+async function openNat(
+  host: Host,
+  { port, through }: PunchQuestion,
+  peers: readonly PunchedPeer[],
+): Promise<void> {
+  if (peers.length === 0) return;
+  const sockets: UdpSocket[] = [];
+  try {
+    for (const { address, port: theirs } of peers) {
+      const to = { host: address, port: theirs };
+      const handlers = { onBatch() {}, onSendError() {} };
+      const socket = await host.connectedUdp({ port, to, ...through, ...handlers });
+      sockets.push(socket);
+      socket.send(OPENER, to);
+    }
+    await new Promise<void>((done) => void host.timer(LINGER_MS, done));
+  } finally {
+    for (const socket of sockets) socket.close();
+  }
+}
+
+async function ask(
   host: Host,
   to: HostPort,
   { id, keys, port, through, endsAt }: PunchQuestion,
@@ -51,7 +96,7 @@ export async function askPunch(
     onBatch: (batch) => take(batch),
     onSendError() {},
   });
-  const peers: (HostPort & { publicKey: string })[] = [];
+  const peers: PunchedPeer[] = [];
   let answered = 0;
   try {
     const request = new WireBuffer(PUNCH_REQUEST_SIZE);
@@ -65,7 +110,9 @@ export async function askPunch(
         const reply = await exchange(host, socket, request, to, (taker) => take = taker);
         if (reply === undefined) continue;
         answered++;
-        if (reply !== "unknown") peers.push({ publicKey, ...reply });
+        if (reply !== "unknown") {
+          peers.push({ publicKey, address: reply.host, port: reply.port });
+        }
         break;
       }
       // A server that says nothing at all is not asked for everybody.

@@ -43,10 +43,8 @@ export async function askPunchServer(
   }
   return {
     ...word("ok"),
-    peers: peers.map(({ publicKey, host, port }) => ({
-      publicKey,
-      address: host,
-      port,
+    peers: peers.map((peer) => ({
+      ...peer,
       seconds: undefined,
       nanoseconds: 0,
       isClaim: true,

@@ -21,9 +21,15 @@ import { findServers } from "./server_addresses.ts";
 import type { ServerOutcome, ServerStatus, Word } from "./word.ts";
 import { askZoneServer } from "./zone_server.ts";
 
+/** Which peer is where. */
+type Where = Pick<Sighting, "publicKey" | "address" | "port">;
+
 /** A question. */
-export interface QueryConfig extends Omit<RegistryQuestion, "id" | "secret" | "startedAt"> {
+export interface QueryConfig
+  extends Omit<RegistryQuestion, "id" | "secret" | "startedAt" | "opensTo"> {
   readonly servers: readonly ServerName[];
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo?: ((peer: Where) => boolean) | undefined;
   /** The own public key, 32 bytes; registries need it. */
   readonly id: Uint8Array | undefined;
   /** The group secret, 32 bytes; registries need it. */
@@ -99,7 +105,7 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
 
 /** To ask is to register the port that is asked from. */
 function punchQuestion(
-  { id, port, register, known, timeout, through }: QueryConfig,
+  { id, port, register, known, timeout, through, opensTo }: QueryConfig,
   startedAt: number,
 ): PunchQuestion | undefined {
   if (!register || id === undefined) return undefined;
@@ -108,6 +114,7 @@ function punchQuestion(
     keys: known,
     port,
     through: through ?? { raw: false, mark: 0 },
+    opensTo,
     endsAt: startedAt + timeout * 1000,
   };
 }

@@ -20,6 +20,7 @@ import { KEEP_ENDPOINT } from "../wire/request.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { AskedServer, type RegistryStatus } from "./asked_server.ts";
+import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
 
 /** A question. */
 export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
@@ -32,7 +33,7 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
    */
   readonly through?: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
-  readonly opensTo?: (peer: SeenPeer) => boolean;
+  readonly opensTo?: ((peer: SeenPeer) => boolean) | undefined;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
   /** In seconds. */
@@ -74,11 +75,6 @@ const SPACING_MS = 25;
 const MAX_REFUSED = 3;
 /** What timers can count to. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
-/** What opens a NAT: WireGuard takes no notice of anything so short. */
-const OPENER = new Uint8Array(8);
-const MAX_OPENERS = 1000;
-/** Gives the system time to take what was sent before the socket closes. */
-const LINGER_MS = 10;
 
 /**
  * Asks. Servers that don't answer are reported in the result, not thrown.
