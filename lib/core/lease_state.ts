@@ -14,7 +14,7 @@ import { crc32 } from "../wire/crc32.ts";
 import { MAX_LEASE_NUMBER } from "../wire/lease_message.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { ADDRESS_SIZE } from "./ip_address.ts";
-import { readLeaseAddress, writeLeaseAddress } from "./lease_address.ts";
+import { type LeaseAddress, readLeaseAddress, writeLeaseAddress } from "./lease_address.ts";
 import type { LeaseBook } from "./lease_book.ts";
 import { formatKey, KEY_SIZE, parseKey } from "./peer_key.ts";
 import type { Now } from "./registry.ts";
@@ -40,6 +40,19 @@ export interface RestoredLeases {
   readonly dropped: number;
 }
 
+/** What is written of a lease that stays the same as long as it is held: key and address. */
+const entries = new WeakMap<LeaseAddress, Uint8Array>();
+
+function newEntry(publicKey: string, address: LeaseAddress): Uint8Array | undefined {
+  const key = parseKey(publicKey);
+  if (key === undefined) return undefined;
+  const entry = new WireBuffer(LEFT);
+  entry.bytes.set(key);
+  writeLeaseAddress(address, entry, KEY_SIZE);
+  entries.set(address, entry.bytes);
+  return entry.bytes;
+}
+
 /** The bytes of a file with the leases of `book`. */
 export function encodeLeases(book: LeaseBook, now: Now): Uint8Array {
   const buffer = new WireBuffer(HEADER_SIZE + book.count * LEASE_SIZE + CRC_SIZE);
@@ -49,10 +62,9 @@ export function encodeLeases(book: LeaseBook, now: Now): Uint8Array {
   let at = HEADER_SIZE;
   let count = 0;
   for (const { publicKey, address, expiresAt } of book.leases()) {
-    const key = parseKey(publicKey);
-    if (key === undefined) continue;
-    bytes.set(key, at);
-    writeLeaseAddress(address, buffer, at + KEY_SIZE);
+    const entry = entries.get(address) ?? newEntry(publicKey, address);
+    if (entry === undefined) continue;
+    bytes.set(entry, at);
     const left = Math.ceil(expiresAt - now.mono);
     view.setUint32(at + LEFT, Math.min(MAX_LEASE_NUMBER, Math.max(0, left)));
     at += LEASE_SIZE;

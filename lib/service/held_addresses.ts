@@ -1,15 +1,23 @@
 /**
- * A note of the addresses that a lease has put on an interface, so that the next run asks for the
- * same ones, and takes off what it doesn't get.
+ * A note of what a lease has put on an interface, so that the next run asks for the same addresses,
+ * and takes off what it doesn't get.
  *
  * @module
  */
 
+import { parseLeasePrefix } from "../core/lease_address.ts";
 import type { Host } from "../host/host.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
-const MAX_NOTE = 256;
+const MAX_NOTE = 16_384;
+const ROUTE = "route ";
+
+/** Addresses and routes, as prefixes. */
+export interface HeldPrefixes {
+  readonly addresses: readonly string[];
+  readonly routes: readonly string[];
+}
 
 /** The note of one interface. It goes with a reboot, as the addresses do. */
 export class HeldAddresses {
@@ -22,24 +30,40 @@ export class HeldAddresses {
     this.#path = `${FOLDER}/${name}.lease`;
   }
 
-  /** The addresses, none where there is no note. */
-  async read(): Promise<string[]> {
+  /** What is noted; nothing where there is no note. What is no prefix is passed over. */
+  async read(): Promise<HeldPrefixes> {
+    const addresses: string[] = [];
+    const routes: string[] = [];
     try {
-      const { bytes } = await this.#host.readFile(this.#path, MAX_NOTE);
-      return new TextDecoder().decode(bytes).split("\n").filter((line) => line !== "");
+      const { bytes } = await this.#host.readFile(this.#path, MAX_NOTE, { regular: true });
+      for (const line of new TextDecoder().decode(bytes).split("\n")) {
+        const isRoute = line.startsWith(ROUTE);
+        const prefix = isRoute ? line.slice(ROUTE.length) : line;
+        if (isPrefix(prefix)) (isRoute ? routes : addresses).push(prefix);
+      }
     } catch {
-      return [];
+      // Nothing is held then.
     }
+    return { addresses, routes };
   }
 
-  /** Notes them; without any, there is no note. */
-  async write(addresses: readonly string[]): Promise<void> {
-    if (addresses.length === 0) {
+  /** Notes it; where nothing is held, there is no note. */
+  async write({ addresses, routes }: HeldPrefixes): Promise<void> {
+    const lines = [...addresses, ...routes.map((route) => ROUTE + route)];
+    if (lines.length === 0) {
       await this.#host.removeFile(this.#path).catch(() => {});
       return;
     }
     await this.#host.makeFolder(FOLDER);
-    const text = addresses.map((address) => `${address}\n`).join("");
+    const text = lines.map((line) => `${line}\n`).join("");
     await this.#host.writeFile(this.#path, new TextEncoder().encode(text), { mode: MODE });
+  }
+}
+
+function isPrefix(text: string): boolean {
+  try {
+    return parseLeasePrefix(text).length > 0;
+  } catch {
+    return false;
   }
 }

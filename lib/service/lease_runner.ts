@@ -8,31 +8,21 @@ import { LeaseClient, type LeaseEvent } from "../core/lease_client.ts";
 import type { PeerNews } from "../core/lease_news.ts";
 import { UserError } from "../core/user_error.ts";
 import { explain, type Host, type TcpConnection } from "../host/host.ts";
-import {
-  addAddress,
-  addRoute,
-  readAddresses,
-  readIpv6Routes,
-  removeAddress,
-  removeRoute,
-} from "../wireguard/addresses.ts";
+import { readLink } from "../wireguard/addresses.ts";
 import type { Device } from "../wireguard/dump.ts";
-import { HeldAddresses } from "./held_addresses.ts";
+import { LEASE_PORT } from "./lease_connections.ts";
 import { LEASE_SERVER_ADDRESS } from "./lease_device.ts";
-import { LEASE_PORT } from "./lease_service.ts";
+import { LeaseLink, ownAddresses } from "./lease_link.ts";
 import type { SyncReport } from "./sync_report.ts";
 
-const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
-const OWN_LINK_LOCAL = /^(fe[89ab][0-9a-f]:.*)\/128$/i;
-/** Prefixes of AllowedIPs and of routes in which the server's address lies. */
-const COVERS_SERVER = new Set([SERVER_PREFIX, "fe80::/64", "fe80::/10", "::/0"]);
 const CONNECT_TIMEOUT_MS = 5000;
 /** What timers can count to. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
-/** While something is missing on the interface. */
+/** While something is missing on the interface, or can't be done. */
 const SETUP_RETRY = 5;
-/** The release has gone when the program ends. */
-const RELEASE_MS = 200;
+/** So long the end waits for what is under way, and for the server's word on the release. */
+const END_MS = 1000;
+const NOTHING = new Uint8Array(0);
 
 /** What a lease client does besides holding addresses. */
 export interface LeaseRunnerOptions {
@@ -48,24 +38,26 @@ export class LeaseRunner {
   readonly #host: Host;
   readonly #report: SyncReport;
   readonly #options: LeaseRunnerOptions;
-  readonly #held: HeldAddresses;
+  readonly #link: LeaseLink;
   #client: LeaseClient | undefined;
   #connection: TcpConnection | undefined;
+  #connecting = false;
   #device: Device | undefined;
   #stir: () => void = () => {};
   /** Whether something came since the last step. */
   #woken = false;
-  #work: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
   #ended = false;
-  #routes: readonly string[] = [];
+  /** Tells what is done, once it is done. */
+  #news: (() => void)[] = [];
   #peers: readonly PeerNews[] = [];
 
+  /** Does nothing until it sees the interface. */
   constructor(host: Host, report: SyncReport, options: LeaseRunnerOptions) {
     this.#host = host;
     this.#report = report;
     this.#options = options;
-    this.#held = new HeldAddresses(host, options.interface);
+    this.#link = new LeaseLink(host, report, options.interface);
   }
 
   /** What the server said last of other peers. */
@@ -75,34 +67,71 @@ export class LeaseRunner {
 
   /** Says what the interface is, undefined where it is gone. Never fails. */
   see(device: Device | undefined): void {
-    const isNew = this.#device === undefined && device !== undefined;
     this.#device = device;
     if (device === undefined) {
       // Its addresses went with it; they are asked for again.
       this.#hangUp();
       this.#client = undefined;
-      this.#routes = [];
+      this.#news = [];
+      this.#peers = [];
     }
-    if (isNew && !this.#ended) {
-      this.#running ??= this.#run().finally(() => this.#running = undefined);
-    }
+    this.#start();
     this.#wake();
   }
 
-  /** Gives the addresses back, and takes them off. */
+  /** Gives the addresses back, and takes them off. It takes some seconds at most. */
   async end(): Promise<void> {
     this.#ended = true;
-    const release = this.#client?.end() ?? new Uint8Array(0);
-    if (release.length > 0 && this.#device !== undefined) {
-      const connection = this.#connection ?? await this.#connect();
-      connection?.write(release);
-      connection?.end();
-      await new Promise<void>((done) => void this.#host.timer(RELEASE_MS, done));
-    }
-    await this.#takeEvents();
-    this.#hangUp();
     this.#wake();
-    await this.#running;
+    await this.#atMost(END_MS, this.#running);
+    const release = this.#client?.end() ?? new Uint8Array(0);
+    const connection = this.#connection;
+    if (release.length > 0 && this.#device !== undefined && !this.#connecting) {
+      await this.#release(release);
+    }
+    this.#takeEvents();
+    try {
+      const link = await this.#link.read();
+      if (link.index !== undefined) await this.#link.bringAbout(link);
+      this.#tellNews();
+    } catch (error) {
+      this.#report.once("warn", "lease-not-done", { why: inWords(error) });
+    }
+    connection?.end();
+    this.#hangUp();
+  }
+
+  /** Sends the release, and waits for the answer: then the server has it. */
+  async #release(release: Uint8Array): Promise<void> {
+    this.#connection ??= await this.#connect(END_MS);
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    await this.#atMost(
+      END_MS,
+      new Promise((done) => {
+        this.#stir = done;
+        connection.write(release);
+      }),
+    );
+    connection.end();
+  }
+
+  /** Waits for `work`, but no longer than so many milliseconds. */
+  async #atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
+    if (work === undefined) return;
+    let cancel = () => {};
+    const late = new Promise<void>((done) => cancel = this.#host.timer(ms, done));
+    await Promise.race([work, late]);
+    cancel();
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#ended || this.#device === undefined) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      // The interface may have come back just now.
+      this.#start();
+    });
   }
 
   async #run(): Promise<void> {
@@ -111,8 +140,7 @@ export class LeaseRunner {
         const seconds = await this.#step(this.#device);
         if (seconds > 0) await this.#sleep(seconds);
       } catch (error) {
-        const why = error instanceof UserError ? error.message : explain(error);
-        this.#report.once("warn", "lease-not-done", { why });
+        this.#report.once("warn", "lease-not-done", { why: inWords(error) });
         await this.#sleep(SETUP_RETRY);
       }
     }
@@ -121,66 +149,64 @@ export class LeaseRunner {
   /** Does what is next; returns for how long to wait then, in seconds. */
   async #step(device: Device): Promise<number> {
     const { wantsPeers, acceptRoutes } = this.#options;
-    const missing = await this.#missing(device);
+    this.#woken = false;
+    const link = await this.#link.read();
+    // A socket on an interface that was made anew hears nothing.
+    if (link.isNew) this.#hangUp();
+    if (this.#client === undefined) {
+      const held = await this.#link.takeOver();
+      if (this.#device === undefined) return 0;
+      const wants = { routes: acceptRoutes, peers: wantsPeers };
+      this.#client = new LeaseClient({ wants, held });
+      // What the server has not confirmed stays, but doesn't come back.
+      const { addresses } = this.#client;
+      const left = addresses.filter((each) => link.addresses.includes(each));
+      this.#link.want({ addresses: left, routes: [] });
+    }
+    // A lease ends also where no server can be asked.
+    this.#client.receive(NOTHING, this.#mono());
+    this.#takeEvents();
+    await this.#link.bringAbout(link);
+    this.#tellNews();
+    this.#report.forget("lease-not-done");
+    const missing = await this.#link.missing(link, device);
     if (missing !== undefined) {
       this.#report.once("warn", "lease-setup", { hint: missing });
       return SETUP_RETRY;
     }
     this.#report.forget("lease-setup");
-    this.#client ??= new LeaseClient({
-      wants: { routes: acceptRoutes, peers: wantsPeers },
-      held: await this.#held.read(),
-    });
-    const step = this.#client.next(this.#mono());
-    await this.#takeEvents();
-    switch (step.kind) {
+    // The interface may have gone meanwhile.
+    const step = this.#client?.next(this.#mono());
+    switch (step?.kind) {
+      case undefined:
+        return 0;
       case "hang-up":
         this.#hangUp();
         return 0;
       case "ask": {
-        this.#connection ??= await this.#connect();
+        this.#connection ??= await this.#connect(CONNECT_TIMEOUT_MS);
+        if (this.#ended || this.#device === undefined) this.#hangUp();
         this.#connection?.write(step.bytes);
         return 0;
       }
       case "wait":
+        if (this.#takeEvents()) return 0;
         return Math.max(0.01, step.until - this.#mono());
     }
   }
 
-  /** What is missing on the interface, in words, or undefined. */
-  async #missing(device: Device): Promise<string | undefined> {
+  async #connect(timeout: number): Promise<TcpConnection | undefined> {
     const name = this.#options.interface;
-    const own = ownAddresses(await readAddresses(this.#host, name));
-    if (own.length !== 1) {
-      return own.length === 0
-        ? `${name} has no link-local address of its own; add the one that the server knows for ` +
-          `this peer: ip -6 addr add fe80::…/128 dev ${name}`
-        : `${name} has ${own.length} link-local addresses (${
-          own.join(", ")
-        }); leave only the one ` +
-          "that the server knows for this peer";
-    }
-    if (
-      !device.peers.some(({ allowedIps }) => allowedIps.some((each) => COVERS_SERVER.has(each)))
-    ) {
-      return `no peer of ${name} has ${SERVER_PREFIX} in its AllowedIPs; add it to the server's: ` +
-        `wg set ${name} peer KEY allowed-ips +${SERVER_PREFIX} (or in the configuration)`;
-    }
-    const routes = await readIpv6Routes(this.#host, name);
-    if (routes.some((route) => COVERS_SERVER.has(route))) return undefined;
-    return `there is no route to the server; add it: ip -6 route add ${SERVER_PREFIX} dev ${name}`;
-  }
-
-  async #connect(): Promise<TcpConnection | undefined> {
-    const name = this.#options.interface;
-    const [own = ""] = ownAddresses(await readAddresses(this.#host, name));
+    this.#connecting = true;
     try {
+      const [own = ""] = ownAddresses((await readLink(this.#host, name)).addresses);
       const connection = await this.#host.tcpConnect({
         to: { host: `${LEASE_SERVER_ADDRESS}%${name}`, port: LEASE_PORT },
         from: { host: `${own}%${name}`, port: LEASE_PORT },
-        timeout: CONNECT_TIMEOUT_MS,
+        timeout,
       }, {
         onData: (bytes) => {
+          if (this.#connection !== connection) return;
           this.#client?.receive(bytes, this.#mono());
           this.#wake();
         },
@@ -194,9 +220,11 @@ export class LeaseRunner {
       });
       return connection;
     } catch (error) {
-      this.#report.once("info", "lease-no-server", { why: explain(error) });
+      this.#report.once("info", "lease-no-server", { why: inWords(error) });
       this.#client?.lost(this.#mono());
       return undefined;
+    } finally {
+      this.#connecting = false;
     }
   }
 
@@ -204,59 +232,63 @@ export class LeaseRunner {
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.abort();
+    if (connection !== undefined) this.#client?.lost(this.#mono());
   }
 
-  /** Does what came of the last answers, in order. */
-  #takeEvents(): Promise<void> {
+  /** Notes what came of the last answers; returns whether there was something. */
+  #takeEvents(): boolean {
     const events = this.#client?.takeEvents() ?? [];
-    this.#work = this.#work.then(async () => {
-      for (const event of events) await this.#take(event);
-    });
-    return this.#work;
+    for (const event of events) this.#take(event);
+    return events.length > 0;
   }
 
-  async #take(event: LeaseEvent): Promise<void> {
-    const name = this.#options.interface;
+  #take(event: LeaseEvent): void {
+    const report = this.#report;
     switch (event.kind) {
-      case "addresses": {
-        const { addresses, gone, why } = event;
-        for (const address of gone) await removeAddress(this.#host, name, address);
-        for (const address of addresses) await addAddress(this.#host, name, address);
-        await this.#held.write(addresses);
-        const fields = { addresses: addresses.join(","), gone: gone.join(","), why };
-        this.#report.change("lease-addresses", fields);
+      case "addresses":
+        return this.#want(event.addresses, event.gone, event.why);
+      case "leased": {
+        // Those of a lease before a restart have come to stay.
+        const addresses = this.#client?.addresses ?? [];
+        if (addresses.some((each) => !this.#link.wants(each))) this.#want(addresses, [], "leased");
+        this.#news.push(() => {
+          report.forget("lease-no-server");
+          report.forget("lease-refused");
+          report.once("info", "leased", { seconds: event.leaseTime });
+        });
         return;
       }
-      case "leased":
-        this.#report.forget("lease-no-server");
-        this.#report.forget("lease-refused");
-        this.#report.once("info", "leased", { seconds: event.leaseTime });
+      case "routes": {
+        const { routes } = event;
+        this.#link.want({ routes });
+        this.#news.push(() => report.change("lease-routes", { routes: routes.join(",") }));
         return;
-      case "routes":
-        return await this.#setRoutes(event.routes);
+      }
       case "peers":
         this.#peers = event.peers;
         return;
       case "refused": {
         const { errno, message } = event;
-        return this.#report.once("warn", "lease-refused", { errno, message });
+        this.#news.push(() => report.once("warn", "lease-refused", { errno, message }));
+        return;
       }
       case "no-answer":
-        return this.#report.once("info", "lease-no-server", { why: "no answer" });
+        return report.once("info", "lease-no-server", { why: "no answer" });
       case "bad-reply":
-        return this.#report.once("warn", "lease-bad-reply", { why: "the answer was none" });
+        return report.once("warn", "lease-bad-reply", { why: "the answer was none" });
     }
   }
 
-  async #setRoutes(routes: readonly string[]): Promise<void> {
-    const name = this.#options.interface;
-    if (!this.#options.acceptRoutes) return;
-    for (const route of this.#routes) {
-      if (!routes.includes(route)) await removeRoute(this.#host, name, route);
-    }
-    for (const route of routes) await addRoute(this.#host, name, route);
-    this.#routes = routes;
-    this.#report.change("lease-routes", { routes: routes.join(",") });
+  #want(addresses: readonly string[], gone: readonly string[], why: string): void {
+    this.#link.want({ addresses });
+    const fields = { addresses: addresses.join(","), gone: gone.join(","), why };
+    this.#news.push(() => this.#report.change("lease-addresses", fields));
+  }
+
+  #tellNews(): void {
+    const news = this.#news;
+    this.#news = [];
+    for (const tell of news) tell();
   }
 
   #mono(): number {
@@ -268,24 +300,19 @@ export class LeaseRunner {
     this.#stir();
   }
 
-  #sleep(seconds: number): Promise<void> {
-    if (this.#woken) {
-      this.#woken = false;
-      return Promise.resolve();
-    }
-    return new Promise((done) => {
+  async #sleep(seconds: number): Promise<void> {
+    if (this.#woken || this.#ended) return;
+    await new Promise<void>((done) => {
       const cancel = this.#host.timer(Math.min(seconds * 1000, LONGEST_TIMER_MS), done);
       this.#stir = () => {
-        this.#woken = false;
         cancel();
         done();
       };
     });
+    this.#stir = () => {};
   }
 }
 
-/** The link-local addresses that are this host's alone. */
-function ownAddresses(addresses: readonly string[]): string[] {
-  return addresses.flatMap((each) => OWN_LINK_LOCAL.exec(each)?.[1] ?? [])
-    .filter((address) => address !== LEASE_SERVER_ADDRESS);
+function inWords(error: unknown): string {
+  return error instanceof UserError ? error.message : explain(error);
 }

@@ -6,19 +6,18 @@
 
 import type { Counters } from "../core/counters.ts";
 import { formatHostPort } from "../core/host_port.ts";
+import { parseLeaseAddress } from "../core/lease_address.ts";
 import { LeaseBook, type LeaseBookOptions, type LeaseChange } from "../core/lease_book.ts";
 import type { LeaseNews } from "../core/lease_news.ts";
 import { LeaseSession } from "../core/lease_session.ts";
 import type { Now } from "../core/registry.ts";
 import { UserError } from "../core/user_error.ts";
-import type { Host, TcpConnection, TcpEvents, TcpListener } from "../host/host.ts";
-import { explain } from "../host/host.ts";
+import { explain, type Host, type TcpListener } from "../host/host.ts";
+import { readLink } from "../wireguard/addresses.ts";
+import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./lease_connections.ts";
 import { LEASE_SERVER_ADDRESS, LeaseDevice } from "./lease_device.ts";
 import { LeaseStore } from "./lease_store.ts";
 import type { Log } from "./log.ts";
-
-/** Both ends speak from this TCP port. */
-export const LEASE_PORT = 970;
 
 /** What is leased. */
 export interface LeaseConfig {
@@ -44,12 +43,8 @@ export interface LeaseSurroundings {
   readonly counters: Counters;
 }
 
-/** More connections at once are refused. */
-const MAX_CONNECTIONS = 1024;
 const MAX_LEASES = 100_000;
 const WATCH_MS = 2000;
-/** A connection is closed so long after the lease that it brought has ended, in seconds. */
-const IDLE_AFTER = 60;
 
 /** Leases addresses. */
 export class LeaseService {
@@ -59,15 +54,21 @@ export class LeaseService {
   readonly #device: LeaseDevice;
   readonly #book: LeaseBook;
   readonly #store: LeaseStore;
+  readonly #connections: LeaseConnections;
   #config: LeaseConfig;
   #listener: TcpListener | undefined;
+  /** The system's number of the interface that is listened on. */
+  #index: number | undefined;
   /** Changes are made one after the other. */
   #work: Promise<unknown> = Promise.resolve();
   #cancelWatch: () => void = () => {};
   #ended = false;
+  #restored = false;
   #problem = "";
-  #reserved = "";
-  readonly #connections = new Map<string, TcpConnection>();
+  /** What the book has for reserved; undefined where it has old settings. */
+  #reserved: string | undefined;
+  /** By public key: addresses that could not be taken off yet. */
+  readonly #leftOver = new Map<string, Set<string>>();
 
   constructor({ host, log, counters }: LeaseSurroundings, config: LeaseConfig) {
     this.#host = host;
@@ -77,6 +78,16 @@ export class LeaseService {
     this.#device = new LeaseDevice(host, config.interface);
     this.#book = newBook(config, (bytes) => host.random(bytes));
     this.#store = new LeaseStore(host, log, config.state, this.#book);
+    const book = this.#book;
+    this.#connections = new LeaseConnections(host, counters, {
+      get leaseTime() {
+        return book.leaseTime;
+      },
+      queue: (work) => void this.#queue(() => this.#ended ? Promise.resolve() : work()),
+      identify: (address) => this.#device.peerAt(address),
+      session: (key) => new LeaseSession(key, book, () => this.#newsFor(key)),
+      answer: (key, session, bytes) => this.#answer(key, session, bytes),
+    });
   }
 
   /** Takes over what was saved, and begins. */
@@ -89,84 +100,129 @@ export class LeaseService {
   configure(config: LeaseConfig): void {
     const { interface: name, state } = this.#config;
     this.#config = { ...config, interface: name, state };
-    this.#reserved = "";
-    void this.#queue(() => this.#lookAtDevice());
+    this.#reserved = undefined;
+    void this.#queue(() => this.#look());
   }
 
   /** Ends it: leases stay what they are. */
   async close(): Promise<void> {
     this.#ended = true;
     this.#cancelWatch();
-    this.#listener?.close();
+    this.#unlisten();
     await this.#work;
     await this.#store.save();
   }
 
   /** Looks again and again: at what has expired, and whether the device is there. */
   async #watch(): Promise<void> {
-    await this.#queue(() => this.#lookAtDevice());
+    await this.#queue(() => this.#look());
     if (this.#ended) return;
     this.#cancelWatch = this.#host.timer(WATCH_MS, () => void this.#watch());
   }
 
-  async #lookAtDevice(): Promise<void> {
+  async #look(): Promise<void> {
+    if (this.#ended) return;
     try {
-      if (!await this.#device.read()) return this.#stop("there is no such interface yet");
-      this.#reserve();
+      const isThere = await this.#device.read();
+      // Also where nobody can be told, what has ended has ended.
       this.#book.expire(this.#now().mono);
+      if (!isThere) return this.#wait("there is no such interface yet");
+      await this.#restoreRun();
+      this.#reserve();
       await this.#settle();
       // Renewals need not be saved before they are answered.
       await this.#store.save();
-      // What was made anew has lost what leases had brought.
-      for (const { publicKey, allowedIps } of this.#device.peers) {
-        const addresses = this.#book.addressesOf(publicKey);
-        if (addresses.every((each) => allowedIps.includes(each))) continue;
-        await this.#device.apply({ publicKey, addresses, gone: [] });
-      }
-      if (this.#listener === undefined) await this.#listen();
+      await this.#mend();
+      await this.#setUp();
     } catch (error) {
-      this.#stop(error instanceof UserError ? error.message : explain(error));
+      this.#wait(inWords(error));
     }
   }
 
-  /** Nothing is leased that the admin gave to a peer. */
+  /** Where no file was named, one that is the interface's own. */
+  async #restoreRun(): Promise<void> {
+    const { publicKey } = this.#device;
+    if (this.#restored || publicKey === undefined) return;
+    this.#restored = true;
+    await this.#store.restoreRun(this.#config.interface, publicKey);
+  }
+
+  /** Nothing is leased that the admin gave to a peer, or that is this host's own. */
   #reserve(): void {
-    const reserved = [...this.#config.reserved, ...this.#device.staticPrefixes(this.#book)];
-    if (reserved.join() === this.#reserved) return;
-    this.#reserved = reserved.join();
-    const taken = this.#book.configure(bookOptions(this.#config, reserved));
+    const { reserved, pools } = this.#config;
+    const all = [
+      ...reserved,
+      ...this.#host.localAddresses().filter((each) => parseLeaseAddress(each) !== undefined),
+      ...this.#device.staticPrefixes(this.#book, pools, this.#leftOver),
+    ];
+    const text = all.toSorted().join();
+    if (text === this.#reserved) return;
+    const taken = this.#book.configure(bookOptions(this.#config, all));
+    this.#reserved = text;
     if (taken > 0) this.#log.write("warn", "leases-taken-back", { addresses: taken });
   }
 
-  async #listen(): Promise<void> {
-    const name = this.#config.interface;
-    const missing = await this.#device.missing();
-    for (const { command, run } of missing) {
-      if (!this.#config.configure) continue;
-      await run();
-      this.#log.write("info", "lease-configured", { command });
+  /**
+   * Does again what could not be done: a device that was made anew has lost what leases had brought,
+   * and what has ended may still be there.
+   */
+  async #mend(): Promise<void> {
+    for (const { publicKey } of this.#device.peers) {
+      const isClean = this.#device.has(publicKey, this.#book.addressesOf(publicKey)) &&
+        !this.#leftOver.has(publicKey);
+      if (!isClean) await this.#apply({ publicKey, gone: [] });
     }
-    if (missing.length > 0 && !this.#config.configure) {
-      const commands = missing.map(({ command }) => command).join(" && ");
-      this.#tell(`run: ${commands} (or serve with --configure)`);
-      // A missing route keeps one client away, a missing address all of them.
-      if (commands.includes("addr add")) return;
+    for (const publicKey of [...this.#leftOver.keys()]) {
+      if (!this.#device.hasPeer(publicKey)) this.#leftOver.delete(publicKey);
     }
-    this.#listener = await this.#host.tcpListen({
-      address: `${LEASE_SERVER_ADDRESS}%${name}`,
-      port: LEASE_PORT,
-      maxConnections: MAX_CONNECTIONS,
-      onConnection: (connection) => this.#welcome(connection),
-      onRefused: () => this.#counters.add("lease-refused"),
-    });
-    const at = formatHostPort({ host: `${LEASE_SERVER_ADDRESS}%${name}`, port: LEASE_PORT });
-    this.#log.write("info", "lease-listening", { address: at, leases: this.#book.count });
-    if (missing.length === 0 || this.#config.configure) this.#problem = "";
   }
 
-  #stop(why: string): void {
+  /** Says or does what is missing on the interface, and listens. */
+  async #setUp(): Promise<void> {
+    const name = this.#config.interface;
+    let link = await readLink(this.#host, name);
+    let missing = await this.#device.missing(link);
+    if (missing.length > 0 && this.#config.configure) {
+      for (const { command, run } of missing) {
+        await run();
+        this.#log.write("info", "lease-configured", { command });
+      }
+      missing = [];
+      link = await readLink(this.#host, name);
+    }
+    if (missing.length > 0) {
+      const commands = missing.map(({ command }) => command).join(" && ");
+      this.#tell(`run: ${commands} (or serve with --configure)`);
+    } else this.#problem = "";
+    const isReady = missing.every(({ needed }) => !needed);
+    // A socket on an interface that was made anew hears nothing.
+    if (!isReady || link.index !== this.#index) this.#unlisten();
+    if (isReady && this.#listener === undefined && !this.#ended) await this.#listen(link.index);
+  }
+
+  async #listen(index: number | undefined): Promise<void> {
+    const at = { host: `${LEASE_SERVER_ADDRESS}%${this.#config.interface}`, port: LEASE_PORT };
+    const listener = await this.#host.tcpListen({
+      address: at.host,
+      port: at.port,
+      maxConnections: MAX_LEASE_CONNECTIONS,
+      onConnection: (connection) => this.#connections.welcome(connection),
+      onRefused: () => this.#counters.add("lease-refused"),
+    });
+    if (this.#ended) return listener.close();
+    this.#listener = listener;
+    this.#index = index;
+    const fields = { address: formatHostPort(at), leases: this.#book.count };
+    this.#log.write("info", "lease-listening", fields);
+  }
+
+  #unlisten(): void {
     this.#listener?.close();
     this.#listener = undefined;
+  }
+
+  #wait(why: string): void {
+    this.#unlisten();
     this.#tell(why);
   }
 
@@ -177,102 +233,55 @@ export class LeaseService {
     this.#log.write("warn", "lease-waiting", { interface: this.#config.interface, why });
   }
 
-  #welcome(connection: TcpConnection): TcpEvents {
-    const { host, port } = connection.remote;
-    const refuse = (why: "lease-refused"): TcpEvents => {
-      this.#counters.add(why);
-      connection.abort();
-      return { onData() {}, onEnd() {}, onClose() {} };
-    };
-    if (port !== LEASE_PORT) return refuse("lease-refused");
-    this.#counters.add("lease-connections");
-    // The same address can only come back when its old connection is gone.
-    this.#connections.get(host)?.abort();
-    this.#connections.set(host, connection);
-    let session: LeaseSession | undefined;
-    let cancelIdle = () => {};
-    const stayAwake = () => {
-      cancelIdle();
-      const ms = (this.#book.leaseTime + IDLE_AFTER) * 1000;
-      cancelIdle = this.#host.timer(Math.min(ms, 0x7fff_ffff), () => connection.abort());
-    };
-    stayAwake();
-    return {
-      onData: (bytes) => {
-        const copy = bytes.slice();
-        stayAwake();
-        connection.pause();
-        void this.#queue(async () => {
-          session ??= await this.#meet(host);
-          if (session === undefined) {
-            this.#counters.add("lease-stranger");
-            return connection.abort();
-          }
-          await this.#answer(session, copy, connection);
-        });
-      },
-      onEnd: () => void this.#queue(() => Promise.resolve(connection.end())),
-      onClose: () => {
-        cancelIdle();
-        if (this.#connections.get(host) === connection) this.#connections.delete(host);
-      },
-    };
-  }
-
-  /** Who speaks from an address: known by all of its 128 bits, and only where it is link-local. */
-  async #meet(address: string): Promise<LeaseSession | undefined> {
-    await this.#device.renew(this.#now().mono);
-    const publicKey = this.#device.peerAt(address);
-    if (publicKey === undefined) return undefined;
-    return new LeaseSession(publicKey, this.#book, (key) => this.#newsFor(key));
-  }
-
-  async #answer(
-    session: LeaseSession,
-    bytes: Uint8Array,
-    connection: TcpConnection,
-  ): Promise<void> {
+  async #answer(key: string, session: LeaseSession, bytes: Uint8Array) {
     const answer = session.receive(bytes, this.#now());
-    if (!await this.#settle()) return connection.abort();
-    this.#counters.add("lease-answered");
-    connection.write(answer.bytes);
-    if (answer.close) connection.end();
-    else connection.resume();
+    await this.#settle();
+    // No answer before what it says is true.
+    const isTrue = this.#device.has(key, this.#book.addressesOf(key)) && !this.#leftOver.has(key);
+    if (!isTrue && !await this.#apply({ publicKey: key, gone: [] })) return undefined;
+    if (answer.bytes.length > 0) this.#counters.add("lease-answered");
+    return answer;
   }
 
   /**
    * Brings the device in line with the book. What is granted is on the disk first; what is taken
    * back is off the device first.
-   *
-   * @returns Whether all of it could be done.
    */
-  async #settle(): Promise<boolean> {
+  async #settle(): Promise<void> {
     const changes = this.#book.takeChanges();
     if (changes.some(({ addresses }) => addresses.length > 0)) await this.#store.save();
-    let done = true;
-    for (const change of changes) done = await this.#apply(change) && done;
+    for (const change of changes) await this.#apply(change);
     if (changes.length > 0) await this.#store.save();
-    return done;
   }
 
-  async #apply(change: LeaseChange): Promise<boolean> {
-    const { publicKey: key, addresses, gone } = change;
+  /** Gives a peer what it holds, and takes off the rest. Returns whether that could be done. */
+  async #apply({ publicKey, gone }: Pick<LeaseChange, "publicKey" | "gone">): Promise<boolean> {
+    const key = publicKey;
+    const addresses = this.#book.addressesOf(key);
+    const before = this.#leftOver.get(key);
+    const leftOver = new Set(
+      [...before ?? [], ...gone].filter((each) => !addresses.includes(each)),
+    );
+    this.#leftOver.set(key, leftOver);
     try {
-      if (await this.#device.apply(change)) {
-        const fields = { key, addresses: addresses.join(","), gone: gone.join(",") };
+      const applied = await this.#device.apply({ publicKey, addresses, gone: [...leftOver] });
+      // It is made up for when the device comes back.
+      if (applied === "no-device") return false;
+      this.#leftOver.delete(key);
+      if (applied === "done") {
+        const fields = { key, addresses: addresses.join(","), gone: [...leftOver].join(",") };
         this.#log.write("info", "lease-changed", fields);
         return true;
       }
       // The admin has removed the peer: it is not to come back through us.
       this.#book.forget(key);
       this.#log.write("info", "lease-forgotten", { key, why: "the peer is gone" });
-      return false;
     } catch (error) {
-      const why = error instanceof UserError ? error.message : explain(error);
-      this.#book.forget(key);
-      this.#log.write("error", "lease-not-applied", { key, why });
-      return false;
+      if (before === undefined) {
+        this.#log.write("error", "lease-not-applied", { key, why: inWords(error) });
+      }
     }
+    return false;
   }
 
   /** What a client that asks for it is told of the others. */
@@ -288,7 +297,7 @@ export class LeaseService {
     return { routes: this.#config.routes, peers };
   }
 
-  #queue<T>(work: () => Promise<T>): Promise<T> {
+  #queue(work: () => Promise<void>): Promise<void> {
     const next = this.#work.then(work);
     this.#work = next.catch(() => {});
     return next;
@@ -297,6 +306,10 @@ export class LeaseService {
   #now(): Now {
     return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
   }
+}
+
+function inWords(error: unknown): string {
+  return error instanceof UserError ? error.message : explain(error);
 }
 
 /** Looks for what is wrong with settings. */

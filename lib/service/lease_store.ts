@@ -12,17 +12,19 @@ import { errorCode, explain, type Host } from "../host/host.ts";
 import type { Log } from "./log.ts";
 
 const MODE = 0o600;
+/** It goes with a restart of the host, as AllowedIPs do. */
+const RUN_FOLDER = "/var/run/wgsig";
 
-/** A file of leases, or none. */
+/** A file of leases. */
 export class LeaseStore {
   readonly #host: Host;
   readonly #log: Log;
-  readonly #path: string | undefined;
+  #path: string | undefined;
   readonly #book: LeaseBook;
   #writing: Promise<void> | undefined;
   #failed = false;
 
-  /** @param path Undefined keeps nothing over a restart. */
+  /** @param path Undefined where {@linkcode restoreRun} names one later. */
   constructor(host: Host, log: Log, path: string | undefined, book: LeaseBook) {
     this.#host = host;
     this.#log = log;
@@ -33,28 +35,53 @@ export class LeaseStore {
   /** Takes over what was saved, and sees to it that it can be saved again. */
   async restore(): Promise<void> {
     const path = this.#path;
-    if (path === undefined) {
-      const hint = "leases are forgotten with a restart; keep them with --state FILE";
-      this.#log.write("warn", "leases-not-kept", { hint });
-      return;
-    }
+    if (path === undefined) return;
     try {
-      const { bytes } = await this.#host.readFile(path, MAX_LEASE_STATE_SIZE, { regular: true });
-      const counts = restoreLeases(bytes, this.#book, this.#now());
-      this.#log.write("info", "leases-restored", { file: path, ...counts });
+      await this.#read(path);
     } catch (error) {
-      if (error instanceof SyntaxError) {
-        const aside = `${path}.damaged`;
-        await this.#host.renameFile(path, aside);
-        this.#log.write("warn", "leases-damaged", { file: path, why: error.message, kept: aside });
-      } else if (errorCode(error) !== "ENOENT") {
-        throw new UserError(`cannot read lease file ${path}: ${explain(error)}`, EXIT.failed);
-      }
+      throw new UserError(`cannot read lease file ${path}: ${explain(error)}`, EXIT.failed);
     }
     try {
       await this.#write(path);
     } catch (error) {
       throw new UserError(`cannot write lease file ${path}: ${explain(error)}`, EXIT.failed);
+    }
+  }
+
+  /**
+   * The same where no file was named: with one that is kept until the host restarts. Without any,
+   * what a killed run has left in AllowedIPs could not be told from what the admin put there.
+   *
+   * @param publicKey Of the interface: another one of the same name has another file.
+   */
+  async restoreRun(name: string, publicKey: string): Promise<void> {
+    if (this.#path !== undefined) return;
+    const file = `${RUN_FOLDER}/${name}-${publicKey.replace(/\W/g, "")}.leases`;
+    try {
+      await this.#host.makeFolder(RUN_FOLDER);
+      await this.#read(file);
+      await this.#write(file);
+      const hint = "leases are forgotten when this host restarts; keep them with --state FILE";
+      this.#log.write("info", "leases-kept", { file, hint });
+      this.#path = file;
+    } catch (error) {
+      const hint = "leases are forgotten with a restart; keep them with --state FILE";
+      this.#log.write("warn", "leases-not-kept", { why: `${file}: ${explain(error)}`, hint });
+    }
+  }
+
+  /** Puts what a file says into the book; one that is damaged is put aside. */
+  async #read(path: string): Promise<void> {
+    try {
+      const { bytes } = await this.#host.readFile(path, MAX_LEASE_STATE_SIZE, { regular: true });
+      const counts = restoreLeases(bytes, this.#book, this.#now());
+      this.#log.write("info", "leases-restored", { file: path, ...counts });
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return;
+      if (!(error instanceof SyntaxError)) throw error;
+      const aside = `${path}.damaged`;
+      await this.#host.renameFile(path, aside);
+      this.#log.write("warn", "leases-damaged", { file: path, why: error.message, kept: aside });
     }
   }
 

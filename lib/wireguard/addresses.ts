@@ -5,21 +5,40 @@
  * @module
  */
 
+import { parseLeasePrefix } from "../core/lease_address.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
 
 /** What `ip` says where there is nothing to do. */
 const DONE_ALREADY = /File exists|already assigned/;
-const GONE_ALREADY = /Cannot assign requested address|No such process|Cannot find device/;
+const GONE_ALREADY =
+  /Cannot assign requested address|ddress not found|No such process|Cannot find device/;
+/** Not the other end's, which follows `peer`. */
+const ADDRESS = /\binet6? ([0-9A-Fa-f.:]+(?:\/\d+)?)/g;
+/** Prefixes this long have no anycast address (RFC 6164). */
+const POINT_TO_POINT = 127;
+const OF_THE_SYSTEM = /\bproto kernel\b/;
+/** What `ip` says of a route, and doesn't take. */
+const ROUTE_STATE = /\s(?:linkdown|dead|offload|trap)\b/g;
 const NO_PERMISSION = /Operation not permitted|Permission denied/;
 
-/** The addresses of an interface with their prefix lengths; none where there is no such interface. */
-export async function readAddresses(host: Host, name: string): Promise<string[]> {
+/** An interface as `ip` knows it. */
+export interface Link {
+  /** The system's number of it, another one whenever it is made anew; undefined without addresses. */
+  readonly index: number | undefined;
+  /** Its addresses with their prefix lengths. */
+  readonly addresses: readonly string[];
+}
+
+/** An interface with its addresses; it has none where there is no such interface. */
+export async function readLink(host: Host, name: string): Promise<Link> {
   const { out } = await runIp(host, ["-o", "addr", "show", "dev", name]);
-  return [...out.matchAll(/\binet6? ([0-9A-Fa-f.:]+(?:\/\d+)?)/g)].map(([, address]) => {
-    if (address!.includes("/")) return address!;
-    return `${address}/${address!.includes(":") ? 128 : 32}`;
+  const index = /^(\d+):/.exec(out)?.[1];
+  const addresses = [...out.matchAll(ADDRESS)].map(([, address = ""]) => {
+    if (address.includes("/")) return address;
+    return `${address}/${address.includes(":") ? 128 : 32}`;
   });
+  return { index: index === undefined ? undefined : Number(index), addresses };
 }
 
 /** The prefixes of the IPv6 routes through an interface. */
@@ -32,19 +51,64 @@ export async function readIpv6Routes(host: Host, name: string): Promise<string[]
   });
 }
 
+/**
+ * Those of an interface's addresses that make another address an anycast one: on a router, the first
+ * of a prefix belongs to all routers there (RFC 4291, section 2.6.1), and Linux takes no TCP on it.
+ *
+ * @param first An IPv6 address.
+ * @param addresses With their prefix lengths.
+ */
+export async function anycastBy(
+  host: Host,
+  name: string,
+  first: string,
+  addresses: readonly string[],
+): Promise<string[]> {
+  const those = addresses.filter((each) => {
+    const { family, length, first: value } = parseLeasePrefix(each);
+    return family === 6 && length < POINT_TO_POINT && value === parseLeasePrefix(first).first;
+  });
+  if (those.length === 0) return [];
+  const { out } = await runIp(host, ["-6", "route", "show", "table", "local", "dev", name]);
+  return out.split("\n").some((line) => line.startsWith(`anycast ${first} `)) ? those : [];
+}
+
 /** Gives the interface an address. */
 export async function addAddress(host: Host, name: string, address: string): Promise<void> {
   await change(host, ["addr", "add", address, "dev", name], DONE_ALREADY);
 }
 
-/** Takes an address off the interface. */
+/**
+ * Takes an address off the interface, and leaves the routes: Linux removes all of IPv4 from all
+ * tables with the last IPv4 address, such as those that wg-quick makes.
+ */
 export async function removeAddress(host: Host, name: string, address: string): Promise<void> {
+  const before = address.includes(":") ? [] : await readIpv4Routes(host, name);
   await change(host, ["addr", "del", address, "dev", name], GONE_ALREADY);
+  const lost = new Set(before);
+  if (lost.size > 0) { for (const route of await readIpv4Routes(host, name)) lost.delete(route); }
+  const source = ` src ${address.replace(/\/.*/, "")} `;
+  for (const route of lost) {
+    // The system's own ones come and go with an address.
+    if (OF_THE_SYSTEM.test(route) || `${route} `.includes(source)) continue;
+    await change(host, ["-4", "route", "add", ...route.split(" "), "dev", name], DONE_ALREADY);
+  }
 }
 
-/** Sends what goes to a prefix through the interface. */
-export async function addRoute(host: Host, name: string, prefix: string): Promise<void> {
-  await change(host, [family(prefix), "route", "add", prefix, "dev", name], DONE_ALREADY);
+/** The IPv4 routes through an interface, as `ip route add` takes them. */
+async function readIpv4Routes(host: Host, name: string): Promise<string[]> {
+  const { out } = await runIp(host, ["-4", "route", "show", "table", "all", "dev", name]);
+  return out.split("\n").map((line) => line.replace(ROUTE_STATE, " ").trim().replace(/\s+/g, " "))
+    .filter((line) => line !== "");
+}
+
+/**
+ * Sends what goes to a prefix through the interface.
+ *
+ * @returns Whether that is new: another route to the same prefix stays as it is.
+ */
+export async function addRoute(host: Host, name: string, prefix: string): Promise<boolean> {
+  return await change(host, [family(prefix), "route", "add", prefix, "dev", name], DONE_ALREADY);
 }
 
 /** Does so no more. */
@@ -56,9 +120,11 @@ function family(prefix: string): string {
   return prefix.includes(":") ? "-6" : "-4";
 }
 
-async function change(host: Host, args: readonly string[], harmless: RegExp): Promise<void> {
+/** Returns whether something was done. */
+async function change(host: Host, args: readonly string[], harmless: RegExp): Promise<boolean> {
   const { code, err } = await runIp(host, args);
-  if (code === 0 || harmless.test(err)) return;
+  if (code === 0) return true;
+  if (harmless.test(err)) return false;
   const why = err.trim().split("\n").at(-1) ?? "";
   const hint = NO_PERMISSION.test(why) ? "; run this as root, or with CAP_NET_ADMIN" : "";
   throw new UserError(`ip ${args.join(" ")}: ${why}${hint}`, EXIT.failed);

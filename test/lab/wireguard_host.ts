@@ -70,7 +70,11 @@ export class WireGuardHost {
   async stopWireGuard(): Promise<void> {
     await this.#program?.stop("SIGKILL");
     this.#program = undefined;
-    await Deno.remove(`${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`);
+    // A `wg` that came meanwhile may have removed it already.
+    const socket = `${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`;
+    await Deno.remove(socket).catch((error: unknown) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
   }
 
   /** Adds a peer; without more settings it has no endpoint. */

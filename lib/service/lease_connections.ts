@@ -1,0 +1,161 @@
+/**
+ * The connections of lease clients: who may speak, how much, and for how long.
+ *
+ * @module
+ */
+
+import type { Counters } from "../core/counters.ts";
+import type { LeaseSession } from "../core/lease_session.ts";
+import type { Host, TcpConnection, TcpEvents } from "../host/host.ts";
+
+/** Both ends speak from this TCP port. */
+export const LEASE_PORT = 970;
+/**
+ * More at once: the one that was silent for longest is closed, whose client comes back when it
+ * renews; where none is silent, the new one has to come back.
+ */
+export const MAX_LEASE_CONNECTIONS = 512;
+
+/** So long a client may be connected without a whole request, in seconds. */
+const FIRST_REQUEST = 30;
+/** A connection is closed so long after the lease that it brought has ended, in seconds. */
+const IDLE_AFTER = 60;
+/** So long a client may take to close its side, in seconds. */
+const CLOSING = 5;
+/** Replies that a client doesn't take, in bytes. */
+const MAX_WAITING = 1_048_576;
+/** What timers can count to. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
+/** Who answers. */
+export interface LeaseDesk {
+  /** How long an address is leased, in seconds. */
+  readonly leaseTime: number;
+  /** Does work after all that was queued before. Never fails. */
+  queue(work: () => Promise<void>): void;
+  /** The public key of the peer at an address, or undefined. */
+  identify(address: string): Promise<string | undefined>;
+  /** The server's side of a new connection. */
+  session(publicKey: string): LeaseSession;
+  /** What to send, or undefined where it could not be done. */
+  answer(
+    publicKey: string,
+    session: LeaseSession,
+    bytes: Uint8Array,
+  ): Promise<{ readonly bytes: Uint8Array; readonly close: boolean } | undefined>;
+}
+
+/** All connections. */
+export class LeaseConnections {
+  readonly #host: Host;
+  readonly #counters: Counters;
+  readonly #desk: LeaseDesk;
+  /** By address. */
+  readonly #open = new Map<string, TcpConnection>();
+  /** Those of them that were answered, and ask nothing now; who fell silent last is last. */
+  readonly #silent = new Map<string, TcpConnection>();
+
+  constructor(host: Host, counters: Counters, desk: LeaseDesk) {
+    this.#host = host;
+    this.#counters = counters;
+    this.#desk = desk;
+  }
+
+  /** Takes a new connection, and returns who gets its events. */
+  welcome(connection: TcpConnection): TcpEvents {
+    const { host: address, port } = connection.remote;
+    // The same address can only come back when its old connection is gone.
+    if (port === LEASE_PORT) this.#open.get(address)?.abort();
+    if (port !== LEASE_PORT || !this.#hasRoom()) {
+      this.#counters.add("lease-refused");
+      connection.abort();
+      return { onData() {}, onEnd() {}, onClose() {} };
+    }
+    this.#counters.add("lease-connections");
+    this.#open.set(address, connection);
+    return this.#serve(connection, address);
+  }
+
+  #hasRoom(): boolean {
+    // One of the host's is the new one.
+    const isFull = () => this.#open.size >= MAX_LEASE_CONNECTIONS - 1;
+    const [silent] = this.#silent.values();
+    if (isFull()) silent?.abort();
+    return !isFull();
+  }
+
+  #serve(connection: TcpConnection, address: string): TcpEvents {
+    const desk = this.#desk;
+    let known: { readonly publicKey: string; readonly session: LeaseSession } | undefined;
+    let isAnswered = false;
+    let isClosing = false;
+    let isOver = false;
+    let cancel = () => {};
+    const allow = (seconds: number) => {
+      cancel();
+      if (isOver) return;
+      const ms = Math.min(seconds * 1000, LONGEST_TIMER_MS);
+      cancel = this.#host.timer(ms, () => connection.abort());
+    };
+    /** An address can go to another peer while a connection lasts. */
+    const meet = async () => {
+      const publicKey = await desk.identify(address);
+      if (publicKey !== undefined) known ??= { publicKey, session: desk.session(publicKey) };
+      if (publicKey !== undefined && known?.publicKey === publicKey) return known;
+      this.#counters.add("lease-stranger");
+      connection.abort();
+      return undefined;
+    };
+    const inTurn = (work: () => Promise<void>) =>
+      desk.queue(async () => {
+        try {
+          await work();
+        } catch {
+          // The device can't be read just now; the service tells why.
+          connection.abort();
+        }
+      });
+    allow(FIRST_REQUEST);
+    inTurn(async () => void await meet());
+    return {
+      onData: (bytes) => {
+        if (isClosing) return;
+        const copy = bytes.slice();
+        connection.pause();
+        this.#silent.delete(address);
+        inTurn(async () => {
+          const client = await meet();
+          if (client === undefined || isClosing) return;
+          const answer = await desk.answer(client.publicKey, client.session, copy);
+          if (answer === undefined) return connection.abort();
+          connection.write(answer.bytes);
+          if (connection.waiting > MAX_WAITING) return connection.abort();
+          if (answer.close) {
+            isClosing = true;
+            connection.end();
+            allow(CLOSING);
+          } else if (answer.bytes.length > 0) {
+            isAnswered = true;
+            if (!isOver) this.#silent.set(address, connection);
+          }
+          if (isAnswered && !isClosing) allow(desk.leaseTime + IDLE_AFTER);
+          // Else the end of the other side is not noticed.
+          connection.resume();
+        });
+      },
+      onEnd: () =>
+        inTurn(() => {
+          connection.end();
+          allow(CLOSING);
+          return Promise.resolve();
+        }),
+      onClose: () => {
+        isOver = true;
+        cancel();
+        for (const each of [this.#open, this.#silent]) {
+          if (each.get(address) === connection) each.delete(address);
+        }
+      },
+    };
+  }
+}

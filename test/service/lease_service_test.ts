@@ -1,0 +1,355 @@
+/** The lease service on a host whose `wg` and `ip` are scripted: what goes wrong, and is made up for. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Counters } from "../../lib/core/counters.ts";
+import { formatKey } from "../../lib/core/peer_key.ts";
+import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/host.ts";
+import { MAX_LEASE_CONNECTIONS } from "../../lib/service/lease_connections.ts";
+import { type LeaseConfig, LeaseService } from "../../lib/service/lease_service.ts";
+import { Log } from "../../lib/service/log.ts";
+import { idOf } from "../support/fake_random.ts";
+import { DONE, MemoryHost } from "../support/memory_host.ts";
+
+const HUB = formatKey(idOf(1));
+const ALICE = formatKey(idOf(2));
+const BOB = formatKey(idOf(3));
+const ANY = "request_ip=1\nip=0.0.0.0\n\n";
+const CONFIG: LeaseConfig = {
+  interface: "wg0",
+  pools: ["10.20.0.0/24"],
+  reserved: [],
+  fixed: new Map(),
+  leaseTime: 60,
+  routes: [],
+  state: "/state",
+  configure: false,
+};
+
+/** A connection that keeps what was written. */
+class FakeConnection implements TcpConnection {
+  readonly local = { host: "fe80::", port: 970 };
+  readonly remote;
+  waiting = 0;
+  text = "";
+  state = "open";
+  paused = false;
+  events: TcpEvents | undefined;
+
+  constructor(host: string, port = 970) {
+    this.remote = { host, port };
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.state === "open") this.text += new TextDecoder().decode(bytes);
+  }
+
+  end(): void {
+    if (this.state === "open") this.state = "ended";
+  }
+
+  abort(): void {
+    if (this.state === "aborted") return;
+    this.state = "aborted";
+    this.events?.onClose(undefined);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+}
+
+/** A host with a device, whose timers elapse when the test says so. */
+class Scene extends MemoryHost {
+  /** By public key, the AllowedIPs; undefined where there is no device. */
+  peers: Map<string, string[]> | undefined = new Map([
+    [ALICE, ["fe80::a/128"]],
+    [BOB, ["fe80::b/128", "192.168.7.0/24"]],
+  ]);
+  index = 3;
+  /** What `wg set` says. */
+  fails = "";
+  listening: TcpListenOptions | undefined;
+  listened = 0;
+  readonly timers = new Set<() => void>();
+  readonly counters = new Counters();
+  readonly service: LeaseService;
+
+  constructor(config: Partial<LeaseConfig> = {}, files = {}) {
+    super({ files, run: (argv) => this.#program(argv) });
+    const log = new Log(this, { format: "text", verbosity: "normal" });
+    const { counters } = this;
+    this.service = new LeaseService({ host: this, log, counters }, { ...CONFIG, ...config });
+  }
+
+  #program([program, ...args]: readonly string[]) {
+    const { peers } = this;
+    const line = args.join(" ");
+    if (program === "ip") {
+      const addr = `${this.index}: wg0    inet6 fe80::/128 scope link\n`;
+      return { ...DONE, out: line.startsWith("-o addr") ? addr : "fe80::/64 proto kernel\n" };
+    }
+    if (peers === undefined) return { code: 1, out: "", err: "No such device\n" };
+    if (line === "show wg0 dump") {
+      const lines = [...peers].map(([key, ips]) =>
+        [key, "(none)", "(none)", ips.join(",") || "(none)", 0, 0, 0, "off"].join("\t")
+      );
+      return { ...DONE, out: [`(none)\t${HUB}\t51820\toff`, ...lines].join("\n") };
+    }
+    if (this.fails !== "") return { code: 1, out: "", err: this.fails };
+    const [, , , key = "", , allowed = ""] = args;
+    peers.set(key, allowed.split(",").filter((each) => each !== ""));
+    return DONE;
+  }
+
+  override timer(_ms: number, run: () => void): () => void {
+    this.timers.add(run);
+    return () => this.timers.delete(run);
+  }
+
+  override tcpListen(options?: TcpListenOptions) {
+    if (options === undefined) return super.tcpListen();
+    this.listening = options;
+    this.listened++;
+    return Promise.resolve({
+      port: options.port,
+      close: () => void (this.listening = undefined),
+    });
+  }
+
+  connect(host: string, port?: number): FakeConnection {
+    const connection = new FakeConnection(host, port);
+    const { listening } = this;
+    assert(listening !== undefined, this.err.text);
+    connection.events = listening.onConnection(connection);
+    return connection;
+  }
+
+  send(connection: FakeConnection, text: string): Promise<void> {
+    connection.events?.onData(new TextEncoder().encode(text));
+    return this.settle();
+  }
+
+  /** Lets the service do all that it can do now. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await new Promise((done) => setTimeout(done, 0));
+  }
+
+  /** The next look at the device, some seconds later. */
+  async look(seconds = 2): Promise<void> {
+    this.elapsed += seconds * 1000;
+    this.wall += seconds * 1000;
+    // The watch is the only timer where there is no connection.
+    for (const run of [...this.timers]) {
+      this.timers.delete(run);
+      run();
+    }
+    await this.settle();
+  }
+
+  get log(): string {
+    return this.out.text + this.err.text;
+  }
+}
+
+async function started(config?: Partial<LeaseConfig>, files = {}): Promise<Scene> {
+  const scene = new Scene(config, files);
+  await scene.service.start();
+  return scene;
+}
+
+Deno.test("a grant that wg refuses is not answered, and is made up for", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::a");
+  scene.fails = "Unable to modify interface: Out of memory\n";
+  await scene.send(connection, ANY);
+  assertEquals([connection.text, connection.state], ["", "aborted"]);
+  assertMatch(scene.log, / lease-not-applied key=\S+ why="[^"]*Out of memory"/);
+  assertEquals(scene.peers?.get(ALICE), ["fe80::a/128"]);
+  scene.fails = "";
+  await scene.look();
+  const [, address = ""] = scene.peers?.get(ALICE) ?? [];
+  assertMatch(address, /^10\.20\.0\.\d+\/32$/);
+  const again = scene.connect("fe80::a");
+  await scene.send(again, `request_ip=1\nip=${address}\n\n`);
+  assertMatch(again.text, new RegExp(`^ip=${address}\n.*errno=0\n\n$`, "s"));
+  await scene.service.close();
+});
+
+Deno.test("an end that wg refuses doesn't become an address of the admin", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::b");
+  await scene.send(connection, ANY);
+  assertEquals(scene.peers?.get(BOB)?.length, 3);
+  connection.abort();
+  scene.fails = "Unable to modify interface: Out of memory\n";
+  await scene.look(61);
+  await scene.look();
+  assertEquals(scene.peers?.get(BOB)?.length, 3);
+  assertEquals(scene.log.split("lease-not-applied").length, 2);
+  // It is still its own, if it asks for it.
+  const again = scene.connect("fe80::b");
+  await scene.send(again, `request_ip=1\nip=${scene.peers?.get(BOB)?.[2]}\n\n`);
+  assertMatch(again.text, /errno=0\n\n$/);
+  again.abort();
+  await scene.look(61);
+  assertEquals(scene.peers?.get(BOB)?.length, 3);
+  scene.fails = "";
+  await scene.look();
+  assertEquals(scene.peers?.get(BOB), ["fe80::b/128", "192.168.7.0/24"]);
+  await scene.service.close();
+});
+
+Deno.test("a device that goes during a request takes no lease with it", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, ANY);
+  const held = scene.peers?.get(ALICE)?.[1] ?? "";
+  assertMatch(held, /^10\./);
+  const { peers } = scene;
+  scene.peers = undefined;
+  await scene.send(connection, ANY);
+  await scene.look();
+  assertEquals(scene.listening, undefined);
+  assertMatch(scene.log, / lease-waiting interface=wg0 why="there is no such interface yet"\n/);
+  assert(!scene.log.includes("lease-forgotten"), scene.log);
+  peers?.set(ALICE, ["fe80::a/128"]);
+  scene.peers = peers;
+  await scene.look();
+  assertEquals(scene.peers?.get(ALICE)?.length, 2);
+  await scene.service.close();
+});
+
+Deno.test("an interface that was made anew is listened on anew", async () => {
+  const scene = await started();
+  assertEquals(scene.listened, 1);
+  await scene.look();
+  assertEquals(scene.listened, 1);
+  scene.index++;
+  await scene.look();
+  assertEquals(scene.listened, 2);
+  await scene.service.close();
+  await scene.look();
+  assertEquals([scene.listening, scene.timers.size], [undefined, 0]);
+});
+
+Deno.test("wg that can't be read ends the request, and not the service", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::a");
+  await scene.settle();
+  scene.elapsed += 5000;
+  const { peers } = scene;
+  scene.peers = new Map([["no key", []]]);
+  await scene.send(connection, ANY);
+  assertEquals([connection.text, connection.state], ["", "aborted"]);
+  scene.peers = peers;
+  await scene.look();
+  const again = scene.connect("fe80::a");
+  await scene.send(again, ANY);
+  assertMatch(again.text, /errno=0\n\n$/);
+  await scene.service.close();
+});
+
+Deno.test("an address that has gone to another peer is no identity of the old one", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, ANY);
+  scene.peers?.set(ALICE, []);
+  scene.peers?.set(BOB, ["fe80::a/128"]);
+  scene.elapsed += 5000;
+  const before = connection.text;
+  await scene.send(connection, "request_ip=1\n\n");
+  assertEquals([connection.text, connection.state], [before, "aborted"]);
+  await scene.service.close();
+});
+
+Deno.test("what this host has itself is not leased, nor what a peer was given", async () => {
+  const scene = new Scene({ pools: ["10.20.0.0/29"] });
+  scene.localAddresses = () => ["10.20.0.1", "10.20.0.2", "fe80::1%wg0"];
+  scene.peers?.set(BOB, ["fe80::b/128", "10.20.0.3/32", "10.0.0.0/8", "10.20.0.4/31"]);
+  await scene.service.start();
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, ANY);
+  assertMatch(connection.text, /^ip=10\.20\.0\.6\/32\n/);
+  await scene.service.close();
+});
+
+Deno.test("settings without any static address are taken over as well", async () => {
+  const scene = new Scene();
+  scene.peers = new Map();
+  await scene.service.start();
+  scene.localAddresses = () => [];
+  await scene.look();
+  scene.service.configure({ ...CONFIG, pools: ["10.21.0.0/24"] });
+  scene.peers.set(ALICE, ["fe80::a/128"]);
+  await scene.look();
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, ANY);
+  assertMatch(connection.text, /^ip=10\.21\.0\./);
+  await scene.service.close();
+});
+
+Deno.test("without a state file, leases outlive the process in /var/run", async () => {
+  const scene = await started({ state: undefined });
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, ANY);
+  const path = `/var/run/wgsig/wg0-${HUB.replace(/\W/g, "")}.leases`;
+  const { bytes } = await scene.readFile(path, 1 << 20);
+  const next = new Scene({ state: undefined }, { [path]: { content: bytes } });
+  next.peers = scene.peers;
+  const [, address = ""] = scene.peers?.get(ALICE) ?? [];
+  await next.service.start();
+  const again = next.connect("fe80::a");
+  await next.send(again, `request_ip=1\nip=${address}\n\n`);
+  assertMatch(again.text, /errno=0\n\n$/);
+  await next.service.close();
+  // Where it can't be kept, that is said.
+  const refused = new Scene({ state: undefined });
+  refused.refuses = { makeFolder: "EROFS" };
+  await refused.service.start();
+  assertMatch(refused.log, / leases-not-kept why="\S+: read-only file system" hint=/);
+  await refused.service.close();
+  await scene.service.close();
+});
+
+Deno.test("a full house closes who is silent for longest", async () => {
+  const scene = new Scene();
+  const address = (i: number) => `fe80::1:${i.toString(16)}`;
+  const all = MAX_LEASE_CONNECTIONS + 5;
+  scene.peers = new Map();
+  for (let i = 0; i < all; i++) scene.peers.set(formatKey(idOf(100 + i)), [`${address(i)}/128`]);
+  await scene.service.start();
+  const connections = Array.from({ length: 3 }, (_, i) => scene.connect(address(i)));
+  // The first is answered, and again after the second.
+  for (const i of [0, 1, 0]) await scene.send(connections[i]!, "request_ip=1\n\n");
+  for (let i = 3; i < MAX_LEASE_CONNECTIONS; i++) connections.push(scene.connect(address(i)));
+  assertEquals(connections.map(({ state }) => state).indexOf("aborted"), 1);
+  assertEquals(scene.connect(address(all - 2)).state, "open");
+  assertEquals(connections[0]?.state, "aborted");
+  // The rest has not been answered yet: who comes now must wait.
+  assertEquals(scene.connect(address(all - 1)).state, "aborted");
+  await scene.service.close();
+});
+
+Deno.test("an error's answer is followed by an end that doesn't wait for ever", async () => {
+  const scene = await started();
+  const connection = scene.connect("fe80::a");
+  await scene.send(connection, "hello=1\n\nrequest_ip=1\n\n");
+  assertEquals(connection.text, "errno=2\nerrmsg=Unsupported protocol\n\n");
+  assertEquals([connection.state, connection.paused], ["ended", false]);
+  await scene.send(connection, ANY);
+  assertEquals(connection.text, "errno=2\nerrmsg=Unsupported protocol\n\n");
+  await scene.look();
+  assertEquals(connection.state, "aborted");
+  const gone = scene.connect("fe80::a");
+  gone.events?.onEnd();
+  gone.abort();
+  await scene.settle();
+  const wrong = scene.connect("fe80::a", 971);
+  assertEquals(wrong.state, "aborted");
+  await scene.service.close();
+  assertEquals(scene.timers.size, 0);
+});
