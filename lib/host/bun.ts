@@ -40,11 +40,13 @@ interface BunSocket {
 declare const Bun: BunApi;
 
 /**
- * Bun reads a socket until it is empty, and does nothing else meanwhile. Who sends faster than it is
- * answered would keep all others from their turn: after so many milliseconds, what is left is thrown
- * away, which is faster than any sender.
+ * Batches that may wait for an answer at a server's socket. Bun reads a socket until it is empty, and
+ * does nothing else meanwhile: so what comes in is only put aside, one batch a turn is answered, and
+ * what finds no place is thrown away, which is faster than any sender.
  */
-const LONGEST_TURN_MS = 2;
+const MAX_WAITING = 16;
+/** Datagrams in those that wait behind the first: the more there is to do, the shorter the turns. */
+const SLICE = 16;
 /** IPV6_V6ONLY, in the flags of Bun's sockets: without it `::` takes `0.0.0.0` as well. */
 const IPV6_ONLY = 8;
 /** Entries of a datagram in the list that `sendMany` takes. */
@@ -67,16 +69,26 @@ export function bunHost(): Host {
   };
 }
 
+/** A batch, and the addresses as Bun has them. */
+interface Filled {
+  readonly batch: DatagramBatch;
+  readonly addresses: string[];
+}
+
+function newFilled(): Filled {
+  return { batch: new DatagramBatch(), addresses: new Array(BATCH_SIZE).fill("") };
+}
+
 async function openSocket(options: UdpOptions): Promise<UdpSocket> {
-  const batch = new DatagramBatch();
   const replies = new ReplyBatch();
-  const ports = new Int32Array(BATCH_SIZE);
-  const addresses: string[] = new Array(BATCH_SIZE).fill("");
+  /** What came in and is not answered yet, in order. */
+  const waiting: Filled[] = [];
+  const spare: Filled[] = [];
+  const isServer = options.onOverload !== undefined;
   let packets: (Uint8Array | number | string)[] = [];
   let scheduled = false;
   let closed = false;
-  let turnAt = 0;
-  let tooMany = 0;
+  let dropped = 0;
 
   const socket = await Bun.udpSocket({
     hostname: options.address,
@@ -84,52 +96,68 @@ async function openSocket(options: UdpOptions): Promise<UdpSocket> {
     flags: options.address.includes(":") ? IPV6_ONLY : 0,
     socket: {
       data(_socket, bytes, port, address) {
-        if (!scheduled) {
-          scheduled = true;
-          turnAt = performance.now();
-          setImmediate(endTurn);
-        }
-        if (tooMany > 0) return void tooMany++;
+        schedule();
+        const filled = place();
+        if (filled === undefined) return void dropped++;
+        const { batch, addresses } = filled;
         const i = batch.count;
         if (!parseAddress(address, batch.sources, batch.sourceAt(i))) return;
         batch.setSourcePort(i, port);
         batch.lengths[i] = bytes.length;
         const kept = bytes.length > SLOT_SIZE ? bytes.subarray(0, SLOT_SIZE) : bytes;
         batch.payloads.bytes.set(kept, i * SLOT_SIZE);
-        ports[i] = port;
         addresses[i] = address;
         batch.count++;
-        if (batch.count < BATCH_SIZE) return;
-        flush();
-        const isLong = performance.now() - turnAt > LONGEST_TURN_MS;
-        if (isLong && options.onOverload !== undefined) tooMany = 1;
+        // Who asked for them takes them as they come.
+        if (!isServer && batch.count === BATCH_SIZE) answerFirst();
       },
       // An ICMP message about a datagram that was sent before; whose, it doesn't say.
       error: (error) => options.onSendError(errorCode(error)),
     },
   });
 
-  /** Nothing more is to be read for now. */
-  function endTurn(): void {
-    scheduled = false;
-    flush();
-    if (tooMany > 1) options.onOverload?.(tooMany - 1);
-    tooMany = 0;
+  /** A batch with room, or undefined where too much waits already. */
+  function place(): Filled | undefined {
+    const last = waiting.at(-1);
+    const limit = isServer && waiting.length > 1 ? SLICE : BATCH_SIZE;
+    if (last !== undefined && last.batch.count < limit) return last;
+    if (isServer && waiting.length === MAX_WAITING) return undefined;
+    const filled = spare.pop() ?? newFilled();
+    waiting.push(filled);
+    return filled;
   }
 
-  function flush(): void {
-    if (closed || batch.count === 0) return;
-    options.onBatch(batch, replies);
-    batch.count = 0;
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(endTurn);
+  }
+
+  /** Answers one batch; others have their turn before the next. */
+  function endTurn(): void {
+    scheduled = false;
+    if (dropped > 0) options.onOverload?.(dropped);
+    dropped = 0;
+    answerFirst();
+    if (waiting.length > 0) schedule();
+  }
+
+  function answerFirst(): void {
+    const filled = waiting.shift();
+    if (filled === undefined || closed) return;
+    const { batch, addresses } = filled;
+    if (batch.count > 0) options.onBatch(batch, replies);
     for (let i = 0; i < replies.count; i++) {
       const to = replies.to[i]!;
       const size = replies.sizes[i]!;
       const buffer = replies.buffers[i]!;
       let at = replies.offsets[i]!;
       for (let n = replies.runs[i]!; n > 0; n--, at += size) {
-        packets.push(buffer.subarray(at, at + size), ports[to]!, addresses[to]!);
+        packets.push(buffer.subarray(at, at + size), batch.sourcePort(to), addresses[to]!);
       }
     }
+    batch.count = 0;
+    spare.push(filled);
     replies.count = 0;
     if (packets.length > 0) sendAll();
   }

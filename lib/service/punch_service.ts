@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Counters } from "../core/counters.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { NONE } from "../core/peer_table.ts";
 import { type ProvenEndpoints, PunchTable } from "../core/punch_table.ts";
@@ -21,6 +22,7 @@ import type { Log } from "./log.ts";
 export interface PunchSurroundings {
   readonly host: Host;
   readonly log: Log;
+  readonly counters: Counters;
   readonly groups: ReadonlyMap<number, RegistryGroup>;
   /** The clocks, once a batch; records that are too old are gone then. */
   tick(): Now;
@@ -47,6 +49,7 @@ export class PunchService {
         port: address.port,
         onBatch: (batch, replies) => this.#table.answer(batch, this.#around.tick(), replies),
         onSendError() {},
+        onOverload: (count) => this.#around.counters.add("overload", count),
       });
     } catch (error) {
       throw new UserError(listenProblem(address, error, "--punch"), EXIT.failed);
