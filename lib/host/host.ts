@@ -192,6 +192,9 @@ export interface TcpConnectOptions {
   readonly timeout: number;
 }
 
+/** What timers can count to, in milliseconds. */
+export const LONGEST_TIMER_MS = 0x7fff_ffff;
+
 /** A runtime. */
 export interface Host {
   /** `deno`, `bun`, `quickjs`, with its version. */

@@ -6,7 +6,7 @@
 
 import type { Counters } from "../core/counters.ts";
 import type { LeaseSession } from "../core/lease_session.ts";
-import type { Host, TcpConnection, TcpEvents } from "../host/host.ts";
+import { type Host, LONGEST_TIMER_MS, type TcpConnection, type TcpEvents } from "../host/host.ts";
 
 /** Both ends speak from this TCP port. */
 export const LEASE_PORT = 970;
@@ -24,8 +24,6 @@ const IDLE_AFTER = 60;
 const CLOSING = 5;
 /** Replies that a client doesn't take, in bytes. */
 const MAX_WAITING = 1_048_576;
-/** What timers can count to. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 /** Who answers. */
 export interface LeaseDesk {

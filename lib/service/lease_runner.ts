@@ -6,18 +6,16 @@
 
 import { LeaseClient, type LeaseEvent } from "../core/lease_client.ts";
 import type { PeerNews } from "../core/lease_news.ts";
-import { UserError } from "../core/user_error.ts";
-import { explain, type Host, type TcpConnection } from "../host/host.ts";
+import { type Host, LONGEST_TIMER_MS, type TcpConnection } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
 import type { Device } from "../wireguard/dump.ts";
+import { inWords } from "./in_words.ts";
 import { LEASE_PORT } from "./lease_connections.ts";
 import { LEASE_SERVER_ADDRESS } from "./lease_device.ts";
 import { LeaseLink, ownAddresses } from "./lease_link.ts";
 import type { SyncReport } from "./sync_report.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** What timers can count to. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 /** While something is missing on the interface, or can't be done. */
 const SETUP_RETRY = 5;
 /** So long the end waits for what is under way, and for the server's word on the release. */
@@ -311,8 +309,4 @@ export class LeaseRunner {
     });
     this.#stir = () => {};
   }
-}
-
-function inWords(error: unknown): string {
-  return error instanceof UserError ? error.message : explain(error);
 }

@@ -12,8 +12,9 @@ import type { LeaseNews } from "../core/lease_news.ts";
 import { LeaseSession } from "../core/lease_session.ts";
 import type { Now } from "../core/registry.ts";
 import { UserError } from "../core/user_error.ts";
-import { explain, type Host, type TcpListener } from "../host/host.ts";
+import type { Host, TcpListener } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
+import { inWords } from "./in_words.ts";
 import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./lease_connections.ts";
 import { LEASE_SERVER_ADDRESS, LeaseDevice } from "./lease_device.ts";
 import { LeaseStore } from "./lease_store.ts";
@@ -306,10 +307,6 @@ export class LeaseService {
   #now(): Now {
     return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
   }
-}
-
-function inWords(error: unknown): string {
-  return error instanceof UserError ? error.message : explain(error);
 }
 
 /** Looks for what is wrong with settings. */

@@ -13,7 +13,7 @@ import {
 } from "../core/server_name.ts";
 import { newestFirst, type Sighting } from "../core/sighting.ts";
 import { EXIT, type ExitStatus } from "../core/user_error.ts";
-import type { Host } from "../host/host.ts";
+import { type Host, LONGEST_TIMER_MS } from "../host/host.ts";
 import type { PunchQuestion } from "./punch_asker.ts";
 import { askPunchServer } from "./punch_server.ts";
 import { askRegistries, type RegistryAnswer, type RegistryQuestion } from "./registry_asker.ts";
@@ -61,8 +61,6 @@ export interface QueryResult {
   readonly warnings: readonly string[];
 }
 
-/** What timers can count to. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
 
 /** Asks. Servers that don't answer are reported in the result, not thrown. */

@@ -15,7 +15,7 @@ import {
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { NonceSource } from "../core/nonce_source.ts";
 import type { RegistryName } from "../core/server_name.ts";
-import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
+import { errorCode, explain, type Host, LONGEST_TIMER_MS, type UdpSocket } from "../host/host.ts";
 import { KEEP_ENDPOINT } from "../wire/request.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
@@ -73,8 +73,6 @@ const LAST_RETRY_MS = 4000;
 const SPACING_MS = 25;
 /** After so many requests that were refused, the only server there is isn't asked again. */
 const MAX_REFUSED = 3;
-/** What timers can count to. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Asks. Servers that don't answer are reported in the result, not thrown.

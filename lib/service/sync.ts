@@ -11,9 +11,10 @@ import type { Now } from "../core/registry.ts";
 import { type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
 import { parseKey } from "../core/peer_key.ts";
-import { explain, type Host } from "../host/host.ts";
+import type { Host } from "../host/host.ts";
 import { readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";
+import { inWords } from "./in_words.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
@@ -163,8 +164,7 @@ class Sync {
         // What fails now may work at the next look: the interface may just be going, say.
         if (once) throw error;
         this.#failures++;
-        const why = error instanceof UserError ? error.message : explain(error);
-        this.#report.once("warn", "not-done", { why });
+        this.#report.once("warn", "not-done", { why: inWords(error) });
       }
       if (once) break;
       await this.#sleep(this.#device === undefined ? FAST_INTERVAL : this.#pause());

@@ -14,7 +14,13 @@ import {
   type ZoneReceipt,
   type ZoneStatus,
 } from "../core/zone_exchange.ts";
-import { errorCode, type Host, type TcpConnection, type UdpSocket } from "../host/host.ts";
+import {
+  errorCode,
+  type Host,
+  LONGEST_TIMER_MS,
+  type TcpConnection,
+  type UdpSocket,
+} from "../host/host.ts";
 import { frameMessage, MessageReader } from "../wire/dns_frame.ts";
 import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
 
@@ -55,8 +61,6 @@ export interface ZoneAnswer {
   readonly error: string | undefined;
 }
 
-/** What timers can count to. */
-const LONGEST_TIMER_MS = 0x7fff_ffff;
 /** After so many times that nobody listens there, and no word, it isn't asked again. */
 const MAX_REFUSED = 3;
 /** How long a connection may be silent that owes an answer, and how long it may take to make one. */
