@@ -13,7 +13,8 @@ const INTERVAL = 0.1;
 /** What a ping that has ended counted. */
 export interface PingCount {
   readonly sent: number;
-  readonly received: number;
+  /** The numbers of those that no answer came to. The last one sent may have had no time for it. */
+  readonly unanswered: readonly number[];
 }
 
 /** A ping from a namespace to an address. */
@@ -45,10 +46,14 @@ export class Ping {
 
   /** Waits until it has ended by itself. */
   async count(seconds: number): Promise<PingCount> {
-    const pattern = /(\d+) packets transmitted, (\d+) received/;
-    const [, sent, received] = await this.#program.printed(pattern, seconds);
+    const [, text] = await this.#program.printed(/(\d+) packets transmitted/, seconds);
     await this.#program.ended();
-    return { sent: Number(sent), received: Number(received) };
+    const sent = Number(text);
+    const answered = new Set(
+      Array.from(this.#program.out.matchAll(/bytes from.* icmp_seq=(\d+)/g), ([, n]) => Number(n)),
+    );
+    const numbers = Array.from({ length: sent - 1 }, (_, i) => i + 1);
+    return { sent, unanswered: numbers.filter((n) => !answered.has(n)) };
   }
 
   /** Ends it. */
