@@ -16,7 +16,7 @@
  * @module
  */
 
-export * from "./lib/wire/chacha20.ts";
+export * from "./lib/wire/cipher_key.ts";
 export * from "./lib/wire/dns_answer.ts";
 export * from "./lib/wire/dns_message.ts";
 export * from "./lib/wire/dns_query.ts";

@@ -21,6 +21,7 @@ import {
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
 import { runSync } from "./sync.ts";
+import { usePrimitives } from "../lib/wire/primitives.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;
@@ -38,6 +39,7 @@ const UNWRITABLE = new Set(["EBADF", "EIO", "ENOSPC"]);
 
 /** Runs the command line of `host`, and returns the exit status. */
 export async function main(host: Host): Promise<ExitStatus> {
+  usePrimitives(host.primitives ?? {});
   const status = await runCommand(host);
   await host.out.flush();
   return status;
@@ -55,10 +57,15 @@ async function runCommand(host: Host): Promise<ExitStatus> {
       host.err.write(`wgsig: cannot write to standard output: ${explain(error)}\n`);
       return EXIT.failed;
     }
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    host.err.write(`wgsig: internal error, please report it: ${text}\n`);
+    host.err.write(`wgsig: internal error, please report it: ${traceOf(error)}\n`);
     return EXIT.failed;
   }
+}
+
+/** What went wrong, and where. QuickJS's traces don't begin with the message. */
+function traceOf(error: unknown): string {
+  if (!(error instanceof Error) || error.stack === undefined) return String(error);
+  return error.stack.startsWith(String(error)) ? error.stack : `${error}\n${error.stack.trimEnd()}`;
 }
 
 async function dispatch(host: Host): Promise<ExitStatus> {

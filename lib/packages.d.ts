@@ -96,7 +96,7 @@ declare module "dns-packet" {
 }
 
 declare module "bun:ffi" {
-  type Name = "i32" | "u64" | "i64_fast" | "ptr";
+  type Name = "i32" | "u32" | "u64" | "i64_fast" | "ptr";
   interface Signature {
     readonly args: readonly Name[];
     readonly returns: Name;
@@ -105,7 +105,9 @@ declare module "bun:ffi" {
   export function dlopen<S extends Readonly<Record<string, Signature>>>(
     library: string,
     symbols: S,
-  ): { readonly symbols: { readonly [K in keyof S]: (...args: number[]) => number | bigint } };
+  ): {
+    readonly symbols: { readonly [K in keyof S]: (...args: (number | null)[]) => number | bigint };
+  };
   export function ptr(bytes: Uint8Array): Pointer;
   export const read: { i32(pointer: Pointer, offset: number): number };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NONCE_SIZE } from "../wire/chacha20.ts";
+import { NONCE_SIZE } from "../wire/cipher_key.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 
 const KEPT = 256;

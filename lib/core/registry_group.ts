@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CipherKey } from "../wire/chacha20.ts";
+import type { CipherKey } from "../wire/cipher_key.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../wire/envelope.ts";
 import { MacKey } from "../wire/mac.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/record.ts";

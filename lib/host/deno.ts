@@ -1,5 +1,5 @@
 /**
- * Deno: sockets that hand over one datagram at a time.
+ * The host on Deno. Where UDP can't go through libc, its sockets hand over one datagram at a time.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { parseAddress } from "../core/ip_address.ts";
 import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
 import { denoLibc } from "./linux/libc_deno.ts";
 import { openConnectedSocket } from "./linux/connected_socket.ts";
+import { openDenoUdp } from "./linux/udp_deno.ts";
 import { linuxSockets } from "./linux/tcp_deno.ts";
 import { nodeHost } from "./node.ts";
 import { tcpHost } from "./tcp.ts";
@@ -17,8 +18,14 @@ import { tcpHost } from "./tcp.ts";
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
 
+/** How the host goes about it. */
+export interface DenoHostOptions {
+  /** Whether UDP sockets may be libc's; true where this is left out. For tests. */
+  readonly libc?: boolean;
+}
+
 /** The host on Deno. */
-export function denoHost(): Host {
+export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
   return {
     ...nodeHost(),
     ...tcpHost(Deno.build.os === "linux" ? linuxSockets : undefined),
@@ -31,7 +38,15 @@ export function denoHost(): Host {
     },
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(denoLibc(), options),
-    udp: (options) => options.address === "::" ? openIpv6Only(options) : open(options),
+    async udp(options) {
+      // A client's few datagrams are not worth a thread that waits for them.
+      const isServer = options.onOverload !== undefined;
+      if (libc && isServer && Deno.build.os === "linux") {
+        const socket = openDenoUdp(options);
+        if (socket !== undefined) return socket;
+      }
+      return await (options.address === "::" ? openIpv6Only(options) : open(options));
+    },
   };
 }
 
@@ -41,6 +56,7 @@ class Exchanger {
   readonly #send: Send;
   readonly #batch = new DatagramBatch();
   readonly #replies = new ReplyBatch();
+  #closed = false;
 
   constructor(options: UdpOptions, send: Send) {
     this.#options = options;
@@ -66,8 +82,17 @@ class Exchanger {
     replies.count = 0;
   }
 
+  /** Closes the socket, once. What became of datagrams that were sent is not told any more. */
+  close(socket: () => void): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    socket();
+  }
+
   send(bytes: Uint8Array, port: number, address: string): void {
-    this.#send(bytes, port, address).catch((error) => this.#options.onSendError(denoCode(error)));
+    this.#send(bytes, port, address).catch((error) => {
+      if (!this.#closed) this.#options.onSendError(denoCode(error));
+    });
   }
 }
 
@@ -84,7 +109,7 @@ async function open(options: UdpOptions): Promise<UdpSocket> {
   return {
     port: socket.addr.port,
     send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
-    close: () => socket.close(),
+    close: () => exchanger.close(() => socket.close()),
   };
 }
 
@@ -130,7 +155,7 @@ function openIpv6Only(options: UdpOptions): Promise<UdpSocket> {
       resolve({
         port: socket.address().port,
         send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
-        close: () => void socket.close(),
+        close: () => exchanger.close(() => void socket.close()),
       });
     });
   });

@@ -10,6 +10,7 @@
 
 import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
 import type { HostPort } from "../core/host_port.ts";
+import type { Primitives } from "../wire/primitives.ts";
 
 /** Signals that the program reacts to. */
 export type Signal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";
@@ -205,6 +206,8 @@ export interface Host {
   readonly args: readonly string[];
   readonly out: TextOutput;
   readonly err: TextOutput;
+  /** What the runtime computes faster than portable code. */
+  readonly primitives?: Partial<Primitives>;
   /** A variable of the environment. */
   env(name: string): string | undefined;
   /** The wall clock: milliseconds since 1970, with fractions. */
@@ -233,6 +236,13 @@ export interface Host {
   readInput(limit: number): Promise<Uint8Array>;
   /** Writes a file and waits until it is on the disk. */
   writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
+  /**
+   * Adds bytes to the end of a file (`ENOENT` where there is none) and waits until they are on the
+   * disk. Where it fails, some of them may be there.
+   *
+   * @returns The size of the file then.
+   */
+  appendFile(path: string, bytes: Uint8Array): Promise<number>;
   /** Removes a file. */
   removeFile(path: string): Promise<void>;
   /** Makes a folder, and those above it, where there is none; for the owner alone. */

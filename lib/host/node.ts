@@ -60,6 +60,7 @@ export function nodeHost(): Omit<
     readFile,
     readInput: (limit) => input ??= readInput(limit),
     writeFile,
+    appendFile,
     renameFile: rename,
     removeFile: unlink,
     makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
@@ -216,10 +217,27 @@ async function writeFile(
 
 async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
   try {
-    for (let at = 0; at < bytes.length;) {
-      at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
-    }
+    await writeAll(file, bytes);
     await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+  }
+}
+
+async function appendFile(path: string, bytes: Uint8Array): Promise<number> {
+  const { O_WRONLY, O_APPEND } = constants;
+  const file = await open(path, O_WRONLY | O_APPEND);
+  try {
+    await writeAll(file, bytes);
+    // Its size comes with that; only times do not.
+    await file.datasync();
+    return (await file.stat()).size;
   } finally {
     await file.close();
   }

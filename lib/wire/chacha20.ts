@@ -7,12 +7,8 @@
  * @module
  */
 
-import { checkBounds, WireBuffer } from "./wire_buffer.ts";
-
-/** Size of a key, in bytes. */
-export const CIPHER_KEY_SIZE = 32;
-/** Size of a nonce, in bytes. */
-export const NONCE_SIZE = 12;
+import type { StreamCipher } from "./primitives.ts";
+import { WireBuffer } from "./wire_buffer.ts";
 
 const BLOCK_SIZE = 64;
 const WORDS = 16;
@@ -23,31 +19,17 @@ const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
 const keystream = new WireBuffer(BLOCK_SIZE);
 const input = new Int32Array(WORDS);
 
-/** A ChaCha20 key. Nothing is allocated per message. */
-export class CipherKey {
+/** A key. The caller has checked sizes and bounds: see {@linkcode StreamCipher}. */
+export class ChaCha20 implements StreamCipher {
   readonly #words = new Int32Array(8);
 
-  /**
-   * Takes over a key.
-   *
-   * @param key 32 bytes. Not kept.
-   * @throws {RangeError} If it has another size.
-   */
+  /** Takes over a key of 32 bytes. */
   constructor(key: Uint8Array) {
-    if (key.length !== CIPHER_KEY_SIZE) {
-      throw new RangeError(`Cannot make a cipher key: it has ${key.length} bytes, not 32`);
-    }
     const { view } = new WireBuffer(key);
     for (let i = 0; i < 8; i++) this.#words[i] = view.getInt32(4 * i, true);
   }
 
-  /**
-   * Encrypts or decrypts `length` bytes from `from` into `to`, which may be the same place.
-   *
-   * @param nonce Holds the 12-byte nonce at `nonceAt`.
-   * @param counter Of the first block; the wgsig protocol starts at 1.
-   * @throws {RangeError} If something lies outside its buffer.
-   */
+  /** See {@linkcode StreamCipher}. */
   xor(
     nonce: WireBuffer,
     nonceAt: number,
@@ -58,9 +40,6 @@ export class CipherKey {
     toAt: number,
     length: number,
   ): void {
-    checkBounds(nonce, nonceAt, NONCE_SIZE, "a nonce");
-    checkBounds(from, fromAt, length, "a message");
-    checkBounds(to, toAt, length, "a message");
     for (let i = 0; i < 4; i++) input[i] = CONSTANTS[i]!;
     input.set(this.#words, 4);
     input[12] = counter | 0;

@@ -15,7 +15,7 @@
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import { CipherKey, NONCE_SIZE } from "./chacha20.ts";
+import { CipherKey, NONCE_SIZE } from "./cipher_key.ts";
 import { checkBounds, copyBytes, type WireBuffer } from "./wire_buffer.ts";
 
 /** Offset of the scrambled group number. */

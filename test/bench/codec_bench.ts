@@ -8,7 +8,7 @@ import { chacha20 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
-import { CipherKey } from "../../lib/wire/chacha20.ts";
+import { CipherKey } from "../../lib/wire/cipher_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/envelope.ts";
 import { MacKey } from "../../lib/wire/mac.ts";
 import { decodeRecord, encodeRecord, newRecord } from "../../lib/wire/record.ts";

@@ -6,7 +6,7 @@
  */
 
 /** What a load asks for. */
-export const KINDS = ["plain", "encrypted", "srv", "ptr"] as const;
+export const KINDS = ["plain", "encrypted", "srv", "full", "ptr"] as const;
 /** What a load asks for. */
 export type Kind = (typeof KINDS)[number];
 
@@ -38,8 +38,9 @@ export interface Figures {
   readonly p50: number;
   /** µs that 99 of 100 answers took at most; one that got lost took as long as it was waited for. */
   readonly p99: number;
+  /** Answers, or datagrams of full ones. */
   readonly lost: number;
-  /** Size of an answer. */
+  /** Size of an answer, or of a datagram of a full one. */
   readonly size: number;
 }
 

@@ -8,8 +8,10 @@
 
 import process from "node:process";
 import { bunHost } from "../../lib/host/bun.ts";
+import { usePrimitives } from "../../lib/wire/primitives.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { dnsDialogue } from "./dns_dialogue.ts";
+import { startFullClients } from "./full_clients.ts";
 import { formatFigures, type Job, readJob } from "./job.ts";
 import { Tally, wait } from "./tally.ts";
 import { startTcpClients } from "./tcp_clients.ts";
@@ -21,6 +23,7 @@ const WARM_UP_MS = 300;
 const MAX_CLIENTS = 64;
 
 const host = bunHost();
+usePrimitives(host.primitives ?? {});
 
 function dialogueOf({ kind, bareSize }: Job): Dialogue {
   return kind === "srv"
@@ -32,6 +35,7 @@ async function load(job: Job): Promise<boolean> {
   const { kind, port, pid, seconds, clients, bareSize } = job;
   const tally = new Tally();
   if (kind === "ptr") await startTcpClients(host, port, clients, bareSize, tally);
+  else if (kind === "full") await startFullClients(host, dialogueOf(job), port, clients, tally);
   else await startUdpClients(host, dialogueOf(job), port, job, tally);
   await wait(host, WARM_UP_MS);
   const figures = await tally.measure(host, pid, seconds);

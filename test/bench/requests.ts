@@ -29,6 +29,8 @@ let nanoseconds = 0;
 
 /** Peers of the zones, and of the server's group. */
 export const PEERS = 1000;
+/** Datagrams of an answer with all of {@linkcode PEERS} and up to ten clients. */
+export const FULL_ANSWER = PEERS / 10 + 1;
 /** So many different ports have the peers, all at 127.0.0.1. */
 const PORTS = 60_000;
 

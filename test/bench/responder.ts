@@ -1,7 +1,7 @@
 /**
  * A responder that does the server's I/O and nothing else, on the same runtime and with the same
  * host: what it costs is the floor. Runs on Bun; the bench bundles it and starts it with the sizes
- * of the server's answers: `PLAIN ENCRYPTED SRV PTR`.
+ * of the server's answers: `PLAIN ENCRYPTED SRV FULL PTR`; FULL is that of each datagram of 101.
  *
  * An answer over UDP is the request as it came, with whatever lies behind it up to the size; one
  * over TCP is ready beforehand, but for the ID.
@@ -13,20 +13,27 @@ import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
 import { bunHost } from "../../lib/host/bun.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { MessageReader } from "../../lib/wire/dns_frame.ts";
+import { FULL_ANSWER } from "./requests.ts";
 
 const LOOPBACK = "127.0.0.1";
 const MAX_CONNECTIONS = 150;
 /** Size of the length before a message. */
 const LENGTH_SIZE = 2;
 
-/** Answers with datagrams of `size` bytes, and returns the port. */
-async function respondOverUdp(host: Host, size: number): Promise<number> {
+/** Answers with `run` datagrams of `size` bytes, and returns the port. */
+async function respondOverUdp(host: Host, size: number, run = 1): Promise<number> {
+  const full = new Uint8Array(run > 1 ? run * size : 0);
   const socket = await host.udp({
     address: LOOPBACK,
     port: 0,
     onSendError() {},
+    // As a server's, it may throw away what floods it.
+    onOverload() {},
     onBatch({ count, payloads }, replies) {
-      for (let i = 0; i < count; i++) replies.add(i, payloads.bytes, i * SLOT_SIZE, size, 1);
+      for (let i = 0; i < count; i++) {
+        if (run > 1) replies.add(i, full, 0, size, run);
+        else replies.add(i, payloads.bytes, i * SLOT_SIZE, size, 1);
+      }
     },
   });
   return socket.port;
@@ -58,9 +65,10 @@ async function respondOverTcp(host: Host, size: number): Promise<number> {
 }
 
 const host = bunHost();
-const [plain = 0, encrypted = 0, srv = 0, ptr = 0] = host.args.map(Number);
+const [plain = 0, encrypted = 0, srv = 0, full = 0, ptr = 0] = host.args.map(Number);
 const ports = [
   ...await Promise.all([plain, encrypted, srv].map((size) => respondOverUdp(host, size))),
+  await respondOverUdp(host, full, FULL_ANSWER),
   await respondOverTcp(host, ptr),
 ];
 host.out.write(`ready ${ports.join(" ")}\n`);

@@ -6,9 +6,11 @@
  */
 
 import { bundle, bunProgram, ownTarget, ROOT, say } from "../../scripts/tools.ts";
+import { RESPONSE_SIZE } from "../../lib/wire/response.ts";
 import type { Figures, Kind } from "./job.ts";
 import { type Demand, Loader } from "./loader.ts";
 import { median, type Pair, sayFigures, sayHeader, sayWanted } from "./report.ts";
+import { FULL_ANSWER } from "./requests.ts";
 import { startResponder, startServer, type Target } from "./targets.ts";
 
 /** How long the bench takes. */
@@ -31,6 +33,10 @@ const CASES: readonly Case[] = [
   { name: "DNS PTR, TCP, 8 in flight", kind: "ptr", clients: 8, pause: 0, wanted: 0.5 },
   { name: "wgsig plain, 1 in flight", kind: "plain", clients: 1, pause: 0 },
   { name: "DNS SRV, UDP, 1 in flight", kind: "srv", clients: 1, pause: 0 },
+];
+/** Of a server of its own, which answers with all peers. */
+const FULL_CASES: readonly Case[] = [
+  { name: `wgsig, ${FULL_ANSWER} datagrams, 8 in flight`, kind: "full", clients: 8, pause: 0 },
 ];
 
 /** How long the server is asked to find out the sizes of its answers. */
@@ -63,11 +69,15 @@ export async function benchServer({ rounds, seconds }: BenchOptions): Promise<vo
     const loader = new Loader(bun, file, seconds);
     const server = await startServer(folder);
     targets.push(server);
+    await Deno.mkdir(`${folder}/full`);
+    const fullServer = await startServer(`${folder}/full`, true);
+    targets.push(fullServer);
     const sizes = await answerSizes(loader, server);
     const bare = await startResponder(bun, folder, sizes);
     targets.push(bare);
     say(`Sizes of the answers: ${Object.entries(sizes).map((each) => each.join(" ")).join(", ")}`);
-    await compare(loader, server, bare, rounds);
+    await compare(CASES, loader, server, bare, rounds);
+    await compare(FULL_CASES, loader, fullServer, bare, rounds);
     await compareDuringFloods(loader, server, bare, rounds);
   } finally {
     for (const { running } of targets) await running.stop();
@@ -85,6 +95,7 @@ async function answerSizes(loader: Loader, server: Target): Promise<Target["bare
     plain: await sizeOf("plain"),
     encrypted: await sizeOf("encrypted"),
     srv: await sizeOf("srv"),
+    full: RESPONSE_SIZE,
     ptr: await sizeOf("ptr"),
   };
 }
@@ -101,20 +112,26 @@ async function pairOf(
   return { server: await measure(server), bare: first };
 }
 
-async function compare(loader: Loader, server: Target, bare: Target, rounds: number) {
-  const found = CASES.map((): Pair[] => []);
+async function compare(
+  cases: readonly Case[],
+  loader: Loader,
+  server: Target,
+  bare: Target,
+  rounds: number,
+) {
+  const found = cases.map((): Pair[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, demand] of CASES.entries()) {
+    for (const [i, demand] of cases.entries()) {
       found[i]!.push(await pairOf(round, (target) => loader.run(target, demand), server, bare));
     }
   }
   sayHeader(`medians of ${rounds} rounds`);
-  for (const [i, { name }] of CASES.entries()) {
+  for (const [i, { name }] of cases.entries()) {
     sayFigures(name, found[i]!.map((pair) => pair.server));
     sayFigures("  the responder", found[i]!.map((pair) => pair.bare));
   }
   say("\nserver / responder, medians of the rounds' ratios:");
-  for (const [i, { name, wanted }] of CASES.entries()) {
+  for (const [i, { name, wanted }] of cases.entries()) {
     const rate = median(found[i]!.map((pair) => pair.server.rate / pair.bare.rate));
     // What counts where the load is what keeps both from more.
     const cpu = median(found[i]!.map((pair) => pair.bare.cpu / pair.server.cpu));

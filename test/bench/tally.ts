@@ -33,10 +33,14 @@ export class Tally {
     this.#times.push(ms);
   }
 
-  /** Counts a request without an answer that was waited for so many milliseconds. */
-  lost(ms: number): void {
+  /**
+   * Counts a request without an answer that was waited for so many milliseconds.
+   *
+   * @param count How many datagrams did not come.
+   */
+  lost(ms: number, count = 1): void {
     if (!this.#measuring) return;
-    this.#lost++;
+    this.#lost += count;
     this.#times.push(ms);
   }
 

@@ -11,10 +11,12 @@ import { BINARY, Running } from "../support/program.ts";
 import { pinned, SERVER_CORE } from "./cores.ts";
 import { ZONE } from "./dns_questions.ts";
 import type { Kind } from "./job.ts";
-import { PEERS, registryOf, SECRET } from "./requests.ts";
+import { FULL_ANSWER, PEERS, registryOf, SECRET } from "./requests.ts";
 
-/** One datagram of ten records an answer. */
-const MAX_ANSWER = 10;
+/** One datagram of ten records an answer, */
+const ONE_DATAGRAM = 10;
+/** or all that there are. */
+const ALL_DATAGRAMS = FULL_ANSWER * 10;
 
 /**
  * The port that the system chooses for UDP may be one that a TCP connection has; another one is
@@ -31,27 +33,32 @@ export interface Target {
   readonly bareSizes: Readonly<Record<Kind, number>>;
 }
 
-/** Starts the built server. Its files go into `folder`. */
-export async function startServer(folder: string): Promise<Target> {
-  const state = encodeState(registryOf(PEERS, MAX_ANSWER), { unix: Date.now() / 1000, mono: 0 });
+/**
+ * Starts the built server. Its files go into `folder`.
+ *
+ * @param full Whether it answers with all peers, instead of with ten.
+ */
+export async function startServer(folder: string, full = false): Promise<Target> {
+  const maxAnswer = full ? ALL_DATAGRAMS : ONE_DATAGRAM;
+  const state = encodeState(registryOf(PEERS, maxAnswer), { unix: Date.now() / 1000, mono: 0 });
   await Deno.writeFile(`${folder}/state`, state, { mode: 0o600 });
   await Deno.writeTextFile(`${folder}/secret`, encodeHex(SECRET), { mode: 0o600 });
   // Else the answers to one source would soon be empty.
   await Deno.writeTextFile(`${folder}/wgsig.toml`, "[serve.dns]\nanswer-budget = 0\n");
   for (let tries = TRIES;; tries--) {
     try {
-      return await startServerOnce(folder);
+      return await startServerOnce(folder, maxAnswer);
     } catch (error) {
       if (tries <= 1) throw error;
     }
   }
 }
 
-async function startServerOnce(folder: string): Promise<Target> {
+async function startServerOnce(folder: string, maxAnswer: number): Promise<Target> {
   const running = new Running(pinned(SERVER_CORE, [
     ...[BINARY, "serve", "--config", `${folder}/wgsig.toml`],
     ...["--secret", `${folder}/secret`, "--state", `${folder}/state`],
-    ...["--listen", "127.0.0.1:0", "--max-answer", String(MAX_ANSWER)],
+    ...["--listen", "127.0.0.1:0", "--max-answer", String(maxAnswer)],
     ...["--dns", "127.0.0.1:0", "--zone", ZONE],
   ]));
   const [, wgsig, dns] = await printed(
@@ -60,8 +67,8 @@ async function startServerOnce(folder: string): Promise<Target> {
   );
   return {
     running,
-    ports: { plain: wgsig!, encrypted: wgsig!, srv: dns!, ptr: dns! },
-    bareSizes: { plain: 0, encrypted: 0, srv: 0, ptr: 0 },
+    ports: { plain: wgsig!, encrypted: wgsig!, srv: dns!, full: wgsig!, ptr: dns! },
+    bareSizes: { plain: 0, encrypted: 0, srv: 0, full: 0, ptr: 0 },
   };
 }
 
@@ -73,14 +80,20 @@ export async function startResponder(
 ): Promise<Target> {
   const file = `${folder}/responder.js`;
   await bundle(`${ROOT}/test/bench/responder.ts`, file);
-  const { plain, encrypted, srv, ptr } = bareSizes;
+  const { plain, encrypted, srv, full, ptr } = bareSizes;
   const running = new Running(
-    pinned(SERVER_CORE, [bun, file, ...[plain, encrypted, srv, ptr].map(String)]),
+    pinned(SERVER_CORE, [bun, file, ...[plain, encrypted, srv, full, ptr].map(String)]),
   );
-  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+)\n/);
+  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+) (\d+)\n/);
   return {
     running,
-    ports: { plain: ports[0]!, encrypted: ports[1]!, srv: ports[2]!, ptr: ports[3]! },
+    ports: {
+      plain: ports[0]!,
+      encrypted: ports[1]!,
+      srv: ports[2]!,
+      full: ports[3]!,
+      ptr: ports[4]!,
+    },
     bareSizes,
   };
 }

@@ -137,6 +137,18 @@ test("a program that ends in time is not ended", async () => {
   });
 });
 
+testIn("bytes are added to the end of a file that is there", async (folder) => {
+  const path = `${folder}/file`;
+  assertEquals(await failure(() => host.appendFile(path, bytesOf("x"))), "ENOENT");
+  await host.writeFile(path, bytesOf("first"), { mode: 0o640 });
+  assertEquals(await host.appendFile(path, bytesOf(", second")), 13);
+  const large = new Uint8Array(300_000).fill(0x2e);
+  assertEquals(await host.appendFile(path, large), 300_013);
+  assertEquals(await textOf(path), `first, second${".".repeat(300_000)}`);
+  assertEquals(await modeOf(path), 0o640);
+  assertEquals(await failure(() => host.appendFile(folder, bytesOf("x"))), "EISDIR");
+});
+
 testIn("a file is written whole, with its mode", async (folder) => {
   const path = `${folder}/file`;
   for (

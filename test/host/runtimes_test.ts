@@ -19,6 +19,22 @@ Deno.test("files and programs are the same on Bun", async () => {
   });
 });
 
+Deno.test("what Bun computes faster is the same", async () => {
+  await withFolder(async (folder) => {
+    const script = `import { BUN_PRIMITIVES } from "${ROOT}/lib/host/bun_crypto.ts";
+      import { CRYPTO_SCENARIOS } from "${ROOT}/test/host/crypto_scenarios.ts";
+      import { test } from "${ROOT}/test/testing.ts";
+      for (const [name, run] of Object.entries(CRYPTO_SCENARIOS)) test(name, () => run(BUN_PRIMITIVES));`;
+    await Deno.writeTextFile(`${folder}/script.ts`, script);
+    const file = `${folder}/script.test.js`;
+    await bundle(`${folder}/script.ts`, file, "--external", "bun:test");
+    const bun = await bunProgram(ownTarget());
+    const { code, err } = await run([bun, "test", file], { cwd: folder, env: { NO_COLOR: "1" } });
+    assertEquals(code, 0, err);
+    assertMatch(err, /\b4 pass\n +0 fail\n/);
+  });
+});
+
 /** The host of each runtime, and what runs a bundle there. */
 const RUNTIMES = [
   { name: "Deno", make: "denoHost", file: "deno.ts", start: () => [DENO, "run", "--allow-all"] },

@@ -29,7 +29,7 @@ export type MemoryProgram = (
 ) => RunResult | Promise<RunResult>;
 
 /** What a host may refuse. */
-export type Refusable = "writeFile" | "removeFile" | "makeFolder";
+export type Refusable = "writeFile" | "appendFile" | "removeFile" | "makeFolder";
 
 /** What is in a {@linkcode MemoryHost}. */
 export interface MemoryOptions {
@@ -193,6 +193,20 @@ export class MemoryHost implements Host {
     await this.#note("writeFile", path);
     if (exclusive && this.#files.has(path)) throw new MemoryError("EEXIST");
     this.#files.set(path, { content, mode });
+  }
+
+  async appendFile(path: string, bytes: Uint8Array): Promise<number> {
+    const added = bytes.slice();
+    await this.#note("appendFile", path);
+    const file = this.#files.get(path);
+    if (file === undefined) throw new MemoryError("ENOENT");
+    if ("fails" in file) throw new MemoryError(file.fails);
+    const before = bytesOf(file.content);
+    const content = new Uint8Array(before.length + added.length);
+    content.set(before);
+    content.set(added, before.length);
+    this.#files.set(path, { ...file, content });
+    return content.length;
   }
 
   renameFile(from: string, to: string): Promise<void> {

