@@ -467,7 +467,7 @@ Deno.test("--version names version, runtime and system", async () => {
   for (const flag of ["--version", "-V", "version"]) {
     const { code, out, err } = await wgsig([flag]);
     assertEquals([code, err], [0, ""]);
-    assertMatch(out, /^wgsig \d+\.\d+\.\d+ \(\w+ [\w.]+, \w+-\w+\)\n$/);
+    assertMatch(out, /^wgsig \d+\.\d+\.\d+ \(\w+ [\w.-]+, \w+-\w+\)\n$/);
     assertStringIncludes(out, ` ${manifest.version} (`);
   }
 });

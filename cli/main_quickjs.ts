@@ -1,0 +1,11 @@
+/**
+ * The program on QuickJS.
+ *
+ * @module
+ */
+
+import "../lib/host/quickjs/globals.ts";
+import { exit, quickjsHost } from "../lib/host/quickjs.ts";
+import { main } from "./main.ts";
+
+exit(await main(quickjsHost()));

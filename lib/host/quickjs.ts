@@ -1,0 +1,49 @@
+/**
+ * QuickJS: a host of its own, because the engine brings none. Its C sources stand beside its other
+ * files in `quickjs/`.
+ *
+ * @module
+ */
+
+import type { Host } from "./host.ts";
+import { localAddresses } from "./quickjs/address.ts";
+import { quickjsFiles } from "./quickjs/files.ts";
+import { onSignal, setTimer } from "./quickjs/loop.ts";
+import { native } from "./quickjs/native.ts";
+import { standardOutput } from "./quickjs/output.ts";
+import { runProgram } from "./quickjs/program.ts";
+import { connectTcp, listenTcp } from "./quickjs/tcp.ts";
+import { openConnectedUdp, openUdp } from "./quickjs/udp.ts";
+import { Resolver } from "./resolver.ts";
+
+/** The host on QuickJS. */
+export function quickjsHost(): Host {
+  const host: Host = {
+    ...quickjsFiles(),
+    runtime: `quickjs ${native.version}`,
+    target: native.target,
+    args: native.args,
+    out: standardOutput(1),
+    err: standardOutput(2),
+    env: native.env,
+    now: native.now,
+    mono: native.mono,
+    random: native.random,
+    timer: setTimer,
+    onSignal,
+    run: runProgram,
+    resolve: (name) => resolver.resolve(name),
+    localAddresses,
+    udp: openUdp,
+    connectedUdp: openConnectedUdp,
+    tcpListen: listenTcp,
+    tcpConnect: connectTcp,
+  };
+  const resolver = new Resolver(host);
+  return host;
+}
+
+/** Ends the process. */
+export function exit(status: number): never {
+  return native.exit(status);
+}

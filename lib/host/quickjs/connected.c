@@ -1,0 +1,211 @@
+/*
+ * A UDP socket that speaks with one other; a raw one speaks from a port that another socket owns.
+ * lib/host/linux/connected_socket.ts is the same for runtimes with an FFI, and says why it is so.
+ *
+ * Sources: raw(7), udp(7), ipv6(7), socket(7), bpf(4); RFC 768 for the header of a raw one.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+enum { SLOT_SIZE = 2048, BATCH_SIZE = 64 };
+enum { UDP_HEADER_SIZE = 8, UDP_LENGTH = 4, UDP_CHECKSUM = 6, MAX_IPV4_HEADER_SIZE = 60 };
+
+/* What linux/filter.h has: kernel headers are not everywhere. */
+typedef struct {
+    uint16_t code;
+    uint8_t if_true, if_false;
+    uint32_t value;
+} Instruction;
+
+typedef struct {
+    unsigned short length;
+    const Instruction *instructions;
+} Filter;
+
+enum {
+    LOAD_HALF_ABSOLUTE = 0x28,
+    LOAD_HALF_INDEXED = 0x48,
+    LOAD_IPV4_HEADER_SIZE = 0xb1,
+    JUMP_IF_EQUAL = 0x15,
+    RETURN = 0x06,
+    WHOLE = 0xffff,
+};
+
+/* Lets only datagrams between these ports through. An IPv4 socket sees the IP header, too. */
+static int attach_filter(int fd, int is_ipv4, uint16_t from, uint16_t to)
+{
+    uint16_t load = is_ipv4 ? LOAD_HALF_INDEXED : LOAD_HALF_ABSOLUTE;
+    const Instruction all[] = {
+        { LOAD_IPV4_HEADER_SIZE, 0, 0, 0 },
+        { load, 0, 0, 0 },
+        { JUMP_IF_EQUAL, 0, 3, from },
+        { load, 0, 0, 2 },
+        { JUMP_IF_EQUAL, 0, 1, to },
+        { RETURN, 0, 0, WHOLE },
+        { RETURN, 0, 0, 0 },
+    };
+    unsigned short skipped = is_ipv4 ? 0 : 1;
+    const Filter filter = { (unsigned short)(COUNT(all) - skipped), all + skipped };
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+static int open_raw(const SocketAddress *to, uint16_t own_port)
+{
+    int is_ipv4 = to->any.sa_family == AF_INET;
+    uint16_t port = ntohs(is_ipv4 ? to->ipv4.sin_port : to->ipv6.sin6_port);
+    int fd = open_socket(to, SOCK_RAW, IPPROTO_UDP);
+
+    if (fd < 0 || attach_filter(fd, is_ipv4, port, own_port) < 0 ||
+        (!is_ipv4 && set_option(fd, IPPROTO_IPV6, IPV6_CHECKSUM, UDP_CHECKSUM) < 0))
+        return give_up(fd);
+    return fd;
+}
+
+static int open_plain(const SocketAddress *to, uint16_t own_port)
+{
+    SocketAddress own;
+    int is_ipv4 = to->any.sa_family == AF_INET;
+    int fd = open_socket(to, SOCK_DGRAM, 0);
+
+    memset(&own, 0, sizeof own);
+    own.any.sa_family = to->any.sa_family;
+    if (is_ipv4)
+        own.ipv4.sin_port = htons(own_port);
+    else
+        own.ipv6.sin6_port = htons(own_port);
+    /* Several of ours, each to another server, speak from one port. */
+    if (fd < 0 || (own_port != 0 && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0) ||
+        bind(fd, &own.any, is_ipv4 ? sizeof own.ipv4 : sizeof own.ipv6) < 0)
+        return give_up(fd);
+    return fd;
+}
+
+/* connectedOpen(address, scope, port, ownPort, isRaw, mark): a file descriptor */
+static JSValue connected_open(ARGUMENTS)
+{
+    SocketAddress to;
+    int32_t own_port, is_raw, mark;
+    uint8_t early;
+
+    NO_SELF;
+    socklen_t size = socket_address(ctx, argv, &to);
+    if (size == 0 || JS_ToInt32(ctx, &own_port, argv[3]) < 0 ||
+        JS_ToInt32(ctx, &is_raw, argv[4]) < 0 || JS_ToInt32(ctx, &mark, argv[5]) < 0)
+        return JS_EXCEPTION;
+    if (own_port < 0 || own_port > 0xffff)
+        return JS_ThrowRangeError(ctx, "%d is no port", own_port);
+    int fd = (is_raw ? open_raw : open_plain)(&to, (uint16_t)own_port);
+    if (fd < 0)
+        return result_of(ctx, -1);
+    /* Set to the mark of WireGuard's own datagrams, ours take the way that theirs take. */
+    if (mark != 0 && set_option(fd, SOL_SOCKET, SO_MARK, mark) < 0)
+        return result_of(ctx, give_up(fd));
+    /* A raw socket has no port. */
+    if (is_raw && to.any.sa_family == AF_INET)
+        to.ipv4.sin_port = 0;
+    else if (is_raw)
+        to.ipv6.sin6_port = 0;
+    if (connect(fd, &to.any, size) < 0)
+        return result_of(ctx, give_up(fd));
+    /* What came before the filter and the connection were in force may be from anybody. */
+    while (recv(fd, &early, sizeof early, MSG_DONTWAIT) >= 0)
+        ;
+    return JS_NewInt32(ctx, fd);
+}
+
+/*
+ * One datagram without its headers, into a slot. Returns its length, -1 where nothing is there (or
+ * errno says what the system tells), -2 where it is none of ours.
+ */
+static int receive_one(int fd, int headers, uint8_t *slot)
+{
+    static uint8_t packet[MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + SLOT_SIZE];
+    uint8_t *bytes = headers ? packet : slot;
+    ssize_t size = recv(fd, bytes, headers ? sizeof packet : SLOT_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+
+    if (size < 0)
+        return -1;
+    ssize_t at = !headers ? 0 : (headers == 4 ? (packet[0] & 15) * 4 : 0) + UDP_HEADER_SIZE;
+    if (size - at < 0 || size - at > SLOT_SIZE)
+        return -2;
+    if (headers)
+        memcpy(slot, packet + at, (size_t)(size - at));
+    return (int)(size - at);
+}
+
+/*
+ * connectedReceive(fd, headers, payloads, lengths): fills a batch, and returns how many there are, or
+ * a negative errno: EAGAIN, or what became of a datagram that was sent (ECONNREFUSED).
+ * `headers` is 0 for a socket that is not raw, 4 or 6 for one of IPv4 or IPv6 that is.
+ */
+static JSValue connected_receive(ARGUMENTS)
+{
+    int32_t fd, headers;
+    int count = 0;
+
+    NO_SELF;
+    if (JS_ToInt32(ctx, &fd, argv[0]) < 0 || JS_ToInt32(ctx, &headers, argv[1]) < 0)
+        return JS_EXCEPTION;
+    JSValue start = JS_NewInt32(ctx, 0);
+    uint8_t *payloads = bytes_at(ctx, argv[2], start, BATCH_SIZE * SLOT_SIZE);
+    int32_t *lengths = payloads == NULL ? NULL : ints_of(ctx, argv[3], BATCH_SIZE);
+    if (lengths == NULL)
+        return JS_EXCEPTION;
+    /* Those that are none of ours count here, so that many of them take no turn of others. */
+    for (int tries = 0; tries < BATCH_SIZE; tries++) {
+        int length = receive_one(fd, headers, payloads + count * SLOT_SIZE);
+        if (length == -1 && count == 0 && tries == 0)
+            return result_of(ctx, -1);
+        if (length == -1)
+            break;
+        if (length >= 0)
+            lengths[count++] = length;
+    }
+    return JS_NewInt32(ctx, count);
+}
+
+/* connectedSend(fd, bytes[, ownPort, port]): with the ports, behind a header of UDP */
+static JSValue connected_send(ARGUMENTS)
+{
+    int32_t fd, from = 0, to = 0;
+    size_t size;
+    uint8_t header[UDP_HEADER_SIZE] = { 0 };
+
+    UNUSED(self);
+    const uint8_t *bytes = whole_array(ctx, argv[1], &size);
+    if (bytes == NULL || JS_ToInt32(ctx, &fd, argv[0]) < 0)
+        return JS_EXCEPTION;
+    if (argc > 3 && (JS_ToInt32(ctx, &from, argv[2]) < 0 || JS_ToInt32(ctx, &to, argv[3]) < 0))
+        return JS_EXCEPTION;
+    const uint16_t fields[] = {
+        htons((uint16_t)from),
+        htons((uint16_t)to),
+        htons((uint16_t)(UDP_HEADER_SIZE + size)),
+    };
+    memcpy(header, fields, sizeof fields);
+    struct iovec pieces[] = {
+        { .iov_base = header, .iov_len = sizeof header },
+        { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size },
+    };
+    int first = argc > 3 ? 0 : 1;
+    const struct msghdr message = { .msg_iov = pieces + first, .msg_iovlen = 2 - first };
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN)
+        errno = ENOBUFS;
+    return result_of(ctx, sent);
+}
+
+static const JSCFunctionListEntry FUNCTIONS[] = {
+    JS_CFUNC_DEF("connectedOpen", 6, connected_open),
+    JS_CFUNC_DEF("connectedReceive", 4, connected_receive),
+    JS_CFUNC_DEF("connectedSend", 2, connected_send),
+};
+
+void add_connected(JSContext *ctx, JSValueConst native)
+{
+    JS_SetPropertyFunctionList(ctx, native, FUNCTIONS, COUNT(FUNCTIONS));
+}

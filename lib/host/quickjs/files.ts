@@ -1,0 +1,171 @@
+/**
+ * Files and standard input. What is on a disk is read and written at once: the loop waits for it.
+ *
+ * @module
+ */
+
+import { codedError, type FileContent, type Host, type WriteOptions } from "../host.ts";
+import { unwatch, watch } from "./loop.ts";
+import { checked, DIRECTORY, nameOf, native, OPEN, REGULAR } from "./native.ts";
+
+const STDIN = 0;
+const PERMISSION_BITS = 0o7777;
+const CHUNK = 16_384;
+const OWNER_ONLY = 0o700;
+/** What opening says of a link, a socket, and a device that nothing drives. */
+const IRREGULAR = new Set(["ELOOP", "ENXIO", "ENODEV"]);
+
+/** The part of a host that is files. */
+export function quickjsFiles(): Pick<
+  Host,
+  "readFile" | "readInput" | "writeFile" | "appendFile" | "removeFile" | "makeFolder" | "renameFile"
+> {
+  let input: Promise<Uint8Array> | undefined;
+  return {
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    readFile: async (path, limit, { regular = false } = {}) => readFile(path, limit, regular),
+    readInput: (limit) => input ??= readInput(limit),
+    // deno-lint-ignore require-await -- the same
+    writeFile: async (path, bytes, options) => writeFile(path, bytes, options),
+    // deno-lint-ignore require-await -- the same
+    appendFile: async (path, bytes) => appendFile(path, bytes),
+    // deno-lint-ignore require-await -- the same
+    removeFile: async (path) => void checked(native.unlink(path)),
+    // deno-lint-ignore require-await -- the same
+    makeFolder: async (path) => makeFolder(path),
+    // deno-lint-ignore require-await -- the same
+    renameFile: async (from, to) => void checked(native.rename(from, to)),
+  };
+}
+
+/** Bytes that come in pieces, up to a limit. */
+class Pieces {
+  readonly #limit: number;
+  readonly #chunk = new Uint8Array(CHUNK);
+  readonly #pieces: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes what there is to read; false at the end. `EFBIG` where it is too much. */
+  read(fd: number): boolean {
+    const size = checked(native.read(fd, this.#chunk, 0, CHUNK));
+    this.#size += size;
+    if (this.#size > this.#limit) throw codedError("EFBIG");
+    if (size > 0) this.#pieces.push(this.#chunk.slice(0, size));
+    return size > 0;
+  }
+
+  joined(): Uint8Array {
+    const all = new Uint8Array(this.#size);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+}
+
+function readFile(path: string, limit: number, regular: boolean): FileContent {
+  const fd = native.open(path, regular ? OPEN.readUnfollowed : OPEN.read, 0);
+  if (fd < 0 && regular && IRREGULAR.has(nameOf(fd))) throw codedError("EFTYPE");
+  checked(fd);
+  try {
+    const status = checked(native.status(fd));
+    const isRegular = (status & REGULAR) !== 0;
+    if (regular && !isRegular) {
+      throw codedError((status & DIRECTORY) === 0 ? "EFTYPE" : "EISDIR");
+    }
+    const pieces = new Pieces(limit);
+    while (pieces.read(fd));
+    return { bytes: pieces.joined(), mode: isRegular ? status & PERMISSION_BITS : undefined };
+  } finally {
+    native.close(fd);
+  }
+}
+
+/** Waits for a pipe or a terminal, and reads a file at once. */
+async function readInput(limit: number): Promise<Uint8Array> {
+  const pieces = new Pieces(limit);
+  for (;;) {
+    const isThere = await new Promise<boolean>((resolve) => {
+      try {
+        watch(STDIN, { onReadable: () => resolve(true) });
+      } catch {
+        resolve(false);
+      }
+    });
+    try {
+      const more = pieces.read(STDIN);
+      if (!more) return pieces.joined();
+    } finally {
+      if (isThere) unwatch(STDIN);
+    }
+  }
+}
+
+function writeFile(
+  path: string,
+  bytes: Uint8Array,
+  { mode, exclusive = false }: WriteOptions,
+): void {
+  // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
+  const target = exclusive ? path : `${path}.new`;
+  if (!exclusive) native.unlink(target);
+  const fd = checked(native.open(target, OPEN.create, mode));
+  try {
+    try {
+      checked(native.write(fd, bytes, 0, bytes.length));
+      checked(native.sync(fd));
+    } finally {
+      native.close(fd);
+    }
+    if (!exclusive) checked(native.rename(target, path));
+  } catch (error) {
+    native.unlink(target);
+    throw error;
+  }
+  // The new name, too, must be on the disk. Not every system lets a directory be opened for that.
+  const folder = native.open(folderOf(path), OPEN.list, 0);
+  if (folder < 0) return;
+  native.sync(folder);
+  native.close(folder);
+}
+
+function appendFile(path: string, bytes: Uint8Array): number {
+  const fd = checked(native.open(path, OPEN.append, 0));
+  try {
+    checked(native.write(fd, bytes, 0, bytes.length));
+    // Its size comes with that; only times do not.
+    checked(native.syncData(fd));
+    return checked(native.size(fd));
+  } finally {
+    native.close(fd);
+  }
+}
+
+function folderOf(path: string): string {
+  const end = path.replace(/\/+$/, "").lastIndexOf("/");
+  return end < 0 ? "." : path.slice(0, end) || "/";
+}
+
+function makeFolder(path: string): void {
+  const made = native.mkdir(path, OWNER_ONLY);
+  if (made >= 0) return;
+  const code = nameOf(made);
+  if (code === "EEXIST" && isFolder(path)) return;
+  const above = folderOf(path);
+  if (code !== "ENOENT" || above === path || path === "") throw codedError(code);
+  makeFolder(above);
+  checked(native.mkdir(path, OWNER_ONLY));
+}
+
+function isFolder(path: string): boolean {
+  const fd = native.open(path, OPEN.list, 0);
+  if (fd >= 0) native.close(fd);
+  // One that may not be read is one, too.
+  return fd >= 0 || nameOf(fd) === "EACCES";
+}

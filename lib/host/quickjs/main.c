@@ -1,0 +1,146 @@
+/*
+ * The program: a QuickJS context with the native object, the bundle of the TypeScript sources in it,
+ * and the loop that these bring. With WGSIG_SCRIPT it runs a script instead, for tests.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "native.h"
+
+#ifndef WGSIG_SCRIPT
+extern const uint8_t wgsig_bundle[];
+extern const uint32_t wgsig_bundle_size;
+
+static JSValue load(JSContext *ctx)
+{
+    return JS_ReadObject(ctx, wgsig_bundle, wgsig_bundle_size, JS_READ_OBJ_BYTECODE);
+}
+#else
+static JSValue load_script(JSContext *ctx, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    size_t size = 0, room = 0;
+
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    for (;;) {
+        if (size == room) {
+            room = room == 0 ? 65536 : 2 * room;
+            text = realloc(text, room + 1);
+            if (text == NULL)
+                abort();
+        }
+        size_t got = fread(text + size, 1, room - size, file);
+        if (got == 0)
+            break;
+        size += got;
+    }
+    fclose(file);
+    text[size] = 0;
+    JSValue module =
+        JS_Eval(ctx, text, size, path, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    free(text);
+    return module;
+}
+#endif
+
+/* So much is there once all is loaded: to look for garbage before that is in vain. */
+enum { FIRST_COLLECTION = 2 << 20 };
+
+/* No eval, no Proxy, no normalization: nothing here uses them. */
+static JSContext *new_context(JSRuntime *rt)
+{
+    JSContext *ctx = JS_NewContextRaw(rt);
+
+    if (ctx == NULL)
+        return NULL;
+    JS_AddIntrinsicBaseObjects(ctx);
+    JS_AddIntrinsicDate(ctx);
+#ifdef WGSIG_SCRIPT
+    JS_AddIntrinsicEval(ctx);
+#endif
+    JS_AddIntrinsicRegExp(ctx);
+    JS_AddIntrinsicJSON(ctx);
+    JS_AddIntrinsicMapSet(ctx);
+    JS_AddIntrinsicTypedArrays(ctx);
+    JS_AddIntrinsicPromise(ctx);
+    JS_AddIntrinsicWeakRef(ctx);
+    return ctx;
+}
+
+/*
+ * Standard files that are closed get something that can't be used (EBADF), so that no pipe or socket
+ * takes their numbers.
+ */
+static void keep_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+            return;
+    }
+}
+
+static void add_native(JSContext *ctx, int argc, char **argv)
+{
+    JSValue global = JS_GetGlobalObject(ctx);
+    JSValue native = JS_NewObject(ctx);
+
+    add_connected(ctx, native);
+    add_crypto(ctx, native);
+    add_files(ctx, native);
+    add_loop(ctx, native);
+    add_network(ctx, native);
+    add_program(ctx, native);
+    add_system(ctx, native, argc, argv);
+    add_tcp(ctx, native);
+    add_text(ctx, native);
+    add_udp(ctx, native);
+    add_x25519(ctx, native);
+    if (JS_SetPropertyStr(ctx, global, "wgsigNative", native) < 0)
+        die_of_exception(ctx);
+    JS_FreeValue(ctx, global);
+}
+
+int main(int argc, char **argv)
+{
+    JSRuntime *rt = JS_NewRuntime();
+    JSContext *ctx = rt == NULL ? NULL : new_context(rt);
+
+    if (ctx == NULL) {
+        fputs("wgsig: no memory\n", stderr);
+        return 1;
+    }
+    keep_standard_files();
+    /* A reader that has gone away is an error of its write. */
+    signal(SIGPIPE, SIG_IGN);
+    watch_rejections(rt);
+    JS_SetGCThreshold(rt, FIRST_COLLECTION);
+#ifdef WGSIG_SCRIPT
+    if (argc < 2) {
+        fputs("usage: runner SCRIPT [ARGUMENT]...\n", stderr);
+        return 1;
+    }
+    add_native(ctx, argc - 2, argv + 2);
+    JSValue module = load_script(ctx, argv[1]);
+#else
+    add_native(ctx, argc - 1, argv + 1);
+    JSValue module = load(ctx);
+#endif
+    if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
+        die_of_exception(ctx);
+    /* A promise; where it fails, nobody handles that. */
+    JSValue done = JS_EvalFunction(ctx, module);
+    if (JS_IsException(done))
+        die_of_exception(ctx);
+    JS_FreeValue(ctx, done);
+    if (run_loop(ctx) < 0)
+        die_of_exception(ctx);
+    return 0;
+}
