@@ -1,5 +1,6 @@
 /**
- * Builds `dist/wgsig` for this machine, or with `--all` every target that can be had.
+ * Builds `dist/wgsig` for this machine, or with `--all` every target that can be had, and writes
+ * `dist/SHA256SUMS`.
  *
  * The sources are bundled first (that resolves the import map, which Bun doesn't read), and the
  * bundle is then put into a binary. The same sources give the same bundle and the same binary.
@@ -9,6 +10,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { encodeHex } from "@std/encoding/hex";
+import { writeChecksums } from "./package/checksums.ts";
 import {
   BINARY,
   BUN_TARGETS,
@@ -114,4 +116,5 @@ await compile(ownTarget(), BINARY);
 if (options["all"] === true) {
   for (const target of BUN_TARGETS) await compile(target, `${DIST}/wgsig-${target.name}`);
   await compileWithDeno();
+  await writeChecksums(DIST);
 }

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { ROUTER_TARGETS } from "./router/targets.ts";
+import { missingPackages } from "./router/toolchain.ts";
 import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from "./tools.ts";
 
 /** Debian's packages, and a program of each. */
@@ -16,17 +18,23 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],
   ["faketime", "faketime"],
+  ["fish", "fish"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
   ["knot-dnsutils", "kdig"],
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
+  ["man-db", "man"],
+  ["mandoc", "mandoc"],
   ["nftables", "nft"],
   ["pdns-recursor", "pdns_recursor"],
+  ["qemu-user-static", "qemu-mips-static"],
+  ["shellcheck", "shellcheck"],
   ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],
   ["wireguard-tools", "wg"],
+  ["zsh", "zsh"],
 ];
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
@@ -37,7 +45,10 @@ interface Count {
 }
 
 async function installPackages(): Promise<void> {
-  const missing = PACKAGES.filter(([, program]) => !has(program)).map(([name]) => name);
+  const missing = [
+    ...PACKAGES.filter(([, program]) => !has(program)).map(([name]) => name),
+    ...missingPackages(ROUTER_TARGETS),
+  ];
   if (missing.length === 0) return;
   if (Deno.uid() !== 0 || !has("apt-get")) {
     say(`The tests also need ${missing.join(", ")}: install them to run all tests.`);
@@ -50,6 +61,21 @@ async function installPackages(): Promise<void> {
     say("apt-get update failed; trying to install with the lists that there are");
   }
   if (await status(install, { env }) !== 0) say(`could not install ${missing.join(", ")}`);
+}
+
+/** Builds the router binaries that can be built here, and the programs that find errors in C. */
+async function buildRouters(): Promise<void> {
+  const possible = ROUTER_TARGETS.filter((target) => missingPackages([target]).length === 0);
+  if (possible.length === 0) return;
+  const targets = possible.flatMap(({ name }) => ["--target", name]);
+  await run([
+    DENO,
+    "run",
+    "--allow-all",
+    `${ROOT}/scripts/build_router.ts`,
+    "--sanitize",
+    ...targets,
+  ]);
 }
 
 /** Runs a test runner, shows what it prints, and counts by its closing lines. */
@@ -120,6 +146,7 @@ async function testBun(folder: string): Promise<Count> {
 
 await installPackages();
 await run([DENO, "run", "--allow-all", `${ROOT}/scripts/build.ts`]);
+await buildRouters();
 const folder = await Deno.makeTempDir();
 const skipped = `${folder}/skipped`;
 await Deno.writeTextFile(skipped, "");

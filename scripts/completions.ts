@@ -1,0 +1,307 @@
+/**
+ * Completions of bash, zsh and fish, made from the table of options that the command line has.
+ *
+ * @module
+ */
+
+import { COMMANDS, type CommandSpec, type OptionSpec } from "../cli/options.ts";
+
+/** What can be offered for a value or an operand. */
+type Offer =
+  | { readonly kind: "files" | "interfaces" | "hosts" | "commands" | "nothing" }
+  | { readonly kind: "choices"; readonly choices: readonly string[] };
+
+/** Words in the place of a command. */
+const OTHER_WORDS: readonly (readonly [string, string])[] = [
+  ["help", "show the options of a command"],
+  ["version", "version, runtime and system"],
+];
+const MADE = "made from the table of options of wgsig";
+const NO_OFFER: Offer = { kind: "nothing" };
+
+/** What the table says of a value, in words that a shell can offer. */
+function offerOf(value: string): Offer {
+  const bare = value.replace(/^\[(.*?)\](?:\.\.\.)?$/, "$1");
+  if (/^[a-z]+(?:\|[a-z]+)+$/.test(bare)) return { kind: "choices", choices: bare.split("|") };
+  if (/^(?:KEY\|)?FILE$/.test(bare)) return { kind: "files" };
+  if (bare === "IF" || bare === "INTERFACE") return { kind: "interfaces" };
+  if (bare === "SERVER") return { kind: "hosts" };
+  if (bare === "COMMAND") return { kind: "commands" };
+  return NO_OFFER;
+}
+
+function isOptional(value: string): boolean {
+  return value.startsWith("[");
+}
+
+/** A word that the shell takes as it is. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function flags(command: CommandSpec): string[] {
+  return command.options.map(({ name }) => `--${name}`);
+}
+
+function commandWords(): string[] {
+  return [...COMMANDS.map(({ name }) => name), ...OTHER_WORDS.map(([word]) => word)];
+}
+
+/** How bash makes an offer; nothing where there is none. */
+function bashOffer(offer: Offer): string {
+  switch (offer.kind) {
+    case "files":
+      return "_wgsig_files";
+    case "interfaces":
+      return "_wgsig_interfaces";
+    case "hosts":
+      return "_wgsig_offer -A hostname";
+    case "commands":
+      return "_wgsig_offer -c";
+    case "choices":
+      return `_wgsig_offer -W ${quoted(offer.choices.join(" "))}`;
+    case "nothing":
+      return ":";
+  }
+}
+
+function bashCommand(command: CommandSpec): string[] {
+  const valued = command.options.filter(({ value }) => value !== undefined);
+  const must = valued.filter(({ value }) => !isOptional(value!));
+  const may = valued.filter(({ value }) => isOptional(value!));
+  const offer = ({ name, value }: OptionSpec, end: string) =>
+    `                --${name}) ${bashOffer(offerOf(value!))}${end} ;;`;
+  return [
+    `        ${command.name})`,
+    "            case $previous in",
+    ...must.map((option) => offer(option, "; return")),
+    ...may.map((option) => offer(option, "")),
+    "            esac",
+    "            if [[ $current == -* ]]; then",
+    `                _wgsig_offer -W ${quoted(flags(command).join(" "))}`,
+    "            else",
+    `                ${bashOffer(offerOf(command.operands))}`,
+    "            fi",
+    "            ;;",
+  ];
+}
+
+/** Completion for bash; `complete` and `compgen` are described in bash(1). */
+export function bashCompletion(): string {
+  return [
+    "# shellcheck shell=bash",
+    `# Completion for bash, ${MADE}.`,
+    "",
+    "_wgsig_offer() {",
+    '    mapfile -t COMPREPLY < <(compgen "$@" -- "$current")',
+    "}",
+    "",
+    "_wgsig_files() {",
+    "    compopt -o filenames 2>/dev/null",
+    "    _wgsig_offer -f",
+    "}",
+    "",
+    "# WireGuard's interfaces, or all where wg does not name any.",
+    "_wgsig_interfaces() {",
+    "    local names",
+    "    names=$(wg show interfaces 2>/dev/null)",
+    "    [[ -n $names ]] || names=$(cd /sys/class/net 2>/dev/null && echo *)",
+    '    _wgsig_offer -W "$names"',
+    "}",
+    "",
+    "_wgsig() {",
+    "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}",
+    "    COMPREPLY=()",
+    "    # The equals sign of --option=value is a word of its own here.",
+    "    if [[ $current == = ]]; then",
+    '        current=""',
+    "    elif [[ $previous == = ]]; then",
+    "        previous=${COMP_WORDS[COMP_CWORD - 2]}",
+    "    fi",
+    "    if ((COMP_CWORD == 1)); then",
+    "        if [[ $current == -* ]]; then",
+    "            _wgsig_offer -W '--help --version'",
+    "        else",
+    `            _wgsig_offer -W ${quoted(commandWords().join(" "))}`,
+    "        fi",
+    "        return",
+    "    fi",
+    "    case ${COMP_WORDS[1]} in",
+    ...COMMANDS.flatMap(bashCommand),
+    "        help)",
+    "            ((COMP_CWORD == 2)) &&",
+    `                _wgsig_offer -W ${quoted(COMMANDS.map(({ name }) => name).join(" "))}`,
+    "            ;;",
+    "    esac",
+    "}",
+    "",
+    "complete -F _wgsig wgsig",
+    "",
+  ].join("\n");
+}
+
+function zshOffer(offer: Offer): string {
+  switch (offer.kind) {
+    case "files":
+      return "_files";
+    case "interfaces":
+      return "_wgsig_interfaces";
+    case "hosts":
+      return "_hosts";
+    case "commands":
+      return "_command_names -e";
+    case "choices":
+      return `(${offer.choices.join(" ")})`;
+    case "nothing":
+      return " ";
+  }
+}
+
+/** An option as `_arguments` of zshcompsys(1) wants it. */
+function zshOption({ name, value, repeats = false, help }: OptionSpec): string {
+  const text = help.replace(/[[\]\\]/g, "\\$&");
+  if (value === undefined) return quoted(`--${name}[${text}]`);
+  const what = value.replace(/[[\]]/g, "").replaceAll(":", "\\:");
+  const colon = isOptional(value) ? "::" : ":";
+  const star = repeats ? "*" : "";
+  return quoted(`${star}--${name}=[${text}]${colon}${what}:${zshOffer(offerOf(value))}`);
+}
+
+function zshCommand(command: CommandSpec): string[] {
+  const { name, operands, maxOperands, options } = command;
+  const what = operands.replace(/^\[(.*?)\].*$/, "$1");
+  const rest = maxOperands === 0
+    ? []
+    : [quoted(`${maxOperands > 1 ? "*" : "1"}:${what}:${zshOffer(offerOf(operands))}`)];
+  const words = [...options.map(zshOption), ...rest];
+  return [
+    `            ${name})`,
+    "                _arguments \\",
+    words.map((word) => `                    ${word}`).join(" \\\n"),
+    "                ;;",
+  ];
+}
+
+/** Completion for zsh; see zshcompsys(1). */
+export function zshCompletion(): string {
+  const words: (readonly [string, string])[] = [
+    ...COMMANDS.map(({ name, help }) => [name, help] as const),
+    ...OTHER_WORDS,
+  ];
+  return [
+    "#compdef wgsig",
+    `# Completion for zsh, ${MADE}.`,
+    "",
+    "# WireGuard's interfaces, or all where wg does not name any.",
+    "_wgsig_interfaces() {",
+    "    local -a names",
+    "    local expl",
+    "    names=($(wg show interfaces 2>/dev/null))",
+    "    (( $#names )) || names=(/sys/class/net/*(N:t))",
+    "    _wanted interfaces expl interface compadd -a names",
+    "}",
+    "",
+    "_wgsig() {",
+    '    local curcontext="$curcontext" state line',
+    "    local -a commands",
+    "    typeset -A opt_args",
+    "    commands=(",
+    ...words.map(([word, help]) => `        ${quoted(`${word}:${help}`)}`),
+    "    )",
+    "    _arguments -C \\",
+    "        '(- *)--help[show the commands]' \\",
+    "        '(- *)--version[version, runtime and system]' \\",
+    "        '1:command:->command' \\",
+    "        '*::argument:->argument'",
+    "    case $state in",
+    "    command)",
+    "        _describe -t commands command commands",
+    "        ;;",
+    "    argument)",
+    "        case $words[1] in",
+    ...COMMANDS.flatMap(zshCommand),
+    "            help)",
+    `                _arguments '1:command:(${COMMANDS.map(({ name }) => name).join(" ")})'`,
+    "                ;;",
+    "        esac",
+    "        ;;",
+    "    esac",
+    "}",
+    "",
+    '_wgsig "$@"',
+    "",
+  ].join("\n");
+}
+
+/** What `complete` of fish is told of a value: which arguments there are, and that no file is. */
+function fishOffer(offer: Offer): string {
+  switch (offer.kind) {
+    case "files":
+      return " -r -F";
+    case "interfaces":
+      return " -x -a '(__wgsig_interfaces)'";
+    case "hosts":
+      return " -x -a '(__fish_print_hostnames)'";
+    case "commands":
+      return " -x -a '(__fish_complete_command)'";
+    case "choices":
+      return ` -x -a ${fishQuoted(offer.choices.join(" "))}`;
+    case "nothing":
+      return " -x";
+  }
+}
+
+/** In fish, a backslash takes a quote's meaning away inside of quotes. */
+function fishQuoted(text: string): string {
+  return `'${text.replace(/[\\']/g, "\\$&")}'`;
+}
+
+function fishCommand({ name, operands, options }: CommandSpec): string[] {
+  const when = `complete -c wgsig -n '__wgsig_command ${name}'`;
+  const words = offerOf(operands);
+  return [
+    ...(words.kind === "nothing" ? [] : [`${when}${fishOffer(words).replace(" -x", "")}`]),
+    ...options.map(({ name, value, help }) => {
+      // A value that may be left out is written behind an equals sign.
+      const takes = value === undefined || isOptional(value) ? "" : fishOffer(offerOf(value));
+      return `${when} -l ${name}${takes} -d ${fishQuoted(help)}`;
+    }),
+  ];
+}
+
+/** Completion for fish; see complete(1) of fish. */
+export function fishCompletion(): string {
+  const first = "complete -c wgsig -n __wgsig_first";
+  return [
+    `# Completion for fish, ${MADE}.`,
+    "",
+    "# Whether the command is still to be named.",
+    "function __wgsig_first",
+    "    test (count (commandline -opc)) -eq 1",
+    "end",
+    "",
+    "# Whether it is this one.",
+    "function __wgsig_command",
+    "    set -l words (commandline -opc)",
+    '    test (count $words) -gt 1; and test "$words[2]" = $argv[1]',
+    "end",
+    "",
+    "# WireGuard's interfaces, or all where wg does not name any.",
+    "function __wgsig_interfaces",
+    "    set -l names (string split -n ' ' -- (wg show interfaces 2>/dev/null | string replace -a \\t ' '))",
+    "    test (count $names) -gt 0; or set names (path basename /sys/class/net/* 2>/dev/null)",
+    "    printf '%s\\n' $names",
+    "end",
+    "",
+    "complete -c wgsig -f",
+    `${first} -l help -d 'show the commands'`,
+    `${first} -l version -d 'version, runtime and system'`,
+    ...COMMANDS.map(({ name, help }) => `${first} -a ${name} -d ${fishQuoted(help)}`),
+    ...OTHER_WORDS.map(([word, help]) => `${first} -a ${word} -d ${fishQuoted(help)}`),
+    ...COMMANDS.flatMap(fishCommand),
+    `complete -c wgsig -n '__wgsig_command help' -a '${
+      COMMANDS.map(({ name }) => name).join(" ")
+    }'`,
+    "",
+  ].join("\n");
+}

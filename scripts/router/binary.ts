@@ -1,0 +1,152 @@
+/**
+ * Compiles the native module and links it with the engine and the bytecode.
+ *
+ * @module
+ */
+
+import { ROOT } from "../tools.ts";
+import { namesIn, runAll, runQuietly } from "./commands.ts";
+import { engineObjects } from "./engine.ts";
+import { muslFolder } from "./musl.ts";
+import { softFloatLibrary } from "./soft_float.ts";
+import { QUICKJS, sourceFolder } from "./sources.ts";
+import type { RouterTarget } from "./targets.ts";
+import { compilerFile, type Toolchain, toolchain } from "./toolchain.ts";
+
+/** The folder of the native module. */
+const NATIVE = `${ROOT}/lib/host/quickjs`;
+/**
+ * What the engine calls for `Atomics` on 64 bits, where the processor can't. The program has one
+ * thread, and nothing in it uses them: it would end there.
+ */
+const ATOMICS = [
+  "compare_exchange",
+  "exchange",
+  "fetch_add",
+  "fetch_and",
+  "fetch_or",
+  "fetch_sub",
+  "fetch_xor",
+  "load",
+  "store",
+].map((name) => `-Wl,--defsym=__atomic_${name}_8=abort`);
+/** All of its warnings are errors. */
+const STRICT = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"];
+
+/**
+ * Makes a static binary.
+ *
+ * @param bytecode The C file that `bytecodeFile` wrote.
+ * @param file Where it goes.
+ * @param folder A folder for the object files.
+ */
+export async function staticBinary(
+  target: RouterTarget,
+  bytecode: string,
+  file: string,
+  folder: string,
+): Promise<void> {
+  const tools = await toolchain(target);
+  const musl = await muslFolder(tools);
+  const include = [
+    "-nostdinc",
+    "-isystem",
+    `${musl}/include`,
+    "-isystem",
+    await compilerFile(tools, "include"),
+  ];
+  const objects = await compileAll(tools, include, [bytecode], folder);
+  const engine = await engineObjects(tools, include, target.name);
+  const float = target.softFloat ? [await softFloatLibrary(tools, include)] : [];
+  const made = `${file}.made`;
+  await runQuietly({
+    argv: [
+      tools.cc,
+      ...tools.flags,
+      "-nostdlib",
+      ...(target.pie ? ["-static-pie", "-Wl,-z,relro,-z,now"] : ["-static", "-no-pie"]),
+      "-Wl,--gc-sections",
+      "-Wl,--build-id=none",
+      "-Wl,-z,noexecstack",
+      "-Wl,-z,noseparate-code",
+      ...(target.atomic64 ? [] : ATOMICS),
+      "-s",
+      `${musl}/lib/${target.pie ? "rcrt1.o" : "crt1.o"}`,
+      `${musl}/lib/crti.o`,
+      ...objects,
+      ...engine,
+      ...float,
+      `${musl}/lib/libc.a`,
+      "-lgcc",
+      `${musl}/lib/libc.a`,
+      `${musl}/lib/crtn.o`,
+      "-o",
+      made,
+    ],
+    cwd: folder,
+  });
+  await Deno.rename(made, file);
+}
+
+/**
+ * Makes a program for this machine that ends where the native module reads or writes out of bounds,
+ * uses memory that was freed, or does what C doesn't define.
+ *
+ * @param bytecode As for {@linkcode staticBinary}; without it, the program runs the script that its
+ *   command line names.
+ */
+export async function sanitizedBinary(
+  bytecode: string | undefined,
+  file: string,
+  folder: string,
+): Promise<void> {
+  const version = await runQuietly({ argv: ["gcc", "--version"], cwd: "/" });
+  const flags = ["-O1", "-g", "-std=gnu11", "-fno-omit-frame-pointer", "-fsanitize=address"];
+  const tools = { cc: "gcc", version, flags };
+  const ours = ["-fsanitize=undefined", "-fno-sanitize-recover=all"];
+  const objects = await compileAll(
+    { cc: "gcc", flags: [...flags, ...ours] },
+    bytecode === undefined ? ["-DWGSIG_SCRIPT"] : [],
+    bytecode === undefined ? [] : [bytecode],
+    folder,
+  );
+  const engine = await engineObjects(tools, [], "sanitized");
+  const made = `${file}.made`;
+  await runQuietly({
+    argv: ["gcc", ...flags, ...ours, ...objects, ...engine, "-lm", "-o", made],
+    cwd: folder,
+  });
+  await Deno.rename(made, file);
+}
+
+async function compileAll(
+  tools: Pick<Toolchain, "cc" | "flags">,
+  include: readonly string[],
+  more: readonly string[],
+  folder: string,
+): Promise<string[]> {
+  const sources = (await namesIn(NATIVE))
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => `${NATIVE}/${name}`);
+  const all = [...sources, ...more];
+  const objects = all.map((path) => `${folder}/${path.slice(path.lastIndexOf("/") + 1, -2)}.o`);
+  const quickjs = await sourceFolder(QUICKJS);
+  await runAll(all.map((path, i) => ({
+    argv: [
+      tools.cc,
+      ...tools.flags,
+      ...STRICT,
+      ...include,
+      // Its headers are not ours to mend.
+      "-isystem",
+      quickjs,
+      `-DCONFIG_VERSION="${QUICKJS.version}"`,
+      "-c",
+      path.slice(path.lastIndexOf("/") + 1),
+      "-o",
+      objects[i] ?? "",
+    ],
+    cwd: path.slice(0, path.lastIndexOf("/")),
+  })));
+  return objects;
+}

@@ -1,0 +1,177 @@
+/**
+ * The C sources that router binaries are made of: as Debian keeps them, each pinned by its SHA-256.
+ *
+ * They come from the mirror that this system's apt is set up with, through apt's own downloader. It
+ * doesn't matter of which release the system is: the mirror keeps the files of all.
+ *
+ * @module
+ */
+
+import { has, say } from "../tools.ts";
+import { cached, cacheFolder, sha256 } from "./cache.ts";
+import { runQuietly } from "./commands.ts";
+
+/** Sources of a program. */
+export interface Source {
+  readonly name: string;
+  readonly version: string;
+  /** The file that holds them, and its folder on a mirror. */
+  readonly file: string;
+  readonly pool: string;
+  /** The file's digest. */
+  readonly sha256: string;
+  /** The part of it that is needed, as patterns of `tar`. */
+  readonly parts: readonly string[];
+  /** The folder that is in it. */
+  readonly folder: string;
+  /** The variable that names an unpacked folder instead. */
+  readonly variable: string;
+}
+
+/** The JavaScript engine. */
+export const QUICKJS: Source = {
+  name: "quickjs",
+  version: "2025-04-26",
+  file: "quickjs_2025.04.26.orig.tar.xz",
+  pool: "pool/main/q/quickjs",
+  sha256: "ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe",
+  parts: ["*.c", "*.h", "*/VERSION", "*/LICENSE"],
+  folder: "quickjs-2025.04.26",
+  variable: "QUICKJS_SRC",
+};
+
+/** The C library. */
+export const MUSL: Source = {
+  name: "musl",
+  version: "1.2.5",
+  file: "musl_1.2.5.orig.tar.gz",
+  pool: "pool/main/m/musl",
+  sha256: "a9a118bbe84d8764da0ea0d28b3ab3fae8477fc7e4085d90102b8596fc7c75e4",
+  parts: [],
+  folder: "musl-1.2.5",
+  variable: "MUSL_SRC",
+};
+
+/** Of the GNU C library only soft-fp, the arithmetic that libgcc has where it is built for it. */
+export const GLIBC: Source = {
+  name: "glibc",
+  version: "2.36",
+  file: "glibc_2.36.orig.tar.xz",
+  pool: "pool/main/g/glibc",
+  sha256: "a543c02070d46ccaf866957efd13f10c924daa74c86a90a0254db09a92a708ee",
+  parts: [
+    "glibc-2.36/soft-fp/*",
+    "glibc-2.36/stdlib/longlong.h",
+    "glibc-2.36/sysdeps/mips/mips32/sfp-machine.h",
+  ],
+  folder: "glibc-2.36",
+  variable: "GLIBC_SRC",
+};
+
+/**
+ * The folder of a source: the one that its variable names, else the pinned file, unpacked.
+ *
+ * @throws {Error} It can't be had, or isn't what it should be. The message says what to do.
+ */
+export async function sourceFolder(source: Source): Promise<string> {
+  const given = Deno.env.get(source.variable);
+  if (given !== undefined && given !== "") return await checkedFolder(source, given);
+  const unpacked = await cached(source.name, [source.sha256, source.parts], async (folder) => {
+    const file = await sourceFile(source);
+    const parts = source.parts.length === 0 ? [] : ["--wildcards", ...source.parts];
+    await runQuietly({ argv: ["tar", "-xf", file, ...parts], cwd: folder });
+  });
+  return `${unpacked}/${source.folder}`;
+}
+
+/** What names a source for the cache: its checksum, or for another folder what is in its files. */
+export async function sourceDigest(source: Source): Promise<string> {
+  const given = Deno.env.get(source.variable);
+  if (given === undefined || given === "") return source.sha256;
+  const names: string[] = [];
+  await listFiles(given, "", names);
+  const digests = names.sort().map(async (name) =>
+    `${await sha256(await Deno.readFile(`${given}/${name}`))}  ${name}\n`
+  );
+  return await sha256((await Promise.all(digests)).join(""));
+}
+
+async function listFiles(folder: string, below: string, names: string[]): Promise<void> {
+  for await (const { name, isDirectory, isFile } of Deno.readDir(`${folder}/${below}`)) {
+    if (isDirectory) await listFiles(folder, `${below}${name}/`, names);
+    else if (isFile && /\.[chsS]$|^VERSION$/.test(name)) names.push(`${below}${name}`);
+  }
+}
+
+async function checkedFolder(source: Source, folder: string): Promise<string> {
+  if (source === QUICKJS || source === MUSL) {
+    const version = await Deno.readTextFile(`${folder}/VERSION`).catch(() => "");
+    if (version.trim() !== source.version) {
+      throw new Error(
+        `${source.variable}: ${folder} should be ${source.name} ${source.version}, ` +
+          (version === "" ? "but holds no file VERSION" : `but is ${version.trim()}`),
+      );
+    }
+  }
+  say(`${source.name} is taken from ${folder}: its checksum is not checked`);
+  return await Deno.realPath(folder);
+}
+
+async function sourceFile(source: Source): Promise<string> {
+  const path = `${cacheFolder()}/${source.file}`;
+  if (await isGood(source, path)) return path;
+  const reasons: string[] = [];
+  for (const mirror of await mirrors()) {
+    say(`Fetching ${source.file}`);
+    const part = `${path}.${crypto.randomUUID()}`;
+    try {
+      await runQuietly({
+        argv: [
+          APT_HELPER,
+          "-qq",
+          "-o",
+          "APT::Sandbox::User=root",
+          "download-file",
+          `${mirror}${source.pool}/${source.file}`,
+          part,
+          `SHA256:${source.sha256}`,
+        ],
+        cwd: cacheFolder(),
+      });
+      if (!await isGood(source, part)) throw new Error("its checksum is another");
+      await Deno.rename(part, path);
+      return path;
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    } finally {
+      await Deno.remove(part).catch(() => {});
+    }
+  }
+  throw new Error(
+    [
+      ...reasons,
+      `${source.file} could not be had from this system's Debian mirror. It is the source of ` +
+      `${source.name} ${source.version}, SHA-256 ${source.sha256}. Put the file into ` +
+      `${cacheFolder()}, or set ${source.variable} to the folder that it unpacks to.`,
+    ].join("\n"),
+  );
+}
+
+async function isGood(source: Source, path: string): Promise<boolean> {
+  const bytes = await Deno.readFile(path).catch(() => undefined);
+  return bytes !== undefined && await sha256(bytes) === source.sha256;
+}
+
+const APT_HELPER = "/usr/lib/apt/apt-helper";
+
+/** The addresses of Debian's archive that apt is set up with, each with a slash at its end. */
+async function mirrors(): Promise<string[]> {
+  if (!has("apt-get")) return [];
+  const format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
+  const text = await runQuietly({
+    argv: ["apt-get", "indextargets", "--format", format],
+    cwd: "/",
+  });
+  const found = text.split("\n").filter((line) => line.startsWith("Debian|Debian|"));
+  return [...new Set(found.map((line) => line.slice("Debian|Debian|".length)))];
+}

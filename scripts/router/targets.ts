@@ -1,0 +1,97 @@
+/**
+ * The systems that router binaries are made for.
+ *
+ * @module
+ */
+
+/** A system that a router binary is made for. */
+export interface RouterTarget {
+  /** As in `dist/router/wgsig-NAME`. */
+  readonly name: string;
+  /** The GNU triplet: its compiler is `TRIPLET-gcc`, in Debian's package `gcc-TRIPLET`. */
+  readonly triplet: string;
+  /** What the compiler is told about the processor. */
+  readonly flags: readonly string[];
+  /** Whether the binary is loaded at a random address (static-pie). */
+  readonly pie: boolean;
+  /** Whether floating point has to be done in software that the compiler doesn't bring. */
+  readonly softFloat: boolean;
+  /** Whether the processor reads and writes 64 bits at once. */
+  readonly atomic64: boolean;
+  /** The program that runs the binary on another system, in Debian's package qemu-user-static. */
+  readonly qemu: string;
+}
+
+/**
+ * MIPS routers (ath79's 24Kc, ramips' 1004Kc) have no floating point unit: what Debian's compiler
+ * makes by itself would end there with SIGILL.
+ */
+const MIPS_FLAGS = ["-march=mips32r2", "-mtune=24kc", "-msoft-float"];
+
+/** All of them. */
+export const ROUTER_TARGETS: readonly RouterTarget[] = [
+  {
+    name: "x86_64",
+    triplet: "x86_64-linux-gnu",
+    flags: [],
+    pie: true,
+    softFloat: false,
+    atomic64: true,
+    qemu: "qemu-x86_64-static",
+  },
+  {
+    name: "aarch64",
+    triplet: "aarch64-linux-gnu",
+    flags: [],
+    pie: true,
+    softFloat: false,
+    atomic64: true,
+    qemu: "qemu-aarch64-static",
+  },
+  {
+    name: "armhf",
+    triplet: "arm-linux-gnueabihf",
+    flags: [],
+    pie: false,
+    softFloat: false,
+    atomic64: true,
+    qemu: "qemu-arm-static",
+  },
+  {
+    name: "armel",
+    triplet: "arm-linux-gnueabi",
+    flags: [],
+    pie: false,
+    softFloat: false,
+    atomic64: false,
+    qemu: "qemu-arm-static",
+  },
+  {
+    name: "mipsel",
+    triplet: "mipsel-linux-gnu",
+    flags: MIPS_FLAGS,
+    pie: false,
+    softFloat: true,
+    atomic64: false,
+    qemu: "qemu-mipsel-static",
+  },
+  {
+    name: "mips",
+    triplet: "mips-linux-gnu",
+    flags: MIPS_FLAGS,
+    pie: false,
+    softFloat: true,
+    atomic64: false,
+    qemu: "qemu-mips-static",
+  },
+];
+
+/** The target of this machine's processor, if there is one. */
+export function ownRouterTarget(): RouterTarget | undefined {
+  return ROUTER_TARGETS.find(({ name }) => name === Deno.build.arch);
+}
+
+/** Debian's package of a target's compiler. */
+export function compilerPackage({ triplet }: RouterTarget): string {
+  return `gcc-${triplet.replaceAll("_", "-")}`;
+}

@@ -1,0 +1,31 @@
+/**
+ * The engine as it is built for each processor: software arithmetic where there is no other, byte
+ * order, bytecode that was compiled elsewhere. It must give what this runtime gives.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { staticBinary } from "../../scripts/router/binary.ts";
+import { bundleForEngine, bytecodeFile } from "../../scripts/router/bytecode.ts";
+import { ROUTER_TARGETS } from "../../scripts/router/targets.ts";
+import { run, testWith } from "../support/program.ts";
+import { engineFacts } from "./engine_facts.ts";
+import { needsOf, runnerOf } from "./router_binary.ts";
+
+for (const target of ROUTER_TARGETS) {
+  testWith(needsOf(target), `engine for ${target.name}: same results as here`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const entry = new URL("./engine_entry.ts", import.meta.url).pathname;
+      await bundleForEngine(entry, `${folder}/facts.js`);
+      await bytecodeFile(`${folder}/facts.js`, `${folder}/facts.c`);
+      await staticBinary(target, `${folder}/facts.c`, `${folder}/facts`, folder);
+      const { code, out, err } = await run([...runnerOf(target), `${folder}/facts`]);
+      assertEquals([code, err], [0, ""]);
+      assertEquals(out.split("\n"), engineFacts());
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
