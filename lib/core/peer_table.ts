@@ -150,14 +150,27 @@ export class PeerTable {
     }
   }
 
+  /** Makes room for so many peers at once, as far as the table may have them. */
+  reserve(count: number): void {
+    const wanted = Math.min(count, this.maxPeers);
+    if (wanted > this.#peerOf.length) this.#grow(wanted);
+  }
+
   /**
    * Adds the peer whose ID stands at `at`, which must not be there yet, as the newest.
    *
    * @returns The peer, or NONE if the table is full.
    */
   add(buffer: WireBuffer, at: number, seenAt: number): number {
+    const peer = this.addOldest(buffer, at, seenAt);
+    if (peer !== NONE) this.touch(peer, seenAt);
+    return peer;
+  }
+
+  /** The same as the oldest: it was seen no later than any other. */
+  addOldest(buffer: WireBuffer, at: number, seenAt: number): number {
     if (this.#count >= this.maxPeers) return NONE;
-    if (this.#count === this.#peerOf.length) this.#grow();
+    if (this.#count === this.#peerOf.length) this.#grow(2 * this.#count);
     const slot = this.#count;
     const peer = this.#free[slot]!;
     this.#count++;
@@ -165,13 +178,13 @@ export class PeerTable {
     this.#peerOf[slot] = peer;
     copyBytes(buffer, at, this.#pages, recordOffset(slot), ID_SIZE);
     this.#dirty[pageOf(slot)] = 1;
+    this.#seenAt[peer] = seenAt;
     this.#labelSeconds[peer] = -1;
     this.#labelNanoseconds[peer] = 0;
     this.#insertIndex(peer);
     this.#linkOldest(peer);
     const full = this.#tierEnds.indexOf(this.#count);
     if (full >= 0) this.#tierOldest[full] = peer;
-    this.touch(peer, seenAt);
     return peer;
   }
 
@@ -320,9 +333,8 @@ export class PeerTable {
     this.#index[hole] = 0;
   }
 
-  #grow(): void {
-    const old = this.#peerOf.length;
-    const capacity = Math.min(old * 2, Math.max(this.maxPeers, FIRST_CAPACITY));
+  #grow(wanted: number): void {
+    const capacity = Math.min(wanted, Math.max(this.maxPeers, FIRST_CAPACITY));
     const pages = new WireBuffer(pagesFor(capacity) * RESPONSE_SIZE);
     pages.bytes.set(this.#pages.bytes);
     this.#pages = pages;

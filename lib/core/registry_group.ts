@@ -129,13 +129,24 @@ export class RegistryGroup {
   }
 
   /**
-   * Adds a peer of a saved state, whose peers come oldest first: in a full table it takes the place
-   * of the oldest, whose last label stays known.
+   * Adds a peer of a saved state, whose peers come newest first. Of one that finds no place, the
+   * highest label stays known.
+   *
+   * @param highest The highest label that it has used.
+   * @returns The peer, or NONE.
    */
-  restorePeer(buffer: WireBuffer, at: number, seenAt: number, mono: number = seenAt): number {
-    const { table } = this;
-    if (table.count >= table.maxPeers) this.remove(table.oldest, mono);
-    return table.add(buffer, at, seenAt);
+  restorePeer(
+    buffer: WireBuffer,
+    at: number,
+    seenAt: number,
+    highest: Label,
+    mono: number,
+  ): number {
+    const { seconds, nanoseconds } = highest;
+    const peer = this.table.addOldest(buffer, at, seenAt);
+    if (peer === NONE) this.replays.note(buffer, at, seconds, nanoseconds, mono);
+    else this.table.setHighestLabel(peer, seconds, nanoseconds);
+    return peer;
   }
 
   /**

@@ -14,10 +14,17 @@
 
 import { crc32 } from "../wire/crc32.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT, RECORD_SIZE } from "../wire/record.ts";
-import { LABEL_SIZE, readNanoseconds, readSeconds, writeLabel } from "../wire/tai64n.ts";
+import {
+  type Label,
+  LABEL_SIZE,
+  readNanoseconds,
+  readSeconds,
+  writeLabel,
+} from "../wire/tai64n.ts";
 import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { Now, Registry } from "./registry.ts";
+import type { RegistryGroup } from "./registry_group.ts";
 import { isStateFile, STATE_MAGIC } from "./state_magic.ts";
 
 /** The largest state file that is read: 16 groups of 100 000 peers. */
@@ -92,21 +99,39 @@ export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): n
     const group = registry.groups.get(view.getUint32(at));
     const peers = view.getUint32(at + 4);
     at += GROUP_HEADER_SIZE;
-    for (let j = 0; j < peers; j++, at += PEER_SIZE) {
-      if (group === undefined || !group.allows(buffer, at)) continue;
-      if (group.table.find(buffer, at) !== NONE) continue;
-      const seconds = readSeconds(buffer, at + RECORD_SIZE);
-      if (Number.isNaN(seconds)) continue;
-      const seenAt = now.mono - elapsed - view.getUint32(at + AGE);
-      const peer = group.restorePeer(buffer, at, seenAt, now.mono);
-      group.table.setEndpoint(peer, readAddress(buffer, at), view.getUint16(at + RECORD_PORT));
-      group.table.setLabel(peer, buffer, at + RECORD_LABEL);
-      const nanoseconds = readNanoseconds(buffer, at + RECORD_SIZE);
-      group.table.setHighestLabel(peer, seconds, nanoseconds);
+    const first = at;
+    at += peers * PEER_SIZE;
+    if (group !== undefined) {
+      restoreGroup(group, buffer, first, peers, now.mono - elapsed, now.mono);
     }
   }
   registry.expire(now);
   return countPeers(registry) - before;
+}
+
+/** Adds the `peers` at `first`, the newest of which comes last. */
+function restoreGroup(
+  group: RegistryGroup,
+  buffer: WireBuffer,
+  first: number,
+  peers: number,
+  savedAt: number,
+  mono: number,
+): void {
+  const { table } = group;
+  const highest: Label = { seconds: 0, nanoseconds: 0 };
+  table.reserve(table.count + peers);
+  for (let at = first + (peers - 1) * PEER_SIZE; at >= first; at -= PEER_SIZE) {
+    if (!group.allows(buffer, at) || table.find(buffer, at) !== NONE) continue;
+    highest.seconds = readSeconds(buffer, at + RECORD_SIZE);
+    highest.nanoseconds = readNanoseconds(buffer, at + RECORD_SIZE);
+    if (Number.isNaN(highest.seconds)) continue;
+    const seenAt = savedAt - buffer.view.getUint32(at + AGE);
+    const peer = group.restorePeer(buffer, at, seenAt, highest, mono);
+    if (peer === NONE) continue;
+    table.setEndpoint(peer, readAddress(buffer, at), buffer.view.getUint16(at + RECORD_PORT));
+    table.setLabel(peer, buffer, at + RECORD_LABEL);
+  }
 }
 
 function countPeers(registry: Registry): number {

@@ -170,10 +170,12 @@ class Service {
   async restore(): Promise<void> {
     const { state } = this.#config;
     if (state === undefined) return;
+    let isThere = false;
     try {
       const { bytes } = await this.#host.readFile(state, MAX_STATE_SIZE, { regular: true });
       const peers = restoreState(bytes, this.#registry, this.#tick());
       this.#log.write("info", "state-restored", { file: state, peers });
+      isThere = true;
     } catch (error) {
       if (error instanceof SyntaxError) {
         this.#checkIsNoOtherFile(state);
@@ -185,10 +187,18 @@ class Service {
       }
     }
     try {
-      await this.#write(state);
+      if (isThere) await this.#tryFolder(state);
+      else await this.#write(state);
     } catch (error) {
       throw new UserError(`cannot write state file ${state}: ${explain(error)}`, EXIT.failed);
     }
+  }
+
+  /** Whether a file can be replaced, without writing all of it again. */
+  async #tryFolder(path: string): Promise<void> {
+    const probe = `${path}.probe`;
+    await this.#host.writeFile(probe, new Uint8Array(0), { mode: STATE_MODE });
+    await this.#host.removeFile(probe);
   }
 
   /** A secret that was named as the state file by mistake must stay where it is. */

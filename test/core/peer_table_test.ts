@@ -46,26 +46,39 @@ class Twin {
     const seenAt = ++this.#clock;
     const known = this.find(number);
     if (known === undefined) {
-      const peer = this.table.add(placedId(number), 5, seenAt);
-      if (this.peers.length === this.#options.maxPeers) {
-        assertEquals(peer, NONE, "added to a full table");
-        return;
-      }
-      assert(peer !== NONE, "not added");
-      assert(!this.peers.some((other) => other.peer === peer), "a number was given twice");
-      const empty = {
-        address: [0x32, 0x2d, 0xcc, 0xac],
-        port: 0,
-        label: undefined,
-        record: undefined,
-      };
-      this.peers.unshift({ number, peer, ...empty, highest: [-1, 0], seenAt });
+      const added = this.#added(number, this.table.add(placedId(number), 5, seenAt), seenAt);
+      if (added !== undefined) this.peers.unshift(added);
       return;
     }
     this.table.touch(known.peer, seenAt);
     known.seenAt = seenAt;
     this.peers.splice(this.peers.indexOf(known), 1);
     this.peers.unshift(known);
+  }
+
+  /** Adds the peer with this number as one that was seen before all others. */
+  restore(number: number): void {
+    if (this.find(number) !== undefined) return;
+    const seenAt = -number;
+    const added = this.#added(number, this.table.addOldest(placedId(number), 5, seenAt), seenAt);
+    if (added !== undefined) this.peers.push(added);
+  }
+
+  /** What is known of a peer that was added, if there was room for it. */
+  #added(number: number, peer: number, seenAt: number): ModelPeer | undefined {
+    if (this.peers.length === this.#options.maxPeers) {
+      assertEquals(peer, NONE, "added to a full table");
+      return undefined;
+    }
+    assert(peer !== NONE, "not added");
+    assert(!this.peers.some((other) => other.peer === peer), "a number was given twice");
+    const empty = {
+      address: [0x32, 0x2d, 0xcc, 0xac],
+      port: 0,
+      label: undefined,
+      record: undefined,
+    };
+    return { number, peer, ...empty, highest: [-1, 0], seenAt };
   }
 
   remove(number: number): void {
@@ -186,7 +199,12 @@ function operations(numbers: number): fc.Arbitrary<Operation[]> {
   return fc.array(
     fc.oneof(
       { weight: 10, arbitrary: number.map((n): Operation => (twin) => twin.see(n)) },
+      { weight: 3, arbitrary: number.map((n): Operation => (twin) => twin.restore(n)) },
       { weight: 3, arbitrary: number.map((n): Operation => (twin) => twin.remove(n)) },
+      {
+        weight: 1,
+        arbitrary: fc.nat(500).map((n): Operation => (twin) => twin.table.reserve(n)),
+      },
       {
         weight: 2,
         arbitrary: fc.tuple(number, fc.tuple(byte, byte, byte, byte), fc.nat(0xffff)).map(

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import fc from "fast-check";
 import { parseAddress } from "../../lib/core/ip_address.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
+import { NONE } from "../../lib/core/peer_table.ts";
 import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
 import { hex } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
@@ -662,14 +663,20 @@ test("a new maximal age holds for the records that are there", () => {
   assertEquals(driver.held().length, 0);
 });
 
-test("a saved peer that is restored into a full table takes the place of the oldest", () => {
+test("saved peers that find no place are the oldest, and their labels stay known", () => {
   const driver = new RegistryDriver({ groups: [{ maxPeers: 2 }] });
   const group = driver.group();
-  for (const number of [1, 2, 3]) {
-    const peer = group.restorePeer(new WireBuffer(idOf(number)), 0, 10 * number);
-    group.setEndpoint(peer, 0x0a00_0001, number);
+  const highest = { seconds: T0, nanoseconds: 5 };
+  for (const number of [3, 2, 1]) {
+    const id = new WireBuffer(idOf(number));
+    const peer = group.restorePeer(id, 0, 10 * number, highest, driver.mono);
+    assertEquals(peer === NONE, number === 1);
+    if (peer !== NONE) group.setEndpoint(peer, 0x0a00_0001, number);
   }
   assertEquals(numbers(driver.ask({ id: idOf(9), flags: 1 })), [2, 3]);
+  const again = { id: idOf(1), seconds: T0, flags: 1 };
+  assertEquals(driver.reasonFor({ ...again, nanoseconds: 5 }), "drop-replayed");
+  assertEquals(driver.reasonFor({ ...again, nanoseconds: 6 }), undefined);
 });
 
 // Encryption must never use a nonce for two plaintexts.
