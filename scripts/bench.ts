@@ -1,8 +1,8 @@
 /**
  * Measures: nanoseconds per operation of the codecs, bytes allocated per request, and what the
- * built server does on loopback, beside a responder that does nothing.
+ * built server needs to start and does on loopback, beside a responder that does nothing.
  *
- * `deno task bench [codec] [allocation] [server]`; without names, all of them. `WGSIG_BENCH_SECONDS`
+ * `deno task bench [codec] [allocation] [start] [server]`; without names, all of them. `WGSIG_BENCH_SECONDS`
  * and `WGSIG_BENCH_ROUNDS` say how long the server is measured, `WGSIG_BINARY` which one, instead of
  * one that is built.
  *
@@ -10,7 +10,8 @@
  */
 
 import { benchServer } from "../test/bench/server_bench.ts";
-import { DENO, run, say } from "./tools.ts";
+import { benchStart } from "../test/bench/start_bench.ts";
+import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
 const SECONDS = 0.6;
 const ROUNDS = 3;
@@ -19,10 +20,21 @@ const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   codec: () => run([DENO, "bench", "--allow-all", "test/bench/codec_bench.ts"]),
   allocation: () => run([DENO, "run", "--allow-all", V8_FLAGS, "test/bench/allocation.ts"]),
-  async server() {
-    if (Deno.env.get("WGSIG_BINARY") === undefined) {
-      await run([DENO, "run", "--allow-all", "scripts/build.ts"]);
+  async start() {
+    await buildBinary();
+    await benchStart(Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)));
+  },
+  async lease() {
+    const file = await Deno.makeTempFile({ suffix: ".js" });
+    try {
+      await bundle(`${ROOT}/test/bench/lease_bench.ts`, file);
+      await run([await bunProgram(ownTarget()), file]);
+    } finally {
+      await Deno.remove(file);
     }
+  },
+  async server() {
+    await buildBinary();
     await benchServer({
       seconds: numberOf("WGSIG_BENCH_SECONDS", SECONDS),
       rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
@@ -30,6 +42,12 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     say("These figures hold for this machine and this moment; compare ratios of paired runs.");
   },
 };
+
+/** Builds what is measured, where nothing else was named. */
+async function buildBinary(): Promise<void> {
+  if (Deno.env.get("WGSIG_BINARY") !== undefined) return;
+  await run([DENO, "run", "--allow-all", "scripts/build.ts"]);
+}
 
 /** A number above 0 from the environment. */
 function numberOf(name: string, usual: number): number {

@@ -43,12 +43,40 @@ export function sayFigures(name: string, figures: readonly Figures[]): void {
   say(`${name.padEnd(NAME_WIDTH)}${columns.map((each) => each.padStart(WIDTH)).join("")}`);
 }
 
-/** Prints whether something is as it should be. */
-export function sayWanted(what: string, is: number, bound: "at least" | "at most", limit: number) {
+/** How a server must compare with the responder, or with another server. */
+export interface Wanted {
+  /** At least this part of the other's requests a second. */
+  readonly rate?: number;
+  /** At most so many times the other's CPU for a request. */
+  readonly cpu?: number;
+  /** At most so many µs of CPU more for a request. */
+  readonly extra?: number;
+  /** At most so many times the other's p50. */
+  readonly p50?: number;
+}
+
+/** Prints how a server compares, as the medians of the rounds' ratios. */
+export function sayRatios(name: string, pairs: readonly Pair[], wanted: Wanted): void {
+  const ratio = (key: keyof Figures) =>
+    median(pairs.map(({ server, bare }) => server[key] / bare[key]));
+  const extra = median(pairs.map(({ server, bare }) => server.cpu - bare.cpu));
+  sayRatio(`${name}: requests per second`, ratio("rate"), "at least", wanted.rate);
+  sayRatio(`${name}: CPU`, ratio("cpu"), "at most", wanted.cpu);
+  if (wanted.extra !== undefined) {
+    sayRatio(`${name}: µs of CPU more`, extra, "at most", wanted.extra);
+  }
+  sayRatio(`${name}: p50`, ratio("p50"), "at most", wanted.p50);
+}
+
+/** Prints a ratio, and whether it is as it should be, where that is said. */
+export function sayRatio(
+  what: string,
+  is: number,
+  bound: "at least" | "at most",
+  limit: number | undefined,
+): void {
+  if (limit === undefined) return say(`${what}: ${is.toFixed(2)}`);
   const good = bound === "at least" ? is >= limit : is <= limit;
-  say(
-    `${good ? "as wanted" : "NOT AS WANTED"}: ${what}: ${
-      is.toFixed(2)
-    } (wanted: ${bound} ${limit})`,
-  );
+  const verdict = good ? "as wanted" : "NOT AS WANTED";
+  say(`${what}: ${is.toFixed(2)} (${verdict}: ${bound} ${limit})`);
 }

@@ -33,14 +33,22 @@ export interface Target {
   readonly bareSizes: Readonly<Record<Kind, number>>;
 }
 
-/**
- * Starts the built server. Its files go into `folder`.
- *
- * @param full Whether it answers with all peers, instead of with ten.
- */
-export async function startServer(folder: string, full = false): Promise<Target> {
+/** What a server knows, and answers. */
+export interface ServerOptions {
+  /** {@linkcode PEERS} where this is left out. */
+  readonly peers?: number;
+  /** Whether it answers with all peers, instead of with ten. */
+  readonly full?: boolean;
+}
+
+/** Starts the built server. Its files go into a folder in `parent`. */
+export async function startServer(
+  parent: string,
+  { peers = PEERS, full = false }: ServerOptions = {},
+): Promise<Target> {
+  const folder = await Deno.makeTempDir({ dir: parent });
   const maxAnswer = full ? ALL_DATAGRAMS : ONE_DATAGRAM;
-  const state = encodeState(registryOf(PEERS, maxAnswer), { unix: Date.now() / 1000, mono: 0 });
+  const state = encodeState(registryOf(peers, maxAnswer), { unix: Date.now() / 1000, mono: 0 });
   await Deno.writeFile(`${folder}/state`, state, { mode: 0o600 });
   await Deno.writeTextFile(`${folder}/secret`, encodeHex(SECRET), { mode: 0o600 });
   // Else the answers to one source would soon be empty.

@@ -16,8 +16,6 @@ import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { SECRET } from "./requests.ts";
 
-const macKey = new MacKey(SECRET);
-const cipherKey = envelopeKey(SECRET);
 const plain = new WireBuffer(RESPONSE_SIZE);
 
 /** The protocol for up to 255 clients; see {@linkcode Job} for `bareSize`. */
@@ -27,6 +25,8 @@ export function wgsigDialogue(
   encrypt: boolean,
   bareSize: number,
 ): Dialogue {
+  const macKey = new MacKey(SECRET);
+  const cipherKey = envelopeKey(SECRET);
   const nonces = new NonceSource((bytes) => host.random(bytes));
   const extra = encrypt ? ENVELOPE_SIZE : 0;
   const requests = Array.from({ length: clients }, (_, client) => {
