@@ -21,7 +21,7 @@ import {
   readSeconds,
   writeLabel,
 } from "../wire/tai64n.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { Now, Registry } from "./registry.ts";
 import type { RegistryGroup } from "./registry_group.ts";
@@ -50,23 +50,29 @@ export function encodeState(registry: Registry, now: Now): Uint8Array {
   view.setFloat64(SAVED_AT, now.unix);
   view.setUint32(GROUPS, registry.groups.size);
   let at = HEADER_SIZE;
+  const highest: Label = { seconds: 0, nanoseconds: 0 };
   for (const { id, table } of registry.groups.values()) {
     view.setUint32(at, id);
     view.setUint32(at + 4, table.count);
     at += GROUP_HEADER_SIZE;
     for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
-      copyBytes(table.pages, table.recordAt(peer), buffer, at, RECORD_SIZE);
-      writeLabel(buffer, at + RECORD_SIZE, {
-        // A peer that was only seen through a tunnel has used none.
-        seconds: Math.max(0, table.labelSeconds(peer)),
-        nanoseconds: table.labelNanoseconds(peer),
-      });
+      copyRecord(table.pages.view, table.recordAt(peer), view, at);
+      // A peer that was only seen through a tunnel has used none.
+      highest.seconds = Math.max(0, table.labelSeconds(peer));
+      highest.nanoseconds = table.labelNanoseconds(peer);
+      writeLabel(buffer, at + RECORD_SIZE, highest);
       view.setUint32(at + AGE, Math.max(0, now.mono - table.seenAt(peer)));
       at += PEER_SIZE;
     }
   }
   view.setUint32(at, crc32(buffer.bytes, 0, at));
   return buffer.bytes;
+}
+
+/** Copies 50 bytes, in words: a table may have 100 000 of them. */
+function copyRecord(from: DataView, fromAt: number, to: DataView, toAt: number): void {
+  for (let i = 0; i < RECORD_SIZE - 2; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
+  to.setInt16(toAt + RECORD_SIZE - 2, from.getInt16(fromAt + RECORD_SIZE - 2));
 }
 
 /**
