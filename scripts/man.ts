@@ -10,7 +10,7 @@
 import { COMMANDS, type CommandSpec, type OptionSpec } from "../cli/options.ts";
 import { EXIT } from "../lib/core/user_error.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
-import { RELEASE, sourceDate } from "./package/release.ts";
+import { RELEASE, sourceDate, wrapped } from "./package/release.ts";
 import { ROOT, say } from "./tools.ts";
 
 /** What each exit status means. */
@@ -76,15 +76,7 @@ function literal(text: string): string {
 
 /** Lines of text: mdoc wants each sentence on a line of its own, and short lines. */
 function lines(text: string): string[] {
-  return text.split(/(?<=\.)\s+/).flatMap((each) => {
-    const short: string[] = [];
-    for (const word of each.split(/\s+/)) {
-      const last = short.at(-1);
-      if (last === undefined || last.length + word.length >= LINE) short.push(word);
-      else short[short.length - 1] = `${last} ${word}`;
-    }
-    return short.map(prose);
-  });
+  return text.split(/(?<=\.)\s+/).flatMap((each) => wrapped(each, LINE).map(prose));
 }
 
 function sentence(text: string): string {
@@ -162,7 +154,7 @@ export function manualPage(date: number): string {
     ".Nm",
     ".Fl \\-version",
     ".Sh DESCRIPTION",
-    ...lines(RELEASE.description.join(" ")),
+    ...lines(RELEASE.description),
     ".Pp",
     "Every command runs without options from a settings file.",
     "Options come before what stands there.",

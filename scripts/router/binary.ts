@@ -56,7 +56,11 @@ export async function staticBinary(
     await compilerFile(tools, "include"),
   ];
   const objects = await compileAll(tools, include, [bytecode], folder);
-  const engine = await engineObjects(tools, include, target.name);
+  const engine = await engineObjects(
+    { ...tools, flags: [...tools.flags, target.engine] },
+    include,
+    target.name,
+  );
   const float = target.softFloat ? [await softFloatLibrary(tools, include)] : [];
   const made = `${file}.made`;
   await runQuietly({

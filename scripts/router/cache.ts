@@ -22,6 +22,8 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer> | string): Promise<s
   return encodeHex(new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
 }
 
+const inProgress = new Map<string, Promise<string>>();
+
 /**
  * The folder of a thing, which is made first where it isn't there.
  *
@@ -36,6 +38,18 @@ export async function cached(
 ): Promise<string> {
   const digest = await sha256(JSON.stringify(inputs));
   const folder = `${cacheFolder()}/${name}-${digest.slice(0, 16)}`;
+  // Several targets may ask for it at once.
+  const before = inProgress.get(folder);
+  if (before !== undefined) return await before;
+  const made = madeFolder(folder, make);
+  inProgress.set(folder, made);
+  return await made;
+}
+
+async function madeFolder(
+  folder: string,
+  make: (folder: string) => Promise<void>,
+): Promise<string> {
   if (await isFolder(folder)) return folder;
   await Deno.mkdir(cacheFolder(), { recursive: true });
   const made = await Deno.makeTempDir({ dir: cacheFolder(), prefix: ".making-" });

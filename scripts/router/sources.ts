@@ -26,6 +26,10 @@ export interface Source {
   readonly folder: string;
   /** The variable that names an unpacked folder instead. */
   readonly variable: string;
+  /** The digest of the C files in that folder, as {@linkcode sourceDigest} makes it. */
+  readonly contents: string;
+  /** The only part of the folder whose files count for it. */
+  readonly below?: string;
 }
 
 /** The JavaScript engine. */
@@ -38,6 +42,7 @@ export const QUICKJS: Source = {
   parts: ["*.c", "*.h", "*/VERSION", "*/LICENSE"],
   folder: "quickjs-2025.04.26",
   variable: "QUICKJS_SRC",
+  contents: "21ea290f7aab85144ddbd0961c9288fc62de7c816a741ca2973807e589102b34",
 };
 
 /** The C library. */
@@ -50,6 +55,7 @@ export const MUSL: Source = {
   parts: [],
   folder: "musl-1.2.5",
   variable: "MUSL_SRC",
+  contents: "4f69875ae0e4310c269d3d62d326500c9962237904746c4c21488879166001fd",
 };
 
 /** Of the GNU C library only soft-fp, the arithmetic that libgcc has where it is built for it. */
@@ -66,6 +72,8 @@ export const GLIBC: Source = {
   ],
   folder: "glibc-2.36",
   variable: "GLIBC_SRC",
+  contents: "19cc1d2a00c25e79e8dcbefcba0b9b598b377390b9931f9eae0aa6443c4aa1aa",
+  below: "soft-fp/",
 };
 
 /**
@@ -84,16 +92,22 @@ export async function sourceFolder(source: Source): Promise<string> {
   return `${unpacked}/${source.folder}`;
 }
 
-/** What names a source for the cache: its checksum, or for another folder what is in its files. */
+/**
+ * What names a source for the cache: its checksum, or where its variable names a folder, a digest of
+ * the names and digests of the C files in it.
+ */
 export async function sourceDigest(source: Source): Promise<string> {
-  const given = Deno.env.get(source.variable);
-  if (given === undefined || given === "") return source.sha256;
+  const given = Deno.env.get(source.variable) ?? "";
+  return given === "" ? source.sha256 : await folderDigest(source, given);
+}
+
+async function folderDigest({ below = "" }: Source, folder: string): Promise<string> {
   const names: string[] = [];
-  await listFiles(given, "", names);
-  const digests = names.sort().map(async (name) =>
-    `${await sha256(await Deno.readFile(`${given}/${name}`))}  ${name}\n`
+  await listFiles(folder, below, names);
+  const lines = names.sort().map(async (name) =>
+    `${await sha256(await Deno.readFile(`${folder}/${name}`))}  ${name}\n`
   );
-  return await sha256((await Promise.all(digests)).join(""));
+  return await sha256((await Promise.all(lines)).join(""));
 }
 
 async function listFiles(folder: string, below: string, names: string[]): Promise<void> {
@@ -104,17 +118,12 @@ async function listFiles(folder: string, below: string, names: string[]): Promis
 }
 
 async function checkedFolder(source: Source, folder: string): Promise<string> {
-  if (source === QUICKJS || source === MUSL) {
-    const version = await Deno.readTextFile(`${folder}/VERSION`).catch(() => "");
-    if (version.trim() !== source.version) {
-      throw new Error(
-        `${source.variable}: ${folder} should be ${source.name} ${source.version}, ` +
-          (version === "" ? "but holds no file VERSION" : `but is ${version.trim()}`),
-      );
-    }
+  const path = await Deno.realPath(folder);
+  const { name, version, variable, contents } = source;
+  if (await folderDigest(source, path) !== contents) {
+    throw new Error(`${variable}: ${folder} is not the source of ${name} ${version}, unchanged`);
   }
-  say(`${source.name} is taken from ${folder}: its checksum is not checked`);
-  return await Deno.realPath(folder);
+  return path;
 }
 
 async function sourceFile(source: Source): Promise<string> {

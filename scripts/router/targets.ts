@@ -12,6 +12,11 @@ export interface RouterTarget {
   readonly triplet: string;
   /** What the compiler is told about the processor. */
   readonly flags: readonly string[];
+  /**
+   * How the engine is compiled. Where flash is not scarce, for speed: it answers a third more
+   * requests then, and is a fifth larger.
+   */
+  readonly engine: "-O2" | "-Os";
   /** Whether the binary is loaded at a random address (static-pie). */
   readonly pie: boolean;
   /** Whether floating point has to be done in software that the compiler doesn't bring. */
@@ -34,6 +39,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "x86_64",
     triplet: "x86_64-linux-gnu",
     flags: [],
+    engine: "-O2",
     pie: true,
     softFloat: false,
     atomic64: true,
@@ -43,6 +49,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "aarch64",
     triplet: "aarch64-linux-gnu",
     flags: [],
+    engine: "-O2",
     pie: true,
     softFloat: false,
     atomic64: true,
@@ -52,6 +59,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "armhf",
     triplet: "arm-linux-gnueabihf",
     flags: [],
+    engine: "-Os",
     pie: false,
     softFloat: false,
     atomic64: true,
@@ -61,6 +69,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "armel",
     triplet: "arm-linux-gnueabi",
     flags: [],
+    engine: "-Os",
     pie: false,
     softFloat: false,
     atomic64: false,
@@ -70,6 +79,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "mipsel",
     triplet: "mipsel-linux-gnu",
     flags: MIPS_FLAGS,
+    engine: "-Os",
     pie: false,
     softFloat: true,
     atomic64: false,
@@ -79,6 +89,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     name: "mips",
     triplet: "mips-linux-gnu",
     flags: MIPS_FLAGS,
+    engine: "-Os",
     pie: false,
     softFloat: true,
     atomic64: false,
