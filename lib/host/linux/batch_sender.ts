@@ -14,7 +14,7 @@ import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
 import { codedError, errorCode } from "../host.ts";
 import type { HostPort } from "../../core/host_port.ts";
 import type { BatchLibc } from "./libc.ts";
-import { MessageVector, SOL_UDP, UDP_SEGMENT } from "./message_vector.ts";
+import { MessageVector, Pointer, pointersTo, SOL_UDP, UDP_SEGMENT } from "./message_vector.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -60,12 +60,15 @@ export class BatchSender {
   readonly #singles: MessageVector;
   readonly #names = new WireBuffer(BATCH_SIZE * NAME_SIZE);
   readonly #scopes = new Uint32Array(this.#names.bytes.buffer);
-  readonly #namesAt: number;
+  /** To each receiver. */
+  readonly #nameAt: readonly Pointer[];
   readonly #nameSize: number;
-  readonly #addresses = new WeakMap<ArrayBufferLike, number>();
+  readonly #starts = new WeakMap<ArrayBufferLike, Pointer>();
   /** What was looked up last: one buffer has most answers of a batch. */
   #bytes: Uint8Array | undefined;
-  #bytesAt = 0;
+  readonly #bytesAt = new Pointer();
+  /** Where the next datagram lies. */
+  readonly #next = new Pointer();
   #fd = -1;
   /** Whether the socket's buffer is full. */
   #full = false;
@@ -88,7 +91,7 @@ export class BatchSender {
     this.#onSendError = onSendError;
     this.#vector = new MessageVector(libc);
     this.#singles = new MessageVector(libc);
-    this.#namesAt = Number(libc.addressOf(this.#names.bytes));
+    this.#nameAt = pointersTo(libc.addressOf(this.#names.bytes), BATCH_SIZE, NAME_SIZE);
     this.#nameSize = ipv4 ? SOCKADDR_IN_SIZE : SOCKADDR_IN6_SIZE;
     const families = new Uint16Array(this.#names.bytes.buffer);
     for (let i = 0; i < families.length; i += NAME_SIZE / 2) {
@@ -124,7 +127,8 @@ export class BatchSender {
         this.#fail(left, "EFAULT");
         continue;
       }
-      let address = size === 0 ? 0 : this.#addressOf(bytes) + offset;
+      this.#find(bytes);
+      this.#next.setBehind(this.#bytesAt, offset);
       while (left > 0) {
         if (vector.isFull) {
           this.#transmit(vector);
@@ -137,14 +141,14 @@ export class BatchSender {
         }
         if (to !== receiver) this.#name(to, from);
         if (room === 0 || to !== receiver || size !== segment) {
-          vector.begin(this.#namesAt + to * NAME_SIZE, this.#nameSize);
+          vector.begin(this.#nameAt[to]!, this.#nameSize);
           room = this.#roomFor(size);
           receiver = to;
           segment = size;
         }
         const count = Math.min(left, room);
-        vector.add(address, size, count);
-        address += size * count;
+        vector.add(this.#next, size, count);
+        this.#next.setBehind(this.#next, size * count);
         room -= count;
         left -= count;
       }
@@ -167,8 +171,9 @@ export class BatchSender {
     }
     const vector = this.#vector;
     vector.clear();
-    vector.begin(this.#namesAt, this.#nameSize);
-    vector.add(bytes.length === 0 ? 0 : this.#addressOf(bytes), bytes.length, 1);
+    vector.begin(this.#nameAt[0]!, this.#nameSize);
+    this.#find(bytes);
+    vector.add(this.#bytesAt, bytes.length, 1);
     this.#fd = fd;
     this.#transmit(vector);
   }
@@ -233,17 +238,18 @@ export class BatchSender {
     }
   }
 
-  /** Where bytes lie in memory. They don't move any more then: see {@linkcode Libc.addressOf}. */
-  #addressOf(bytes: Uint8Array): number {
-    if (bytes === this.#bytes) return this.#bytesAt;
+  /** Finds where bytes lie in memory. They don't move then: see {@linkcode BatchLibc.addressOf}. */
+  #find(bytes: Uint8Array): void {
+    if (bytes === this.#bytes || bytes.byteLength === 0) return;
     const { buffer } = bytes;
-    let start = this.#addresses.get(buffer);
+    let start = this.#starts.get(buffer);
     if (start === undefined) {
-      start = Number(this.#libc.addressOf(new Uint8Array(buffer)));
-      this.#addresses.set(buffer, start);
+      start = new Pointer();
+      start.set(this.#libc.addressOf(new Uint8Array(buffer)));
+      this.#starts.set(buffer, start);
     }
     this.#bytes = bytes;
-    return this.#bytesAt = start + bytes.byteOffset;
+    this.#bytesAt.setBehind(start, bytes.byteOffset);
   }
 }
 

@@ -53,7 +53,41 @@ const PIECE_LENGTH = 2;
 const LEVEL = 2;
 const TYPE = 3;
 const SEGMENT = 4;
-const HALF = 2 ** 32;
+/** Makes the order of signed numbers that of unsigned ones. */
+const SIGN = 1 << 31;
+
+/**
+ * An address in memory, as its lower and its upper 32 bits, both signed: engines count with such
+ * numbers much faster than with 48 bits (a batch of 64 answers was a fifth faster).
+ */
+export class Pointer {
+  /** The lower 32 bits. */
+  low = 0;
+  /** The upper 32 bits. */
+  high = 0;
+
+  /** Makes it point where `address` says. */
+  set(address: bigint): void {
+    this.low = Number(BigInt.asIntN(32, address));
+    this.high = Number(BigInt.asIntN(32, address >> 32n));
+  }
+
+  /** Makes it point `offset` bytes behind `start`, 0 to 2^31 - 1. */
+  setBehind(start: Pointer, offset: number): void {
+    const low = (start.low + offset) | 0;
+    this.low = low;
+    this.high = start.high + ((low ^ SIGN) < (start.low ^ SIGN) ? 1 : 0);
+  }
+}
+
+/** Pointers to `count` places side by side, `size` bytes each. */
+export function pointersTo(address: bigint, count: number, size: number): Pointer[] {
+  return Array.from({ length: count }, (_, i) => {
+    const pointer = new Pointer();
+    pointer.set(address + BigInt(i * size));
+    return pointer;
+  });
+}
 
 /** Up to 128 messages. */
 export class MessageVector {
@@ -63,14 +97,20 @@ export class MessageVector {
   readonly datagrams: Int32Array = new Int32Array(VECTOR_SIZE);
   readonly #words = new Uint32Array(TOTAL / 4);
   readonly #bytes = new Uint8Array(this.#words.buffer);
-  readonly #start: number;
+  /** To each place for a piece. */
+  readonly #pieceAt: readonly Pointer[];
+  /** Which place the pieces of message `i` begin at. */
+  readonly #firstPiece = new Int32Array(VECTOR_SIZE);
+  readonly #single = new Pointer();
   #pieces = 0;
 
   /** Makes a vector without messages. */
   constructor(libc: BatchLibc) {
-    this.#start = Number(libc.addressOf(this.#bytes));
+    const start = libc.addressOf(this.#bytes);
+    this.#pieceAt = pointersTo(start + BigInt(PIECES), VECTOR_SIZE, PIECE_SIZE);
+    const controls = pointersTo(start + BigInt(CONTROLS), VECTOR_SIZE, CONTROL_SIZE);
     for (let i = 0; i < VECTOR_SIZE; i++) {
-      this.#point(i * HEADER_WORDS + CONTROL, this.#start + CONTROLS + i * CONTROL_SIZE);
+      this.#point(i * HEADER_WORDS + CONTROL, controls[i]!);
       const control = FIRST_CONTROL + i * CONTROL_WORDS;
       this.#words[control] = CONTROL_LENGTH;
       this.#words[control + LEVEL] = SOL_UDP;
@@ -93,17 +133,18 @@ export class MessageVector {
   /**
    * Begins a message without pieces; there must be room for one.
    *
-   * @param name The address of the receiver's struct sockaddr in memory.
+   * @param name To the receiver's struct sockaddr.
    * @param nameSize The bytes of that.
    */
-  begin(name: number, nameSize: number): void {
+  begin(name: Pointer, nameSize: number): void {
     const i = this.count++;
     const words = this.#words;
     const at = i * HEADER_WORDS;
     this.datagrams[i] = 0;
     this.#point(at + NAME, name);
     words[at + NAME_SIZE] = nameSize;
-    this.#point(at + IOV, this.#start + PIECES + this.#pieces * PIECE_SIZE);
+    this.#firstPiece[i] = this.#pieces;
+    this.#point(at + IOV, this.#pieceAt[this.#pieces]!);
     words[at + IOV_COUNT] = 0;
     words[at + CONTROL_ROOM] = 0;
   }
@@ -112,12 +153,12 @@ export class MessageVector {
    * Adds a piece of memory to the last message: `datagrams` of `size` bytes each, side by side. All
    * pieces of a message have the same `size`. There must be room.
    */
-  add(address: number, size: number, datagrams: number): void {
+  add(start: Pointer, size: number, datagrams: number): void {
     const i = this.count - 1;
     const words = this.#words;
     const at = i * HEADER_WORDS;
     const piece = FIRST_PIECE + this.#pieces++ * PIECE_WORDS;
-    this.#point(piece, address);
+    this.#point(piece, start);
     words[piece + PIECE_LENGTH] = size * datagrams;
     words[at + IOV_COUNT]!++;
     const all = this.datagrams[i]! += datagrams;
@@ -131,15 +172,15 @@ export class MessageVector {
     const words = this.#words;
     const at = i * HEADER_WORDS;
     const size = words[FIRST_CONTROL + i * CONTROL_WORDS + SEGMENT]!;
-    const name = this.#addressAt(at + NAME);
+    const name = this.#pointerAt(at + NAME);
     const nameSize = words[at + NAME_SIZE]!;
-    const first = (this.#addressAt(at + IOV) - this.#start) / 4;
     for (let n = 0; n < words[at + IOV_COUNT]!; n++) {
-      const piece = first + n * PIECE_WORDS;
-      const start = this.#addressAt(piece);
+      const piece = FIRST_PIECE + (this.#firstPiece[i]! + n) * PIECE_WORDS;
+      const start = this.#pointerAt(piece);
       for (let from = 0; from < words[piece + PIECE_LENGTH]!; from += size) {
+        this.#single.setBehind(start, from);
         target.begin(name, nameSize);
-        target.add(start + from, size, 1);
+        target.add(this.#single, size, 1);
       }
     }
   }
@@ -149,12 +190,15 @@ export class MessageVector {
     return i === 0 ? this.#bytes : this.#bytes.subarray(i * HEADER_SIZE);
   }
 
-  #point(at: number, address: number): void {
-    this.#words[at] = address % HALF;
-    this.#words[at + 1] = address / HALF;
+  #point(at: number, { low, high }: Pointer): void {
+    this.#words[at] = low;
+    this.#words[at + 1] = high;
   }
 
-  #addressAt(at: number): number {
-    return this.#words[at]! + this.#words[at + 1]! * HALF;
+  #pointerAt(at: number): Pointer {
+    const pointer = new Pointer();
+    pointer.low = this.#words[at]! | 0;
+    pointer.high = this.#words[at + 1]! | 0;
+    return pointer;
   }
 }

@@ -10,6 +10,7 @@ import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../core/datagram_b
 import { writeIpv4 } from "../../core/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
 import type { BatchLibc } from "./libc.ts";
+import { type Pointer, pointersTo } from "./message_vector.ts";
 
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
@@ -28,7 +29,6 @@ const IOV = 4;
 const IOV_COUNT = 6;
 const RECEIVED = 14;
 const PIECE_LENGTH = 2;
-const HALF = 2 ** 32;
 
 /** Fills one batch. */
 export class ReceiveVector {
@@ -48,17 +48,18 @@ export class ReceiveVector {
     this.#libc = libc;
     this.#ipv4 = ipv4;
     this.batch = batch;
-    const payloads = Number(libc.addressOf(batch.payloads.bytes));
-    const names = Number(libc.addressOf(this.#names.bytes));
-    const pieces = Number(libc.addressOf(this.#headers)) + BATCH_SIZE * HEADER_SIZE;
+    const payloads = pointersTo(libc.addressOf(batch.payloads.bytes), BATCH_SIZE, SLOT_SIZE);
+    const names = pointersTo(libc.addressOf(this.#names.bytes), BATCH_SIZE, NAME_SIZE);
+    const behind = libc.addressOf(this.#headers) + BigInt(BATCH_SIZE * HEADER_SIZE);
+    const pieces = pointersTo(behind, BATCH_SIZE, PIECE_SIZE);
     for (let i = 0; i < BATCH_SIZE; i++) {
       const header = i * HEADER_WORDS;
       const piece = BATCH_SIZE * HEADER_WORDS + i * PIECE_WORDS;
-      this.#point(header + NAME, names + i * NAME_SIZE);
+      this.#point(header + NAME, names[i]!);
       this.#words[header + NAME_LENGTH] = NAME_SIZE;
-      this.#point(header + IOV, pieces + i * PIECE_SIZE);
+      this.#point(header + IOV, pieces[i]!);
       this.#words[header + IOV_COUNT] = 1;
-      this.#point(piece, payloads + i * SLOT_SIZE);
+      this.#point(piece, payloads[i]!);
       this.#words[piece + PIECE_LENGTH] = SLOT_SIZE;
     }
   }
@@ -91,9 +92,9 @@ export class ReceiveVector {
     return came;
   }
 
-  #point(at: number, address: number): void {
-    this.#words[at] = address % HALF;
-    this.#words[at + 1] = address / HALF;
+  #point(at: number, { low, high }: Pointer): void {
+    this.#words[at] = low;
+    this.#words[at + 1] = high;
   }
 }
 
