@@ -80,6 +80,14 @@ wg set wg0 private-key /root/private listen-port 51820; ip link set wg0 up; slee
 journalctl -o cat -u wgsig-sync@wg0 | grep -E 'interface-found|own-endpoint|warn|error'
 pid=$(systemctl show wgsig-sync@wg0 -p MainPID --value)
 awk '/^CapEff/ { print $1, $2 }' /proc/$pid/status
+step permitted
+mkdir /etc/systemd/system/wgsig-serve.service.d
+mv /root/permit.conf /etc/systemd/system/wgsig-serve.service.d/
+printf '[serve.dns]\nlisten = ["127.0.0.1:53"]\nzone = "wg.example.com"\n' >> /etc/wgsig/wgsig.toml
+systemctl daemon-reload; systemctl restart wgsig-serve; until_active wgsig-serve
+wgsig query dns://127.0.0.1/wg.example.com --key /root/public --dump; echo "status $?"
+pid=$(systemctl show wgsig-serve -p MainPID --value)
+awk '/^CapEff/ { print $1, $2 }' /proc/$pid/status
 step stop
 systemctl stop wgsig-sync@wg0 wgsig-serve; ls -d /run/wgsig-serve /run/wgsig
 systemctl show wgsig-serve wgsig-sync@wg0 -p Result
@@ -98,6 +106,10 @@ testWith(
       const file = await buildDeb({ binary: BINARY, folder, date: DATE, level: 1 });
       await root.install(file);
     });
+    // What docs/install.md says that DNS and interfaces need.
+    const page = await Deno.readTextFile(`${ROOT}/docs/install.md`);
+    const [, permit = ""] = /^```ini\n([^]*?)^```$/m.exec(page) ?? [];
+    await Deno.writeTextFile(`${root.folder}/root/permit.conf`, permit);
     const printed = await root.boot(SCRIPT);
     const step = (name: string) => {
       const [, text] = new RegExp(`^=== ${name}\n([^]*?)^=== `, "m").exec(printed) ?? [];
@@ -128,6 +140,10 @@ testWith(
     assertStringIncludes(step("sync"), "own-endpoint endpoint=127.0.0.1:51820");
     // CAP_NET_ADMIN is 12, CAP_NET_RAW 13.
     assertStringIncludes(step("sync"), "CapEff: 0000000000003000\n");
+
+    assertStringIncludes(step("permitted"), "status 0\n");
+    // CAP_NET_BIND_SERVICE is 10.
+    assertStringIncludes(step("permitted"), "CapEff: 0000000000001400\n");
 
     assertEquals(step("stop").match(/Result=\w+/g), ["Result=success", "Result=success"]);
     assertStringIncludes(step("stop"), "cannot access '/run/wgsig-serve'");
