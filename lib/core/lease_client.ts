@@ -89,6 +89,8 @@ const ANY: Readonly<Record<Family, string>> = { 4: "0.0.0.0", 6: "::" };
 export class LeaseClient {
   readonly #held = new Map<Family, Held>();
   #wants: LeaseWants;
+  /** Whether the server has to be asked for addresses alone. */
+  #isPlain = false;
   #reader = new LeaseReplyReader();
   /** When the question was sent that is not answered yet. */
   #askedAt: number | undefined;
@@ -117,6 +119,20 @@ export class LeaseClient {
   get addresses(): string[] {
     return ([4, 6] as const).flatMap((family) => this.#held.get(family) ?? [])
       .map(({ address }) => formatLeaseCidr(address));
+  }
+
+  /**
+   * Says what it wants to be told from now on. What it did not want before is asked for at once, but
+   * not of a server that is away, or has refused all.
+   */
+  want(wants: LeaseWants, mono: number): void {
+    if (this.#isPlain || this.#ended) return;
+    const { routes, peers } = this.#wants;
+    const wantsMore = (wants.routes && !routes) || (wants.peers && !peers);
+    this.#wants = wants;
+    if (wantsMore && this.#failures === 0 && this.#held.size > 0) {
+      this.#askAt = Math.min(this.#askAt, mono);
+    }
   }
 
   /** What happened since this was last called, in order. */
@@ -248,6 +264,7 @@ export class LeaseClient {
   #fallBack(errno: number, message: string, mono: number): void {
     const asksLess = this.#wants.routes || this.#wants.peers;
     this.#wants = { routes: false, peers: false };
+    this.#isPlain = true;
     this.#askAt = mono + (asksLess ? FALLBACK_RETRY : REFUSED_RETRY);
     this.#events.push({ kind: "refused", errno, message, retryAt: this.#askAt });
     // The server closes the connection, too.

@@ -85,8 +85,17 @@ export function parseRoute(value: string): string | undefined {
   }
 }
 
+/** Values that were made before: most peers are told of again and again. */
+const values = new WeakMap<PeerNews, string>();
+
 /** The value of `peer`. Of its prefixes, the first 32 are told. */
-export function formatPeerNews({ publicKey, endpoint, allowedIps }: PeerNews): string {
+export function formatPeerNews(peer: PeerNews): string {
+  let value = values.get(peer);
+  if (value === undefined) values.set(peer, value = newValue(peer));
+  return value;
+}
+
+function newValue({ publicKey, endpoint, allowedIps }: PeerNews): string {
   const words = [publicKey];
   if (endpoint !== undefined) words.push(ENDPOINT + formatHostPort(endpoint));
   const allowed = allowedIps.slice(0, MAX_NEWS_PREFIXES);

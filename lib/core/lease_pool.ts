@@ -48,6 +48,8 @@ export class LeasePool {
   readonly #starts: readonly bigint[];
   /** Numbers of addresses that are taken. */
   readonly #taken = new NumberSet();
+  /** Those of them that were not leased but blocked. */
+  readonly #blocked = new Set<bigint>();
 
   /**
    * Makes a pool with nothing taken. Prefixes of the other family are left out, and so are each
@@ -83,7 +85,7 @@ export class LeasePool {
     this.size = size;
   }
 
-  /** How many addresses are taken. */
+  /** How many addresses are taken, or blocked. */
   get taken(): number {
     return this.#taken.count;
   }
@@ -113,7 +115,25 @@ export class LeasePool {
   /** Gives the address back. Returns whether it was taken. */
   giveBack(address: bigint): boolean {
     const number = this.#numberOf(address);
-    return number !== undefined && this.#taken.remove(number);
+    return number !== undefined && !this.#blocked.has(number) && this.#taken.remove(number);
+  }
+
+  /**
+   * Keeps an address from being taken, until {@linkcode LeasePool.unblock}.
+   *
+   * @returns Whether it was taken: it can't be given back any more.
+   */
+  block(address: bigint): boolean {
+    const number = this.#numberOf(address);
+    if (number === undefined || this.#blocked.has(number)) return false;
+    this.#blocked.add(number);
+    return !this.#taken.add(number);
+  }
+
+  /** Lets an address be taken again that was blocked. */
+  unblock(address: bigint): void {
+    const number = this.#numberOf(address);
+    if (number !== undefined && this.#blocked.delete(number)) this.#taken.remove(number);
   }
 
   /** Takes a random free address, each with the same chance; undefined where none is free. */

@@ -14,20 +14,12 @@ import {
 } from "../wire/lease_message.ts";
 import { formatLeaseAddress, parseLeaseIp } from "./lease_address.ts";
 import type { LeaseBook } from "./lease_book.ts";
+import { LeaseBudgets } from "./lease_budget.ts";
 import { type LeaseNews, type LeaseWants, newsValues, NO_NEWS, parseWants } from "./lease_news.ts";
 import type { Now } from "./registry.ts";
 
 /** The most lines of a request. */
 export const MAX_REQUEST_LINES = 64;
-/**
- * What a connection may get: so many bytes at once, and then so many a second. A small reply counts
- * for 256. It keeps a client from turning the server into a load on `wg`, or on its memory.
- */
-export const REPLY_BURST = 262_144;
-/** See {@linkcode REPLY_BURST}. */
-export const REPLY_BYTES_PER_SECOND = 8192;
-
-const MIN_REPLY_COST = 256;
 const COMMAND = "request_ip";
 const VERSION = 1;
 const NO_WANTS: LeaseWants = { routes: false, peers: false };
@@ -48,11 +40,9 @@ export class LeaseSession {
   readonly #publicKey: string;
   readonly #book: LeaseBook;
   readonly #news: NewsSource;
+  readonly #budgets: LeaseBudgets;
   readonly #reader = new LeaseReader();
   #closed = false;
-  /** Bytes that may still be sent, as of `#budgetAt`. */
-  #budget = REPLY_BURST;
-  #budgetAt = -Infinity;
   // The request that is being read.
   #lines = 0;
   #ipv4: bigint | undefined;
@@ -63,11 +53,18 @@ export class LeaseSession {
    * Starts with a new connection.
    *
    * @param publicKey Of the peer, in base64, as its whole link-local source address says.
+   * @param budgets What peers may be sent; of all connections in common.
    */
-  constructor(publicKey: string, book: LeaseBook, news: NewsSource = () => NO_NEWS) {
+  constructor(
+    publicKey: string,
+    book: LeaseBook,
+    news: NewsSource = () => NO_NEWS,
+    budgets: LeaseBudgets = new LeaseBudgets(),
+  ) {
     this.#publicKey = publicKey;
     this.#book = book;
     this.#news = news;
+    this.#budgets = budgets;
   }
 
   /**
@@ -125,11 +122,14 @@ export class LeaseSession {
 
   #endRequest(now: Now): Uint8Array {
     if (this.#lines === 0) return this.#refuse(LEASE_ERRNO.unsupportedProtocol);
-    if (!this.#mayAsk(now)) return this.#refuse(LEASE_ERRNO.invalidRequest);
+    const { mono } = now;
+    if (!this.#budgets.mayAsk(this.#publicKey, mono)) {
+      return this.#refuse(LEASE_ERRNO.invalidRequest);
+    }
     const grant = this.#book.request(
       this.#publicKey,
       { ipv4: this.#ipv4, ipv6: this.#ipv6 },
-      now.mono,
+      mono,
     );
     const { ipv4, ipv6, refused } = grant;
     const wants = this.#wants;
@@ -146,16 +146,8 @@ export class LeaseSession {
       errno: refused ? LEASE_ERRNO.unavailable : LEASE_ERRNO.ok,
       ...newsValues(tells ? this.#news(this.#publicKey) : NO_NEWS, wants),
     });
-    this.#budget -= Math.max(MIN_REPLY_COST, reply.length);
+    this.#budgets.spend(this.#publicKey, reply.length, mono);
     return reply;
-  }
-
-  /** Whether there is something left of the budget. */
-  #mayAsk({ mono }: Now): boolean {
-    const elapsed = Math.max(0, mono - this.#budgetAt);
-    this.#budget = Math.min(REPLY_BURST, this.#budget + elapsed * REPLY_BYTES_PER_SECOND);
-    this.#budgetAt = mono;
-    return this.#budget > 0;
   }
 
   #refuse(errno: LeaseErrno): Uint8Array {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Family, LeaseAddress } from "./lease_address.ts";
+import { type Family, formatLeaseCidr, type LeaseAddress } from "./lease_address.ts";
+import { LeaseEnds } from "./lease_ends.ts";
 import type { LeasePool } from "./lease_pool.ts";
 import type { RandomSource } from "./nonce_source.ts";
 
@@ -12,16 +13,20 @@ import type { RandomSource } from "./nonce_source.ts";
 export interface HeldLease {
   /** What it holds. */
   readonly address: LeaseAddress;
+  /** The same as /32 or /128. */
+  readonly cidr: string;
   /** When it ends, on the monotonic clock, in seconds. */
   readonly expiresAt: number;
 }
 
-/** Told when an address comes to a peer or goes from it. A renewal is neither. */
+/** Told what becomes of the addresses of peers. */
 export interface LeaseObserver {
-  /** The peer has it now. */
-  granted(publicKey: string, address: LeaseAddress): void;
+  /** The peer has it now, which it had not before. */
+  granted(publicKey: string, lease: HeldLease): void;
+  /** The peer has it for longer. */
+  renewed(publicKey: string, lease: HeldLease): void;
   /** The peer has it no more. */
-  released(publicKey: string, address: LeaseAddress): void;
+  released(publicKey: string, lease: HeldLease): void;
 }
 
 /** The addresses of one family. A peer holds at most one. */
@@ -33,8 +38,7 @@ export class LeaseShelf {
   readonly #random: RandomSource;
   readonly #observer: LeaseObserver;
   readonly #held = new Map<string, HeldLease>();
-  /** Nothing ends before this. */
-  #nothingBefore = Infinity;
+  readonly #ends = new LeaseEnds();
 
   /** Makes a shelf on which nothing is held. */
   constructor(
@@ -58,7 +62,7 @@ export class LeaseShelf {
 
   /** No address ends before this time. Infinity where none is held. */
   get nothingBefore(): number {
-    return this.#held.size === 0 ? Infinity : this.#nothingBefore;
+    return this.#ends.first;
   }
 
   /** What is held, by public key. */
@@ -111,19 +115,15 @@ export class LeaseShelf {
   release(publicKey: string): void {
     const held = this.#held.get(publicKey);
     if (held === undefined) return;
-    this.#held.delete(publicKey);
     this.#pool.giveBack(held.address.value);
-    this.#observer.released(publicKey, held.address);
+    this.#drop(publicKey, held);
   }
 
-  /** Takes back what has ended. */
-  expire(mono: number): void {
-    if (mono < this.#nothingBefore) return;
-    this.#nothingBefore = Infinity;
-    for (const [publicKey, { expiresAt }] of this.#held) {
-      if (expiresAt <= mono) this.release(publicKey);
-      else this.#nothingBefore = Math.min(this.#nothingBefore, expiresAt);
-    }
+  /** Takes back what has ended, at most so much. Returns how much that was. */
+  expire(mono: number, most: number): number {
+    let count = 0;
+    for (; count < most && this.#ends.first <= mono; count++) this.release(this.#ends.firstKey!);
+    return count;
   }
 
   /**
@@ -136,12 +136,31 @@ export class LeaseShelf {
     this.#pool = pool;
     this.#fixed = fixed;
     const before = this.#held.size;
-    for (const [publicKey, { address }] of this.#held) {
-      if (this.#take(publicKey, address.value)) continue;
-      this.#held.delete(publicKey);
-      this.#observer.released(publicKey, address);
+    for (const [publicKey, held] of this.#held) {
+      if (!this.#take(publicKey, held.address.value)) this.#drop(publicKey, held);
     }
     return before - this.#held.size;
+  }
+
+  /**
+   * Keeps an address of the pool from being leased, until {@linkcode unblock}. Who holds it loses
+   * it, but not one that is fixed.
+   *
+   * @returns How many addresses were taken back.
+   */
+  block(address: bigint): number {
+    if (!this.#pool.block(address)) return 0;
+    for (const [publicKey, held] of this.#held) {
+      if (held.address.value !== address) continue;
+      this.#drop(publicKey, held);
+      return 1;
+    }
+    return 0;
+  }
+
+  /** Undoes {@linkcode block}. */
+  unblock(address: bigint): void {
+    this.#pool.unblock(address);
   }
 
   /** A peer that has a fixed address gets no other one, and nobody else gets that. */
@@ -151,10 +170,18 @@ export class LeaseShelf {
   }
 
   #hold(publicKey: string, value: bigint, expiresAt: number): void {
-    const address = { family: this.#family, value };
-    const isNew = !this.#held.has(publicKey);
-    this.#held.set(publicKey, { address, expiresAt });
-    this.#nothingBefore = Math.min(this.#nothingBefore, expiresAt);
-    if (isNew) this.#observer.granted(publicKey, address);
+    const before = this.#held.get(publicKey);
+    const address = before?.address ?? { family: this.#family, value };
+    const held = { address, cidr: before?.cidr ?? formatLeaseCidr(address), expiresAt };
+    this.#held.set(publicKey, held);
+    this.#ends.set(publicKey, expiresAt);
+    if (before === undefined) this.#observer.granted(publicKey, held);
+    else this.#observer.renewed(publicKey, held);
+  }
+
+  #drop(publicKey: string, held: HeldLease): void {
+    this.#held.delete(publicKey);
+    this.#ends.delete(publicKey);
+    this.#observer.released(publicKey, held);
   }
 }

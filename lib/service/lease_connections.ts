@@ -5,8 +5,9 @@
  */
 
 import type { Counters } from "../core/counters.ts";
-import type { LeaseSession } from "../core/lease_session.ts";
+import type { LeaseAnswer } from "../core/lease_session.ts";
 import { type Host, LONGEST_TIMER_MS, type TcpConnection, type TcpEvents } from "../host/host.ts";
+import type { LeaseVisitor } from "./lease_desk.ts";
 
 /** Both ends speak from this TCP port. */
 export const LEASE_PORT = 970;
@@ -22,6 +23,7 @@ const FIRST_REQUEST = 30;
 const IDLE_AFTER = 60;
 /** So long a client may take to close its side, in seconds. */
 const CLOSING = 5;
+const NOTHING = new Uint8Array(0);
 /** Replies that a client doesn't take, in bytes. */
 const MAX_WAITING = 1_048_576;
 
@@ -29,18 +31,15 @@ const MAX_WAITING = 1_048_576;
 export interface LeaseDesk {
   /** How long an address is leased, in seconds. */
   readonly leaseTime: number;
-  /** Does work after all that was queued before. Never fails. */
-  queue(work: () => Promise<void>): void;
-  /** The public key of the peer at an address, or undefined. */
-  identify(address: string): Promise<string | undefined>;
-  /** The server's side of a new connection. */
-  session(publicKey: string): LeaseSession;
-  /** What to send, or undefined where it could not be done. */
-  answer(
-    publicKey: string,
-    session: LeaseSession,
-    bytes: Uint8Array,
-  ): Promise<{ readonly bytes: Uint8Array; readonly close: boolean } | undefined>;
+  /**
+   * Takes bytes of a connection, at most one at a time. Never fails.
+   *
+   * @param visitor Whose they are; the desk notes there who it is.
+   * @param bytes Nothing, to find that out alone.
+   * @returns What to send, or undefined where the connection is to be aborted: nobody is known at its
+   *   address, or what was asked for could not be done.
+   */
+  ask(visitor: LeaseVisitor, bytes: Uint8Array): Promise<LeaseAnswer | undefined>;
 }
 
 /** All connections. */
@@ -84,7 +83,8 @@ export class LeaseConnections {
 
   #serve(connection: TcpConnection, address: string): TcpEvents {
     const desk = this.#desk;
-    let known: { readonly publicKey: string; readonly session: LeaseSession } | undefined;
+    const visitor: LeaseVisitor = { address, known: undefined };
+    let work = Promise.resolve();
     let isAnswered = false;
     let isClosing = false;
     let isOver = false;
@@ -95,26 +95,13 @@ export class LeaseConnections {
       const ms = Math.min(seconds * 1000, LONGEST_TIMER_MS);
       cancel = this.#host.timer(ms, () => connection.abort());
     };
-    /** An address can go to another peer while a connection lasts. */
-    const meet = async () => {
-      const publicKey = await desk.identify(address);
-      if (publicKey !== undefined) known ??= { publicKey, session: desk.session(publicKey) };
-      if (publicKey !== undefined && known?.publicKey === publicKey) return known;
-      this.#counters.add("lease-stranger");
-      connection.abort();
-      return undefined;
-    };
-    const inTurn = (work: () => Promise<void>) =>
-      desk.queue(async () => {
-        try {
-          await work();
-        } catch {
-          // The device can't be read just now; the service tells why.
-          connection.abort();
-        }
-      });
+    /** What a connection asks for is done in order. */
+    const inTurn = (next: () => Promise<void>) =>
+      void (work = work.then(next).catch(() => connection.abort()));
     allow(FIRST_REQUEST);
-    inTurn(async () => void await meet());
+    inTurn(async () => {
+      if (await desk.ask(visitor, NOTHING) === undefined) connection.abort();
+    });
     return {
       onData: (bytes) => {
         if (isClosing) return;
@@ -122,9 +109,8 @@ export class LeaseConnections {
         connection.pause();
         this.#silent.delete(address);
         inTurn(async () => {
-          const client = await meet();
-          if (client === undefined || isClosing) return;
-          const answer = await desk.answer(client.publicKey, client.session, copy);
+          if (isClosing || isOver) return;
+          const answer = await desk.ask(visitor, copy);
           if (answer === undefined) return connection.abort();
           connection.write(answer.bytes);
           if (connection.waiting > MAX_WAITING) return connection.abort();

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { type AddressPrefix, linkLocalIdentity, parseLeasePrefix } from "../core/lease_address.ts";
-import type { LeaseBook, LeaseChange } from "../core/lease_book.ts";
+import type { LeaseChange } from "../core/lease_book.ts";
 import type { Host } from "../host/host.ts";
 import {
   addAddress,
@@ -16,22 +15,24 @@ import {
   readIpv6Routes,
   removeAddress,
 } from "../wireguard/addresses.ts";
-import { readDevice, setPeer } from "../wireguard/device.ts";
-import type { Device, DevicePeer } from "../wireguard/dump.ts";
+import { readAllowedIps, readDump, setAllowedIps } from "../wireguard/device.ts";
+import { LeaseRoster } from "./lease_roster.ts";
+import { Slices } from "./lease_slices.ts";
 
 /** The server's address in the tunnel. */
 export const LEASE_SERVER_ADDRESS = "fe80::";
 const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
-/** Seconds for which what was read counts as new. */
+/** Seconds for which it is taken for sure who has no peer, and who has one. */
 const FRESH = 1;
+const KNOWN_FRESH = 3;
 /** Routes that reach every link-local address. */
 const WHOLE_LINK: ReadonlySet<string> = new Set(["fe80::/64", "fe80::/10", "::/0"]);
 /** Where more clients than so many lack a route, one for all of them is simpler. */
 const MANY_ROUTES = 16;
 const LINK_ROUTE = "fe80::/10";
 
-/** What became of a change: it was made, or who was to be changed is not there. */
-export type LeaseApplied = "done" | "no-peer" | "no-device";
+/** What became of a change: it was made, there was nothing to do, or who was to be changed is not there. */
+export type LeaseApplied = "changed" | "same" | "no-peer" | "no-device";
 
 /** Something that must be done before leases work. */
 export interface MissingSetup {
@@ -45,13 +46,13 @@ export interface MissingSetup {
 
 /** One device. */
 export class LeaseDevice {
+  /** Its peers, as far as is known. */
+  readonly roster: LeaseRoster = new LeaseRoster();
   readonly #host: Host;
   readonly #name: string;
-  #device: Device | undefined;
   #readAt = -Infinity;
-  #peers = new Map<string, DevicePeer>();
-  /** By link-local address: the peer that has it, or undefined where several do. */
-  #byAddress = new Map<string, string | undefined>();
+  /** Routes that clients lack, and what that was found out from. */
+  #unreached: { readonly from: string; readonly routes: readonly string[] } | undefined;
 
   /** @param name Of the interface. */
   constructor(host: Host, name: string) {
@@ -61,86 +62,59 @@ export class LeaseDevice {
 
   /** Reads it; returns whether it is there. */
   async read(): Promise<boolean> {
-    this.#device = undefined;
-    this.#device = await readDevice(this.#host, this.#name);
-    this.#readAt = this.#mono();
-    this.#peers = new Map((this.#device?.peers ?? []).map((peer) => [peer.publicKey, peer]));
-    this.#byAddress = new Map();
-    for (const { publicKey, allowedIps } of this.peers) {
-      for (const address of identities(allowedIps)) {
-        this.#byAddress.set(address, this.#byAddress.has(address) ? undefined : publicKey);
-      }
+    this.#readAt = -Infinity;
+    const dump = await readDump(this.#host, this.#name);
+    if (dump === undefined) this.roster.clear();
+    else {
+      const slices = new Slices(this.#host);
+      for (const _ of this.roster.update(dump)) if (slices.isOver) await slices.rest();
     }
-    return this.#device !== undefined;
+    this.#readAt = this.#mono();
+    return dump !== undefined;
   }
 
-  /** The public key of the only peer with this whole link-local address, as it is now. */
-  async peerAt(address: string): Promise<string | undefined> {
-    // Read once a second at most.
-    if (this.#mono() - this.#readAt > FRESH) await this.read();
-    return this.#byAddress.get(linkLocalIdentity(address) ?? "");
-  }
-
-  /** Whether there is such a peer, as far as is known. */
-  hasPeer(publicKey: string): boolean {
-    return this.#peers.has(publicKey);
-  }
-
-  /** Whether a peer has these AllowedIPs, as far as is known. */
-  has(publicKey: string, addresses: readonly string[]): boolean {
-    const allowedIps = this.#peers.get(publicKey)?.allowedIps ?? [];
-    return addresses.every((each) => allowedIps.includes(each));
+  /** Sees to it that it is known who is at these addresses. It reads once a second at most. */
+  async meet(addresses: readonly string[]): Promise<void> {
+    const age = this.#mono() - this.#readAt;
+    const areKnown = addresses.every((address) => this.roster.at(address) !== undefined);
+    if (age > (areKnown ? KNOWN_FRESH : FRESH)) await this.read();
   }
 
   /**
-   * What is not to be leased: the AllowedIPs that no lease has brought. One that holds a whole pool
-   * is the way to all the rest, and reserves nothing.
+   * Brings peers' AllowedIPs in line with what they hold, and leaves what else they have.
    *
-   * @param leftOver By public key: what leases have brought, and is yet to be taken off.
+   * @returns By public key, what became of it.
    */
-  staticPrefixes(
-    book: LeaseBook,
-    pools: readonly string[],
-    leftOver: ReadonlyMap<string, ReadonlySet<string>>,
-  ): string[] {
-    const whole = pools.map(parseLeasePrefix);
-    return this.peers.flatMap(({ publicKey, allowedIps }) => {
-      const leased = new Set([...book.addressesOf(publicKey), ...leftOver.get(publicKey) ?? []]);
-      return allowedIps.filter((prefix) => !leased.has(prefix) && !holdsAny(prefix, whole));
-    });
-  }
-
-  /** Its peers, as they were read last. */
-  get peers(): readonly DevicePeer[] {
-    return [...this.#peers.values()];
-  }
-
-  /** Its public key, or undefined where it has none. */
-  get publicKey(): string | undefined {
-    return this.#device?.publicKey;
-  }
-
-  /** Brings a peer's AllowedIPs in line with what it holds, and leaves what else it has. */
-  async apply({ publicKey, addresses, gone }: LeaseChange): Promise<LeaseApplied> {
+  async apply(changes: readonly LeaseChange[]): Promise<Map<string, LeaseApplied>> {
+    const results = new Map<string, LeaseApplied>();
+    if (changes.length === 0) return results;
     // Between this and the change, only the admin's own hand could come.
-    if (!await this.read()) return "no-device";
-    const peer = this.#peers.get(publicKey);
-    if (peer === undefined) return "no-peer";
-    const kept = peer.allowedIps.filter((prefix) => !gone.includes(prefix));
-    const allowedIps = [...new Set([...kept, ...addresses])];
-    const same = allowedIps.length === peer.allowedIps.length &&
-      allowedIps.every((prefix) => peer.allowedIps.includes(prefix));
-    if (same) return "done";
-    await setPeer(this.#host, this.#name, publicKey, { allowedIps });
-    // WireGuard has taken them from whoever had them.
-    for (const [key, other] of this.#peers) {
-      const left = other.allowedIps.filter((prefix) => !addresses.includes(prefix));
-      if (left.length < other.allowedIps.length) {
-        this.#peers.set(key, { ...other, allowedIps: left });
+    const keys = new Set(changes.map(({ publicKey }) => publicKey));
+    const current = await readAllowedIps(this.#host, this.#name, keys);
+    if (current === undefined) this.roster.clear();
+    const wanted = new Map<string, readonly string[]>();
+    // Who loses something comes first.
+    for (const change of changes.toSorted((a, b) => b.gone.length - a.gone.length)) {
+      const { publicKey, addresses, gone } = change;
+      const before = current?.get(publicKey);
+      if (before === undefined) {
+        if (current !== undefined) this.roster.remove(publicKey);
+        results.set(publicKey, current === undefined ? "no-device" : "no-peer");
+        continue;
       }
+      this.roster.setAllowedIps(publicKey, before);
+      const kept = before.filter((prefix) => !gone.includes(prefix));
+      const allowedIps = [...new Set([...kept, ...addresses])];
+      const same = allowedIps.length === before.length &&
+        allowedIps.every((prefix) => before.includes(prefix));
+      results.set(publicKey, same ? "same" : "changed");
+      if (!same) wanted.set(publicKey, allowedIps);
     }
-    this.#peers.set(publicKey, { ...peer, allowedIps });
-    return "done";
+    await setAllowedIps(this.#host, this.#name, wanted);
+    for (const [publicKey, allowedIps] of wanted) {
+      this.roster.setAllowedIps(publicKey, allowedIps);
+    }
+    return results;
   }
 
   /** What is missing before clients can reach the server. */
@@ -161,15 +135,9 @@ export class LeaseDevice {
     // What was shadowed has to be added anew.
     if (isThere && shadows.length > 0 && !shadows.some(isServerAddress)) need("del", SERVER_PREFIX);
     if (!isThere || shadows.length > 0) need("add", SERVER_PREFIX);
-    const routes = new Set(await readIpv6Routes(host, name));
+    const routes = await readIpv6Routes(host, name);
     // It goes with the address.
-    if (shadows.length > 0) routes.delete("fe80::/64");
-    for (const route of WHOLE_LINK) {
-      if (routes.has(route)) return missing;
-    }
-    const unreached = [...this.#byAddress.keys()].map((address) => `${address}/128`)
-      .filter((client) => !routes.has(client));
-    for (const route of unreached.length > MANY_ROUTES ? [LINK_ROUTE] : unreached.toSorted()) {
+    for (const route of this.#missingRoutes(routes, shadows.length > 0 ? "fe80::/64" : "")) {
       missing.push({
         command: `ip -6 route add ${route} dev ${name}`,
         needed: false,
@@ -177,6 +145,23 @@ export class LeaseDevice {
       });
     }
     return missing;
+  }
+
+  /** Routes that are not there, and needed. What was found out holds as long as nothing changes. */
+  #missingRoutes(present: readonly string[], but: string): readonly string[] {
+    const from = `${this.roster.identities} ${but} ${present.join(" ")}`;
+    if (this.#unreached?.from === from) return this.#unreached.routes;
+    const there = new Set(present);
+    there.delete(but);
+    let routes: string[] = [];
+    if (![...WHOLE_LINK].some((route) => there.has(route))) {
+      for (const address of this.roster.addresses) {
+        if (!there.has(`${address}/128`)) routes.push(`${address}/128`);
+      }
+      routes = routes.length > MANY_ROUTES ? [LINK_ROUTE] : routes.toSorted();
+    }
+    this.#unreached = { from, routes };
+    return routes;
   }
 
   #mono(): number {
@@ -187,18 +172,4 @@ export class LeaseDevice {
 /** Whether an address of an interface is the server's, with whatever prefix length. */
 function isServerAddress(address: string): boolean {
   return address.startsWith(`${LEASE_SERVER_ADDRESS}/`);
-}
-
-/** The link-local addresses of a peer that are its alone. */
-function identities(allowedIps: readonly string[]): string[] {
-  return allowedIps.filter((prefix) => prefix.endsWith("/128"))
-    .flatMap((prefix) => linkLocalIdentity(prefix) ?? [])
-    .filter((address) => address !== LEASE_SERVER_ADDRESS);
-}
-
-/** Whether one of the ranges lies in a prefix, which is of more than one address, as a whole. */
-function holdsAny(text: string, ranges: readonly AddressPrefix[]): boolean {
-  const { family, first, last } = parseLeasePrefix(text);
-  return first < last &&
-    ranges.some((range) => range.family === family && first <= range.first && range.last <= last);
 }

@@ -15,7 +15,7 @@ import {
   removeAddress,
   removeRoute,
 } from "../wireguard/addresses.ts";
-import type { Device } from "../wireguard/dump.ts";
+import type { Device, DevicePeer } from "../wireguard/dump.ts";
 import { HeldAddresses, type HeldPrefixes } from "./held_addresses.ts";
 import { LEASE_SERVER_ADDRESS } from "./lease_device.ts";
 import type { SyncReport } from "./sync_report.ts";
@@ -24,6 +24,16 @@ const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
 const OWN_LINK_LOCAL = /^(fe[89ab][0-9a-f]:.*)\/128$/i;
 /** Prefixes of AllowedIPs and of routes in which the server's address lies. */
 const COVERS_SERVER = new Set([SERVER_PREFIX, "fe80::/64", "fe80::/10", "::/0"]);
+
+/** Whether an interface has peers besides the server. */
+export function hasOthers({ peers }: Device): boolean {
+  return peers.some((peer) => !isServer(peer));
+}
+
+/** Whether the server is reached through a peer. */
+function isServer({ allowedIps }: DevicePeer): boolean {
+  return allowedIps.some((each) => COVERS_SERVER.has(each));
+}
 
 /** One interface. */
 export class LeaseLink {
@@ -98,7 +108,7 @@ export class LeaseLink {
         `one: ${commands}`;
     }
     const { peers } = device;
-    if (!peers.some(({ allowedIps }) => allowedIps.some((each) => COVERS_SERVER.has(each)))) {
+    if (!peers.some(isServer)) {
       // What is set replaces what was there.
       const command = (key: string, allowedIps: readonly string[]) =>
         `wg set ${name} peer ${key} allowed-ips ${[...allowedIps, SERVER_PREFIX].join(",")}`;

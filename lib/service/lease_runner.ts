@@ -12,7 +12,7 @@ import type { Device } from "../wireguard/dump.ts";
 import { inWords } from "./in_words.ts";
 import { LEASE_PORT } from "./lease_connections.ts";
 import { LEASE_SERVER_ADDRESS } from "./lease_device.ts";
-import { LeaseLink, ownAddresses } from "./lease_link.ts";
+import { hasOthers, LeaseLink, ownAddresses } from "./lease_link.ts";
 import type { SyncReport } from "./sync_report.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -27,8 +27,8 @@ export interface LeaseRunnerOptions {
   readonly interface: string;
   /** Whether routes that the server tells of are set. */
   readonly acceptRoutes: boolean;
-  /** Whether other peers are asked for. */
-  readonly wantsPeers: boolean;
+  /** Whether peers that the interface doesn't have are of use. */
+  readonly addsPeers: boolean;
 }
 
 /** Holds a lease for an interface. */
@@ -146,7 +146,9 @@ export class LeaseRunner {
 
   /** Does what is next; returns for how long to wait then, in seconds. */
   async #step(device: Device): Promise<number> {
-    const { wantsPeers, acceptRoutes } = this.#options;
+    const { addsPeers, acceptRoutes } = this.#options;
+    // News of peers tell where those are that the interface has besides the server.
+    const wants = { routes: acceptRoutes, peers: addsPeers || hasOthers(device) };
     this.#woken = false;
     const link = await this.#link.read();
     // A socket on an interface that was made anew hears nothing.
@@ -154,13 +156,13 @@ export class LeaseRunner {
     if (this.#client === undefined) {
       const held = await this.#link.takeOver();
       if (this.#device === undefined) return 0;
-      const wants = { routes: acceptRoutes, peers: wantsPeers };
       this.#client = new LeaseClient({ wants, held });
       // What the server has not confirmed stays, but doesn't come back.
       const { addresses } = this.#client;
       const left = addresses.filter((each) => link.addresses.includes(each));
       this.#link.want({ addresses: left, routes: [] });
     }
+    this.#client.want(wants, this.#mono());
     // A lease ends also where no server can be asked.
     this.#client.receive(NOTHING, this.#mono());
     this.#takeEvents();

@@ -6,9 +6,10 @@
 
 import type { Counters } from "../core/counters.ts";
 import { formatHostPort } from "../core/host_port.ts";
-import { parseLeaseAddress } from "../core/lease_address.ts";
-import { LeaseBook, type LeaseBookOptions, type LeaseChange } from "../core/lease_book.ts";
-import type { LeaseNews } from "../core/lease_news.ts";
+import { LeaseBook } from "../core/lease_book.ts";
+import { LeaseBudgets } from "../core/lease_budget.ts";
+import { type LeaseNews, MAX_NEWS_PEERS, type PeerNews } from "../core/lease_news.ts";
+import type { LeaseBookOptions } from "../core/lease_options.ts";
 import { LeaseSession } from "../core/lease_session.ts";
 import type { Now } from "../core/registry.ts";
 import { UserError } from "../core/user_error.ts";
@@ -16,7 +17,10 @@ import type { Host, TcpListener } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
 import { inWords } from "./in_words.ts";
 import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./lease_connections.ts";
+import { RequestDesk } from "./lease_desk.ts";
 import { LEASE_SERVER_ADDRESS, LeaseDevice } from "./lease_device.ts";
+import { LeaseLedger } from "./lease_ledger.ts";
+import type { RosterPeer } from "./lease_roster.ts";
 import { LeaseStore } from "./lease_store.ts";
 import type { Log } from "./log.ts";
 
@@ -46,6 +50,8 @@ export interface LeaseSurroundings {
 
 const MAX_LEASES = 100_000;
 const WATCH_MS = 2000;
+/** So many leases are looked through for peers to tell of, where too few have an endpoint. */
+const MOST_LOOKED_THROUGH = 1024;
 
 /** Leases addresses. */
 export class LeaseService {
@@ -55,6 +61,7 @@ export class LeaseService {
   readonly #device: LeaseDevice;
   readonly #book: LeaseBook;
   readonly #store: LeaseStore;
+  readonly #ledger: LeaseLedger;
   readonly #connections: LeaseConnections;
   #config: LeaseConfig;
   #listener: TcpListener | undefined;
@@ -65,11 +72,12 @@ export class LeaseService {
   #cancelWatch: () => void = () => {};
   #ended = false;
   #restored = false;
+  /** What was found out of the peers that are told, as long as it is right. */
+  #news: { readonly version: string; readonly peers: readonly PeerNews[] } = {
+    version: "",
+    peers: [],
+  };
   #problem = "";
-  /** What the book has for reserved; undefined where it has old settings. */
-  #reserved: string | undefined;
-  /** By public key: addresses that could not be taken off yet. */
-  readonly #leftOver = new Map<string, Set<string>>();
 
   constructor({ host, log, counters }: LeaseSurroundings, config: LeaseConfig) {
     this.#host = host;
@@ -80,14 +88,24 @@ export class LeaseService {
     this.#book = newBook(config, (bytes) => host.random(bytes));
     this.#store = new LeaseStore(host, log, config.state, this.#book);
     const book = this.#book;
+    const store = this.#store;
+    const device = this.#device;
+    this.#ledger = new LeaseLedger({ host, log, book, store, device });
+    const budgets = new LeaseBudgets();
+    const desk = new RequestDesk({
+      host,
+      counters,
+      device,
+      ledger: this.#ledger,
+      session: (key) => new LeaseSession(key, book, () => this.#newsFor(key), budgets),
+      queue: (work) => void this.#queue(() => this.#ended ? Promise.resolve() : work()),
+      now: () => this.#now(),
+    });
     this.#connections = new LeaseConnections(host, counters, {
       get leaseTime() {
         return book.leaseTime;
       },
-      queue: (work) => void this.#queue(() => this.#ended ? Promise.resolve() : work()),
-      identify: (address) => this.#device.peerAt(address),
-      session: (key) => new LeaseSession(key, book, () => this.#newsFor(key)),
-      answer: (key, session, bytes) => this.#answer(key, session, bytes),
+      ask: (visitor, bytes) => desk.ask(visitor, bytes),
     });
   }
 
@@ -101,7 +119,7 @@ export class LeaseService {
   configure(config: LeaseConfig): void {
     const { interface: name, state } = this.#config;
     this.#config = { ...config, interface: name, state };
-    this.#reserved = undefined;
+    this.#ledger.configured();
     void this.#queue(() => this.#look());
   }
 
@@ -111,7 +129,7 @@ export class LeaseService {
     this.#cancelWatch();
     this.#unlisten();
     await this.#work;
-    await this.#store.save();
+    await this.#store.close();
   }
 
   /** Looks again and again: at what has expired, and whether the device is there. */
@@ -125,15 +143,21 @@ export class LeaseService {
     if (this.#ended) return;
     try {
       const isThere = await this.#device.read();
-      // Also where nobody can be told, what has ended has ended.
-      this.#book.expire(this.#now().mono);
-      if (!isThere) return this.#wait("there is no such interface yet");
+      if (!isThere) {
+        // Also where nobody can be told, what has ended has ended.
+        this.#book.expire(this.#now().mono, MOST_LOOKED_THROUGH);
+        return this.#wait("there is no such interface yet");
+      }
       await this.#restoreRun();
-      this.#reserve();
-      await this.#settle();
+      const { pools, reserved } = this.#config;
+      await this.#ledger.reserve(
+        pools,
+        (ranges) => bookOptions(this.#config, [...reserved, ...ranges]),
+      );
+      this.#ledger.beginToMend();
+      await this.#tidy();
       // Renewals need not be saved before they are answered.
       await this.#store.save();
-      await this.#mend();
       await this.#setUp();
     } catch (error) {
       this.#wait(inWords(error));
@@ -142,40 +166,16 @@ export class LeaseService {
 
   /** Where no file was named, one that is the interface's own. */
   async #restoreRun(): Promise<void> {
-    const { publicKey } = this.#device;
+    const { publicKey } = this.#device.roster;
     if (this.#restored || publicKey === undefined) return;
     this.#restored = true;
     await this.#store.restoreRun(this.#config.interface, publicKey);
   }
 
-  /** Nothing is leased that the admin gave to a peer, or that is this host's own. */
-  #reserve(): void {
-    const { reserved, pools } = this.#config;
-    const all = [
-      ...reserved,
-      ...this.#host.localAddresses().filter((each) => parseLeaseAddress(each) !== undefined),
-      ...this.#device.staticPrefixes(this.#book, pools, this.#leftOver),
-    ];
-    const text = all.toSorted().join();
-    if (text === this.#reserved) return;
-    const taken = this.#book.configure(bookOptions(this.#config, all));
-    this.#reserved = text;
-    if (taken > 0) this.#log.write("warn", "leases-taken-back", { addresses: taken });
-  }
-
-  /**
-   * Does again what could not be done: a device that was made anew has lost what leases had brought,
-   * and what has ended may still be there.
-   */
-  async #mend(): Promise<void> {
-    for (const { publicKey } of this.#device.peers) {
-      const isClean = this.#device.has(publicKey, this.#book.addressesOf(publicKey)) &&
-        !this.#leftOver.has(publicKey);
-      if (!isClean) await this.#apply({ publicKey, gone: [] });
-    }
-    for (const publicKey of [...this.#leftOver.keys()]) {
-      if (!this.#device.hasPeer(publicKey)) this.#leftOver.delete(publicKey);
-    }
+  /** What is to be done with many peers is done in pieces, between which requests are answered. */
+  async #tidy(): Promise<void> {
+    if (this.#ended || !await this.#ledger.tidy(this.#now().mono)) return;
+    void this.#queue(() => this.#tidy());
   }
 
   /** Says or does what is missing on the interface, and listens. */
@@ -234,68 +234,38 @@ export class LeaseService {
     this.#log.write("warn", "lease-waiting", { interface: this.#config.interface, why });
   }
 
-  async #answer(key: string, session: LeaseSession, bytes: Uint8Array) {
-    const answer = session.receive(bytes, this.#now());
-    await this.#settle();
-    // No answer before what it says is true.
-    const isTrue = this.#device.has(key, this.#book.addressesOf(key)) && !this.#leftOver.has(key);
-    if (!isTrue && !await this.#apply({ publicKey: key, gone: [] })) return undefined;
-    if (answer.bytes.length > 0) this.#counters.add("lease-answered");
-    return answer;
+  /** What a client that asks for it is told of the others: as many of them as it may be told. */
+  #newsFor(ownKey: string): LeaseNews {
+    const { routes } = this.#config;
+    const version = `${this.#device.roster.version} ${this.#book.version}`;
+    if (this.#news.version !== version) this.#news = { version, peers: this.#toldPeers() };
+    return { routes, peers: this.#news.peers.filter(({ publicKey }) => publicKey !== ownKey) };
   }
 
-  /**
-   * Brings the device in line with the book. What is granted is on the disk first; what is taken
-   * back is off the device first.
-   */
-  async #settle(): Promise<void> {
-    const changes = this.#book.takeChanges();
-    if (changes.some(({ addresses }) => addresses.length > 0)) await this.#store.save();
-    for (const change of changes) await this.#apply(change);
-    if (changes.length > 0) await this.#store.save();
-  }
-
-  /** Gives a peer what it holds, and takes off the rest. Returns whether that could be done. */
-  async #apply({ publicKey, gone }: Pick<LeaseChange, "publicKey" | "gone">): Promise<boolean> {
-    const key = publicKey;
-    const addresses = this.#book.addressesOf(key);
-    const before = this.#leftOver.get(key);
-    const leftOver = new Set(
-      [...before ?? [], ...gone].filter((each) => !addresses.includes(each)),
-    );
-    this.#leftOver.set(key, leftOver);
-    try {
-      const applied = await this.#device.apply({ publicKey, addresses, gone: [...leftOver] });
-      // It is made up for when the device comes back.
-      if (applied === "no-device") return false;
-      this.#leftOver.delete(key);
-      if (applied === "done") {
-        const fields = { key, addresses: addresses.join(","), gone: [...leftOver].join(",") };
-        this.#log.write("info", "lease-changed", fields);
-        return true;
-      }
-      // The admin has removed the peer: it is not to come back through us.
-      this.#book.forget(key);
-      this.#log.write("info", "lease-forgotten", { key, why: "the peer is gone" });
-    } catch (error) {
-      if (before === undefined) {
-        this.#log.write("error", "lease-not-applied", { key, why: inWords(error) });
-      }
+  /** The peers that are told, and one more: nobody is told of itself. */
+  #toldPeers(): PeerNews[] {
+    const { roster } = this.#device;
+    const peers: PeerNews[] = [];
+    const isFull = () => peers.length > MAX_NEWS_PEERS;
+    for (const peer of roster.placed()) {
+      if (isFull()) return peers;
+      peers.push(this.#newsOf(peer));
     }
-    return false;
+    // Who has not been heard since the interface was made has a lease at most.
+    let left = MOST_LOOKED_THROUGH;
+    const told = new Set(peers.map(({ publicKey }) => publicKey));
+    for (const { publicKey } of this.#book.leases()) {
+      if (isFull() || left-- === 0) break;
+      const peer = roster.peer(publicKey);
+      if (told.has(publicKey) || peer === undefined) continue;
+      told.add(publicKey);
+      peers.push(this.#newsOf(peer));
+    }
+    return peers;
   }
 
-  /** What a client that asks for it is told of the others. */
-  #newsFor(publicKey: string): LeaseNews {
-    const peers = this.#device.peers
-      .filter((peer) => peer.publicKey !== publicKey)
-      .map(({ publicKey, endpoint }) => ({
-        publicKey,
-        endpoint,
-        allowedIps: this.#book.addressesOf(publicKey),
-      }))
-      .filter(({ endpoint, allowedIps }) => endpoint !== undefined || allowedIps.length > 0);
-    return { routes: this.#config.routes, peers };
+  #newsOf({ publicKey, endpoint }: RosterPeer): PeerNews {
+    return { publicKey, endpoint, allowedIps: this.#book.addressesOf(publicKey) };
   }
 
   #queue(work: () => Promise<void>): Promise<void> {

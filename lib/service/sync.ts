@@ -134,7 +134,7 @@ class Sync {
       : new LeaseRunner(this.#host, this.#report, {
         interface: config.interface,
         acceptRoutes: config.lease.acceptRoutes,
-        wantsPeers: true,
+        addsPeers: config.addPeers,
       });
     this.#plan = this.#newPlan();
     this.#changedAt = this.#now().mono;

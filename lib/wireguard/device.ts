@@ -9,7 +9,7 @@ import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { parseKey } from "../core/peer_key.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
-import { type Device, parseDump } from "./dump.ts";
+import { type Device, parseAllowedIps, parseDump } from "./dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */
@@ -18,6 +18,8 @@ const NO_DEVICE = /No such device|does not exist|No such file or directory|Proto
 const TIMEOUT_MS = 10_000;
 /** The exit status of a program that took too long; see `RunOptions`. */
 const TIMED_OUT = 124;
+/** The most bytes of arguments of one call; Linux takes 2 MiB with the environment. */
+const MAX_ARGUMENTS = 65_536;
 const NO_PERMISSION = /Operation not permitted|Permission denied/;
 
 /** What is set on a peer; what is undefined stays as it is. */
@@ -30,9 +32,32 @@ export interface PeerChange {
 
 /** The interface, or undefined where there is none of that name. */
 export async function readDevice(host: Host, name: string): Promise<Device | undefined> {
+  const text = await readDump(host, name);
+  return text === undefined ? undefined : parseDump(text);
+}
+
+/** The same as `wg` prints it, for {@linkcode parseDump}. */
+export async function readDump(host: Host, name: string): Promise<string | undefined> {
+  return await show(host, name, "dump");
+}
+
+/**
+ * The AllowedIPs of some peers, those that there are; undefined where there is no interface. Its cost
+ * hardly grows with the number of others.
+ */
+export async function readAllowedIps(
+  host: Host,
+  name: string,
+  publicKeys: ReadonlySet<string>,
+): Promise<Map<string, string[]> | undefined> {
+  const text = await show(host, name, "allowed-ips");
+  return text === undefined ? undefined : parseAllowedIps(text, publicKeys);
+}
+
+async function show(host: Host, name: string, what: string): Promise<string | undefined> {
   checkInterfaceName(name);
-  const { code, out, err } = await runWg(host, ["show", name, "dump"]);
-  if (code === 0) return parseDump(out);
+  const { code, out, err } = await runWg(host, ["show", name, what]);
+  if (code === 0) return out;
   if (NO_DEVICE.test(err)) return undefined;
   throw failure(`cannot read WireGuard interface ${name}`, err);
 }
@@ -77,6 +102,33 @@ export async function setPeer(
       : ["persistent-keepalive", `${persistentKeepalive}`]),
     ...(allowedIps === undefined ? [] : ["allowed-ips", allowedIps.join(",")]),
   ]);
+}
+
+/**
+ * Gives peers their AllowedIPs, in as few calls as their number allows: an address that goes from one
+ * to another leaves the one first where that comes first. Who is not there is added.
+ *
+ * @param peers By public key, all AllowedIPs that each is to have.
+ */
+export async function setAllowedIps(
+  host: Host,
+  name: string,
+  peers: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  let settings: string[] = [];
+  let size = 0;
+  for (const [publicKey, allowedIps] of peers) {
+    const more = ["peer", publicKey, "allowed-ips", allowedIps.join(",")];
+    const moreSize = more.reduce((sum, { length }) => sum + length + 1, 0);
+    if (size > 0 && size + moreSize > MAX_ARGUMENTS) {
+      await change(host, name, settings);
+      settings = [];
+      size = 0;
+    }
+    settings.push(...more);
+    size += moreSize;
+  }
+  if (size > 0) await change(host, name, settings);
 }
 
 /**

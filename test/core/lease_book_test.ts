@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatLeaseAddress, parseLeaseAddress } from "../../lib/core/lease_address.ts";
-import { LeaseBook, type LeaseBookOptions, type LeaseChange } from "../../lib/core/lease_book.ts";
+import { LeaseBook, type LeaseChange } from "../../lib/core/lease_book.ts";
+import type { LeaseBookOptions } from "../../lib/core/lease_options.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";
 import { test } from "../testing.ts";
 
@@ -39,6 +40,13 @@ function ask(book: LeaseBook, key: string, mono: number, ...wanted: string[]): s
   ];
 }
 
+/** What changed, after which the device is in line. */
+function take(book: LeaseBook): LeaseChange[] {
+  const changes = book.takeChanges();
+  for (const { publicKey, gone } of changes) book.settled(publicKey, gone);
+  return changes;
+}
+
 function change(publicKey: string, addresses: string[], gone: string[] = []): LeaseChange {
   return { publicKey, addresses, gone };
 }
@@ -46,16 +54,16 @@ function change(publicKey: string, addresses: string[], gone: string[] = []): Le
 test("an address is leased, renewed, kept from others, and ends", () => {
   const book = bookOf();
   assertEquals(ask(book, A, 0, "10.0.0.2", "fd00::2"), ["10.0.0.2", "fd00::2"]);
-  assertEquals(book.takeChanges(), [change(A, ["10.0.0.2/32", "fd00::2/128"])]);
+  assertEquals(take(book), [change(A, ["10.0.0.2/32", "fd00::2/128"])]);
   assertEquals(ask(book, A, 60, "10.0.0.2", "fd00::2"), ["10.0.0.2", "fd00::2"]);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
   assertEquals(ask(book, B, 150, "10.0.0.2", "fd00::2"), ["!"]);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
   book.expire(159.9);
   assertEquals(book.addressesOf(A), ["10.0.0.2/32", "fd00::2/128"]);
   assertEquals(book.nothingBefore <= 160, true);
   book.expire(160);
-  assertEquals(book.takeChanges(), [change(A, [], ["10.0.0.2/32", "fd00::2/128"])]);
+  assertEquals(take(book), [change(A, [], ["10.0.0.2/32", "fd00::2/128"])]);
   assertEquals([book.count, book.nothingBefore], [0, Infinity]);
   assertEquals(ask(book, B, 160, "10.0.0.2", "fd00::2"), ["10.0.0.2", "fd00::2"]);
 });
@@ -65,7 +73,7 @@ test("a lease that has ended is free for the next, before anybody looked", () =>
   ask(book, A, 0, "10.0.0.2");
   assertEquals(ask(book, B, 100, "10.0.0.2"), ["10.0.0.2"]);
   assertEquals(
-    book.takeChanges(),
+    take(book),
     [
       change(A, [], ["10.0.0.2/32"]),
       change(B, ["10.0.0.2/32"]),
@@ -76,9 +84,9 @@ test("a lease that has ended is free for the next, before anybody looked", () =>
 test("a family that is not asked for is given back", () => {
   const book = bookOf();
   ask(book, A, 0, "10.0.0.2", "fd00::2");
-  book.takeChanges();
+  take(book);
   assertEquals(ask(book, A, 1, "fd00::2"), ["fd00::2"]);
-  assertEquals(book.takeChanges(), [change(A, ["fd00::2/128"], ["10.0.0.2/32"])]);
+  assertEquals(take(book), [change(A, ["fd00::2/128"], ["10.0.0.2/32"])]);
   assertEquals(ask(book, B, 1, "10.0.0.2"), ["10.0.0.2"]);
   assertEquals(ask(book, A, 2), []);
   assertEquals(book.addressesOf(A), []);
@@ -90,6 +98,7 @@ test("any address is a new one, and the old one is given back", () => {
   for (let i = 0; i < 50; i++) {
     const [address = ""] = ask(book, A, i, "0.0.0.0");
     seen.add(address);
+    take(book);
     assertEquals(book.count, 1);
     assertEquals(book.addressesOf(A), [`${address}/32`]);
   }
@@ -99,9 +108,9 @@ test("any address is a new one, and the old one is given back", () => {
 test("a client that switches gives back what it had", () => {
   const book = bookOf();
   ask(book, A, 0, "10.0.0.2");
-  book.takeChanges();
+  take(book);
   assertEquals(ask(book, A, 1, "10.0.0.3"), ["10.0.0.3"]);
-  assertEquals(book.takeChanges(), [change(A, ["10.0.0.3/32"], ["10.0.0.2/32"])]);
+  assertEquals(take(book), [change(A, ["10.0.0.3/32"], ["10.0.0.2/32"])]);
   assertEquals(ask(book, B, 1, "10.0.0.2"), ["10.0.0.2"]);
   // Back and forth, and nothing leaks.
   for (let i = 0; i < 100; i++) ask(book, A, 2, i % 2 === 0 ? "10.0.0.4" : "10.0.0.0");
@@ -113,9 +122,9 @@ test("a refused client keeps what it had, until that ends", () => {
   const book = bookOf();
   ask(book, A, 0, "10.0.0.2", "fd00::2");
   ask(book, B, 0, "10.0.0.3");
-  book.takeChanges();
+  take(book);
   assertEquals(ask(book, A, 50, "10.0.0.3", "fd00::2"), ["fd00::2", "!"]);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
   assertEquals(book.addressesOf(A), ["10.0.0.2/32", "fd00::2/128"]);
   book.expire(100);
   assertEquals(book.addressesOf(A), ["fd00::2/128"]);
@@ -128,7 +137,7 @@ test("addresses outside the pools, reserved ones and their ends are refused", ()
     assertEquals(ask(book, A, 0, address), ["!"], address);
   }
   assertEquals(book.count, 0);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
 });
 
 test("an empty pool refuses, and one family may still get something", () => {
@@ -174,9 +183,9 @@ test("a peer that was removed is not brought back", () => {
   const book = bookOf();
   ask(book, A, 0, "10.0.0.2", "fd00::2");
   book.forget(A);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
   book.expire(1000);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
   assertEquals(ask(book, B, 0, "10.0.0.2"), ["10.0.0.2"]);
 });
 
@@ -186,24 +195,113 @@ test("changes are told once, all of a peer in one", () => {
   ask(book, A, 0, "10.0.0.3");
   ask(book, A, 0, "10.0.0.4", "fd00::2");
   ask(book, A, 0, "10.0.0.3", "fd00::2");
-  assertEquals(book.takeChanges(), [
+  assertEquals(take(book), [
     change(A, ["10.0.0.3/32", "fd00::2/128"], ["10.0.0.2/32", "10.0.0.4/32"]),
   ]);
-  assertEquals(book.takeChanges(), []);
+  assertEquals(take(book), []);
 });
 
 test("a change is noted for saving, a refusal is not", () => {
   const book = bookOf();
   const changes = (key: string, mono: number, ...wanted: string[]) => {
-    book.changed = false;
     ask(book, key, mono, ...wanted);
-    return book.changed;
+    take(book);
+    const isChanged = book.changed;
+    const notes = book.takeUnsaved();
+    assertEquals([isChanged, book.changed], [notes.length > 0, false]);
+    return notes.map(({ publicKey, address, expiresAt }) =>
+      `${publicKey} ${formatLeaseAddress(address)} ${expiresAt}`
+    );
   };
-  assertEquals(changes(A, 0, "10.0.0.2"), true);
-  assertEquals(changes(A, 1, "10.0.0.2"), true);
-  assertEquals(changes(B, 1, "10.0.0.2"), false);
-  assertEquals(changes(B, 1), false);
-  assertEquals(changes(A, 1), true);
+  assertEquals(changes(A, 0, "10.0.0.2"), ["A 10.0.0.2 100"]);
+  assertEquals(changes(A, 1, "10.0.0.2"), ["A 10.0.0.2 101"]);
+  assertEquals(changes(B, 1, "10.0.0.2"), []);
+  assertEquals(changes(B, 1), []);
+  assertEquals(changes(A, 1, "10.0.0.3", "fd00::3"), [
+    "A 10.0.0.2 undefined",
+    "A 10.0.0.3 101",
+    "A fd00::3 101",
+  ]);
+  assertEquals(changes(A, 1), ["A 10.0.0.3 undefined", "A fd00::3 undefined"]);
+  ask(book, B, 1, "10.0.0.2");
+  book.forget(B);
+  assertEquals(book.takeUnsaved().map(({ expiresAt }) => expiresAt), [undefined]);
+});
+
+test("what a peer held is owed until it is off", () => {
+  const book = bookOf();
+  ask(book, A, 0, "10.0.0.2", "fd00::2");
+  take(book);
+  ask(book, A, 1);
+  const gone = ["10.0.0.2/32", "fd00::2/128"];
+  assertEquals(book.takeChanges(), [change(A, [], gone)]);
+  assertEquals([book.takeChanges(), book.owedBy(A)], [[], gone]);
+  const ends = () => Array.from(book.notes(), ({ expiresAt }) => expiresAt);
+  assertEquals(ends(), [-Infinity, -Infinity]);
+  // Meanwhile, it is free for all, and its own again where it asks for it.
+  assertEquals(ask(book, B, 2, "fd00::2"), ["fd00::2"]);
+  assertEquals(ask(book, A, 2, "10.0.0.2"), ["10.0.0.2"]);
+  assertEquals(book.owedBy(A), ["fd00::2/128"]);
+  assertEquals(book.changeOf(A), change(A, ["10.0.0.2/32"], ["fd00::2/128"]));
+  book.settled(A, ["fd00::2/128", "10.0.0.2/32"]);
+  assertEquals([book.owedBy(A), book.addressesOf(A)], [[], ["10.0.0.2/32"]]);
+  assertEquals(ends(), [100, 100].map((end) => end + 2));
+});
+
+test("a peer can't owe more and more", () => {
+  const book = bookOf({ pools: ["10.0.0.0/16"] });
+  let granted = 0;
+  for (let i = 0; i < 200; i++) granted += ask(book, A, i / 10, "0.0.0.0")[0] === "!" ? 0 : 1;
+  assert(granted < 40, `${granted}`);
+  assert(book.owedBy(A).length < 40);
+  take(book);
+  assertEquals(ask(book, A, 30, "0.0.0.0").length, 1);
+});
+
+test("a blocked address is nobody's, and anybody's again later", () => {
+  const book = bookOf({ pools: ["10.0.0.0/29", "fd00::/64"], fixed: new Map([[C, ["10.0.9.9"]]]) });
+  const blocked = (text: string) => {
+    const address = parseLeaseAddress(text);
+    assert(address !== undefined);
+    return address;
+  };
+  ask(book, A, 0, "10.0.0.2", "fd00::2");
+  ask(book, C, 0, "10.0.9.9");
+  take(book);
+  assertEquals(book.block(blocked("10.0.0.2")), 1);
+  assertEquals(book.block(blocked("10.0.0.2")), 0);
+  assertEquals(take(book), [change(A, ["fd00::2/128"], ["10.0.0.2/32"])]);
+  for (const text of ["10.0.0.3", "10.0.0.1", "10.9.9.9", "10.0.9.9"]) {
+    assertEquals(book.block(blocked(text)), 0, text);
+  }
+  const drawn = Array.from({ length: 3 }, (_, i) => ask(book, `${i}`, 1, "0.0.0.0")[0]).sort();
+  assertEquals(drawn, ["10.0.0.4", "10.0.0.5", "10.0.0.6"]);
+  assertEquals(ask(book, B, 1, "0.0.0.0"), ["!"]);
+  // It outlives other settings.
+  book.configure({ ...OPTIONS, pools: ["10.0.0.0/29", "fd00::/64"] });
+  assertEquals(ask(book, B, 1, "10.0.0.2"), ["!"]);
+  book.unblock(blocked("10.0.0.2"));
+  book.unblock(blocked("10.0.0.1"));
+  book.unblock(blocked("10.0.0.6"));
+  assertEquals(ask(book, B, 1, "0.0.0.0"), ["10.0.0.2"]);
+  // Reserved it still is, and another's.
+  assertEquals(ask(book, B, 1, "10.0.0.1"), ["!"]);
+  assertEquals(ask(book, B, 1, "10.0.0.6"), ["!"]);
+  book.unblockAll();
+  assertEquals(ask(book, B, 1, "10.0.0.3"), ["10.0.0.3"]);
+});
+
+test("so many leases end at once, and the rest a little later", () => {
+  const book = bookOf({ pools: ["10.0.0.0/16"] });
+  for (let i = 0; i < 500; i++) ask(book, `${i}`, i / 1000, "0.0.0.0");
+  take(book);
+  book.expire(200, 100);
+  assertEquals([take(book).length, book.count, book.nothingBefore], [100, 400, 100.1]);
+  // A request doesn't have to do all of it.
+  ask(book, "new", 200, "0.0.0.0");
+  assertEquals(book.count, 400 - 64 + 1);
+  book.expire(200);
+  assertEquals([book.count, book.nothingBefore], [1, 300]);
 });
 
 test("with other settings, leases that don't fit are taken back", () => {
@@ -211,7 +309,7 @@ test("with other settings, leases that don't fit are taken back", () => {
   ask(book, A, 0, "10.0.0.2", "fd00::2");
   ask(book, B, 0, "10.0.0.3", "fd00::3");
   ask(book, C, 0, "10.0.0.4", "fd00::4");
-  book.takeChanges();
+  take(book);
   const dropped = book.configure({
     ...OPTIONS,
     pools: ["10.0.0.0/28", "fd01::/64"],
@@ -221,7 +319,7 @@ test("with other settings, leases that don't fit are taken back", () => {
   });
   // A's IPv4 is reserved, B has another one fixed; of IPv6, only C's is fixed.
   assertEquals(dropped, 4);
-  assertEquals(book.takeChanges(), [
+  assertEquals(take(book), [
     change(A, [], ["10.0.0.2/32", "fd00::2/128"]),
     change(B, [], ["10.0.0.3/32", "fd00::3/128"]),
   ]);
@@ -257,7 +355,7 @@ test("settings that cannot be are refused, and change nothing", () => {
 });
 
 interface Step {
-  readonly kind: "any" | "some" | "none" | "forget" | "expire" | "configure";
+  readonly kind: "any" | "some" | "none" | "forget" | "expire" | "configure" | "block";
   readonly peer: number;
   readonly pick4: number;
   readonly pick6: number;
@@ -267,7 +365,10 @@ interface Step {
 const KEYS = ["P0", "P1", "P2", "P3", "P4"];
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
-    kind: fc.constantFrom("any", "any", "some", "some", "none", "forget", "expire", "configure"),
+    kind: fc.constantFrom(
+      ...["any", "any", "some", "some", "none"] as const,
+      ...["forget", "expire", "configure", "block"] as const,
+    ),
     peer: fc.nat({ max: KEYS.length - 1 }),
     pick4: fc.nat({ max: 8 }),
     pick6: fc.nat({ max: 8 }),
@@ -294,6 +395,7 @@ test("no address is leased twice or from outside, and all come back in the end",
     // What the caller's device would have, by what it is told alone.
     const device = new Map<string, Set<string>>();
     const ends = new Map<string, number>();
+    const blocked = new Set<string>();
     for (const { kind, peer, pick4, pick6, pause } of steps) {
       mono += pause;
       const key = KEYS[peer]!;
@@ -306,6 +408,15 @@ test("no address is leased twice or from outside, and all come back in the end",
         layout = (layout + 1) % LAYOUTS.length;
         book.configure(LAYOUTS[layout]!);
       }
+      if (kind === "block") {
+        const address = { family: 4, value: valueOf(`10.0.0.${pick4}`)! } as const;
+        const text = `10.0.0.${pick4}/32`;
+        if (blocked.delete(text)) book.unblock(address);
+        else {
+          blocked.add(text);
+          book.block(address);
+        }
+      }
       if (kind === "forget") {
         book.forget(key);
         device.delete(key);
@@ -313,7 +424,7 @@ test("no address is leased twice or from outside, and all come back in the end",
       for (const address of granted) {
         if (address !== "!") ends.set(`${key} ${address}`, mono + OPTIONS.leaseTime);
       }
-      for (const { publicKey, addresses, gone } of book.takeChanges()) {
+      for (const { publicKey, addresses, gone } of take(book)) {
         const set = device.get(publicKey) ?? new Set();
         device.set(publicKey, set);
         for (const address of gone) assert(set.delete(address), `${address} was not there`);
@@ -331,10 +442,13 @@ test("no address is leased twice or from outside, and all come back in the end",
         const addresses = book.addressesOf(each);
         assertEquals([...device.get(each) ?? []].sort(), addresses.sort());
         assert(addresses.every((text) => USABLE[layout]!.some((form) => form.test(text))));
+        const fixed = LAYOUTS[layout]!.fixed.get(each)?.map((text) => `${text}/32`) ?? [];
+        assert(addresses.every((text) => !blocked.has(text) || fixed.includes(text)));
       }
     }
     book.expire(mono + OPTIONS.leaseTime);
     assertEquals(book.count, 0);
+    book.unblockAll();
     // Everything is free again: as many as an empty book has.
     const drain = (book: LeaseBook) => {
       let count = 0;
@@ -365,10 +479,10 @@ test("a /16 with 10 000 leases, and a nearly full /24, stay right", () => {
   const texts = Array.from(book.leases(), ({ address }) => formatLeaseAddress(address));
   assertEquals(new Set(texts).size, 20_000);
   assert(texts.every((text) => /^(?:10\.20\.|fd00:20::)/.test(text)));
-  book.takeChanges();
+  take(book);
   book.expire(115);
   assertEquals(
-    book.takeChanges().length,
+    take(book).length,
     20_000 / 2 - new Set(
       Array.from(book.leases(), ({ publicKey }) => publicKey),
     ).size,

@@ -101,6 +101,37 @@ test("a lease counts from its reply, whatever the server's clock says", () => {
   }
 });
 
+test("what a client wants may change while it holds a lease", () => {
+  const none = { routes: false, peers: false };
+  const peers = { routes: false, peers: true };
+  const wanting = HELD.replace("\n\n", "\nwant=peers\n\n");
+  const client = leasedClient();
+  client.want(none, 10);
+  assertEquals(waits(client, 10), 3570);
+  client.want(peers, 10);
+  assertEquals(asked(client, 10), wanting);
+  const news = `errno=0\npeer=${formatKey(idOf(1))} endpoint=192.0.2.1:5\n\n`;
+  client.receive(ascii(grant("10.0.0.2", "fd00::2", 3600, news)), 10);
+  assertEquals(client.takeEvents().map(({ kind }) => kind), ["leased", "peers"]);
+  client.want(peers, 20);
+  client.want(none, 20);
+  assertEquals(waits(client, 20), 3580);
+  assertEquals(asked(client, 3580), HELD);
+  // A server that has understood nothing of it is not asked for it again.
+  const plain = leasedClient();
+  plain.want(peers, 10);
+  exchange(plain, 10, INVALID);
+  plain.next(10);
+  plain.want(peers, 11);
+  assertEquals(asked(plain, 11), HELD);
+  // One that is away is let be.
+  const away = leasedClient();
+  asked(away, 3570);
+  away.lost(3570);
+  away.want(peers, 3570);
+  assertEquals(waits(away, 3570), 3571);
+});
+
 test("a refusal keeps what is held, and is asked again after 30 seconds", () => {
   const client = leasedClient(100);
   assertEquals(waits(client, 0), 70);

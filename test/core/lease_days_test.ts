@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { LeaseBook, type LeaseBookOptions } from "../../lib/core/lease_book.ts";
+import { LeaseBook } from "../../lib/core/lease_book.ts";
 import { LeaseClient, type LeaseStep } from "../../lib/core/lease_client.ts";
+import type { LeaseBookOptions } from "../../lib/core/lease_options.ts";
 import { LeaseSession } from "../../lib/core/lease_session.ts";
-import { encodeLeases, restoreLeases } from "../../lib/core/lease_state.ts";
+import { encodeLeaseNotes, encodeLeases, restoreLeases } from "../../lib/core/lease_state.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 import { idOf } from "../support/fake_random.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";
@@ -26,6 +27,16 @@ interface Node {
   nextAt: number;
 }
 
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** How bad the world is in a simulation. */
 interface World {
   readonly seed: number;
@@ -46,7 +57,8 @@ function simulate({ seed, clients, seconds, loss, killed }: World) {
   // The server's clock is another one.
   const serverNow = (mono: number) => ({ unix: 1e9 + mono, mono: 1e6 + mono });
   let book = new LeaseBook(OPTIONS, seededRandom(seed));
-  let saved = encodeLeases(book, serverNow(0));
+  /** A file that is added to, in pieces. */
+  let saved = [encodeLeases(book, serverNow(0))];
   let downUntil = 0;
   let nextKill = number() * 2 * killed;
   const device = new Map<string, readonly string[]>();
@@ -61,9 +73,12 @@ function simulate({ seed, clients, seconds, loss, killed }: World) {
 
   const apply = (mono: number) => {
     const changes = book.takeChanges();
-    for (const { publicKey, addresses } of changes) device.set(publicKey, addresses);
-    if (book.changed) saved = encodeLeases(book, serverNow(mono));
-    book.changed = false;
+    for (const { publicKey, addresses, gone } of changes) {
+      device.set(publicKey, addresses);
+      book.settled(publicKey, gone);
+    }
+    if (number() < 0.01) saved = [encodeLeases(book, serverNow(mono))];
+    else saved.push(encodeLeaseNotes(book.takeUnsaved(), serverNow(mono)));
   };
   const restart = (mono: number) => {
     outcome.killed++;
@@ -71,7 +86,7 @@ function simulate({ seed, clients, seconds, loss, killed }: World) {
     downUntil = mono + number() * 120;
     book = new LeaseBook(OPTIONS, seededRandom(seed + mono));
     const now = serverNow(downUntil);
-    assertEquals(restoreLeases(saved, book, now).dropped, 0);
+    assertEquals(restoreLeases(joined(saved), book, now).dropped, 0);
     for (const node of nodes) {
       if (node.session !== undefined) node.client.lost(mono);
       node.session = undefined;

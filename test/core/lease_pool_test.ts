@@ -225,3 +225,23 @@ test("a pool is a set of free addresses", () => {
     },
   ));
 });
+
+test("a blocked address is not free, whoever gives it back", () => {
+  const pool = poolOf(4, ["10.0.0.0/29"]);
+  const [a, b] = [valueOf("10.0.0.2"), valueOf("10.0.0.3")];
+  pool.take(a);
+  assertEquals([pool.block(a), pool.block(b), pool.block(b)], [true, false, false]);
+  assertEquals([pool.giveBack(a), pool.giveBack(b), pool.take(a), pool.take(b)], [
+    false,
+    false,
+    false,
+    false,
+  ]);
+  assertEquals([pool.free, pool.block(valueOf("10.9.9.9"))], [4n, false]);
+  pool.unblock(a);
+  pool.unblock(a);
+  assertEquals([pool.isFree(a), pool.isFree(b), pool.free], [true, false, 5n]);
+  pool.take(a);
+  pool.unblock(a);
+  assertEquals(pool.isFree(a), false);
+});

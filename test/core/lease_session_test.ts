@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LeaseBook, type LeaseBookOptions } from "../../lib/core/lease_book.ts";
+import { LeaseBook } from "../../lib/core/lease_book.ts";
+import { LeaseBudgets, REPLY_BURST, REPLY_BYTES_PER_SECOND } from "../../lib/core/lease_budget.ts";
 import type { LeaseNews } from "../../lib/core/lease_news.ts";
-import { LeaseSession, REPLY_BURST, REPLY_BYTES_PER_SECOND } from "../../lib/core/lease_session.ts";
+import type { LeaseBookOptions } from "../../lib/core/lease_options.ts";
+import { LeaseSession } from "../../lib/core/lease_session.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 import { idOf } from "../support/fake_random.ts";
 import { seededRandom } from "../support/seeded_random.ts";
@@ -34,8 +36,8 @@ function ascii(text: string): Uint8Array {
 }
 
 /** A session whose answers are text, with `<close>` where it closes. */
-function sessionOf(book: LeaseBook, key = KEY, news?: () => LeaseNews) {
-  const session = new LeaseSession(key, book, news);
+function sessionOf(book: LeaseBook, key = KEY, news?: () => LeaseNews, budgets?: LeaseBudgets) {
+  const session = new LeaseSession(key, book, news, budgets);
   return (input: string | Uint8Array, mono = 0, unix = UNIX + mono) => {
     const bytes = typeof input === "string" ? ascii(input) : input;
     const answer = session.receive(bytes, { mono, unix });
@@ -189,6 +191,18 @@ test("a connection gets so much at once, and more with time", () => {
   // One who asks now and then is never cut off.
   const slow = sessionOf(bookOf());
   for (let i = 0; i < 5000; i++) assertEquals(slow(request, i), "errno=0\n\n");
+});
+
+test("a peer that connects anew goes on with what it has left", () => {
+  const budgets = new LeaseBudgets();
+  const book = bookOf();
+  const connect = (key: string) => sessionOf(book, key, undefined, budgets);
+  const request = "request_ip=1\n\n";
+  const burst = REPLY_BURST / 256;
+  assertEquals(connect(KEY)(request.repeat(burst)), "errno=0\n\n".repeat(burst));
+  for (let i = 0; i < 3; i++) assertEquals(connect(KEY)(request), `${INVALID}<close>`);
+  assertEquals(connect(OTHER)(request), "errno=0\n\n");
+  assertEquals(connect(KEY)(request, 1), "errno=0\n\n");
 });
 
 const NEWS: LeaseNews = {

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testWith } from "../support/program.ts";
 import { LAB_NEEDS } from "./lab.ts";
 import { ALICE, BOB, type LeaseScene, SHORT, together } from "./lease_scene.ts";
+import type { WireStep } from "./lease_wire.ts";
 import { sleep } from "./namespace.ts";
 
 /** Short leases are looked at every two seconds; this machine may have other things to do. */
@@ -85,6 +86,38 @@ function restarts(stateful: boolean): (scene: LeaseScene) => Promise<void> {
     assertEquals(await client.stop("SIGTERM"), 0);
     assertEquals(await scene.allowed(alice), [`${ALICE}/128`]);
   };
+}
+
+/** The server is killed while it grants and takes back: what is told stays, and nothing is left over. */
+async function killedInBetween(scene: LeaseScene): Promise<void> {
+  const { alice, bob } = scene;
+  const state = ["--state", `${scene.lab.folder}/state`];
+  let server = await scene.serve(...state);
+  const told = await scene.lease(bob);
+  await told.client.stop("SIGKILL");
+  const expected = [...told.addresses, `${BOB}/128`].toSorted();
+  const any = "request_ip=1\nip=0.0.0.0\nip=::\n\n";
+  for (const pause of [0, 0.03, 0.011]) {
+    // Each answer is another pair of addresses, and the last one is taken off.
+    const steps: WireStep[] = Array.from({ length: 200 }, () => [["send", any], ["read"]] as const)
+      .flat();
+    const asking = scene.wire(alice, steps);
+    await server.printed(/ lease-changed key=\S+ addresses=\S+ gone=10\.\S+\n/);
+    await sleep(pause);
+    await server.stop("SIGKILL");
+    await asking;
+    server = await scene.serve(...state);
+    assert(!/ leases-damaged /.test(server.out), server.out);
+    assertEquals(await scene.allowed(bob), expected);
+    const kept = await scene.allowed(alice);
+    assert(kept?.length === 3, `${kept}`);
+    // It is still its own: nothing of it counts as the admin's.
+    assertEquals((await scene.ask(alice, "request_ip=1\n\n"))[0], "errno=0\n\n");
+    assertEquals(await scene.allowed(alice), [`${ALICE}/128`]);
+  }
+  const again = await scene.lease(bob);
+  assertEquals(again.addresses, told.addresses);
+  assertEquals(await server.stop("SIGTERM"), 0);
 }
 
 async function emptyPool(scene: LeaseScene): Promise<void> {
@@ -169,6 +202,7 @@ testWith(LAB_NEEDS, "lab: addresses are leased, renewed, lost, and given back", 
     lifeOfALease,
     "restarts, with a state file": restarts(true),
     "restarts, without a state file": restarts(false),
+    killedInBetween,
     emptyPool,
     whatIsWhose,
   });

@@ -1,165 +1,10 @@
 /** The lease service on a host whose `wg` and `ip` are scripted: what goes wrong, and is made up for. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Counters } from "../../lib/core/counters.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
-import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/host.ts";
 import { MAX_LEASE_CONNECTIONS } from "../../lib/service/lease_connections.ts";
-import { type LeaseConfig, LeaseService } from "../../lib/service/lease_service.ts";
-import { Log } from "../../lib/service/log.ts";
 import { idOf } from "../support/fake_random.ts";
-import { DONE, MemoryHost } from "../support/memory_host.ts";
-
-const HUB = formatKey(idOf(1));
-const ALICE = formatKey(idOf(2));
-const BOB = formatKey(idOf(3));
-const ANY = "request_ip=1\nip=0.0.0.0\n\n";
-const CONFIG: LeaseConfig = {
-  interface: "wg0",
-  pools: ["10.20.0.0/24"],
-  reserved: [],
-  fixed: new Map(),
-  leaseTime: 60,
-  routes: [],
-  state: "/state",
-  configure: false,
-};
-
-/** A connection that keeps what was written. */
-class FakeConnection implements TcpConnection {
-  readonly local = { host: "fe80::", port: 970 };
-  readonly remote;
-  waiting = 0;
-  text = "";
-  state = "open";
-  paused = false;
-  events: TcpEvents | undefined;
-
-  constructor(host: string, port = 970) {
-    this.remote = { host, port };
-  }
-
-  write(bytes: Uint8Array): void {
-    if (this.state === "open") this.text += new TextDecoder().decode(bytes);
-  }
-
-  end(): void {
-    if (this.state === "open") this.state = "ended";
-  }
-
-  abort(): void {
-    if (this.state === "aborted") return;
-    this.state = "aborted";
-    this.events?.onClose(undefined);
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-  }
-}
-
-/** A host with a device, whose timers elapse when the test says so. */
-class Scene extends MemoryHost {
-  /** By public key, the AllowedIPs; undefined where there is no device. */
-  peers: Map<string, string[]> | undefined = new Map([
-    [ALICE, ["fe80::a/128"]],
-    [BOB, ["fe80::b/128", "192.168.7.0/24"]],
-  ]);
-  index = 3;
-  /** What `wg set` says. */
-  fails = "";
-  listening: TcpListenOptions | undefined;
-  listened = 0;
-  readonly timers = new Set<() => void>();
-  readonly counters = new Counters();
-  readonly service: LeaseService;
-
-  constructor(config: Partial<LeaseConfig> = {}, files = {}) {
-    super({ files, run: (argv) => this.#program(argv) });
-    const log = new Log(this, { format: "text", verbosity: "normal" });
-    const { counters } = this;
-    this.service = new LeaseService({ host: this, log, counters }, { ...CONFIG, ...config });
-  }
-
-  #program([program, ...args]: readonly string[]) {
-    const { peers } = this;
-    const line = args.join(" ");
-    if (program === "ip") {
-      const addr = `${this.index}: wg0    inet6 fe80::/128 scope link\n`;
-      return { ...DONE, out: line.startsWith("-o addr") ? addr : "fe80::/64 proto kernel\n" };
-    }
-    if (peers === undefined) return { code: 1, out: "", err: "No such device\n" };
-    if (line === "show wg0 dump") {
-      const lines = [...peers].map(([key, ips]) =>
-        [key, "(none)", "(none)", ips.join(",") || "(none)", 0, 0, 0, "off"].join("\t")
-      );
-      return { ...DONE, out: [`(none)\t${HUB}\t51820\toff`, ...lines].join("\n") };
-    }
-    if (this.fails !== "") return { code: 1, out: "", err: this.fails };
-    const [, , , key = "", , allowed = ""] = args;
-    peers.set(key, allowed.split(",").filter((each) => each !== ""));
-    return DONE;
-  }
-
-  override timer(_ms: number, run: () => void): () => void {
-    this.timers.add(run);
-    return () => this.timers.delete(run);
-  }
-
-  override tcpListen(options?: TcpListenOptions) {
-    if (options === undefined) return super.tcpListen();
-    this.listening = options;
-    this.listened++;
-    return Promise.resolve({
-      port: options.port,
-      close: () => void (this.listening = undefined),
-    });
-  }
-
-  connect(host: string, port?: number): FakeConnection {
-    const connection = new FakeConnection(host, port);
-    const { listening } = this;
-    assert(listening !== undefined, this.err.text);
-    connection.events = listening.onConnection(connection);
-    return connection;
-  }
-
-  send(connection: FakeConnection, text: string): Promise<void> {
-    connection.events?.onData(new TextEncoder().encode(text));
-    return this.settle();
-  }
-
-  /** Lets the service do all that it can do now. */
-  async settle(): Promise<void> {
-    for (let i = 0; i < 20; i++) await new Promise((done) => setTimeout(done, 0));
-  }
-
-  /** The next look at the device, some seconds later. */
-  async look(seconds = 2): Promise<void> {
-    this.elapsed += seconds * 1000;
-    this.wall += seconds * 1000;
-    // The watch is the only timer where there is no connection.
-    for (const run of [...this.timers]) {
-      this.timers.delete(run);
-      run();
-    }
-    await this.settle();
-  }
-
-  get log(): string {
-    return this.out.text + this.err.text;
-  }
-}
-
-async function started(config?: Partial<LeaseConfig>, files = {}): Promise<Scene> {
-  const scene = new Scene(config, files);
-  await scene.service.start();
-  return scene;
-}
+import { ALICE, ANY, BOB, CONFIG, HUB, Scene, started } from "./lease_scene.ts";
 
 Deno.test("a grant that wg refuses is not answered, and is made up for", async () => {
   const scene = await started();
@@ -263,6 +108,26 @@ Deno.test("an address that has gone to another peer is no identity of the old on
   const before = connection.text;
   await scene.send(connection, "request_ip=1\n\n");
   assertEquals([connection.text, connection.state], [before, "aborted"]);
+  await scene.service.close();
+});
+
+Deno.test("of two requests of one peer, each is told what is true just then", async () => {
+  const scene = new Scene({ pools: ["10.20.0.0/16"] });
+  Object.assign(scene, { random: (bytes: Uint8Array) => void crypto.getRandomValues(bytes) });
+  scene.peers?.set(ALICE, ["fe80::a/128", "fe80::c/128"]);
+  await scene.service.start();
+  const connections = ["fe80::a", "fe80::c"].map((address) => scene.connect(address));
+  const onDevice: boolean[] = [];
+  for (const connection of connections) {
+    connection.write = (bytes) => {
+      const [, address = ""] = /^ip=(\S+)\n/.exec(new TextDecoder().decode(bytes)) ?? [];
+      if (bytes.length > 0) onDevice.push(scene.peers?.get(ALICE)?.includes(address) === true);
+    };
+    connection.events?.onData(new TextEncoder().encode(ANY));
+  }
+  await scene.settle();
+  assertEquals(onDevice, [true, true]);
+  assertEquals(scene.peers?.get(ALICE)?.length, 3);
   await scene.service.close();
 });
 

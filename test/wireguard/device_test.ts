@@ -9,7 +9,14 @@ import { formatKey } from "../../lib/core/peer_key.ts";
 import { EXIT, UserError } from "../../lib/core/user_error.ts";
 import { denoHost } from "../../lib/host/deno.ts";
 import type { Host } from "../../lib/host/host.ts";
-import { interfaceKey, readDevice, setListenPort, setPeer } from "../../lib/wireguard/device.ts";
+import {
+  interfaceKey,
+  readAllowedIps,
+  readDevice,
+  setAllowedIps,
+  setListenPort,
+  setPeer,
+} from "../../lib/wireguard/device.ts";
 import { parseDump } from "../../lib/wireguard/dump.ts";
 import { idOf } from "../support/fake_random.ts";
 import { MemoryHost } from "../support/memory_host.ts";
@@ -178,6 +185,44 @@ testWith(NEEDS, "a peer is added with what it is given, beside the others", asyn
       sent: 0,
       persistentKeepalive: 25,
     });
+  });
+});
+
+testWith(NEEDS, "many peers get their AllowedIPs in few calls, and are read again", async () => {
+  await withDevice(async (scene) => {
+    const { host } = scene;
+    let calls = 0;
+    const counting: Host = {
+      ...host,
+      run: (argv, options) => {
+        calls++;
+        return host.run(argv, options);
+      },
+    };
+    const keys = Array.from({ length: 1500 }, (_, i) => formatKey(idOf(1000 + i)));
+    const wanted = new Map(
+      keys.map((
+        key,
+        i,
+      ) => [key, [`10.7.${i >> 8}.${i & 255}/32`, `fd07::${(i + 1).toString(16)}/128`]]),
+    );
+    // Who loses an address, and who gets it.
+    wanted.set(PEER, ["fd00::2/128"]);
+    wanted.set(OTHER, ["10.0.0.2/32"]);
+    await setAllowedIps(counting, "wg0", wanted);
+    assert(calls > 1 && calls < 5, `${calls}`);
+    const sorted = (prefixes: readonly string[] = []) => prefixes.toSorted();
+    for (const asked of [[PEER, OTHER], keys]) {
+      const found = await readAllowedIps(host, "wg0", new Set([...asked, formatKey(idOf(5))]));
+      assertEquals(found?.size, asked.length);
+      for (const key of asked) assertEquals(sorted(found?.get(key)), sorted(wanted.get(key)));
+    }
+    await setAllowedIps(host, "wg0", new Map([[PEER, []]]));
+    assertEquals((await readAllowedIps(host, "wg0", new Set([PEER])))?.get(PEER), []);
+    assertEquals(await readAllowedIps(host, "wg1", new Set([PEER])), undefined);
+    calls = 0;
+    await setAllowedIps(counting, "wg0", new Map());
+    assertEquals(calls, 0);
   });
 });
 

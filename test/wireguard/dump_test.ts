@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatKey } from "../../lib/core/peer_key.ts";
-import { type Device, parseDump } from "../../lib/wireguard/dump.ts";
+import { type Device, parseAllowedIps, parseDump } from "../../lib/wireguard/dump.ts";
 import { idOf } from "../support/fake_random.ts";
 import { test } from "../testing.ts";
 
@@ -189,6 +189,29 @@ test("any interface is read as it was written", () => {
         mark,
         peers: keyed,
       });
+    }),
+  );
+});
+
+test("the AllowedIPs of some peers are found, few or many", () => {
+  const keys = Array.from({ length: 20 }, (_, i) => formatKey(idOf(i)));
+  const line = (i: number) =>
+    `${keys[i]}\t${i % 3 === 0 ? "(none)" : `10.0.0.${i}/32 fd00::${i}/128`}`;
+  const expected = (i: number) => i % 3 === 0 ? [] : [`10.0.0.${i}/32`, `fd00::${i}/128`];
+  const text = Array.from({ length: 18 }, (_, i) => `${line(i)}\n`).join("");
+  for (const asked of [[0], [17], [5, 18], [1, 2, 3, 4, 5, 19], keys.keys().toArray()]) {
+    for (const each of [text, text.trimEnd()]) {
+      const found = parseAllowedIps(each, new Set(asked.map((i) => keys[i]!)));
+      const there = asked.filter((i) => i < 18);
+      assertEquals([...found].sort(), there.map((i) => [keys[i]!, expected(i)] as const).sort());
+    }
+  }
+  // Whatever stands there is no error.
+  fc.assert(
+    fc.property(fc.string(), fc.nat({ max: 700 }), fc.nat({ max: 8 }), (noise, at, count) => {
+      const asked = new Set(keys.slice(0, count));
+      const found = parseAllowedIps(text.slice(0, at) + noise + text.slice(at), asked);
+      assert([...found.keys()].every((key) => asked.has(key)));
     }),
   );
 });
