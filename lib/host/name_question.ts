@@ -27,8 +27,6 @@ const TCP_PATIENCE_MS = 4000;
 interface Server {
   readonly at: HostPort;
   socket: UdpSocket | undefined;
-  /** The IDs of questions whose answers didn't fit a datagram. */
-  readonly long: Set<number>;
 }
 
 /** What comes with a question. */
@@ -89,7 +87,7 @@ class NameQuestion {
   }
 
   async #open(at: HostPort): Promise<Server> {
-    const server: Server = { at, socket: undefined, long: new Set() };
+    const server: Server = { at, socket: undefined };
     try {
       server.socket = await this.#host.connectedUdp({
         port: 0,
@@ -163,7 +161,6 @@ class NameQuestion {
       return this.#go();
     }
     this.#queue.settle(id);
-    server.long.delete(id);
     this.#keep(response);
     if (response.truncated && transport === "udp") {
       this.#queue.ask({ ...asked, transport: "tcp", purpose: { failed: new Set(), server } });
@@ -195,28 +192,26 @@ class NameQuestion {
     const id = (bytes[0]! << 8) | bytes[1]!;
     const server = this.#queue.find(id, "tcp")?.purpose.server;
     if (server === undefined) return;
-    server.long.add(id);
-    this.#connect(server, bytes).catch(() => this.#giveUpLong(server));
+    this.#connect(server, id, bytes).catch(() => this.#giveUpLong(id));
   }
 
   /** A connection for each question: at most two, and each to one who has just answered. */
-  async #connect(server: Server, message: Uint8Array): Promise<void> {
+  async #connect(server: Server, id: number, message: Uint8Array): Promise<void> {
     const reader = new MessageReader();
     const connection = await this.#host.tcpConnect({ to: server.at, timeout: TCP_PATIENCE_MS }, {
       onData: (bytes) => reader.push(bytes, (answer) => this.#take(answer, server, "tcp")),
       onEnd: () => connection.abort(),
-      onClose: () => this.#giveUpLong(server),
+      onClose: () => this.#giveUpLong(id),
     });
     if (this.#isClosed) return connection.abort();
     this.#connections.push(connection);
     connection.write(frameMessage(message));
   }
 
-  /** What came in the datagram must do. */
-  #giveUpLong(server: Server): void {
-    if (this.#isClosed) return;
-    for (const id of server.long) this.#queue.settle(id);
-    server.long.clear();
+  /** Where it is still asked: what came in the datagram must do. */
+  #giveUpLong(id: number): void {
+    if (this.#isClosed || this.#queue.find(id, "tcp") === undefined) return;
+    this.#queue.settle(id);
     this.#go();
   }
 }

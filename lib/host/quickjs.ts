@@ -7,6 +7,7 @@
 
 import type { Host } from "./host.ts";
 import { localAddresses } from "./quickjs/address.ts";
+import { QUICKJS_PRIMITIVES } from "./quickjs/crypto.ts";
 import { quickjsFiles } from "./quickjs/files.ts";
 import { onSignal, setTimer } from "./quickjs/loop.ts";
 import { native } from "./quickjs/native.ts";
@@ -25,6 +26,7 @@ export function quickjsHost(): Host {
     args: native.args,
     out: standardOutput(1),
     err: standardOutput(2),
+    primitives: QUICKJS_PRIMITIVES,
     env: native.env,
     now: native.now,
     mono: native.mono,

@@ -8,8 +8,12 @@ import { bundle, ROOT } from "../tools.ts";
 import { runQuietly } from "./commands.ts";
 import { bytecodeCompiler } from "./engine.ts";
 
-/** Modules of a runtime that the bundle takes from the project instead. */
-const REPLACED = { "node:buffer": `${ROOT}/lib/host/quickjs/buffer.ts` };
+/** What the bundle takes from the project instead: a runtime's module, and cryptography in C. */
+const REPLACED = {
+  "node:buffer": `${ROOT}/lib/host/quickjs/buffer.ts`,
+  "@noble/curves/ed25519.js": `${ROOT}/lib/host/quickjs/x25519.ts`,
+  "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
+};
 /** What `lib/host/quickjs/main.c` calls the bytecode. */
 const NAME = "wgsig_bundle";
 

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { BINARY, run, Running, withFolder } from "../support/program.ts";
+import { BINARY, ROUTER_BINARY, run, Running, testWith, withFolder } from "../support/program.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const DENO = [Deno.execPath(), "run", "--allow-all", `${ROOT}cli/main_deno.ts`];
@@ -54,6 +54,45 @@ Deno.test("serve on Deno answers the binary's query, on IPv4 and IPv6", async ()
 
 Deno.test("the binary answers query on Deno, on IPv4 and IPv6", async () => {
   await answersBothFamilies([BINARY], DENO);
+});
+
+testWith(["the router binary"], "Deno, Bun and QuickJS answer one another", async () => {
+  await answersBothFamilies([ROUTER_BINARY], DENO);
+  await answersBothFamilies([ROUTER_BINARY], [BINARY]);
+  await answersBothFamilies(DENO, [ROUTER_BINARY]);
+  await answersBothFamilies([BINARY], [ROUTER_BINARY]);
+});
+
+testWith(["the router binary"], "all hosts print the same for the same command", async () => {
+  await withFolder(async (folder) => {
+    await keysIn(folder);
+    const settings = `${folder}/wgsig.toml`;
+    await Deno.writeTextFile(settings, "[sync.wg0]\nservrs = []\n");
+    const key = await Deno.readTextFile(`${folder}/public`);
+    const commands: readonly (readonly string[])[] = [
+      [],
+      ["--help"],
+      ...["serve", "query", "config", "sync", "keygen"].map((name) => [name, "--help"]),
+      ["srve"],
+      ["query", "--nowhere"],
+      ["query", "127.0.0.1:1", "--secret", `${folder}/none`],
+      ["query", "127.0.0.1:1", "--secret", `${folder}/public`, "--key", key.trim()],
+      ["query", "--config", settings],
+      ["keygen", "secret", "--output", `${folder}/secret`],
+      ["keygen", "public"],
+      ["serve", "--listen", "nowhere:1", "--secret", `${folder}/secret`],
+      ["serve", "--listen", "203.0.113.9:1", "--secret", `${folder}/secret`],
+      ["config", "--server", "no-such-host.invalid", "--secret", `${folder}/secret`],
+    ];
+    for (const command of commands) {
+      const [deno, bun, quickjs] = await Promise.all(
+        [DENO, [BINARY], [ROUTER_BINARY]].map((host) =>
+          run([...host, ...command], { env: ENV, cwd: folder })
+        ),
+      );
+      assertEquals([bun, quickjs], [deno, deno], command.join(" "));
+    }
+  });
 });
 
 Deno.test("0.0.0.0 and :: can share a port", async () => {

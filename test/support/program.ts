@@ -12,6 +12,19 @@ const DECODER = new TextDecoder();
 export const BINARY: string = Deno.env.get("WGSIG_BINARY") ??
   new URL("../../dist/wgsig", import.meta.url).pathname;
 
+/** The binary for routers with this processor, as `deno task build:router` makes it. */
+export const ROUTER_BINARY: string = new URL(
+  `../../dist/router/wgsig-${Deno.build.arch}`,
+  import.meta.url,
+).pathname;
+
+/**
+ * Runs scripts on QuickJS, and ends where the C code of the host does what it must not
+ * (AddressSanitizer, UndefinedBehaviorSanitizer): `deno task build:router --sanitize` makes it.
+ */
+export const SANITIZED_QUICKJS: string =
+  new URL("../../dist/router/runner-sanitized", import.meta.url).pathname;
+
 /** What a finished program left. */
 export interface Finished {
   readonly code: number;
@@ -191,14 +204,25 @@ function canMakeNetworks(): boolean {
   }
 }
 
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 function isMet(need: string): boolean {
   if (need === "root") return Deno.uid() === 0;
   if (need === "network namespaces") return canMakeNetworks();
+  if (need === "the sanitized QuickJS") return isFile(SANITIZED_QUICKJS);
+  if (need === "the router binary") return isFile(ROUTER_BINARY);
   return has(need);
 }
 
 /**
- * Declares a test that needs programs, `root`, or `network namespaces`. Where they are missing it is
+ * Declares a test that needs programs, `root`, `network namespaces`, `the router binary`, or
+ * `the sanitized QuickJS`. Where they are missing it is
  * left out and named at the end of `deno task test`; in CI it fails.
  */
 export function testWith(

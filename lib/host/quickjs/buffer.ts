@@ -24,9 +24,13 @@ export class Buffer extends Uint8Array<ArrayBuffer> {
     return value instanceof Buffer;
   }
 
-  /** Existing bytes, which are not copied: a buffer, an offset and a length. Or a text in UTF-8. */
+  /**
+   * Existing bytes, which are not copied: a buffer, an offset and a length. Or a text in UTF-8, or
+   * a copy of other bytes.
+   */
   static override from(source: unknown, ...range: readonly unknown[]): Buffer {
     if (typeof source === "string") return new Buffer(native.encode(source).buffer);
+    if (source instanceof Uint8Array) return new Buffer(new Uint8Array(source).buffer);
     const [offset, length] = range;
     if (source instanceof ArrayBuffer && isSize(offset) && isSize(length)) {
       return new Buffer(source, offset, length);

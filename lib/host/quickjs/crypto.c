@@ -1,6 +1,6 @@
 /*
  * HMAC-SHA256 (RFC 2104, FIPS 180-4) and ChaCha20 (RFC 8439): what lib/wire does in JavaScript,
- * faster. The tests compare the two.
+ * faster; see its primitives.ts. The tests compare the two.
  *
  * Nothing depends on a secret but the arithmetic: no branch, no index.
  */
@@ -61,28 +61,26 @@ static uint32_t left(uint32_t word, int bits)
 /* Takes a block into the state (FIPS 180-4, section 6.2.2). */
 static void compress(uint32_t *state, const uint8_t *block)
 {
-    uint32_t w[HASH_BLOCK], s[STATE_WORDS];
+    uint32_t w[HASH_BLOCK];
 
     for (int i = 0; i < 16; i++)
         w[i] = load_big(block + 4 * i);
     for (int i = 16; i < HASH_BLOCK; i++) {
-        uint32_t a = w[i - 15], b = w[i - 2];
-        w[i] = w[i - 16] + w[i - 7] + (right(a, 7) ^ right(a, 18) ^ a >> 3) +
-               (right(b, 17) ^ right(b, 19) ^ b >> 10);
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + w[i - 7] + (right(x, 7) ^ right(x, 18) ^ x >> 3) +
+               (right(y, 17) ^ right(y, 19) ^ y >> 10);
     }
-    memcpy(s, state, sizeof s);
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < HASH_BLOCK; i++) {
-        uint32_t e = s[4], a = s[0];
-        uint32_t t1 = s[7] + (right(e, 6) ^ right(e, 11) ^ right(e, 25)) +
-                      ((e & s[5]) ^ (~e & s[6])) + ROUND_CONSTANTS[i] + w[i];
-        uint32_t t2 = (right(a, 2) ^ right(a, 13) ^ right(a, 22)) +
-                      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof *s);
-        s[4] += t1;
-        s[0] = t1 + t2;
+        uint32_t t1 = h + (right(e, 6) ^ right(e, 11) ^ right(e, 25)) + ((e & f) ^ (~e & g)) +
+                      ROUND_CONSTANTS[i] + w[i];
+        uint32_t t2 = (right(a, 2) ^ right(a, 13) ^ right(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g, g = f, f = e, e = d + t1;
+        d = c, c = b, b = a, a = t1 + t2;
     }
-    for (int i = 0; i < STATE_WORDS; i++)
-        state[i] += s[i];
+    state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+    state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
 /* Takes the rest of a message into the state: `before` bytes have gone before. Writes the digest. */
@@ -128,7 +126,36 @@ static JSValue sha256(ARGUMENTS)
     return JS_UNDEFINED;
 }
 
-/* hmac(inner, outer, message, at, length, out, outAt): with the states after the key's two blocks */
+/* The state after the block of a key that is XORed with `pad` (RFC 2104, section 2). */
+static void state_of(const uint8_t *key, size_t size, uint8_t pad, uint32_t *state)
+{
+    uint8_t block[HASH_BLOCK];
+
+    memset(block, pad, sizeof block);
+    for (size_t i = 0; i < size; i++)
+        block[i] ^= key[i];
+    memcpy(state, INITIAL_STATE, sizeof INITIAL_STATE);
+    compress(state, block);
+}
+
+/* hmacKey(key, states): writes the inner and the outer state of a key of at most 64 bytes */
+static JSValue hmac_key(ARGUMENTS)
+{
+    size_t size;
+
+    NO_SELF;
+    const uint8_t *key = whole_array(ctx, argv[0], &size);
+    int32_t *states = key == NULL ? NULL : ints_of(ctx, argv[1], 2 * STATE_WORDS);
+    if (states == NULL)
+        return JS_EXCEPTION;
+    if (size > HASH_BLOCK)
+        return JS_ThrowRangeError(ctx, "the key is too long");
+    state_of(key, size, 0x36, (uint32_t *)states);
+    state_of(key, size, 0x5c, (uint32_t *)states + STATE_WORDS);
+    return JS_UNDEFINED;
+}
+
+/* hmac(states, message, at, length, out, outAt) */
 static JSValue hmac(ARGUMENTS)
 {
     uint32_t state[STATE_WORDS];
@@ -136,15 +163,14 @@ static JSValue hmac(ARGUMENTS)
     size_t size;
 
     NO_SELF;
-    const int32_t *inner = ints_of(ctx, argv[0], STATE_WORDS);
-    const int32_t *outer = inner == NULL ? NULL : ints_of(ctx, argv[1], STATE_WORDS);
-    const uint8_t *bytes = outer == NULL ? NULL : span_at(ctx, argv[2], argv[3], argv[4], &size);
-    uint8_t *out = bytes == NULL ? NULL : bytes_at(ctx, argv[5], argv[6], DIGEST_SIZE);
+    const int32_t *states = ints_of(ctx, argv[0], 2 * STATE_WORDS);
+    const uint8_t *bytes = states == NULL ? NULL : span_at(ctx, argv[1], argv[2], argv[3], &size);
+    uint8_t *out = bytes == NULL ? NULL : bytes_at(ctx, argv[4], argv[5], DIGEST_SIZE);
     if (out == NULL)
         return JS_EXCEPTION;
-    memcpy(state, inner, sizeof state);
+    memcpy(state, states, sizeof state);
     finish(state, bytes, size, HASH_BLOCK, digest);
-    memcpy(state, outer, sizeof state);
+    memcpy(state, states + STATE_WORDS, sizeof state);
     finish(state, digest, sizeof digest, HASH_BLOCK, digest);
     memcpy(out, digest, DIGEST_SIZE);
     return JS_UNDEFINED;
@@ -205,7 +231,8 @@ static JSValue chacha20(ARGUMENTS)
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("sha256", 2, sha256),
-    JS_CFUNC_DEF("hmac", 7, hmac),
+    JS_CFUNC_DEF("hmacKey", 2, hmac_key),
+    JS_CFUNC_DEF("hmac", 6, hmac),
     JS_CFUNC_DEF("chacha20", 9, chacha20),
 };
 

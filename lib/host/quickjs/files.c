@@ -14,9 +14,9 @@
 /* How a file is opened. */
 enum { TO_READ, TO_CREATE, TO_READ_UNFOLLOWED, TO_LIST, TO_APPEND };
 static const int OPEN_FLAGS[] = {
-    [TO_READ] = O_RDONLY | O_CLOEXEC,
-    [TO_CREATE] = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
     /* To open a pipe would else wait for its writer. */
+    [TO_READ] = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+    [TO_CREATE] = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
     [TO_READ_UNFOLLOWED] = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
     [TO_LIST] = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
     [TO_APPEND] = O_WRONLY | O_APPEND | O_CLOEXEC,

@@ -22,10 +22,9 @@ export function quickjsFiles(): Pick<
 > {
   let input: Promise<Uint8Array> | undefined;
   return {
+    readFile: (path, limit, { regular = false } = {}) => readFile(path, limit, regular),
+    readInput: (limit) => input ??= readAll(STDIN, limit),
     // deno-lint-ignore require-await -- what throws becomes a rejection
-    readFile: async (path, limit, { regular = false } = {}) => readFile(path, limit, regular),
-    readInput: (limit) => input ??= readInput(limit),
-    // deno-lint-ignore require-await -- the same
     writeFile: async (path, bytes, options) => writeFile(path, bytes, options),
     // deno-lint-ignore require-await -- the same
     appendFile: async (path, bytes) => appendFile(path, bytes),
@@ -51,7 +50,9 @@ class Pieces {
 
   /** Takes what there is to read; false at the end. `EFBIG` where it is too much. */
   read(fd: number): boolean {
-    const size = checked(native.read(fd, this.#chunk, 0, CHUNK));
+    const result = native.read(fd, this.#chunk, 0, CHUNK);
+    if (result < 0 && nameOf(result) === "EAGAIN") return true;
+    const size = checked(result);
     this.#size += size;
     if (this.#size > this.#limit) throw codedError("EFBIG");
     if (size > 0) this.#pieces.push(this.#chunk.slice(0, size));
@@ -69,7 +70,7 @@ class Pieces {
   }
 }
 
-function readFile(path: string, limit: number, regular: boolean): FileContent {
+async function readFile(path: string, limit: number, regular: boolean): Promise<FileContent> {
   const fd = native.open(path, regular ? OPEN.readUnfollowed : OPEN.read, 0);
   if (fd < 0 && regular && IRREGULAR.has(nameOf(fd))) throw codedError("EFTYPE");
   checked(fd);
@@ -79,31 +80,33 @@ function readFile(path: string, limit: number, regular: boolean): FileContent {
     if (regular && !isRegular) {
       throw codedError((status & DIRECTORY) === 0 ? "EFTYPE" : "EISDIR");
     }
-    const pieces = new Pieces(limit);
-    while (pieces.read(fd));
-    return { bytes: pieces.joined(), mode: isRegular ? status & PERMISSION_BITS : undefined };
+    const bytes = await readAll(fd, limit);
+    return { bytes, mode: isRegular ? status & PERMISSION_BITS : undefined };
   } finally {
     native.close(fd);
   }
 }
 
-/** Waits for a pipe or a terminal, and reads a file at once. */
-async function readInput(limit: number): Promise<Uint8Array> {
+/** Reads to the end: waits for a pipe or a terminal, and reads a file at once. */
+async function readAll(fd: number, limit: number): Promise<Uint8Array> {
   const pieces = new Pieces(limit);
   for (;;) {
-    const isThere = await new Promise<boolean>((resolve) => {
-      try {
-        watch(STDIN, { onReadable: () => resolve(true) });
-      } catch {
-        resolve(false);
-      }
-    });
+    const isWatched = await readable(fd);
     try {
-      const more = pieces.read(STDIN);
-      if (!more) return pieces.joined();
+      if (!pieces.read(fd)) return pieces.joined();
     } finally {
-      if (isThere) unwatch(STDIN);
+      if (isWatched) unwatch(fd);
     }
+  }
+}
+
+/** Waits until there is something to read. False for what is always ready, and is not watched. */
+async function readable(fd: number): Promise<boolean> {
+  try {
+    await new Promise<void>((resolve) => watch(fd, { onReadable: resolve }));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -68,12 +68,13 @@ export interface Native {
   interfaceIndex(name: string): number;
   localAddresses(bytes: Uint8Array): number;
   // udp.c
-  udpOpen(address: Uint8Array, scope: number, port: number): number;
+  udpOpen(address: Uint8Array, scope: number, port: number, hears: number): number;
   udpReceive(
     fd: number,
     payloads: Uint8Array,
     lengths: Int32Array,
     sources: Uint8Array,
+    most: number,
   ): number;
   udpReply(
     fd: number,
@@ -124,9 +125,9 @@ export interface Native {
   reset(fd: number): number;
   // crypto.c
   sha256(bytes: Uint8Array, digest: Uint8Array): void;
+  hmacKey(key: Uint8Array, states: Int32Array): void;
   hmac(
-    inner: Int32Array,
-    outer: Int32Array,
+    states: Int32Array,
     message: Uint8Array,
     at: number,
     length: number,

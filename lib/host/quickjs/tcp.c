@@ -50,9 +50,10 @@ static JSValue tcp_connect(ARGUMENTS)
 
     UNUSED(self);
     socklen_t size = socket_address(ctx, argv, &to);
-    if (size != 0 && argc > 3)
+    int has_from = argc >= 6;
+    if (size != 0 && has_from)
         from_size = socket_address(ctx, argv + 3, &from);
-    if (size == 0 || (argc > 3 && from_size == 0))
+    if (size == 0 || (has_from && from_size == 0))
         return JS_EXCEPTION;
     int fd = open_socket(&to, SOCK_STREAM, 0);
     if (fd < 0)

@@ -178,10 +178,11 @@ class Connection implements TcpConnection {
   write(bytes: Uint8Array): void {
     if (this.#over || this.#isEnding || bytes.length === 0) return;
     let put = 0;
-    // Mostly the system takes it at once, and nothing has to be kept.
-    if (this.#isStarted && this.#waiting === 0) {
+    // Mostly the system takes it at once, and nothing has to be kept. Once a turn, so that who
+    // writes until something waits doesn't keep all others.
+    if (this.#isStarted && this.#waiting === 0 && !this.#isDrained) {
       put = Math.max(0, native.send(this.#fd, bytes, 0, bytes.length));
-      this.#isDrained = put === bytes.length && this.#events?.onDrain !== undefined;
+      this.#isDrained = put === bytes.length;
     }
     if (put < bytes.length) {
       this.#queue.push(bytes.slice(put));

@@ -11,7 +11,7 @@
 
 /* As lib/core/datagram_batch.ts has them. */
 enum { BATCH_SIZE = 64, SLOT_SIZE = 2048, SOURCE_SIZE = END_SIZE };
-enum { MAX_DATAGRAM = 65507 };
+enum { MAX_DATAGRAM = 65507, MAX_TRIES = 4 };
 
 /* Whom the last batch came from, and through which socket: its replies go there. */
 static SocketAddress sources[BATCH_SIZE];
@@ -35,22 +35,38 @@ static void set_message(int i, const void *bytes, size_t size, SocketAddress *ad
     header->msg_namelen = address_size;
 }
 
-/* udpOpen(address, scope, port): a file descriptor */
+/* Room for some hundred datagrams that come, or wait to go, while something else has its turn. */
+enum { BUFFER_SIZE = 1 << 20 };
+
+/* Without CAP_NET_ADMIN, as far as the system's limits go. */
+static void grow_buffers(int fd)
+{
+    if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_SIZE) < 0)
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_SIZE);
+    if (set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_SIZE) < 0)
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_SIZE);
+}
+
+/*
+ * udpOpen(address, scope, port, hears): a file descriptor. With `hears`, the system tells of
+ * datagrams that didn't arrive; else nothing that a stranger does disturbs what is sent to others.
+ */
 static JSValue udp_open(ARGUMENTS)
 {
     SocketAddress address;
+    int32_t hears;
 
     NO_SELF;
     socklen_t size = socket_address(ctx, argv, &address);
-    if (size == 0)
+    if (size == 0 || JS_ToInt32(ctx, &hears, argv[3]) < 0)
         return JS_EXCEPTION;
     int fd = open_socket(&address, SOCK_DGRAM, 0);
     if (fd < 0 || bind(fd, &address.any, size) < 0)
         return result_of(ctx, give_up(fd));
-    /* Without it, nobody hears that a datagram didn't arrive. Where there is none, it is so. */
-    if (address.any.sa_family == AF_INET)
+    grow_buffers(fd);
+    if (hears && address.any.sa_family == AF_INET)
         set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
-    else
+    else if (hears)
         set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
     return JS_NewInt32(ctx, fd);
 }
@@ -80,13 +96,13 @@ static int read_errors(int fd)
 }
 
 /*
- * udpReceive(fd, payloads, lengths, sources): fills a batch, and returns how many there are. A
+ * udpReceive(fd, payloads, lengths, sources, most): fills a batch, and returns how many there are. A
  * payload of more than SLOT_SIZE bytes is cut; its length says what it was. A negative errno is
  * EAGAIN, or what became of a datagram that was sent (ECONNREFUSED).
  */
 static JSValue udp_receive(ARGUMENTS)
 {
-    int32_t fd;
+    int32_t fd, most;
     int count;
 
     NO_SELF;
@@ -95,19 +111,23 @@ static JSValue udp_receive(ARGUMENTS)
     int32_t *lengths = payloads == NULL ? NULL : ints_of(ctx, argv[2], BATCH_SIZE);
     uint8_t *ends =
         lengths == NULL ? NULL : bytes_at(ctx, argv[3], start, BATCH_SIZE * SOURCE_SIZE);
-    if (ends == NULL || JS_ToInt32(ctx, &fd, argv[0]) < 0)
+    if (ends == NULL || JS_ToInt32(ctx, &fd, argv[0]) < 0 || JS_ToInt32(ctx, &most, argv[4]) < 0)
         return JS_EXCEPTION;
-    for (int i = 0; i < BATCH_SIZE; i++)
+    if (most < 1 || most > BATCH_SIZE)
+        return JS_ThrowRangeError(ctx, "no batch of %d datagrams", most);
+    for (int i = 0; i < most; i++)
         set_message(i, payloads + i * SLOT_SIZE, SLOT_SIZE, &sources[i], sizeof sources[i]);
     do
-        count = recvmmsg(fd, messages, BATCH_SIZE, MSG_DONTWAIT | MSG_TRUNC, NULL);
+        count = recvmmsg(fd, messages, (unsigned)most, MSG_DONTWAIT | MSG_TRUNC, NULL);
     while (count < 0 && errno == EINTR);
+    /* The batch before is still there then. */
     if (count < 0) {
         int problem = errno, earlier = read_errors(fd);
         errno = earlier == 0 ? problem : earlier;
+        return result_of(ctx, -1);
     }
     source_fd = fd;
-    source_count = count < 0 ? 0 : count;
+    source_count = count;
     for (int i = 0; i < source_count; i++) {
         lengths[i] = (int32_t)messages[i].msg_len;
         write_end(&sources[i], ends + i * SOURCE_SIZE);
@@ -139,7 +159,7 @@ static int send_many(int fd, struct mmsghdr *first, unsigned count)
 
 /*
  * Sends the first `count` messages. The system may report with a send what became of an earlier
- * one, and then doesn't take this one: it gets a second try.
+ * one, and then doesn't take this one: it gets more tries, since there may be several to report.
  */
 static void send_all(int fd, int count, int32_t *problems, size_t room, int *failed)
 {
@@ -152,12 +172,10 @@ static void send_all(int fd, int count, int32_t *problems, size_t room, int *fai
             tried = 0;
         } else if (errno == EINTR) {
             continue;
-        } else if (tried) {
+        } else if (++tried == MAX_TRIES || errno == EAGAIN) {
             count_problem(problems, room, failed);
             at++;
             tried = 0;
-        } else {
-            tried = 1;
         }
     }
 }
@@ -235,8 +253,8 @@ static JSValue udp_send(ARGUMENTS)
 }
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
-    JS_CFUNC_DEF("udpOpen", 3, udp_open),
-    JS_CFUNC_DEF("udpReceive", 4, udp_receive),
+    JS_CFUNC_DEF("udpOpen", 4, udp_open),
+    JS_CFUNC_DEF("udpReceive", 5, udp_receive),
     JS_CFUNC_DEF("udpReply", 8, udp_reply),
     JS_CFUNC_DEF("udpSend", 5, udp_send),
 };

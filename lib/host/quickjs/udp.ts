@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DatagramBatch, ReplyBatch } from "../../core/datagram_batch.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/datagram_batch.ts";
 import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../host.ts";
 import { isNativeIpv4, type NativeAddress, nativeAddress, ownPort } from "./address.ts";
 import { unwatch, watch } from "./loop.ts";
@@ -12,6 +12,14 @@ import { checked, nameOf, native } from "./native.ts";
 
 /** What the system says where nothing waits. */
 const NOTHING = "EAGAIN";
+
+/** After a turn that took so long, others shall come sooner. */
+const LONG_TURN_MS = 8;
+const SMALLEST_BATCH = 4;
+/** Where more has been coming for so long than can be answered, only the newest are. */
+const OVERLOAD_MS = 1000;
+/** So many are thrown away in a turn, at most: what the socket's buffer holds. */
+const MAX_SKIPPED = 4096;
 
 // A batch is done with before the next one is taken, so that all sockets share them.
 let shared: { batch: DatagramBatch; replies: ReplyBatch; problems: Int32Array } | undefined;
@@ -25,28 +33,57 @@ function buffers() {
 }
 
 /**
- * Opens a UDP socket. What comes too fast is dropped by the kernel: nothing is read here that is not
- * answered, and each batch is one turn of the loop.
+ * Opens a UDP socket. Each batch is one turn of the loop. What comes too fast is dropped by the
+ * kernel, and where that goes on, a server throws away what has waited longest.
  */
 // deno-lint-ignore require-await -- what throws becomes a rejection
 export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
   const { batch, replies, problems } = buffers();
-  const fd = checked(
-    native.udpOpen(...nativeAddress({ host: options.address, port: options.port })),
-  );
+  const address = nativeAddress({ host: options.address, port: options.port });
+  const isServer = options.onOverload !== undefined;
+  const fd = checked(native.udpOpen(...address, isServer ? 0 : 1));
   let closed = false;
+  let most = BATCH_SIZE;
+  /** Since when there were always more than a batch. */
+  let busySince = Infinity;
+
+  /** Takes a batch, and returns how many there are. */
+  function receive(most: number): number {
+    const { payloads, lengths, sources } = batch;
+    const count = native.udpReceive(fd, payloads.bytes, lengths, sources.bytes, most);
+    if (count >= 0) return count;
+    const code = nameOf(count);
+    if (code !== NOTHING) options.onSendError(code);
+    return 0;
+  }
+
+  /** Takes the newest that wait, in the place of `count` others. Who waited long asks again. */
+  function skip(count: number): number {
+    let skipped = 0;
+    while (skipped < MAX_SKIPPED) {
+      const next = receive(most);
+      if (next === 0) break;
+      skipped += count;
+      count = next;
+      if (next < most) break;
+    }
+    if (skipped > 0) options.onOverload?.(skipped);
+    return count;
+  }
 
   function onReadable(): void {
-    const count = native.udpReceive(fd, batch.payloads.bytes, batch.lengths, batch.sources.bytes);
-    if (count < 0) {
-      const code = nameOf(count);
-      if (code !== NOTHING) options.onSendError(code);
-      return;
-    }
+    const start = native.mono();
+    let count = receive(most);
+    busySince = count < most ? Infinity : Math.min(busySince, start);
+    if (isServer && start - busySince > OVERLOAD_MS) count = skip(count);
     batch.count = count;
     if (count > 0) options.onBatch(batch, replies);
     if (replies.count > 0 && !closed) reply();
     replies.count = 0;
+    // The more there is to do for each, the fewer are taken in a turn.
+    most = native.mono() - start > LONG_TURN_MS
+      ? Math.max(SMALLEST_BATCH, most >>> 1)
+      : Math.min(BATCH_SIZE, 2 * most);
   }
 
   function reply(): void {

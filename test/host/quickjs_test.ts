@@ -1,0 +1,267 @@
+/**
+ * The host on QuickJS: what the other hosts are tested for, in a program with sanitizers.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { x25519 } from "@noble/curves/ed25519.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { encodeHex } from "@std/encoding/hex";
+import { ROOT } from "../../scripts/tools.ts";
+import { testWith, withFolder } from "../support/program.ts";
+import { runQuickjsScript, runQuickjsTests } from "../support/quickjs/run.ts";
+import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "./batch_scenarios.ts";
+import { CRYPTO_SCENARIOS } from "./crypto_scenarios.ts";
+import { SCENARIOS as TCP_SCENARIOS } from "./tcp_scenarios.ts";
+
+const NEEDS = ["the sanitized QuickJS"];
+
+/** Runs tests, all of which must pass; returns how many there were. */
+async function passes(
+  files: readonly string[],
+  more = "",
+  replaced: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  let passed = 0;
+  await withFolder(async (folder) => {
+    const { code, out, err } = await runQuickjsTests(folder, files, more, replaced);
+    assertEquals([code, err], [0, ""], out);
+    assertMatch(out, /^\d+ passed, 0 failed\n$/);
+    passed = Number.parseInt(out);
+  });
+  return passed;
+}
+
+/** Declares a test for each of some scenarios. */
+function scenarios(file: string, names: string, given: string): string {
+  return `import { ${names} } from "${ROOT}/test/host/${file}";
+    import { quickjsHost } from "${ROOT}/lib/host/quickjs.ts";
+    import { test } from "${ROOT}/test/testing.ts";
+    const host = quickjsHost();
+    for (const each of [${names}]) {
+      for (const [name, run] of Object.entries(each)) test(name, () => run(${given}));
+    }`;
+}
+
+/** Runs a script that has the `host`, and returns what it printed. */
+async function printed(
+  script: string,
+  options: Parameters<typeof runQuickjsScript>[2] = {},
+): Promise<string> {
+  let text = "";
+  await withFolder(async (folder) => {
+    const { code, out, err } = await runQuickjsScript(folder, script, options);
+    assertEquals([code, err], [0, ""], out);
+    text = out;
+  });
+  return text;
+}
+
+testWith(NEEDS, "files and programs are the same on QuickJS", async () => {
+  const count = await passes([`${ROOT}/test/host/node_test.ts`], "", {
+    [`file://${ROOT}/lib/host/node.ts`]: `${ROOT}/test/support/quickjs/node_host.ts`,
+  });
+  assert(count > 20, `${count}`);
+});
+
+testWith(NEEDS, "TCP is the same on QuickJS", async () => {
+  const more = scenarios("tcp_scenarios.ts", "SCENARIOS", "host");
+  assertEquals(await passes([], more), Object.keys(TCP_SCENARIOS).length);
+});
+
+testWith(NEEDS, "UDP is the same on QuickJS", async () => {
+  const more = scenarios("batch_scenarios.ts", "SCENARIOS, BATCH_SCENARIOS", "host, host");
+  const all = { ...UDP_SCENARIOS, ...BATCH_SCENARIOS };
+  assertEquals(await passes([], more), Object.keys(all).length);
+});
+
+testWith(NEEDS, "the primitives in C make the same bytes", async () => {
+  const more = scenarios("crypto_scenarios.ts", "CRYPTO_SCENARIOS", "host.primitives");
+  assertEquals(await passes([], more), Object.keys(CRYPTO_SCENARIOS).length);
+});
+
+testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
+  const inputs = Array.from({ length: 40 }, (_, i) => {
+    const bytes = new Uint8Array(32);
+    // The ends of the range, and random ones.
+    return i === 0 ? bytes : i === 1 ? bytes.fill(255) : crypto.getRandomValues(bytes);
+  });
+  const sizes = Array.from({ length: 200 }, (_, size) => size);
+  const script = `
+    import { x25519 } from "${ROOT}/lib/host/quickjs/x25519.ts";
+    import { sha256 } from "${ROOT}/lib/host/quickjs/sha2.ts";
+    import { native } from "${ROOT}/lib/host/quickjs/native.ts";
+    import { decodeHex, encodeHex } from "@std/encoding/hex";
+    const keys = ${JSON.stringify(inputs.map((bytes) => encodeHex(bytes)))}.map(decodeHex);
+    const shared = new Uint8Array(32);
+    const lines = keys.flatMap((key, i) => {
+      native.x25519(key, keys[(i * 7 + 2) % keys.length], shared);
+      return [encodeHex(x25519.getPublicKey(key)), encodeHex(shared)];
+    });
+    for (const size of ${JSON.stringify(sizes)}) {
+      lines.push(encodeHex(sha256(new Uint8Array(size).fill(size))));
+    }
+    host.out.write(JSON.stringify(lines));`;
+  const multiplied = (key: Uint8Array, point: Uint8Array): string => {
+    try {
+      return encodeHex(x25519.scalarMult(key, point));
+    } catch {
+      // A point of small order: noble refuses, RFC 7748 has zeros.
+      return "0".repeat(64);
+    }
+  };
+  const wanted = [
+    ...inputs.flatMap((key, i) => [
+      encodeHex(x25519.getPublicKey(key)),
+      multiplied(key, inputs[(i * 7 + 2) % inputs.length]!),
+    ]),
+    ...sizes.map((size) => encodeHex(sha256(new Uint8Array(size).fill(size)))),
+  ];
+  assertEquals<unknown>(JSON.parse(await printed(script)), wanted);
+});
+
+testWith(NEEDS, "text is UTF-8 as everywhere", async () => {
+  const pieces = [
+    ...[[], [0x61], [0xc3, 0xa9], [0xc3], [0xe2, 0x82, 0xac], [0xe2, 0x82], [0xe2, 0x28, 0xa1]],
+    ...[[0xf0, 0x9f, 0x98, 0x80], [0xf0, 0x9f, 0x98], [0xf0, 0x80, 0x80, 0x80], [0xc0, 0xaf]],
+    ...[[0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xff], [0x80, 0xbf], [0xef, 0xbb, 0xbf]],
+    ...[[0xe0, 0x80, 0xaf], [0xf8, 0x88, 0x80, 0x80, 0x80], [0], [0x7f], [0xef, 0xbf, 0xbf]],
+  ];
+  const all = pieces.flatMap((one) => pieces.map((other) => [...one, ...other]));
+  const texts = ["", "né", "\u{1f600}", "a\ud800b", "\udc00", "\ud800\ud800\udc00", "\0"];
+  const script = `
+    const all = ${JSON.stringify(all)}.map((bytes) => {
+      const text = new TextDecoder().decode(Uint8Array.from(bytes));
+      return Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+    });
+    const texts = ${JSON.stringify(texts)}.map((text) => [...new TextEncoder().encode(text)]);
+    host.out.write(JSON.stringify([all, texts]));`;
+  const codes = (text: string) => Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+  assertEquals<unknown>(JSON.parse(await printed(script)), [
+    all.map((bytes) => codes(new TextDecoder().decode(Uint8Array.from(bytes)))),
+    texts.map((text) => [...new TextEncoder().encode(text)]),
+  ]);
+});
+
+testWith(NEEDS, "C touches nothing outside of the arrays that it is given", async () => {
+  const script = `
+    import { native } from "${ROOT}/lib/host/quickjs/native.ts";
+    const left = new Set(["exit", "setLoop", "runJobs", "wait", "kill", "reap", "spawn", "unlink", "write"]);
+    const pathFirst = new Set(["open", "mkdir", "rename"]);
+    // All others begin with a file's number: not of this process's own files.
+    const anyFirst = new Set([
+      "env", "errorName", "random", "encode", "decode", "interfaceIndex", "localAddresses", "udpOpen",
+      "connectedOpen", "tcpListen", "tcpConnect", "sha256", "hmacKey", "hmac", "chacha20", "x25519",
+    ]);
+    const odd = [
+      undefined, null, -1, 0, 1, 7, 8, 31, 32, 33, 64, 65, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, NaN, Infinity,
+      "", "x", {}, [], [new Uint8Array(3)], new Uint8Array(0), new Uint8Array(18), new Uint8Array(16),
+      new Uint8Array(new ArrayBuffer(40), 8, 32), new Int32Array(8), new Int32Array(64),
+      new Int32Array(0), new Uint8Array(131072), new Float64Array(9), new DataView(new ArrayBuffer(9)),
+    ];
+    let seed = 1;
+    const draw = (most) => (seed = (seed * 48271) % 0x7fffffff) % most;
+    let refused = 0;
+    for (const name of Object.getOwnPropertyNames(native)) {
+      const call = native[name];
+      if (typeof call !== "function" || left.has(name)) continue;
+      for (let i = 0; i < 200; i++) {
+        const values = Array.from({ length: draw(11) }, () => odd[draw(odd.length)]);
+        if (pathFirst.has(name)) values[0] = "/nowhere/" + i;
+        else if (!anyFirst.has(name)) values[0] = 100 + draw(9);
+        try {
+          call(...values);
+        } catch {
+          refused++;
+        }
+      }
+    }
+    host.out.write(refused > 1000 ? "done" : String(refused));`;
+  assertEquals(await printed(script), "done");
+});
+
+testWith(NEEDS, "on QuickJS nothing that a program left keeps the process", async () => {
+  const start = performance.now();
+  const out = await printed(`
+    const gone = await host.run(["/nowhere/wg"], { timeout: 30_000 }).catch(({ code }) => code);
+    const late = await host.run(["sh", "-c", "sleep 30 & wait"], { timeout: 100 });
+    host.out.write(gone + " " + late.code);`);
+  assertEquals(out, "ENOENT 124");
+  assert(performance.now() - start < 20_000, "it waited");
+});
+
+testWith(
+  NEEDS,
+  "on QuickJS standard input, the command line and the environment are read",
+  async () => {
+    const script = `
+    const texts = [];
+    for (const limit of [4, 5]) texts.push(new TextDecoder().decode(await host.readInput(limit)));
+    host.out.write(JSON.stringify({ texts, args: host.args, env: host.env("VARIABLE") }));`;
+    const options = { input: "four", args: ["one", "two"], env: { VARIABLE: "yes" } };
+    assertEquals<unknown>(JSON.parse(await printed(script, options)), {
+      texts: ["four", "four"],
+      args: ["one", "two"],
+      env: "yes",
+    });
+    const tooLarge = "host.out.write(await host.readInput(3).catch(({ code }) => code));";
+    assertEquals(await printed(tooLarge, { input: "four" }), "EFBIG");
+  },
+);
+
+const RAW = `import { exchange, refusal } from "${ROOT}/test/host/raw_exchange.ts";\n`;
+
+for (const [address, elsewhere] of [["127.0.0.1", "127.0.0.2"], ["::1", undefined]] as const) {
+  testWith(
+    ["root", ...NEEDS],
+    `on QuickJS a raw socket on ${address} speaks from a port that another owns`,
+    async () => {
+      const given = JSON.stringify([address, elsewhere]).slice(1, -1).replace("null", "undefined");
+      const out = await printed(
+        `${RAW}host.out.write(JSON.stringify(await exchange(host, ${given})));`,
+      );
+      assertEquals<unknown>(JSON.parse(out), {
+        server: ["question from owner"],
+        raw: ["answer from server", " from server"],
+        owner: [
+          "noise from stranger",
+          ...(elsewhere === undefined ? [] : ["far noise from server"]),
+          "answer from server",
+          " from server",
+          "too late from server",
+        ],
+        errors: [],
+        closed: [],
+      });
+    },
+  );
+}
+
+testWith(["root", "setpriv", ...NEEDS], "without CAP_NET_RAW it is EPERM on QuickJS", async () => {
+  const script = `${RAW}host.out.write(await refusal(host));`;
+  const before = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"];
+  assertEquals(await printed(script), "none");
+  assertEquals(await printed(script, { before }), "EPERM");
+});
+
+testWith(
+  ["network namespaces", "ip", ...NEEDS],
+  "TCP on QuickJS over a link-local address with its scope, from a given port",
+  async () => {
+    const link = `set -e
+      ip link set lo up
+      ip link add near type veth peer name far
+      ip link set near up
+      ip link set far up
+      ip address add 192.0.2.1/24 dev near
+      ip -6 address add fe80::/128 dev near nodad
+      ip -6 address add fe80::5/128 dev near nodad
+      exec "$@"`;
+    const script = `import { overLink } from "${ROOT}/test/host/tcp_scenarios.ts";
+      await overLink(host, "near", "192.0.2.2");
+      host.out.write("done");`;
+    const before = ["unshare", "--net", "--mount", "sh", "-c", link, "sh"];
+    assertEquals(await printed(script, { before }), "done");
+  },
+);

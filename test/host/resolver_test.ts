@@ -1,0 +1,208 @@
+/**
+ * Names are looked up in /etc/hosts, and at name servers that answer, are silent, refuse, or cut.
+ *
+ * @module
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import dnsPacket from "dns-packet";
+import { Buffer } from "node:buffer";
+import { denoHost } from "../../lib/host/deno.ts";
+import { errorCode } from "../../lib/host/host.ts";
+import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
+import { Resolver } from "../../lib/host/resolver.ts";
+import {
+  candidateNames,
+  findInHosts,
+  parseResolverSettings,
+} from "../../lib/host/resolver_files.ts";
+import { withFolder } from "../support/program.ts";
+
+const HOST = denoHost();
+// Loaded once for all: it stays loaded, which the resource sanitizer would call a leak.
+denoLibc();
+const RESPONSE = 0x8000;
+const TRUNCATED = 0x0200;
+
+/** What a server says to a question: an RCODE and records, or nothing. */
+type Answer = {
+  readonly rcode?: number;
+  readonly data?: readonly string[];
+  readonly cut?: boolean;
+};
+type Answers = (name: string, type: string) => Answer | undefined;
+
+/** The message that says so. A TCP message isn't cut. */
+function message(query: Uint8Array, answers: Answers, tcp: boolean): Uint8Array | undefined {
+  const question = dnsPacket.question.decode(Buffer.from(query), 12);
+  const answer = answers(question.name, question.type);
+  if (answer === undefined) return undefined;
+  const cut = answer.cut === true && !tcp;
+  const alias = `real.${question.name}`;
+  const records = cut ? [] : (answer.data ?? []).map((data) => ({
+    type: question.type,
+    name: alias,
+    class: "IN",
+    ttl: 1,
+    data,
+  }));
+  const bytes = dnsPacket.encode({
+    type: "response",
+    id: (query[0]! << 8) | query[1]!,
+    flags: RESPONSE | (cut ? TRUNCATED : 0) | (answer.rcode ?? 0),
+    questions: [question],
+    answers: records.length === 0
+      ? []
+      : [{ type: "CNAME", name: question.name, class: "IN", ttl: 1, data: alias }, ...records],
+  });
+  return Uint8Array.from(bytes);
+}
+
+/** Name servers on one port of several addresses, over UDP and TCP. */
+async function withServers(
+  servers: Readonly<Record<string, Answers>>,
+  test: (
+    resolver: (settings: string, hosts?: string) => Resolver,
+    asked: string[],
+  ) => Promise<void>,
+): Promise<void> {
+  const asked: string[] = [];
+  const closing: (() => void)[] = [];
+  let port = 0;
+  for (const [address, answers] of Object.entries(servers)) {
+    const socket = Deno.listenDatagram({ transport: "udp", hostname: address, port });
+    if (socket.addr.transport === "udp") port = socket.addr.port;
+    const listener = Deno.listen({ hostname: address, port });
+    closing.push(() => socket.close(), () => listener.close());
+    void (async () => {
+      for await (const [query, from] of socket) {
+        const { name, type } = dnsPacket.question.decode(Buffer.from(query), 12);
+        asked.push(`${address} ${type} ${name}`);
+        const answer = message(query, answers, false);
+        if (answer !== undefined) await socket.send(answer, from);
+      }
+    })();
+    void (async () => {
+      for await (const connection of listener) {
+        const query = new Uint8Array(512);
+        const size = await connection.read(query) ?? 0;
+        asked.push(`${address} tcp`);
+        const answer = message(query.subarray(2, size), answers, true)!;
+        const framed = Uint8Array.from([answer.length >> 8, answer.length & 255, ...answer]);
+        await connection.write(framed);
+        connection.close();
+      }
+    })();
+  }
+  try {
+    await withFolder(async (folder) => {
+      await test((settings, hosts = "") => {
+        Deno.writeTextFileSync(`${folder}/resolv.conf`, settings);
+        Deno.writeTextFileSync(`${folder}/hosts`, hosts);
+        const places = { settings: `${folder}/resolv.conf`, hosts: `${folder}/hosts`, port };
+        return new Resolver(HOST, places);
+      }, asked);
+    });
+  } finally {
+    for (const close of closing) close();
+    // Sockets that were connected to them are still read once.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const KNOWN: Answers = (_name, type) =>
+  type === "A" ? { data: ["192.0.2.1", "192.0.2.2"] } : { data: ["2001:db8::1"] };
+
+async function refused(lookup: Promise<unknown>): Promise<string> {
+  return errorCode(await assertRejects(() => lookup));
+}
+
+Deno.test("a name's addresses come behind its aliases, IPv4 first", async () => {
+  await withServers({ "127.0.0.1": KNOWN }, async (resolver, asked) => {
+    const found = await resolver("nameserver 127.0.0.1\n").resolve("Some.Example.org");
+    assertEquals(found, ["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
+    assertEquals(asked.sort(), ["127.0.0.1 A some.example.org", "127.0.0.1 AAAA some.example.org"]);
+  });
+});
+
+Deno.test("addresses, /etc/hosts and localhost need no server", async () => {
+  await withServers({ "127.0.0.1": KNOWN }, async (resolver, asked) => {
+    const hosts = "# none\n2001:db8::5 Box.lan box # that one\n192.0.2.5\tbox.lan\nx box.lan\n";
+    const one = resolver("nameserver 127.0.0.1\n", hosts);
+    assertEquals(await one.resolve("192.0.2.77"), ["192.0.2.77"]);
+    assertEquals(await one.resolve("box.LAN."), ["192.0.2.5", "2001:db8::5"]);
+    assertEquals(await one.resolve("localhost"), ["127.0.0.1", "::1"]);
+    assertEquals(asked, []);
+  });
+});
+
+Deno.test("a server that is silent or fails costs nothing where another one knows", async () => {
+  for (const other of [() => undefined, () => ({ rcode: 2 }), () => ({ rcode: 5 })]) {
+    await withServers({ "127.0.0.1": other, "127.0.0.2": KNOWN }, async (resolver) => {
+      const settings = "nameserver 127.0.0.1\nnameserver 127.0.0.2\nnameserver 127.0.0.3\n";
+      assertEquals((await resolver(settings).resolve("a.example")).length, 3);
+    });
+  }
+});
+
+Deno.test("nobody who knows is ENOTFOUND, soon where that is certain", async () => {
+  const cases: Answers[] = [() => ({ rcode: 3 }), () => ({}), () => ({ rcode: 2 })];
+  for (const answers of cases) {
+    await withServers({ "127.0.0.1": answers }, async (resolver) => {
+      const settings = "nameserver 127.0.0.1\noptions timeout:30\n";
+      assertEquals(await refused(resolver(settings).resolve("none.example")), "ENOTFOUND");
+      assertEquals(await refused(resolver(settings).resolve("no name")), "ENOTFOUND");
+    });
+  }
+  await withServers({ "127.0.0.1": () => undefined }, async (resolver) => {
+    const settings = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
+    assertEquals(await refused(resolver(settings).resolve("silent.example")), "ENOTFOUND");
+  });
+});
+
+Deno.test("an answer that was cut is asked for over TCP", async () => {
+  const cut: Answers = (name, type) => ({ ...KNOWN(name, type), cut: true });
+  await withServers({ "127.0.0.1": cut }, async (resolver, asked) => {
+    const found = await resolver("nameserver 127.0.0.1\n").resolve("many.example");
+    assertEquals(found, ["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
+    assertEquals(asked.filter((each) => each.endsWith("tcp")).length, 2);
+  });
+});
+
+Deno.test("short names are looked for in the domains of the settings", async () => {
+  const answers: Answers = (name, type) =>
+    name === "box.two.example" ? KNOWN(name, type) : { rcode: 3 };
+  await withServers({ "127.0.0.1": answers }, async (resolver, asked) => {
+    const settings = "search one.example two.example.\nnameserver 127.0.0.1\n";
+    assertEquals((await resolver(settings).resolve("box")).length, 3);
+    assertEquals(asked.filter((each) => each.includes(" A ")), [
+      "127.0.0.1 A box.one.example",
+      "127.0.0.1 A box.two.example",
+    ]);
+  });
+});
+
+Deno.test("the files are read as their manuals say", () => {
+  const settings = parseResolverSettings(
+    "; none\nnameserver 192.0.2.1\n nameserver ::1\nnameserver x\nnameserver 192.0.2.3\n" +
+      "nameserver 192.0.2.4\ndomain a.example\nsearch b.example c.example.\n" +
+      "options ndots:2 timeout:3 attempts:4 rotate\n",
+  );
+  assertEquals(settings, {
+    servers: ["192.0.2.1", "::1", "192.0.2.3"],
+    search: ["b.example", "c.example"],
+    ndots: 2,
+    patience: 12_000,
+  });
+  assertEquals(parseResolverSettings(""), {
+    servers: ["127.0.0.1"],
+    search: [],
+    ndots: 1,
+    patience: 10_000,
+  });
+  assertEquals(candidateNames("x.y", settings), ["x.y.b.example", "x.y.c.example", "x.y"]);
+  assertEquals(candidateNames("x.y.z", settings), ["x.y.z", "x.y.z.b.example", "x.y.z.c.example"]);
+  assertEquals(candidateNames("x.", settings), ["x"]);
+  assertEquals(findInHosts("192.0.2.1 a b\n192.0.2.1 b\n", "B"), ["192.0.2.1"]);
+  assertEquals(findInHosts("192.0.2.1 ab # b\n", "b"), []);
+});
