@@ -15,35 +15,41 @@ import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from
 const PACKAGES: readonly (readonly [string, string])[] = [
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
-  ["busybox", "busybox"],
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],
   ["faketime", "faketime"],
-  ["fish", "fish"],
-  ["g++", "g++"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
   ["knot-dnsutils", "kdig"],
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
+  ["nftables", "nft"],
+  ["pdns-recursor", "pdns_recursor"],
+  ["unbound", "unbound"],
+  ["util-linux", "setpriv"],
+  ["wireguard-go", "wireguard-go"],
+  ["wireguard-tools", "wg"],
+];
+/** The same for the tests of routers and packages. */
+const PACKAGES_OF_ALL: typeof PACKAGES = [
+  ["busybox", "busybox"],
+  ["fish", "fish"],
+  ["g++", "g++"],
   ["lintian", "lintian"],
   ["make", "make"],
   ["man-db", "man"],
   ["mandoc", "mandoc"],
   ["mmdebstrap", "mmdebstrap"],
   ["musl-tools", "musl-gcc"],
-  ["nftables", "nft"],
-  ["pdns-recursor", "pdns_recursor"],
   ["qemu-user-static", "qemu-mips-static"],
   ["shellcheck", "shellcheck"],
   ["systemd", "systemd-analyze"],
   ["systemd-container", "systemd-nspawn"],
-  ["unbound", "unbound"],
-  ["util-linux", "setpriv"],
-  ["wireguard-go", "wireguard-go"],
-  ["wireguard-tools", "wg"],
   ["zsh", "zsh"],
 ];
+/** Tests of router binaries and packages: building these takes long, so they run with `--all`. */
+const LONG = ["test/router", "test/package", "test/host/quickjs_test.ts"];
+const ALL = Deno.args.includes("--all");
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
 
@@ -54,8 +60,9 @@ interface Count {
 
 async function installPackages(): Promise<void> {
   const missing = [
-    ...PACKAGES.filter(([, program]) => !has(program)).map(([name]) => name),
-    ...missingPackages(ROUTER_TARGETS),
+    ...[...PACKAGES, ...(ALL ? PACKAGES_OF_ALL : [])]
+      .filter(([, program]) => !has(program)).map(([name]) => name),
+    ...(ALL ? missingPackages(ROUTER_TARGETS) : []),
   ];
   if (missing.length === 0) return;
   if (Deno.uid() !== 0 || !has("apt-get")) {
@@ -124,9 +131,11 @@ async function runner(
 function testDeno(skipped: string): Promise<Count> {
   const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
   Deno.env.set("WGSIG_SKIPPED", skipped);
+  if (ALL) Deno.env.set("WGSIG_ALL", "1");
+  const without = ALL ? [] : [`--ignore=${LONG.join(",")}`];
   return runner(
     "Deno",
-    [DENO, "test", "--allow-all", "--doc", ...sanitizers, "mod.ts", "test/"],
+    [DENO, "test", "--allow-all", "--doc", ...sanitizers, ...without, "mod.ts", "test/"],
     /(\d+) passed/,
     /passed[^|]*\|\s*(\d+) failed/,
   );
@@ -154,11 +163,12 @@ async function testBun(folder: string): Promise<Count> {
 
 await installPackages();
 await run([DENO, "run", "--allow-all", `${ROOT}/scripts/build.ts`]);
-await buildRouters();
+if (ALL) await buildRouters();
 const folder = await Deno.makeTempDir();
 const skipped = `${folder}/skipped`;
 await Deno.writeTextFile(skipped, "");
 const counts = [await testDeno(skipped), await testBun(folder)];
+if (!ALL) say(`Not run: ${LONG.join(", ")}; deno task test --all runs them as well.`);
 const left = (await Deno.readTextFile(skipped)).trim();
 await Deno.remove(folder, { recursive: true });
 if (left !== "") say(`\nNot run, because something is missing here:\n${left}\n`);
