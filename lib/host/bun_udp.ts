@@ -52,8 +52,9 @@ const MAX_WAITING = 16;
 /** Datagrams in those that wait behind the first: the more there is to do, the shorter the turns. */
 const SLICE = 16;
 /**
- * Bun takes so many datagrams with one call, and hands them over one by one. When the last of them
- * is there, the rest is taken through libc.
+ * Bun takes so many datagrams with one call at most, and hands them over one by one. When so many
+ * are there, the rest is taken through libc. Where Bun's first call took fewer, the last of its
+ * second one come after that rest: datagrams may change places here as they may on the way.
  */
 const BUN_BATCH = 8;
 /** So many datagrams are thrown away at a time. */

@@ -308,6 +308,10 @@ Deno.test("SIGUSR1 prints what was dropped, by reason", async () => {
     broken,
   ];
   for (const bytes of bad) await peer.send(bytes, server.port);
+  // A newer request that came before them would make replays of them.
+  await until("they are read", async () => {
+    return (await server.counters())["received"] === bad.length + 1 || undefined;
+  });
   await peer.ask(server.port);
   assertEquals(await server.counters(), {
     peers: 1,

@@ -106,6 +106,11 @@ async function clientOf(host: Host, address: string, server: string, port: numbe
   return client;
 }
 
+/** On Deno, threads wait for sockets a moment longer than these are open. */
+function threadsEnd(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 /** Opens a server and clients, and closes them. */
 async function among(
   hosts: readonly [server: Host, client: Host],
@@ -123,8 +128,7 @@ async function among(
     await test(clients, server);
   } finally {
     for (const { socket } of [server, ...clients]) socket.close();
-    // On Deno, threads still wait for them.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await threadsEnd();
   }
 }
 
@@ -201,6 +205,7 @@ export const SCENARIOS: Readonly<Record<string, (server: Host, client: Host) => 
     await new Promise((resolve) => setTimeout(resolve, 100));
     assertEquals([batches, client.datagrams.length, errors], [1, 0, []]);
     client.socket.close();
+    await threadsEnd();
   },
 };
 

@@ -10,7 +10,6 @@ import { ROOT } from "../../scripts/tools.ts";
 import { type Finished, run } from "../support/program.ts";
 
 const SUITE = "bookworm";
-const MIRROR = "http://deb.debian.org/debian";
 /** What a host that runs wgsig has, and a way to make WireGuard interfaces without the kernel's. */
 const PACKAGES = ["iproute2", "systemd-sysv", "wireguard-go", "wireguard-tools"];
 /** A root takes most of a minute to make: it is kept here, until `dist` is removed. */
@@ -19,8 +18,8 @@ const KEPT = `${ROOT}/dist/test/${SUITE}`;
 /** What changes in a root with every package that is installed or removed. */
 const DPKG_STATE = /^\/(?:var\/(?:lib\/dpkg|log|cache)|run|tmp|proc)\//;
 
-/** The mirror that this machine installs from. */
-async function mirror(): Promise<string> {
+/** The mirror that this machine installs from; none where mmdebstrap is to use its own. */
+async function mirrors(): Promise<string[]> {
   const folder = "/etc/apt/sources.list.d";
   const files = ["/etc/apt/sources.list"];
   try {
@@ -31,9 +30,9 @@ async function mirror(): Promise<string> {
   for (const file of files) {
     const text = await Deno.readTextFile(file).catch(() => "");
     const found = /^(?:URIs:|deb)\s+(?:\[.*?\]\s+)?(https?:\S+\/debian\/?)(?:\s|$)/m.exec(text);
-    if (found !== null) return found[1]!;
+    if (found !== null) return [found[1]!];
   }
-  return MIRROR;
+  return [];
 }
 
 async function must(argv: readonly string[]): Promise<string> {
@@ -53,7 +52,7 @@ async function keepRoot(): Promise<void> {
   await must(["rm", "-rf", folder]);
   await Deno.mkdir(folder, { recursive: true });
   const options = ["--mode=root", "--variant=minbase", `--include=${PACKAGES.join(",")}`];
-  await must(["timeout", "200", "mmdebstrap", ...options, SUITE, folder, await mirror()]);
+  await must(["timeout", "200", "mmdebstrap", ...options, SUITE, folder, ...await mirrors()]);
   await Deno.chmod(folder, 0o755);
   await Deno.rename(folder, KEPT);
 }
