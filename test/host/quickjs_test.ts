@@ -13,7 +13,7 @@ import { testWith, withFolder } from "../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../support/quickjs/run.ts";
 import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "./batch_scenarios.ts";
 import { CRYPTO_SCENARIOS } from "./crypto_scenarios.ts";
-import { SCENARIOS as TCP_SCENARIOS } from "./tcp_scenarios.ts";
+import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "./tcp_scenarios.ts";
 
 const NEEDS = ["the sanitized QuickJS"];
 
@@ -249,19 +249,9 @@ testWith(
   ["network namespaces", "ip", ...NEEDS],
   "TCP on QuickJS over a link-local address with its scope, from a given port",
   async () => {
-    const link = `set -e
-      ip link set lo up
-      ip link add near type veth peer name far
-      ip link set near up
-      ip link set far up
-      ip address add 192.0.2.1/24 dev near
-      ip -6 address add fe80::/128 dev near nodad
-      ip -6 address add fe80::5/128 dev near nodad
-      exec "$@"`;
     const script = `import { overLink } from "${ROOT}/test/host/tcp_scenarios.ts";
       await overLink(host, "near", "192.0.2.2");
       host.out.write("done");`;
-    const before = ["unshare", "--net", "--mount", "sh", "-c", link, "sh"];
-    assertEquals(await printed(script, { before }), "done");
+    assertEquals(await printed(script, { before: OWN_LINK }), "done");
   },
 );

@@ -349,6 +349,25 @@ export const SCENARIOS: Readonly<Record<string, (host: Host) => Promise<void>>> 
   },
 };
 
+/** In a new network namespace: runs a program where {@linkcode overLink} finds its interface `near`. */
+export const OWN_LINK: readonly string[] = [
+  "unshare",
+  "--net",
+  "--mount",
+  "sh",
+  "-c",
+  `set -e
+  ip link set lo up
+  ip link add near type veth peer name far
+  ip link set near up
+  ip link set far up
+  ip address add 192.0.2.1/24 dev near
+  ip -6 address add fe80::/128 dev near nodad
+  ip -6 address add fe80::5/128 dev near nodad
+  exec "$@"`,
+  "sh",
+];
+
 /**
  * A link-local address with its scope, and a port on both sides; an address where nobody answers.
  *

@@ -9,7 +9,7 @@ import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.t
 import { denoHost } from "../../lib/host/deno.ts";
 import { tcpHost } from "../../lib/host/tcp.ts";
 import { run, testWith, withFolder } from "../support/program.ts";
-import { SCENARIOS } from "./tcp_scenarios.ts";
+import { OWN_LINK, SCENARIOS } from "./tcp_scenarios.ts";
 
 /** What Deno's `node:net` can't do alone; elsewhere than on Linux it has no help. */
 const NOT_ALONE = ["IPv6 alone", "what the system refuses"];
@@ -47,17 +47,6 @@ Deno.test("TCP is the same on Bun", async () => {
   });
 });
 
-/** An interface with a link-local address, and a neighbour who doesn't answer. */
-const LINK = `set -e
-  ip link set lo up
-  ip link add near type veth peer name far
-  ip link set near up
-  ip link set far up
-  ip address add 192.0.2.1/24 dev near
-  ip -6 address add fe80::/128 dev near nodad
-  ip -6 address add fe80::5/128 dev near nodad
-  exec "$@"`;
-
 for (const runtime of ["Deno", "Bun"] as const) {
   testWith(
     ["network namespaces", "ip"],
@@ -73,7 +62,7 @@ for (const runtime of ["Deno", "Bun"] as const) {
         const start = runtime === "Deno"
           ? [DENO, "run", "--allow-all"]
           : [await bunProgram(ownTarget())];
-        const argv = ["unshare", "--net", "--mount", "sh", "-c", LINK, "sh", ...start, file];
+        const argv = [...OWN_LINK, ...start, file];
         assertEquals(await run(argv), { code: 0, out: "done", err: "" });
       });
     },
