@@ -1,21 +1,24 @@
 /**
  * Measures: nanoseconds per operation of the codecs, bytes allocated per request, what a lease server
  * with 10 000 leases spends on a request, and what the built server needs to start and does on
- * loopback, beside a responder that does nothing.
+ * loopback, beside a responder that does nothing; and whether its memory grows.
  *
- * `deno task bench [codec] [allocation] [start] [lease] [server]`; without names, all of them.
- * `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the server is measured, `WGSIG_BINARY` which one, instead of
- * one that is built.
+ * `deno task bench [codec] [allocation] [start] [memory] [lease] [server]`; without names, all of them.
+ * `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the server is measured,
+ * `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched, `WGSIG_BINARY` which one,
+ * instead of one that is built.
  *
  * @module
  */
 
+import { benchMemory } from "../test/bench/memory_bench.ts";
 import { benchServer } from "../test/bench/server_bench.ts";
 import { benchStart } from "../test/bench/start_bench.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
 const SECONDS = 0.6;
 const ROUNDS = 3;
+const REQUESTS = 1_000_000;
 const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -24,6 +27,10 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async start() {
     await buildBinary();
     await benchStart(Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)));
+  },
+  async memory() {
+    await buildBinary();
+    await benchMemory(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
   },
   async lease() {
     const file = await Deno.makeTempFile({ suffix: ".js" });

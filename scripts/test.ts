@@ -49,6 +49,8 @@ const PACKAGES_OF_ALL: typeof PACKAGES = [
 ];
 /** Tests of router binaries and packages: building these takes long, so they run with `--all`. */
 const LONG = ["test/router", "test/package", "test/host/quickjs_test.ts"];
+/** Characters of what is said once more at the end. */
+const MOST_ERRORS = 6000;
 const ALL = Deno.args.includes("--all");
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
@@ -56,6 +58,8 @@ const PURE = ["test/wire", "test/core"];
 interface Count {
   passed: number;
   failed: number;
+  /** What a runner says of the tests that failed. */
+  readonly errors: string;
 }
 
 async function installPackages(): Promise<void> {
@@ -121,7 +125,8 @@ async function runner(
   const { code } = await child.status;
   const text = texts.join("\n");
   const count = (pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? 0);
-  const result = { passed: count(passed), failed: count(failed) };
+  const errors = /^ ERRORS \n+([^]*)^ FAILURES /m.exec(text)?.[1] ?? "";
+  const result = { passed: count(passed), failed: count(failed), errors };
   // A runner that fails without naming a test (a type error, say), or that ran none, has failed.
   if ((code !== 0 && result.failed === 0) || result.passed + result.failed === 0) result.failed++;
   say(`${name}: ${result.passed} passed, ${result.failed} failed`);
@@ -179,6 +184,9 @@ if (!ALL) say(`Not run: ${LONG.join(", ")}; deno task test --all runs them as we
 const left = (await Deno.readTextFile(skipped)).trim();
 await Deno.remove(folder, { recursive: true });
 if (left !== "") say(`\nNot run, because something is missing here:\n${left}\n`);
-const total = (key: keyof Count) => counts.reduce((sum, count) => sum + count[key], 0);
+for (const { errors } of counts) {
+  if (errors !== "") say(`\nWhat failed, once more:\n${errors.slice(0, MOST_ERRORS)}`);
+}
+const total = (key: "passed" | "failed") => counts.reduce((sum, count) => sum + count[key], 0);
 say(`${total("passed")} passed, ${total("failed")} failed`);
 Deno.exit(total("failed") === 0 ? 0 : 1);

@@ -12,7 +12,7 @@ import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.
 import { labelOf } from "../../lib/wire/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
 import { say } from "../../scripts/tools.ts";
-import { BINARY, Running } from "../support/program.ts";
+import { BINARY, memoryOf, Running } from "../support/program.ts";
 import { median } from "./report.ts";
 import { registryOf, SECRET } from "./requests.ts";
 
@@ -58,8 +58,7 @@ async function start(peers: number): Promise<Start> {
     await firstAnswer(port);
     const ms = performance.now() - began;
     await new Promise((resolve) => setTimeout(resolve, SETTLE));
-    const status = await Deno.readTextFile(`/proc/${running.pid}/status`);
-    return { ms, kilobytes: Number(/^VmRSS:\s*(\d+) kB/m.exec(status)?.[1]) };
+    return { ms, kilobytes: await memoryOf(running.pid) };
   } finally {
     await running.stop();
     await Deno.remove(folder, { recursive: true });

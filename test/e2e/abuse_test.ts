@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { memoryOf } from "../support/program.ts";
 import {
   type Counts,
   ENVELOPE_SIZE,
@@ -108,12 +109,6 @@ class Flood {
     await this.#peer.ask(this.#server.port);
     this.asked++;
   }
-}
-
-/** Memory that a process has, in kB. */
-async function memoryOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
 }
 
 function dropsIn(counts: Counts): number {

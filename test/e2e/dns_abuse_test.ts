@@ -8,7 +8,7 @@ import { frameMessage } from "../../lib/wire/dns_frame.ts";
 import { BASE32_DIGITS, subtypeName } from "../../lib/core/zone_name.ts";
 import { readReply, TYPES } from "../support/dns.ts";
 import { instanceOf } from "../support/dns_messages.ts";
-import { testWith } from "../support/program.ts";
+import { memoryOf, testWith } from "../support/program.ts";
 import { askUdp, DeafEnd, dig, isAnswer, newQuery, TcpEnd, Witness } from "./dns_clients.ts";
 import {
   assertBalanced,
@@ -18,7 +18,6 @@ import {
   figure,
   freeDnsAddress,
   instance,
-  memoryOf,
   newPeers,
   SERVICE,
   type TestPeer,

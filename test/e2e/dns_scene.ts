@@ -232,9 +232,3 @@ export function assertBalanced(counts: Counts): number {
 export function figure(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`dns: ${text}\n`));
 }
-
-/** Memory that a process has, in kB. */
-export async function memoryOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
-}

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { connect, type Socket } from "node:net";
 import { frameMessage } from "../../lib/wire/dns_frame.ts";
 import { readReply } from "../support/dns.ts";
-import { testWith } from "../support/program.ts";
+import { memoryOf, testWith } from "../support/program.ts";
 import { dig, isAnswer, newQuery, TcpEnd, Witness } from "./dns_clients.ts";
 import {
   assertBalanced,
@@ -12,7 +12,6 @@ import {
   DEVICE_NEEDS,
   figure,
   instance,
-  memoryOf,
   newPeers,
   SERVICE,
   serviceRecord,

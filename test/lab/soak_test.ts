@@ -1,7 +1,7 @@
 /** `wgsig sync` while nothing happens: it does nothing, and costs nothing. `WGSIG_SOAK=1`: longer. */
 
 import { assert, assertEquals } from "@std/assert";
-import { testWith } from "../support/program.ts";
+import { memoryOf, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
@@ -17,12 +17,6 @@ const LIMIT = LOOKS * INTERVAL * 3;
 const PING_INTERVAL = 0.2;
 /** What a garbage collector may leave lying about for a while. */
 const MAX_GROWTH_KB = 8 * 1024;
-
-/** Memory of a process in kB. */
-async function memoryOf(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s*(\d+) kB/m.exec(status)?.[1]);
-}
 
 /** A folder with a `wg` that counts how often it is run. */
 async function countingWg(folder: string): Promise<{ path: string; runs: () => Promise<number> }> {

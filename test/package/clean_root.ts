@@ -52,7 +52,7 @@ async function keepRoot(): Promise<void> {
   await must(["rm", "-rf", folder]);
   await Deno.mkdir(folder, { recursive: true });
   const options = ["--mode=root", "--variant=minbase", `--include=${PACKAGES.join(",")}`];
-  await must(["timeout", "200", "mmdebstrap", ...options, SUITE, folder, ...await mirrors()]);
+  await must(["timeout", "300", "mmdebstrap", ...options, SUITE, folder, ...await mirrors()]);
   await Deno.chmod(folder, 0o755);
   await Deno.rename(folder, KEPT);
 }

@@ -184,6 +184,12 @@ export async function startServer(
   }
 }
 
+/** Memory that a process has at the moment, in kB. */
+export async function memoryOf(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+}
+
 /** A folder that is removed after the test. */
 export async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "wgsig-test-" });
