@@ -1,5 +1,7 @@
 /**
- * Builds the binary and runs all tests: on Deno, the pure ones on Bun as well.
+ * Builds the binary and runs all tests: on Deno, the pure ones on Bun as well. With `--all`, router
+ * binaries and packages are built and tested as well, and what tests the binary runs once more with
+ * that of a router.
  *
  * The last line is `N passed, N failed`. As root on Debian, the packages that the tests need are
  * installed first; elsewhere what could not run is named at the end.
@@ -8,6 +10,7 @@
  */
 
 import { ROUTER_TARGETS } from "./router/targets.ts";
+import { isFile, ROUTER_BINARY } from "../test/support/program.ts";
 import { missingPackages } from "./router/toolchain.ts";
 import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from "./tools.ts";
 
@@ -52,6 +55,10 @@ const LONG = ["test/router", "test/package", "test/host/quickjs_test.ts"];
 /** Characters of what is said once more at the end. */
 const MOST_ERRORS = 6000;
 const ALL = Deno.args.includes("--all");
+/** Tests with hosts and routers of their own. They mostly wait, and so have a lane of their own. */
+const LAB = "test/lab";
+/** Tests of the binary on loopback. */
+const E2E = "test/e2e";
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
 
@@ -97,18 +104,29 @@ async function buildRouters(): Promise<void> {
   ]);
 }
 
-/** Runs a test runner, shows what it prints, and counts by its closing lines. */
+interface Runner {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** What it says at its end of those that passed, and failed. */
+  readonly passed: RegExp;
+  readonly failed: RegExp;
+}
+
+/**
+ * Runs a test runner, shows what it prints, and counts by its closing lines.
+ *
+ * @param show Takes what it prints, as it comes.
+ */
 async function runner(
-  name: string,
-  argv: readonly string[],
-  passed: RegExp,
-  failed: RegExp,
+  { name, argv, env = {}, passed, failed }: Runner,
+  show: (bytes: Uint8Array) => void,
 ): Promise<Count> {
   const [program = "", ...args] = argv;
   const child = new Deno.Command(program, {
     args,
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -117,7 +135,7 @@ async function runner(
   const texts = await Promise.all([child.stdout, child.stderr].map(async (stream) => {
     let text = "";
     for await (const chunk of stream) {
-      Deno.stdout.writeSync(chunk);
+      show(chunk);
       text += decoder.decode(chunk, { stream: true });
     }
     return text;
@@ -129,7 +147,7 @@ async function runner(
   const result = { passed: count(passed), failed: count(failed), errors };
   // A runner that fails without naming a test (a type error, say), or that ran none, has failed.
   if ((code !== 0 && result.failed === 0) || result.passed + result.failed === 0) result.failed++;
-  say(`${name}: ${result.passed} passed, ${result.failed} failed`);
+  show(new TextEncoder().encode(`${name}: ${result.passed} passed, ${result.failed} failed\n`));
   return result;
 }
 
@@ -142,35 +160,33 @@ function testFiles(folder: string): string[] {
   }).sort();
 }
 
-function testDeno(skipped: string): Promise<Count> {
-  const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
-  Deno.env.set("WGSIG_SKIPPED", skipped);
-  if (ALL) Deno.env.set("WGSIG_ALL", "1");
-  // Deno heeds --ignore only where no files are named.
-  const isWanted = (file: string) => ALL || !LONG.some((path) => file.startsWith(path));
-  const files = testFiles("test").filter(isWanted);
-  return runner(
-    "Deno",
-    [DENO, "test", "--allow-all", "--doc", ...sanitizers, "mod.ts", ...files],
-    /(\d+) passed/,
-    /passed[^|]*\|\s*(\d+) failed/,
-  );
+/** Runs tests on Deno. */
+function denoRunner(name: string, files: readonly string[], env: Runner["env"] = {}): Runner {
+  const flags = ["--allow-all", "--doc", "--sanitize-ops", "--sanitize-resources"];
+  const argv = [DENO, "test", ...flags, ...files];
+  return { name, argv, env, passed: /(\d+) passed/, failed: /passed[^|]*\|\s*(\d+) failed/ };
 }
 
 /** Bun doesn't read the import map, so its tests are bundled into one file. */
-async function testBun(folder: string): Promise<Count> {
+async function bunRunner(folder: string): Promise<Runner> {
   const files = PURE.flatMap(testFiles);
   const entry = `${ROOT}/dist/all_tests.ts`;
   await Deno.writeTextFile(entry, files.map((file) => `import "${ROOT}/${file}";\n`).join(""));
   await bundle(entry, `${folder}/all.test.js`, "--external", "bun:test");
   await Deno.remove(entry);
-  const bun = await bunProgram(ownTarget());
-  return await runner(
-    "Bun",
-    [bun, "test", `${folder}/all.test.js`],
-    /(\d+) pass\b/,
-    /(\d+) fail\b/,
-  );
+  const argv = [await bunProgram(ownTarget()), "test", `${folder}/all.test.js`];
+  return { name: "Bun", argv, passed: /(\d+) pass\b/, failed: /(\d+) fail\b/ };
+}
+
+/** Runs one after the other; the second lane shows what it prints at its end. */
+async function runLane(runners: readonly Runner[], isShownLater: boolean): Promise<Count[]> {
+  const counts: Count[] = [];
+  const later: Uint8Array[] = [];
+  const show = (bytes: Uint8Array) =>
+    void (isShownLater ? later.push(bytes.slice()) : Deno.stdout.writeSync(bytes));
+  for (const each of runners) counts.push(await runner(each, show));
+  for (const bytes of later) Deno.stdout.writeSync(bytes);
+  return counts;
 }
 
 await installPackages();
@@ -179,7 +195,20 @@ if (ALL) await buildRouters();
 const folder = await Deno.makeTempDir();
 const skipped = `${folder}/skipped`;
 await Deno.writeTextFile(skipped, "");
-const counts = [await testDeno(skipped), await testBun(folder)];
+const env = { WGSIG_SKIPPED: skipped, WGSIG_ALL: ALL ? "1" : "" };
+const files = testFiles("test")
+  .filter((file) => ALL || !LONG.some((path) => file.startsWith(path)));
+const isLab = (file: string) => file.startsWith(LAB);
+// Deno heeds --ignore only where no files are named.
+const main = denoRunner("Deno", ["mod.ts", ...files.filter((file) => !isLab(file))], env);
+const lab = denoRunner("Deno, lab", files.filter(isLab), env);
+const lanes = [[main, await bunRunner(folder)], [lab]];
+if (ALL && isFile(ROUTER_BINARY)) {
+  const router = { ...env, WGSIG_BINARY: ROUTER_BINARY };
+  lanes[0]!.push(denoRunner("router binary", files.filter((file) => file.startsWith(E2E)), router));
+  lanes[1]!.push(denoRunner("router binary, lab", files.filter(isLab), router));
+}
+const counts = (await Promise.all(lanes.map((lane, i) => runLane(lane, i > 0)))).flat();
 if (!ALL) say(`Not run: ${LONG.join(", ")}; deno task test --all runs them as well.`);
 const left = (await Deno.readTextFile(skipped)).trim();
 await Deno.remove(folder, { recursive: true });

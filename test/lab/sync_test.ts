@@ -201,7 +201,9 @@ async function faketimeLibrary(): Promise<string> {
   return path;
 }
 
-testWith([...LAB_NEEDS, "faketime"], "lab: a clock at 1970 is said, and waited for", async () => {
+const CLOCK_NEEDS = [...LAB_NEEDS, "faketime", "a binary that loads libraries"];
+
+testWith(CLOCK_NEEDS, "lab: a clock at 1970 is said, and waited for", async () => {
   await using lab = await Lab.withWireGuard("preserve", "eim");
   const server = await lab.serve();
   lab.sync(lab.bob);
