@@ -13,6 +13,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { writeChecksums } from "./package/checksums.ts";
 import { sanitizedBinary, staticBinary } from "./router/binary.ts";
 import { bundleForEngine, bytecodeFile } from "./router/bytecode.ts";
 import { sha256 } from "./router/cache.ts";
@@ -88,6 +89,7 @@ await together(targets, async (target) => {
   await staticBinary(target, bytecode, `${DIST}/wgsig-${target.name}`, folder);
 });
 for (const { name } of targets) await report(`${DIST}/wgsig-${name}`);
+if (targets.length > 0) await writeChecksums(`${ROOT}/dist`);
 if (sanitize) {
   for (const name of ["wgsig-sanitized", "runner-sanitized"]) {
     const folder = `${DIST}/build/${name}`;
