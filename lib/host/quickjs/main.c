@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "native.h"
 
@@ -15,7 +17,14 @@ extern const uint32_t wgsig_bundle_size;
 
 static JSValue load(JSContext *ctx)
 {
-    return JS_ReadObject(ctx, wgsig_bundle, wgsig_bundle_size, JS_READ_OBJ_BYTECODE);
+    JSValue module = JS_ReadObject(ctx, wgsig_bundle, wgsig_bundle_size, JS_READ_OBJ_BYTECODE);
+    /* What was read is a copy now: the whole pages of the file aren't needed again. */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)wgsig_bundle + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)wgsig_bundle + wgsig_bundle_size) / page * page;
+    if (start < end)
+        madvise((void *)start, end - start, MADV_DONTNEED);
+    return module;
 }
 #else
 static JSValue load_script(JSContext *ctx, const char *path)
