@@ -33,6 +33,8 @@ export interface LeaseAnswer {
   readonly bytes: Uint8Array;
   /** Whether to close the connection once they are sent. */
   readonly close: boolean;
+  /** Whether the connection's last request, now or before, was refused all that it asked for. */
+  readonly refused: boolean;
 }
 
 /** One connection of a peer that is known. What it changes is in the book. */
@@ -43,6 +45,7 @@ export class LeaseSession {
   readonly #budgets: LeaseBudgets;
   readonly #reader = new LeaseReader();
   #closed = false;
+  #refused = false;
   // The request that is being read.
   #lines = 0;
   #ipv4: bigint | undefined;
@@ -84,7 +87,7 @@ export class LeaseSession {
         : this.#refuse(LEASE_ERRNO.invalidRequest);
       if (reply !== undefined) replies.push(reply);
     }
-    return { bytes: joined(replies), close: this.#closed };
+    return { bytes: joined(replies), close: this.#closed, refused: this.#refused };
   }
 
   /** Takes a line in; returns a reply where it is wrong. */
@@ -133,7 +136,9 @@ export class LeaseSession {
     );
     const { ipv4, ipv6, refused } = grant;
     const wants = this.#wants;
-    const tells = (wants.routes || wants.peers) && (ipv4 !== undefined || ipv6 !== undefined);
+    const hasSome = ipv4 !== undefined || ipv6 !== undefined;
+    const tells = (wants.routes || wants.peers) && hasSome;
+    this.#refused = refused && !hasSome;
     this.#lines = 0;
     this.#ipv4 = undefined;
     this.#ipv6 = undefined;

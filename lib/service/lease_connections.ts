@@ -21,6 +21,11 @@ export const MAX_LEASE_CONNECTIONS = 512;
 const FIRST_REQUEST = 30;
 /** A connection is closed so long after the lease that it brought has ended, in seconds. */
 const IDLE_AFTER = 60;
+/**
+ * The same after a refusal: the C client keeps that connection for ever, and ends when it asks again
+ * 30 s later, because its own port is taken. Only a reset frees that.
+ */
+const IDLE_REFUSED = 20;
 /** So long a client may take to close its side, in seconds. */
 const CLOSING = 5;
 const NOTHING = new Uint8Array(0);
@@ -122,7 +127,9 @@ export class LeaseConnections {
             isAnswered = true;
             if (!isOver) this.#silent.set(address, connection);
           }
-          if (isAnswered && !isClosing) allow(desk.leaseTime + IDLE_AFTER);
+          if (isAnswered && !isClosing) {
+            allow(answer.refused ? IDLE_REFUSED : desk.leaseTime + IDLE_AFTER);
+          }
           // Else the end of the other side is not noticed.
           connection.resume();
         });

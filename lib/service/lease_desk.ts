@@ -15,7 +15,7 @@ import { Slices } from "./lease_slices.ts";
 
 /** So many are answered together. */
 const MOST_TOGETHER = 128;
-const NOTHING: LeaseAnswer = { bytes: new Uint8Array(0), close: false };
+const NOTHING: LeaseAnswer = { bytes: new Uint8Array(0), close: false, refused: false };
 
 /** Who has a connection. */
 export interface LeaseVisitor {

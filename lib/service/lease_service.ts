@@ -13,7 +13,7 @@ import type { LeaseBookOptions } from "../core/lease_options.ts";
 import { LeaseSession } from "../core/lease_session.ts";
 import type { Now } from "../core/registry.ts";
 import { UserError } from "../core/user_error.ts";
-import type { Host, TcpListener } from "../host/host.ts";
+import { errorCode, type Host, type TcpListener, type TcpListenOptions } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
 import { inWords } from "./in_words.ts";
 import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./lease_connections.ts";
@@ -50,6 +50,9 @@ export interface LeaseSurroundings {
 
 const MAX_LEASES = 100_000;
 const WATCH_MS = 2000;
+/** For a moment after it was added, an IPv6 address can't be listened on: so often it is tried. */
+const NEW_ADDRESS_TRIES = 10;
+const NEW_ADDRESS_MS = 50;
 /** So many leases are looked through for peers to tell of, where too few have an endpoint. */
 const MOST_LOOKED_THROUGH = 1024;
 
@@ -203,7 +206,7 @@ export class LeaseService {
 
   async #listen(index: number | undefined): Promise<void> {
     const at = { host: `${LEASE_SERVER_ADDRESS}%${this.#config.interface}`, port: LEASE_PORT };
-    const listener = await this.#host.tcpListen({
+    const listener = await this.#open({
       address: at.host,
       port: at.port,
       maxConnections: MAX_LEASE_CONNECTIONS,
@@ -215,6 +218,18 @@ export class LeaseService {
     this.#index = index;
     const fields = { address: formatHostPort(at), leases: this.#book.count };
     this.#log.write("info", "lease-listening", fields);
+  }
+
+  async #open(options: TcpListenOptions): Promise<TcpListener> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.#host.tcpListen(options);
+      } catch (error) {
+        const mayComeYet = errorCode(error) === "EADDRNOTAVAIL" && tries < NEW_ADDRESS_TRIES;
+        if (!mayComeYet || this.#ended) throw error;
+      }
+      await new Promise<void>((done) => void this.#host.timer(NEW_ADDRESS_MS, done));
+    }
   }
 
   #unlisten(): void {

@@ -11,7 +11,7 @@ import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/
 import { type LeaseConfig, LeaseService } from "../../lib/service/lease_service.ts";
 import { Log } from "../../lib/service/log.ts";
 import { idOf } from "../support/fake_random.ts";
-import { DONE, MemoryHost } from "../support/memory_host.ts";
+import { DONE, MemoryError, MemoryHost } from "../support/memory_host.ts";
 
 export const HUB = formatKey(idOf(1));
 export const ALICE = formatKey(idOf(2));
@@ -79,7 +79,10 @@ export class Scene extends MemoryHost {
   fails = "";
   listening: TcpListenOptions | undefined;
   listened = 0;
-  readonly timers = new Set<() => void>();
+  /** The codes with which the next attempts to listen fail. */
+  readonly unheard: string[] = [];
+  /** What they do, and after how long. */
+  readonly timers = new Map<() => void, number>();
   readonly counters = new Counters();
   readonly service: LeaseService;
 
@@ -129,12 +132,14 @@ export class Scene extends MemoryHost {
       setTimeout(run, 0);
       return () => {};
     }
-    this.timers.add(run);
+    this.timers.set(run, ms);
     return () => this.timers.delete(run);
   }
 
   override tcpListen(options?: TcpListenOptions) {
     if (options === undefined) return super.tcpListen();
+    const code = this.unheard.shift();
+    if (code !== undefined) return Promise.reject(new MemoryError(code));
     this.listening = options;
     this.listened++;
     return Promise.resolve({
@@ -166,11 +171,24 @@ export class Scene extends MemoryHost {
     this.elapsed += seconds * 1000;
     this.wall += seconds * 1000;
     // The watch is the only timer where there is no connection.
-    for (const run of [...this.timers]) {
+    this.#elapse(Infinity);
+    await this.settle();
+  }
+
+  /** So many seconds without a look at the device, nor anything else that takes longer. */
+  async wait(seconds: number): Promise<void> {
+    this.elapsed += seconds * 1000;
+    this.wall += seconds * 1000;
+    this.#elapse(seconds * 1000);
+    await this.settle();
+  }
+
+  #elapse(most: number): void {
+    for (const [run, ms] of [...this.timers]) {
+      if (ms > most) continue;
       this.timers.delete(run);
       run();
     }
-    await this.settle();
   }
 
   get log(): string {

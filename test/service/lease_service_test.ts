@@ -81,6 +81,35 @@ Deno.test("an interface that was made anew is listened on anew", async () => {
   assertEquals([scene.listening, scene.timers.size], [undefined, 0]);
 });
 
+Deno.test("an address that was added just now is listened on in a moment", async () => {
+  const scene = new Scene();
+  scene.unheard.push("EADDRNOTAVAIL", "EADDRNOTAVAIL");
+  const start = scene.service.start();
+  for (let i = 0; i < 2; i++) {
+    await scene.settle();
+    assertEquals(scene.listened, 0);
+    await scene.wait(0.1);
+  }
+  await start;
+  assertEquals(scene.listened, 1);
+  assertMatch(scene.log, /^\S+ info lease-listening /m);
+  assert(!scene.log.includes("lease-waiting"), scene.log);
+  await scene.service.close();
+
+  // It is not waited for where it can't come, nor for ever.
+  for (const [code, count] of [["EADDRINUSE", 1], ["EADDRNOTAVAIL", 20]] as const) {
+    const other = new Scene();
+    other.unheard.push(...Array.from({ length: count }, () => code));
+    const begun = other.service.start();
+    for (let i = 0; i < count; i++) await other.wait(0.1);
+    await begun;
+    assertEquals(other.listened, 0);
+    assertMatch(other.log, / lease-waiting interface=wg0 why=/);
+    assert(other.unheard.length < count);
+    await other.service.close();
+  }
+});
+
 Deno.test("wg that can't be read ends the request, and not the service", async () => {
   const scene = await started();
   const connection = scene.connect("fe80::a");
@@ -196,6 +225,30 @@ Deno.test("a full house closes who is silent for longest", async () => {
   assertEquals(connections[0]?.state, "aborted");
   // The rest has not been answered yet: who comes now must wait.
   assertEquals(scene.connect(address(all - 1)).state, "aborted");
+  await scene.service.close();
+});
+
+Deno.test("who was refused all can ask again on a new connection", async () => {
+  const scene = await started({ pools: ["10.20.0.2/32"] });
+  const alice = scene.connect("fe80::a");
+  await scene.send(alice, ANY);
+  assertMatch(alice.text, /^ip=10\.20\.0\.2\/32\n/);
+  // The C client leaves this connection as it is, and has one port for that of 30 s later.
+  const bob = scene.connect("fe80::b");
+  await scene.send(bob, ANY);
+  assertEquals(bob.text, "errno=3\nerrmsg=Chosen IP(s) unavailable\n\n");
+  assertEquals(bob.state, "open");
+  await scene.wait(25);
+  assertEquals([alice.state, bob.state], ["open", "aborted"]);
+
+  await scene.send(alice, "request_ip=1\n\n");
+  const again = scene.connect("fe80::b");
+  await scene.send(again, "request_ip=1\nip=10.20.0.3\n\n");
+  // Not so where nothing was asked for, nor where only the other half was refused.
+  await scene.send(again, "request_ip=1\nip=0.0.0.0\nip=::\n\n");
+  assertMatch(again.text, /^errno=3\n.*\n\nip=10\.20\.0\.2\/32\n.*\n.*\nerrno=3\n/);
+  await scene.wait(25);
+  assertEquals([alice.state, again.state], ["open", "open"]);
   await scene.service.close();
 });
 
