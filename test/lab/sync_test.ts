@@ -98,7 +98,7 @@ testWith(LAB_NEEDS, "lab: --add-peers adds those that the settings know", async 
   await using lab = await Lab.withWireGuard("preserve", "eim");
   const { alice, bob } = lab;
   await lab.serve();
-  lab.sync(alice);
+  await lab.sync(alice).printed(/ own-endpoint /);
   await bob.set("peer", alice.publicKey, "remove");
   const config = `${lab.folder}/wgsig.toml`;
   const peer = `[[peer]]\nname = "alice"\npublic-key = "${alice.publicKey}"\n`;
