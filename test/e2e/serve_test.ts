@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY } from "../support/program.ts";
+import { BINARY, isRouterBinary, memoryOf } from "../support/program.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -329,6 +329,14 @@ Deno.test("SIGUSR1 prints what was dropped, by reason", async () => {
     "drop-replayed": 1,
     "drop-bad-mac": 1,
   });
+});
+
+Deno.test("100 peers fit into the memory of a small router", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  for (let i = 0; i < 100; i++) await scene.peer().ask(server.port);
+  const memory = await memoryOf(server.running.pid);
+  assert(memory < (isRouterBinary() ? 4 : 100) * 1024, `${memory} kB`);
 });
 
 Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the table", async () => {

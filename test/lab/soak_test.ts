@@ -1,7 +1,7 @@
 /** `wgsig sync` while nothing happens: it does nothing, and costs nothing. `WGSIG_SOAK=1`: longer. */
 
 import { assert, assertEquals } from "@std/assert";
-import { memoryOf, testWith } from "../support/program.ts";
+import { isRouterBinary, memoryOf, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
@@ -17,6 +17,8 @@ const LIMIT = LOOKS * INTERVAL * 3;
 const PING_INTERVAL = 0.2;
 /** What a garbage collector may leave lying about for a while. */
 const MAX_GROWTH_KB = 8 * 1024;
+/** All that it may have on a small router. */
+const ROUTER_KB = 3 * 1024;
 
 /** A folder with a `wg` that counts how often it is run. */
 async function countingWg(folder: string): Promise<{ path: string; runs: () => Promise<number> }> {
@@ -80,4 +82,5 @@ testWith(LAB_NEEDS, `lab: ${LOOKS} looks at a healthy tunnel change nothing`, as
   const fastest = INTERVAL * 0.9;
   assert(wgRuns <= seconds / fastest + 1, `${wgRuns} runs of wg in ${seconds} s`);
   assert(grown < MAX_GROWTH_KB, `memory grew from ${memory} kB by ${grown} kB`);
+  if (isRouterBinary()) assert(memory + grown <= ROUTER_KB, `${memory + grown} kB`);
 });

@@ -224,13 +224,13 @@ function isMet(need: string): boolean {
   if (need === "network namespaces") return canMakeNetworks();
   if (need === "the sanitized QuickJS") return isFile(SANITIZED_QUICKJS);
   if (need === "the router binary") return isFile(ROUTER_BINARY);
-  if (need === DYNAMIC) return !isStatic(BINARY);
+  if (need === DYNAMIC) return !isRouterBinary();
   return has(need);
 }
 
-/** Whether a program asks for no dynamic linker, at the beginning of the file. */
-function isStatic(path: string): boolean {
-  using file = Deno.openSync(path);
+/** Whether {@linkcode BINARY} is one for routers: a program that asks for no dynamic linker. */
+export function isRouterBinary(): boolean {
+  using file = Deno.openSync(BINARY);
   const start = new Uint8Array(4096);
   file.readSync(start);
   return !new TextDecoder("latin1").decode(start).includes("/ld-");
