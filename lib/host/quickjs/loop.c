@@ -228,8 +228,18 @@ static JSValue read_signals(ARGUMENTS)
     return JS_NewInt32(ctx, came);
 }
 
+/* collect(): frees what refers to itself alone */
+static JSValue collect(ARGUMENTS)
+{
+    NO_SELF;
+    UNUSED(argv);
+    JS_RunGC(JS_GetRuntime(ctx));
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("setLoop", 1, set_loop),
+    JS_CFUNC_DEF("collect", 0, collect),
     JS_CFUNC_DEF("runJobs", 0, js_run_jobs),
     JS_CFUNC_DEF("watch", 2, watch),
     JS_CFUNC_DEF("wait", 1, wait_ready),

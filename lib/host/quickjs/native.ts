@@ -41,6 +41,7 @@ export interface Native {
   // loop.c
   setLoop(run: () => void): void;
   runJobs(): void;
+  collect(): void;
   watch(fd: number, events: number): number;
   wait(ms: number): number;
   signals(wanted: number): number;
