@@ -6,5 +6,8 @@
 
 import { denoHost } from "../lib/host/deno.ts";
 import { main } from "./main.ts";
+import { work } from "./work.ts";
 
-Deno.exit(await main(denoHost()));
+const host = denoHost({ program: import.meta.url });
+if (host.parent === undefined) Deno.exit(await main(host));
+else work(host, host.parent);

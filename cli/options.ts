@@ -136,6 +136,11 @@ export const COMMANDS: readonly CommandSpec[] = [
         help: "answer WireGuard's unauthenticated punching example (0.0.0.0:49918)",
       },
       { name: "state", value: "FILE", help: "keep the peers over a restart in this file" },
+      {
+        name: "workers",
+        value: "N",
+        help: "threads that serve, for a server with cores to spare (1)",
+      },
       { name: "max-peers", value: "N", help: "peers a group can have (100000)" },
       { name: "max-answer", value: "N", help: "peers in an answer, the newest (1000)" },
       { name: "max-age", value: "DURATION", help: "forget a peer not seen for longer (1d)" },

@@ -6,6 +6,7 @@
 
 import { parse } from "@std/toml/parse";
 import { WireBuffer } from "../wire/wire_buffer.ts";
+import { MAX_MEMBERS } from "./change_log.ts";
 import { type HostPort, parseHostPort } from "./host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "./ip_address.ts";
 import {
@@ -44,6 +45,9 @@ export const groupNumber = integer(0, MAX_GROUP);
 export const serveEncryption = choice("auto", "required", "off");
 /** Encryption at a client. */
 export const clientEncryption = choice("on", "off");
+
+/** Threads that serve. */
+export const workerCount = integer(1, MAX_MEMBERS);
 
 /** The time between two looks at an interface. */
 export const lookInterval = durationFrom(0.1, "100ms");
@@ -110,6 +114,7 @@ const serve = table({
   listen: list(hostPort()),
   encryption: serveEncryption,
   state: text,
+  workers: workerCount,
   "max-peers": integer(1, MAX_PEERS),
   "max-answer": integer(1, MAX_PEERS),
   "max-age": duration,

@@ -26,8 +26,21 @@ export interface LogOptions {
   readonly verbosity: Verbosity;
 }
 
+/** Where lines go. */
+export interface LineSink {
+  /** Whether lines of `level` are written. */
+  shows(level: LogLevel): boolean;
+  /** Writes a line, if lines of its level are written. */
+  write(level: LogLevel, event: string, fields?: LogFields): void;
+}
+
+/** Whether lines of `level` are written at a verbosity. */
+export function isShown(level: LogLevel, verbosity: Verbosity): boolean {
+  return SHOWN[verbosity].includes(level);
+}
+
 /** Writes log lines to standard output, as supervisors expect of a program in the foreground. */
-export class Log {
+export class Log implements LineSink {
   readonly #host: Host;
   #options: LogOptions;
   #lost = 0;
@@ -44,7 +57,7 @@ export class Log {
 
   /** Whether lines of `level` are written. */
   shows(level: LogLevel): boolean {
-    return SHOWN[this.#options.verbosity].includes(level);
+    return isShown(level, this.#options.verbosity);
   }
 
   /** Writes a line, if lines of its level are written. */

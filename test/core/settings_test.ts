@@ -101,6 +101,10 @@ const SECTIONS: readonly Section[] = [
         bad: [`"on"`, `"AUTO"`, `""`, `1`, `["auto"]`],
       },
       state: TEXT,
+      workers: {
+        good: [["1", 1], ["8", 8]],
+        bad: ["0", "9", "1.5", `"2"`, "true", "-1"],
+      },
       "max-peers": PEERS,
       "max-answer": PEERS,
       "max-age": DURATION,
