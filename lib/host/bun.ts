@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { BUN_PRIMITIVES } from "./bun_crypto.ts";
+import { runProgram } from "./bun_run.ts";
 import { openBunUdp } from "./bun_udp.ts";
 import type { Host } from "./host.ts";
 import { bunLibc } from "./linux/libc_bun.ts";
@@ -33,6 +34,7 @@ export function bunHost({ libc = true, program }: BunHostOptions = {}): Host {
     runtime: `bun ${Bun.version}`,
     args: Bun.argv.slice(2),
     primitives: BUN_PRIMITIVES,
+    run: runProgram,
     onSignal(signal, run) {
       process.on(signal, run);
       return () => void process.off(signal, run);

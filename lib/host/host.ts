@@ -58,11 +58,14 @@ export interface RunResult {
   readonly err: string;
 }
 
+/** The code of a program that took too long, as timeout(1) has it. */
+export const TIMED_OUT = 124;
+
 /** How a program is run. */
 export interface RunOptions {
   /** What it gets on standard input; nothing where this is left out. */
   readonly input?: string;
-  /** It is ended after so many milliseconds, with code 124. */
+  /** It is ended after so many milliseconds, with {@linkcode TIMED_OUT}. */
   readonly timeout?: number;
 }
 

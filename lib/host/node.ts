@@ -21,6 +21,7 @@ import {
   type RunOptions,
   type RunResult,
   type TextOutput,
+  TIMED_OUT,
 } from "./host.ts";
 
 const STDOUT = 1;
@@ -34,8 +35,6 @@ const RETRY_MS = 2;
 const MAX_POSTED = 65_536;
 const FLUSH_MS = 1000;
 const OWNER_ONLY = 0o700;
-/** The exit status of timeout(1) for a program that took too long. */
-const TIMED_OUT = 124;
 /** What resolvers call a name that has no address, or whose servers don't answer. */
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 

@@ -22,9 +22,9 @@ import {
   type TcpEvents,
   type TcpListenOptions,
 } from "../../lib/host/host.ts";
-import { nodeHost } from "../../lib/host/node.ts";
 import { LeaseService } from "../../lib/service/lease_service.ts";
 import { Log } from "../../lib/service/log.ts";
+import { commonHost as system } from "../support/common_host.ts";
 import { idOf } from "../support/fake_random.ts";
 
 const LEASES = 10_000;
@@ -43,7 +43,6 @@ const ANY = "request_ip=1\nip=0.0.0.0\nip=::\n\n";
 const keyOf = (i: number) => formatKey(idOf(100 + i));
 const addressOf = (i: number) => `fe80::1:${i.toString(16)}`;
 
-const system = nodeHost();
 const none = () => Promise.reject(codedError("ENOSYS"));
 
 function say(text: string): void {

@@ -1,6 +1,6 @@
 /**
- * Files and programs, as Deno and Bun have them in common. It uses nothing that only one of them
- * has: bun_test.ts runs it on Bun.
+ * Files and programs, as all hosts have them. It uses nothing that only one runtime has:
+ * runtimes_test.ts runs it on Bun, and quickjs_test.ts on QuickJS.
  *
  * @module
  */
@@ -21,10 +21,9 @@ import {
 import { tmpdir } from "node:os";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { errorCode } from "../../lib/host/host.ts";
-import { nodeHost } from "../../lib/host/node.ts";
+import { commonHost as host } from "../support/common_host.ts";
 import { test } from "../testing.ts";
 
-const host = nodeHost();
 const OWNER = { mode: 0o600 };
 
 /** Declares a test that gets a folder of its own. */

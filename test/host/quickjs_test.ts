@@ -60,7 +60,7 @@ async function printed(
 
 testWith(NEEDS, "files and programs are the same on QuickJS", async () => {
   const count = await passes([`${ROOT}/test/host/node_test.ts`], "", {
-    [`file://${ROOT}/lib/host/node.ts`]: `${ROOT}/test/support/quickjs/node_host.ts`,
+    [`file://${ROOT}/test/support/common_host.ts`]: `${ROOT}/test/support/quickjs/common_host.ts`,
   });
   assert(count > 20, `${count}`);
 });

@@ -4,12 +4,10 @@
  * @module
  */
 
-import type { RunOptions, RunResult } from "../host.ts";
+import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
 import { onSignal, setTimer, unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
 
-/** The exit status of timeout(1) for a program that took too long. */
-const TIMED_OUT = 124;
 const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
