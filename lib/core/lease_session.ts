@@ -12,6 +12,7 @@ import {
   MAX_LEASE_NUMBER,
   parseLeaseNumber,
 } from "../wire/lease_message.ts";
+import { joinBytes } from "../wire/wire_buffer.ts";
 import { formatLeaseAddress, parseLeaseIp } from "./lease_address.ts";
 import type { LeaseBook } from "./lease_book.ts";
 import { LeaseBudgets } from "./lease_budget.ts";
@@ -87,7 +88,7 @@ export class LeaseSession {
         : this.#refuse(LEASE_ERRNO.invalidRequest);
       if (reply !== undefined) replies.push(reply);
     }
-    return { bytes: joined(replies), close: this.#closed, refused: this.#refused };
+    return { bytes: joinBytes(replies), close: this.#closed, refused: this.#refused };
   }
 
   /** Takes a line in; returns a reply where it is wrong. */
@@ -159,17 +160,4 @@ export class LeaseSession {
     this.#closed = true;
     return encodeLeaseReply({ leaseStart: 0, leaseTime: 0, errno, routes: [], peers: [] });
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  let size = 0;
-  for (const part of parts) size += part.length;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

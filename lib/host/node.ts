@@ -23,6 +23,7 @@ import {
   type TextOutput,
   TIMED_OUT,
 } from "./host.ts";
+import { joinBytes } from "../wire/wire_buffer.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -111,7 +112,7 @@ function output(fd: number): TextOutput {
   let draining: Promise<void> | undefined;
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
-      const bytes = joined(waiting, size);
+      const bytes = joinBytes(waiting);
       waiting = [];
       for (let at = 0; at < bytes.length;) {
         try {
@@ -158,7 +159,7 @@ async function readInput(limit: number): Promise<Uint8Array> {
     if (size > limit) throw codedError("EFBIG");
     chunks.push(chunk);
   }
-  return joined(chunks, size);
+  return joinBytes(chunks);
 }
 
 async function readFile(
@@ -185,7 +186,7 @@ async function readFile(
       chunks.push(chunk.subarray(0, bytesRead));
     }
     const mode = stat.isFile() ? stat.mode & PERMISSION_BITS : undefined;
-    return { bytes: joined(chunks, size), mode };
+    return { bytes: joinBytes(chunks), mode };
   } finally {
     await file.close();
   }
@@ -272,17 +273,5 @@ function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResu
 }
 
 function decoded(chunks: readonly Uint8Array[]): string {
-  return new TextDecoder().decode(
-    joined(chunks, chunks.reduce((size, { length }) => size + length, 0)),
-  );
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return new TextDecoder().decode(joinBytes(chunks));
 }

@@ -18,6 +18,7 @@ import {
 import type { Now } from "../core/registry.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
+import { joinBytes } from "../wire/wire_buffer.ts";
 import { Slices } from "./lease_slices.ts";
 import type { Log } from "./log.ts";
 
@@ -238,7 +239,7 @@ export class LeaseStore {
 
   async #write(path: string, parts: readonly Uint8Array[]): Promise<void> {
     const { unix, mono } = this.#now();
-    const bytes = joined(parts);
+    const bytes = joinBytes(parts);
     await this.#host.writeFile(path, bytes, { mode: MODE });
     this.#clock = unix - mono;
     this.#size = bytes.length;
@@ -254,14 +255,4 @@ export class LeaseStore {
   #now(): Now {
     return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

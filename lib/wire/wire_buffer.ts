@@ -32,6 +32,19 @@ export class WireBuffer {
   }
 }
 
+/** The bytes of all parts, one after the other: a new array, also of a single part. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 0;
+  for (const { length } of parts) size += length;
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** Copies `length` bytes between buffers without making a subarray. They must not overlap. */
 export function copyBytes(
   from: WireBuffer,

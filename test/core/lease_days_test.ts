@@ -5,6 +5,7 @@ import type { LeaseBookOptions } from "../../lib/core/lease_options.ts";
 import { LeaseSession } from "../../lib/core/lease_session.ts";
 import { encodeLeaseNotes, encodeLeases, restoreLeases } from "../../lib/core/lease_state.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
+import { joinBytes } from "../../lib/wire/wire_buffer.ts";
 import { idOf } from "../support/fake_random.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";
 import { test } from "../testing.ts";
@@ -25,16 +26,6 @@ interface Node {
   /** What its interface has. */
   readonly addresses: Set<string>;
   nextAt: number;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** How bad the world is in a simulation. */
@@ -86,7 +77,7 @@ function simulate({ seed, clients, seconds, loss, killed }: World) {
     downUntil = mono + number() * 120;
     book = new LeaseBook(OPTIONS, seededRandom(seed + mono));
     const now = serverNow(downUntil);
-    assertEquals(restoreLeases(joined(saved), book, now).dropped, 0);
+    assertEquals(restoreLeases(joinBytes(saved), book, now).dropped, 0);
     for (const node of nodes) {
       if (node.session !== undefined) node.client.lost(mono);
       node.session = undefined;

@@ -1,12 +1,9 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { frameMessage, MessageReader } from "../../lib/wire/dns_frame.ts";
+import { joinBytes } from "../../lib/wire/wire_buffer.ts";
 import { hex } from "../support/bytes.ts";
 import { test } from "../testing.ts";
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
 
 /** The messages in pieces of a stream. */
 function messagesOf(pieces: readonly Uint8Array[]): string[] {
@@ -25,7 +22,7 @@ test("a stream is taken apart into its messages, in whatever pieces it comes", (
   const message = fc.uint8Array({ maxLength: 700 });
   const cut = fc.array(fc.nat({ max: 3000 }), { maxLength: 20 });
   fc.assert(fc.property(fc.array(message, { maxLength: 6 }), cut, (messages, cuts) => {
-    const stream = joined(messages.map(frameMessage));
+    const stream = joinBytes(messages.map(frameMessage));
     const places = [0, ...cuts.map((at) => at % (stream.length + 1)), stream.length]
       .sort((a, b) => a - b);
     const pieces = places.slice(1).map((end, i) => stream.subarray(places[i], end));
@@ -36,7 +33,7 @@ test("a stream is taken apart into its messages, in whatever pieces it comes", (
 
 test("the longest message, and an empty one, are read; half a one is not", () => {
   const long = new Uint8Array(0xffff).fill(0x61);
-  const stream = joined([frameMessage(long), frameMessage(new Uint8Array(0))]);
+  const stream = joinBytes([frameMessage(long), frameMessage(new Uint8Array(0))]);
   assertEquals(messagesOf([stream]), [hex(long), ""]);
   assertEquals(messagesOf([stream.subarray(0, 0x1_0000)]), []);
   assertEquals(messagesOf([stream.subarray(0, 1)]), []);

@@ -5,6 +5,7 @@
  */
 
 import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
+import { joinBytes } from "../../wire/wire_buffer.ts";
 import { onSignal, setTimer, unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
 
@@ -126,11 +127,5 @@ class Program {
 }
 
 function decoded(pieces: readonly Uint8Array[]): string {
-  const all = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return native.decode(all);
+  return native.decode(joinBytes(pieces));
 }
