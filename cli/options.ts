@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { NO_WORKERS } from "../lib/core/settings.ts";
 import { type Reader, refuse, unknownName } from "../lib/core/settings_reader.ts";
 import { UserError } from "../lib/core/user_error.ts";
 
@@ -31,6 +32,8 @@ export interface CommandSpec {
   /** One line. */
   readonly help: string;
   readonly options: readonly OptionSpec[];
+  /** Options that there were, with what is said to anyone who still gives them. */
+  readonly gone?: Readonly<Record<string, string>>;
 }
 
 const CONFIG: OptionSpec = {
@@ -136,11 +139,6 @@ export const COMMANDS: readonly CommandSpec[] = [
         help: "answer WireGuard's unauthenticated punching example (0.0.0.0:49918)",
       },
       { name: "state", value: "FILE", help: "keep the peers over a restart in this file" },
-      {
-        name: "workers",
-        value: "N",
-        help: "threads that serve, for a server with cores to spare (1)",
-      },
       { name: "max-peers", value: "N", help: "peers a group can have (100000)" },
       { name: "max-answer", value: "N", help: "peers in an answer, the newest (1000)" },
       { name: "max-age", value: "DURATION", help: "forget a peer not seen for longer (1d)" },
@@ -151,6 +149,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       CONFIG,
       HELP,
     ],
+    gone: { workers: NO_WORKERS },
   },
   {
     name: "query",
@@ -366,6 +365,9 @@ function takeSwitches(
 
 function unknownOption(command: CommandSpec, arg: string): string {
   const name = arg.replace(/=.*$/s, "");
+  for (const [gone, why] of Object.entries(command.gone ?? {})) {
+    if (name === `--${gone}`) return `${name} is gone: ${why}`;
+  }
   const known = command.options.map((option) => `--${option.name}`);
   return `${unknownName("option", name, name, known)}${see(command)}`;
 }

@@ -13,7 +13,6 @@ import {
   MAX_PEERS,
   serveEncryption,
   type ServeSettings,
-  workerCount,
 } from "../lib/core/settings.ts";
 import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
 import { errorCode, type Host } from "../lib/host/host.ts";
@@ -77,7 +76,6 @@ async function serveConfig(
     lease: leases ? leaseConfig(args, loaded, stateFile) : undefined,
     punch,
     state: stateFile,
-    workers: args.number("workers", workerCount) ?? settings.workers ?? 1,
     maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
     maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??
       DEFAULT_MAX_ANSWER,

@@ -6,8 +6,7 @@
  * `deno task bench [codec] [allocation] [start] [memory] [lease] [server]`; without names, all of them.
  * `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the server is measured,
  * `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched, `WGSIG_BINARY` which one,
- * instead of one that is built. `WGSIG_BENCH_WORKERS=1` has two workers measured on fewer than three
- * cores, too.
+ * instead of one that is built.
  *
  * @module
  */
@@ -47,7 +46,6 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await benchServer({
       seconds: numberOf("WGSIG_BENCH_SECONDS", SECONDS),
       rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
-      workers: Deno.env.get("WGSIG_BENCH_WORKERS") === "1",
     });
     say("These figures hold for this machine and this moment; compare ratios of paired runs.");
   },

@@ -29,7 +29,6 @@ export const COUNTER_NAMES = [
   "drop-bad-mac",
   "send-failed",
   "overload",
-  "workers-behind",
   "dns-received",
   "dns-answered",
   "dns-nodata",
@@ -55,24 +54,11 @@ export const COUNTER_NAMES = [
 /** A counter's name. */
 export type CounterName = typeof COUNTER_NAMES[number];
 
-/** Bytes of memory for all counters. */
-export const COUNTERS_SIZE: number = COUNTER_NAMES.length * Float64Array.BYTES_PER_ELEMENT;
-
 const INDEX = new Map<string, number>(COUNTER_NAMES.map((name, i) => [name, i]));
 
 /** Counters by name, kept so that counting allocates nothing. */
 export class Counters {
-  readonly #values: Float64Array;
-
-  /**
-   * Makes counters.
-   *
-   * @param memory {@linkcode COUNTERS_SIZE} bytes that the counts are kept in, if they are shared:
-   *   one thread counts, others may look.
-   */
-  constructor(memory: ArrayBufferLike = new ArrayBuffer(COUNTERS_SIZE)) {
-    this.#values = new Float64Array(memory, 0, COUNTER_NAMES.length);
-  }
+  readonly #values = new Float64Array(COUNTER_NAMES.length);
 
   /** Counts `by` more. */
   add(name: CounterName, by = 1): void {
@@ -83,11 +69,6 @@ export class Counters {
   /** How often `name` was counted. */
   get(name: CounterName): number {
     return this.#values[INDEX.get(name)!]!;
-  }
-
-  /** Counts what `other` has counted. */
-  addAll(other: Counters): void {
-    for (const name of COUNTER_NAMES) this.add(name, other.get(name));
   }
 
   /** All counters that are not 0, or that say how much work was done. */

@@ -142,14 +142,22 @@ type Shape = Readonly<Record<string, Reader<unknown>>>;
 /** What a table of readers reads: every key may be missing. */
 export type Read<S extends Shape> = { -readonly [K in keyof S]?: ReturnType<S[K]> };
 
-/** A table of known keys. An unknown one is an error that names the nearest known. */
-export function table<S extends Shape>(shape: S): Reader<Read<S>> {
+/**
+ * A table of known keys. An unknown one is an error that names the nearest known.
+ *
+ * @param gone Keys that there were, with what is said to anyone who still has them.
+ */
+export function table<S extends Shape>(
+  shape: S,
+  gone: Readonly<Record<string, string>> = {},
+): Reader<Read<S>> {
   return (value, path) => {
     const result: Record<string, unknown> = {};
     for (const [key, each] of entriesOf(value, path)) {
       const at = path === "" ? key : `${path}.${key}`;
       const reader = Object.hasOwn(shape, key) ? shape[key] : undefined;
       if (reader === undefined) {
+        if (Object.hasOwn(gone, key)) throw new SyntaxError(`${at} is gone: ${gone[key]}`);
         throw new SyntaxError(unknownName("key", at, key, Object.keys(shape)));
       }
       result[key] = reader(each, at);

@@ -13,7 +13,6 @@ import { bunLibc } from "./linux/libc_bun.ts";
 import { openConnectedSocket } from "./linux/connected_socket.ts";
 import { nodeHost } from "./node.ts";
 import { tcpHost } from "./tcp.ts";
-import { CAN_SHARE_PORTS, threadHost } from "./threads.ts";
 
 declare const Bun: { readonly version: string; readonly argv: readonly string[] };
 
@@ -21,16 +20,13 @@ declare const Bun: { readonly version: string; readonly argv: readonly string[] 
 export interface BunHostOptions {
   /** Whether UDP servers may use libc; true where this is left out. For tests. */
   readonly libc?: boolean;
-  /** The address of the program's module, if threads can be started with it. */
-  readonly program?: string;
 }
 
 /** The host on Bun. */
-export function bunHost({ libc = true, program }: BunHostOptions = {}): Host {
+export function bunHost({ libc = true }: BunHostOptions = {}): Host {
   return {
     ...nodeHost(),
     ...tcpHost(),
-    ...(program !== undefined && CAN_SHARE_PORTS ? threadHost(program) : {}),
     runtime: `bun ${Bun.version}`,
     args: Bun.argv.slice(2),
     primitives: BUN_PRIMITIVES,

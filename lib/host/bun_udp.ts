@@ -9,7 +9,7 @@
 import process from "node:process";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
 import { parseAddress } from "../core/ip_address.ts";
-import { codedError, errorCode, type UdpOptions, type UdpSocket } from "./host.ts";
+import { errorCode, type UdpOptions, type UdpSocket } from "./host.ts";
 import { type BatchSender, batchSenderFor } from "./linux/batch_sender.ts";
 import type { BatchLibc } from "./linux/libc.ts";
 import { bunLibc } from "./linux/libc_bun.ts";
@@ -61,8 +61,6 @@ const BUN_BATCH = 8;
 const MOST_DISCARDED = 1024;
 /** IPV6_V6ONLY, in the flags of Bun's sockets: without it `::` takes `0.0.0.0` as well. */
 const IPV6_ONLY = 8;
-/** SO_REUSEPORT, in the flags of Bun's sockets. */
-const REUSE_PORT = 4;
 /** Entries of a datagram in the list that `sendMany` takes. */
 const PACKET_FIELDS = 3;
 
@@ -108,9 +106,6 @@ function kernelFor(fd: number, { onSendError }: UdpOptions): Kernel | undefined 
 
 /** Opens a socket. @param libc Whether libc may be used; it is where it can. */
 export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<UdpSocket> {
-  const { sharePort = false } = options;
-  // Elsewhere the option has another meaning, or none.
-  if (sharePort && process.platform !== "linux") throw codedError("ENOSYS");
   const ipv6 = options.address.includes(":");
   const replies = new ReplyBatch();
   /** What came in and is not answered yet, in order. */
@@ -129,7 +124,7 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
   const socket = await Bun.udpSocket({
     hostname: options.address,
     port: options.port,
-    flags: (ipv6 ? IPV6_ONLY : 0) | (sharePort ? REUSE_PORT : 0),
+    flags: ipv6 ? IPV6_ONLY : 0,
     socket: {
       data(_socket, bytes, port, address) {
         schedule();

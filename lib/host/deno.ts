@@ -14,7 +14,6 @@ import { openDenoUdp } from "./linux/udp_deno.ts";
 import { linuxSockets } from "./linux/tcp_deno.ts";
 import { nodeHost } from "./node.ts";
 import { tcpHost } from "./tcp.ts";
-import { CAN_SHARE_PORTS, threadHost } from "./threads.ts";
 
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
@@ -23,16 +22,13 @@ type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknow
 export interface DenoHostOptions {
   /** Whether UDP sockets may be libc's; true where this is left out. For tests. */
   readonly libc?: boolean;
-  /** The address of the program's module, if threads can be started with it. */
-  readonly program?: string;
 }
 
 /** The host on Deno. */
-export function denoHost({ libc = true, program }: DenoHostOptions = {}): Host {
+export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
   return {
     ...nodeHost(),
     ...tcpHost(Deno.build.os === "linux" ? linuxSockets : undefined),
-    ...(program !== undefined && CAN_SHARE_PORTS ? threadHost(program) : {}),
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
     onSignal(signal, run) {
@@ -49,8 +45,6 @@ export function denoHost({ libc = true, program }: DenoHostOptions = {}): Host {
         const socket = openDenoUdp(options);
         if (socket !== undefined) return socket;
       }
-      // Deno's own sockets can't.
-      if (options.sharePort === true) throw codedError("ENOSYS");
       return await (options.address === "::" ? openIpv6Only(options) : open(options));
     },
   };

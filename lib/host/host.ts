@@ -76,11 +76,6 @@ export interface UdpOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   /**
-   * Whether other sockets of the same user may have the address and port as well, if they say the
-   * same: the system gives each source to one of them (SO_REUSEPORT). `ENOSYS` where it doesn't.
-   */
-  readonly sharePort?: boolean;
-  /**
    * Called with datagrams that came in. What it puts into `replies` is sent when it returns.
    * Both batches are the socket's, filled anew for the next call.
    */
@@ -201,30 +196,6 @@ export interface TcpConnectOptions {
   readonly timeout: number;
 }
 
-/** A thread that this one has started. */
-export interface Thread {
-  /** Sends it a message: a copy, but for what is a SharedArrayBuffer. */
-  post(message: unknown): void;
-  /** Ends it at once. Nothing is called any more. */
-  end(): void;
-}
-
-/** What a thread tells the one that has started it. */
-export interface ThreadEvents {
-  /** Called with each message from it. */
-  onMessage(message: unknown): void;
-  /** Called once when it has ended by itself. */
-  onEnd(why: string): void;
-}
-
-/** The thread that has started this one. */
-export interface ParentThread {
-  /** Sends it a message. */
-  post(message: unknown): void;
-  /** Calls `run` with each message from it, and keeps this thread alive. Called once. */
-  onMessage(run: (message: unknown) => void): void;
-}
-
 /** What timers can count to, in milliseconds. */
 export const LONGEST_TIMER_MS = 0x7fff_ffff;
 
@@ -240,15 +211,6 @@ export interface Host {
   readonly err: TextOutput;
   /** What the runtime computes faster than portable code. */
   readonly primitives?: Partial<Primitives>;
-  /** How many processors there are, where that is known. */
-  readonly processors?: number;
-  /** In a thread that another has started: that one. */
-  readonly parent?: ParentThread;
-  /**
-   * Starts the program again as a thread of this process, where there is such a thing and sockets
-   * can share a port. It has a host of its own, whose clock that never jumps has another start.
-   */
-  readonly startThread?: (events: ThreadEvents) => Thread;
   /** A variable of the environment. */
   env(name: string): string | undefined;
   /** The wall clock: milliseconds since 1970, with fractions. */

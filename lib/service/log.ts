@@ -26,21 +26,8 @@ export interface LogOptions {
   readonly verbosity: Verbosity;
 }
 
-/** Where lines go. */
-export interface LineSink {
-  /** Whether lines of `level` are written. */
-  shows(level: LogLevel): boolean;
-  /** Writes a line, if lines of its level are written. */
-  write(level: LogLevel, event: string, fields?: LogFields): void;
-}
-
-/** Whether lines of `level` are written at a verbosity. */
-export function isShown(level: LogLevel, verbosity: Verbosity): boolean {
-  return SHOWN[verbosity].includes(level);
-}
-
 /** Writes log lines to standard output, as supervisors expect of a program in the foreground. */
-export class Log implements LineSink {
+export class Log {
   readonly #host: Host;
   #options: LogOptions;
   #lost = 0;
@@ -57,7 +44,7 @@ export class Log implements LineSink {
 
   /** Whether lines of `level` are written. */
   shows(level: LogLevel): boolean {
-    return isShown(level, this.#options.verbosity);
+    return SHOWN[this.#options.verbosity].includes(level);
   }
 
   /** Writes a line, if lines of its level are written. */

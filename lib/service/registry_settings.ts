@@ -1,6 +1,5 @@
 /**
- * A registry's settings as plain data, which can be given to another thread, and what puts them into
- * force there: a registry that is given the same settings in the same order is made the same.
+ * A registry's settings, once all of their files are read, and what puts them into force.
  *
  * @module
  */
@@ -19,7 +18,7 @@ export interface GroupSettings {
   readonly allowed: readonly Uint8Array[] | undefined;
   /** In seconds. */
   readonly maxAge: number;
-  /** The same for all threads, or their replicas would differ in what they forget. */
+  /** Random, for the hashes of its tables. */
   readonly seed: number;
 }
 
@@ -30,49 +29,34 @@ export interface RegistrySettings extends RegistryOptions {
   readonly maxAnswer: number;
 }
 
-/** What takes time is done: what is left is to put it into force. */
-export interface PreparedSettings {
-  readonly options: RegistryOptions;
-  readonly groups: readonly GroupOptions[];
-  readonly settings: RegistrySettings;
-}
-
-/** Prepares settings. */
-export function prepareSettings(settings: RegistrySettings): PreparedSettings {
-  const { encryption, window } = settings;
-  const groups = settings.groups.map(({ id, secret, allowed, maxAge, seed }) => ({
-    id,
-    secret,
-    allowed: allowed && new KeySet(allowed, seed),
-    maxAge,
-    window,
-  }));
-  return { options: { encryption, window }, groups, settings };
-}
-
-/** Puts settings into force: groups that were there before keep their peers. */
+/**
+ * Puts settings into force: groups that were there before keep their peers.
+ *
+ * @param settings Their secrets are overwritten.
+ * @param mono A monotonic clock, in seconds.
+ */
 export function applySettings(
   registry: Registry,
-  { options, groups, settings }: PreparedSettings,
+  settings: RegistrySettings,
   nonces: NonceSource,
   mono: number,
 ): void {
-  registry.configure(options);
+  const { encryption, window, groups, maxPeers, maxAnswer } = settings;
+  registry.configure({ encryption, window });
   for (const id of [...registry.groups.keys()]) {
     if (!groups.some((group) => group.id === id)) registry.removeGroup(id);
   }
-  const { maxPeers, maxAnswer } = settings;
-  groups.forEach((group, i) => {
-    const present = registry.groups.get(group.id);
-    if (present !== undefined) present.configure(group, mono);
-    else {
-      const limits = { maxPeers, maxAnswer, seed: settings.groups[i]!.seed };
-      registry.setGroup(new RegistryGroup(group, limits, nonces));
-    }
-  });
-}
-
-/** Overwrites the secrets of settings that are in force. */
-export function forgetSecrets({ groups }: RegistrySettings): void {
-  for (const { secret } of groups) secret.fill(0);
+  for (const { id, secret, allowed, maxAge, seed } of groups) {
+    const options: GroupOptions = {
+      id,
+      secret,
+      allowed: allowed && new KeySet(allowed, seed),
+      maxAge,
+      window,
+    };
+    const present = registry.groups.get(id);
+    if (present !== undefined) present.configure(options, mono);
+    else registry.setGroup(new RegistryGroup(options, { maxPeers, maxAnswer, seed }, nonces));
+    secret.fill(0);
+  }
 }

@@ -6,8 +6,9 @@
 
 import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import type { Now, Registry, RegistryOptions } from "../core/registry.ts";
-import { encodeState, MAX_STATE_SIZE } from "../core/state_file.ts";
+import { NonceSource } from "../core/nonce_source.ts";
+import { type Now, Registry, type RegistryOptions } from "../core/registry.ts";
+import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { checkZones, type DnsConfig, DnsService, type DnsSurroundings } from "./dns_service.ts";
@@ -16,8 +17,7 @@ import { type LeaseConfig, LeaseService } from "./lease_service.ts";
 import { listenProblem } from "./listen_problem.ts";
 import { Log, type LogOptions } from "./log.ts";
 import { PunchService } from "./punch_service.ts";
-import type { GroupSettings } from "./registry_settings.ts";
-import { ServedRegistry } from "./served_registry.ts";
+import { applySettings, type GroupSettings } from "./registry_settings.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
 import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
@@ -39,8 +39,6 @@ export interface ServeConfig extends RegistryOptions {
   /** Without one, the wgsig protocol is not served. */
   readonly groups: readonly ServedGroup[];
   readonly state: string | undefined;
-  /** Threads that serve the groups. */
-  readonly workers: number;
   readonly maxPeers: number;
   readonly maxAnswer: number;
   /** In seconds. */
@@ -57,6 +55,8 @@ export interface ServeConfig extends RegistryOptions {
 /** State is saved this long after the first change, so that at most 5 s are lost with the write. */
 const SAVE_DELAY_MS = 2000;
 const STATE_MODE = 0o600;
+/** Seconds between two looks at which records have become too old. */
+const EXPIRY_INTERVAL = 0.5;
 const INTERFACE_INTERVAL_MS = 2000;
 
 /**
@@ -79,8 +79,8 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
 class Service {
   readonly #host: Host;
   readonly #log: Log;
-  readonly #served: ServedRegistry;
   readonly #registry: Registry;
+  readonly #nonces: NonceSource;
   readonly #sockets: UdpSocket[] = [];
   #config: ServeConfig;
   #now: Now = { unix: 0, mono: 0 };
@@ -94,9 +94,7 @@ class Service {
   #watching = false;
   #ended = false;
   #unsaved = false;
-  #break: (why: string) => void = () => {};
-  /** Fulfilled with the reason when a worker can't go on. */
-  readonly #broken = new Promise<string>((resolve) => this.#break = resolve);
+  #expiredAt = 0;
   #cancelSave: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
   #reloading: Promise<void> = Promise.resolve();
@@ -108,18 +106,10 @@ class Service {
     this.#leaseInterface = config.lease?.interface;
     this.#punchListen = JSON.stringify(config.punch);
     this.#log = new Log(host, config.log);
+    this.#nonces = new NonceSource((bytes) => host.random(bytes));
     const traffic = new TrafficLog(this.#log, () => this.#now.mono);
-    this.#served = new ServedRegistry(config, {
-      host,
-      log: this.#log,
-      traffic,
-      tick: () => this.#tick(),
-      onChange: () => this.#noticeChanges(),
-      onBroken: (why) => this.#break(why),
-    });
-    this.#registry = this.#served.registry;
-    this.#tunnels = new TunnelFeed(host, this.#log, traffic, this.#served.observe);
-    if (config.workers > 1 && config.groups.length > 0) this.#served.share(config.workers);
+    this.#registry = new Registry(config, traffic);
+    this.#tunnels = new TunnelFeed(host, this.#log, traffic, this.#registry.counters);
     this.#tick();
   }
 
@@ -137,13 +127,10 @@ class Service {
       groups.push({ id, secret, allowed, maxAge: config.maxAge, seed: this.#seed() });
     }
     if (config.dns !== undefined) checkZones(config.dns, groups.map(({ id }) => id));
-    const { encryption, window } = config;
-    const limits = { maxPeers: config.maxPeers, maxAnswer: config.maxAnswer };
-    const settings = { encryption, window, groups, ...limits };
-    await this.#served.configure(settings, config.log.verbosity);
+    applySettings(this.#registry, { ...config, groups }, this.#nonces, this.#tick().mono);
     // What is bound or in use stays until a restart.
-    const { listen, maxPeers, maxAnswer, state, workers } = this.#config;
-    this.#config = { ...config, listen, maxPeers, maxAnswer, state, workers };
+    const { listen, maxPeers, maxAnswer, state } = this.#config;
+    this.#config = { ...config, listen, maxPeers, maxAnswer, state };
     this.#log.configure(config.log);
     if (config.dns !== undefined) this.#dns?.configure(config.dns, this.#registry.groups);
     if (config.lease !== undefined) this.#leases?.configure(config.lease);
@@ -156,7 +143,7 @@ class Service {
       counters: this.#registry.counters,
       tick: () => {
         const now = this.#tick();
-        this.#served.sync(now);
+        this.#expire(now);
         return now;
       },
       seed: () => this.#seed(),
@@ -170,7 +157,7 @@ class Service {
     let isThere = false;
     try {
       const { bytes } = await this.#host.readFile(state, MAX_STATE_SIZE, { regular: true });
-      const peers = this.#served.restore(bytes);
+      const peers = restoreState(bytes, this.#registry, this.#tick());
       this.#log.write("info", "state-restored", { file: state, peers });
       isThere = true;
     } catch (error) {
@@ -210,10 +197,9 @@ class Service {
   async listen(): Promise<void> {
     if (this.#config.groups.length === 0) return;
     let problem = "no address to listen on";
-    const bound: HostPort[] = [];
     for (const address of this.#config.listen) {
       try {
-        const socket = await this.#served.open({
+        const socket = await this.#host.udp({
           address: address.host,
           port: address.port,
           onBatch: (batch, replies) => this.#answer(batch, replies),
@@ -221,9 +207,8 @@ class Service {
           onOverload: (count) => this.#registry.counters.add("overload", count),
         });
         this.#sockets.push(socket);
-        const own = { host: address.host, port: socket.port };
-        bound.push(own);
-        this.#log.write("info", "listening", { address: formatHostPort(own) });
+        const bound = formatHostPort({ host: address.host, port: socket.port });
+        this.#log.write("info", "listening", { address: bound });
       } catch (error) {
         const code = errorCode(error);
         problem = listenProblem(address, error, "--listen");
@@ -232,11 +217,6 @@ class Service {
       }
     }
     if (this.#sockets.length === 0) this.#fail(problem);
-    try {
-      await this.#served.start(bound, this.#config.log.verbosity);
-    } catch (error) {
-      this.#fail(explain(error));
-    }
   }
 
   /** Opens the sockets of the zones, if there are any. */
@@ -296,11 +276,7 @@ class Service {
   /** Answers until a signal ends it. */
   async run(load: () => Promise<ServeConfig>): Promise<ExitStatus> {
     this.#watch();
-    const signal = await new Promise<string | undefined>((end) => {
-      void this.#broken.then((why) => {
-        this.#log.write("error", "worker-ended", { why, effect: "the server ends" });
-        end(undefined);
-      });
+    const signal = await new Promise<string>((end) => {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
       this.#host.onSignal("SIGHUP", () => this.#reload(load));
@@ -310,7 +286,6 @@ class Service {
       const zones = this.#config.dns?.zones ?? [];
       this.#log.write("info", "ready", {
         runtime: this.#host.runtime,
-        ...(this.#served.workers > 1 ? { workers: this.#served.workers } : {}),
         ...(groups.size > 0 ? { groups: [...groups.keys()].join(",") } : {}),
         ...(zones.length > 0 ? { zones: zones.map(({ name }) => name).join(",") } : {}),
       });
@@ -319,37 +294,38 @@ class Service {
     for (const socket of this.#sockets) socket.close();
     this.#dns?.close();
     this.#punch?.close();
-    await this.#served.stop();
     await this.#leases?.close();
     this.#cancelSave?.();
     this.#cancelSave = undefined;
     await this.#saving;
     await this.#save();
     this.#logCounters();
-    this.#log.write("info", "stopped", signal === undefined ? {} : { signal });
-    return signal === undefined ? EXIT.failed : EXIT.ok;
+    this.#log.write("info", "stopped", { signal });
+    return EXIT.ok;
   }
 
   #answer(batch: DatagramBatch, replies: ReplyBatch): void {
-    this.#served.answer(batch, this.#tick(), replies);
+    const now = this.#tick();
+    this.#expire(now);
+    this.#registry.answer(batch, now, replies);
     this.#saveSoon();
   }
 
-  /** Takes over what workers have changed. */
-  #noticeChanges(): void {
-    if (this.#ended) return;
-    this.#served.sync(this.#tick());
-    this.#saveSoon();
-  }
-
-  #saveSoon(): void {
-    if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
+  /** Discards records that are too old. */
+  #expire(now: Now): void {
+    if (now.mono - this.#expiredAt < EXPIRY_INTERVAL) return;
+    this.#expiredAt = now.mono;
+    this.#registry.expire(now);
   }
 
   /** The clocks, read once per batch. */
   #tick(): Now {
     this.#now = { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
     return this.#now;
+  }
+
+  #saveSoon(): void {
+    if (this.#config.state !== undefined && this.#cancelSave === undefined) this.#scheduleSave();
   }
 
   #scheduleSave(): void {
@@ -381,7 +357,7 @@ class Service {
 
   async #write(path: string): Promise<void> {
     const now = this.#tick();
-    this.#served.sync(now);
+    this.#expire(now);
     for (const group of this.#registry.groups.values()) group.changed = false;
     const bytes = encodeState(this.#registry, now);
     await this.#host.writeFile(path, bytes, { mode: STATE_MODE });
@@ -398,7 +374,7 @@ class Service {
       await this.configure(config);
       this.#watch();
       this.#log.write("info", "reloaded", { groups: [...this.#registry.groups.keys()].join(",") });
-      const kept: string[] = (["listen", "maxPeers", "maxAnswer", "state", "workers"] as const)
+      const kept: string[] = (["listen", "maxPeers", "maxAnswer", "state"] as const)
         .filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
       if (JSON.stringify(config.dns?.listen) !== this.#dnsListen) kept.push("dns");
       if (config.lease?.interface !== this.#leaseInterface) kept.push("lease");
@@ -416,8 +392,13 @@ class Service {
   }
 
   #logCounters(): void {
-    const counts = this.#served.counts();
-    this.#log.always("info", "counters", { ...counts, ...this.#punch?.counters });
+    const peers = [...this.#registry.groups.values()]
+      .reduce((sum, { table }) => sum + table.count, 0);
+    this.#log.always("info", "counters", {
+      peers,
+      ...this.#registry.counters.snapshot(),
+      ...this.#punch?.counters,
+    });
   }
 
   /** 53 random bits. */
@@ -429,7 +410,6 @@ class Service {
   }
 
   #fail(problem: string): never {
-    this.#served.end();
     for (const socket of this.#sockets) socket.close();
     throw new UserError(problem, EXIT.failed);
   }

@@ -13,7 +13,7 @@ import { formatKey } from "../core/peer_key.ts";
 import type { RegistryObserver } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
 import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/record.ts";
-import { LineLimit, type LineSink } from "./log.ts";
+import { LineLimit, type Log } from "./log.ts";
 
 const CHANGES_PER_SECOND = 50;
 /** One line a minute for each reason; all of them up to this many a second when verbose. */
@@ -33,14 +33,14 @@ const DROP_HINTS: Partial<Record<CounterName, string>> = {
 
 /** Logs what a registry tells of. */
 export class TrafficLog implements RegistryObserver {
-  readonly #log: LineSink;
+  readonly #log: Log;
   readonly #mono: () => number;
   readonly #changeLimit = new LineLimit(CHANGES_PER_SECOND, 1);
   readonly #dropLimits: ReadonlyMap<CounterName, LineLimit>;
   readonly #verboseDropLimit = new LineLimit(VERBOSE_DROPS_PER_SECOND, 1);
 
   /** @param mono A monotonic clock, in seconds. */
-  constructor(log: LineSink, mono: () => number) {
+  constructor(log: Log, mono: () => number) {
     this.#log = log;
     this.#mono = mono;
     this.#dropLimits = new Map(

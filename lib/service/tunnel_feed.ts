@@ -5,43 +5,34 @@
  * @module
  */
 
+import type { Counters } from "../core/counters.ts";
 import { formatHostPort } from "../core/host_port.ts";
 import { parseIpv4 } from "../core/ip_address.ts";
 import { NONE } from "../core/peer_table.ts";
 import { parseKey } from "../core/peer_key.ts";
-import type { Now, RegistryObserver } from "../core/registry.ts";
+import type { RegistryObserver } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
 import type { Host } from "../host/host.ts";
-import { type Label, labelOf } from "../wire/tai64n.ts";
+import { labelOf } from "../wire/tai64n.ts";
 import { WireBuffer } from "../wire/wire_buffer.ts";
 import { readDevice } from "../wireguard/device.ts";
 import type { Log } from "./log.ts";
-
-/** Takes down where a tunnel sees a peer, as `RegistryGroup.observe` does. */
-export type Observe = (
-  group: RegistryGroup,
-  id: WireBuffer,
-  address: number,
-  port: number,
-  seen: Label,
-  now: Now,
-) => { readonly peer: number; readonly isNew: boolean };
 
 /** Reads interfaces, and tells the groups. */
 export class TunnelFeed {
   readonly #host: Host;
   readonly #log: Log;
   readonly #observer: RegistryObserver;
-  readonly #observe: Observe;
+  readonly #counters: Counters;
   /** By interface and public key: where a peer was at the last look. */
   readonly #endpoints = new Map<string, string>();
   readonly #problems = new Map<string, string>();
 
-  constructor(host: Host, log: Log, observer: RegistryObserver, observe: Observe) {
+  constructor(host: Host, log: Log, observer: RegistryObserver, counters: Counters) {
     this.#host = host;
     this.#log = log;
     this.#observer = observer;
-    this.#observe = observe;
+    this.#counters = counters;
   }
 
   /** Takes down where the peers of the interface `name` are. */
@@ -64,13 +55,13 @@ export class TunnelFeed {
         // WireGuard follows a peer that moves without a new handshake: what moved was heard just now.
         const moved = before !== undefined && before !== shown;
         const seen = moved ? labelOf(unix * 1000) : { seconds: latestHandshake, nanoseconds: 0 };
-        const changed = this.#observe(
-          group,
+        const changed = group.observe(
           new WireBuffer(id),
           address,
           endpoint.port,
           seen,
           { unix, mono: this.#host.mono() / 1000 },
+          this.#counters,
         );
         if (changed.peer !== NONE) {
           this.#observer.endpointChanged(group, changed.peer, changed.isNew);

@@ -8,14 +8,11 @@ import { bundle, ROOT } from "../tools.ts";
 import { runQuietly } from "./commands.ts";
 import { bytecodeCompiler } from "./engine.ts";
 
-const NO_THREADS = `${ROOT}/lib/host/quickjs/no_threads.ts`;
-/** What the bundle takes instead: for a runtime's module, cryptography in C, no threads. */
+/** What the bundle takes from the project instead: a runtime's module, and cryptography in C. */
 const REPLACED = {
   "node:buffer": `${ROOT}/lib/host/quickjs/buffer.ts`,
   "@noble/curves/ed25519.js": `${ROOT}/lib/host/quickjs/x25519.ts`,
   "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
-  [`file://${ROOT}/lib/core/replica.ts`]: NO_THREADS,
-  [`file://${ROOT}/lib/service/worker_pool.ts`]: NO_THREADS,
 };
 /** What `lib/host/quickjs/main.c` calls the bytecode. */
 const NAME = "wgsig_bundle";

@@ -11,22 +11,8 @@ export const SERVER_CORE = 0;
 /** The core of the load. */
 export const LOAD_CORE = 1;
 
-/** How many cores a server with several threads needs, beside the one of the load. */
-const SHARED_CORES = 2;
-
-/** Whether there are cores for a server with several threads. */
-export function hasSharedCores(): boolean {
-  return navigator.hardwareConcurrency > SHARED_CORES;
-}
-
-/** The cores of such a server: all but that of the load, if there are enough; else that one, too. */
-export function sharedCores(): readonly number[] {
-  const all = Array.from({ length: navigator.hardwareConcurrency }, (_, core) => core);
-  return hasSharedCores() ? all.filter((core) => core !== LOAD_CORE) : all;
-}
-
-/** The command line that runs `argv` on a core, or some, where there is a way to say so. */
-export function pinned(core: number | readonly number[], argv: readonly string[]): string[] {
+/** The command line that runs `argv` on a core, where there is a way to say so. */
+export function pinned(core: number, argv: readonly string[]): string[] {
   const cores = navigator.hardwareConcurrency;
   return has("taskset") && cores > 1 ? ["taskset", "-c", String(core), ...argv] : [...argv];
 }

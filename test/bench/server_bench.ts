@@ -7,7 +7,6 @@
 
 import { bundle, bunProgram, ownTarget, ROOT, say } from "../../scripts/tools.ts";
 import { RESPONSE_SIZE } from "../../lib/wire/response.ts";
-import { hasSharedCores } from "./cores.ts";
 import type { Figures, Kind } from "./job.ts";
 import { type Demand, Loader } from "./loader.ts";
 import {
@@ -27,8 +26,6 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Of each measurement. */
   readonly seconds: number;
-  /** Whether two workers are measured where they have no core of their own, too. */
-  readonly workers: boolean;
 }
 
 interface Case extends Demand {
@@ -62,15 +59,6 @@ const TABLE_CASES: readonly Case[] = [
   { ...MANY, name: `wgsig plain, ${MANY_PEERS} peers`, kind: "plain", wanted: { cpu: 1.3 } },
 ];
 
-/** Of a server with two threads, beside one with one. */
-const WORKERS = 2;
-const WORKER_CASES: readonly Case[] = [
-  { ...MANY, name: "wgsig plain, 2 workers", kind: "plain", wanted: { rate: 0.95 } },
-  { ...MANY, name: "wgsig encrypted, 2 workers", kind: "encrypted", wanted: { rate: 0.95 } },
-];
-/** Before these are measured: each thread has to find out for itself what is used often. */
-const WORKER_WARM_UP_SECONDS = 3;
-
 /** How long the server is asked to find out the sizes of its answers. */
 const PROBE_SECONDS = 0.1;
 /** One request in flight, and a pause after each answer. */
@@ -91,7 +79,7 @@ const FLOODS: readonly FloodCase[] = [
 ];
 
 /** Runs all cases, and prints what they cost. */
-export async function benchServer({ rounds, seconds, workers }: BenchOptions): Promise<void> {
+export async function benchServer({ rounds, seconds }: BenchOptions): Promise<void> {
   const folder = await Deno.makeTempDir();
   const targets: Target[] = [];
   try {
@@ -115,27 +103,10 @@ export async function benchServer({ rounds, seconds, workers }: BenchOptions): P
     const small = await start({ peers: FEW_PEERS });
     await compare(`${FEW_PEERS} peers`, TABLE_CASES, loader, large, small, rounds);
     await compareDuringFloods(loader, server, bare, rounds);
-    if (hasSharedCores() || workers) await compareWorkers(loader, start, rounds);
-    else {say(
-        "\n2 workers: not measured, with fewer than 3 cores; WGSIG_BENCH_WORKERS=1 has it done",
-      );}
   } finally {
     for (const { running } of targets) await running.stop();
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-async function compareWorkers(
-  loader: Loader,
-  start: (options: ServerOptions) => Promise<Target>,
-  rounds: number,
-) {
-  const two = await start({ workers: WORKERS });
-  const one = await start({ workers: 1 });
-  for (const target of [two, one]) {
-    for (const demand of WORKER_CASES) await loader.run(target, demand, WORKER_WARM_UP_SECONDS);
-  }
-  await compare("1 worker", WORKER_CASES, loader, two, one, rounds);
 }
 
 async function answerSizes(loader: Loader, server: Target): Promise<Target["bareSizes"]> {

@@ -8,7 +8,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { bundle, ROOT } from "../../scripts/tools.ts";
 import { encodeState } from "../../lib/core/state_file.ts";
 import { BINARY, Running } from "../support/program.ts";
-import { pinned, SERVER_CORE, sharedCores } from "./cores.ts";
+import { pinned, SERVER_CORE } from "./cores.ts";
 import { ZONE } from "./dns_questions.ts";
 import type { Kind } from "./job.ts";
 import { FULL_ANSWER, PEERS, registryOf, SECRET } from "./requests.ts";
@@ -39,14 +39,12 @@ export interface ServerOptions {
   readonly peers?: number;
   /** Whether it answers with all peers, instead of with ten. */
   readonly full?: boolean;
-  /** Threads that serve; it has several cores where this is said. */
-  readonly workers?: number;
 }
 
 /** Starts the built server. Its files go into a folder in `parent`. */
 export async function startServer(
   parent: string,
-  { peers = PEERS, full = false, workers }: ServerOptions = {},
+  { peers = PEERS, full = false }: ServerOptions = {},
 ): Promise<Target> {
   const folder = await Deno.makeTempDir({ dir: parent });
   const maxAnswer = full ? ALL_DATAGRAMS : ONE_DATAGRAM;
@@ -57,23 +55,19 @@ export async function startServer(
   await Deno.writeTextFile(`${folder}/wgsig.toml`, "[serve.dns]\nanswer-budget = 0\n");
   for (let tries = TRIES;; tries--) {
     try {
-      return await startServerOnce(folder, maxAnswer, workers);
+      return await startServerOnce(folder, maxAnswer);
     } catch (error) {
       if (tries <= 1) throw error;
     }
   }
 }
 
-async function startServerOnce(
-  folder: string,
-  maxAnswer: number,
-  workers: number | undefined,
-): Promise<Target> {
-  const running = new Running(pinned(workers === undefined ? SERVER_CORE : sharedCores(), [
+async function startServerOnce(folder: string, maxAnswer: number): Promise<Target> {
+  const running = new Running(pinned(SERVER_CORE, [
     ...[BINARY, "serve", "--config", `${folder}/wgsig.toml`],
     ...["--secret", `${folder}/secret`, "--state", `${folder}/state`],
     ...["--listen", "127.0.0.1:0", "--max-answer", String(maxAnswer)],
-    ...["--dns", "127.0.0.1:0", "--zone", ZONE, "--workers", String(workers ?? 1)],
+    ...["--dns", "127.0.0.1:0", "--zone", ZONE],
   ]));
   const [, wgsig, dns] = await printed(
     running,

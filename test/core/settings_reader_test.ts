@@ -260,6 +260,14 @@ test("an unknown key names its path and the nearest known key, or all", () => {
   );
 });
 
+test("a key that is gone says why, and is nobody's nearest", () => {
+  const gone = table({ port: integer(0, 9) }, { threads: "there is one" });
+  assertEquals(refusal(gone, { threads: 2 }), "a.b.threads is gone: there is one");
+  assertEquals(refusal(gone, { thread: 2 }), 'unknown key "a.b.thread" (known: port)');
+  assertEquals(refusal(gone, { constructor: 2 }), 'unknown key "a.b.constructor" (known: port)');
+  assertEquals(gone({ port: 1 }, "a.b"), { port: 1 });
+});
+
 test("what every object inherits is no known key", () => {
   const reader = table({ one: text });
   for (const key of ["toString", "constructor", "hasOwnProperty", "__proto__", "valueOf"]) {

@@ -101,10 +101,6 @@ const SECTIONS: readonly Section[] = [
         bad: [`"on"`, `"AUTO"`, `""`, `1`, `["auto"]`],
       },
       state: TEXT,
-      workers: {
-        good: [["1", 1], ["8", 8]],
-        bad: ["0", "9", "1.5", `"2"`, "true", "-1"],
-      },
       "max-peers": PEERS,
       "max-answer": PEERS,
       "max-age": DURATION,
@@ -368,6 +364,18 @@ test("an unknown key is refused, with the one that was meant", () => {
     assert(message.startsWith(`unknown key "${path}" (`), message);
     if (meant !== "") assert(message.endsWith(`(did you mean "${meant}"?)`), message);
   }
+});
+
+test("workers are refused, with why there are none and what to do instead", () => {
+  for (const value of ["1", "2", `"2"`, "true"]) {
+    assertEquals(
+      refusal(`[serve]\nworkers = ${value}`),
+      "serve.workers is gone: one process is one loop, and one core serves 825 000 peers that ask " +
+        "every 25 s; leave it out, and for more peers run several registries and name them all in " +
+        '"servers"',
+    );
+  }
+  assertMatch(refusal("[sync.wg0]\nworkers = 2"), /^unknown key "sync\.wg0\.workers" /);
 });
 
 test("messages name the place in nested lists", () => {

@@ -82,6 +82,21 @@ mistakes("an unknown option is named with the nearest", [
   { args: ["keygen", "--secret", "x"], says: /^unknown option "--secret" / },
 ]);
 
+const NO_WORKERS =
+  /^(?:--workers|\S+\/wgsig\.toml: serve\.workers) is gone: one process is one loop, and one core serves 825 000 peers that ask every 25 s; leave it out, and for more peers run several registries and name them all in "servers"$/;
+
+mistakes("workers are refused, with why there are none and what to do instead", [
+  { args: ["serve", "--workers", "2"], says: NO_WORKERS },
+  { args: ["serve", "--workers=1"], says: NO_WORKERS },
+  { args: ["serve", "--workers"], says: NO_WORKERS },
+  {
+    args: ["serve", "--config", "%/wgsig.toml"],
+    files: { "wgsig.toml": "[serve]\nworkers = 2\n" },
+    says: NO_WORKERS,
+  },
+  { args: ["query", "--workers", "2"], says: /^unknown option "--workers" / },
+]);
+
 mistakes("an option needs its value, once; a switch has none", [
   { args: ["query", "--timeout"], says: /^--timeout needs a value; see: wgsig query --help$/ },
   { args: ["query", "--timeout="], says: /^--timeout needs a value; see: wgsig query --help$/ },

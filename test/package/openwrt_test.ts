@@ -11,8 +11,8 @@ const FILES = `${ROOT}/scripts/package/openwrt/files`;
 const INIT = `${FILES}/wgsig.init`;
 const STAND_IN = `${ROOT}/test/package/openwrt_stand_in.sh`;
 const DATE = Date.UTC(2026, 1, 3) / 1000;
-/** Options that have no place in a service of the system; and a router's binary has no threads. */
-const LEFT_OUT = ["--help", "--once", "--dry-run", "--json", "--until-gone", "--workers"];
+/** Options that have no place in a service of the system. */
+const LEFT_OUT = ["--help", "--once", "--dry-run", "--json", "--until-gone"];
 
 interface Instance {
   readonly command: string[];

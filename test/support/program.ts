@@ -224,7 +224,7 @@ function isMet(need: string): boolean {
   if (need === "network namespaces") return canMakeNetworks();
   if (need === "the sanitized QuickJS") return isFile(SANITIZED_QUICKJS);
   if (need === "the router binary") return isFile(ROUTER_BINARY);
-  if (NOT_OF_ROUTERS.includes(need)) return !isRouterBinary();
+  if (need === DYNAMIC) return !isRouterBinary();
   return has(need);
 }
 
@@ -239,21 +239,17 @@ export function isRouterBinary(): boolean {
 /** What only `deno task test --all` builds. */
 const OF_ALL: readonly string[] = ["the router binary", "the sanitized QuickJS"];
 /** What the binary of a router isn't. */
-const NOT_OF_ROUTERS: readonly string[] = [
-  "a binary that loads libraries",
-  "a binary with threads",
-];
+const DYNAMIC = "a binary that loads libraries";
 
 function isExpected(missing: string): boolean {
-  return NOT_OF_ROUTERS.includes(missing) ||
-    (OF_ALL.includes(missing) && Deno.env.get("WGSIG_ALL") !== "1");
+  return missing === DYNAMIC || (OF_ALL.includes(missing) && Deno.env.get("WGSIG_ALL") !== "1");
 }
 
 /**
  * Declares a test that needs programs, `root`, `network namespaces`, `the router binary`,
- * `the sanitized QuickJS`, `a binary that loads libraries` or `a binary with threads`. Where they are
- * missing it is left out and named at the end of `deno task test`; in CI it fails, unless it is one
- * of those that run with `--all` alone, or not with the binary of a router.
+ * `the sanitized QuickJS`, or `a binary that loads libraries`. Where they are missing it is left out
+ * and named at the end of `deno task test`; in CI it fails, unless it is one of those that run with
+ * `--all` alone, or not with the binary of a router.
  */
 export function testWith(
   needs: readonly string[],

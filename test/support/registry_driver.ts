@@ -194,8 +194,7 @@ export class RegistryDriver {
       assert(parseAddress(address!, batch.sources, batch.sourceAt(i)), `bad address ${from}`);
       batch.setSourcePort(i, Number(port));
     });
-    this.#replies.count = 0;
-    this.answer(batch, this.#replies);
+    this.registry.answer(batch, { unix: this.unix, mono: this.mono }, this.#replies);
     const answers = new Array<Answer | undefined>(datagrams.length).fill(undefined);
     for (let k = 0; k < this.#replies.count; k++) {
       const to = this.#replies.to[k]!;
@@ -203,11 +202,6 @@ export class RegistryDriver {
       answers[to] = this.#takeApart(k, datagrams[to]!.payload);
     }
     return answers;
-  }
-
-  /** Has the registry answer a batch. */
-  protected answer(batch: DatagramBatch, replies: ReplyBatch): void {
-    this.registry.answer(batch, { unix: this.unix, mono: this.mono }, replies);
   }
 
   /** The texts of the records that a group holds, newest first, in its answers or not. */

@@ -8,8 +8,6 @@ import type { BatchLibc } from "./libc.ts";
 
 /** The level of options that all sockets have. */
 export const SOL_SOCKET = 1;
-/** Lets several sockets have the same port. */
-export const SO_REUSEPORT = 15;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;

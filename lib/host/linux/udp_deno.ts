@@ -15,7 +15,7 @@ import { type BatchSender, batchSenderFor } from "./batch_sender.ts";
 import { type DenoLibc, denoLibc } from "./libc_deno.ts";
 import { ReceiveVector } from "./receive_vector.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "./socket_address.ts";
-import { growBuffers, SO_REUSEPORT, SOL_SOCKET } from "./socket_options.ts";
+import { growBuffers } from "./socket_options.ts";
 
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -60,9 +60,6 @@ function bound(libc: DenoLibc, options: UdpOptions): number {
   check(fd);
   const on = new Uint8Array(Int32Array.of(1).buffer);
   if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, on.length));
-  if (options.sharePort === true) {
-    check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, on, on.length));
-  }
   check(libc.bind(fd, at, at.length));
   return fd;
 }
