@@ -16,19 +16,19 @@
  * @module
  */
 
-export * from "./lib/wire/cipher_key.ts";
-export * from "./lib/wire/dns_answer.ts";
-export * from "./lib/wire/dns_message.ts";
-export * from "./lib/wire/dns_query.ts";
-export * from "./lib/wire/envelope.ts";
-export * from "./lib/wire/lease_message.ts";
-export * from "./lib/wire/mac.ts";
-export * from "./lib/wire/punch_message.ts";
-export * from "./lib/wire/record.ts";
-export * from "./lib/wire/request.ts";
-export * from "./lib/wire/response.ts";
-export * from "./lib/wire/tai64n.ts";
-export * from "./lib/wire/wire_buffer.ts";
+export * from "./lib/wire/crypto/cipher_key.ts";
+export * from "./lib/wire/dns/answer.ts";
+export * from "./lib/wire/dns/message.ts";
+export * from "./lib/wire/dns/query.ts";
+export * from "./lib/wire/wgsig/envelope.ts";
+export * from "./lib/wire/lease/message.ts";
+export * from "./lib/wire/crypto/mac.ts";
+export * from "./lib/wire/punch/message.ts";
+export * from "./lib/wire/wgsig/record.ts";
+export * from "./lib/wire/wgsig/request.ts";
+export * from "./lib/wire/wgsig/response.ts";
+export * from "./lib/wire/wgsig/tai64n.ts";
+export * from "./lib/wire/bytes/wire_buffer.ts";
 
 export * from "./lib/core/allowed_strings.ts";
 export * from "./lib/core/answer_budget.ts";

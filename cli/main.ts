@@ -21,7 +21,7 @@ import {
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
 import { runSync } from "./sync.ts";
-import { usePrimitives } from "../lib/wire/primitives.ts";
+import { usePrimitives } from "../lib/wire/crypto/primitives.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;

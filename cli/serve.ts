@@ -20,7 +20,7 @@ import { besideSettings, type LoadedSettings, loadSettings } from "../lib/servic
 import type { Verbosity } from "../lib/service/log.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
 import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
-import { WireBuffer } from "../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./options.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";

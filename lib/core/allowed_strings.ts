@@ -11,7 +11,7 @@
  * @module
  */
 
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 const MAX_STRING = 255;
 const FIRST_SIZE = 1024;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ID_SIZE } from "../wire/record.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE } from "../wire/wgsig/record.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
 import { ADDRESS_SIZE, isIpv4 } from "./ip_address.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { RCODE } from "../wire/dns_answer.ts";
-import type { DnsRecord, DnsResponse } from "../wire/dns_message.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { RCODE } from "../wire/dns/answer.ts";
+import type { DnsRecord, DnsResponse } from "../wire/dns/message.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress, readIpv4 } from "./ip_address.ts";
 
 /** The most aliases that are followed for one question. */

@@ -7,11 +7,11 @@
  * @module
  */
 
-import { ENVELOPE_SIZE, envelopeKey, openEnvelope, sealEnvelope } from "../wire/envelope.ts";
-import { readEnvelopeGroup } from "../wire/envelope.ts";
-import { MAC_SIZE, MacKey } from "../wire/mac.ts";
-import { newRecord } from "../wire/record.ts";
-import { encodeRequest, KEEP_ENDPOINT, newRequest, REQUEST_SIZE } from "../wire/request.ts";
+import { ENVELOPE_SIZE, envelopeKey, openEnvelope, sealEnvelope } from "../wire/wgsig/envelope.ts";
+import { readEnvelopeGroup } from "../wire/wgsig/envelope.ts";
+import { MAC_SIZE, MacKey } from "../wire/crypto/mac.ts";
+import { newRecord } from "../wire/wgsig/record.ts";
+import { encodeRequest, KEEP_ENDPOINT, newRequest, REQUEST_SIZE } from "../wire/wgsig/request.ts";
 import {
   decodeResponseRecord,
   decodeTrailer,
@@ -19,9 +19,9 @@ import {
   RESPONSE_MAC,
   RESPONSE_SIZE,
   verifyResponse,
-} from "../wire/response.ts";
-import { compareLabels, type Label, labelOf } from "../wire/tai64n.ts";
-import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/wgsig/response.ts";
+import { compareLabels, type Label, labelOf } from "../wire/wgsig/tai64n.ts";
+import { equalBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { formatIpv4 } from "./ip_address.ts";
 import type { NonceSource } from "./nonce_source.ts";
 import { formatKey } from "./peer_key.ts";

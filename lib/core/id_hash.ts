@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ID_SIZE } from "../wire/record.ts";
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE } from "../wire/wgsig/record.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 const WORDS = ID_SIZE / 4;
 /** The length of the message in the top byte of the last word. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** Size of an address, in bytes. */
 export const ADDRESS_SIZE = 16;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "./ip_address.ts";
 
 const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ID_SIZE } from "../wire/record.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE } from "../wire/wgsig/record.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
 
 /** An unchanging set of 32-byte peer IDs. */

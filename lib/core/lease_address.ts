@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import {
   ADDRESS_SIZE,
   formatAddress,

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { encodeLeaseRequest, LEASE_ERRNO } from "../wire/lease_message.ts";
+import { encodeLeaseRequest, LEASE_ERRNO } from "../wire/lease/message.ts";
 import {
   type Family,
   formatLeaseAddress,

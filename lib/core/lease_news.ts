@@ -13,7 +13,7 @@
  * @module
  */
 
-import { MAX_LINE_SIZE } from "../wire/lease_message.ts";
+import { MAX_LINE_SIZE } from "../wire/lease/message.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
 import { normalizePrefix } from "./ip_prefix.ts";
 import { parseLeaseAddress } from "./lease_address.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LeaseReader, parseLeaseNumber } from "../wire/lease_message.ts";
+import { LeaseReader, parseLeaseNumber } from "../wire/lease/message.ts";
 import { type LeaseAddress, parseLeaseIp } from "./lease_address.ts";
 import {
   MAX_NEWS_PEERS,

@@ -11,8 +11,8 @@ import {
   LeaseReader,
   MAX_LEASE_NUMBER,
   parseLeaseNumber,
-} from "../wire/lease_message.ts";
-import { joinBytes } from "../wire/wire_buffer.ts";
+} from "../wire/lease/message.ts";
+import { joinBytes } from "../wire/bytes/wire_buffer.ts";
 import { formatLeaseAddress, parseLeaseIp } from "./lease_address.ts";
 import type { LeaseBook } from "./lease_book.ts";
 import { LeaseBudgets } from "./lease_budget.ts";

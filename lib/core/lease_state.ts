@@ -18,8 +18,8 @@
  * @module
  */
 
-import { crc32 } from "../wire/crc32.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { crc32 } from "../wire/bytes/crc32.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE } from "./ip_address.ts";
 import { type LeaseAddress, readLeaseAddress, writeLeaseAddress } from "./lease_address.ts";
 import type { LeaseBook, LeaseNote } from "./lease_book.ts";

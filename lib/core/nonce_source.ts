@@ -4,8 +4,8 @@
  * @module
  */
 
-import { NONCE_SIZE } from "../wire/cipher_key.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { NONCE_SIZE } from "../wire/crypto/cipher_key.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 const KEPT = 256;
 

@@ -17,10 +17,10 @@
  * @module
  */
 
-import { ID_SIZE, RECORD_LABEL, RECORD_SIZE, writeEndpoint } from "../wire/record.ts";
-import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../wire/response.ts";
-import { LABEL_SIZE } from "../wire/tai64n.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE, RECORD_LABEL, RECORD_SIZE, writeEndpoint } from "../wire/wgsig/record.ts";
+import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../wire/wgsig/response.ts";
+import { LABEL_SIZE } from "../wire/wgsig/tai64n.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
 
 /** No peer: what a search returns when there is nothing. */

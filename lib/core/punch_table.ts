@@ -10,15 +10,15 @@
  * @module
  */
 
-import { readAddress, RECORD_PORT } from "../wire/record.ts";
+import { readAddress, RECORD_PORT } from "../wire/wgsig/record.ts";
 import {
   encodePunchReply,
   PUNCH_MY_KEY,
   PUNCH_REPLY_SIZE,
   PUNCH_REQUEST_SIZE,
   PUNCH_THEIR_KEY,
-} from "../wire/punch_message.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/punch/message.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { BATCH_SIZE, type DatagramBatch, type ReplyBatch, SLOT_SIZE } from "./datagram_batch.ts";
 import { isIpv4, readIpv4 } from "./ip_address.ts";
 import { NONE, PeerTable } from "./peer_table.ts";

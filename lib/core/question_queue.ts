@@ -5,7 +5,7 @@
  * @module
  */
 
-import { encodeQuestion, type QuestionType } from "../wire/dns_message.ts";
+import { encodeQuestion, type QuestionType } from "../wire/dns/message.ts";
 import type { RandomSource } from "./nonce_source.ts";
 
 /** How a question travels. */

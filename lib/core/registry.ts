@@ -8,7 +8,7 @@
  * @module
  */
 
-import { ENVELOPE_SIZE, openEnvelope, readEnvelopeGroup } from "../wire/envelope.ts";
+import { ENVELOPE_SIZE, openEnvelope, readEnvelopeGroup } from "../wire/wgsig/envelope.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -18,9 +18,9 @@ import {
   REQUEST_LABEL,
   REQUEST_SIZE,
   verifyRequest,
-} from "../wire/request.ts";
-import { NANOSECONDS_PER_SECOND, readNanoseconds, readSeconds } from "../wire/tai64n.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/wgsig/request.ts";
+import { NANOSECONDS_PER_SECOND, readNanoseconds, readSeconds } from "../wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { type CounterName, Counters } from "./counters.ts";
 import { BATCH_SIZE, type DatagramBatch, type ReplyBatch, SLOT_SIZE } from "./datagram_batch.ts";
 import { isIpv4, readIpv4 } from "./ip_address.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { CipherKey } from "../wire/cipher_key.ts";
-import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../wire/envelope.ts";
-import { MacKey } from "../wire/mac.ts";
-import { readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/record.ts";
-import { RESPONSE_SIZE, type ResponseTrailer, sealResponse } from "../wire/response.ts";
+import type { CipherKey } from "../wire/crypto/cipher_key.ts";
+import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../wire/wgsig/envelope.ts";
+import { MacKey } from "../wire/crypto/mac.ts";
+import { readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/wgsig/record.ts";
+import { RESPONSE_SIZE, type ResponseTrailer, sealResponse } from "../wire/wgsig/response.ts";
 import {
   compareLabels,
   type Label,
@@ -16,8 +16,8 @@ import {
   readNanoseconds,
   readSeconds,
   writeLabel,
-} from "../wire/tai64n.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import type { Counters } from "./counters.ts";
 import type { ReplyBatch } from "./datagram_batch.ts";
 import type { KeySet } from "./key_set.ts";

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
 
 /** IDs in a generation. */

@@ -5,7 +5,7 @@
  */
 
 import { parse } from "@std/toml/parse";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { type HostPort, parseHostPort } from "./host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "./ip_address.ts";
 import {

@@ -11,7 +11,7 @@ import { parseDuration } from "./duration.ts";
 import { type HostPort, parseHostPort } from "./host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "./ip_address.ts";
 import { parseKey } from "./peer_key.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** Checks a value. */
 export type Reader<T> = (value: unknown, path: string) => T;

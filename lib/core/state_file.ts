@@ -12,16 +12,16 @@
  * @module
  */
 
-import { crc32 } from "../wire/crc32.ts";
-import { readAddress, RECORD_LABEL, RECORD_PORT, RECORD_SIZE } from "../wire/record.ts";
+import { crc32 } from "../wire/bytes/crc32.ts";
+import { readAddress, RECORD_LABEL, RECORD_PORT, RECORD_SIZE } from "../wire/wgsig/record.ts";
 import {
   type Label,
   LABEL_SIZE,
   readNanoseconds,
   readSeconds,
   writeLabel,
-} from "../wire/tai64n.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { Now, Registry } from "./registry.ts";
 import type { RegistryGroup } from "./registry_group.ts";

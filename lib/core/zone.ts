@@ -45,11 +45,11 @@ import {
   type AnswerWriter,
   AUTHORITY,
   QUESTION_NAME,
-} from "../wire/dns_answer.ts";
-import { encodeName, MAX_NAME_SIZE } from "../wire/dns_name.ts";
-import type { DnsQuery } from "../wire/dns_query.ts";
-import { KEY_LABEL_SIZE } from "../wire/key_label.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/dns/answer.ts";
+import { encodeName, MAX_NAME_SIZE } from "../wire/dns/name.ts";
+import type { DnsQuery } from "../wire/dns/query.ts";
+import { KEY_LABEL_SIZE } from "../wire/dns/key_label.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE, isWildcard } from "./ip_address.ts";
 import { PrefixSet } from "./ip_prefix.ts";
 import { NONE } from "./peer_table.ts";

@@ -11,14 +11,14 @@
  * @module
  */
 
-import { RCODE } from "../wire/dns_answer.ts";
+import { RCODE } from "../wire/dns/answer.ts";
 import {
   decodeResponse,
   type DnsRecord,
   type DnsResponse,
   isDnsName,
   isDnsResponse,
-} from "../wire/dns_message.ts";
+} from "../wire/dns/message.ts";
 import {
   bestService,
   firstOf,

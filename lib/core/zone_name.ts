@@ -10,8 +10,8 @@
  * @module
  */
 
-import { decodeBase32, encodeBase32 } from "../wire/base32.ts";
-import { isDnsName } from "../wire/dns_message.ts";
+import { decodeBase32, encodeBase32 } from "../wire/bytes/base32.ts";
+import { isDnsName } from "../wire/dns/message.ts";
 import { formatKey, KEY_SIZE } from "./peer_key.ts";
 
 const SERVICE = "_wireguard._udp";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { encodeLabel, isLabel } from "../wire/dns_name.ts";
-import type { DnsQuery } from "../wire/dns_query.ts";
-import { base32Value, KEY_LABEL_SIZE, readKeyLabel } from "../wire/key_label.ts";
-import { ID_SIZE } from "../wire/record.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { encodeLabel, isLabel } from "../wire/dns/name.ts";
+import type { DnsQuery } from "../wire/dns/query.ts";
+import { base32Value, KEY_LABEL_SIZE, readKeyLabel } from "../wire/dns/key_label.ts";
+import { ID_SIZE } from "../wire/wgsig/record.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { NAME_SERVER } from "./zone_records.ts";
 import { MAX_PREFIX } from "./zone_roster.ts";
 

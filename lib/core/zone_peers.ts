@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/record.ts";
-import { readSeconds } from "../wire/tai64n.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../wire/wgsig/record.ts";
+import { readSeconds } from "../wire/wgsig/tai64n.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
 import type { HostPort } from "./host_port.ts";
 import { ADDRESS_SIZE, parseAddress, writeIpv4 } from "./ip_address.ts";

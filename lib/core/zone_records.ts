@@ -7,11 +7,11 @@
  * @module
  */
 
-import { BASE64_KEY_SIZE, writeBase64 } from "../wire/base64.ts";
-import { ANSWER, type AnswerWriter, CLASS_IN, POINTER, QUESTION_NAME } from "../wire/dns_answer.ts";
-import { encodeLabel } from "../wire/dns_name.ts";
-import { KEY_LABEL_SIZE, writeKeyLabel } from "../wire/key_label.ts";
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+import { BASE64_KEY_SIZE, writeBase64 } from "../wire/bytes/base64.ts";
+import { ANSWER, type AnswerWriter, CLASS_IN, POINTER, QUESTION_NAME } from "../wire/dns/answer.ts";
+import { encodeLabel } from "../wire/dns/name.ts";
+import { KEY_LABEL_SIZE, writeKeyLabel } from "../wire/dns/key_label.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import type { AllowedStrings } from "./allowed_strings.ts";
 import { ADDRESS_SIZE, isIpv4 } from "./ip_address.ts";
 import { NONE } from "./peer_table.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { ID_SIZE } from "../wire/record.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { ID_SIZE } from "../wire/wgsig/record.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { NONE } from "./peer_table.ts";
 import type { KeyList, ZonePeers } from "./zone_peers.ts";
 import { PTR_SIZE, writePtrRecord } from "./zone_records.ts";

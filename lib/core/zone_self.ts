@@ -4,7 +4,7 @@
  * @module
  */
 
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "./ip_address.ts";

@@ -22,16 +22,16 @@
  * @module
  */
 
-import { AnswerWriter, MAX_TCP_SIZE, RCODE, udpAnswerSize } from "../wire/dns_answer.ts";
-import { matchesName } from "../wire/dns_name.ts";
+import { AnswerWriter, MAX_TCP_SIZE, RCODE, udpAnswerSize } from "../wire/dns/answer.ts";
+import { matchesName } from "../wire/dns/name.ts";
 import {
   type DnsQuery,
   newDnsQuery,
   parseQuery,
   type QueryStatus,
   TYPE_OPT,
-} from "../wire/dns_query.ts";
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+} from "../wire/dns/query.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { AnswerBudget, type AnswerBudgetOptions } from "./answer_budget.ts";
 import type { Counters } from "./counters.ts";
 import type { Now } from "./registry.ts";

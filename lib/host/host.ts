@@ -10,7 +10,7 @@
 
 import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
 import type { HostPort } from "../core/host_port.ts";
-import type { Primitives } from "../wire/primitives.ts";
+import type { Primitives } from "../wire/crypto/primitives.ts";
 
 /** Signals that the program reacts to. */
 export type Signal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR1" | "SIGUSR2";

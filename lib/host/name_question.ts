@@ -10,9 +10,9 @@ import { SLOT_SIZE } from "../core/datagram_batch.ts";
 import { follow, usableAddress } from "../core/dns_records.ts";
 import type { HostPort } from "../core/host_port.ts";
 import { QuestionQueue, type Transport } from "../core/question_queue.ts";
-import { RCODE } from "../wire/dns_answer.ts";
-import { frameMessage, MessageReader } from "../wire/dns_frame.ts";
-import { decodeResponse, type DnsResponse } from "../wire/dns_message.ts";
+import { RCODE } from "../wire/dns/answer.ts";
+import { frameMessage, MessageReader } from "../wire/dns/frame.ts";
+import { decodeResponse, type DnsResponse } from "../wire/dns/message.ts";
 import type { Host, TcpConnection, UdpSocket } from "./host.ts";
 
 /** What is needed of a host. */

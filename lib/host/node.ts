@@ -23,7 +23,7 @@ import {
   type TextOutput,
   TIMED_OUT,
 } from "./host.ts";
-import { joinBytes } from "../wire/wire_buffer.ts";
+import { joinBytes } from "../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
 const STDERR = 2;

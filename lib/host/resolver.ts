@@ -6,10 +6,10 @@
  */
 
 import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { codedError, type Host } from "./host.ts";
 import { askForAddresses } from "./name_question.ts";
-import { isDnsName } from "../wire/dns_message.ts";
+import { isDnsName } from "../wire/dns/message.ts";
 import {
   candidateNames,
   findInHosts,

@@ -6,7 +6,7 @@
  */
 
 import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** More servers are not asked, as with the C libraries. */
 const MAX_SERVERS = 3;

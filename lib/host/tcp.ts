@@ -10,7 +10,7 @@
 import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
 import type { HostPort } from "../core/host_port.ts";
 import { formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import {
   codedError,
   errorCode,

@@ -9,7 +9,7 @@ import type { Exchange } from "../core/exchange.ts";
 import { formatHostPort, type HostPort } from "../core/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
 import type { RegistryName } from "../core/server_name.ts";
-import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { equalBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** What became of one registry. */
 export type RegistryStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";

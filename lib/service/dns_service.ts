@@ -22,9 +22,9 @@ import { DevicePeers, GroupPeers, KnownAllowedIps, type ZonePeers } from "../cor
 import { ZoneSelf } from "../core/zone_self.ts";
 import { ZoneSet } from "../core/zone_set.ts";
 import { errorCode, explain, type Host, type TcpConnection, type UdpSocket } from "../host/host.ts";
-import { LENGTH_SIZE } from "../wire/dns_frame.ts";
-import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../wire/dns_answer.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { LENGTH_SIZE } from "../wire/dns/frame.ts";
+import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../wire/dns/answer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { checkInterfaceName } from "../wireguard/device.ts";
 import { DnsTcp } from "./dns_tcp.ts";
 import { HeldQueries } from "./held_queries.ts";

@@ -8,8 +8,8 @@ import type { Counters } from "../core/counters.ts";
 import type { HostPort } from "../core/host_port.ts";
 import type { Host, TcpConnection, TcpEvents, TcpListener } from "../host/host.ts";
 import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/ip_address.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
-import { MessageReader } from "../wire/dns_frame.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
+import { MessageReader } from "../wire/dns/frame.ts";
 
 /** Connections of a listener at once. */
 const MAX_CONNECTIONS = 150;

@@ -6,7 +6,7 @@
 
 import { type DatagramBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
 import { ADDRESS_SIZE } from "../core/ip_address.ts";
-import { copyBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** The most that wait; of a flood, the rest is answered from what is known. */
 const MAX_HELD = 256;

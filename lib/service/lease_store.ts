@@ -18,7 +18,7 @@ import {
 import type { Now } from "../core/registry.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
-import { joinBytes } from "../wire/wire_buffer.ts";
+import { joinBytes } from "../wire/bytes/wire_buffer.ts";
 import { Slices } from "./lease_slices.ts";
 import type { Log } from "./log.ts";
 

@@ -11,8 +11,8 @@ import { formatIpv4 } from "../core/ip_address.ts";
 import { parseKey } from "../core/peer_key.ts";
 import type { Host, UdpSocket } from "../host/host.ts";
 import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
-import { decodePunchReply, encodePunchRequest, PUNCH_REQUEST_SIZE } from "../wire/punch_message.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { decodePunchReply, encodePunchRequest, PUNCH_REQUEST_SIZE } from "../wire/punch/message.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** What to ask. */
 export interface PunchQuestion {

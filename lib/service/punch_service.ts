@@ -13,8 +13,8 @@ import type { Now } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import type { Host, UdpSocket } from "../host/host.ts";
-import { readAddress, RECORD_PORT } from "../wire/record.ts";
-import type { WireBuffer } from "../wire/wire_buffer.ts";
+import { readAddress, RECORD_PORT } from "../wire/wgsig/record.ts";
+import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { listenProblem } from "./listen_problem.ts";
 import type { Log } from "./log.ts";
 

@@ -10,7 +10,7 @@ import { NonceSource } from "../core/nonce_source.ts";
 import { type Now, Registry, type RegistryOptions } from "../core/registry.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { checkZones, type DnsConfig, DnsService, type DnsSurroundings } from "./dns_service.ts";
 import { readAllowList, readSecret } from "./files.ts";
 import { type LeaseConfig, LeaseService } from "./lease_service.ts";

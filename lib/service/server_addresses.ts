@@ -8,7 +8,7 @@ import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
 import { formatServerName, type ServerName } from "../core/server_name.ts";
 import { EXIT, UserError } from "../core/user_error.ts";
 import { codedError, explain, type Host } from "../host/host.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 type Found = readonly [ServerName, readonly string[]];
 

@@ -12,7 +12,7 @@ import { formatAddress, formatIpv4 } from "../core/ip_address.ts";
 import { formatKey } from "../core/peer_key.ts";
 import type { RegistryObserver } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
-import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/record.ts";
+import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/wgsig/record.ts";
 import { LineLimit, type Log } from "./log.ts";
 
 const CHANGES_PER_SECOND = 50;

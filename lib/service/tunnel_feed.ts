@@ -13,8 +13,8 @@ import { parseKey } from "../core/peer_key.ts";
 import type { RegistryObserver } from "../core/registry.ts";
 import type { RegistryGroup } from "../core/registry_group.ts";
 import type { Host } from "../host/host.ts";
-import { labelOf } from "../wire/tai64n.ts";
-import { WireBuffer } from "../wire/wire_buffer.ts";
+import { labelOf } from "../wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { readDevice } from "../wireguard/device.ts";
 import type { Log } from "./log.ts";
 

@@ -21,8 +21,8 @@ import {
   type TcpConnection,
   type UdpSocket,
 } from "../host/host.ts";
-import { frameMessage, MessageReader } from "../wire/dns_frame.ts";
-import { equalBytes, WireBuffer } from "../wire/wire_buffer.ts";
+import { frameMessage, MessageReader } from "../wire/dns/frame.ts";
+import { equalBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** What to ask, and whom. */
 export interface ZoneQuery {

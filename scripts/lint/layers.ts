@@ -24,7 +24,7 @@ const TOUCHES_RUNTIME = /\/(?:lib\/host|scripts|test)\/|\/cli\/main_\w+\.ts$/;
 const RUNTIMES = new Set(["Deno", "Bun", "process", "setTimeout", "setInterval", "fetch"]);
 const CLOCKS_AND_DICE = new Set(["Date", "performance", "crypto"]);
 /** dns-packet needs a Buffer, which the bundle for QuickJS brings. */
-const MAY_USE_BUFFER = "/lib/wire/dns_message.ts";
+const MAY_USE_BUFFER = "/lib/wire/dns/message.ts";
 
 const LAYERS = Object.keys(MAY_IMPORT);
 

@@ -8,20 +8,25 @@ import { chacha20 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
-import { CipherKey } from "../../lib/wire/cipher_key.ts";
-import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/envelope.ts";
-import { MacKey } from "../../lib/wire/mac.ts";
-import { decodeRecord, encodeRecord, newRecord } from "../../lib/wire/record.ts";
-import { decodeRequest, encodeRequest, newRequest, verifyRequest } from "../../lib/wire/request.ts";
+import { CipherKey } from "../../lib/wire/crypto/cipher_key.ts";
+import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
+import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { decodeRecord, encodeRecord, newRecord } from "../../lib/wire/wgsig/record.ts";
+import {
+  decodeRequest,
+  encodeRequest,
+  newRequest,
+  verifyRequest,
+} from "../../lib/wire/wgsig/request.ts";
 import {
   decodeResponseRecord,
   encodeResponse,
   RESPONSE_SIZE,
   sealResponse,
   verifyResponse,
-} from "../../lib/wire/response.ts";
-import { readSeconds, writeLabel } from "../../lib/wire/tai64n.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+} from "../../lib/wire/wgsig/response.ts";
+import { readSeconds, writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import type { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 
 /** The clients' part of a protocol. */
 export interface Dialogue {

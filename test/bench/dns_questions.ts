@@ -5,17 +5,17 @@
  */
 
 import { COUNT_SIZE, PTR_SIZE } from "../../lib/core/zone_records.ts";
-import { encodeBase32 } from "../../lib/wire/base32.ts";
-import { MAX_TCP_SIZE } from "../../lib/wire/dns_answer.ts";
-import { encodeQuestion } from "../../lib/wire/dns_message.ts";
+import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
+import { MAX_TCP_SIZE } from "../../lib/wire/dns/answer.ts";
+import { encodeQuestion } from "../../lib/wire/dns/message.ts";
 import {
   DNS_HEADER_SIZE,
   FLAG_AUTHORITATIVE,
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
   OPT_SIZE,
-} from "../../lib/wire/dns_query.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+} from "../../lib/wire/dns/query.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { portOf, writeId } from "./requests.ts";
 
 /** The zone of the benches. */

@@ -7,7 +7,7 @@
 
 import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
 import type { Host } from "../../lib/host/host.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { FULL_ANSWER } from "./requests.ts";
 import type { Tally } from "./tally.ts";

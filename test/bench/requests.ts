@@ -9,11 +9,11 @@ import { writeIpv4 } from "../../lib/core/ip_address.ts";
 import { NonceSource } from "../../lib/core/nonce_source.ts";
 import { Registry } from "../../lib/core/registry.ts";
 import { RegistryGroup } from "../../lib/core/registry_group.ts";
-import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/envelope.ts";
-import { MacKey } from "../../lib/wire/mac.ts";
-import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
-import { LABEL_SIZE, writeLabel } from "../../lib/wire/tai64n.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
+import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
+import { LABEL_SIZE, writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 
 /** The secret of the benches' group. */
 export const SECRET: Uint8Array = new Uint8Array(32).fill(0x42);

@@ -12,7 +12,7 @@
 import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
 import { bunHost } from "../../lib/host/bun.ts";
 import type { Host } from "../../lib/host/host.ts";
-import { MessageReader } from "../../lib/wire/dns_frame.ts";
+import { MessageReader } from "../../lib/wire/dns/frame.ts";
 import { FULL_ANSWER } from "./requests.ts";
 
 const LOOPBACK = "127.0.0.1";

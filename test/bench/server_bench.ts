@@ -6,7 +6,7 @@
  */
 
 import { bundle, bunProgram, ownTarget, ROOT, say } from "../../scripts/tools.ts";
-import { RESPONSE_SIZE } from "../../lib/wire/response.ts";
+import { RESPONSE_SIZE } from "../../lib/wire/wgsig/response.ts";
 import type { Figures, Kind } from "./job.ts";
 import { type Demand, Loader } from "./loader.ts";
 import {

@@ -7,10 +7,10 @@
 
 import { encodeHex } from "@std/encoding/hex";
 import { encodeState } from "../../lib/core/state_file.ts";
-import { MacKey } from "../../lib/wire/mac.ts";
-import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
-import { labelOf } from "../../lib/wire/tai64n.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
+import { labelOf } from "../../lib/wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { say } from "../../scripts/tools.ts";
 import { BINARY, memoryOf, Running } from "../support/program.ts";
 import { median } from "./report.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { Host, TcpConnection } from "../../lib/host/host.ts";
-import { frameMessage } from "../../lib/wire/dns_frame.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { frameMessage } from "../../lib/wire/dns/frame.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { LIST_HEADER_SIZE, ListQuestion } from "./dns_questions.ts";
 import type { Tally } from "./tally.ts";
 

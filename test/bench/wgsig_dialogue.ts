@@ -7,12 +7,17 @@
 
 import { NonceSource } from "../../lib/core/nonce_source.ts";
 import type { Host } from "../../lib/host/host.ts";
-import { ENVELOPE_SIZE, envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/envelope.ts";
-import { MacKey } from "../../lib/wire/mac.ts";
-import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/request.ts";
-import { RESPONSE_SIZE, verifyResponse } from "../../lib/wire/response.ts";
-import { compareLabels, labelOf } from "../../lib/wire/tai64n.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import {
+  ENVELOPE_SIZE,
+  envelopeKey,
+  openEnvelope,
+  sealEnvelope,
+} from "../../lib/wire/wgsig/envelope.ts";
+import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
+import { RESPONSE_SIZE, verifyResponse } from "../../lib/wire/wgsig/response.ts";
+import { compareLabels, labelOf } from "../../lib/wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { SECRET } from "./requests.ts";
 

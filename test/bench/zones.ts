@@ -16,8 +16,8 @@ import {
   type ZonePeers,
 } from "../../lib/core/zone_peers.ts";
 import { ZoneSet } from "../../lib/core/zone_set.ts";
-import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../lib/wire/dns_answer.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../lib/wire/dns/answer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ListQuestion, SrvQuestions, ZONE } from "./dns_questions.ts";
 import { portOf, registryOf, UNIX, writeId } from "./requests.ts";
 

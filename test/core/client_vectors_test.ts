@@ -10,7 +10,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Receipt, SeenPeer } from "../../lib/core/exchange.ts";
 import { parseKey } from "../../lib/core/peer_key.ts";
 import { formatFragment, type KnownPeer } from "../../lib/core/wg_config.ts";
-import { KEEP_ENDPOINT } from "../../lib/wire/request.ts";
+import { KEEP_ENDPOINT } from "../../lib/wire/wgsig/request.ts";
 import { hex } from "../support/bytes.ts";
 import { ExchangeDriver } from "../support/exchange_driver.ts";
 import { type ClientCase, clientVectors } from "../support/vectors.ts";

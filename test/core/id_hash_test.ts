@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { hashId } from "../../lib/core/id_hash.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { test } from "../testing.ts";
 
 const ID = new Uint8Array(32).map((_, i) => i * 7 + 1);

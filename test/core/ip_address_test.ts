@@ -9,7 +9,7 @@ import {
   readIpv4,
   writeIpv4,
 } from "../../lib/core/ip_address.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { bytesOf, place, uint16, uint32 } from "../support/arbitraries.ts";
 import { hex, ODD_PLACE, placed, written } from "../support/bytes.ts";
 import { bigEndian } from "../support/twins.ts";

@@ -5,7 +5,7 @@ import type { LeaseBookOptions } from "../../lib/core/lease_options.ts";
 import { LeaseSession } from "../../lib/core/lease_session.ts";
 import { encodeLeaseNotes, encodeLeases, restoreLeases } from "../../lib/core/lease_state.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
-import { joinBytes } from "../../lib/wire/wire_buffer.ts";
+import { joinBytes } from "../../lib/wire/bytes/wire_buffer.ts";
 import { idOf } from "../support/fake_random.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";
 import { test } from "../testing.ts";

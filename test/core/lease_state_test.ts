@@ -11,7 +11,7 @@ import {
   restoreLeases,
 } from "../../lib/core/lease_state.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
-import { crc32 } from "../../lib/wire/crc32.ts";
+import { crc32 } from "../../lib/wire/bytes/crc32.ts";
 import { hex } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { NONE, PeerTable, type PeerTableOptions } from "../../lib/core/peer_table.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { hex } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
 import { twinLabel, twinRecord } from "../support/twins.ts";

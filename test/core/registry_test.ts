@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { parseAddress } from "../../lib/core/ip_address.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 import { NONE } from "../../lib/core/peer_table.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { hex } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
 import {

@@ -8,8 +8,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { CounterName } from "../../lib/core/counters.ts";
-import { readSeconds } from "../../lib/wire/tai64n.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { readSeconds } from "../../lib/wire/wgsig/tai64n.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { recordText, RegistryDriver } from "../support/registry_driver.ts";
 import {
   type ServerScenario,

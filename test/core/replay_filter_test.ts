@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ReplayFilter } from "../../lib/core/replay_filter.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
 import { test } from "../testing.ts";

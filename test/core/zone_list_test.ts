@@ -9,7 +9,7 @@ import { formatKey } from "../../lib/core/peer_key.ts";
 import { Zone } from "../../lib/core/zone.ts";
 import { GroupPeers, KnownAllowedIps, type ZonePeers } from "../../lib/core/zone_peers.ts";
 import { ZoneSelf } from "../../lib/core/zone_self.ts";
-import { encodeBase32 } from "../../lib/wire/base32.ts";
+import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { DnsDriver, type DnsReply } from "../support/dns.ts";
 import { idOf } from "../support/fake_random.ts";
 import {

@@ -4,7 +4,7 @@ import { formatAddress } from "../../lib/core/ip_address.ts";
 import { KeyIndex } from "../../lib/core/key_index.ts";
 import { NONE } from "../../lib/core/peer_table.ts";
 import { type DevicePeers, KnownAllowedIps } from "../../lib/core/zone_peers.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { key32 } from "../support/arbitraries.ts";
 import { idOf } from "../support/fake_random.ts";
 import { deviceOf, keyOf, snapshot } from "../support/zone_scene.ts";

@@ -3,7 +3,7 @@ import { COUNTER_NAMES } from "../../lib/core/counters.ts";
 import { Zone } from "../../lib/core/zone.ts";
 import { ZoneSet } from "../../lib/core/zone_set.ts";
 import { Counters } from "../../lib/core/counters.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import {
   addressBytes,
   DnsDriver,

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { frameMessage, MessageReader } from "../../lib/wire/dns_frame.ts";
+import { frameMessage, MessageReader } from "../../lib/wire/dns/frame.ts";
 import {
   type DnsReply,
   queryBytes,

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Socket } from "node:net";
-import { frameMessage } from "../../lib/wire/dns_frame.ts";
+import { frameMessage } from "../../lib/wire/dns/frame.ts";
 import { readReply } from "../support/dns.ts";
 import { memoryOf, testWith } from "../support/program.ts";
 import { dig, isAnswer, newQuery, TcpEnd, Witness } from "./dns_clients.ts";

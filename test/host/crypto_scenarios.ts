@@ -9,8 +9,8 @@ import { chacha20 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import type { Primitives } from "../../lib/wire/primitives.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import type { Primitives } from "../../lib/wire/crypto/primitives.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { key32, place } from "../support/arbitraries.ts";
 import { placed, written } from "../support/bytes.ts";
 

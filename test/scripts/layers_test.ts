@@ -4,7 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import plugin, { forbidden, layerOf } from "../../scripts/lint/layers.ts";
 
 const FILES = {
-  wire: "/src/lib/wire/record.ts",
+  wire: "/src/lib/wire/wgsig/record.ts",
   core: "/src/lib/core/registry.ts",
   host: "/src/lib/host/deno.ts",
   service: "/src/lib/service/serve.ts",

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { PeerRecord } from "../../lib/wire/record.ts";
-import type { Request } from "../../lib/wire/request.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import type { PeerRecord } from "../../lib/wire/wgsig/record.ts";
+import type { Request } from "../../lib/wire/wgsig/request.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { fromBigEndian, type TwinRecord, type TwinRequest } from "./twins.ts";
 
 /** A record's fields for lib/. */

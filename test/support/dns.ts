@@ -12,7 +12,7 @@ import { Counters } from "../../lib/core/counters.ts";
 import { ADDRESS_SIZE, parseAddress } from "../../lib/core/ip_address.ts";
 import type { QueryPath, Zone } from "../../lib/core/zone.ts";
 import { ZoneSet } from "../../lib/core/zone_set.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 
 /** Types of questions and records by name. */

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import dnsPacket from "dns-packet";
 import { decodeBase64 } from "@std/encoding/base64";
-import { encodeBase32 } from "../../lib/wire/base32.ts";
+import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { idOf } from "./fake_random.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 

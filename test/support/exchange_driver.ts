@@ -12,7 +12,7 @@ import {
   type SeenPeer,
 } from "../../lib/core/exchange.ts";
 import { NonceSource, type RandomSource } from "../../lib/core/nonce_source.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 import { countingRandom, idOf } from "./fake_random.ts";
 import { SECRET } from "./registry_driver.ts";

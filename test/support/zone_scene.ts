@@ -12,8 +12,8 @@ import { NonceSource } from "../../lib/core/nonce_source.ts";
 import { formatKey } from "../../lib/core/peer_key.ts";
 import { RegistryGroup } from "../../lib/core/registry_group.ts";
 import { DevicePeers, type DeviceSnapshot } from "../../lib/core/zone_peers.ts";
-import { encodeBase32 } from "../../lib/wire/base32.ts";
-import { WireBuffer } from "../../lib/wire/wire_buffer.ts";
+import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { countingRandom, idOf } from "./fake_random.ts";
 
 const SEED = 0x1357_9bdf;

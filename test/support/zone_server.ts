@@ -4,7 +4,7 @@
  * @module
  */
 
-import { frameMessage, MessageReader } from "../../lib/wire/dns_frame.ts";
+import { frameMessage, MessageReader } from "../../lib/wire/dns/frame.ts";
 import type { ZoneDouble } from "./zone_double.ts";
 
 /** How the server behaves. */

@@ -18,7 +18,7 @@
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
 import { isIpv4, parseAddress } from "../../core/ip_address.ts";
-import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError, type ConnectedUdpOptions, type UdpSocket } from "../host.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";

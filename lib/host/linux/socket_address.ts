@@ -15,7 +15,7 @@
  */
 
 import { isIpv4, parseAddress } from "../../core/ip_address.ts";
-import { copyBytes, WireBuffer } from "../../wire/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError } from "../host.ts";
 
 /** IPv4. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Hmac, Primitives, StreamCipher } from "../../wire/primitives.ts";
-import { WireBuffer } from "../../wire/wire_buffer.ts";
+import type { Hmac, Primitives, StreamCipher } from "../../wire/crypto/primitives.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { native } from "./native.ts";
 
 /** Words of a key's two states. */

@@ -5,7 +5,7 @@
  */
 
 import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
-import { joinBytes } from "../../wire/wire_buffer.ts";
+import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 import { onSignal, setTimer, unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
 
