@@ -5,15 +5,15 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import { parseServerName, type ServerName } from "../lib/core/server_name.ts";
+import { parseServerName, type ServerName } from "../lib/core/ask/server_name.ts";
 import {
   clientEncryption,
   DEFAULT_SECRET_FILE,
   groupNumber,
   type PeerSettings,
   type SyncSettings,
-} from "../lib/core/settings.ts";
-import { duration, integer } from "../lib/core/settings_reader.ts";
+} from "../lib/core/settings/settings.ts";
+import { duration, integer } from "../lib/core/settings/reader.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
   besideSettings,
@@ -23,7 +23,7 @@ import {
   readSecret,
 } from "../lib/service/files.ts";
 import type { QueryConfig } from "../lib/service/query.ts";
-import { UserError } from "../lib/core/user_error.ts";
+import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";
 

@@ -4,16 +4,16 @@
  * @module
  */
 
-import { formatKey } from "../lib/core/peer_key.ts";
-import type { PeerSettings, SyncSettings } from "../lib/core/settings.ts";
-import { choice, cidr } from "../lib/core/settings_reader.ts";
+import { formatKey } from "../lib/core/net/peer_key.ts";
+import type { PeerSettings, SyncSettings } from "../lib/core/settings/settings.ts";
+import { choice, cidr } from "../lib/core/settings/reader.ts";
 import {
   formatFile,
   formatFragment,
   type KnownPeer,
   type OwnInterface,
-} from "../lib/core/wg_config.ts";
-import { ageOf, endpointOf } from "../lib/core/sighting.ts";
+} from "../lib/core/ask/wg_config.ts";
+import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
   besideSettings,
@@ -22,7 +22,7 @@ import {
   readPrivateKey,
 } from "../lib/service/files.ts";
 import { query, type QueryResult } from "../lib/service/query.ts";
-import type { ExitStatus } from "../lib/core/user_error.ts";
+import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {
   askedServers,

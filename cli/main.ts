@@ -5,8 +5,8 @@
  */
 
 import { errorCode, explain, type Host } from "../lib/host/host.ts";
-import { unknownName } from "../lib/core/settings_reader.ts";
-import { EXIT, type ExitStatus, UserError } from "../lib/core/user_error.ts";
+import { unknownName } from "../lib/core/settings/reader.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { runConfig } from "./config.ts";
 import { runKeygen } from "./keygen.ts";
 import {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { formatHostPort } from "../lib/core/host_port.ts";
-import { judgeNat } from "../lib/core/nat_verdict.ts";
-import { EXIT, type ExitStatus, UserError } from "../lib/core/user_error.ts";
+import { formatHostPort } from "../lib/core/net/host_port.ts";
+import { judgeNat } from "../lib/core/ask/nat_verdict.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files.ts";
 import { query, type QueryConfig } from "../lib/service/query.ts";

@@ -5,9 +5,9 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { NO_WORKERS } from "../lib/core/settings.ts";
-import { type Reader, refuse, unknownName } from "../lib/core/settings_reader.ts";
-import { UserError } from "../lib/core/user_error.ts";
+import { NO_WORKERS } from "../lib/core/settings/settings.ts";
+import { type Reader, refuse, unknownName } from "../lib/core/settings/reader.ts";
+import { UserError } from "../lib/core/settings/user_error.ts";
 
 /** An option. Without `value` it is a switch. */
 export interface OptionSpec {

@@ -4,22 +4,22 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../lib/core/host_port.ts";
-import { ADDRESS_SIZE, parseAddress } from "../lib/core/ip_address.ts";
-import { DEFAULT_PORT, PUNCH_PORT } from "../lib/core/server_name.ts";
+import { formatHostPort, type HostPort } from "../lib/core/net/host_port.ts";
+import { ADDRESS_SIZE, parseAddress } from "../lib/core/net/ip_address.ts";
+import { DEFAULT_PORT, PUNCH_PORT } from "../lib/core/ask/server_name.ts";
 import {
   DEFAULT_SECRET_FILE,
   groupNumber,
   MAX_PEERS,
   serveEncryption,
   type ServeSettings,
-} from "../lib/core/settings.ts";
-import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings_reader.ts";
+} from "../lib/core/settings/settings.ts";
+import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings/reader.ts";
 import { errorCode, type Host } from "../lib/host/host.ts";
 import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
 import type { Verbosity } from "../lib/service/log.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
-import { type ExitStatus, UserError } from "../lib/core/user_error.ts";
+import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./options.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";

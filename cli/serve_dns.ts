@@ -4,16 +4,16 @@
  * @module
  */
 
-import { DEFAULT_ANSWER_BUDGET } from "../lib/core/answer_budget.ts";
-import { DNS_PORT } from "../lib/core/server_name.ts";
+import { DEFAULT_ANSWER_BUDGET } from "../lib/core/net/answer_budget.ts";
+import { DNS_PORT } from "../lib/core/ask/server_name.ts";
 import {
   type DnsSettings,
   selfEndpoint,
   zoneName,
   type ZoneSettings,
-} from "../lib/core/settings.ts";
-import { addressPort, cidr, duration } from "../lib/core/settings_reader.ts";
-import { UserError } from "../lib/core/user_error.ts";
+} from "../lib/core/settings/settings.ts";
+import { addressPort, cidr, duration } from "../lib/core/settings/reader.ts";
+import { UserError } from "../lib/core/settings/user_error.ts";
 import type { DnsConfig, ServedZone } from "../lib/service/dns_service.ts";
 import type { LoadedSettings } from "../lib/service/files.ts";
 import type { ServedGroup } from "../lib/service/serve.ts";

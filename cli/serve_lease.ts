@@ -4,9 +4,9 @@
  * @module
  */
 
-import { leaseTime } from "../lib/core/settings.ts";
-import { cidr } from "../lib/core/settings_reader.ts";
-import { UserError } from "../lib/core/user_error.ts";
+import { leaseTime } from "../lib/core/settings/settings.ts";
+import { cidr } from "../lib/core/settings/reader.ts";
+import { UserError } from "../lib/core/settings/user_error.ts";
 import { besideSettings, type LoadedSettings } from "../lib/service/files.ts";
 import { checkLeases, type LeaseConfig } from "../lib/service/lease_service.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";

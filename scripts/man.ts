@@ -8,7 +8,7 @@
  */
 
 import { COMMANDS, type CommandSpec, type OptionSpec } from "../cli/options.ts";
-import { EXIT } from "../lib/core/user_error.ts";
+import { EXIT } from "../lib/core/settings/user_error.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { RELEASE, sourceDate, wrapped } from "./package/release.ts";
 import { ROOT, say } from "./tools.ts";

@@ -7,8 +7,8 @@
  */
 
 import process from "node:process";
-import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
-import { parseAddress } from "../core/ip_address.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+import { parseAddress } from "../core/net/ip_address.ts";
 import { errorCode, type UdpOptions, type UdpSocket } from "./host.ts";
 import { type BatchSender, batchSenderFor } from "./linux/batch_sender.ts";
 import type { BatchLibc } from "./linux/libc.ts";

@@ -5,8 +5,8 @@
  */
 
 import { createSocket } from "node:dgram";
-import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
-import { parseAddress } from "../core/ip_address.ts";
+import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+import { parseAddress } from "../core/net/ip_address.ts";
 import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
 import { denoLibc } from "./linux/libc_deno.ts";
 import { openConnectedSocket } from "./linux/connected_socket.ts";

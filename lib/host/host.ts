@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
-import type { HostPort } from "../core/host_port.ts";
+import type { DatagramBatch, ReplyBatch } from "../core/net/datagram_batch.ts";
+import type { HostPort } from "../core/net/host_port.ts";
 import type { Primitives } from "../wire/crypto/primitives.ts";
 
 /** Signals that the program reacts to. */

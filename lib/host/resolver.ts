@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress } from "../core/net/ip_address.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { codedError, type Host } from "./host.ts";
 import { askForAddresses } from "./name_question.ts";

@@ -8,8 +8,8 @@
  */
 
 import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
-import type { HostPort } from "../core/host_port.ts";
-import { formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import { formatAddress, isIpv4, parseAddress } from "../core/net/ip_address.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import {
   codedError,

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { DatagramBatch } from "../core/datagram_batch.ts";
-import type { Exchange } from "../core/exchange.ts";
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../core/ip_address.ts";
-import type { RegistryName } from "../core/server_name.ts";
+import type { DatagramBatch } from "../core/net/datagram_batch.ts";
+import type { Exchange } from "../core/ask/exchange.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../core/net/ip_address.ts";
+import type { RegistryName } from "../core/ask/server_name.ts";
 import { equalBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** What became of one registry. */

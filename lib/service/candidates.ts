@@ -4,9 +4,9 @@
  * @module
  */
 
-import { formatHostPort } from "../core/host_port.ts";
-import type { PeerNews } from "../core/lease_news.ts";
-import type { Candidate } from "../core/sync_plan.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
+import type { PeerNews } from "../core/lease/news.ts";
+import type { Candidate } from "../core/sync/plan.ts";
 import type { Device } from "../wireguard/dump.ts";
 import type { QueryResult } from "./query.ts";
 

@@ -4,23 +4,28 @@
  * @module
  */
 
-import type { AnswerBudgetOptions } from "../core/answer_budget.ts";
-import type { Counters } from "../core/counters.ts";
+import type { AnswerBudgetOptions } from "../core/net/answer_budget.ts";
+import type { Counters } from "../core/net/counters.ts";
 import {
   BATCH_SIZE,
   type DatagramBatch,
   type ReplyBatch,
   SLOT_SIZE,
-} from "../core/datagram_batch.ts";
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, formatAddress, isWildcard, parseAddress } from "../core/ip_address.ts";
-import type { Now } from "../core/registry.ts";
-import type { RegistryGroup } from "../core/registry_group.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
-import { type QueryPath, Zone } from "../core/zone.ts";
-import { DevicePeers, GroupPeers, KnownAllowedIps, type ZonePeers } from "../core/zone_peers.ts";
-import { ZoneSelf } from "../core/zone_self.ts";
-import { ZoneSet } from "../core/zone_set.ts";
+} from "../core/net/datagram_batch.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { ADDRESS_SIZE, formatAddress, isWildcard, parseAddress } from "../core/net/ip_address.ts";
+import type { Now } from "../core/registry/registry.ts";
+import type { RegistryGroup } from "../core/registry/group.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
+import { type QueryPath, Zone } from "../core/zone/server/zone.ts";
+import {
+  DevicePeers,
+  GroupPeers,
+  KnownAllowedIps,
+  type ZonePeers,
+} from "../core/zone/server/peers.ts";
+import { ZoneSelf } from "../core/zone/server/self.ts";
+import { ZoneSet } from "../core/zone/server/set.ts";
 import { errorCode, explain, type Host, type TcpConnection, type UdpSocket } from "../host/host.ts";
 import { LENGTH_SIZE } from "../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../wire/dns/answer.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import type { HostPort } from "../core/host_port.ts";
+import type { Counters } from "../core/net/counters.ts";
+import type { HostPort } from "../core/net/host_port.ts";
 import type { Host, TcpConnection, TcpEvents, TcpListener } from "../host/host.ts";
-import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/ip_address.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress } from "../core/net/ip_address.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { MessageReader } from "../wire/dns/frame.ts";
 

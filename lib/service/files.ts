@@ -4,10 +4,10 @@
  * @module
  */
 
-import { parseKey, parseSecret } from "../core/peer_key.ts";
-import { parseSettings, type Settings } from "../core/settings.ts";
+import { parseKey, parseSecret } from "../core/net/peer_key.ts";
+import { parseSettings, type Settings } from "../core/settings/settings.ts";
 import { errorCode, explain, type FileContent, type Host } from "../host/host.ts";
-import { UserError } from "../core/user_error.ts";
+import { UserError } from "../core/settings/user_error.ts";
 
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;

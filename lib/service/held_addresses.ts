@@ -5,7 +5,7 @@
  * @module
  */
 
-import { parseLeasePrefix } from "../core/lease_address.ts";
+import { parseLeasePrefix } from "../core/lease/address.ts";
 import type { Host } from "../host/host.ts";
 
 const FOLDER = "/var/run/wgsig";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type DatagramBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
-import { ADDRESS_SIZE } from "../core/ip_address.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+import { ADDRESS_SIZE } from "../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
 
 /** The most that wait; of a flood, the rest is answered from what is known. */

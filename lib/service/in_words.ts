@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UserError } from "../core/user_error.ts";
+import { UserError } from "../core/settings/user_error.ts";
 import { explain } from "../host/host.ts";
 
 /** What went wrong: what is said to a user as it is, all else explained. */

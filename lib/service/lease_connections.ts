@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import type { LeaseAnswer } from "../core/lease_session.ts";
+import type { Counters } from "../core/net/counters.ts";
+import type { LeaseAnswer } from "../core/lease/server/session.ts";
 import { type Host, LONGEST_TIMER_MS, type TcpConnection, type TcpEvents } from "../host/host.ts";
 import type { LeaseVisitor } from "./lease_desk.ts";
 

@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import type { LeaseAnswer, LeaseSession } from "../core/lease_session.ts";
-import type { Now } from "../core/registry.ts";
+import type { Counters } from "../core/net/counters.ts";
+import type { LeaseAnswer, LeaseSession } from "../core/lease/server/session.ts";
+import type { Now } from "../core/registry/registry.ts";
 import type { Host } from "../host/host.ts";
 import type { LeaseDevice } from "./lease_device.ts";
 import type { LeaseLedger } from "./lease_ledger.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LeaseChange } from "../core/lease_book.ts";
+import type { LeaseChange } from "../core/lease/server/book.ts";
 import type { Host } from "../host/host.ts";
 import {
   addAddress,

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { LeaseBook, LeaseChange } from "../core/lease_book.ts";
-import type { LeaseBookOptions } from "../core/lease_options.ts";
-import { parseLeaseAddress } from "../core/lease_address.ts";
-import { type StaticChange, StaticPrefixes } from "../core/lease_static.ts";
+import type { LeaseBook, LeaseChange } from "../core/lease/server/book.ts";
+import type { LeaseBookOptions } from "../core/lease/server/options.ts";
+import { parseLeaseAddress } from "../core/lease/address.ts";
+import { type StaticChange, StaticPrefixes } from "../core/lease/server/static.ts";
 import type { Host } from "../host/host.ts";
 import { inWords } from "./in_words.ts";
 import type { LeaseApplied, LeaseDevice } from "./lease_device.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { HostPort } from "../core/host_port.ts";
-import { linkLocalIdentity } from "../core/lease_address.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import { linkLocalIdentity } from "../core/lease/address.ts";
 import { parseDump, parsePeer } from "../wireguard/dump.ts";
 
 /** A peer. */

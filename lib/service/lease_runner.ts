@@ -4,8 +4,8 @@
  * @module
  */
 
-import { LeaseClient, type LeaseEvent } from "../core/lease_client.ts";
-import type { PeerNews } from "../core/lease_news.ts";
+import { LeaseClient, type LeaseEvent } from "../core/lease/client/client.ts";
+import type { PeerNews } from "../core/lease/news.ts";
 import { type Host, LONGEST_TIMER_MS, type TcpConnection } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
 import type { Device } from "../wireguard/dump.ts";

@@ -4,15 +4,15 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import { formatHostPort } from "../core/host_port.ts";
-import { LeaseBook } from "../core/lease_book.ts";
-import { LeaseBudgets } from "../core/lease_budget.ts";
-import { type LeaseNews, MAX_NEWS_PEERS, type PeerNews } from "../core/lease_news.ts";
-import type { LeaseBookOptions } from "../core/lease_options.ts";
-import { LeaseSession } from "../core/lease_session.ts";
-import type { Now } from "../core/registry.ts";
-import { UserError } from "../core/user_error.ts";
+import type { Counters } from "../core/net/counters.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
+import { LeaseBook } from "../core/lease/server/book.ts";
+import { LeaseBudgets } from "../core/lease/server/budget.ts";
+import { type LeaseNews, MAX_NEWS_PEERS, type PeerNews } from "../core/lease/news.ts";
+import type { LeaseBookOptions } from "../core/lease/server/options.ts";
+import { LeaseSession } from "../core/lease/server/session.ts";
+import type { Now } from "../core/registry/registry.ts";
+import { UserError } from "../core/settings/user_error.ts";
 import { errorCode, type Host, type TcpListener, type TcpListenOptions } from "../host/host.ts";
 import { readLink } from "../wireguard/addresses.ts";
 import { inWords } from "./in_words.ts";

@@ -7,16 +7,16 @@
  * @module
  */
 
-import type { LeaseBook } from "../core/lease_book.ts";
+import type { LeaseBook } from "../core/lease/server/book.ts";
 import {
   encodeLeaseNotes,
   leaseStateHead,
   MAX_GROUP_ENTRIES,
   MAX_LEASE_STATE_SIZE,
   restoreLeases,
-} from "../core/lease_state.ts";
-import type { Now } from "../core/registry.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+} from "../core/lease/server/state.ts";
+import type { Now } from "../core/registry/registry.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
 import { joinBytes } from "../wire/bytes/wire_buffer.ts";
 import { Slices } from "./lease_slices.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
 import { errorCode, explain } from "../host/host.ts";
 
 const FIRST_FREE_PORT = 1024;

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { type DatagramBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
-import type { HostPort } from "../core/host_port.ts";
-import { formatIpv4 } from "../core/ip_address.ts";
-import { parseKey } from "../core/peer_key.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import { formatIpv4 } from "../core/net/ip_address.ts";
+import { parseKey } from "../core/net/peer_key.ts";
 import type { Host, UdpSocket } from "../host/host.ts";
 import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
 import { decodePunchReply, encodePunchRequest, PUNCH_REQUEST_SIZE } from "../wire/punch/message.ts";

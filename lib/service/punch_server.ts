@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatServerName, type PunchServerName } from "../core/server_name.ts";
+import { formatServerName, type PunchServerName } from "../core/ask/server_name.ts";
 import type { Host } from "../host/host.ts";
 import type { RegistryStatus } from "./asked_server.ts";
 import { askPunch, type PunchQuestion } from "./punch_asker.ts";

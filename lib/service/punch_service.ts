@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { NONE } from "../core/peer_table.ts";
-import { type ProvenEndpoints, PunchTable } from "../core/punch_table.ts";
-import type { Now } from "../core/registry.ts";
-import type { RegistryGroup } from "../core/registry_group.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import type { Counters } from "../core/net/counters.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { NONE } from "../core/registry/peer_table.ts";
+import { type ProvenEndpoints, PunchTable } from "../core/punch/table.ts";
+import type { Now } from "../core/registry/registry.ts";
+import type { RegistryGroup } from "../core/registry/group.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import type { Host, UdpSocket } from "../host/host.ts";
 import { readAddress, RECORD_PORT } from "../wire/wgsig/record.ts";
 import type { WireBuffer } from "../wire/bytes/wire_buffer.ts";

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { formatKey } from "../core/peer_key.ts";
+import { formatKey } from "../core/net/peer_key.ts";
 import {
   formatServerName,
   type PunchServerName,
   type RegistryName,
   type ServerName,
-} from "../core/server_name.ts";
-import { newestFirst, type Sighting } from "../core/sighting.ts";
-import { EXIT, type ExitStatus } from "../core/user_error.ts";
+} from "../core/ask/server_name.ts";
+import { newestFirst, type Sighting } from "../core/ask/sighting.ts";
+import { EXIT, type ExitStatus } from "../core/settings/user_error.ts";
 import { type Host, LONGEST_TIMER_MS } from "../host/host.ts";
 import type { PunchQuestion } from "./punch_asker.ts";
 import { askPunchServer } from "./punch_server.ts";

@@ -8,7 +8,7 @@ import { errorCode, explain, type Host } from "../host/host.ts";
 import type { Device } from "../wireguard/dump.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
 import { query, type QueryConfig, type QueryResult } from "./query.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 
 /**
  * `raw` socket, `borrow` the port, the first of them that is permitted (`auto`); `tunnel` leaves it

@@ -4,21 +4,21 @@
  * @module
  */
 
-import type { DatagramBatch } from "../core/datagram_batch.ts";
-import { SLOT_SIZE } from "../core/datagram_batch.ts";
+import type { DatagramBatch } from "../core/net/datagram_batch.ts";
+import { SLOT_SIZE } from "../core/net/datagram_batch.ts";
 import {
   Exchange,
   type ExchangeOptions,
   MAX_REQUEST_SIZE,
   type SeenPeer,
-} from "../core/exchange.ts";
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { NonceSource } from "../core/nonce_source.ts";
-import type { RegistryName } from "../core/server_name.ts";
+} from "../core/ask/exchange.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { NonceSource } from "../core/net/nonce_source.ts";
+import type { RegistryName } from "../core/ask/server_name.ts";
 import { errorCode, explain, type Host, LONGEST_TIMER_MS, type UdpSocket } from "../host/host.ts";
 import { KEEP_ENDPOINT } from "../wire/wgsig/request.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { AskedServer, type RegistryStatus } from "./asked_server.ts";
 import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { KeySet } from "../core/key_set.ts";
-import type { NonceSource } from "../core/nonce_source.ts";
-import type { Registry, RegistryOptions } from "../core/registry.ts";
-import { type GroupOptions, RegistryGroup } from "../core/registry_group.ts";
+import { KeySet } from "../core/net/key_set.ts";
+import type { NonceSource } from "../core/net/nonce_source.ts";
+import type { Registry, RegistryOptions } from "../core/registry/registry.ts";
+import { type GroupOptions, RegistryGroup } from "../core/registry/group.ts";
 
 /** A group's settings. */
 export interface GroupSettings {

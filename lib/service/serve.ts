@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { DatagramBatch, ReplyBatch } from "../core/datagram_batch.ts";
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { NonceSource } from "../core/nonce_source.ts";
-import { type Now, Registry, type RegistryOptions } from "../core/registry.ts";
-import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/state_file.ts";
+import type { DatagramBatch, ReplyBatch } from "../core/net/datagram_batch.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { NonceSource } from "../core/net/nonce_source.ts";
+import { type Now, Registry, type RegistryOptions } from "../core/registry/registry.ts";
+import { encodeState, MAX_STATE_SIZE, restoreState } from "../core/registry/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../host/host.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 import { checkZones, type DnsConfig, DnsService, type DnsSurroundings } from "./dns_service.ts";
@@ -20,7 +20,7 @@ import { PunchService } from "./punch_service.ts";
 import { applySettings, type GroupSettings } from "./registry_settings.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
-import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
+import { EXIT, type ExitStatus, UserError } from "../core/settings/user_error.ts";
 
 /** A group as it is configured. */
 export interface ServedGroup {

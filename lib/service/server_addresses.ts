@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
-import { formatServerName, type ServerName } from "../core/server_name.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import { ADDRESS_SIZE, parseAddress } from "../core/net/ip_address.ts";
+import { formatServerName, type ServerName } from "../core/ask/server_name.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { codedError, explain, type Host } from "../host/host.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { formatHostPort } from "../core/host_port.ts";
-import { explainUnreachable, judgeNat, type NatVerdict } from "../core/nat_verdict.ts";
-import type { Now } from "../core/registry.ts";
-import { type PlannedChange, SyncPlan } from "../core/sync_plan.ts";
-import { EXIT, type ExitStatus, UserError } from "../core/user_error.ts";
-import { parseKey } from "../core/peer_key.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
+import { explainUnreachable, judgeNat, type NatVerdict } from "../core/ask/nat_verdict.ts";
+import type { Now } from "../core/registry/registry.ts";
+import { type PlannedChange, SyncPlan } from "../core/sync/plan.ts";
+import { EXIT, type ExitStatus, UserError } from "../core/settings/user_error.ts";
+import { parseKey } from "../core/net/peer_key.ts";
 import type { Host } from "../host/host.ts";
 import { readDevice, setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";

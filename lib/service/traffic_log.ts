@@ -5,13 +5,13 @@
  * @module
  */
 
-import { COUNTER_NAMES, type CounterName } from "../core/counters.ts";
-import type { DatagramBatch } from "../core/datagram_batch.ts";
-import { formatHostPort } from "../core/host_port.ts";
-import { formatAddress, formatIpv4 } from "../core/ip_address.ts";
-import { formatKey } from "../core/peer_key.ts";
-import type { RegistryObserver } from "../core/registry.ts";
-import type { RegistryGroup } from "../core/registry_group.ts";
+import { COUNTER_NAMES, type CounterName } from "../core/net/counters.ts";
+import type { DatagramBatch } from "../core/net/datagram_batch.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
+import { formatAddress, formatIpv4 } from "../core/net/ip_address.ts";
+import { formatKey } from "../core/net/peer_key.ts";
+import type { RegistryObserver } from "../core/registry/registry.ts";
+import type { RegistryGroup } from "../core/registry/group.ts";
 import { ID_SIZE, readAddress, RECORD_PORT } from "../wire/wgsig/record.ts";
 import { LineLimit, type Log } from "./log.ts";
 

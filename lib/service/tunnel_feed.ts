@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { Counters } from "../core/counters.ts";
-import { formatHostPort } from "../core/host_port.ts";
-import { parseIpv4 } from "../core/ip_address.ts";
-import { NONE } from "../core/peer_table.ts";
-import { parseKey } from "../core/peer_key.ts";
-import type { RegistryObserver } from "../core/registry.ts";
-import type { RegistryGroup } from "../core/registry_group.ts";
+import type { Counters } from "../core/net/counters.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
+import { parseIpv4 } from "../core/net/ip_address.ts";
+import { NONE } from "../core/registry/peer_table.ts";
+import { parseKey } from "../core/net/peer_key.ts";
+import type { RegistryObserver } from "../core/registry/registry.ts";
+import type { RegistryGroup } from "../core/registry/group.ts";
 import type { Host } from "../host/host.ts";
 import { labelOf } from "../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../wire/bytes/wire_buffer.ts";

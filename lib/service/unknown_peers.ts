@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatHostPort } from "../core/host_port.ts";
+import { formatHostPort } from "../core/net/host_port.ts";
 import type { Host } from "../host/host.ts";
 import { setPeer } from "../wireguard/device.ts";
 import type { Device } from "../wireguard/dump.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { HostPort } from "../core/host_port.ts";
-import type { Sighting } from "../core/sighting.ts";
-import type { ZoneStatus } from "../core/zone_exchange.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import type { Sighting } from "../core/ask/sighting.ts";
+import type { ZoneStatus } from "../core/zone/client/exchange.ts";
 import type { RegistryStatus } from "./asked_server.ts";
 
 /** What became of one server. */

@@ -4,16 +4,16 @@
  * @module
  */
 
-import { type DatagramBatch, SLOT_SIZE } from "../core/datagram_batch.ts";
-import type { HostPort } from "../core/host_port.ts";
-import { ADDRESS_SIZE, parseAddress } from "../core/ip_address.ts";
-import type { DueQuestion, Transport } from "../core/question_queue.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import { ADDRESS_SIZE, parseAddress } from "../core/net/ip_address.ts";
+import type { DueQuestion, Transport } from "../core/dns/question_queue.ts";
 import {
   ZoneExchange,
   type ZonePeer,
   type ZoneReceipt,
   type ZoneStatus,
-} from "../core/zone_exchange.ts";
+} from "../core/zone/client/exchange.ts";
 import {
   errorCode,
   type Host,

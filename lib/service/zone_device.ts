@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DevicePeers } from "../core/zone_peers.ts";
+import { DevicePeers } from "../core/zone/server/peers.ts";
 import type { Host } from "../host/host.ts";
 import { readDevice } from "../wireguard/device.ts";
 import type { Log } from "./log.ts";

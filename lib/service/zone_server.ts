@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { HostPort } from "../core/host_port.ts";
-import { formatServerName, type ZoneServerName } from "../core/server_name.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+import { formatServerName, type ZoneServerName } from "../core/ask/server_name.ts";
 import { explain, type Host } from "../host/host.ts";
 import type { QueryConfig } from "./query.ts";
 import type { Word } from "./word.ts";

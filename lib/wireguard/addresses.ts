@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseLeasePrefix } from "../core/lease_address.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import { parseLeasePrefix } from "../core/lease/address.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
 
 /** What `ip` says where there is nothing to do. */

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../core/host_port.ts";
-import { parseKey } from "../core/peer_key.ts";
-import { EXIT, UserError } from "../core/user_error.ts";
+import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
+import { parseKey } from "../core/net/peer_key.ts";
+import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain, type Host } from "../host/host.ts";
 import { type Device, parseAllowedIps, parseDump } from "./dump.ts";
 

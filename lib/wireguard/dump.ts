@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type HostPort, parseHostPort } from "../core/host_port.ts";
-import { parseKey } from "../core/peer_key.ts";
+import { type HostPort, parseHostPort } from "../core/net/host_port.ts";
+import { parseKey } from "../core/net/peer_key.ts";
 
 /** A WireGuard interface. */
 export interface Device {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
 import { fillBatch, PEERS, registryOf, UNIX } from "./requests.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 

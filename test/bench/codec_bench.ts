@@ -7,7 +7,7 @@
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
+import { DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
 import { CipherKey } from "../../lib/wire/crypto/cipher_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { COUNT_SIZE, PTR_SIZE } from "../../lib/core/zone_records.ts";
+import { COUNT_SIZE, PTR_SIZE } from "../../lib/core/zone/server/records.ts";
 import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { MAX_TCP_SIZE } from "../../lib/wire/dns/answer.ts";
 import { encodeQuestion } from "../../lib/wire/dns/message.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";

@@ -10,11 +10,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { Counters } from "../../lib/core/counters.ts";
-import { LeaseBook } from "../../lib/core/lease_book.ts";
-import { LeaseSession } from "../../lib/core/lease_session.ts";
-import { encodeLeaseNotes, encodeLeases } from "../../lib/core/lease_state.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { Counters } from "../../lib/core/net/counters.ts";
+import { LeaseBook } from "../../lib/core/lease/server/book.ts";
+import { LeaseSession } from "../../lib/core/lease/server/session.ts";
+import { encodeLeaseNotes, encodeLeases } from "../../lib/core/lease/server/state.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import {
   codedError,
   type Host,

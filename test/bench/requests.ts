@@ -4,11 +4,11 @@
  * @module
  */
 
-import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
-import { writeIpv4 } from "../../lib/core/ip_address.ts";
-import { NonceSource } from "../../lib/core/nonce_source.ts";
-import { Registry } from "../../lib/core/registry.ts";
-import { RegistryGroup } from "../../lib/core/registry_group.ts";
+import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { writeIpv4 } from "../../lib/core/net/ip_address.ts";
+import { NonceSource } from "../../lib/core/net/nonce_source.ts";
+import { Registry } from "../../lib/core/registry/registry.ts";
+import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";

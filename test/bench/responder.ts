@@ -9,7 +9,7 @@
  * @module
  */
 
-import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
+import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
 import { bunHost } from "../../lib/host/bun.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { MessageReader } from "../../lib/wire/dns/frame.ts";

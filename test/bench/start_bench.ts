@@ -6,7 +6,7 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { encodeState } from "../../lib/core/state_file.ts";
+import { encodeState } from "../../lib/core/registry/state_file.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
 import { labelOf } from "../../lib/wire/wgsig/tai64n.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
-import type { HostPort } from "../../lib/core/host_port.ts";
+import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import type { HostPort } from "../../lib/core/net/host_port.ts";
 import type { Host, UdpSocket } from "../../lib/host/host.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";

@@ -4,18 +4,18 @@
  * @module
  */
 
-import { BATCH_SIZE } from "../../lib/core/datagram_batch.ts";
-import { Counters } from "../../lib/core/counters.ts";
-import { ADDRESS_SIZE, writeIpv4 } from "../../lib/core/ip_address.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
-import { type QueryPath, Zone } from "../../lib/core/zone.ts";
+import { BATCH_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { Counters } from "../../lib/core/net/counters.ts";
+import { ADDRESS_SIZE, writeIpv4 } from "../../lib/core/net/ip_address.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
+import { type QueryPath, Zone } from "../../lib/core/zone/server/zone.ts";
 import {
   DevicePeers,
   GroupPeers,
   KnownAllowedIps,
   type ZonePeers,
-} from "../../lib/core/zone_peers.ts";
-import { ZoneSet } from "../../lib/core/zone_set.ts";
+} from "../../lib/core/zone/server/peers.ts";
+import { ZoneSet } from "../../lib/core/zone/server/set.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../lib/wire/dns/answer.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ListQuestion, SrvQuestions, ZONE } from "./dns_questions.ts";

@@ -9,8 +9,8 @@ import {
   readArguments,
   refuseOption,
 } from "../../cli/options.ts";
-import { choice, cidr, duration, integer } from "../../lib/core/settings_reader.ts";
-import { EXIT, UserError } from "../../lib/core/user_error.ts";
+import { choice, cidr, duration, integer } from "../../lib/core/settings/reader.ts";
+import { EXIT, UserError } from "../../lib/core/settings/user_error.ts";
 import { test } from "../testing.ts";
 
 const SERVE = commandNamed("serve");

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { frameMessage } from "../../lib/wire/dns/frame.ts";
-import { BASE32_DIGITS, subtypeName } from "../../lib/core/zone_name.ts";
+import { BASE32_DIGITS, subtypeName } from "../../lib/core/zone/name.ts";
 import { readReply, TYPES } from "../support/dns.ts";
 import { instanceOf } from "../support/dns_messages.ts";
 import { memoryOf, testWith } from "../support/program.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/datagram_batch.ts";
-import { formatAddress, parseAddress } from "../../lib/core/ip_address.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
+import { formatAddress, parseAddress } from "../../lib/core/net/ip_address.ts";
 import { datagramOf } from "./batch_scenarios.ts";
 
 /** A run of datagrams, and which client gets them. */

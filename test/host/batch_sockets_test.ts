@@ -6,8 +6,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bundle, bunProgram, ownTarget, ROOT } from "../../scripts/tools.ts";
-import type { DatagramBatch } from "../../lib/core/datagram_batch.ts";
-import { parseAddress } from "../../lib/core/ip_address.ts";
+import type { DatagramBatch } from "../../lib/core/net/datagram_batch.ts";
+import { parseAddress } from "../../lib/core/net/ip_address.ts";
 import { denoHost } from "../../lib/host/deno.ts";
 import { batchSenderFor } from "../../lib/host/linux/batch_sender.ts";
 import type { BatchLibc } from "../../lib/host/linux/libc.ts";

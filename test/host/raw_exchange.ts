@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { DatagramBatch } from "../../lib/core/datagram_batch.ts";
-import { SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
-import { formatAddress, isIpv4 } from "../../lib/core/ip_address.ts";
+import type { DatagramBatch } from "../../lib/core/net/datagram_batch.ts";
+import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { formatAddress, isIpv4 } from "../../lib/core/net/ip_address.ts";
 import { errorCode, type Host, type UdpSocket } from "../../lib/host/host.ts";
 
 const DECODER = new TextDecoder();

@@ -5,8 +5,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { BATCH_SIZE, DatagramBatch, SLOT_SIZE } from "../../lib/core/datagram_batch.ts";
-import { formatAddress } from "../../lib/core/ip_address.ts";
+import { BATCH_SIZE, DatagramBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { formatAddress } from "../../lib/core/net/ip_address.ts";
 import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
 import { DatagramSink, ReceiveVector } from "../../lib/host/linux/receive_vector.ts";
 import { socketAddress } from "../../lib/host/linux/socket_address.ts";

@@ -6,7 +6,7 @@
 
 import { readdirSync } from "node:fs";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { HostPort } from "../../lib/core/host_port.ts";
+import type { HostPort } from "../../lib/core/net/host_port.ts";
 import {
   errorCode,
   type Host,

@@ -1,7 +1,7 @@
 /** WireGuard's hole-punching example, spoken by `serve --punch` and `punch://`. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { parseKey } from "../../lib/core/peer_key.ts";
+import { parseKey } from "../../lib/core/net/peer_key.ts";
 import { BINARY, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { Ping } from "./ping.ts";

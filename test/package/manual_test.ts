@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS, type CommandSpec, type OptionSpec } from "../../cli/options.ts";
-import { EXIT } from "../../lib/core/user_error.ts";
+import { EXIT } from "../../lib/core/settings/user_error.ts";
 import { manualPage, shareFiles } from "../../scripts/man.ts";
 import { BINARY, run, testWith, withFolder } from "../support/program.ts";
 import { offered, type Shell } from "./shells.ts";

@@ -5,14 +5,14 @@ import plugin, { forbidden, layerOf } from "../../scripts/lint/layers.ts";
 
 const FILES = {
   wire: "/src/lib/wire/wgsig/record.ts",
-  core: "/src/lib/core/registry.ts",
+  core: "/src/lib/core/registry/registry.ts",
   host: "/src/lib/host/deno.ts",
   service: "/src/lib/service/serve.ts",
   wireguard: "/src/lib/wireguard/device.ts",
   cli: "/src/cli/serve.ts",
   main: "/src/cli/main_deno.ts",
   script: "/src/scripts/build.ts",
-  test: "/src/test/core/registry_test.ts",
+  test: "/src/test/core/registry/registry_test.ts",
 } as const;
 type Place = keyof typeof FILES;
 const PLACES = Object.keys(FILES) as Place[];

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mendBorrowedPort, withBorrowedPort } from "../../lib/service/borrowed_port.ts";
-import { UserError } from "../../lib/core/user_error.ts";
+import { UserError } from "../../lib/core/settings/user_error.ts";
 import { DONE, MemoryHost, type MemoryOptions } from "../support/memory_host.ts";
 import { test } from "../testing.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Sighting } from "../../lib/core/sighting.ts";
+import type { Sighting } from "../../lib/core/ask/sighting.ts";
 import { candidatesOf, whereaboutsOf } from "../../lib/service/candidates.ts";
 import type { QueryResult } from "../../lib/service/query.ts";
 import type { Device } from "../../lib/wireguard/dump.ts";

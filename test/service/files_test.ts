@@ -7,8 +7,8 @@ import {
   readPublicKey,
   readSecret,
 } from "../../lib/service/files.ts";
-import { EXIT, UserError } from "../../lib/core/user_error.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { EXIT, UserError } from "../../lib/core/settings/user_error.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { hex } from "../support/bytes.ts";
 import { idOf } from "../support/fake_random.ts";
 import { type MemoryFile, MemoryHost } from "../support/memory_host.ts";

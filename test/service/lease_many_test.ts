@@ -1,9 +1,9 @@
 /** The lease service with 10 000 peers: what a request costs doesn't grow with them. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LeaseBook } from "../../lib/core/lease_book.ts";
-import { encodeLeases } from "../../lib/core/lease_state.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { LeaseBook } from "../../lib/core/lease/server/book.ts";
+import { encodeLeases } from "../../lib/core/lease/server/state.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { idOf } from "../support/fake_random.ts";
 import { MemoryHost } from "../support/memory_host.ts";
 import { type FakeConnection, Scene } from "./lease_scene.ts";

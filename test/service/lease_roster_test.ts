@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { LeaseRoster } from "../../lib/service/lease_roster.ts";
 import { idOf } from "../support/fake_random.ts";
 

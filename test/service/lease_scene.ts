@@ -5,8 +5,8 @@
  */
 
 import { assert } from "@std/assert";
-import { Counters } from "../../lib/core/counters.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { Counters } from "../../lib/core/net/counters.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/host.ts";
 import { type LeaseConfig, LeaseService } from "../../lib/service/lease_service.ts";
 import { Log } from "../../lib/service/log.ts";

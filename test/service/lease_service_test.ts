@@ -1,7 +1,7 @@
 /** The lease service on a host whose `wg` and `ip` are scripted: what goes wrong, and is made up for. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { MAX_LEASE_CONNECTIONS } from "../../lib/service/lease_connections.ts";
 import { idOf } from "../support/fake_random.ts";
 import { ALICE, ANY, BOB, CONFIG, HUB, Scene, started } from "./lease_scene.ts";

@@ -1,9 +1,9 @@
 /** Leases on a disk that is slow, full, or somebody else's. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { formatLeaseCidr, parseLeaseIp } from "../../lib/core/lease_address.ts";
-import { LeaseBook } from "../../lib/core/lease_book.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { formatLeaseCidr, parseLeaseIp } from "../../lib/core/lease/address.ts";
+import { LeaseBook } from "../../lib/core/lease/server/book.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { LeaseStore } from "../../lib/service/lease_store.ts";
 import { Log } from "../../lib/service/log.ts";
 import { idOf } from "../support/fake_random.ts";

@@ -7,11 +7,11 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import dnsPacket from "dns-packet";
-import type { AnswerBudgetOptions } from "../../lib/core/answer_budget.ts";
-import { Counters } from "../../lib/core/counters.ts";
-import { ADDRESS_SIZE, parseAddress } from "../../lib/core/ip_address.ts";
-import type { QueryPath, Zone } from "../../lib/core/zone.ts";
-import { ZoneSet } from "../../lib/core/zone_set.ts";
+import type { AnswerBudgetOptions } from "../../lib/core/net/answer_budget.ts";
+import { Counters } from "../../lib/core/net/counters.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../lib/core/net/ip_address.ts";
+import type { QueryPath, Zone } from "../../lib/core/zone/server/zone.ts";
+import { ZoneSet } from "../../lib/core/zone/server/set.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 

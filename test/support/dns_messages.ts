@@ -9,7 +9,7 @@ import dnsPacket from "dns-packet";
 import { decodeBase64 } from "@std/encoding/base64";
 import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { idOf } from "./fake_random.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
 
 /** Flags of a response. */
 export const FLAGS = { aa: 0x0400, tc: 0x0200, rd: 0x0100, ra: 0x0080 } as const;

@@ -5,9 +5,9 @@
  */
 
 import { assert } from "@std/assert";
-import { formatKey } from "../../lib/core/peer_key.ts";
-import { parseHostPort } from "../../lib/core/host_port.ts";
-import type { DeviceSnapshot } from "../../lib/core/zone_peers.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
+import { parseHostPort } from "../../lib/core/net/host_port.ts";
+import type { DeviceSnapshot } from "../../lib/core/zone/server/peers.ts";
 import json from "../vectors/wgsd-dns.json" with { type: "json" };
 import { unhex } from "./bytes.ts";
 

@@ -10,8 +10,8 @@ import {
   MAX_REQUEST_SIZE,
   type Receipt,
   type SeenPeer,
-} from "../../lib/core/exchange.ts";
-import { NonceSource, type RandomSource } from "../../lib/core/nonce_source.ts";
+} from "../../lib/core/ask/exchange.ts";
+import { NonceSource, type RandomSource } from "../../lib/core/net/nonce_source.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 import { countingRandom, idOf } from "./fake_random.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ZoneExchange } from "../../lib/core/zone_exchange.ts";
-import type { Transport } from "../../lib/core/question_queue.ts";
+import type { ZoneExchange } from "../../lib/core/zone/client/exchange.ts";
+import type { Transport } from "../../lib/core/dns/question_queue.ts";
 import {
   type AskedQuestion,
   dnsResponse,

@@ -5,13 +5,13 @@
  */
 
 import { decodeBase64 } from "@std/encoding/base64";
-import { Counters } from "../../lib/core/counters.ts";
-import { parseHostPort } from "../../lib/core/host_port.ts";
-import { parseIpv4 } from "../../lib/core/ip_address.ts";
-import { NonceSource } from "../../lib/core/nonce_source.ts";
-import { formatKey } from "../../lib/core/peer_key.ts";
-import { RegistryGroup } from "../../lib/core/registry_group.ts";
-import { DevicePeers, type DeviceSnapshot } from "../../lib/core/zone_peers.ts";
+import { Counters } from "../../lib/core/net/counters.ts";
+import { parseHostPort } from "../../lib/core/net/host_port.ts";
+import { parseIpv4 } from "../../lib/core/net/ip_address.ts";
+import { NonceSource } from "../../lib/core/net/nonce_source.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
+import { RegistryGroup } from "../../lib/core/registry/group.ts";
+import { DevicePeers, type DeviceSnapshot } from "../../lib/core/zone/server/peers.ts";
 import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { countingRandom, idOf } from "./fake_random.ts";

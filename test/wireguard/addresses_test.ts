@@ -1,7 +1,7 @@
 /** Addresses and routes through `ip`: what is asked of it, and what is made of what it says. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../lib/core/user_error.ts";
+import { UserError } from "../../lib/core/settings/user_error.ts";
 import type { RunResult } from "../../lib/host/host.ts";
 import {
   addAddress,

@@ -5,8 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { formatKey } from "../../lib/core/peer_key.ts";
-import { EXIT, UserError } from "../../lib/core/user_error.ts";
+import { formatKey } from "../../lib/core/net/peer_key.ts";
+import { EXIT, UserError } from "../../lib/core/settings/user_error.ts";
 import { denoHost } from "../../lib/host/deno.ts";
 import type { Host } from "../../lib/host/host.ts";
 import {

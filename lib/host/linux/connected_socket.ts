@@ -16,8 +16,8 @@
  * @module
  */
 
-import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
-import { isIpv4, parseAddress } from "../../core/ip_address.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError, type ConnectedUdpOptions, type UdpSocket } from "../host.ts";
 import type { Libc } from "./libc.ts";

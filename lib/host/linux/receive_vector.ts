@@ -6,8 +6,8 @@
  * @module
  */
 
-import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../core/datagram_batch.ts";
-import { writeIpv4 } from "../../core/ip_address.ts";
+import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { writeIpv4 } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { BatchLibc } from "./libc.ts";
 import { type Pointer, pointersTo } from "./message_vector.ts";

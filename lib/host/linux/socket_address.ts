@@ -14,7 +14,7 @@
  * @module
  */
 
-import { isIpv4, parseAddress } from "../../core/ip_address.ts";
+import { isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError } from "../host.ts";
 

@@ -9,7 +9,7 @@
 
 import { setImmediate } from "node:timers";
 import { constants } from "node:os";
-import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/datagram_batch.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import { codedError, type UdpOptions, type UdpSocket } from "../host.ts";
 import { type BatchSender, batchSenderFor } from "./batch_sender.ts";
 import { type DenoLibc, denoLibc } from "./libc_deno.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { HostPort } from "../../core/host_port.ts";
-import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../../core/ip_address.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
+import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError } from "../host.ts";
 import { checked, END_SIZE, native } from "./native.ts";

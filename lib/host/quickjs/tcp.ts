@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostPort } from "../../core/host_port.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
 import {
   codedError,
   type TcpConnection,

@@ -9,7 +9,7 @@
 
 #include "socket.h"
 
-/* As lib/core/datagram_batch.ts has them. */
+/* As lib/core/net/datagram_batch.ts has them. */
 enum { BATCH_SIZE = 64, SLOT_SIZE = 2048, SOURCE_SIZE = END_SIZE };
 enum { MAX_DATAGRAM = 65507, MAX_TRIES = 4 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/datagram_batch.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../host.ts";
 import { isNativeIpv4, type NativeAddress, nativeAddress, ownPort } from "./address.ts";
 import { unwatch, watch } from "./loop.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { formatAddress, writeIpv4 } from "../../../lib/core/ip_address.ts";
-import { formatKey } from "../../../lib/core/peer_key.ts";
+import { formatAddress, writeIpv4 } from "../../../lib/core/net/ip_address.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
 import { newRecord, type PeerRecord } from "../../../lib/wire/wgsig/record.ts";

@@ -1,0 +1,74 @@
+/**
+ * What kind of NAT a socket is behind, from what two registries saw of it (the terms are those of
+ * RFC 4787, section 4.1).
+ *
+ * @module
+ */
+
+import { formatHostPort, type HostPort } from "../net/host_port.ts";
+
+/** How a NAT maps a socket. */
+export type NatMapping = "none" | "endpoint-independent" | "endpoint-dependent";
+
+/** What was found out. */
+export interface NatVerdict {
+  /** How the NAT maps a socket. */
+  readonly mapping: NatMapping;
+  /** Whether the public port is the socket's own. */
+  readonly portPreserved: boolean;
+  /** What that means for WireGuard, in a sentence. */
+  readonly meaning: string;
+}
+
+const MEANING: Readonly<Record<NatMapping, string>> = {
+  "none": "no NAT: every peer can reach this one, unless a firewall is in between",
+  "endpoint-independent": "can be punched by all but symmetric NATs",
+  "endpoint-dependent":
+    "symmetric NAT: only peers without NAT or with a full-cone NAT can be reached; " +
+    "forward a port, or route through a hub",
+};
+
+/**
+ * Judges from one socket.
+ *
+ * @param localPort The port that it is bound to.
+ * @param localAddresses The addresses of this host.
+ * @param seen What each of two or more registries saw, at different addresses or ports.
+ * @throws {RangeError} If fewer than two did.
+ */
+export function judgeNat(
+  localPort: number,
+  localAddresses: readonly string[],
+  seen: readonly HostPort[],
+): NatVerdict {
+  const [first, ...others] = seen;
+  if (first === undefined || others.length === 0) {
+    throw new RangeError("Cannot judge the NAT: two registries must have seen the socket");
+  }
+  const portPreserved = seen.every(({ port }) => port === localPort);
+  const same = others.every((other) => formatHostPort(other) === formatHostPort(first));
+  const mapping = !same
+    ? "endpoint-dependent"
+    : portPreserved && localAddresses.includes(first.host)
+    ? "none"
+    : "endpoint-independent";
+  return { mapping, portPreserved, meaning: MEANING[mapping] };
+}
+
+/**
+ * What a user can do when a peer that registries hear is reached at no endpoint.
+ *
+ * @param own What the own NAT was judged to be, if it was.
+ */
+export function explainUnreachable(own: NatVerdict | undefined): string {
+  switch (own?.mapping) {
+    case "endpoint-dependent":
+      return own.meaning;
+    case undefined:
+      return "a symmetric NAT on either side, or a firewall that drops UDP; name a second server " +
+        "to learn which, forward a port, or route through a hub";
+    default:
+      return "not for the NAT on this side: the peer's is symmetric, most likely, or a firewall " +
+        "drops UDP; forward a port on either side, or route through a hub";
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * IP prefixes such as `10.0.0.0/8`: in one form, and as sets that are asked per datagram.
+ *
+ * @module
+ */
+
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "./ip_address.ts";
+
+const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;
+const BITS = 8 * ADDRESS_SIZE;
+/** Bits of ::ffff:0:0/96, in which IPv4 addresses lie. */
+const IPV4_BITS = 96;
+
+/** Reads a prefix into the 16 bytes at `at`, host bits zero, and returns its length in 128 bits. */
+function readPrefix(text: string, buffer: WireBuffer, at: number): number {
+  const [, address = "", written] = FORM.exec(text) ?? [];
+  const before = address.includes(":") ? 0 : IPV4_BITS;
+  const length = written === undefined ? BITS : before + Number(written);
+  if (length > BITS || !parseAddress(address, buffer, at)) {
+    throw new SyntaxError(`"${text}" is no IP prefix, such as 10.0.0.0/8`);
+  }
+  const { bytes } = buffer;
+  for (let i = 0; i < ADDRESS_SIZE; i++) {
+    const kept = Math.min(8, Math.max(0, length - 8 * i));
+    bytes[at + i] = bytes[at + i]! & (0xff00 >> kept);
+  }
+  return length;
+}
+
+/**
+ * A prefix as `wg` shows it: host bits zero, length written (`10.9.8.7/24` is `10.9.8.0/24`, and
+ * `10.0.0.2` is `10.0.0.2/32`).
+ *
+ * @throws {SyntaxError} Where the text is none.
+ */
+export function normalizePrefix(text: string): string {
+  const address = new WireBuffer(ADDRESS_SIZE);
+  const length = readPrefix(text, address, 0);
+  const before = isIpv4(address, 0) ? IPV4_BITS : 0;
+  return `${formatAddress(address, 0)}/${length - before}`;
+}
+
+/** An unchanging set of prefixes. Nothing is made to ask it. */
+export class PrefixSet {
+  readonly #addresses: WireBuffer;
+  readonly #lengths: Uint8Array;
+
+  /**
+   * Makes a set.
+   *
+   * @throws {SyntaxError} Where one of `prefixes` is none.
+   */
+  constructor(prefixes: readonly string[]) {
+    this.#addresses = new WireBuffer(prefixes.length * ADDRESS_SIZE);
+    this.#lengths = Uint8Array.from(
+      prefixes,
+      (text, i) => readPrefix(text, this.#addresses, i * ADDRESS_SIZE),
+    );
+  }
+
+  /** Whether the 16-byte address at `at` lies in one of them. `::/0` is IPv6 alone. */
+  contains(buffer: WireBuffer, at: number): boolean {
+    const ipv4 = isIpv4(buffer, at);
+    for (let i = 0; i < this.#lengths.length; i++) {
+      const prefixAt = i * ADDRESS_SIZE;
+      if (ipv4 === isIpv4(this.#addresses, prefixAt) && this.#matches(i, buffer, at)) return true;
+    }
+    return false;
+  }
+
+  #matches(i: number, buffer: WireBuffer, at: number): boolean {
+    const length = this.#lengths[i]!;
+    const prefix = this.#addresses.bytes;
+    const from = i * ADDRESS_SIZE;
+    for (let byte = 0; 8 * byte < length; byte++) {
+      const mask = 0xff00 >> Math.min(8, length - 8 * byte);
+      if (((buffer.bytes[at + byte]! ^ prefix[from + byte]!) & mask & 0xff) !== 0) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Nonces for envelopes, drawn from the host's randomness in large pieces.
+ *
+ * @module
+ */
+
+import { NONCE_SIZE } from "../../wire/crypto/cipher_key.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+
+const KEPT = 256;
+
+/** Fills an array with random bytes from the system. */
+export type RandomSource = (bytes: Uint8Array) => void;
+
+/** Hands out 12-byte nonces, each once. */
+export class NonceSource {
+  /** Holds the nonce at the offset that {@linkcode next} returned, until the next call of it. */
+  readonly buffer: WireBuffer = new WireBuffer(KEPT * NONCE_SIZE);
+  readonly #random: RandomSource;
+  #at = KEPT * NONCE_SIZE;
+
+  /** Draws from `random`, which fills an array with bytes that nobody can guess. */
+  constructor(random: RandomSource) {
+    this.#random = random;
+  }
+
+  /** The offset of a new nonce in {@linkcode buffer}. */
+  next(): number {
+    if (this.#at === this.buffer.size) {
+      this.#random(this.buffer.bytes);
+      this.#at = 0;
+    }
+    const at = this.#at;
+    this.#at += NONCE_SIZE;
+    return at;
+  }
+}

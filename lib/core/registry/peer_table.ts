@@ -1,0 +1,376 @@
+/**
+ * The registry's memory of one group: who was last seen where.
+ *
+ * Records lie in *slots*, laid out as the response datagrams that carry them, so that an answer is
+ * sent from here as it is. The slots fall into *tiers*: the first ten hold the ten peers seen last
+ * (a client that reads a single datagram gets the ones most likely alive), those up to the answer
+ * limit the next newest, the rest is never sent. A peer that is seen moves to the first tier, and
+ * the oldest of each tier in between moves down by one: few datagrams change, so few need a new MAC.
+ *
+ * ```
+ * slot   0 … 9 | 10 …            limit-1 | limit …
+ *        tier 0  tier 1                    tier 2       order list: newest → … → oldest, over all
+ * ```
+ *
+ * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram.
+ *
+ * @module
+ */
+
+import { ID_SIZE, RECORD_LABEL, RECORD_SIZE, writeEndpoint } from "../../wire/wgsig/record.ts";
+import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
+import { LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { hashId } from "../net/id_hash.ts";
+
+/** No peer: what a search returns when there is nothing. */
+export const NONE: number = -1;
+const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
+
+/** Limits of a table. */
+export interface PeerTableOptions {
+  /** The most peers it holds, 1 or more. */
+  readonly maxPeers: number;
+  /** The most peers in an answer; rounded up to whole datagrams, 10 or more. */
+  readonly maxAnswer: number;
+  /** Random, so that nobody can choose IDs that collide in the index. */
+  readonly seed: number;
+}
+
+/** Peers of one group. A peer is known by a number that stays the same until it is removed. */
+export class PeerTable {
+  /** The most peers that it holds. */
+  readonly maxPeers: number;
+  readonly #seed: number;
+  /** Where each tier but the last ends: the number of slots in it and all before. */
+  readonly #tierEnds: readonly number[];
+  /** The oldest peer of each full tier but the last, else NONE. */
+  readonly #tierOldest: number[];
+
+  #count = 0;
+  #pages: WireBuffer;
+  #dirty: Uint8Array;
+  // By slot.
+  #peerOf: Int32Array;
+  // By peer.
+  #slotOf: Int32Array;
+  #newer: Int32Array;
+  #older: Int32Array;
+  #seenAt: Float64Array;
+  #labelSeconds: Float64Array;
+  #labelNanoseconds: Uint32Array;
+  #newest = NONE;
+  #oldest = NONE;
+  /** Numbers free for new peers, the next at `#count`. */
+  #free: Int32Array;
+  /** Open addressing: peer + 1, or 0. */
+  #index: Int32Array;
+
+  /** Makes an empty table; it takes memory as it fills. */
+  constructor(options: PeerTableOptions) {
+    this.maxPeers = options.maxPeers;
+    this.#seed = options.seed;
+    const limit = Math.ceil(options.maxAnswer / RECORDS_PER_RESPONSE) * RECORDS_PER_RESPONSE;
+    this.#tierEnds = limit > RECORDS_PER_RESPONSE
+      ? [RECORDS_PER_RESPONSE, limit]
+      : [RECORDS_PER_RESPONSE];
+    this.#tierOldest = this.#tierEnds.map(() => NONE);
+    const capacity = FIRST_CAPACITY;
+    this.#pages = new WireBuffer(pagesFor(capacity) * RESPONSE_SIZE);
+    this.#dirty = new Uint8Array(pagesFor(capacity)).fill(1);
+    this.#peerOf = new Int32Array(capacity);
+    this.#slotOf = new Int32Array(capacity);
+    this.#newer = new Int32Array(capacity);
+    this.#older = new Int32Array(capacity);
+    this.#seenAt = new Float64Array(capacity);
+    this.#labelSeconds = new Float64Array(capacity);
+    this.#labelNanoseconds = new Uint32Array(capacity);
+    this.#free = Int32Array.from({ length: capacity }, (_, i) => i);
+    this.#index = new Int32Array(indexSize(capacity));
+  }
+
+  /** How many peers there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Datagrams in an answer, 1 or more. */
+  get pageCount(): number {
+    const sent = Math.min(this.#count, this.#tierEnds[this.#tierEnds.length - 1]!);
+    return Math.max(1, pagesFor(sent));
+  }
+
+  /** The datagrams, 540 bytes each, from offset 0. Another buffer after the table has grown. */
+  get pages(): WireBuffer {
+    return this.#pages;
+  }
+
+  /** Per datagram: not 0 where records changed since the caller set it to 0. */
+  get dirty(): Uint8Array {
+    return this.#dirty;
+  }
+
+  /** The peer that was seen longest ago, or NONE. */
+  get oldest(): number {
+    return this.#oldest;
+  }
+
+  /** The peer that was seen next after `peer`, or NONE: from {@linkcode oldest} to the newest. */
+  newerThan(peer: number): number {
+    return this.#newer[peer]!;
+  }
+
+  /** Where the record of `peer` lies in {@linkcode pages}. */
+  recordAt(peer: number): number {
+    return recordOffset(this.#slotOf[peer]!);
+  }
+
+  /** When `peer` was seen, on the caller's monotonic clock, in seconds. */
+  seenAt(peer: number): number {
+    return this.#seenAt[peer]!;
+  }
+
+  /** Seconds of the highest label that `peer` has used, also where its record shows an older one. */
+  labelSeconds(peer: number): number {
+    return this.#labelSeconds[peer]!;
+  }
+
+  /** Nanoseconds of that label. */
+  labelNanoseconds(peer: number): number {
+    return this.#labelNanoseconds[peer]!;
+  }
+
+  /** The peer whose ID stands at `at`, or NONE. */
+  find(buffer: WireBuffer, at: number): number {
+    const mask = this.#index.length - 1;
+    for (let i = hashId(buffer, at, this.#seed) & mask;; i = (i + 1) & mask) {
+      const peer = this.#index[i]! - 1;
+      if (peer === NONE) return NONE;
+      if (this.#hasId(peer, buffer, at)) return peer;
+    }
+  }
+
+  /** Makes room for so many peers at once, as far as the table may have them. */
+  reserve(count: number): void {
+    const wanted = Math.min(count, this.maxPeers);
+    if (wanted > this.#peerOf.length) this.#grow(wanted);
+  }
+
+  /**
+   * Adds the peer whose ID stands at `at`, which must not be there yet, as the newest.
+   *
+   * @returns The peer, or NONE if the table is full.
+   */
+  add(buffer: WireBuffer, at: number, seenAt: number): number {
+    const peer = this.addOldest(buffer, at, seenAt);
+    if (peer !== NONE) this.touch(peer, seenAt);
+    return peer;
+  }
+
+  /** The same as the oldest: it was seen no later than any other. */
+  addOldest(buffer: WireBuffer, at: number, seenAt: number): number {
+    if (this.#count >= this.maxPeers) return NONE;
+    if (this.#count === this.#peerOf.length) this.#grow(2 * this.#count);
+    const slot = this.#count;
+    const peer = this.#free[slot]!;
+    this.#count++;
+    this.#slotOf[peer] = slot;
+    this.#peerOf[slot] = peer;
+    copyBytes(buffer, at, this.#pages, recordOffset(slot), ID_SIZE);
+    this.#dirty[pageOf(slot)] = 1;
+    this.#seenAt[peer] = seenAt;
+    this.#labelSeconds[peer] = -1;
+    this.#labelNanoseconds[peer] = 0;
+    this.#insertIndex(peer);
+    this.#linkOldest(peer);
+    const full = this.#tierEnds.indexOf(this.#count);
+    if (full >= 0) this.#tierOldest[full] = peer;
+    return peer;
+  }
+
+  /** Makes `peer` the newest. */
+  touch(peer: number, seenAt: number): void {
+    this.#seenAt[peer] = seenAt;
+    if (peer === this.#newest) return;
+    const tier = this.#tierOf(peer);
+    if (peer === this.#tierOldest[tier]) this.#tierOldest[tier] = this.#newer[peer]!;
+    for (let above = tier - 1; above >= 0; above--) {
+      const demoted = this.#tierOldest[above]!;
+      this.#tierOldest[above] = this.#newer[demoted]!;
+      this.#swap(peer, demoted);
+    }
+    this.#unlink(peer);
+    this.#linkNewest(peer);
+  }
+
+  /** Writes where `peer` is: IPv4 address as a number, and UDP port. */
+  setEndpoint(peer: number, address: number, port: number): void {
+    const slot = this.#slotOf[peer]!;
+    writeEndpoint(this.#pages, recordOffset(slot), address, port);
+    this.#dirty[pageOf(slot)] = 1;
+  }
+
+  /** Copies the 12-byte label at `at` into the record of `peer`. */
+  setLabel(peer: number, buffer: WireBuffer, at: number): void {
+    const slot = this.#slotOf[peer]!;
+    copyBytes(buffer, at, this.#pages, recordOffset(slot) + RECORD_LABEL, LABEL_SIZE);
+    this.#dirty[pageOf(slot)] = 1;
+  }
+
+  /** Notes the highest label that `peer` has used, which its record need not show. */
+  setHighestLabel(peer: number, seconds: number, nanoseconds: number): void {
+    this.#labelSeconds[peer] = seconds;
+    this.#labelNanoseconds[peer] = nanoseconds;
+  }
+
+  /** Removes `peer`. Its number may come back for another. */
+  remove(peer: number): void {
+    this.#removeIndex(peer);
+    const first = this.#tierOf(peer);
+    for (let tier = first; tier < this.#tierEnds.length; tier++) {
+      const last = this.#tierOldest[tier]!;
+      if (last === NONE) break;
+      const promoted = this.#older[last]!;
+      this.#tierOldest[tier] = promoted;
+      if (promoted !== NONE) this.#swap(peer, promoted);
+    }
+    const lastSlot = this.#count - 1;
+    const lastPeer = this.#peerOf[lastSlot]!;
+    if (lastPeer !== peer) this.#swap(peer, lastPeer);
+    const at = recordOffset(lastSlot);
+    this.#pages.bytes.fill(0, at, at + RECORD_SIZE);
+    this.#dirty[pageOf(lastSlot)] = 1;
+    this.#unlink(peer);
+    this.#count--;
+    this.#free[this.#count] = peer;
+  }
+
+  /** The tier that the slot of `peer` belongs to. */
+  #tierOf(peer: number): number {
+    const slot = this.#slotOf[peer]!;
+    let tier = 0;
+    while (tier < this.#tierEnds.length && slot >= this.#tierEnds[tier]!) tier++;
+    return tier;
+  }
+
+  /** Exchanges the slots of two peers. */
+  #swap(a: number, b: number): void {
+    const slotA = this.#slotOf[a]!;
+    const slotB = this.#slotOf[b]!;
+    const { view } = this.#pages;
+    const atA = recordOffset(slotA);
+    const atB = recordOffset(slotB);
+    for (let i = 0; i < RECORD_SIZE; i += 2) {
+      const kept = view.getUint16(atA + i);
+      view.setUint16(atA + i, view.getUint16(atB + i));
+      view.setUint16(atB + i, kept);
+    }
+    this.#slotOf[a] = slotB;
+    this.#slotOf[b] = slotA;
+    this.#peerOf[slotA] = b;
+    this.#peerOf[slotB] = a;
+    this.#dirty[pageOf(slotA)] = 1;
+    this.#dirty[pageOf(slotB)] = 1;
+  }
+
+  #linkNewest(peer: number): void {
+    this.#newer[peer] = NONE;
+    this.#older[peer] = this.#newest;
+    if (this.#newest !== NONE) this.#newer[this.#newest] = peer;
+    else this.#oldest = peer;
+    this.#newest = peer;
+  }
+
+  #linkOldest(peer: number): void {
+    this.#older[peer] = NONE;
+    this.#newer[peer] = this.#oldest;
+    if (this.#oldest !== NONE) this.#older[this.#oldest] = peer;
+    else this.#newest = peer;
+    this.#oldest = peer;
+  }
+
+  #unlink(peer: number): void {
+    const newer = this.#newer[peer]!;
+    const older = this.#older[peer]!;
+    if (newer !== NONE) this.#older[newer] = older;
+    else this.#newest = older;
+    if (older !== NONE) this.#newer[older] = newer;
+    else this.#oldest = newer;
+  }
+
+  #hasId(peer: number, buffer: WireBuffer, at: number): boolean {
+    const recordAt = recordOffset(this.#slotOf[peer]!);
+    const { view } = this.#pages;
+    for (let i = 0; i < ID_SIZE; i += 4) {
+      if (view.getInt32(recordAt + i) !== buffer.view.getInt32(at + i)) return false;
+    }
+    return true;
+  }
+
+  #hashOf(peer: number): number {
+    return hashId(this.#pages, recordOffset(this.#slotOf[peer]!), this.#seed);
+  }
+
+  #insertIndex(peer: number): void {
+    const mask = this.#index.length - 1;
+    let i = this.#hashOf(peer) & mask;
+    while (this.#index[i] !== 0) i = (i + 1) & mask;
+    this.#index[i] = peer + 1;
+  }
+
+  /** Linear probing without tombstones: what the hole would cut off moves back into it. */
+  #removeIndex(peer: number): void {
+    const mask = this.#index.length - 1;
+    let hole = this.#hashOf(peer) & mask;
+    while (this.#index[hole] !== peer + 1) hole = (hole + 1) & mask;
+    for (let i = (hole + 1) & mask; this.#index[i] !== 0; i = (i + 1) & mask) {
+      const home = this.#hashOf(this.#index[i]! - 1) & mask;
+      if (((i - home) & mask) >= ((i - hole) & mask)) {
+        this.#index[hole] = this.#index[i]!;
+        hole = i;
+      }
+    }
+    this.#index[hole] = 0;
+  }
+
+  #grow(wanted: number): void {
+    const capacity = Math.min(wanted, Math.max(this.maxPeers, FIRST_CAPACITY));
+    const pages = new WireBuffer(pagesFor(capacity) * RESPONSE_SIZE);
+    pages.bytes.set(this.#pages.bytes);
+    this.#pages = pages;
+    this.#dirty = grown(this.#dirty, new Uint8Array(pagesFor(capacity)).fill(1));
+    this.#peerOf = grown(this.#peerOf, new Int32Array(capacity));
+    this.#slotOf = grown(this.#slotOf, new Int32Array(capacity));
+    this.#newer = grown(this.#newer, new Int32Array(capacity));
+    this.#older = grown(this.#older, new Int32Array(capacity));
+    this.#seenAt = grown(this.#seenAt, new Float64Array(capacity));
+    this.#labelSeconds = grown(this.#labelSeconds, new Float64Array(capacity));
+    this.#labelNanoseconds = grown(this.#labelNanoseconds, new Uint32Array(capacity));
+    this.#free = grown(this.#free, Int32Array.from({ length: capacity }, (_, i) => i));
+    this.#index = new Int32Array(indexSize(capacity));
+    for (let slot = 0; slot < this.#count; slot++) this.#insertIndex(this.#peerOf[slot]!);
+  }
+}
+
+function pageOf(slot: number): number {
+  return (slot / RECORDS_PER_RESPONSE) | 0;
+}
+
+function recordOffset(slot: number): number {
+  const page = pageOf(slot);
+  return page * RESPONSE_SIZE + (slot - page * RECORDS_PER_RESPONSE) * RECORD_SIZE;
+}
+
+function pagesFor(slots: number): number {
+  return Math.ceil(slots / RECORDS_PER_RESPONSE);
+}
+
+/** A power of two that leaves the index at most half full. */
+function indexSize(capacity: number): number {
+  return 2 ** Math.ceil(Math.log2(capacity * 2));
+}
+
+function grown<T extends Uint8Array | Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,197 @@
+/**
+ * Readers that turn what a settings file holds into checked values.
+ *
+ * A reader gets a value of unknown type and the path of its key, and returns the value with its
+ * type, or throws a `SyntaxError` that names the key and says what was expected.
+ *
+ * @module
+ */
+
+import { parseDuration } from "./duration.ts";
+import { type HostPort, parseHostPort } from "../net/host_port.ts";
+import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
+import { parseKey } from "../net/peer_key.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+
+/** Checks a value. */
+export type Reader<T> = (value: unknown, path: string) => T;
+
+/** Refuses a value. */
+export function refuse(path: string, expected: string, value: unknown): never {
+  // JSON has no infinity; numbers are shown as TOML has them.
+  const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
+  throw new SyntaxError(`${path}: expected ${expected}, got ${shown}`);
+}
+
+/** A string that is not empty. */
+export const text: Reader<string> = (value, path) =>
+  typeof value === "string" && value !== "" ? value : refuse(path, "a text", value);
+
+/** A boolean. */
+export const boolean: Reader<boolean> = (value, path) =>
+  typeof value === "boolean" ? value : refuse(path, "true or false", value);
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number): Reader<number> {
+  return (value, path) =>
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : refuse(path, `a whole number from ${min} to ${max}`, value);
+}
+
+/** A duration, in seconds. */
+export const duration: Reader<number> = (value, path) => {
+  const seconds = typeof value === "number" && value >= 0 && Number.isFinite(value)
+    ? value
+    : typeof value === "string"
+    ? parseDuration(value)
+    : undefined;
+  return seconds ?? refuse(path, 'a duration such as "30s", "5m" or "2h"', value);
+};
+
+/** A duration of at least `min` seconds; `shown` says that in words. */
+export function durationFrom(min: number, shown: string): Reader<number> {
+  return (value, path) => {
+    const seconds = duration(value, path);
+    return seconds >= min ? seconds : refuse(path, `a duration of ${shown} or more`, value);
+  };
+}
+
+/** One of the given words. */
+export function choice<T extends string>(...words: readonly T[]): Reader<T> {
+  return (value, path) =>
+    words.find((word) => word === value) ??
+      refuse(path, words.map((word) => `"${word}"`).join(" or "), value);
+}
+
+/** A WireGuard public key, as its base64 text. */
+export const publicKey: Reader<string> = (value, path) =>
+  typeof value === "string" && parseKey(value) !== undefined
+    ? value
+    : refuse(path, "a WireGuard public key (44 characters of base64)", value);
+
+/** An IP address with or without a prefix length. */
+export const cidr: Reader<string> = (value, path) => {
+  if (typeof value === "string") {
+    const [, address = "", prefix = "0"] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
+    const binary = new WireBuffer(ADDRESS_SIZE);
+    const longest = address.includes(":") ? 128 : 32;
+    if (parseAddress(address, binary, 0) && Number(prefix) <= longest) return value;
+  }
+  return refuse(path, "an IP address with a prefix length, such as 10.0.0.2/32", value);
+};
+
+/** A name for people: one line. */
+export const label: Reader<string> = (value, path) =>
+  // deno-lint-ignore no-control-regex -- a control character could begin a line of its own
+  typeof value === "string" && /^[^\x00-\x1f\x7f]+$/.test(value)
+    ? value
+    : refuse(path, "a name on one line", value);
+
+/** `HOST:PORT`, the port optional where there is a default. */
+export function hostPort(defaultPort?: number): Reader<HostPort> {
+  return (value, path) =>
+    (typeof value === "string" ? parseHostPort(value, defaultPort) : undefined) ??
+      refuse(path, defaultPort === undefined ? "ADDRESS:PORT" : "HOST or HOST:PORT", value);
+}
+
+/** `ADDRESS` or `ADDRESS:PORT` of this host: an IP address, no name. */
+export function addressPort(defaultPort: number): Reader<HostPort> {
+  return (value, path) => {
+    const parsed = typeof value === "string" ? parseHostPort(value, defaultPort) : undefined;
+    if (parsed !== undefined && parseAddress(parsed.host, new WireBuffer(ADDRESS_SIZE), 0)) {
+      return parsed;
+    }
+    return refuse(path, "ADDRESS or ADDRESS:PORT, with an IP address", value);
+  };
+}
+
+/** A text of one kind, or else something of another. */
+export function either<A, B>(text: Reader<A>, other: Reader<B>): Reader<A | B> {
+  return (value, path) => typeof value === "string" ? text(value, path) : other(value, path);
+}
+
+/** A list. */
+export function list<T>(item: Reader<T>): Reader<T[]> {
+  return (value, path) =>
+    Array.isArray(value)
+      ? value.map((each, i) => item(each, `${path}[${i}]`))
+      : refuse(path, "a list", value);
+}
+
+/** A table's own keys, checked to be one. */
+export function entriesOf(value: unknown, path: string): [string, unknown][] {
+  return typeof value === "object" && value !== null && isPlain(value)
+    ? Object.entries(value)
+    : refuse(path, "a table", value);
+}
+
+/** Whether an object is nothing more: a list isn't, nor is the date that TOML knows. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** A table whose keys are names that the user chooses. */
+export function record<T>(item: Reader<T>): Reader<Map<string, T>> {
+  return (value, path) =>
+    new Map(entriesOf(value, path).map(([key, each]) => [key, item(each, `${path}.${key}`)]));
+}
+
+type Shape = Readonly<Record<string, Reader<unknown>>>;
+/** What a table of readers reads: every key may be missing. */
+export type Read<S extends Shape> = { -readonly [K in keyof S]?: ReturnType<S[K]> };
+
+/**
+ * A table of known keys. An unknown one is an error that names the nearest known.
+ *
+ * @param gone Keys that there were, with what is said to anyone who still has them.
+ */
+export function table<S extends Shape>(
+  shape: S,
+  gone: Readonly<Record<string, string>> = {},
+): Reader<Read<S>> {
+  return (value, path) => {
+    const result: Record<string, unknown> = {};
+    for (const [key, each] of entriesOf(value, path)) {
+      const at = path === "" ? key : `${path}.${key}`;
+      const reader = Object.hasOwn(shape, key) ? shape[key] : undefined;
+      if (reader === undefined) {
+        if (Object.hasOwn(gone, key)) throw new SyntaxError(`${at} is gone: ${gone[key]}`);
+        throw new SyntaxError(unknownName("key", at, key, Object.keys(shape)));
+      }
+      result[key] = reader(each, at);
+    }
+    // Each key of `result` was read by the reader of the same key of `shape`.
+    return result as Read<S>;
+  };
+}
+
+/** The message for a name that is not known: with the nearest known one, else with all of them. */
+export function unknownName(
+  what: string,
+  shown: string,
+  name: string,
+  known: readonly string[],
+): string {
+  const near = known
+    .map((each) => ({ each, far: distance(name, each) }))
+    .filter(({ each, far }) => far <= Math.max(1, Math.floor(each.length / 3)))
+    .sort((a, b) => a.far - b.far)[0];
+  const hint = near !== undefined ? `did you mean "${near.each}"?` : `known: ${known.join(", ")}`;
+  return `unknown ${what} "${shown}" (${hint})`;
+}
+
+/** How many letters must change to make `b` of `a` (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,229 @@
+/**
+ * Decides which endpoints of a WireGuard interface are changed, from what the interface says of its
+ * peers and what registries say of them.
+ *
+ * ```
+ *                  handshake                    handshake
+ *        ┌───────────────────────────┐  ┌──────────────────────────┐
+ *        ▼                           │  ▼                          │
+ *      alive ──── too old ───► try the newest candidate ──► … the next
+ *                                    ▲                             │ none worked
+ *                                    │ a new candidate             ▼
+ *                                    └───────────────── the old endpoint again
+ * ```
+ *
+ * A peer with a recent handshake is left alone: its path works. There is one exception: a handshake
+ * is no evidence for a path that has changed since, so after the own public endpoint has moved, a
+ * peer that has moved as well (a registry knows another endpoint) is given its new one at once.
+ *
+ * @module
+ */
+
+import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { Now } from "../registry/registry.ts";
+
+/** A peer of the interface, as far as it matters here. */
+export interface PlannedPeer {
+  /** The WireGuard public key in base64. */
+  readonly publicKey: string;
+  /** An IP address and a port. */
+  readonly endpoint: HostPort | undefined;
+  /** Unix seconds; 0 where there was none. */
+  readonly latestHandshake: number;
+  /** Seconds; 0 is off. */
+  readonly persistentKeepalive: number;
+}
+
+/** Where a registry saw a peer. */
+export interface Candidate {
+  /** An IP address and a port. */
+  readonly endpoint: HostPort;
+  /** Unix seconds of when the peer was heard; undefined where nobody says. */
+  readonly seenAt: number | undefined;
+}
+
+/** Something to set. */
+export interface PlannedChange {
+  /** The WireGuard public key in base64. */
+  readonly publicKey: string;
+  /** An IP address and a port. */
+  readonly endpoint: HostPort;
+  /** Seconds to set, where none are set and a hole in a NAT needs them. */
+  readonly persistentKeepalive: number | undefined;
+  /** The endpoint before. */
+  readonly from: HostPort | undefined;
+  /** Whether a candidate is tried, or the old endpoint comes back because none worked. */
+  readonly why: "candidate" | "restore";
+}
+
+/** Settings of a plan, in seconds. */
+export interface SyncPlanOptions {
+  /** A handshake that is younger says that the path works. */
+  readonly alive: number;
+  /** How long a candidate is tried: WireGuard sends a handshake every 5 s. */
+  readonly trial: number;
+  /** After all candidates failed, they are tried again after this time, if the peer is still heard. */
+  readonly pause: number;
+  /** Set where a peer has none; 0 leaves it. */
+  readonly persistentKeepalive: number;
+}
+
+/** What is being tried for a peer without a handshake. */
+interface Search {
+  /** The endpoint before the first trial. */
+  readonly old: HostPort | undefined;
+  readonly tried: Set<string>;
+  /** All candidates that there were so far: one that only changes places with another is not new. */
+  readonly known: Set<string>;
+  /** When the present trial ends, on the monotonic clock; after the last one, when all begins anew. */
+  until: number;
+  /** When the first candidate was tried, Unix seconds. */
+  startedAt: number;
+  /** Whether nothing is left to try. */
+  exhausted: boolean;
+  /** When that was found, Unix seconds. */
+  exhaustedAt: number;
+}
+
+/** Keeps what was tried from one look at the interface to the next. */
+export class SyncPlan {
+  readonly #options: SyncPlanOptions;
+  readonly #searches = new Map<string, Search>();
+  /** When the own public endpoint moved, Unix seconds. */
+  #movedAt = -Infinity;
+
+  /** Starts with nothing tried. */
+  constructor(options: SyncPlanOptions) {
+    this.#options = options;
+  }
+
+  /** The own public endpoint is another than before. */
+  ownEndpointMoved(now: Now): void {
+    this.#movedAt = now.unix;
+    this.#searches.clear();
+  }
+
+  /** Whether the path to a peer is known to work. */
+  isAlive(peer: PlannedPeer, now: Now): boolean {
+    const { latestHandshake } = peer;
+    return latestHandshake > 0 && now.unix - latestHandshake < this.#options.alive;
+  }
+
+  /** Whether something is being tried, so that the next look should be soon. */
+  get isSearching(): boolean {
+    return [...this.#searches.values()].some(({ exhausted }) => !exhausted);
+  }
+
+  /** The peers that a registry still heard after everything had been tried in vain. */
+  unreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): string[] {
+    return [...this.#searches].flatMap(([key, { exhausted, exhaustedAt }]) => {
+      const [newest] = candidates.get(key) ?? [];
+      return exhausted && (newest?.seenAt ?? -Infinity) > exhaustedAt ? [key] : [];
+    });
+  }
+
+  /**
+   * What to change now.
+   *
+   * @param candidates By public key, the newest first.
+   */
+  step(
+    peers: readonly PlannedPeer[],
+    candidates: ReadonlyMap<string, readonly Candidate[]>,
+    now: Now,
+  ): PlannedChange[] {
+    const present = new Set(peers.map(({ publicKey }) => publicKey));
+    for (const key of this.#searches.keys()) if (!present.has(key)) this.#searches.delete(key);
+    return peers.flatMap((peer) => this.#stepPeer(peer, candidates.get(peer.publicKey) ?? [], now));
+  }
+
+  #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], now: Now): PlannedChange[] {
+    const { publicKey, endpoint } = peer;
+    let search = this.#searches.get(publicKey);
+    if (this.isAlive(peer, now) && !this.#lostByMove(peer, candidates, search)) {
+      // A handshake from before the own move doesn't say that what was set since works.
+      if (peer.latestHandshake >= this.#movedAt) this.#searches.delete(publicKey);
+      return [];
+    }
+    if (search === undefined) {
+      if (candidates.length === 0) return [];
+      search = newSearch(endpoint, now);
+      this.#searches.set(publicKey, search);
+    }
+    const [newest] = candidates;
+    if (search.exhausted && now.mono >= search.until && newest !== undefined) {
+      if (newest.seenAt === undefined || newest.seenAt > search.startedAt) {
+        search = newSearch(endpoint, now);
+        this.#searches.set(publicKey, search);
+      }
+    }
+    const { tried, known } = search;
+    // A candidate that came up during the trial is newer than what is being tried.
+    const isNew = newest !== undefined && !known.has(textOf(newest.endpoint));
+    for (const candidate of candidates) known.add(textOf(candidate.endpoint));
+    if (now.mono < search.until && !isNew) return [];
+    const next = candidates.find((candidate) => !tried.has(textOf(candidate.endpoint)));
+    if (next !== undefined) {
+      tried.add(textOf(next.endpoint));
+      search.until = now.mono + this.#options.trial;
+      search.exhausted = false;
+      // WireGuard tries its present endpoint by itself.
+      if (endpoint !== undefined && textOf(next.endpoint) === textOf(endpoint)) {
+        return this.#keepaliveAlone(peer, next.endpoint);
+      }
+      return [this.#change(peer, next.endpoint, "candidate")];
+    }
+    if (search.exhausted) return [];
+    search.exhausted = true;
+    search.exhaustedAt = now.unix;
+    search.until = now.mono + this.#options.pause;
+    const { old } = search;
+    if (old === undefined || endpoint === undefined || textOf(old) === textOf(endpoint)) return [];
+    if (tried.has(textOf(old))) return [];
+    return [this.#change(peer, old, "restore")];
+  }
+
+  /** A handshake from before the own move, and a peer that a registry has seen elsewhere. */
+  #lostByMove(
+    { endpoint, latestHandshake }: PlannedPeer,
+    [newest]: readonly Candidate[],
+    search: Search | undefined,
+  ): boolean {
+    if (latestHandshake >= this.#movedAt || newest === undefined) return false;
+    const text = textOf(newest.endpoint);
+    return !search?.known.has(text) && (endpoint === undefined || text !== textOf(endpoint));
+  }
+
+  #keepaliveAlone(peer: PlannedPeer, endpoint: HostPort): PlannedChange[] {
+    const change = this.#change(peer, endpoint, "candidate");
+    return change.persistentKeepalive === undefined ? [] : [change];
+  }
+
+  #change(peer: PlannedPeer, endpoint: HostPort, why: PlannedChange["why"]): PlannedChange {
+    const { persistentKeepalive } = this.#options;
+    const needed = peer.persistentKeepalive === 0 && persistentKeepalive > 0;
+    return {
+      publicKey: peer.publicKey,
+      endpoint,
+      persistentKeepalive: needed ? persistentKeepalive : undefined,
+      from: peer.endpoint,
+      why,
+    };
+  }
+}
+
+function newSearch(old: HostPort | undefined, now: Now): Search {
+  return {
+    old,
+    tried: new Set(),
+    known: new Set(),
+    until: -Infinity,
+    startedAt: now.unix,
+    exhausted: false,
+    exhaustedAt: Infinity,
+  };
+}
+
+function textOf(endpoint: HostPort): string {
+  return formatHostPort(endpoint);
+}

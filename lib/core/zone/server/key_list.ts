@@ -1,0 +1,162 @@
+/**
+ * All keys of a zone, newest first and by their first base32 characters.
+ *
+ * It is a copy, made anew when it is asked and old: walking over 100 000 peers for every question
+ * would be too much. How old it may be grows with the number of peers, from 10 ms to a second.
+ *
+ * @module
+ */
+
+import { ID_SIZE } from "../../../wire/wgsig/record.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { NONE } from "../../registry/peer_table.ts";
+import type { KeyList, ZonePeers } from "./peers.ts";
+import { PTR_SIZE, writePtrRecord } from "./records.ts";
+
+/** The longest prefix of keys that can be asked for, in base32 characters. */
+export const MAX_PREFIX = 3;
+const CHARACTER_BITS = 5;
+const PREFIX_BITS = MAX_PREFIX * CHARACTER_BITS;
+const PREFIXES = 2 ** PREFIX_BITS;
+const FIRST_CAPACITY = 16;
+/** Seconds that a list of one peer more may be older. */
+const AGE_PER_PEER = 1e-5;
+/** Seconds for the work that does not depend on the number. */
+const LEAST_AGE = 1e-2;
+
+/** The keys of one zone. */
+export class ZoneRoster implements KeyList {
+  readonly #sources: readonly ZonePeers[];
+  /** Oldest first. */
+  #keys = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
+  #count = 0;
+  /** The keys' places by prefix, and newest first among those with the same. */
+  #sorted = new Int32Array(FIRST_CAPACITY);
+  /** Ready-made records of the whole list, newest first; made when they are first asked for. */
+  #records = new WireBuffer(0);
+  #recordCount = -1;
+  /** Where in `#sorted` each prefix of three characters starts. */
+  readonly #starts = new Int32Array(PREFIXES + 1);
+  #madeAt = -Infinity;
+  /** The source that is being listed. */
+  #listed = 0;
+
+  /** Lists the peers of `sources`; a peer of several is listed once. */
+  constructor(sources: readonly ZonePeers[]) {
+    this.#sources = sources;
+  }
+
+  /** Makes the list anew if it is too old. `mono` is a clock that never jumps, in seconds. */
+  refresh(mono: number): void {
+    if (mono - this.#madeAt < LEAST_AGE + AGE_PER_PEER * this.#count) return;
+    this.#madeAt = mono;
+    this.#count = 0;
+    this.#recordCount = -1;
+    for (this.#listed = this.#sources.length - 1; this.#listed >= 0; this.#listed--) {
+      this.#sources[this.#listed]!.list(this);
+    }
+    this.#sort();
+  }
+
+  /** Takes a key from a source that lists itself. */
+  add(keys: WireBuffer, at: number): void {
+    for (let i = 0; i < this.#listed; i++) {
+      if (this.#sources[i]!.find(keys, at) !== NONE) return;
+    }
+    if ((this.#count + 1) * ID_SIZE > this.#keys.size) {
+      const grown = new Uint8Array(2 * this.#keys.size);
+      grown.set(this.#keys.bytes);
+      this.#keys = new WireBuffer(grown);
+    }
+    copyBytes(keys, at, this.#keys, this.#count++ * ID_SIZE, ID_SIZE);
+  }
+
+  /** Holds the keys, for {@linkcode keyAt}. Another buffer after {@linkcode refresh}. */
+  get keys(): WireBuffer {
+    return this.#keys;
+  }
+
+  /**
+   * How many keys begin with a prefix.
+   *
+   * @param prefix The bits of its characters.
+   * @param length How many characters it has, 0 to 3.
+   */
+  countOf(prefix: number, length: number): number {
+    const beyond = PREFIX_BITS - length * CHARACTER_BITS;
+    return this.#starts[(prefix + 1) << beyond]! - this.#starts[prefix << beyond]!;
+  }
+
+  /** Where the `i`th key that begins with a prefix lies in {@linkcode keys}. */
+  keyAt(prefix: number, length: number, i: number): number {
+    if (length === 0) return (this.#count - 1 - i) * ID_SIZE;
+    const beyond = PREFIX_BITS - length * CHARACTER_BITS;
+    return this.#sorted[this.#starts[prefix << beyond]! + i]! * ID_SIZE;
+  }
+
+  /**
+   * The PTR records of the whole list, {@linkcode PTR_SIZE} bytes each, the newest first, for an
+   * answer to a question for the name of the service.
+   *
+   * @param ttl The same each time.
+   */
+  records(ttl: number): Uint8Array {
+    if (this.#recordCount !== this.#count) {
+      const size = this.#count * PTR_SIZE;
+      if (this.#records.size < size) this.#records = new WireBuffer(2 * size);
+      for (let i = 0; i < this.#count; i++) {
+        writePtrRecord(this.#records, i * PTR_SIZE, ttl, this.#keys, this.keyAt(0, 0, i));
+      }
+      this.#recordCount = this.#count;
+    }
+    return this.#records.bytes;
+  }
+
+  /** Whether the key at `at` is listed. */
+  has(key: WireBuffer, at: number): boolean {
+    const prefix = prefixOf(key, at, MAX_PREFIX);
+    const count = this.countOf(prefix, MAX_PREFIX);
+    for (let i = 0; i < count; i++) {
+      if (isSameKey(this.#keys, this.keyAt(prefix, MAX_PREFIX, i), key, at)) return true;
+    }
+    return false;
+  }
+
+  /** A counting sort: what it costs is known beforehand, whatever the keys are. */
+  #sort(): void {
+    if (this.#sorted.length < this.#count) {
+      this.#sorted = new Int32Array(this.#keys.size / ID_SIZE);
+    }
+    const starts = this.#starts;
+    starts.fill(0);
+    for (let key = 0; key < this.#count; key++) {
+      const prefix = prefixOf(this.#keys, key * ID_SIZE, MAX_PREFIX);
+      starts[prefix + 1] = starts[prefix + 1]! + 1;
+    }
+    for (let prefix = 0; prefix < PREFIXES; prefix++) {
+      starts[prefix + 1] = starts[prefix + 1]! + starts[prefix]!;
+    }
+    // Oldest first, each from the end of its prefix: afterwards the ends are where the starts are.
+    for (let key = 0; key < this.#count; key++) {
+      const prefix = prefixOf(this.#keys, key * ID_SIZE, MAX_PREFIX);
+      const place = starts[prefix + 1]! - 1;
+      starts[prefix + 1] = place;
+      this.#sorted[place] = key;
+    }
+    starts.copyWithin(0, 1);
+    starts[PREFIXES] = this.#count;
+  }
+}
+
+/** The bits of the first `length` base32 characters, 0 to 3, of the key at `at`. */
+export function prefixOf(key: WireBuffer, at: number, length: number): number {
+  return key.view.getUint16(at) >> (16 - length * CHARACTER_BITS);
+}
+
+/** Whether two keys are the same. */
+export function isSameKey(a: WireBuffer, aAt: number, b: WireBuffer, bAt: number): boolean {
+  for (let i = 0; i < ID_SIZE; i += 4) {
+    if (a.view.getInt32(aAt + i) !== b.view.getInt32(bAt + i)) return false;
+  }
+  return true;
+}

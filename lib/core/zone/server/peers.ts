@@ -1,0 +1,260 @@
+/**
+ * Where a DNS zone's peers come from: a WireGuard device, or a group of a registry.
+ *
+ * @module
+ */
+
+import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../../../wire/wgsig/record.ts";
+import { readSeconds } from "../../../wire/wgsig/tai64n.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { AllowedStrings } from "./allowed_strings.ts";
+import type { HostPort } from "../../net/host_port.ts";
+import { ADDRESS_SIZE, parseAddress, writeIpv4 } from "../../net/ip_address.ts";
+import { normalizePrefix } from "../../net/ip_prefix.ts";
+import { KeyIndex } from "../../net/key_index.ts";
+import { parseKey } from "../../net/peer_key.ts";
+import { NONE } from "../../registry/peer_table.ts";
+import type { RegistryGroup } from "../../registry/group.ts";
+
+/**
+ * A source of peers with endpoints. A peer is known by a number, which is only good until the
+ * source changes. Nothing is made to ask it.
+ */
+export interface ZonePeers {
+  /** Whether it is known who they are: not while a device can't be read. */
+  readonly isKnown: boolean;
+  /** The peer whose key stands at `at`, or NONE where there is none with an endpoint. */
+  find(key: WireBuffer, at: number): number;
+  /** Writes the address of `peer`, 16 bytes (IPv4-mapped for IPv4), at `at`. */
+  writeAddress(peer: number, to: WireBuffer, at: number): void;
+  /** The UDP port of `peer`, 1 to 65535. */
+  port(peer: number): number;
+  /** The AllowedIPs that are known. */
+  readonly allowed: AllowedStrings;
+  /** Which list of {@linkcode allowed} is that of `peer`, or NONE where none is known. */
+  allowedOf(peer: number): number;
+  /** When `peer` was last seen, in Unix seconds, or NaN where that is not published. */
+  seen(peer: number): number;
+  /** Gives `to` the keys of all peers, those that were seen last at the end. */
+  list(to: KeyList): void;
+}
+
+/** Takes keys. */
+export interface KeyList {
+  /** Takes the 32-byte key at `at`. */
+  add(keys: WireBuffer, at: number): void;
+}
+
+/** What is published of a WireGuard device, as `wg show IF dump` says it. */
+export interface DeviceSnapshot {
+  /** In base64; undefined where it has none. */
+  readonly publicKey: string | undefined;
+  /** The UDP port; 0 where it has none. */
+  readonly listenPort: number;
+  /** Its peers. */
+  readonly peers: readonly {
+    /** In base64. */
+    readonly publicKey: string;
+    readonly endpoint: HostPort | undefined;
+    /** As `wg` shows them. */
+    readonly allowedIps: readonly string[];
+  }[];
+}
+
+const NO_DEVICE: DeviceSnapshot = { publicKey: undefined, listenPort: 0, peers: [] };
+
+/** The peers of a WireGuard device, as they were when it was last read. */
+export class DevicePeers implements ZonePeers {
+  readonly #seed: number;
+  #ownKey: WireBuffer | undefined;
+  #listenPort = 0;
+  #isKnown = false;
+  #count = 0;
+  #keys = new WireBuffer(0);
+  #addresses = new WireBuffer(0);
+  #ports = new Uint16Array(0);
+  #allowed = new AllowedStrings([]);
+  #index: KeyIndex;
+
+  /**
+   * Makes a source without peers.
+   *
+   * @param seed Random, so that nobody can choose keys that collide.
+   */
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#index = new KeyIndex(this.#keys, 0, seed);
+  }
+
+  /**
+   * Takes what the device says now, or undefined where it can't be read. Peers without an endpoint, or with one
+   * whose host is no IP address, are left out. Meant to be called about once a second: it makes
+   * everything anew.
+   */
+  set(found: DeviceSnapshot | undefined): void {
+    this.#isKnown = found !== undefined;
+    const device = found ?? NO_DEVICE;
+    const own = device.publicKey === undefined ? undefined : parseKey(device.publicKey);
+    this.#ownKey = own === undefined ? undefined : new WireBuffer(own);
+    this.#listenPort = device.listenPort;
+    const most = device.peers.length;
+    const keys = new WireBuffer(most * ID_SIZE);
+    const addresses = new WireBuffer(most * ADDRESS_SIZE);
+    const ports = new Uint16Array(most);
+    const allowed: (readonly string[])[] = [];
+    let count = 0;
+    for (const { publicKey, endpoint, allowedIps } of device.peers) {
+      const key = parseKey(publicKey);
+      if (key === undefined || endpoint === undefined || endpoint.port === 0) continue;
+      if (!parseAddress(endpoint.host, addresses, count * ADDRESS_SIZE)) continue;
+      keys.bytes.set(key, count * ID_SIZE);
+      ports[count] = endpoint.port;
+      allowed.push(allowedIps);
+      count++;
+    }
+    this.#count = count;
+    this.#keys = keys;
+    this.#addresses = addresses;
+    this.#ports = ports;
+    this.#allowed = new AllowedStrings(allowed);
+    this.#index = new KeyIndex(keys, count, this.#seed);
+  }
+
+  /** See {@linkcode ZonePeers.isKnown}. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  /** The device's own public key, 32 bytes, or undefined. */
+  get ownKey(): WireBuffer | undefined {
+    return this.#ownKey;
+  }
+
+  /** The device's UDP port, or 0. */
+  get listenPort(): number {
+    return this.#listenPort;
+  }
+
+  /** See {@linkcode ZonePeers.allowed}. */
+  get allowed(): AllowedStrings {
+    return this.#allowed;
+  }
+
+  /** See {@linkcode ZonePeers.find}. */
+  find(key: WireBuffer, at: number): number {
+    return this.#index.find(key, at);
+  }
+
+  /** See {@linkcode ZonePeers.writeAddress}. */
+  writeAddress(peer: number, to: WireBuffer, at: number): void {
+    copyBytes(this.#addresses, peer * ADDRESS_SIZE, to, at, ADDRESS_SIZE);
+  }
+
+  /** See {@linkcode ZonePeers.port}. */
+  port(peer: number): number {
+    return this.#ports[peer]!;
+  }
+
+  /** See {@linkcode ZonePeers.allowedOf}. */
+  allowedOf(peer: number): number {
+    return peer;
+  }
+
+  /** A device's peers are in use: that says more than a time. */
+  seen(_peer: number): number {
+    return NaN;
+  }
+
+  /** See {@linkcode ZonePeers.list}. A device's peers have no order of time. */
+  list(to: KeyList): void {
+    for (let peer = 0; peer < this.#count; peer++) to.add(this.#keys, peer * ID_SIZE);
+  }
+}
+
+/** AllowedIPs by public key, from the settings: a registry doesn't know them. */
+export class KnownAllowedIps {
+  /** The strings, by place. */
+  readonly strings: AllowedStrings;
+  readonly #index: KeyIndex;
+
+  /**
+   * Takes the AllowedIPs (addresses without a prefix length are single hosts) by base64 key.
+   *
+   * @param seed Random, so that nobody can choose keys that collide.
+   * @throws {SyntaxError} Where a key or a prefix is none.
+   */
+  constructor(known: ReadonlyMap<string, readonly string[]>, seed: number) {
+    const keys = new WireBuffer(known.size * ID_SIZE);
+    [...known.keys()].forEach((text, i) => {
+      const key = parseKey(text);
+      if (key === undefined) throw new SyntaxError(`"${text}" is no public key`);
+      keys.bytes.set(key, i * ID_SIZE);
+    });
+    this.strings = new AllowedStrings(
+      [...known.values()].map((list) => list.map(normalizePrefix)),
+    );
+    this.#index = new KeyIndex(keys, known.size, seed);
+  }
+
+  /** Which list of {@linkcode strings} is that of the key at `at`, or NONE. */
+  find(key: WireBuffer, at: number): number {
+    return this.#index.find(key, at);
+  }
+}
+
+/** The peers of a registry's group, as they are now. */
+export class GroupPeers implements ZonePeers {
+  /** See {@linkcode ZonePeers.isKnown}. */
+  readonly isKnown = true;
+  readonly #group: RegistryGroup;
+  readonly #known: KnownAllowedIps;
+
+  /** Looks into `group`, which removes its stale records itself. */
+  constructor(group: RegistryGroup, known: KnownAllowedIps) {
+    this.#group = group;
+    this.#known = known;
+  }
+
+  /** See {@linkcode ZonePeers.allowed}. */
+  get allowed(): AllowedStrings {
+    return this.#known.strings;
+  }
+
+  /** See {@linkcode ZonePeers.find}. */
+  find(key: WireBuffer, at: number): number {
+    const peer = this.#group.table.find(key, at);
+    return peer === NONE || this.port(peer) === 0 ? NONE : peer;
+  }
+
+  /** See {@linkcode ZonePeers.writeAddress}. */
+  writeAddress(peer: number, to: WireBuffer, at: number): void {
+    const { table } = this.#group;
+    writeIpv4(to, at, readAddress(table.pages, table.recordAt(peer)));
+  }
+
+  /** See {@linkcode ZonePeers.port}. */
+  port(peer: number): number {
+    const { table } = this.#group;
+    return table.pages.view.getUint16(table.recordAt(peer) + RECORD_PORT);
+  }
+
+  /** See {@linkcode ZonePeers.allowedOf}. */
+  allowedOf(peer: number): number {
+    const { table } = this.#group;
+    return this.#known.find(table.pages, table.recordAt(peer));
+  }
+
+  /** The moment that the peer's record tells all clients. */
+  seen(peer: number): number {
+    const { table } = this.#group;
+    return readSeconds(table.pages, table.recordAt(peer) + RECORD_LABEL);
+  }
+
+  /** See {@linkcode ZonePeers.list}. */
+  list(to: KeyList): void {
+    const { table } = this.#group;
+    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
+      if (this.port(peer) !== 0) to.add(table.pages, table.recordAt(peer));
+    }
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * An authoritative DNS server without its sockets: a message in, its answer out.
+ *
+ * | question                                        | answer                                     |
+ * | ----------------------------------------------- | ------------------------------------------ |
+ * | shorter than a header; a response               | none                                       |
+ * | another opcode than QUERY                       | NOTIMP                                     |
+ * | malformed; not one question                     | FORMERR                                    |
+ * | EDNS version above 0                            | BADVERS, with the version that is known: 0 |
+ * | class other than IN (ANY, CH too)               | REFUSED                                    |
+ * | zone transfer (AXFR, IXFR)                      | REFUSED: there are none                    |
+ * | MAILA, MAILB                                    | NOTIMP                                     |
+ * | another type that no record has (RFC 6895, 3.1) | FORMERR                                    |
+ * | in no zone; a source that may not ask           | REFUSED                                    |
+ * | of a device that can't be read                  | SERVFAIL                                   |
+ * | in a zone                                       | what the zone says, with AA                |
+ *
+ * The question comes back as it was asked, letter by letter, where it could be read; RD and CD, too;
+ * RA and AD are 0. An answer has an OPT, which comes last, exactly where the question had one, with
+ * DO as it was and no options.
+ *
+ * @module
+ */
+
+import { AnswerWriter, MAX_TCP_SIZE, RCODE, udpAnswerSize } from "../../../wire/dns/answer.ts";
+import { matchesName } from "../../../wire/dns/name.ts";
+import {
+  type DnsQuery,
+  newDnsQuery,
+  parseQuery,
+  type QueryStatus,
+  TYPE_OPT,
+} from "../../../wire/dns/query.ts";
+import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { AnswerBudget, type AnswerBudgetOptions } from "../../net/answer_budget.ts";
+import type { Counters } from "../../net/counters.ts";
+import type { Now } from "../../registry/registry.ts";
+import type { QueryPath, Zone, ZoneOutcome } from "./zone.ts";
+import { TYPE } from "./records.ts";
+
+/** Types of questions and of records in messages alone. */
+const FIRST_META_TYPE = 128;
+const LAST_META_TYPE = 255;
+const CLASS_IN = 1;
+
+type Outcome = ZoneOutcome | "dns-refused" | "dns-formerr" | "dns-notimp" | "dns-badvers";
+
+const RCODES: Readonly<Record<Outcome, number>> = {
+  "dns-answered": RCODE.noerror,
+  "dns-nodata": RCODE.noerror,
+  "dns-nxdomain": RCODE.nxdomain,
+  "dns-servfail": RCODE.servfail,
+  "dns-refused": RCODE.refused,
+  "dns-formerr": RCODE.formerr,
+  "dns-notimp": RCODE.notimp,
+  "dns-badvers": RCODE.badvers,
+};
+
+/** All zones of a server. Of nested ones, the longest that holds a name answers for it. */
+export class ZoneSet {
+  readonly #counters: Counters;
+  readonly #query: DnsQuery = newDnsQuery();
+  readonly #writer = new AnswerWriter();
+  readonly #seed: number;
+  #budget: AnswerBudget;
+  /** The longest first. */
+  #zones: readonly Zone[] = [];
+
+  /**
+   * Makes a set without zones, which refuses everything.
+   *
+   * @param budget What a source may get over UDP beyond what it sends.
+   * @param seed Random.
+   * @param counters Told of every message: `dns-received` and one of the others of `dns-`, and
+   *   besides that `dns-truncated` and `dns-limited`.
+   */
+  constructor(budget: AnswerBudgetOptions, seed: number, counters: Counters) {
+    this.#seed = seed;
+    this.#counters = counters;
+    this.#budget = new AnswerBudget(budget, seed);
+  }
+
+  /**
+   * Replaces the zones, and the budget, of which nothing is spent then.
+   *
+   * @throws {SyntaxError} Where two zones have the same name.
+   */
+  configure(zones: readonly Zone[], budget: AnswerBudgetOptions): void {
+    const names = new Set(zones.map(({ name }) => String.fromCharCode(...name)));
+    if (names.size < zones.length) throw new SyntaxError("two DNS zones have the same name");
+    this.#zones = zones.toSorted((a, b) => b.name.length - a.name.length);
+    this.#budget = new AnswerBudget(budget, this.#seed);
+  }
+
+  /**
+   * Answers the message of `length` bytes at `at`. Makes nothing and keeps nothing.
+   *
+   * @param path Where it came from.
+   * @param out Where the answer goes. May not be `message`.
+   * @param room The most bytes that the answer may have at `outAt`: 282 or more. What the transport doesn't carry is not used: over TCP more than 65535, over UDP more
+   *   than 512 to 1232, by the client's EDNS.
+   * @returns The size of the answer, or 0: none is to be sent.
+   * @throws {RangeError} Where one of the buffers is smaller than said, or `room` too small.
+   */
+  answer(
+    message: WireBuffer,
+    at: number,
+    length: number,
+    path: QueryPath,
+    now: Now,
+    out: WireBuffer,
+    outAt: number,
+    room: number,
+  ): number {
+    const query = this.#query;
+    const writer = this.#writer;
+    const counters = this.#counters;
+    counters.add("dns-received");
+    const status = parseQuery(message, at, length, query);
+    if (status === "short" || status === "response") {
+      counters.add(status === "short" ? "dns-drop-short" : "dns-drop-response");
+      return 0;
+    }
+    const isUdp = path.transport === "udp";
+    const most = isUdp ? udpAnswerSize(query) : MAX_TCP_SIZE;
+    writer.begin(query, message, out, outAt, Math.min(room, most));
+    const outcome = this.#decide(status, message, path, now.mono);
+    counters.add(outcome);
+    const inZone = outcome === "dns-answered" || outcome === "dns-nodata" ||
+      outcome === "dns-nxdomain";
+    const size = writer.finish(query, RCODES[outcome], inZone);
+    if (isUdp && !this.#budget.spend(path.source, path.sourceAt, size - length, now.mono)) {
+      // What is left was all in the question: nothing is won by forging that.
+      counters.add("dns-limited");
+      writer.truncate();
+      return writer.finish(query, RCODE.noerror, inZone);
+    }
+    if (writer.isTruncated) counters.add("dns-truncated");
+    return size;
+  }
+
+  #decide(
+    status: Exclude<QueryStatus, "short" | "response">,
+    message: WireBuffer,
+    path: QueryPath,
+    mono: number,
+  ): Outcome {
+    switch (status) {
+      case "formerr":
+        return "dns-formerr";
+      case "notimp":
+        return "dns-notimp";
+      case "badvers":
+        return "dns-badvers";
+      case "query":
+        return this.#refusalOf(this.#query) ?? this.#ask(message, path, mono);
+    }
+  }
+
+  /** What speaks against a question whatever its name. */
+  #refusalOf({ class: klass, type }: DnsQuery): Outcome | undefined {
+    if (klass !== CLASS_IN) return "dns-refused";
+    switch (type) {
+      case TYPE.any:
+        return undefined;
+      case TYPE.axfr:
+      case TYPE.ixfr:
+        return "dns-refused";
+      case TYPE.maila:
+      case TYPE.mailb:
+        return "dns-notimp";
+      default: {
+        const isMeta = type === TYPE_OPT || (type >= FIRST_META_TYPE && type <= LAST_META_TYPE);
+        return isMeta ? "dns-formerr" : undefined;
+      }
+    }
+  }
+
+  #ask(message: WireBuffer, path: QueryPath, mono: number): Outcome {
+    const query = this.#query;
+    const zone = this.#find(message);
+    if (zone === undefined || !zone.admits(path.source, path.sourceAt)) return "dns-refused";
+    let outcome: Outcome = zone.answer(query, message, path, mono, this.#writer);
+    if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
+    if (outcome === "dns-nxdomain" && this.#hasZoneBelow(message)) outcome = "dns-nodata";
+    zone.writeSoa(query, this.#writer);
+    return outcome;
+  }
+
+  /** The zone of the name. What DS says of a zone belongs to the one above (RFC 4035, 3.1.4.1). */
+  #find(message: WireBuffer): Zone | undefined {
+    const query = this.#query;
+    let own: Zone | undefined;
+    for (const zone of this.#zones) {
+      const depth = query.labels - zone.labels;
+      if (depth < 0) continue;
+      const zoneAt = query.labelAt[depth]!;
+      if (query.nameSize - zoneAt !== zone.name.length) continue;
+      if (!matchesName(message, query.nameAt + zoneAt, zone.name)) continue;
+      if (depth > 0 || query.type !== TYPE.ds) return zone;
+      own = zone;
+    }
+    return own;
+  }
+
+  /** Whether a zone of this server lies at the name or below it: then the name exists. */
+  #hasZoneBelow(message: WireBuffer): boolean {
+    const { nameAt, nameSize, labels } = this.#query;
+    for (const { name, labels: zoneLabels } of this.#zones) {
+      let from = 0;
+      for (let i = labels; i < zoneLabels; i++) from += 1 + name[from]!;
+      if (name.length - from === nameSize && matchesName(message, nameAt, name, from)) return true;
+    }
+    return false;
+  }
+}

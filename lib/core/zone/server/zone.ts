@@ -1,0 +1,356 @@
+/**
+ * A zone that publishes WireGuard peers as DNS-SD (RFC 6763), compatible with wgsd:
+ *
+ * ```
+ * ZONE                              SOA, NS
+ * ns1.ZONE                          A or AAAA: the address that was asked, where it is known
+ * _services._dns-sd._udp.ZONE       PTR _wireguard._udp.ZONE
+ * _wireguard._udp.ZONE              PTR to every instance; TXT "txtvers=1" "peers=N"
+ * _P._sub._wireguard._udp.ZONE      PTR to the instances that begin with P; TXT "txtvers=1" "peers=N"
+ * KEY._wireguard._udp.ZONE          an instance: SRV, A or AAAA, TXT
+ * ```
+ *
+ * KEY is a peer's public key in base32 with padding, 56 characters. Only peers with an endpoint are
+ * instances. An SRV is `0 0 PORT` with its own name as target, as it was asked (uncompressed, RFC
+ * 2782); Additional has the address first, then the TXT, as wgsd-client needs it. An instance's TXT is
+ *
+ * ```
+ * "txtvers=1" "pub=BASE64KEY" "allowed=CIDR,CIDR" "allowed2=CIDR" … "seen=UNIXSECONDS"
+ * ```
+ *
+ * where a list of more than 255 bytes goes on in `allowed2`, `allowed3`, …, cut at commas. Without
+ * `allowed`, AllowedIPs are not known; an empty one says that there are none. `seen` is said of
+ * peers of a registry's group.
+ *
+ * **Many peers.** A message holds about 900 instances. A PTR answer over TCP that can't hold all has
+ * as many as fit, those of a group that were seen last before others, without TC; over UDP it has
+ * TC and none. Either has the TXT of the same name in Additional, which says in `peers` how many
+ * there are: whoever got fewer asks for the subtypes (RFC 6763, section 7.1) `_A`, `_B`, … `_7`, and
+ * for `_AA` and `_AAA` in turn where one of these is not whole. P is 1 to 3 base32 characters in
+ * either case; these names always exist, in small zones and without instances, too. The list is up
+ * to a second old (10 ms in a small zone), all else is of the moment.
+ *
+ * While a device can't be read, what would be looked for there is answered with SERVFAIL: nobody
+ * must remember that there is no such peer.
+ *
+ * Other names without records that have names below them are empty (RFC 8020), all others don't
+ * exist. ANY is answered with one record set (RFC 8482): SRV of an instance, TXT of a list, SOA.
+ *
+ * @module
+ */
+
+import {
+  ADDITIONAL,
+  ANSWER,
+  type AnswerWriter,
+  AUTHORITY,
+  QUESTION_NAME,
+} from "../../../wire/dns/answer.ts";
+import { encodeName, MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
+import type { DnsQuery } from "../../../wire/dns/query.ts";
+import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
+import { PrefixSet } from "../../net/ip_prefix.ts";
+import { NONE } from "../../registry/peer_table.ts";
+import { newZoneName, readNode, UDP, WIREGUARD } from "./node.ts";
+import type { ZonePeers } from "./peers.ts";
+import {
+  addressType,
+  COUNT_SIZE,
+  NAME_SERVER,
+  PTR_SIZE,
+  STATIC_TTL,
+  TYPE,
+  writeAddress,
+  writeCount,
+  writeInstancePtr,
+  writeInstanceText,
+  writeSoa,
+} from "./records.ts";
+import { isSameKey, prefixOf, ZoneRoster } from "./key_list.ts";
+import type { ZoneSelf } from "./self.ts";
+
+/** What stands before the zone in an instance's name. */
+const INSTANCE_SIZE = 1 + KEY_LABEL_SIZE + WIREGUARD.length + UDP.length;
+const MAX_TTL = 2 ** 31 - 1;
+
+/** Settings of a zone. */
+export interface ZoneOptions {
+  /** Its name, with or without the last dot. */
+  readonly name: string;
+  /** Its peers. Of a peer of several, the first source's counts. */
+  readonly peers: readonly ZonePeers[];
+  /** The device itself, where it is published. It counts before `peers`. */
+  readonly self?: ZoneSelf | undefined;
+  /** TTL of what is said of peers, in seconds. 0 if undefined. */
+  readonly ttl?: number | undefined;
+  /** IP prefixes of who may ask; undefined is everyone. */
+  readonly allowFrom?: readonly string[] | undefined;
+}
+
+/** How a query came. The caller keeps one, and changes it. */
+export interface QueryPath {
+  /** Over which transport. */
+  transport: "udp" | "tcp";
+  /** Holds the sender's address, 16 bytes (IPv4-mapped for IPv4), at `sourceAt`. */
+  source: WireBuffer;
+  /** Offset in `source`. */
+  sourceAt: number;
+  /** Holds the address that it came to, likewise; undefined (or a wildcard) where it isn't known. */
+  local: WireBuffer | undefined;
+  /** Offset in `local`. */
+  localAt: number;
+}
+
+/** What became of a question: also the name of its counter. */
+export type ZoneOutcome = "dns-answered" | "dns-nodata" | "dns-nxdomain" | "dns-servfail";
+
+/** One zone. */
+export class Zone {
+  /** Its name, as encodeName makes it. */
+  readonly name: Uint8Array;
+  /** How many labels its name has, without the root. */
+  readonly labels: number;
+  readonly #sources: readonly ZonePeers[];
+  readonly #self: ZoneSelf | undefined;
+  readonly #ttl: number;
+  readonly #allowFrom: PrefixSet | undefined;
+  readonly #roster: ZoneRoster;
+  // Of the question that is being answered:
+  readonly #asked = newZoneName();
+  readonly #address = new WireBuffer(ADDRESS_SIZE);
+  #port = 0;
+  /** Where the instance is from; undefined is the device itself. */
+  #source: ZonePeers | undefined;
+  #peer = NONE;
+
+  /**
+   * Makes a zone.
+   *
+   * @throws {SyntaxError} Where its name is none, or too long for instances in it (180 characters),
+   *   or a prefix of `allowFrom` is none.
+   * @throws {RangeError} Where the TTL is no whole number from 0 to 2^31-1 (RFC 2181, section 8).
+   */
+  constructor({ name, peers, self, ttl = 0, allowFrom }: ZoneOptions) {
+    this.name = encodeName(name);
+    if (this.name.length + INSTANCE_SIZE > MAX_NAME_SIZE) {
+      throw new SyntaxError(`"${name}" is too long a name for a zone: peers have none in it`);
+    }
+    if (!Number.isInteger(ttl) || ttl < 0 || ttl > MAX_TTL) {
+      throw new RangeError(`${ttl} is no TTL`);
+    }
+    let labels = 0;
+    for (let at = 0; this.name[at] !== 0; at += 1 + this.name[at]!) labels++;
+    this.labels = labels;
+    this.#sources = peers;
+    this.#self = self;
+    this.#ttl = ttl;
+    this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
+    this.#roster = new ZoneRoster(peers);
+  }
+
+  /** Whether who has the 16-byte address at `at` may ask. */
+  admits(source: WireBuffer, at: number): boolean {
+    return this.#allowFrom === undefined || this.#allowFrom.contains(source, at);
+  }
+
+  /**
+   * Answers a question of class IN for a name in this zone, and of no type that is for questions
+   * alone but ANY. A negative answer is left to the caller, with {@linkcode writeSoa}.
+   *
+   * @param from The buffer that `query` was parsed from.
+   * @param mono A clock that never jumps, in seconds.
+   */
+  answer(
+    query: DnsQuery,
+    from: WireBuffer,
+    path: QueryPath,
+    mono: number,
+    writer: AnswerWriter,
+  ): ZoneOutcome {
+    const { type } = query;
+    switch (readNode(query, from, this.labels, this.#asked)) {
+      case "apex":
+        if (type === TYPE.ns) return this.#answerNs(query, path, writer);
+        if (type !== TYPE.soa && type !== TYPE.any) return "dns-nodata";
+        return answered(writer, writeSoa(writer, ANSWER, this.#offsetOf(query, 0)));
+      case "name server":
+        return this.#hasLocal(path) ? this.#answerAddress(type, STATIC_TTL, writer) : "dns-nodata";
+      case "services":
+        if (type !== TYPE.ptr && type !== TYPE.any) return "dns-nodata";
+        writer.open(ANSWER, QUESTION_NAME, TYPE.ptr, STATIC_TTL);
+        writer.bytes(WIREGUARD);
+        writer.pointer(this.#offsetOf(query, 1));
+        return answered(writer, writer.close());
+      case "list":
+        if (this.#knowsNobody()) return "dns-servfail";
+        this.#roster.refresh(mono);
+        if (type === TYPE.ptr) return this.#answerList(query, path, writer);
+        if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
+        return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
+      case "instance":
+        if (this.#find(path)) return this.#answerInstance(query, from, writer);
+        return this.#sources.some(isUnknown) ? "dns-servfail" : "dns-nxdomain";
+      case "empty":
+        return "dns-nodata";
+      case "none":
+        return "dns-nxdomain";
+    }
+  }
+
+  /** Writes the SOA into the negative answer to a question for a name in this zone. */
+  writeSoa(query: DnsQuery, writer: AnswerWriter): void {
+    writeSoa(writer, AUTHORITY, this.#offsetOf(query, 0));
+  }
+
+  /** The offset in the message of the zone's name with `more` of the labels before it. */
+  #offsetOf(query: DnsQuery, more: number): number {
+    return QUESTION_NAME + query.labelAt[query.labels - this.labels - more]!;
+  }
+
+  /** Finds the peer whose key was asked for, and where it is. */
+  #find(path: QueryPath): boolean {
+    const { key } = this.#asked;
+    const own = this.#self?.key;
+    if (own !== undefined && isSameKey(own, 0, key, 0)) {
+      this.#source = undefined;
+      this.#port = this.#selfPort(path);
+      if (this.#port !== 0) return true;
+    }
+    for (const source of this.#sources) {
+      const peer = source.find(key, 0);
+      if (peer === NONE) continue;
+      this.#source = source;
+      this.#peer = peer;
+      this.#port = source.port(peer);
+      source.writeAddress(peer, this.#address, 0);
+      return true;
+    }
+    return false;
+  }
+
+  /** The port of the device itself, or 0 where it is not published; sets the address. */
+  #selfPort(path: QueryPath): number {
+    return this.#self?.endpoint(path.local, path.localAt, this.#address, 0) ?? 0;
+  }
+
+  /** Whether the address that was asked is known; sets the address. */
+  #hasLocal({ local, localAt }: QueryPath): boolean {
+    if (local === undefined || isWildcard(local, localAt)) return false;
+    copyBytes(local, localAt, this.#address, 0, ADDRESS_SIZE);
+    return true;
+  }
+
+  #answerNs(query: DnsQuery, path: QueryPath, writer: AnswerWriter): ZoneOutcome {
+    const zone = this.#offsetOf(query, 0);
+    writer.open(ANSWER, zone, TYPE.ns, STATIC_TTL);
+    const server = writer.offset;
+    writer.bytes(NAME_SERVER);
+    writer.pointer(zone);
+    if (!writer.close()) return answered(writer, false);
+    if (this.#hasLocal(path)) writeAddress(writer, ADDITIONAL, server, STATIC_TTL, this.#address);
+    return "dns-answered";
+  }
+
+  #answerAddress(type: number, ttl: number, writer: AnswerWriter): ZoneOutcome {
+    if (type !== addressType(this.#address) && type !== TYPE.any) return "dns-nodata";
+    return answered(writer, writeAddress(writer, ANSWER, QUESTION_NAME, ttl, this.#address));
+  }
+
+  #answerInstance(query: DnsQuery, from: WireBuffer, writer: AnswerWriter): ZoneOutcome {
+    switch (query.type) {
+      case TYPE.srv:
+      case TYPE.any:
+        writer.open(ANSWER, QUESTION_NAME, TYPE.srv, this.#ttl);
+        // Priority and weight.
+        writer.uint32(0);
+        writer.uint16(this.#port);
+        writer.copy(from, query.nameAt, query.nameSize);
+        if (!writer.close()) return answered(writer, false);
+        writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, this.#address);
+        this.#writeText(writer, ADDITIONAL);
+        return "dns-answered";
+      case TYPE.txt:
+        return answered(writer, this.#writeText(writer, ANSWER));
+      default:
+        return this.#answerAddress(query.type, this.#ttl, writer);
+    }
+  }
+
+  /** Writes the TXT of the instance that was found. */
+  #writeText(writer: AnswerWriter, section: number): boolean {
+    const { key } = this.#asked;
+    const source = this.#source;
+    if (source !== undefined) {
+      const list = source.allowedOf(this.#peer);
+      const seen = source.seen(this.#peer);
+      return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, seen);
+    }
+    const { allowed } = this.#self!;
+    return writeInstanceText(writer, section, this.#ttl, key, allowed, 0, NaN);
+  }
+
+  /** The device's own key, if it is in the list that was asked for. */
+  #listedSelf(path: QueryPath): WireBuffer | undefined {
+    const own = this.#self?.key;
+    if (own === undefined || this.#selfPort(path) === 0) return undefined;
+    return prefixOf(own, 0, this.#asked.prefixLength) === this.#asked.prefix ? own : undefined;
+  }
+
+  #knowsNobody(): boolean {
+    return this.#sources.length > 0 && this.#sources.every(isUnknown);
+  }
+
+  /** How many instances that list has. */
+  #countList(path: QueryPath): number {
+    const count = this.#roster.countOf(this.#asked.prefix, this.#asked.prefixLength);
+    const own = this.#listedSelf(path);
+    return own !== undefined && !this.#roster.has(own, 0) ? count + 1 : count;
+  }
+
+  #answerList(query: DnsQuery, path: QueryPath, writer: AnswerWriter): ZoneOutcome {
+    const total = this.#countList(path);
+    if (total === 0) return "dns-nodata";
+    const isWhole = total * PTR_SIZE <= writer.room;
+    if (isWhole || path.transport === "tcp") {
+      const most = isWhole ? total : Math.floor((writer.room - COUNT_SIZE) / PTR_SIZE);
+      this.#writeList(most, this.#offsetOf(query, 2), this.#listedSelf(path), writer);
+    } else writer.truncate();
+    if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
+    return "dns-answered";
+  }
+
+  /** Writes `most` instances, the device itself first. `service` is the offset of that name. */
+  #writeList(
+    most: number,
+    service: number,
+    own: WireBuffer | undefined,
+    writer: AnswerWriter,
+  ): void {
+    const roster = this.#roster;
+    const { prefix, prefixLength } = this.#asked;
+    let left = most;
+    if (own !== undefined && left-- > 0) writeInstancePtr(writer, this.#ttl, own, 0, service);
+    if (prefixLength === 0 && (own === undefined || !roster.has(own, 0))) {
+      writer.records(roster.records(this.#ttl), PTR_SIZE, left);
+      return;
+    }
+    for (let i = 0; left > 0; i++) {
+      const at = roster.keyAt(prefix, prefixLength, i);
+      if (own !== undefined && isSameKey(own, 0, roster.keys, at)) continue;
+      writeInstancePtr(writer, this.#ttl, roster.keys, at, service);
+      left--;
+    }
+  }
+}
+
+/** A record set that doesn't fit is not answered in part: the client asks again over TCP. */
+function answered(writer: AnswerWriter, fits: boolean): ZoneOutcome {
+  if (!fits) writer.truncate();
+  return "dns-answered";
+}
+
+function isUnknown({ isKnown }: ZonePeers): boolean {
+  return !isKnown;
+}

@@ -1,0 +1,58 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
+import {
+  explainUnreachable,
+  judgeNat,
+  type NatVerdict,
+} from "../../../lib/core/ask/nat_verdict.ts";
+import { test } from "../../testing.ts";
+
+const LOCAL = ["127.0.0.1", "192.168.1.2", "2001:db8::2"];
+const PORT = 51820;
+
+function seen(host: string, port: number): HostPort {
+  return { host, port };
+}
+
+function judge(...endpoints: readonly HostPort[]): NatVerdict {
+  return judgeNat(PORT, LOCAL, endpoints);
+}
+
+test("the same endpoint to all is an endpoint-independent mapping", () => {
+  const { mapping, portPreserved } = judge(seen("203.0.113.1", 40000), seen("203.0.113.1", 40000));
+  assertEquals([mapping, portPreserved], ["endpoint-independent", false]);
+  const preserved = judge(seen("203.0.113.1", PORT), seen("203.0.113.1", PORT));
+  assertEquals([preserved.mapping, preserved.portPreserved], ["endpoint-independent", true]);
+});
+
+test("another port or address to one of them is an endpoint-dependent mapping", () => {
+  const first = seen("203.0.113.1", PORT);
+  for (const other of [seen("203.0.113.1", 40000), seen("203.0.113.2", PORT)]) {
+    assertEquals(judge(first, other).mapping, "endpoint-dependent");
+    assertEquals(judge(first, first, other).mapping, "endpoint-dependent");
+    assertEquals(judge(first, other).portPreserved, other.port === PORT);
+  }
+});
+
+test("an own address with the own port is no NAT", () => {
+  const own = seen("192.168.1.2", PORT);
+  assertEquals(judge(own, own).mapping, "none");
+  const otherPort = seen("192.168.1.2", 40000);
+  assertEquals(judge(otherPort, otherPort).mapping, "endpoint-independent");
+});
+
+test("one sighting is too little", () => {
+  assertThrows(() => judge(seen("203.0.113.1", PORT)), RangeError, "two registries");
+  assertThrows(() => judge(), RangeError, "two registries");
+});
+
+test("who can't reach a peer is told what helps, by the own kind of NAT", () => {
+  const first = seen("203.0.113.1", PORT);
+  const symmetric = explainUnreachable(judge(first, seen("203.0.113.1", 40000)));
+  assertMatch(symmetric, /^symmetric NAT: /);
+  const open = explainUnreachable(judge(first, first));
+  assertMatch(open, /^not for the NAT on this side: .*symmetric/);
+  const unknown = explainUnreachable(undefined);
+  assertMatch(unknown, /name a second server/);
+  for (const hint of [symmetric, open, unknown]) assertMatch(hint, /route through a hub$/);
+});
