@@ -4,7 +4,7 @@
  * @module
  */
 
-import { denoHost } from "../lib/host/deno.ts";
+import { denoHost } from "../lib/host/deno/deno.ts";
 import { main } from "./main.ts";
 
 Deno.exit(await main(denoHost()));

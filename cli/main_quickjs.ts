@@ -5,7 +5,7 @@
  */
 
 import "../lib/host/quickjs/globals.ts";
-import { exit, quickjsHost } from "../lib/host/quickjs.ts";
+import { exit, quickjsHost } from "../lib/host/quickjs/quickjs.ts";
 import { main } from "./main.ts";
 
 exit(await main(quickjsHost()));

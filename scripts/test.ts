@@ -51,7 +51,7 @@ const PACKAGES_OF_ALL: typeof PACKAGES = [
   ["zsh", "zsh"],
 ];
 /** Tests of router binaries and packages: building these takes long, so they run with `--all`. */
-const LONG = ["test/router", "test/package", "test/host/quickjs_test.ts"];
+const LONG = ["test/router", "test/package", "test/host/quickjs/quickjs_test.ts"];
 /** Characters of what is said once more at the end. */
 const MOST_ERRORS = 6000;
 const ALL = Deno.args.includes("--all");

@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { bunHost } from "../../lib/host/bun.ts";
+import { bunHost } from "../../lib/host/bun/bun.ts";
 import { usePrimitives } from "../../lib/wire/crypto/primitives.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { dnsDialogue } from "./dns_dialogue.ts";

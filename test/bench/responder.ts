@@ -10,7 +10,7 @@
  */
 
 import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import { bunHost } from "../../lib/host/bun.ts";
+import { bunHost } from "../../lib/host/bun/bun.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { MessageReader } from "../../lib/wire/dns/frame.ts";
 import { FULL_ANSWER } from "./requests.ts";

@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bundle, bunProgram, ownTarget, ROOT } from "../../scripts/tools.ts";
 import type { DatagramBatch } from "../../lib/core/net/datagram_batch.ts";
 import { parseAddress } from "../../lib/core/net/ip_address.ts";
-import { denoHost } from "../../lib/host/deno.ts";
+import { denoHost } from "../../lib/host/deno/deno.ts";
 import { batchSenderFor } from "../../lib/host/linux/batch_sender.ts";
 import type { BatchLibc } from "../../lib/host/linux/libc.ts";
 import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
@@ -117,7 +117,7 @@ for (const ipv4 of [true, false]) {
 /** Runs scenarios on Bun, under what makes the network. */
 async function onBun(names: readonly string[], start: readonly string[] = []): Promise<void> {
   await withFolder(async (folder) => {
-    const script = `import { bunHost } from "${ROOT}/lib/host/bun.ts";
+    const script = `import { bunHost } from "${ROOT}/lib/host/bun/bun.ts";
       import { BATCH_SCENARIOS, SCENARIOS } from "${ROOT}/test/host/batch_scenarios.ts";
       import { test } from "${ROOT}/test/testing.ts";
       const all = { ...SCENARIOS, ...BATCH_SCENARIOS };
@@ -181,7 +181,7 @@ testWith(
         "$1" "$2" serve & server=$!
         nsenter --net="/proc/$0/ns/net" "$1" "$2" ask
         kill $server`;
-      const script = `import { bunHost } from "${ROOT}/lib/host/bun.ts";
+      const script = `import { bunHost } from "${ROOT}/lib/host/bun/bun.ts";
         import { LINK } from "${ROOT}/test/host/batch_scenarios.ts";
         await LINK[bunHost().args[0]](bunHost(), "fe80::6%far", "fe80::5%far");`;
       await Deno.writeTextFile(`${folder}/script.ts`, script);

@@ -11,7 +11,7 @@ import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.t
 Deno.test("files and programs are the same on Bun", async () => {
   await withFolder(async (folder) => {
     const file = `${folder}/node.test.js`;
-    await bundle(`${ROOT}/test/host/node_test.ts`, file, "--external", "bun:test");
+    await bundle(`${ROOT}/test/host/node/node_test.ts`, file, "--external", "bun:test");
     const bun = await bunProgram(ownTarget());
     const { code, err } = await run([bun, "test", file], { cwd: folder, env: { NO_COLOR: "1" } });
     assertEquals(code, 0, err);
@@ -21,7 +21,7 @@ Deno.test("files and programs are the same on Bun", async () => {
 
 Deno.test("what Bun computes faster is the same", async () => {
   await withFolder(async (folder) => {
-    const script = `import { BUN_PRIMITIVES } from "${ROOT}/lib/host/bun_crypto.ts";
+    const script = `import { BUN_PRIMITIVES } from "${ROOT}/lib/host/bun/crypto.ts";
       import { CRYPTO_SCENARIOS } from "${ROOT}/test/host/crypto_scenarios.ts";
       import { test } from "${ROOT}/test/testing.ts";
       for (const [name, run] of Object.entries(CRYPTO_SCENARIOS)) test(name, () => run(BUN_PRIMITIVES));`;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { denoHost } from "../../lib/host/deno.ts";
+import { denoHost } from "../../lib/host/deno/deno.ts";
 import type { TcpConnection } from "../../lib/host/host.ts";
 import { errorCode } from "../../lib/host/host.ts";
 

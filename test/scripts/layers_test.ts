@@ -6,7 +6,7 @@ import plugin, { forbidden, layerOf } from "../../scripts/lint/layers.ts";
 const FILES = {
   wire: "/src/lib/wire/wgsig/record.ts",
   core: "/src/lib/core/registry/registry.ts",
-  host: "/src/lib/host/deno.ts",
+  host: "/src/lib/host/deno/deno.ts",
   service: "/src/lib/service/serve.ts",
   wireguard: "/src/lib/wireguard/device.ts",
   cli: "/src/cli/serve.ts",
@@ -180,5 +180,5 @@ Deno.test("files without a layer import what they like", () => {
     assertEquals(said("script", source), []);
     assertEquals(said("test", source), []);
   }
-  assertEquals(forbidden("/src/mod.ts", "./lib/host/deno.ts"), undefined);
+  assertEquals(forbidden("/src/mod.ts", "./lib/host/deno/deno.ts"), undefined);
 });

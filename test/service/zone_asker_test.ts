@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { denoHost } from "../../lib/host/deno.ts";
+import { denoHost } from "../../lib/host/deno/deno.ts";
 import { askZone, type ZoneAnswer, type ZoneQuery } from "../../lib/service/zone_asker.ts";
 import { MemoryHost } from "../support/memory_host.ts";
 import { readQuestion } from "../support/dns_messages.ts";

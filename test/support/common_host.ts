@@ -6,12 +6,12 @@
  */
 
 import type { Host } from "../../lib/host/host.ts";
-import { nodeHost } from "../../lib/host/node.ts";
+import { nodeHost } from "../../lib/host/node/node.ts";
 
 /** What `node_test.ts` needs of it. */
 export type CommonHost = Pick<Host, keyof ReturnType<typeof nodeHost>>;
 
 /** The host here. */
 export const commonHost: CommonHost = "Bun" in globalThis
-  ? (await import("../../lib/host/bun.ts")).bunHost()
+  ? (await import("../../lib/host/bun/bun.ts")).bunHost()
   : nodeHost();

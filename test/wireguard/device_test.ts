@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { EXIT, UserError } from "../../lib/core/settings/user_error.ts";
-import { denoHost } from "../../lib/host/deno.ts";
+import { denoHost } from "../../lib/host/deno/deno.ts";
 import type { Host } from "../../lib/host/host.ts";
 import {
   interfaceKey,

@@ -5,7 +5,7 @@
  */
 
 import type { Host } from "../../../lib/host/host.ts";
-import { quickjsHost } from "../../../lib/host/quickjs.ts";
+import { quickjsHost } from "../../../lib/host/quickjs/quickjs.ts";
 
 /** The host here. */
 export const commonHost: Host = quickjsHost();

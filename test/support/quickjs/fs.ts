@@ -4,7 +4,7 @@
  * @module
  */
 
-import { quickjsHost } from "../../../lib/host/quickjs.ts";
+import { quickjsHost } from "../../../lib/host/quickjs/quickjs.ts";
 import { native } from "../../../lib/host/quickjs/native.ts";
 
 const host = quickjsHost();

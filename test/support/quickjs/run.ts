@@ -38,7 +38,7 @@ export async function bundleForQuickjs(
 /** The text of a script: it has the `host`. */
 export function quickjsScript(script: string): string {
   return `import "${HERE}/shims.ts";
-    import { quickjsHost } from "${ROOT}/lib/host/quickjs.ts";
+    import { quickjsHost } from "${ROOT}/lib/host/quickjs/quickjs.ts";
     const host = quickjsHost();
     ${script}`;
 }

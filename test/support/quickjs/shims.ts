@@ -5,7 +5,7 @@
  */
 
 import "../../../lib/host/quickjs/globals.ts";
-import { exit, quickjsHost } from "../../../lib/host/quickjs.ts";
+import { exit, quickjsHost } from "../../../lib/host/quickjs/quickjs.ts";
 
 const host = quickjsHost();
 /** An interpreter with sanitizers is slow: whoever waits shall have patience. */

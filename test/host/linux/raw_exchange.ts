@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { DatagramBatch } from "../../lib/core/net/datagram_batch.ts";
-import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import { formatAddress, isIpv4 } from "../../lib/core/net/ip_address.ts";
-import { errorCode, type Host, type UdpSocket } from "../../lib/host/host.ts";
+import type { DatagramBatch } from "../../../lib/core/net/datagram_batch.ts";
+import { SLOT_SIZE } from "../../../lib/core/net/datagram_batch.ts";
+import { formatAddress, isIpv4 } from "../../../lib/core/net/ip_address.ts";
+import { errorCode, type Host, type UdpSocket } from "../../../lib/host/host.ts";
 
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../core/net/ip_address.ts";
-import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /** More servers are not asked, as with the C libraries. */
 const MAX_SERVERS = 3;

@@ -5,14 +5,14 @@
  */
 
 import process from "node:process";
-import { BUN_PRIMITIVES } from "./bun_crypto.ts";
-import { runProgram } from "./bun_run.ts";
-import { openBunUdp } from "./bun_udp.ts";
-import type { Host } from "./host.ts";
-import { bunLibc } from "./linux/libc_bun.ts";
-import { openConnectedSocket } from "./linux/connected_socket.ts";
-import { nodeHost } from "./node.ts";
-import { tcpHost } from "./tcp.ts";
+import { BUN_PRIMITIVES } from "./crypto.ts";
+import { runProgram } from "./run.ts";
+import { openBunUdp } from "./udp.ts";
+import type { Host } from "../host.ts";
+import { bunLibc } from "../linux/libc_bun.ts";
+import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { nodeHost } from "../node/node.ts";
+import { tcpHost } from "../node/tcp.ts";
 
 declare const Bun: { readonly version: string; readonly argv: readonly string[] };
 

@@ -5,11 +5,11 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.ts";
-import { denoHost } from "../../lib/host/deno.ts";
-import { tcpHost } from "../../lib/host/tcp.ts";
-import { run, testWith, withFolder } from "../support/program.ts";
-import { OWN_LINK, SCENARIOS } from "./tcp_scenarios.ts";
+import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../../scripts/tools.ts";
+import { denoHost } from "../../../lib/host/deno/deno.ts";
+import { tcpHost } from "../../../lib/host/node/tcp.ts";
+import { run, testWith, withFolder } from "../../support/program.ts";
+import { OWN_LINK, SCENARIOS } from "../tcp_scenarios.ts";
 
 /** What Deno's `node:net` can't do alone; elsewhere than on Linux it has no help. */
 const NOT_ALONE = ["IPv6 alone", "what the system refuses"];
@@ -34,7 +34,7 @@ async function withScript(
 }
 
 Deno.test("TCP is the same on Bun", async () => {
-  const script = `import { bunHost } from "${ROOT}/lib/host/bun.ts";
+  const script = `import { bunHost } from "${ROOT}/lib/host/bun/bun.ts";
     import { SCENARIOS } from "${ROOT}/test/host/tcp_scenarios.ts";
     import { test } from "${ROOT}/test/testing.ts";
     for (const [name, run] of Object.entries(SCENARIOS)) test(name, () => run(bunHost()));`;

@@ -6,10 +6,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { BATCH_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import { type BatchSender, batchSenderFor } from "../../lib/host/linux/batch_sender.ts";
-import { growBuffers } from "../../lib/host/linux/socket_options.ts";
-import { answers, expected, type Run } from "./batch_answers.ts";
+import { BATCH_SIZE } from "../../../lib/core/net/datagram_batch.ts";
+import { type BatchSender, batchSenderFor } from "../../../lib/host/linux/batch_sender.ts";
+import { growBuffers } from "../../../lib/host/linux/socket_options.ts";
+import { answers, expected, type Run } from "../batch_answers.ts";
 import { FakeKernel, type SeenMessage } from "./fake_kernel.ts";
 
 const FD = 7;

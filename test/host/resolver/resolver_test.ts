@@ -7,16 +7,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import dnsPacket from "dns-packet";
 import { Buffer } from "node:buffer";
-import { denoHost } from "../../lib/host/deno.ts";
-import { errorCode } from "../../lib/host/host.ts";
-import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
-import { Resolver } from "../../lib/host/resolver.ts";
+import { denoHost } from "../../../lib/host/deno/deno.ts";
+import { errorCode } from "../../../lib/host/host.ts";
+import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
+import { Resolver } from "../../../lib/host/resolver/resolver.ts";
 import {
   candidateNames,
   findInHosts,
   parseResolverSettings,
-} from "../../lib/host/resolver_files.ts";
-import { withFolder } from "../support/program.ts";
+} from "../../../lib/host/resolver/files.ts";
+import { withFolder } from "../../support/program.ts";
 
 const HOST = denoHost();
 // Loaded once for all: it stays loaded, which the resource sanitizer would call a leak.

@@ -7,15 +7,15 @@
  */
 
 import process from "node:process";
-import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
-import { parseAddress } from "../core/net/ip_address.ts";
-import { errorCode, type UdpOptions, type UdpSocket } from "./host.ts";
-import { type BatchSender, batchSenderFor } from "./linux/batch_sender.ts";
-import type { BatchLibc } from "./linux/libc.ts";
-import { bunLibc } from "./linux/libc_bun.ts";
-import { DatagramSink, ReceiveVector } from "./linux/receive_vector.ts";
-import { scopeOf } from "./linux/socket_address.ts";
-import { growBuffers } from "./linux/socket_options.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { parseAddress } from "../../core/net/ip_address.ts";
+import { errorCode, type UdpOptions, type UdpSocket } from "../host.ts";
+import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
+import type { BatchLibc } from "../linux/libc.ts";
+import { bunLibc } from "../linux/libc_bun.ts";
+import { DatagramSink, ReceiveVector } from "../linux/receive_vector.ts";
+import { scopeOf } from "../linux/socket_address.ts";
+import { growBuffers } from "../linux/socket_options.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/udp). */
 interface BunUdp {

@@ -5,11 +5,11 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { BATCH_SIZE, DatagramBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import { formatAddress } from "../../lib/core/net/ip_address.ts";
-import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
-import { DatagramSink, ReceiveVector } from "../../lib/host/linux/receive_vector.ts";
-import { socketAddress } from "../../lib/host/linux/socket_address.ts";
+import { BATCH_SIZE, DatagramBatch, SLOT_SIZE } from "../../../lib/core/net/datagram_batch.ts";
+import { formatAddress } from "../../../lib/core/net/ip_address.ts";
+import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
+import { DatagramSink, ReceiveVector } from "../../../lib/host/linux/receive_vector.ts";
+import { socketAddress } from "../../../lib/host/linux/socket_address.ts";
 
 /** Loaded once for all: it stays loaded, which the resource sanitizer would call a leak. */
 const LIBC = denoLibc();

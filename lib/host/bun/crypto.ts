@@ -5,10 +5,10 @@
  * @module
  */
 
-import { INNER_PAD, OUTER_PAD } from "../wire/crypto/hmac_sha256.ts";
-import type { Hmac, Primitives } from "../wire/crypto/primitives.ts";
-import { BLOCK_SIZE, DIGEST_SIZE } from "../wire/crypto/sha256.ts";
-import { copyBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
+import { INNER_PAD, OUTER_PAD } from "../../wire/crypto/hmac_sha256.ts";
+import type { Hmac, Primitives } from "../../wire/crypto/primitives.ts";
+import { BLOCK_SIZE, DIGEST_SIZE } from "../../wire/crypto/sha256.ts";
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/hashing). */
 declare const Bun: {

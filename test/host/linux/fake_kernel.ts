@@ -7,9 +7,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { constants } from "node:os";
-import { formatAddress, writeIpv4 } from "../../lib/core/net/ip_address.ts";
-import type { BatchLibc } from "../../lib/host/linux/libc.ts";
-import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { formatAddress, writeIpv4 } from "../../../lib/core/net/ip_address.ts";
+import type { BatchLibc } from "../../../lib/host/linux/libc.ts";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 
 const SOL_SOCKET = 1;
 const SO_DOMAIN = 39;

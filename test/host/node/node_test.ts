@@ -20,9 +20,9 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { errorCode } from "../../lib/host/host.ts";
-import { commonHost as host } from "../support/common_host.ts";
-import { test } from "../testing.ts";
+import { errorCode } from "../../../lib/host/host.ts";
+import { commonHost as host } from "../../support/common_host.ts";
+import { test } from "../../testing.ts";
 
 const OWNER = { mode: 0o600 };
 

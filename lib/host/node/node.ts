@@ -22,8 +22,8 @@ import {
   type RunResult,
   type TextOutput,
   TIMED_OUT,
-} from "./host.ts";
-import { joinBytes } from "../wire/bytes/wire_buffer.ts";
+} from "../host.ts";
+import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
 const STDERR = 2;

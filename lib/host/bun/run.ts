@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type RunOptions, type RunResult, TIMED_OUT } from "./host.ts";
+import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/spawn). */
 interface BunSpawn {

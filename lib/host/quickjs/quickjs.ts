@@ -5,17 +5,17 @@
  * @module
  */
 
-import type { Host } from "./host.ts";
-import { localAddresses } from "./quickjs/address.ts";
-import { QUICKJS_PRIMITIVES } from "./quickjs/crypto.ts";
-import { quickjsFiles } from "./quickjs/files.ts";
-import { onSignal, setTimer } from "./quickjs/loop.ts";
-import { native } from "./quickjs/native.ts";
-import { standardOutput } from "./quickjs/output.ts";
-import { runProgram } from "./quickjs/program.ts";
-import { connectTcp, listenTcp } from "./quickjs/tcp.ts";
-import { openConnectedUdp, openUdp } from "./quickjs/udp.ts";
-import { Resolver } from "./resolver.ts";
+import type { Host } from "../host.ts";
+import { localAddresses } from "./address.ts";
+import { QUICKJS_PRIMITIVES } from "./crypto.ts";
+import { quickjsFiles } from "./files.ts";
+import { onSignal, setTimer } from "./loop.ts";
+import { native } from "./native.ts";
+import { standardOutput } from "./output.ts";
+import { runProgram } from "./program.ts";
+import { connectTcp, listenTcp } from "./tcp.ts";
+import { openConnectedUdp, openUdp } from "./udp.ts";
+import { Resolver } from "../resolver/resolver.ts";
 
 /** The host on QuickJS. */
 export function quickjsHost(): Host {

@@ -9,9 +9,9 @@
 
 import { constants } from "node:os";
 import { codedError, type TcpConnectOptions } from "../host.ts";
-import { BACKLOG, type SocketMaker } from "../tcp.ts";
-import { LIBRARIES } from "./libc.ts";
-import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "./socket_address.ts";
+import { BACKLOG, type SocketMaker } from "../node/tcp.ts";
+import { LIBRARIES } from "../linux/libc.ts";
+import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },

@@ -5,13 +5,13 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.ts";
-import { denoHost } from "../../lib/host/deno.ts";
-import { errorCode } from "../../lib/host/host.ts";
-import type { Libc } from "../../lib/host/linux/libc.ts";
-import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
-import { openConnectedSocket } from "../../lib/host/linux/connected_socket.ts";
-import { run, testWith, withFolder } from "../support/program.ts";
+import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../../scripts/tools.ts";
+import { denoHost } from "../../../lib/host/deno/deno.ts";
+import { errorCode } from "../../../lib/host/host.ts";
+import type { Libc } from "../../../lib/host/linux/libc.ts";
+import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
+import { openConnectedSocket } from "../../../lib/host/linux/connected_socket.ts";
+import { run, testWith, withFolder } from "../../support/program.ts";
 import { exchange, type Exchanged, Inbox, rawStation, station } from "./raw_exchange.ts";
 
 const WITHOUT_RAW = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"];
@@ -246,7 +246,7 @@ for (const runtime of ["Deno", "Bun"] as const) {
     await withFolder(async (folder) => {
       const name = runtime.toLowerCase();
       const text = `import { ${name}Host } from "${ROOT}/lib/host/${name}.ts";
-        import { exchange, refusal } from "${ROOT}/test/host/raw_exchange.ts";
+        import { exchange, refusal } from "${ROOT}/test/host/linux/raw_exchange.ts";
         const host = ${name}Host();
         host.out.write(JSON.stringify(${script}));`;
       await Deno.writeTextFile(`${folder}/script.ts`, text);

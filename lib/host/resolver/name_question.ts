@@ -5,15 +5,15 @@
  * @module
  */
 
-import type { DatagramBatch } from "../core/net/datagram_batch.ts";
-import { SLOT_SIZE } from "../core/net/datagram_batch.ts";
-import { follow, usableAddress } from "../core/dns/records.ts";
-import type { HostPort } from "../core/net/host_port.ts";
-import { QuestionQueue, type Transport } from "../core/dns/question_queue.ts";
-import { RCODE } from "../wire/dns/answer.ts";
-import { frameMessage, MessageReader } from "../wire/dns/frame.ts";
-import { decodeResponse, type DnsResponse } from "../wire/dns/message.ts";
-import type { Host, TcpConnection, UdpSocket } from "./host.ts";
+import type { DatagramBatch } from "../../core/net/datagram_batch.ts";
+import { SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { follow, usableAddress } from "../../core/dns/records.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
+import { QuestionQueue, type Transport } from "../../core/dns/question_queue.ts";
+import { RCODE } from "../../wire/dns/answer.ts";
+import { frameMessage, MessageReader } from "../../wire/dns/frame.ts";
+import { decodeResponse, type DnsResponse } from "../../wire/dns/message.ts";
+import type { Host, TcpConnection, UdpSocket } from "../host.ts";
 
 /** What is needed of a host. */
 type AskingHost = Pick<Host, "random" | "mono" | "timer" | "connectedUdp" | "tcpConnect">;

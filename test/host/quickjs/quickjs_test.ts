@@ -8,12 +8,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { encodeHex } from "@std/encoding/hex";
-import { ROOT } from "../../scripts/tools.ts";
-import { testWith, withFolder } from "../support/program.ts";
-import { runQuickjsScript, runQuickjsTests } from "../support/quickjs/run.ts";
-import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "./batch_scenarios.ts";
-import { CRYPTO_SCENARIOS } from "./crypto_scenarios.ts";
-import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "./tcp_scenarios.ts";
+import { ROOT } from "../../../scripts/tools.ts";
+import { testWith, withFolder } from "../../support/program.ts";
+import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
+import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "../batch_scenarios.ts";
+import { CRYPTO_SCENARIOS } from "../crypto_scenarios.ts";
+import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "../tcp_scenarios.ts";
 
 const NEEDS = ["the sanitized QuickJS"];
 
@@ -36,7 +36,7 @@ async function passes(
 /** Declares a test for each of some scenarios. */
 function scenarios(file: string, names: string, given: string): string {
   return `import { ${names} } from "${ROOT}/test/host/${file}";
-    import { quickjsHost } from "${ROOT}/lib/host/quickjs.ts";
+    import { quickjsHost } from "${ROOT}/lib/host/quickjs/quickjs.ts";
     import { test } from "${ROOT}/test/testing.ts";
     const host = quickjsHost();
     for (const each of [${names}]) {
@@ -59,7 +59,7 @@ async function printed(
 }
 
 testWith(NEEDS, "files and programs are the same on QuickJS", async () => {
-  const count = await passes([`${ROOT}/test/host/node_test.ts`], "", {
+  const count = await passes([`${ROOT}/test/host/node/node_test.ts`], "", {
     [`file://${ROOT}/test/support/common_host.ts`]: `${ROOT}/test/support/quickjs/common_host.ts`,
   });
   assert(count > 20, `${count}`);
@@ -210,7 +210,7 @@ testWith(
   },
 );
 
-const RAW = `import { exchange, refusal } from "${ROOT}/test/host/raw_exchange.ts";\n`;
+const RAW = `import { exchange, refusal } from "${ROOT}/test/host/linux/raw_exchange.ts";\n`;
 
 for (const [address, elsewhere] of [["127.0.0.1", "127.0.0.2"], ["::1", undefined]] as const) {
   testWith(

@@ -11,11 +11,11 @@ import { setImmediate } from "node:timers";
 import { constants } from "node:os";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import { codedError, type UdpOptions, type UdpSocket } from "../host.ts";
-import { type BatchSender, batchSenderFor } from "./batch_sender.ts";
-import { type DenoLibc, denoLibc } from "./libc_deno.ts";
-import { ReceiveVector } from "./receive_vector.ts";
-import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "./socket_address.ts";
-import { growBuffers } from "./socket_options.ts";
+import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
+import { type DenoLibc, denoLibc } from "../linux/libc_deno.ts";
+import { ReceiveVector } from "../linux/receive_vector.ts";
+import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
+import { growBuffers } from "../linux/socket_options.ts";
 
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;

@@ -5,15 +5,15 @@
  */
 
 import { createSocket } from "node:dgram";
-import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
-import { parseAddress } from "../core/net/ip_address.ts";
-import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "./host.ts";
-import { denoLibc } from "./linux/libc_deno.ts";
-import { openConnectedSocket } from "./linux/connected_socket.ts";
-import { openDenoUdp } from "./linux/udp_deno.ts";
-import { linuxSockets } from "./linux/tcp_deno.ts";
-import { nodeHost } from "./node.ts";
-import { tcpHost } from "./tcp.ts";
+import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { parseAddress } from "../../core/net/ip_address.ts";
+import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "../host.ts";
+import { denoLibc } from "../linux/libc_deno.ts";
+import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { openDenoUdp } from "./udp.ts";
+import { linuxSockets } from "./tcp.ts";
+import { nodeHost } from "../node/node.ts";
+import { tcpHost } from "../node/tcp.ts";
 
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;

@@ -5,17 +5,17 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../core/net/ip_address.ts";
-import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
-import { codedError, type Host } from "./host.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { codedError, type Host } from "../host.ts";
 import { askForAddresses } from "./name_question.ts";
-import { isDnsName } from "../wire/dns/message.ts";
+import { isDnsName } from "../../wire/dns/message.ts";
 import {
   candidateNames,
   findInHosts,
   parseResolverSettings,
   type ResolverSettings,
-} from "./resolver_files.ts";
+} from "./files.ts";
 
 const MAX_FILE = 1_048_576;
 const LOCALHOST = ["127.0.0.1", "::1"];

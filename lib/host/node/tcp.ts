@@ -8,9 +8,9 @@
  */
 
 import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
-import type { HostPort } from "../core/net/host_port.ts";
-import { formatAddress, isIpv4, parseAddress } from "../core/net/ip_address.ts";
-import { WireBuffer } from "../wire/bytes/wire_buffer.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
+import { formatAddress, isIpv4, parseAddress } from "../../core/net/ip_address.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
   codedError,
   errorCode,
@@ -20,7 +20,7 @@ import {
   type TcpEvents,
   type TcpListener,
   type TcpListenOptions,
-} from "./host.ts";
+} from "../host.ts";
 
 /**
  * Connections that may wait to be taken. Deno takes them all at once before any can be refused, so
