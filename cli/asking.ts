@@ -21,8 +21,8 @@ import {
   readPrivateKey,
   readPublicKey,
   readSecret,
-} from "../lib/service/files.ts";
-import type { QueryConfig } from "../lib/service/query.ts";
+} from "../lib/service/files/files.ts";
+import type { QueryConfig } from "../lib/service/ask/query.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";

@@ -20,8 +20,8 @@ import {
   type LoadedSettings,
   loadSettings,
   readPrivateKey,
-} from "../lib/service/files.ts";
-import { query, type QueryResult } from "../lib/service/query.ts";
+} from "../lib/service/files/files.ts";
+import { query, type QueryResult } from "../lib/service/ask/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {

@@ -8,8 +8,8 @@ import { formatHostPort } from "../lib/core/net/host_port.ts";
 import { judgeNat } from "../lib/core/ask/nat_verdict.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
-import { loadSettings } from "../lib/service/files.ts";
-import { query, type QueryConfig } from "../lib/service/query.ts";
+import { loadSettings } from "../lib/service/files/files.ts";
+import { query, type QueryConfig } from "../lib/service/ask/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {
   askedServers,

@@ -16,9 +16,9 @@ import {
 } from "../lib/core/settings/settings.ts";
 import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings/reader.ts";
 import { errorCode, type Host } from "../lib/host/host.ts";
-import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files.ts";
-import type { Verbosity } from "../lib/service/log.ts";
-import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve.ts";
+import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
+import type { Verbosity } from "../lib/service/log/log.ts";
+import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve/serve.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./options.ts";

@@ -14,9 +14,9 @@ import {
 } from "../lib/core/settings/settings.ts";
 import { addressPort, cidr, duration } from "../lib/core/settings/reader.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
-import type { DnsConfig, ServedZone } from "../lib/service/dns_service.ts";
-import type { LoadedSettings } from "../lib/service/files.ts";
-import type { ServedGroup } from "../lib/service/serve.ts";
+import type { DnsConfig, ServedZone } from "../lib/service/zone/server/service.ts";
+import type { LoadedSettings } from "../lib/service/files/files.ts";
+import type { ServedGroup } from "../lib/service/serve/serve.ts";
 import { type Arguments, commaList } from "./options.ts";
 
 /** Flags that describe a zone. */

@@ -7,8 +7,8 @@
 import { leaseTime } from "../lib/core/settings/settings.ts";
 import { cidr } from "../lib/core/settings/reader.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
-import { besideSettings, type LoadedSettings } from "../lib/service/files.ts";
-import { checkLeases, type LeaseConfig } from "../lib/service/lease_service.ts";
+import { besideSettings, type LoadedSettings } from "../lib/service/files/files.ts";
+import { checkLeases, type LeaseConfig } from "../lib/service/lease/server/service.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";
 

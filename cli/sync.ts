@@ -7,8 +7,8 @@
 import { duration } from "../lib/core/settings/reader.ts";
 import { lookInterval, registerMode } from "../lib/core/settings/settings.ts";
 import type { Host } from "../lib/host/host.ts";
-import { loadSettings } from "../lib/service/files.ts";
-import { sync } from "../lib/service/sync.ts";
+import { loadSettings } from "../lib/service/files/files.ts";
+import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { askedServers, interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
 import type { Arguments } from "./options.ts";

@@ -22,8 +22,8 @@ import {
   type TcpEvents,
   type TcpListenOptions,
 } from "../../lib/host/host.ts";
-import { LeaseService } from "../../lib/service/lease_service.ts";
-import { Log } from "../../lib/service/log.ts";
+import { LeaseService } from "../../lib/service/lease/server/service.ts";
+import { Log } from "../../lib/service/log/log.ts";
 import { commonHost as system } from "../support/common_host.ts";
 import { idOf } from "../support/fake_random.ts";
 

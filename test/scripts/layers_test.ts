@@ -7,7 +7,7 @@ const FILES = {
   wire: "/src/lib/wire/wgsig/record.ts",
   core: "/src/lib/core/registry/registry.ts",
   host: "/src/lib/host/deno/deno.ts",
-  service: "/src/lib/service/serve.ts",
+  service: "/src/lib/service/serve/serve.ts",
   wireguard: "/src/lib/wireguard/device.ts",
   cli: "/src/cli/serve.ts",
   main: "/src/cli/main_deno.ts",

@@ -1,0 +1,157 @@
+/**
+ * Asks servers once, all at the same time, and merges what they say.
+ *
+ * @module
+ */
+
+import { formatKey } from "../../core/net/peer_key.ts";
+import {
+  formatServerName,
+  type PunchServerName,
+  type RegistryName,
+  type ServerName,
+} from "../../core/ask/server_name.ts";
+import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
+import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
+import { type Host, LONGEST_TIMER_MS } from "../../host/host.ts";
+import type { PunchQuestion } from "../punch/asker.ts";
+import { askPunchServer } from "../punch/server.ts";
+import { askRegistries, type RegistryAnswer, type RegistryQuestion } from "./registry_asker.ts";
+import { findServers } from "./server_addresses.ts";
+import type { ServerOutcome, ServerStatus, Word } from "./server_reply.ts";
+import { askZoneServer } from "../zone/client/server.ts";
+
+/** Which peer is where. */
+type Where = Pick<Sighting, "publicKey" | "address" | "port">;
+
+/** A question. */
+export interface QueryConfig
+  extends Omit<RegistryQuestion, "id" | "secret" | "startedAt" | "opensTo"> {
+  readonly servers: readonly ServerName[];
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo?: ((peer: Where) => boolean) | undefined;
+  /** The own public key, 32 bytes; registries need it. */
+  readonly id: Uint8Array | undefined;
+  /** The group secret, 32 bytes; registries need it. */
+  readonly secret: Uint8Array | undefined;
+  /** The public keys that zones are asked for, in base64; all where this is left out. */
+  readonly keys?: readonly string[] | undefined;
+  /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
+  readonly known: readonly string[];
+}
+
+/** What all servers said. */
+export interface QueryResult {
+  readonly servers: readonly ServerOutcome[];
+  /** The own public key in base64, where it is known. */
+  readonly publicKey: string | undefined;
+  /** The port that was asked from. */
+  readonly port: number;
+  /** Whether the servers were asked to take down the endpoint of that port. */
+  readonly registered: boolean;
+  /** What is newest of each peer, the own record among them, in the order in which they came. */
+  readonly peers: readonly Sighting[];
+  /** By public key: every endpoint that some server knows, the newest first. */
+  readonly sightings: ReadonlyMap<string, readonly Sighting[]>;
+  /** The wall clock at the end, in seconds. */
+  readonly unix: number;
+  /** How a command that asked this ends. */
+  readonly status: ExitStatus;
+  /** What a person should know, a line each. */
+  readonly warnings: readonly string[];
+}
+
+const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
+
+/** Asks. Servers that don't answer are reported in the result, not thrown. */
+export async function query(host: Host, config: QueryConfig): Promise<QueryResult> {
+  const { servers, id, secret } = config;
+  const startedAt = host.mono();
+  const found = await findServers(host, servers, Math.min(config.timeout * 1000, LONGEST_TIMER_MS));
+  const registries = new Map<RegistryName, readonly string[]>();
+  const punches: (readonly [PunchServerName, readonly string[]])[] = [];
+  const zones: (() => Promise<Word>)[] = [];
+  for (const [server, addresses] of found) {
+    if (server.scheme === "wgsig") registries.set(server, addresses);
+    else if (server.scheme === "punch") punches.push([server, addresses]);
+    else zones.push(() => askZoneServer(host, server, addresses, { ...config, startedAt }));
+  }
+  const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
+  const [registry, ...zoneWords] = await Promise.all([
+    asksRegistries
+      ? askRegistries(host, { ...config, id, secret, startedAt }, registries)
+      : NO_REGISTRY,
+    ...zones.map((ask) => ask()),
+  ]);
+  const words: Word[] = [
+    ...registry.servers.map((
+      { name, status, received, expected, ownEndpoint, peers, warning },
+    ) => ({
+      outcome: { server: formatServerName(name), status, received, expected, ownEndpoint },
+      peers,
+      warning,
+    })),
+    ...zoneWords,
+  ];
+  // These speak from the same port, which only one socket can have.
+  const question = punchQuestion(config, startedAt);
+  for (const [server, addresses] of punches) {
+    words.push(await askPunchServer(host, server, addresses, question));
+  }
+  return merge(host, config, registry, words);
+}
+
+/** To ask is to register the port that is asked from. */
+function punchQuestion(
+  { id, port, register, known, timeout, through, opensTo }: QueryConfig,
+  startedAt: number,
+): PunchQuestion | undefined {
+  if (!register || id === undefined) return undefined;
+  return {
+    id,
+    keys: known,
+    port,
+    through: through ?? { raw: false, mark: 0 },
+    opensTo,
+    endsAt: startedAt + timeout * 1000,
+  };
+}
+
+function merge(
+  host: Host,
+  { servers, id }: QueryConfig,
+  { port, registered, notes }: RegistryAnswer,
+  words: readonly Word[],
+): QueryResult {
+  const sightings = new Map<string, Sighting[]>();
+  for (const { peers } of words) {
+    for (const peer of peers) {
+      const known = sightings.get(peer.publicKey);
+      if (known === undefined) sightings.set(peer.publicKey, [peer]);
+      else known.push(peer);
+    }
+  }
+  for (const seen of sightings.values()) seen.sort(newestFirst);
+  const named = servers.map(formatServerName);
+  const outcomes = words.map(({ outcome }) => outcome)
+    .toSorted((a, b) => named.indexOf(a.server) - named.indexOf(b.server));
+  return {
+    servers: outcomes,
+    publicKey: id && formatKey(id),
+    port,
+    registered,
+    peers: [...sightings.values()].map(([newest]) => newest!),
+    sightings,
+    unix: host.now() / 1000,
+    status: statusOf(outcomes.map(({ status }) => status)),
+    warnings: [...notes, ...words.flatMap(({ warning }) => warning ?? [])],
+  };
+}
+
+/** One whole answer is enough. */
+function statusOf(statuses: readonly ServerStatus[]): ExitStatus {
+  if (statuses.includes("ok")) return EXIT.ok;
+  if (statuses.includes("not-authenticated")) return EXIT.notAuthenticated;
+  const refused = statuses.some((status) => status === "refused" || status === "no-zone");
+  return refused ? EXIT.failed : EXIT.timedOut;
+}

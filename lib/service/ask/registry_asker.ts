@@ -1,0 +1,356 @@
+/**
+ * Asks registries once, all at the same time from one port.
+ *
+ * @module
+ */
+
+import type { DatagramBatch } from "../../core/net/datagram_batch.ts";
+import { SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import {
+  Exchange,
+  type ExchangeOptions,
+  MAX_REQUEST_SIZE,
+  type SeenPeer,
+} from "../../core/ask/exchange.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
+import { NonceSource } from "../../core/net/nonce_source.ts";
+import type { RegistryName } from "../../core/ask/server_name.ts";
+import {
+  errorCode,
+  explain,
+  type Host,
+  LONGEST_TIMER_MS,
+  type UdpSocket,
+} from "../../host/host.ts";
+import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import { AskedServer, type RegistryStatus } from "./asked_server.ts";
+import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
+
+/** A question. */
+export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
+  /** The UDP port to ask from; 0 lets the system choose. */
+  readonly port: number;
+  /** Whether another port will do, to ask without registering, when that one is in use. */
+  readonly anyPort: boolean;
+  /**
+   * Speak through a socket for each server, with this mark: raw ones where WireGuard owns the port.
+   */
+  readonly through?: { readonly raw: boolean; readonly mark: number };
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo?: ((peer: SeenPeer) => boolean) | undefined;
+  /** Whether the servers are to take down the endpoint that they see. */
+  readonly register: boolean;
+  /** In seconds. */
+  readonly timeout: number;
+  /** Since when it counts: `host.mono()` in milliseconds. */
+  readonly startedAt: number;
+}
+
+/** What one registry said. */
+export interface RegistryOutcome {
+  readonly name: RegistryName;
+  readonly status: RegistryStatus;
+  /** Datagrams received of those that its answer has. */
+  readonly received: number;
+  readonly expected: number | undefined;
+  /** Where it saw the socket that asked, if that was registered. */
+  readonly ownEndpoint: HostPort | undefined;
+  /** All peers that are not stale, the own record among them. */
+  readonly peers: readonly SeenPeer[];
+  /** What a person should know. */
+  readonly warning: string | undefined;
+}
+
+/** What registries said. */
+export interface RegistryAnswer {
+  readonly servers: readonly RegistryOutcome[];
+  /** The port that was asked from. */
+  readonly port: number;
+  /** Whether the servers were asked to take down the endpoint of that port. */
+  readonly registered: boolean;
+  /** What a person should know, a line each. */
+  readonly notes: readonly string[];
+}
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 4000;
+const SPACING_MS = 25;
+/** After so many requests that were refused, the only server there is isn't asked again. */
+const MAX_REFUSED = 3;
+
+/**
+ * Asks. Servers that don't answer are reported in the result, not thrown.
+ *
+ * @param addresses IP addresses by server.
+ */
+export async function askRegistries(
+  host: Host,
+  question: RegistryQuestion,
+  addresses: ReadonlyMap<RegistryName, readonly string[]>,
+): Promise<RegistryAnswer> {
+  const asker = new RegistryAsker(host, question, addresses);
+  try {
+    await asker.open();
+    await asker.ask();
+    return await asker.finish();
+  } finally {
+    asker.close();
+  }
+}
+
+class RegistryAsker {
+  readonly #host: Host;
+  readonly #config: RegistryQuestion;
+  readonly #servers: AskedServer[];
+  readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
+  readonly #timers = new Set<() => void>();
+  readonly #timeout: number;
+  readonly #startedAt: number;
+  #register: boolean;
+  readonly #notes: string[] = [];
+  #ipv4: UdpSocket | undefined;
+  #ipv6: UdpSocket | undefined;
+  /** Sockets that are connected to one address each. */
+  readonly #connected = new Map<string, UdpSocket>();
+  #progress: () => void = () => {};
+
+  constructor(
+    host: Host,
+    config: RegistryQuestion,
+    addresses: ReadonlyMap<RegistryName, readonly string[]>,
+  ) {
+    this.#host = host;
+    this.#config = config;
+    this.#register = config.register;
+    this.#timeout = Math.min(config.timeout * 1000, LONGEST_TIMER_MS);
+    this.#startedAt = config.startedAt;
+    const nonces = new NonceSource((bytes) => host.random(bytes));
+    const options = { ...config, flags: config.register ? 0 : KEEP_ENDPOINT };
+    this.#servers = [...addresses].map(([name, hosts]) => {
+      const server = new AskedServer(name, new Exchange(options, nonces));
+      for (const host of hosts) server.addAddress(host);
+      return server;
+    });
+  }
+
+  /** Opens the sockets that the servers' addresses need. */
+  async open(): Promise<void> {
+    const all = this.#servers.flatMap(({ addresses }) => addresses);
+    const { through } = this.#config;
+    if (through !== undefined) {
+      for (const address of all) await this.#connect(address, through);
+      return;
+    }
+    const isIpv6 = ({ host }: HostPort) => host.includes(":");
+    if (all.some((address) => !isIpv6(address))) this.#ipv4 = await this.#bind("0.0.0.0");
+    if (all.some(isIpv6)) {
+      try {
+        this.#ipv6 = await this.#bind("::");
+      } catch (error) {
+        if (this.#ipv4 === undefined) throw error;
+      }
+    }
+  }
+
+  async #connect(
+    to: HostPort,
+    through: NonNullable<RegistryQuestion["through"]>,
+  ): Promise<UdpSocket> {
+    const socket = await this.#host.connectedUdp({
+      port: this.#config.port,
+      to,
+      ...through,
+      onBatch: (batch) => this.#receive(batch),
+      onSendError: () => {},
+    });
+    this.#connected.set(formatHostPort(to), socket);
+    return socket;
+  }
+
+  #socketTo(to: HostPort): UdpSocket | undefined {
+    return this.#connected.get(formatHostPort(to)) ??
+      (to.host.includes(":") ? this.#ipv6 : this.#ipv4);
+  }
+
+  async #bind(address: string, port: number = this.#config.port): Promise<UdpSocket> {
+    try {
+      return await this.#host.udp({
+        address,
+        port,
+        onBatch: (batch) => this.#receive(batch),
+        onSendError: (code) => {
+          // It doesn't say whose port it was: among several servers it could be any.
+          const [only, ...others] = this.#servers;
+          if (code !== "ECONNREFUSED" || only === undefined || others.length > 0) return;
+          only.refused++;
+          this.#progress();
+        },
+      });
+    } catch (error) {
+      const inUse = errorCode(error) === "EADDRINUSE" && port !== 0;
+      if (inUse && this.#config.anyPort) return await this.#bindAnyPort(address, port);
+      const hint = inUse ? "; is WireGuard using it? Leave --port out, with --no-register" : "";
+      throw new UserError(`cannot use UDP port ${port}: ${explain(error)}${hint}`, EXIT.failed);
+    }
+  }
+
+  /** The port is in use, by WireGuard most likely: asks from another, which nobody must register. */
+  async #bindAnyPort(address: string, port: number): Promise<UdpSocket> {
+    if (this.#register) {
+      this.#notes.push(`UDP port ${port} is in use, so its endpoint was not registered anew`);
+    }
+    this.#register = false;
+    for (const { exchange } of this.#servers) exchange.keepEndpoint();
+    return await this.#bind(address, 0);
+  }
+
+  /** Asks until all have answered or the time is over. */
+  ask(): Promise<void> {
+    return new Promise((done) => {
+      this.#progress = () => {
+        const waiting = this.#servers.some((server) =>
+          server.addresses.length > 0 && !server.exchange.isComplete &&
+          server.refused < MAX_REFUSED
+        );
+        if (!waiting) done();
+      };
+      const left = this.#startedAt + this.#timeout - this.#host.mono();
+      this.#after(Math.max(left, FIRST_RETRY_MS), done);
+      // Two names may be of one C server, which would drop the second of two requests at once.
+      this.#servers.forEach((server, i) => this.#after(i * SPACING_MS, () => this.#send(server)));
+    });
+  }
+
+  #send(server: AskedServer): void {
+    if (server.addresses.length === 0 || server.exchange.isComplete) return;
+    const to = server.address(server.attempts, this.#register);
+    const size = server.exchange.writeRequest(this.#request, this.#host.now());
+    this.#socketTo(to)?.send(this.#request.bytes.subarray(0, size), to);
+    const delay = Math.min(FIRST_RETRY_MS * 2 ** server.attempts, LAST_RETRY_MS);
+    server.attempts++;
+    this.#after(delay, () => this.#send(server));
+  }
+
+  #receive(batch: DatagramBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const length = batch.lengths[i]!;
+      if (length > SLOT_SIZE) continue;
+      // Two names may be of one address: what comes from there answers both.
+      for (const server of this.#servers) {
+        if (!server.sent(batch, i)) {
+          server.noteStranger(batch, i);
+          continue;
+        }
+        const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
+        if (receipt === "drop-bad-mac" || receipt === "drop-group-mismatch") server.badMac = true;
+      }
+    }
+    this.#progress();
+  }
+
+  /** Opens the NAT towards the peers, and says what was answered. */
+  async finish(): Promise<RegistryAnswer> {
+    const unix = this.#host.now() / 1000;
+    const servers = this.#servers.map((server): RegistryOutcome => {
+      const peers = server.exchange.peers(unix);
+      return {
+        name: server.name,
+        status: server.status,
+        received: server.exchange.received,
+        expected: server.exchange.expected,
+        ownEndpoint: this.#register ? ownEndpoint(server.exchange, peers) : undefined,
+        peers,
+        warning: this.#warning(server),
+      };
+    });
+    const publicKey = this.#servers[0]?.exchange.publicKey;
+    if (this.#register) {
+      const others = servers.flatMap(({ peers }) => peers)
+        .filter((peer) => peer.publicKey !== publicKey);
+      await this.#openNat(others);
+    }
+    return {
+      servers,
+      port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
+      registered: this.#register && this.#servers.some((server) => server.hasIpv4),
+      notes: this.#notes,
+    };
+  }
+
+  async #openNat(peers: readonly SeenPeer[]): Promise<void> {
+    const opened = new Set<string>();
+    for (const peer of peers) {
+      const to = { host: peer.address, port: peer.port };
+      const text = formatHostPort(to);
+      if (opened.has(text) || opened.size === MAX_OPENERS) continue;
+      if (this.#config.opensTo?.(peer) === false) continue;
+      opened.add(text);
+      const { through } = this.#config;
+      const socket = this.#socketTo(to) ??
+        (through === undefined ? undefined : await this.#connect(to, through));
+      socket?.send(OPENER, to);
+    }
+    if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
+  }
+
+  #warning(
+    { name, status, exchange, refused, hasIpv4, stranger }: AskedServer,
+  ): string | undefined {
+    const { group, encrypt } = this.#config;
+    const timeout = Number(this.#config.timeout.toFixed(3));
+    const server = formatHostPort(name);
+    const clock = new Date(this.#host.now()).toISOString().slice(0, 19);
+    const ipv6Only = this.#register && !hasIpv4;
+    switch (status) {
+      case "ok":
+        return ipv6Only
+          ? `${server} was asked over IPv6, which registers no endpoint; give it an IPv4 address`
+          : undefined;
+      case "incomplete":
+        return `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
+          `within ${timeout} s; give it longer with --timeout`;
+      case "not-found":
+        return `cannot find server ${server}; check the name and this host's DNS`;
+      case "not-authenticated":
+        return `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
+          `(wgsigd, the C server, also answers so while it knows no peer)`;
+      case "no-answer":
+        if (stranger !== undefined) {
+          return `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
+            `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`;
+        }
+        return refused > 0
+          ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
+          : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
+            `through, that group ${group} has the same secret there, that it ` +
+            `${
+              encrypt ? "takes encrypted requests (else: --encryption off)" : "takes plain requests"
+            }, ` +
+            `and that this clock is right (${clock} UTC)`;
+    }
+  }
+
+  #after(ms: number, run: () => void): void {
+    const cancel = this.#host.timer(ms, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
+  }
+
+  /** Ends everything. */
+  close(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    for (const socket of this.#connected.values()) socket.close();
+    this.#ipv4?.close();
+    this.#ipv6?.close();
+  }
+}
+
+function ownEndpoint(exchange: Exchange, peers: readonly SeenPeer[]): HostPort | undefined {
+  const own = peers.find(({ publicKey }) => publicKey === exchange.publicKey);
+  return own === undefined ? undefined : { host: own.address, port: own.port };
+}

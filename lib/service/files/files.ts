@@ -1,0 +1,192 @@
+/**
+ * The files that a user names: settings, secrets, keys, lists of peers.
+ *
+ * @module
+ */
+
+import { parseKey, parseSecret } from "../../core/net/peer_key.ts";
+import { parseSettings, type Settings } from "../../core/settings/settings.ts";
+import { errorCode, explain, type FileContent, type Host } from "../../host/host.ts";
+import { UserError } from "../../core/settings/user_error.ts";
+
+const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
+const MAX_LIST_SIZE = 16 * 1024 * 1024;
+const MAX_SECRET_SIZE = 4096;
+/** Bits that let others than the owner in. */
+const OTHERS = 0o077;
+/** A key or a secret in base64 or hex, where the name of its file should be. */
+const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
+/** The name that stands for standard input. */
+const STANDARD_INPUT = "-";
+const SYSTEM_SETTINGS = "/etc/wgsig/wgsig.toml";
+
+/** Settings, and the file that they come from. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** Undefined where there is no settings file. */
+  readonly path: string | undefined;
+}
+
+/**
+ * Reads the settings file: the one that was named, else `$WGSIG_CONFIG`, else the first there is
+ * of `$XDG_CONFIG_HOME/wgsig/wgsig.toml` and `/etc/wgsig/wgsig.toml`, else none.
+ */
+export async function loadSettings(host: Host, named: string | undefined): Promise<LoadedSettings> {
+  const required = named ?? (host.env("WGSIG_CONFIG") || undefined);
+  if (required !== undefined) return await readSettings(host, required);
+  const home = host.env("HOME");
+  const configHome = host.env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
+  const own = configHome === undefined ? [] : [`${configHome}/wgsig/wgsig.toml`];
+  for (const path of [...own, SYSTEM_SETTINGS]) {
+    try {
+      return await readSettings(host, path, true);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" && errorCode(error) !== "ENOTDIR") throw error;
+    }
+  }
+  return { settings: {}, path: undefined };
+}
+
+async function readSettings(host: Host, path: string, optional = false): Promise<LoadedSettings> {
+  const { bytes } = await read(host, path, MAX_SETTINGS_SIZE, "settings file", "", optional);
+  try {
+    return { settings: parseSettings(decode(bytes)), path };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // The parser quotes lines: what is in a file that was taken for settings may be secret.
+    const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ");
+    throw new UserError(`${path}: ${why}`);
+  }
+}
+
+/** A path in a settings file: relative to the folder of that file. */
+export function besideSettings(path: string, loaded: LoadedSettings): string {
+  if (loaded.path === undefined || path.startsWith("/")) return path;
+  const slash = loaded.path.lastIndexOf("/");
+  return slash < 0 ? path : `${loaded.path.slice(0, slash + 1)}${path}`;
+}
+
+/** Reads a group secret: 32 bytes. */
+export async function readSecret(host: Host, path: string): Promise<Uint8Array> {
+  const bytes = await readPrivate(
+    host,
+    path,
+    "secret file",
+    `make one with: wgsig keygen secret --output ${path}`,
+  );
+  const secret = parseSecret(bytes);
+  if (secret !== undefined) return secret;
+  throw new UserError(
+    `secret file ${path} has ${bytes.length} bytes that are no secret: ` +
+      `expected 32 raw bytes, or their base64 or hex`,
+  );
+}
+
+/** Reads a file with one WireGuard key in base64, for the owner's eyes only: 32 bytes. */
+export async function readPrivateKey(
+  host: Host,
+  path: string,
+  what = "private key file",
+  make = "private",
+): Promise<Uint8Array> {
+  const bytes = await readPrivate(
+    host,
+    path,
+    what,
+    `make one with: wgsig keygen ${make} --output ${path}`,
+  );
+  const key = parseKey(decode(bytes).trim());
+  if (key !== undefined) return key;
+  throw new UserError(`${what} ${path}: expected one WireGuard key (44 characters of base64)`);
+}
+
+/** Reads a public key: the key itself in base64, or a file that holds it. */
+export async function readPublicKey(host: Host, keyOrPath: string): Promise<Uint8Array> {
+  const given = parseKey(keyOrPath);
+  if (given !== undefined) return given;
+  const { bytes } = await read(
+    host,
+    keyOrPath,
+    MAX_SECRET_SIZE,
+    "public key file",
+    "; give a public key (44 characters of base64) or a file with one",
+  );
+  const key = parseKey(decode(bytes).trim());
+  if (key !== undefined) return key;
+  throw new UserError(
+    `public key file ${keyOrPath}: expected one WireGuard key (44 characters of base64)`,
+  );
+}
+
+/** Reads an allow-list: one public key a line, then anything; `#` begins a comment. */
+export async function readAllowList(host: Host, path: string): Promise<Uint8Array[]> {
+  const { bytes } = await read(host, path, MAX_LIST_SIZE, "allow-list", "");
+  const keys: Uint8Array[] = [];
+  decode(bytes).split("\n").forEach((line, i) => {
+    const word = line.trim().split(/[\s#]/, 1)[0] ?? "";
+    if (word === "") return;
+    const key = parseKey(word);
+    if (key === undefined) {
+      throw new UserError(
+        `allow-list ${path}, line ${i + 1}: expected a WireGuard public key ` +
+          `(44 characters of base64)`,
+      );
+    }
+    keys.push(key);
+  });
+  return keys;
+}
+
+/** Reads what is short from standard input. */
+export async function readInput(host: Host, what: string): Promise<Uint8Array> {
+  try {
+    return await host.readInput(MAX_SECRET_SIZE);
+  } catch (error) {
+    throw new UserError(`cannot read ${what} from standard input: ${explain(error)}`);
+  }
+}
+
+/** Reads a file that nobody but its owner may read. */
+async function readPrivate(
+  host: Host,
+  path: string,
+  what: string,
+  hint: string,
+): Promise<Uint8Array> {
+  if (path === STANDARD_INPUT) return await readInput(host, what);
+  if (IS_SECRET.test(path)) {
+    throw new UserError(
+      `expected the name of a ${what}, got what belongs into it; write that to a file`,
+    );
+  }
+  const { bytes, mode } = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
+  if (mode !== undefined && (mode & OTHERS) !== 0 && !host.target.startsWith("win32")) {
+    throw new UserError(
+      `${what} ${path} can be read by others (mode ${mode.toString(8).padStart(4, "0")}); ` +
+        `mend it with: chmod 600 ${path}`,
+    );
+  }
+  return bytes;
+}
+
+/** @param optional Let the host's error through where there is no such file. */
+async function read(
+  host: Host,
+  path: string,
+  limit: number,
+  what: string,
+  hint: string,
+  optional = false,
+): Promise<FileContent> {
+  try {
+    return await host.readFile(path, limit);
+  } catch (error) {
+    const missing = errorCode(error) === "ENOENT";
+    if (optional && (missing || errorCode(error) === "ENOTDIR")) throw error;
+    throw new UserError(`cannot read ${what} ${path}: ${explain(error)}${missing ? hint : ""}`);
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

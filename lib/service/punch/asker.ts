@@ -1,0 +1,157 @@
+/**
+ * Asks a server of WireGuard's hole-punching example where peers are: one key after the other, since
+ * an answer doesn't say whose it is.
+ *
+ * @module
+ */
+
+import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
+import { formatIpv4 } from "../../core/net/ip_address.ts";
+import { parseKey } from "../../core/net/peer_key.ts";
+import type { Host, UdpSocket } from "../../host/host.ts";
+import { LINGER_MS, MAX_OPENERS, OPENER } from "../ask/opener.ts";
+import {
+  decodePunchReply,
+  encodePunchRequest,
+  PUNCH_REQUEST_SIZE,
+} from "../../wire/punch/message.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+
+/** What to ask. */
+export interface PunchQuestion {
+  /** The own public key, 32 bytes. */
+  readonly id: Uint8Array;
+  /** The public keys to ask for, in base64. */
+  readonly keys: readonly string[];
+  /** The UDP port that is registered: WireGuard's. */
+  readonly port: number;
+  /** Whether WireGuard has that port now, so that a raw socket is needed; and its mark. */
+  readonly through: { readonly raw: boolean; readonly mark: number };
+  /** Which peers the NAT is opened to; all where this is left out. */
+  readonly opensTo: ((peer: PunchedPeer) => boolean) | undefined;
+  /** When to give up: `host.mono()` in milliseconds. */
+  readonly endsAt: number;
+}
+
+/** Where a peer is, as somebody claimed. */
+export interface PunchedPeer {
+  /** In base64. */
+  readonly publicKey: string;
+  /** IPv4 address. */
+  readonly address: string;
+  /** UDP port. */
+  readonly port: number;
+}
+
+/** What it said. */
+export interface PunchAnswer {
+  /** How many of the questions were answered, if only with "unknown". */
+  readonly answered: number;
+  readonly peers: readonly PunchedPeer[];
+}
+
+const WAIT_MS = 500;
+const ATTEMPTS = 2;
+
+/** Asks one server, and opens the NAT towards the peers. @param to Its address. */
+export async function askPunch(
+  host: Host,
+  to: HostPort,
+  question: PunchQuestion,
+): Promise<PunchAnswer> {
+  const answer = await ask(host, to, question);
+  const { opensTo = () => true } = question;
+  await openNat(host, question, answer.peers.filter(opensTo).slice(0, MAX_OPENERS));
+  return answer;
+}
+
+async function openNat(
+  host: Host,
+  { port, through }: PunchQuestion,
+  peers: readonly PunchedPeer[],
+): Promise<void> {
+  if (peers.length === 0) return;
+  const sockets: UdpSocket[] = [];
+  try {
+    for (const { address, port: theirs } of peers) {
+      const to = { host: address, port: theirs };
+      const handlers = { onBatch() {}, onSendError() {} };
+      const socket = await host.connectedUdp({ port, to, ...through, ...handlers });
+      sockets.push(socket);
+      socket.send(OPENER, to);
+    }
+    await new Promise<void>((done) => void host.timer(LINGER_MS, done));
+  } finally {
+    for (const socket of sockets) socket.close();
+  }
+}
+
+async function ask(
+  host: Host,
+  to: HostPort,
+  { id, keys, port, through, endsAt }: PunchQuestion,
+): Promise<PunchAnswer> {
+  let take: (batch: DatagramBatch) => void = () => {};
+  const socket = await host.connectedUdp({
+    port,
+    to,
+    ...through,
+    onBatch: (batch) => take(batch),
+    onSendError() {},
+  });
+  const peers: PunchedPeer[] = [];
+  let answered = 0;
+  try {
+    const request = new WireBuffer(PUNCH_REQUEST_SIZE);
+    const mine = new WireBuffer(id);
+    for (const publicKey of keys) {
+      const key = parseKey(publicKey);
+      if (key === undefined) continue;
+      encodePunchRequest(mine, new WireBuffer(key), request, 0);
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        if (host.mono() >= endsAt) return { answered, peers };
+        const reply = await exchange(host, socket, request, to, (taker) => take = taker);
+        if (reply === undefined) continue;
+        answered++;
+        if (reply !== "unknown") {
+          peers.push({ publicKey, address: reply.host, port: reply.port });
+        }
+        break;
+      }
+      // A server that says nothing at all is not asked for everybody.
+      if (answered === 0) break;
+    }
+    return { answered, peers };
+  } finally {
+    socket.close();
+  }
+}
+
+/** Sends a request, and waits for its answer: undefined where none comes. */
+function exchange(
+  host: Host,
+  socket: UdpSocket,
+  request: WireBuffer,
+  to: HostPort,
+  listen: (taker: (batch: DatagramBatch) => void) => void,
+): Promise<HostPort | "unknown" | undefined> {
+  return new Promise((done) => {
+    const cancel = host.timer(WAIT_MS, () => done(undefined));
+    listen((batch) => {
+      for (let i = 0; i < batch.count; i++) {
+        const length = batch.lengths[i]!;
+        const endpoint = decodePunchReply(batch.payloads, i * SLOT_SIZE, length);
+        if (endpoint === undefined && length !== 0) continue;
+        cancel();
+        done(
+          endpoint === undefined
+            ? "unknown"
+            : { host: formatIpv4(endpoint.address), port: endpoint.port },
+        );
+        return;
+      }
+    });
+    socket.send(request.bytes, to);
+  });
+}

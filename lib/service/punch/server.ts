@@ -1,0 +1,53 @@
+/**
+ * A server of WireGuard's hole-punching example among the servers that are asked.
+ *
+ * @module
+ */
+
+import { formatServerName, type PunchServerName } from "../../core/ask/server_name.ts";
+import type { Host } from "../../host/host.ts";
+import type { RegistryStatus } from "../ask/asked_server.ts";
+import { askPunch, type PunchQuestion } from "./asker.ts";
+import type { Word } from "../ask/server_reply.ts";
+
+/**
+ * Asks one. To ask is to register there, so without a port that may be registered it isn't asked.
+ *
+ * @param addresses Its IP addresses; it is asked at the first that is IPv4.
+ */
+export async function askPunchServer(
+  host: Host,
+  name: PunchServerName,
+  addresses: readonly string[],
+  question: PunchQuestion | undefined,
+): Promise<Word> {
+  const server = formatServerName(name);
+  const address = addresses.find((each) => !each.includes(":"));
+  const word = (status: RegistryStatus, warning?: string): Word => ({
+    outcome: { server, status, received: undefined, expected: undefined, ownEndpoint: undefined },
+    peers: [],
+    warning,
+  });
+  if (address === undefined) {
+    return word("not-found", `${server} has no IPv4 address; check the name and this host's DNS`);
+  }
+  if (question === undefined) return word("ok");
+  if (question.keys.length === 0) {
+    return word("ok", `${server} is asked for known peers only; name them in [[peer]]`);
+  }
+  const { answered, peers } = await askPunch(host, { host: address, port: name.port }, question);
+  if (answered === 0) {
+    const why =
+      `no answer from ${server}; check that it runs and that UDP port ${name.port} gets through`;
+    return word("no-answer", why);
+  }
+  return {
+    ...word("ok"),
+    peers: peers.map((peer) => ({
+      ...peer,
+      seconds: undefined,
+      nanoseconds: 0,
+      isClaim: true,
+    })),
+  };
+}

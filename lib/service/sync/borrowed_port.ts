@@ -1,0 +1,76 @@
+/**
+ * Borrows the UDP port of a WireGuard interface: WireGuard moves to another one for as long as a
+ * question takes (some milliseconds), and then comes back. The mapping of a NAT stays.
+ *
+ * The port is noted in a file meanwhile. If the program is killed, its next start mends it.
+ *
+ * @module
+ */
+
+import { errorCode, type Host } from "../../host/host.ts";
+import { isNoDevice, setListenPort } from "../../wireguard/device.ts";
+
+const FOLDER = "/var/run/wgsig";
+const MODE = 0o600;
+const MAX_NOTE = 16;
+const TRIES = 100;
+const PAUSE_MS = 50;
+
+/** Runs `ask` while the port is free, and gives it back whatever happens. */
+export async function withBorrowedPort<T>(
+  host: Host,
+  name: string,
+  port: number,
+  ask: () => Promise<T>,
+): Promise<T> {
+  await host.makeFolder(FOLDER);
+  await host.writeFile(noteOf(name), new TextEncoder().encode(`${port}\n`), { mode: MODE });
+  try {
+    await setListenPort(host, name, 0);
+    return await ask();
+  } finally {
+    await giveBack(host, name, port);
+  }
+}
+
+/**
+ * Mends an interface whose port was not given back.
+ *
+ * @returns The port that it has again, or undefined where there was nothing to mend.
+ */
+export async function mendBorrowedPort(host: Host, name: string): Promise<number | undefined> {
+  let port = 0;
+  try {
+    const { bytes } = await host.readFile(noteOf(name), MAX_NOTE);
+    port = Number(new TextDecoder().decode(bytes));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    // One that is too large is no port either.
+    if (code !== "EFBIG") throw error;
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 0xffff) {
+    await host.removeFile(noteOf(name));
+    return undefined;
+  }
+  await giveBack(host, name, port);
+  return port;
+}
+
+/** Somebody may have taken the port meanwhile: it is asked for until it is free again. */
+async function giveBack(host: Host, name: string, port: number): Promise<void> {
+  for (let left = TRIES; left > 0; left--) {
+    try {
+      await setListenPort(host, name, port);
+      break;
+    } catch (error) {
+      if (left === 1 || isNoDevice(error)) throw error;
+      await new Promise<void>((done) => void host.timer(PAUSE_MS, done));
+    }
+  }
+  await host.removeFile(noteOf(name));
+}
+
+function noteOf(name: string): string {
+  return `${FOLDER}/${name}.port`;
+}

@@ -1,0 +1,66 @@
+/**
+ * Peers that may not know yet that the own endpoint has moved.
+ *
+ * @module
+ */
+
+import type { Host } from "../../host/host.ts";
+import { nudgePeer } from "../../wireguard/device.ts";
+import type { Device, DevicePeer } from "../../wireguard/dump.ts";
+
+/** Remembers of whom nothing has come since the move. */
+export class DoubtedPeers {
+  readonly #host: Host;
+  readonly #interface: string;
+  /** By public key: the bytes received until the move. */
+  readonly #received = new Map<string, number>();
+
+  /** @param name Of the interface. */
+  constructor(host: Host, name: string) {
+    this.#host = host;
+    this.#interface = name;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#received.size;
+  }
+
+  /** Whether this peer is one. */
+  has(publicKey: string): boolean {
+    return this.#received.has(publicKey);
+  }
+
+  /** The own endpoint has moved: all peers are doubted. */
+  doubt({ peers }: Device): void {
+    for (const { publicKey, received } of peers) this.#received.set(publicKey, received);
+  }
+
+  /**
+   * What has been heard of a peer since says that it has found the new own endpoint.
+   *
+   * @param fromNow What was heard until now says nothing: the move was seen without the interface.
+   */
+  look({ peers }: Device, fromNow: boolean): void {
+    const received = new Map(peers.map((peer) => [peer.publicKey, peer.received]));
+    for (const [key, before] of this.#received) {
+      const now = received.get(key);
+      if (fromNow && now !== undefined) this.#received.set(key, now);
+      else if (now !== before) this.#received.delete(key);
+    }
+  }
+
+  /**
+   * Peers follow the own endpoint only when WireGuard sends something, and on its own it would do so
+   * when the next keepalive is due: switching keepalives off and on sends one at once.
+   *
+   * @param isAlive Whether there is a session through which it can be sent.
+   */
+  async nudge({ peers }: Device, isAlive: (peer: DevicePeer) => boolean): Promise<void> {
+    for (const peer of peers) {
+      const { publicKey, persistentKeepalive } = peer;
+      if (!this.has(publicKey) || persistentKeepalive === 0 || !isAlive(peer)) continue;
+      await nudgePeer(this.#host, this.#interface, publicKey, persistentKeepalive);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What `sync` tells: log lines, JSON lines, and a hook that gets each change on standard input.
+ *
+ * @module
+ */
+
+import { explain, type Host } from "../../host/host.ts";
+import { Log, type LogFields, type LogLevel, type LogOptions } from "../log/log.ts";
+
+/** Where it is told. */
+export interface SyncReportOptions {
+  readonly log: LogOptions;
+  /** A shell command. */
+  readonly hook: string | undefined;
+}
+
+const HOOK_TIMEOUT_MS = 10_000;
+/** Changes that wait for a hook that is slow; more are left out. */
+const MAX_WAITING = 64;
+
+/** Tells what happens. Nothing that a hook does harms the caller. */
+export class SyncReport {
+  readonly #host: Host;
+  readonly #log: Log;
+  readonly #hook: string | undefined;
+  readonly #said = new Map<string, string>();
+  #hooks: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #abandoned = false;
+
+  constructor(host: Host, { log, hook }: SyncReportOptions) {
+    this.#host = host;
+    this.#log = new Log(host, log);
+    this.#hook = hook;
+  }
+
+  /** Tells of something that happened. */
+  event(level: LogLevel, event: string, fields: LogFields): void {
+    this.#said.delete("waiting");
+    this.#log.write(level, event, fields);
+  }
+
+  /** The same, once until it changes. */
+  once(level: LogLevel, event: string, fields: LogFields): void {
+    const text = JSON.stringify(fields);
+    if (this.#said.get(event) === text) return;
+    this.#said.set(event, text);
+    this.#log.write(level, event, fields);
+  }
+
+  /** What {@linkcode once} told of is over: it is told again when it comes again. */
+  forget(event: string): void {
+    this.#said.delete(event);
+  }
+
+  /** A server answers, or doesn't, other than before. */
+  server(server: string, status: string): void {
+    const before = this.#said.get(`server ${server}`);
+    if (before === status) return;
+    this.#said.set(`server ${server}`, status);
+    if (before !== undefined || status !== "ok") {
+      this.#log.write(status === "ok" ? "info" : "warn", "server-status", { server, status });
+    }
+  }
+
+  /** Something was changed, or has changed: told to the hook as well. */
+  change(event: string, fields: LogFields): void {
+    this.event("info", event, fields);
+    if (this.#hook === undefined) return;
+    if (this.#waiting >= MAX_WAITING) {
+      this.once("warn", "hook-too-slow", { left: "changes are left out" });
+      return;
+    }
+    const input = `${JSON.stringify({ schema: 1, event, ...fields })}\n`;
+    const hook = this.#hook;
+    this.#waiting++;
+    this.#hooks = this.#hooks.then(() => this.#runHook(hook, input));
+  }
+
+  /** Leaves out the changes that wait behind a hook: the program is to end. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
+  /** Waits for the hooks that still run. */
+  async finish(): Promise<void> {
+    await this.#hooks;
+  }
+
+  async #runHook(hook: string, input: string): Promise<void> {
+    try {
+      if (this.#abandoned) return;
+      const options = { input, timeout: HOOK_TIMEOUT_MS };
+      const { code, err } = await this.#host.run(["sh", "-c", hook], options);
+      if (code === 0) return;
+      const why = err.trim().split("\n").at(-1) ?? "";
+      this.#log.write("warn", "hook-failed", { status: code, why });
+    } catch (error) {
+      this.#log.write("warn", "hook-failed", { why: explain(error) });
+    } finally {
+      this.#waiting--;
+      if (this.#waiting === 0) this.forget("hook-too-slow");
+    }
+  }
+}

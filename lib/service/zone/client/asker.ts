@@ -1,0 +1,373 @@
+/**
+ * Asks a zone for WireGuard peers, once: at one server, over UDP, and over TCP what doesn't fit.
+ *
+ * @module
+ */
+
+import { type DatagramBatch, SLOT_SIZE } from "../../../core/net/datagram_batch.ts";
+import type { HostPort } from "../../../core/net/host_port.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../../core/net/ip_address.ts";
+import type { DueQuestion, Transport } from "../../../core/dns/question_queue.ts";
+import {
+  ZoneExchange,
+  type ZonePeer,
+  type ZoneReceipt,
+  type ZoneStatus,
+} from "../../../core/zone/client/exchange.ts";
+import {
+  errorCode,
+  type Host,
+  LONGEST_TIMER_MS,
+  type TcpConnection,
+  type UdpSocket,
+} from "../../../host/host.ts";
+import { frameMessage, MessageReader } from "../../../wire/dns/frame.ts";
+import { equalBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+
+/** What to ask, and whom. */
+export interface ZoneQuery {
+  /** IP addresses of one server, at least one; each attempt goes to the next. */
+  readonly servers: readonly HostPort[];
+  /** The zone's name. */
+  readonly zone: string;
+  /** The public keys of the peers that are wanted, in base64; all peers where this is left out. */
+  readonly keys?: readonly string[] | undefined;
+  /** Whether AllowedIPs and the time when a peer was seen are asked for, too. */
+  readonly wantsTxt: boolean;
+  /** In seconds. */
+  readonly timeout: number;
+}
+
+/** Why a message was not taken. */
+export type ZoneDrop =
+  | Exclude<ZoneReceipt, "accepted">
+  /** It came from somewhere that was not asked. */
+  | "drop-stranger"
+  /** It is longer than a datagram may be that was asked for. */
+  | "drop-too-long";
+
+/** What a zone said. */
+export interface ZoneAnswer {
+  readonly status: ZoneStatus;
+  /** The peers whose endpoint is known, in the order in which they were named. */
+  readonly peers: readonly ZonePeer[];
+  /** Records that were published and are of no use. */
+  readonly skipped: number;
+  /** The address that answered last. */
+  readonly server: HostPort | undefined;
+  /** How many messages were not taken, by reason. */
+  readonly dropped: ReadonlyMap<ZoneDrop, number>;
+  /** What the system said last of a socket (`ECONNREFUSED`, …), if anything. */
+  readonly error: string | undefined;
+}
+
+/** After so many times that nobody listens there, and no word, it isn't asked again. */
+const MAX_REFUSED = 3;
+/** How long a connection may be silent that owes an answer, and how long it may take to make one. */
+const TCP_PATIENCE_MS = 4000;
+/** How long a connection is kept that owes none. */
+const TCP_IDLE_MS = 100;
+/** After so many messages on a connection that are no answers of ours, it is given up. */
+const MAX_TCP_DROPS = 32;
+
+/**
+ * Asks a zone, for `timeout` seconds at the most. What goes wrong on the way is told in the answer.
+ *
+ * @throws {RangeError} If the zone's name or a key can't be asked for.
+ * @throws What the host says where it has no socket for any of the server's addresses.
+ */
+export async function askZone(host: Host, query: ZoneQuery): Promise<ZoneAnswer> {
+  const asker = new ZoneAsker(host, query);
+  try {
+    await asker.open();
+    await asker.ask();
+    return asker.answer();
+  } finally {
+    await asker.close();
+  }
+}
+
+/** An address of the server. */
+interface Address {
+  readonly to: HostPort;
+  /** The same as 16 bytes. */
+  readonly binary: WireBuffer;
+  /** Whether something was sent there. */
+  isAsked: boolean;
+}
+
+class ZoneAsker {
+  readonly #host: Host;
+  readonly #exchange: ZoneExchange;
+  readonly #addresses: Address[];
+  readonly #dropped = new Map<ZoneDrop, number>();
+  readonly #endsAt: number;
+  #ipv4: UdpSocket | undefined;
+  #ipv6: UdpSocket | undefined;
+  #stream: Stream | undefined;
+  #server: HostPort | undefined;
+  #error: string | undefined;
+  #refused = 0;
+  #cancelEnd: () => void = () => {};
+  #cancelNext: () => void = () => {};
+  #nextAt = Infinity;
+  #done: (() => void) | undefined;
+
+  constructor(host: Host, query: ZoneQuery) {
+    this.#host = host;
+    this.#exchange = new ZoneExchange({ ...query, random: (bytes) => host.random(bytes) });
+    this.#endsAt = host.mono() + Math.min(query.timeout * 1000, LONGEST_TIMER_MS);
+    this.#addresses = query.servers.map((to) => {
+      const binary = new WireBuffer(ADDRESS_SIZE);
+      if (!parseAddress(to.host, binary, 0)) throw new RangeError(`"${to.host}" is no IP address`);
+      return { to, binary, isAsked: false };
+    });
+  }
+
+  /** Opens the sockets that the addresses need; those that can't be had are done without. */
+  async open(): Promise<void> {
+    const wants = (ipv6: boolean) => this.#addresses.some(({ to }) => isIpv6(to) === ipv6);
+    if (wants(false)) this.#ipv4 = await this.#bind("0.0.0.0", wants(true));
+    if (wants(true)) this.#ipv6 = await this.#bind("::", this.#ipv4 !== undefined);
+    const usable = this.#addresses.filter(({ to }) => this.#socketTo(to) !== undefined);
+    this.#addresses.splice(0, this.#addresses.length, ...usable);
+  }
+
+  async #bind(address: string, isOptional: boolean): Promise<UdpSocket | undefined> {
+    try {
+      return await this.#host.udp({
+        address,
+        port: 0,
+        onBatch: (batch) => this.#receiveBatch(batch),
+        onSendError: (code) => this.#noteError(code),
+      });
+    } catch (error) {
+      this.#error = errorCode(error);
+      if (isOptional) return undefined;
+      throw error;
+    }
+  }
+
+  #socketTo(to: HostPort): UdpSocket | undefined {
+    return isIpv6(to) ? this.#ipv6 : this.#ipv4;
+  }
+
+  /** Asks until all is known or the time is over. */
+  ask(): Promise<void> {
+    return new Promise((done) => {
+      this.#done = done;
+      const left = Math.max(this.#endsAt - this.#host.mono(), 0);
+      this.#cancelEnd = this.#host.timer(left, done);
+      this.#proceed();
+    });
+  }
+
+  /** Sends what is due, sets the clock for what comes next, and ends when there is nothing more. */
+  #proceed(): void {
+    if (this.#done === undefined) return;
+    const now = this.#host.mono();
+    for (const question of this.#exchange.due(now)) this.#send(question);
+    if (this.#exchange.isComplete || this.#addresses.length === 0) return this.#done();
+    const { nextAt } = this.#exchange;
+    // A timer that comes too early only looks again: it isn't set anew for every answer.
+    if (nextAt === Infinity || this.#nextAt <= nextAt) return;
+    this.#cancelNext();
+    this.#nextAt = nextAt;
+    this.#cancelNext = this.#host.timer(Math.max(nextAt - now, 0), () => {
+      this.#nextAt = Infinity;
+      this.#proceed();
+    });
+  }
+
+  #send({ bytes, transport, attempt }: DueQuestion): void {
+    if (transport === "tcp") return this.#openStream().send(bytes);
+    const address = this.#addresses[attempt % this.#addresses.length];
+    if (address === undefined) return;
+    address.isAsked = true;
+    this.#socketTo(address.to)?.send(bytes, address.to);
+  }
+
+  /** The connection, to the address that answered last: it said that its answer needs one. */
+  #openStream(): Stream {
+    const to = this.#server ?? this.#addresses[0]!.to;
+    this.#stream ??= new Stream(this.#host, to, this.#endsAt, {
+      receive: (message) => this.#receive(message, "tcp", to),
+      isWaiting: () => this.#exchange.needsTcp,
+      lost: (code) => {
+        this.#stream = undefined;
+        this.#error = code ?? this.#error;
+        this.#exchange.loseConnection(this.#host.mono());
+        this.#proceed();
+      },
+      proceed: () => this.#proceed(),
+      finished: () => this.#stream = undefined,
+    });
+    return this.#stream;
+  }
+
+  #receiveBatch(batch: DatagramBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const address = this.#addresses.find(({ to, binary, isAsked }) =>
+        isAsked && batch.sourcePort(i) === to.port &&
+        equalBytes(binary, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
+      );
+      const length = batch.lengths[i]!;
+      if (address === undefined) this.#drop("drop-stranger");
+      else if (length > SLOT_SIZE) this.#drop("drop-too-long");
+      else {
+        const at = i * SLOT_SIZE;
+        this.#receive(batch.payloads.bytes.subarray(at, at + length), "udp", address.to);
+      }
+    }
+    this.#proceed();
+  }
+
+  /** Whether it was an answer. */
+  #receive(message: Uint8Array, transport: Transport, from: HostPort): boolean {
+    const receipt = this.#exchange.receive(message, transport);
+    if (receipt === "accepted") this.#server = from;
+    else this.#drop(receipt);
+    return receipt === "accepted";
+  }
+
+  #drop(reason: ZoneDrop): void {
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
+  }
+
+  #noteError(code: string): void {
+    this.#error = code;
+    // It doesn't say whose port it was: among several addresses it could be any.
+    if (code !== "ECONNREFUSED" || this.#addresses.length > 1) return;
+    if (++this.#refused >= MAX_REFUSED && this.#server === undefined) this.#done?.();
+  }
+
+  /** What is known so far. */
+  answer(): ZoneAnswer {
+    return {
+      status: this.#exchange.status,
+      peers: this.#exchange.peers(),
+      skipped: this.#exchange.skipped,
+      server: this.#server,
+      dropped: this.#dropped,
+      error: this.#error,
+    };
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    this.#done = undefined;
+    this.#cancelEnd();
+    this.#cancelNext();
+    this.#ipv4?.close();
+    this.#ipv6?.close();
+    await this.#stream?.close();
+  }
+}
+
+/** What a stream needs of the one who asks. */
+interface StreamEvents {
+  /** A message came; returns whether it was an answer. Its bytes are only lent. */
+  receive(message: Uint8Array): boolean;
+  /** Whether an answer is still owed. */
+  isWaiting(): boolean;
+  /** The connection is over, or could not be made. Called once. */
+  lost(code: string | undefined): void;
+  /** Called after messages. */
+  proceed(): void;
+  /** No answer is owed any more, and the connection is closed. */
+  finished(): void;
+}
+
+/** One TCP connection, over which questions go without waiting for answers (RFC 7766). */
+class Stream {
+  readonly #host: Host;
+  readonly #events: StreamEvents;
+  readonly #reader = new MessageReader();
+  readonly #opened: Promise<void>;
+  #connection: TcpConnection | undefined;
+  /** What waits for the connection. */
+  #waiting: Uint8Array[] = [];
+  #drops = 0;
+  #isOver = false;
+  #cancel: () => void = () => {};
+
+  constructor(host: Host, to: HostPort, endsAt: number, events: StreamEvents) {
+    this.#host = host;
+    this.#events = events;
+    const timeout = Math.max(1, Math.min(TCP_PATIENCE_MS, endsAt - host.mono()));
+    this.#opened = this.#open(to, timeout);
+  }
+
+  async #open(to: HostPort, timeout: number): Promise<void> {
+    try {
+      const connection = await this.#host.tcpConnect({ to, timeout }, {
+        onData: (bytes) => this.#receive(bytes),
+        onEnd: () => this.#end(undefined),
+        onClose: (code) => this.#end(code),
+      });
+      if (this.#isOver) return connection.abort();
+      this.#connection = connection;
+      for (const bytes of this.#waiting) connection.write(bytes);
+      this.#waiting = [];
+      this.#watch();
+    } catch (error) {
+      this.#end(errorCode(error));
+    }
+  }
+
+  /** Sends a message, at once or when there is a connection. */
+  send(message: Uint8Array): void {
+    const bytes = frameMessage(message);
+    if (this.#connection === undefined) return void this.#waiting.push(bytes);
+    this.#connection.write(bytes);
+    this.#watch();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#reader.push(bytes, (message) => {
+      if (!this.#events.receive(message)) this.#drops++;
+    });
+    if (this.#drops >= MAX_TCP_DROPS) return this.#end("EPROTO");
+    this.#events.proceed();
+    if (!this.#isOver) this.#watch();
+  }
+
+  /**
+   * Gives the connection up when it stays silent though it owes an answer, and ends it when nothing
+   * more is to be asked: some servers do nothing else meanwhile (dnsmasq, where it doesn't fork).
+   */
+  #watch(): void {
+    this.#cancel();
+    if (this.#events.isWaiting()) {
+      this.#cancel = this.#host.timer(TCP_PATIENCE_MS, () => this.#end("ETIMEDOUT"));
+      return;
+    }
+    this.#cancel = this.#host.timer(TCP_IDLE_MS, () => {
+      this.#shut();
+      this.#events.finished();
+    });
+  }
+
+  #end(code: string | undefined): void {
+    if (this.#isOver) return;
+    this.#shut();
+    this.#events.lost(code);
+  }
+
+  #shut(): void {
+    this.#isOver = true;
+    this.#cancel();
+    this.#connection?.abort();
+  }
+
+  /** Ends it, without a word of it. */
+  async close(): Promise<void> {
+    this.#shut();
+    await this.#opened;
+  }
+}
+
+function isIpv6({ host }: HostPort): boolean {
+  return host.includes(":");
+}

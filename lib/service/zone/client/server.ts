@@ -1,0 +1,75 @@
+/**
+ * A name server among the servers that are asked.
+ *
+ * @module
+ */
+
+import type { HostPort } from "../../../core/net/host_port.ts";
+import { formatServerName, type ZoneServerName } from "../../../core/ask/server_name.ts";
+import { explain, type Host } from "../../../host/host.ts";
+import type { QueryConfig } from "../../ask/query.ts";
+import type { Word } from "../../ask/server_reply.ts";
+import { askZone, type ZoneAnswer } from "./asker.ts";
+
+/** Seconds that are left to ask when the names took all of the time. */
+const MIN_TIMEOUT = 0.5;
+
+/** Asks one. @param addresses Its IP addresses. */
+export async function askZoneServer(
+  host: Host,
+  name: ZoneServerName,
+  addresses: readonly string[],
+  { keys, timeout, startedAt }: Pick<QueryConfig, "keys" | "timeout"> & { startedAt: number },
+): Promise<Word> {
+  const server = formatServerName(name);
+  const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
+  if (addresses.length === 0) {
+    const warning = `cannot find server ${server}; check the name and this host's DNS`;
+    return { outcome: { server, status: "not-found", ...none }, peers: [], warning };
+  }
+  const servers = addresses.map((host): HostPort => ({ host, port: name.port }));
+  // Names may have taken their time.
+  const left = Math.max(timeout - (host.mono() - startedAt) / 1000, MIN_TIMEOUT);
+  const question = { servers, zone: name.zone, keys, wantsTxt: true, timeout: left };
+  const answer = await askZone(host, question);
+  return {
+    outcome: { server, status: answer.status, ...none },
+    peers: answer.peers.map(({ publicKey, address, port, allowedIps, seen }) => ({
+      publicKey,
+      address,
+      port,
+      seconds: seen,
+      nanoseconds: 0,
+      allowedIps,
+      zone: name.zone,
+    })),
+    warning: warningOf(server, name, answer, timeout),
+  };
+}
+
+function warningOf(
+  server: string,
+  { zone, port }: ZoneServerName,
+  { status, skipped, error }: ZoneAnswer,
+  timeout: number,
+): string | undefined {
+  const seconds = Number(timeout.toFixed(3));
+  switch (status) {
+    case "ok":
+      return skipped === 0
+        ? undefined
+        : `${server}: ${skipped} of its records are of no use, and were left out`;
+    case "incomplete":
+      return `${server} did not answer everything within ${seconds} s; give it longer with --timeout`;
+    case "no-answer":
+      return error === "ECONNREFUSED"
+        ? `no answer from ${server}: nothing listens on that port there; start wgsig serve --dns`
+        : `no answer from ${server} within ${seconds} s; check that it runs and that UDP and TCP ` +
+          `port ${port} get through` + (error === undefined ? "" : ` (${explain(error)})`);
+    case "refused":
+      return `${server} does not answer for ${zone}; check the zone's name, that this host may ask ` +
+        "(allow-from there), and that the interface there is up";
+    case "no-zone":
+      return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
+  }
+}

@@ -1,0 +1,376 @@
+/**
+ * DNS zones on their sockets: WireGuard peers for everybody who knows `dig`.
+ *
+ * @module
+ */
+
+import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
+import type { Counters } from "../../../core/net/counters.ts";
+import {
+  BATCH_SIZE,
+  type DatagramBatch,
+  type ReplyBatch,
+  SLOT_SIZE,
+} from "../../../core/net/datagram_batch.ts";
+import { formatHostPort, type HostPort } from "../../../core/net/host_port.ts";
+import {
+  ADDRESS_SIZE,
+  formatAddress,
+  isWildcard,
+  parseAddress,
+} from "../../../core/net/ip_address.ts";
+import type { Now } from "../../../core/registry/registry.ts";
+import type { RegistryGroup } from "../../../core/registry/group.ts";
+import { EXIT, UserError } from "../../../core/settings/user_error.ts";
+import { type QueryPath, Zone } from "../../../core/zone/server/zone.ts";
+import {
+  DevicePeers,
+  GroupPeers,
+  KnownAllowedIps,
+  type ZonePeers,
+} from "../../../core/zone/server/peers.ts";
+import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import { ZoneSet } from "../../../core/zone/server/set.ts";
+import {
+  errorCode,
+  explain,
+  type Host,
+  type TcpConnection,
+  type UdpSocket,
+} from "../../../host/host.ts";
+import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
+import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
+import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { checkInterfaceName } from "../../../wireguard/device.ts";
+import { DnsTcp } from "./tcp.ts";
+import { HeldQueries } from "./held_queries.ts";
+import type { Log } from "../../log/log.ts";
+import { listenProblem } from "../../log/listen_problem.ts";
+import { ZoneDevice } from "./device.ts";
+
+/** A zone as it is configured. */
+export interface ServedZone {
+  readonly name: string;
+  /** A WireGuard interface of this host, whose peers are published. */
+  readonly interface: string | undefined;
+  /** A group of the registry, whose peers are published. */
+  readonly group: number | undefined;
+  /** Whether the interface itself is published, and where it is, unless that is where it was asked. */
+  readonly self: { readonly endpoint: HostPort | undefined } | undefined;
+  readonly selfAllowedIps: readonly string[];
+  /** Who may ask; undefined is everybody. */
+  readonly allowFrom: readonly string[] | undefined;
+  /** Seconds for which what is said of peers may be kept. */
+  readonly ttl: number;
+}
+
+/** The zones, and where they are served. */
+export interface DnsConfig {
+  readonly listen: readonly HostPort[];
+  readonly zones: readonly ServedZone[];
+  readonly budget: AnswerBudgetOptions;
+  /** AllowedIPs that the settings know, by public key. */
+  readonly allowedIps: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What the service needs of the one that it is a part of. */
+export interface DnsSurroundings {
+  readonly host: Host;
+  readonly log: Log;
+  readonly counters: Counters;
+  /** The clocks, once a batch; records that are too old are gone then. */
+  tick(): Now;
+  /** Random, for a hash. */
+  seed(): number;
+}
+
+/** Looks for what is wrong with zones. @param groups The registry's. */
+export function checkZones({ listen, zones }: DnsConfig, groups: readonly number[]): void {
+  const addresses = listen.map(formatHostPort);
+  const twice = addresses.find((address, i) => addresses.indexOf(address) < i);
+  if (twice !== undefined && !twice.endsWith(":0")) {
+    throw new UserError(`DNS on ${twice} is there twice; leave one of them out`);
+  }
+  const names = new Set<string>();
+  for (const zone of zones) {
+    const { name } = zone;
+    const fail = (why: string): never => {
+      throw new UserError(`DNS zone ${name}: ${why}`);
+    };
+    if (names.has(name)) fail("it is there twice; give each zone another name");
+    names.add(name);
+    if (zone.interface !== undefined) checkInterfaceName(zone.interface);
+    if (zone.interface === undefined && zone.group === undefined) {
+      fail("it has no peers; name an interface, or a group of the registry");
+    }
+    if (zone.group !== undefined && !groups.includes(zone.group)) {
+      fail(`there is no group ${zone.group} here; add a [[serve.group]] with this id`);
+    }
+    if (zone.self !== undefined && zone.interface === undefined) {
+      fail("self needs an interface to publish");
+    }
+    newZone(zone, [], new DevicePeers(0));
+  }
+}
+
+/** How often another port is tried where TCP can't have that of UDP. */
+const PORT_TRIES = 10;
+
+/** Serves DNS zones. */
+export class DnsService {
+  readonly #around: DnsSurroundings;
+  readonly #zones: ZoneSet;
+  readonly #closers: (() => void)[] = [];
+  #devices: ZoneDevice[] = [];
+  readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
+
+  constructor(around: DnsSurroundings, config: DnsConfig) {
+    this.#around = around;
+    this.#zones = new ZoneSet(config.budget, around.seed(), around.counters);
+  }
+
+  /** Takes over zones that {@linkcode checkZones} found no fault in. */
+  configure(config: DnsConfig, groups: ReadonlyMap<number, RegistryGroup>): void {
+    const { host, log, seed } = this.#around;
+    const known = new KnownAllowedIps(config.allowedIps, seed());
+    const devices = new Map(this.#devices.map((device) => [device.name, device]));
+    const used = new Set<ZoneDevice>();
+    const deviceOf = (name: string): ZoneDevice => {
+      const device = devices.get(name) ?? new ZoneDevice(host, log, name, seed());
+      devices.set(name, device);
+      used.add(device);
+      return device;
+    };
+    const zones = config.zones.map((zone) => {
+      const device = zone.interface === undefined ? undefined : deviceOf(zone.interface);
+      const sources: ZonePeers[] = device === undefined ? [] : [device.peers];
+      if (zone.group !== undefined) {
+        const group = groups.get(zone.group);
+        if (group !== undefined) sources.push(new GroupPeers(group, known));
+      }
+      return newZone(zone, sources, device?.peers);
+    });
+    this.#zones.configure(zones, config.budget);
+    this.#devices = [...used];
+  }
+
+  /** Opens the sockets, and reads the devices for the first time. */
+  async listen(config: DnsConfig): Promise<void> {
+    await Promise.all(this.#devices.map((device) => device.read()));
+    let bindings = 0;
+    for (const { isOptional, ...address } of this.#addresses(config)) {
+      try {
+        const bound = await this.#listenOn(address);
+        bindings++;
+        this.#around.log.write("info", "dns-listening", { address: formatHostPort(bound) });
+      } catch (error) {
+        if (isOptional && errorCode(error) === "EADDRNOTAVAIL") {
+          const why = explain(error);
+          this.#around.log.write("warn", "dns-not-listening", { address: address.host, why });
+          continue;
+        }
+        this.close();
+        throw new UserError(listenProblem(address, error, "--dns"), EXIT.failed);
+      }
+    }
+    if (bindings === 0) {
+      throw new UserError(
+        `cannot listen on ${config.listen.map(formatHostPort).join(", ")}: this host has no such ` +
+          "address; name one that it has with --dns",
+        EXIT.failed,
+      );
+    }
+    for (const zone of config.zones) {
+      this.#around.log.write("info", "dns-zone", {
+        zone: zone.name,
+        ...(zone.interface === undefined ? {} : { interface: zone.interface }),
+        ...(zone.group === undefined ? {} : { group: zone.group }),
+      });
+    }
+  }
+
+  /** Ends it. */
+  close(): void {
+    for (const close of this.#closers) close();
+  }
+
+  /**
+   * Where an interface is published with the address that was asked, that address must be known:
+   * then every address of this host is listened on by itself.
+   */
+  #addresses({ listen, zones }: DnsConfig): (HostPort & { isOptional: boolean })[] {
+    const needed = zones.some(({ self }) => self !== undefined && self.endpoint === undefined);
+    return listen.flatMap((address): (HostPort & { isOptional: boolean })[] => {
+      if (!needed || !isWildcard(binaryOf(address.host), 0)) {
+        return [{ ...address, isOptional: false }];
+      }
+      const isIpv6 = address.host.includes(":");
+      return this.#around.host.localAddresses()
+        .filter((host) => host.includes(":") === isIpv6 && !/^fe80:/i.test(host))
+        .map((host) => ({ host, port: address.port, isOptional: true }));
+    });
+  }
+
+  /** Opens both sockets of an address. Where the system may choose the port, it is one for both. */
+  async #listenOn(address: HostPort): Promise<HostPort> {
+    for (let tries = address.port === 0 ? PORT_TRIES : 1;; tries--) {
+      const socket = await this.#listenUdp(address);
+      const bound = { host: address.host, port: socket.port };
+      try {
+        await this.#listenTcp(bound);
+        this.#closers.push(() => socket.close());
+        return bound;
+      } catch (error) {
+        socket.close();
+        if (tries === 1 || errorCode(error) !== "EADDRINUSE") throw error;
+      }
+    }
+  }
+
+  async #listenUdp({ host: address, port }: HostPort): Promise<UdpSocket> {
+    const local = binaryOf(address);
+    const answers = new WireBuffer(BATCH_SIZE * MAX_UDP_SIZE);
+    const held = new HeldQueries();
+    const path: QueryPath = { transport: "udp", source: local, sourceAt: 0, local, localAt: 0 };
+    const socket = await this.#around.host.udp({
+      address,
+      port,
+      onBatch: (batch, replies) => this.#answerBatch(batch, replies, path, answers, held, socket),
+      onSendError: () => this.#around.counters.add("send-failed"),
+      onOverload: (count) => this.#around.counters.add("overload", count),
+    });
+    return socket;
+  }
+
+  #answerBatch(
+    batch: DatagramBatch,
+    replies: ReplyBatch,
+    path: QueryPath,
+    answers: WireBuffer,
+    held: HeldQueries,
+    socket: UdpSocket,
+  ): void {
+    const now = this.#around.tick();
+    const waits = this.#isStale(now);
+    for (const device of this.#devices) device.renew(now.mono);
+    const wasHolding = held.count > 0;
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.sourcePort(i) === 0) continue;
+      if (waits && held.take(batch, i)) continue;
+      path.source = batch.sources;
+      path.sourceAt = batch.sourceAt(i);
+      const at = i * MAX_UDP_SIZE;
+      const length = Math.min(batch.lengths[i]!, SLOT_SIZE);
+      const size = this.#zones.answer(
+        batch.payloads,
+        i * SLOT_SIZE,
+        length,
+        path,
+        now,
+        answers,
+        at,
+        MAX_UDP_SIZE,
+      );
+      if (size > 0) replies.add(i, answers.bytes, at, size, 1);
+    }
+    if (held.count > 0 && !wasHolding) void this.#answerHeld(held, path, socket);
+  }
+
+  /** Answers the queries that waited for a device. */
+  async #answerHeld(held: HeldQueries, path: QueryPath, socket: UdpSocket): Promise<void> {
+    await Promise.all(this.#devices.map((device) => device.read()));
+    const now = this.#around.tick();
+    const answer = new WireBuffer(MAX_UDP_SIZE);
+    for (let i = 0; i < held.count; i++) {
+      path.source = held.sources;
+      path.sourceAt = held.sourceAt(i);
+      const size = this.#zones.answer(
+        held.messages,
+        held.messageAt(i),
+        held.lengths[i]!,
+        path,
+        now,
+        answer,
+        0,
+        MAX_UDP_SIZE,
+      );
+      if (size === 0) continue;
+      const host = formatAddress(held.sources, held.sourceAt(i));
+      socket.send(answer.bytes.subarray(0, size), { host, port: held.ports[i]! });
+    }
+    held.count = 0;
+  }
+
+  async #listenTcp(address: HostPort): Promise<void> {
+    const { host, counters } = this.#around;
+    const tcp = new DnsTcp(
+      host,
+      counters,
+      (message, connection) => this.#answerTcp(message, connection),
+      () => this.#fresh(),
+    );
+    const listener = await tcp.listen(address);
+    this.#closers.push(() => listener.close());
+  }
+
+  #answerTcp(message: Uint8Array, { local, remote }: TcpConnection): Uint8Array | undefined {
+    const query = new WireBuffer(message);
+    const path: QueryPath = {
+      transport: "tcp",
+      source: binaryOf(remote.host),
+      sourceAt: 0,
+      local: binaryOf(local.host),
+      localAt: 0,
+    };
+    const now = this.#around.tick();
+    const out = this.#tcpAnswer;
+    const at = LENGTH_SIZE;
+    const size = this.#zones.answer(query, 0, query.size, path, now, out, at, MAX_TCP_SIZE);
+    if (size === 0) return undefined;
+    out.view.setUint16(0, size);
+    return out.bytes.subarray(0, LENGTH_SIZE + size);
+  }
+
+  /** What to wait for before anything is answered. */
+  #fresh(): Promise<void> | undefined {
+    const now = this.#around.tick();
+    if (this.#isStale(now)) {
+      return Promise.all(this.#devices.map((device) => device.read())).then(() => {});
+    }
+    for (const device of this.#devices) device.renew(now.mono);
+    return undefined;
+  }
+
+  #isStale({ mono }: Now): boolean {
+    return this.#devices.some((device) => device.isStale(mono));
+  }
+}
+
+function newZone(
+  zone: ServedZone,
+  peers: readonly ZonePeers[],
+  device: DevicePeers | undefined,
+): Zone {
+  const { name, self, selfAllowedIps, ttl, allowFrom } = zone;
+  try {
+    return new Zone({
+      name,
+      peers,
+      self: self === undefined || device === undefined
+        ? undefined
+        : new ZoneSelf(device, { endpoint: self.endpoint, allowedIps: selfAllowedIps }),
+      ttl,
+      allowFrom,
+    });
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    throw new UserError(`DNS zone ${name}: ${error.message}`);
+  }
+}
+
+/** An IP address as 16 bytes; that of nobody where the text is none. */
+function binaryOf(address: string): WireBuffer {
+  const binary = new WireBuffer(ADDRESS_SIZE);
+  parseAddress(address, binary, 0);
+  return binary;
+}

@@ -1,0 +1,191 @@
+/**
+ * DNS over TCP (RFC 7766): queries may be pipelined; who is slow, idle or one too many is cut.
+ *
+ * @module
+ */
+
+import type { Counters } from "../../../core/net/counters.ts";
+import type { HostPort } from "../../../core/net/host_port.ts";
+import type { Host, TcpConnection, TcpEvents, TcpListener } from "../../../host/host.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress } from "../../../core/net/ip_address.ts";
+import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { MessageReader } from "../../../wire/dns/frame.ts";
+
+/** Connections of a listener at once. */
+const MAX_CONNECTIONS = 150;
+/** Of which one address may have so many. */
+const MAX_PER_SOURCE = 50;
+/** Bytes of an IPv6 address that are one source. */
+const IPV6_PREFIX = 7;
+/** Without a whole query, or a reader of the answers, for so long a connection is cut. */
+const IDLE_MS = 10_000;
+/** Bytes of answers that may wait for a reader; until they are gone, no query is answered. */
+const MAX_WAITING = 131_072;
+/** No query that means something is longer. */
+const MAX_QUERY = 4096;
+
+/**
+ * Answers a query.
+ *
+ * @param message Only lent.
+ * @returns The answer with its length before it, only lent, or undefined where there is none.
+ */
+export type AnswerTcp = (message: Uint8Array, connection: TcpConnection) => Uint8Array | undefined;
+
+/** A listener's connections. */
+export class DnsTcp {
+  readonly #host: Host;
+  readonly #counters: Counters;
+  readonly #answer: AnswerTcp;
+  readonly #ready: () => Promise<void> | undefined;
+  readonly #bySource = new Map<string, number>();
+
+  /** @param ready What to wait for before a query is answered; undefined where there is nothing. */
+  constructor(
+    host: Host,
+    counters: Counters,
+    answer: AnswerTcp,
+    ready: () => Promise<void> | undefined,
+  ) {
+    this.#host = host;
+    this.#counters = counters;
+    this.#answer = answer;
+    this.#ready = ready;
+  }
+
+  /** Opens a listener. */
+  listen({ host: address, port }: HostPort): Promise<TcpListener> {
+    return this.#host.tcpListen({
+      address,
+      port,
+      maxConnections: MAX_CONNECTIONS,
+      onConnection: (connection) => this.#welcome(connection),
+      onRefused: () => this.#counters.add("dns-tcp-refused"),
+    });
+  }
+
+  #welcome(connection: TcpConnection): TcpEvents {
+    const source = sourceOf(connection.remote.host);
+    const count = (this.#bySource.get(source) ?? 0) + 1;
+    this.#bySource.set(source, count);
+    const leave = () => {
+      const left = this.#bySource.get(source)! - 1;
+      if (left > 0) this.#bySource.set(source, left);
+      else this.#bySource.delete(source);
+    };
+    if (count > MAX_PER_SOURCE) {
+      this.#counters.add("dns-tcp-refused");
+      connection.abort();
+      return { onData() {}, onEnd() {}, onClose: leave };
+    }
+    this.#counters.add("dns-tcp-connections");
+    const visit = new Visit(this.#host, connection, this.#answer, this.#ready, () => {
+      this.#counters.add("dns-tcp-cut");
+      connection.abort();
+    });
+    return {
+      onData: (bytes) => visit.receive(bytes),
+      onEnd: () => visit.end(),
+      onDrain: () => visit.drained(),
+      onClose() {
+        visit.close();
+        leave();
+      },
+    };
+  }
+}
+
+/** Who is counted as one: an IPv4 address, or the /56 of an IPv6 one. */
+function sourceOf(address: string): string {
+  const binary = new WireBuffer(ADDRESS_SIZE);
+  if (!parseAddress(address, binary, 0) || isIpv4(binary, 0)) return address;
+  return binary.bytes.subarray(0, IPV6_PREFIX).join(".");
+}
+
+/** One connection. */
+class Visit {
+  readonly #host: Host;
+  readonly #connection: TcpConnection;
+  readonly #answer: AnswerTcp;
+  readonly #ready: () => Promise<void> | undefined;
+  readonly #cut: () => void;
+  readonly #reader = new MessageReader();
+  /** Queries that came and are not answered yet: those of one piece of the stream. */
+  #queries: Uint8Array[] = [];
+  #activeAt: number;
+  #stopTimer: () => void;
+  #busy = false;
+  #ended = false;
+  #closed = false;
+
+  constructor(
+    host: Host,
+    connection: TcpConnection,
+    answer: AnswerTcp,
+    ready: () => Promise<void> | undefined,
+    cut: () => void,
+  ) {
+    this.#host = host;
+    this.#connection = connection;
+    this.#answer = answer;
+    this.#ready = ready;
+    this.#cut = cut;
+    this.#activeAt = host.mono();
+    this.#stopTimer = host.timer(IDLE_MS, () => this.#check());
+  }
+
+  receive(bytes: Uint8Array): void {
+    let tooLong = false;
+    this.#reader.push(bytes, (message) => {
+      if (message.length > MAX_QUERY) tooLong = true;
+      else this.#queries.push(message.slice());
+    });
+    if (tooLong) return this.#cut();
+    if (this.#queries.length === 0) return;
+    this.#activeAt = this.#host.mono();
+    this.#connection.pause();
+    void this.#answerAll();
+  }
+
+  /** The other side sends nothing more: it still gets its answers. */
+  end(): void {
+    this.#ended = true;
+    void this.#answerAll();
+  }
+
+  drained(): void {
+    this.#activeAt = this.#host.mono();
+    void this.#answerAll();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#queries = [];
+    this.#stopTimer();
+  }
+
+  async #answerAll(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    if (this.#queries.length > 0) await this.#ready();
+    this.#busy = false;
+    let at = 0;
+    while (!this.#closed && at < this.#queries.length) {
+      if (this.#connection.waiting > MAX_WAITING) break;
+      const answer = this.#answer(this.#queries[at]!, this.#connection);
+      at++;
+      if (answer !== undefined) this.#connection.write(answer);
+    }
+    if (this.#closed) return;
+    this.#queries = this.#queries.slice(at);
+    if (this.#queries.length > 0) return;
+    if (this.#ended) this.#connection.end();
+    else this.#connection.resume();
+  }
+
+  #check(): void {
+    const idle = this.#host.mono() - this.#activeAt;
+    if (idle >= IDLE_MS) return this.#cut();
+    this.#stopTimer = this.#host.timer(IDLE_MS - idle, () => this.#check());
+  }
+}

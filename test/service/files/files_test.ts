@@ -1,0 +1,313 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  besideSettings,
+  loadSettings,
+  readAllowList,
+  readPrivateKey,
+  readPublicKey,
+  readSecret,
+} from "../../../lib/service/files/files.ts";
+import { EXIT, UserError } from "../../../lib/core/settings/user_error.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { hex } from "../../support/bytes.ts";
+import { idOf } from "../../support/fake_random.ts";
+import { type MemoryFile, MemoryHost } from "../../support/memory_host.ts";
+import { test } from "../../testing.ts";
+
+const SYSTEM = "/etc/wgsig/wgsig.toml";
+const RAW = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
+const KEY = formatKey(RAW);
+
+/** The message of the error that a user gets. */
+async function complaint(run: () => Promise<unknown>): Promise<string> {
+  const error = await assertRejects(run, UserError);
+  assert(error instanceof UserError);
+  assertEquals(error.status, EXIT.usage);
+  assert(!error.message.includes("\n"), "more than a line");
+  return error.message;
+}
+
+function withFile(path: string, file: MemoryFile): MemoryHost {
+  return new MemoryHost({ files: { [path]: file } });
+}
+
+/** Settings that tell which file they are from. */
+function marked(group: number): MemoryFile {
+  return { content: `[sync.wg0]\ngroup = ${group}\n`, mode: 0o644 };
+}
+
+async function foundGroup(host: MemoryHost, named?: string): Promise<number | undefined> {
+  const { settings } = await loadSettings(host, named);
+  return settings.sync?.get("wg0")?.group;
+}
+
+test("settings are looked for in the order that the manual says", async () => {
+  const files: Record<string, MemoryFile> = {
+    "named.toml": marked(1),
+    "/env.toml": marked(2),
+    "/xdg/wgsig/wgsig.toml": marked(3),
+    "/home/me/.config/wgsig/wgsig.toml": marked(4),
+    [SYSTEM]: marked(5),
+  };
+  const env = { WGSIG_CONFIG: "/env.toml", XDG_CONFIG_HOME: "/xdg", HOME: "/home/me" };
+  const { WGSIG_CONFIG: _, ...withoutConfig } = env;
+  const { XDG_CONFIG_HOME: _xdg, ...withHome } = withoutConfig;
+  assertEquals(await foundGroup(new MemoryHost({ files, env }), "named.toml"), 1);
+  assertEquals(await foundGroup(new MemoryHost({ files, env })), 2);
+  assertEquals(await foundGroup(new MemoryHost({ files, env: withoutConfig })), 3);
+  assertEquals(await foundGroup(new MemoryHost({ files, env: withHome })), 4);
+  assertEquals(await foundGroup(new MemoryHost({ files })), 5);
+});
+
+test("no other file is read than the first that there is", async () => {
+  const host = new MemoryHost({
+    files: { "/xdg/wgsig/wgsig.toml": marked(3), [SYSTEM]: marked(5) },
+    env: { XDG_CONFIG_HOME: "/xdg", HOME: "/home/me" },
+  });
+  assertEquals((await loadSettings(host, undefined)).path, "/xdg/wgsig/wgsig.toml");
+  assertEquals(host.reads, ["/xdg/wgsig/wgsig.toml"]);
+});
+
+test("what is not there is passed over, down to no settings at all", async () => {
+  const host = new MemoryHost({ env: { HOME: "/home/me" } });
+  assertEquals(await loadSettings(host, undefined), { settings: {}, path: undefined });
+  assertEquals(host.reads, ["/home/me/.config/wgsig/wgsig.toml", SYSTEM]);
+  const odd = new MemoryHost({
+    env: { HOME: "/home/me" },
+    files: { "/home/me/.config/wgsig/wgsig.toml": { fails: "ENOTDIR" }, [SYSTEM]: marked(5) },
+  });
+  assertEquals(await foundGroup(odd), 5);
+});
+
+test("variables that are empty are as good as not set", async () => {
+  const files = { [SYSTEM]: marked(5), "/home/me/.config/wgsig/wgsig.toml": marked(4) };
+  const empty = { WGSIG_CONFIG: "", XDG_CONFIG_HOME: "" };
+  assertEquals(await foundGroup(new MemoryHost({ files, env: { ...empty, HOME: "" } })), 5);
+  assertEquals(await foundGroup(new MemoryHost({ files, env: { ...empty, HOME: "/home/me" } })), 4);
+});
+
+test("settings that were named must be there", async () => {
+  const files = { [SYSTEM]: marked(5) };
+  const expected = "cannot read settings file /x.toml: no such file or directory";
+  const host = new MemoryHost({ files });
+  assertEquals(await complaint(() => loadSettings(host, "/x.toml")), expected);
+  const byEnv = new MemoryHost({ files, env: { WGSIG_CONFIG: "/x.toml" } });
+  assertEquals(await complaint(() => loadSettings(byEnv, undefined)), expected);
+});
+
+test("settings that can't be read end the search, whoever named them", async () => {
+  const own = "/home/me/.config/wgsig/wgsig.toml";
+  const codes: readonly (readonly [string, string])[] = [
+    ["EACCES", "permission denied"],
+    ["EISDIR", "it is a directory"],
+    ["EFBIG", "it is too large"],
+    ["EIO", "EIO"],
+  ];
+  for (const [code, why] of codes) {
+    const host = new MemoryHost({
+      files: { [own]: { fails: code }, [SYSTEM]: marked(5) },
+      env: { HOME: "/home/me" },
+    });
+    const message = await complaint(() => loadSettings(host, undefined));
+    assertEquals(message, `cannot read settings file ${own}: ${why}`);
+  }
+});
+
+test("what is wrong in settings is said with their path, on one line", async () => {
+  const wrong: readonly (readonly [string, string])[] = [
+    ["[serve]\nlisen = []", '/s.toml: unknown key "serve.lisen" (did you mean "listen"?)'],
+    ["[serve]\nstate = 5", "/s.toml: serve.state: expected a text, got 5"],
+    ["[serve]\n\nstate = \n", "/s.toml: Parse error on line 4, column 0: Cannot parse value"],
+  ];
+  for (const [content, expected] of wrong) {
+    const host = withFile("/s.toml", { content });
+    assertEquals(await complaint(() => loadSettings(host, "/s.toml")), expected);
+  }
+});
+
+test("a secret file that was taken for settings is not shown", async () => {
+  for (const content of [KEY, `${KEY}\n`, `secret ${KEY}\n`]) {
+    const host = withFile("/s", { content });
+    const message = await complaint(() => loadSettings(host, "/s"));
+    assert(!message.includes(KEY.slice(0, 20)), message);
+  }
+});
+
+test("paths in settings are relative to their folder", () => {
+  const inFolder = { settings: {}, path: "/etc/wgsig/wgsig.toml" };
+  assertEquals(besideSettings("secret", inFolder), "/etc/wgsig/secret");
+  assertEquals(besideSettings("../x/y", inFolder), "/etc/wgsig/../x/y");
+  assertEquals(besideSettings("/abs/secret", inFolder), "/abs/secret");
+  assertEquals(besideSettings("s", { settings: {}, path: "conf/wgsig.toml" }), "conf/s");
+  assertEquals(besideSettings("s", { settings: {}, path: "wgsig.toml" }), "s");
+  assertEquals(besideSettings("s", { settings: {}, path: "/wgsig.toml" }), "/s");
+  assertEquals(besideSettings("s", { settings: {}, path: undefined }), "s");
+});
+
+test("a secret is read in each form", async () => {
+  const hexadecimal = hex(RAW);
+  for (const content of [RAW, KEY, `${KEY}\n`, hexadecimal, `${hexadecimal}\r\n`]) {
+    assertEquals(await readSecret(withFile("/s", { content }), "/s"), RAW);
+  }
+});
+
+test("what is no secret is refused without being shown", async () => {
+  const wrong: readonly (readonly [string, number])[] = [
+    ["", 0],
+    [KEY.slice(1), 43],
+    [`${KEY}${KEY}`, 88],
+    [`secret = ${KEY}`, 53],
+  ];
+  for (const [content, size] of wrong) {
+    assertEquals(
+      await complaint(() => readSecret(withFile("/s", { content }), "/s")),
+      `secret file /s has ${size} bytes that are no secret: ` +
+        "expected 32 raw bytes, or their base64 or hex",
+    );
+  }
+});
+
+test("a secret file that is missing is said with what makes one, other faults without", async () => {
+  assertEquals(
+    await complaint(() => readSecret(new MemoryHost(), "/s")),
+    "cannot read secret file /s: no such file or directory; " +
+      "make one with: wgsig keygen secret --output /s",
+  );
+  assertEquals(
+    await complaint(() => readSecret(withFile("/s", { fails: "EACCES" }), "/s")),
+    "cannot read secret file /s: permission denied",
+  );
+  assertEquals(
+    await complaint(() => readSecret(withFile("/s", { content: new Uint8Array(4097) }), "/s")),
+    "cannot read secret file /s: it is too large",
+  );
+});
+
+test("files with secrets must be for their owner alone", async () => {
+  const readers = [readSecret, readPrivateKey];
+  const modes = [0o400, 0o600, 0o700, 0o640, 0o604, 0o620, 0o644, 0o601, 0o777, 0o060, 0];
+  for (const read of readers) {
+    for (const mode of modes) {
+      const host = withFile("/s", { content: KEY, mode });
+      if ((mode & 0o77) === 0) {
+        assertEquals(await read(host, "/s"), RAW);
+        continue;
+      }
+      const what = read === readSecret ? "secret file" : "private key file";
+      const shown = `0${mode.toString(8).padStart(3, "0")}`;
+      assertEquals(
+        await complaint(() => read(host, "/s")),
+        `${what} /s can be read by others (mode ${shown}); mend it with: chmod 600 /s`,
+      );
+    }
+  }
+});
+
+test("what has no mode, and Windows, are not asked for one", async () => {
+  const pipe = withFile("/dev/fd/3", { content: KEY, mode: undefined });
+  assertEquals(await readSecret(pipe, "/dev/fd/3"), RAW);
+  const files = { "C:/s": { content: KEY, mode: 0o666 } };
+  assertEquals(await readSecret(new MemoryHost({ files, target: "win32-x64" }), "C:/s"), RAW);
+});
+
+test("a dash is standard input", async () => {
+  const host = new MemoryHost({ input: `${KEY}\n` });
+  assertEquals(await readSecret(host, "-"), RAW);
+  assertEquals(await readPrivateKey(host, "-"), RAW);
+  assertEquals(host.reads, []);
+  assertEquals(
+    await complaint(() => readSecret(new MemoryHost({ input: new Uint8Array(5000) }), "-")),
+    "cannot read secret file from standard input: it is too large",
+  );
+});
+
+test("a secret in place of its file's name is refused without being shown", async () => {
+  const host = new MemoryHost();
+  const readers = [readSecret, readPrivateKey];
+  for (const secret of [KEY, hex(RAW), hex(RAW).toUpperCase(), `/etc/wgsig/${hex(RAW)}`]) {
+    for (const read of readers) {
+      const message = await complaint(() => read(host, secret));
+      assert(!message.includes(secret.slice(-20)), message);
+      assert(message.startsWith("expected the name of a "), message);
+    }
+  }
+  assertEquals(host.reads, []);
+});
+
+test("a private key is one line of base64, and nothing else is shown of its file", async () => {
+  for (const content of [KEY, `${KEY}\n`, ` ${KEY} \r\n`]) {
+    assertEquals(await readPrivateKey(withFile("/k", { content }), "/k"), RAW);
+  }
+  for (const content of ["", RAW, `${KEY}\n${KEY}\n`, `PrivateKey = ${KEY}`]) {
+    assertEquals(
+      await complaint(() => readPrivateKey(withFile("/k", { content }), "/k")),
+      "private key file /k: expected one WireGuard key (44 characters of base64)",
+    );
+  }
+});
+
+test("a private key that is missing is said with what makes one of its kind", async () => {
+  const missing = "no such file or directory; make one with: wgsig keygen";
+  assertEquals(
+    await complaint(() => readPrivateKey(new MemoryHost(), "/k")),
+    `cannot read private key file /k: ${missing} private --output /k`,
+  );
+  assertEquals(
+    await complaint(() => readPrivateKey(new MemoryHost(), "/k", "preshared key file", "psk")),
+    `cannot read preshared key file /k: ${missing} psk --output /k`,
+  );
+});
+
+test("a public key is given as it is, or as a file that anybody may read", async () => {
+  const host = withFile("/k.pub", { content: `${KEY}\n`, mode: 0o644 });
+  assertEquals(await readPublicKey(host, KEY), RAW);
+  assertEquals(host.reads, []);
+  assertEquals(await readPublicKey(host, "/k.pub"), RAW);
+  assertEquals(
+    await complaint(() => readPublicKey(host, KEY.slice(1))),
+    `cannot read public key file ${KEY.slice(1)}: no such file or directory; ` +
+      "give a public key (44 characters of base64) or a file with one",
+  );
+  assertEquals(
+    await complaint(() => readPublicKey(withFile("/k.pub", { content: "x" }), "/k.pub")),
+    "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
+  );
+});
+
+test("an allow-list has a key a line, with comments and empty lines", async () => {
+  const keys = [1, 2, 3, 4, 5].map(idOf);
+  const [a, b, c, d, e] = keys.map(formatKey);
+  const content = `# the group
+${a}
+
+  ${b}   laptop of b
+${c}# no space
+\t${d}\tx\r
+   # only a comment
+${e}`;
+  const host = withFile("/allow", { content, mode: 0o644 });
+  assertEquals((await readAllowList(host, "/allow")).map(hex), keys.map(hex));
+});
+
+test("an empty allow-list lets nobody in", async () => {
+  for (const content of ["", "\n", "# nobody\n", " \r\n\t"]) {
+    assertEquals(await readAllowList(withFile("/allow", { content }), "/allow"), []);
+  }
+});
+
+test("a line of an allow-list that is no key is named, not shown", async () => {
+  for (const line of [KEY.slice(1), `PublicKey=${KEY}`, `${KEY}x`, "?"]) {
+    const host = withFile("/allow", { content: `# one\n${KEY}\n${line}\n${KEY}\n` });
+    assertEquals(
+      await complaint(() => readAllowList(host, "/allow")),
+      "allow-list /allow, line 3: expected a WireGuard public key (44 characters of base64)",
+    );
+  }
+});
+
+test("an allow-list that is missing is an error: it must not let everybody in", async () => {
+  assertEquals(
+    await complaint(() => readAllowList(new MemoryHost(), "/allow")),
+    "cannot read allow-list /allow: no such file or directory",
+  );
+});
