@@ -52,7 +52,7 @@ export * from "./lib/core/lease/server/pool.ts";
 export * from "./lib/core/lease/server/family_leases.ts";
 export * from "./lib/core/lease/server/state.ts";
 export * from "./lib/core/ask/nat_verdict.ts";
-export * from "./lib/core/net/nonce_source.ts";
+export * from "./lib/core/net/random.ts";
 export * from "./lib/core/net/peer_key.ts";
 export * from "./lib/core/registry/peer_table.ts";
 export * from "./lib/core/punch/table.ts";

@@ -69,7 +69,7 @@ async function serveConfig(
   const stateFile = args.text("state") ?? state;
   return {
     listen: listen ?? DEFAULT_LISTEN,
-    listenLeniently: listen === undefined,
+    skipMissingAddresses: listen === undefined,
     encryption: args.read("encryption", serveEncryption) ?? settings.encryption ?? "auto",
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,

@@ -6,7 +6,7 @@
 
 import { BATCH_SIZE, type DatagramBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
 import { writeIpv4 } from "../../lib/core/net/ip_address.ts";
-import { NonceSource } from "../../lib/core/net/nonce_source.ts";
+import { NonceSource } from "../../lib/core/net/random.ts";
 import { Registry } from "../../lib/core/registry/registry.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";

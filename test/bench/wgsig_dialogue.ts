@@ -5,7 +5,7 @@
  * @module
  */
 
-import { NonceSource } from "../../lib/core/net/nonce_source.ts";
+import { NonceSource } from "../../lib/core/net/random.ts";
 import type { Host } from "../../lib/host/host.ts";
 import {
   ENVELOPE_SIZE,

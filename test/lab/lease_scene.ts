@@ -18,7 +18,7 @@ export const SHORT = "10s";
 export const ALICE = "fe80::a";
 export const BOB = "fe80::b";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname;
 const ENV = { WGSIG_CONFIG: "/dev/null" };
 const LEASED = /\binet6? ((?:10\.2\d\.|fd00:2\d:)\S+)/g;
 

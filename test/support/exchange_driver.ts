@@ -11,7 +11,7 @@ import {
   type Receipt,
   type SeenPeer,
 } from "../../lib/core/ask/exchange.ts";
-import { NonceSource, type RandomSource } from "../../lib/core/net/nonce_source.ts";
+import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 import { countingRandom, idOf } from "./fake_random.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RandomSource } from "../../lib/core/net/nonce_source.ts";
+import type { RandomSource } from "../../lib/core/net/random.ts";
 import { bigEndian } from "./twins.ts";
 
 /**

@@ -9,7 +9,7 @@ import type { CounterName } from "../../lib/core/net/counters.ts";
 import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
 import { parseAddress } from "../../lib/core/net/ip_address.ts";
 import { KeySet } from "../../lib/core/net/key_set.ts";
-import { NonceSource, type RandomSource } from "../../lib/core/net/nonce_source.ts";
+import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { type EncryptionPolicy, Registry } from "../../lib/core/registry/registry.ts";
 import { type GroupOptions, RegistryGroup } from "../../lib/core/registry/group.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RandomSource } from "../../lib/core/net/nonce_source.ts";
+import type { RandomSource } from "../../lib/core/net/random.ts";
 
 /** Numbers from 0 to 1, by a 32-bit generator (mulberry32). */
 export function seededNumbers(seed: number): () => number {

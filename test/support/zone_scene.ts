@@ -8,7 +8,7 @@ import { decodeBase64 } from "@std/encoding/base64";
 import { Counters } from "../../lib/core/net/counters.ts";
 import { parseHostPort } from "../../lib/core/net/host_port.ts";
 import { parseIpv4 } from "../../lib/core/net/ip_address.ts";
-import { NonceSource } from "../../lib/core/net/nonce_source.ts";
+import { NonceSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { DevicePeers, type DeviceSnapshot } from "../../lib/core/zone/server/peers.ts";

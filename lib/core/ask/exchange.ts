@@ -33,7 +33,7 @@ import {
 import { compareLabels, type Label, labelOf } from "../../wire/wgsig/tai64n.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { formatIpv4 } from "../net/ip_address.ts";
-import type { NonceSource } from "../net/nonce_source.ts";
+import type { NonceSource } from "../net/random.ts";
 import { formatKey } from "../net/peer_key.ts";
 
 /** Size of the largest request that {@linkcode Exchange.writeRequest} writes, in bytes. */

@@ -6,7 +6,7 @@
  */
 
 import { encodeQuestion, type QuestionType } from "../../wire/dns/message.ts";
-import type { RandomSource } from "../net/nonce_source.ts";
+import type { RandomSource } from "../net/random.ts";
 
 /** How a question travels. */
 export type Transport = "udp" | "tcp";

@@ -7,7 +7,7 @@
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "./id_hash.ts";
-import { NONE } from "../registry/peer_table.ts";
+import { NONE } from "./none.ts";
 
 /** An index of keys that lie side by side, 32 bytes each. */
 export class KeyIndex {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isStateFile } from "../registry/state_magic.ts";
+import { isStateFile } from "./state_magic.ts";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { decodeHex } from "@std/encoding/hex";
 

@@ -26,8 +26,9 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import { isIpv4, readIpv4 } from "../net/ip_address.ts";
-import { NONE, PeerTable } from "../registry/peer_table.ts";
-import type { Now } from "../registry/registry.ts";
+import { NONE } from "../net/none.ts";
+import { PeerTable } from "../registry/peer_table.ts";
+import type { Now } from "../net/clock.ts";
 
 /** The most keys that are remembered. */
 export const MAX_PUNCH_KEYS = 10_000;

@@ -8,7 +8,11 @@ import type { CipherKey } from "../../wire/crypto/cipher_key.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../wire/wgsig/envelope.ts";
 import { MacKey } from "../../wire/crypto/mac.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
-import { RESPONSE_SIZE, type ResponseTrailer, sealResponse } from "../../wire/wgsig/response.ts";
+import {
+  authenticateResponse,
+  RESPONSE_SIZE,
+  type ResponseTrailer,
+} from "../../wire/wgsig/response.ts";
 import {
   compareLabels,
   type Label,
@@ -21,9 +25,10 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Counters } from "../net/counters.ts";
 import type { ReplyBatch } from "../net/datagram_batch.ts";
 import type { KeySet } from "../net/key_set.ts";
-import type { NonceSource } from "../net/nonce_source.ts";
-import { NONE, PeerTable, type PeerTableOptions } from "./peer_table.ts";
-import type { Now } from "./registry.ts";
+import type { NonceSource } from "../net/random.ts";
+import { NONE } from "../net/none.ts";
+import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
+import type { Now } from "../net/clock.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
 /** Datagrams from which on an answer may be too long for a buffer on the way. */
@@ -64,7 +69,7 @@ export class RegistryGroup {
   /** Where the last long answer began. */
   #turn = 0;
   /** The number of datagrams that the sealed answers speak of. */
-  #sealedCount = 0;
+  #authenticatedCount = 0;
   /** Encrypted answers, made when first asked for. */
   #encrypted: WireBuffer | undefined;
   /** Per datagram: not 0 where the encrypted form is older than the plain one. */
@@ -100,7 +105,7 @@ export class RegistryGroup {
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
     this.replays.setWindow(options.window);
-    this.#sealedCount = 0;
+    this.#authenticatedCount = 0;
     for (let peer = this.table.oldest; peer !== NONE;) {
       const next = this.table.newerThan(peer);
       if (!this.allows(this.table.pages, this.table.recordAt(peer))) this.remove(peer, mono);
@@ -232,7 +237,7 @@ export class RegistryGroup {
 
   /** Answers datagram `to` of the batch with all datagrams of the group. */
   addPlainReply(to: number, replies: ReplyBatch): void {
-    this.#seal();
+    this.#authenticate();
     const { table } = this;
     this.#addRuns(to, replies, table.pages.bytes, RESPONSE_SIZE, table.pageCount);
   }
@@ -242,7 +247,7 @@ export class RegistryGroup {
    * plaintext under the same nonce. A datagram that changed gets a new nonce.
    */
   addEncryptedReply(to: number, replies: ReplyBatch): void {
-    this.#seal();
+    this.#authenticate();
     const { table } = this;
     const count = table.pageCount;
     if (this.#encrypted === undefined || this.#encrypted.size < count * SEALED_SIZE) {
@@ -283,19 +288,19 @@ export class RegistryGroup {
   }
 
   /** Brings trailers and MACs of the datagrams that changed up to date. */
-  #seal(): void {
+  #authenticate(): void {
     const { table } = this;
     const count = table.pageCount;
-    if (count !== this.#sealedCount) {
+    if (count !== this.#authenticatedCount) {
       table.dirty.fill(1);
       this.#trailer.others = count - 1;
-      this.#sealedCount = count;
+      this.#authenticatedCount = count;
     }
     for (let page = 0; page < count; page++) {
       if (table.dirty[page] === 0) continue;
       table.dirty[page] = 0;
       if (page < this.#stale.length) this.#stale[page] = 1;
-      sealResponse(this.#trailer, this.#macKey, table.pages, page * RESPONSE_SIZE);
+      authenticateResponse(this.#trailer, this.#macKey, table.pages, page * RESPONSE_SIZE);
     }
   }
 

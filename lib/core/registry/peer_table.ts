@@ -17,14 +17,13 @@
  * @module
  */
 
+import { NONE } from "../net/none.ts";
 import { ID_SIZE, RECORD_LABEL, RECORD_SIZE, writeEndpoint } from "../../wire/wgsig/record.ts";
 import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
 
-/** No peer: what a search returns when there is nothing. */
-export const NONE: number = -1;
 const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
 
 /** Limits of a table. */

@@ -21,6 +21,7 @@ import {
 } from "../../wire/wgsig/request.ts";
 import { NANOSECONDS_PER_SECOND, readNanoseconds, readSeconds } from "../../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
 import {
   BATCH_SIZE,
@@ -29,16 +30,8 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import { isIpv4, readIpv4 } from "../net/ip_address.ts";
-import { NONE } from "./peer_table.ts";
+import { NONE } from "../net/none.ts";
 import type { RegistryGroup } from "./group.ts";
-
-/** What the clocks say, in seconds. */
-export interface Now {
-  /** Unix time, with fractions. */
-  readonly unix: number;
-  /** A clock that never jumps, from any start. */
-  readonly mono: number;
-}
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";

@@ -22,10 +22,11 @@ import {
   writeLabel,
 } from "../../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { NONE } from "./peer_table.ts";
-import type { Now, Registry } from "./registry.ts";
+import { NONE } from "../net/none.ts";
+import type { Now } from "../net/clock.ts";
+import type { Registry } from "./registry.ts";
 import type { RegistryGroup } from "./group.ts";
-import { isStateFile, STATE_MAGIC } from "./state_magic.ts";
+import { isStateFile, STATE_MAGIC } from "../net/state_magic.ts";
 
 /** The largest state file that is read: 16 groups of 100 000 peers. */
 export const MAX_STATE_SIZE = 128 * 1024 * 1024;

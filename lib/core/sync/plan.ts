@@ -20,7 +20,7 @@
  */
 
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
-import type { Now } from "../registry/registry.ts";
+import type { Now } from "../net/clock.ts";
 
 /** A peer of the interface, as far as it matters here. */
 export interface PlannedPeer {

@@ -18,7 +18,7 @@ import type { PunchQuestion } from "../punch/asker.ts";
 import { askPunchServer } from "../punch/server.ts";
 import { askRegistries, type RegistryAnswer, type RegistryQuestion } from "./registry_asker.ts";
 import { findServers } from "./server_addresses.ts";
-import type { ServerOutcome, ServerStatus, Word } from "./server_reply.ts";
+import type { ServerOutcome, ServerReply, ServerStatus } from "./server_reply.ts";
 import { askZoneServer } from "../zone/client/server.ts";
 
 /** Which peer is where. */
@@ -70,7 +70,7 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
   const found = await findServers(host, servers, Math.min(config.timeout * 1000, LONGEST_TIMER_MS));
   const registries = new Map<RegistryName, readonly string[]>();
   const punches: (readonly [PunchServerName, readonly string[]])[] = [];
-  const zones: (() => Promise<Word>)[] = [];
+  const zones: (() => Promise<ServerReply>)[] = [];
   for (const [server, addresses] of found) {
     if (server.scheme === "wgsig") registries.set(server, addresses);
     else if (server.scheme === "punch") punches.push([server, addresses]);
@@ -83,7 +83,7 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
       : NO_REGISTRY,
     ...zones.map((ask) => ask()),
   ]);
-  const words: Word[] = [
+  const replies: ServerReply[] = [
     ...registry.servers.map((
       { name, status, received, expected, ownEndpoint, peers, warning },
     ) => ({
@@ -96,9 +96,9 @@ export async function query(host: Host, config: QueryConfig): Promise<QueryResul
   // These speak from the same port, which only one socket can have.
   const question = punchQuestion(config, startedAt);
   for (const [server, addresses] of punches) {
-    words.push(await askPunchServer(host, server, addresses, question));
+    replies.push(await askPunchServer(host, server, addresses, question));
   }
-  return merge(host, config, registry, words);
+  return merge(host, config, registry, replies);
 }
 
 /** To ask is to register the port that is asked from. */
@@ -121,10 +121,10 @@ function merge(
   host: Host,
   { servers, id }: QueryConfig,
   { port, registered, notes }: RegistryAnswer,
-  words: readonly Word[],
+  replies: readonly ServerReply[],
 ): QueryResult {
   const sightings = new Map<string, Sighting[]>();
-  for (const { peers } of words) {
+  for (const { peers } of replies) {
     for (const peer of peers) {
       const known = sightings.get(peer.publicKey);
       if (known === undefined) sightings.set(peer.publicKey, [peer]);
@@ -133,7 +133,7 @@ function merge(
   }
   for (const seen of sightings.values()) seen.sort(newestFirst);
   const named = servers.map(formatServerName);
-  const outcomes = words.map(({ outcome }) => outcome)
+  const outcomes = replies.map(({ outcome }) => outcome)
     .toSorted((a, b) => named.indexOf(a.server) - named.indexOf(b.server));
   return {
     servers: outcomes,
@@ -144,7 +144,7 @@ function merge(
     sightings,
     unix: host.now() / 1000,
     status: statusOf(outcomes.map(({ status }) => status)),
-    warnings: [...notes, ...words.flatMap(({ warning }) => warning ?? [])],
+    warnings: [...notes, ...replies.flatMap(({ warning }) => warning ?? [])],
   };
 }
 

@@ -13,7 +13,7 @@ import {
   type SeenPeer,
 } from "../../core/ask/exchange.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
-import { NonceSource } from "../../core/net/nonce_source.ts";
+import { NonceSource } from "../../core/net/random.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import {
   errorCode,

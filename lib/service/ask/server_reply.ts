@@ -25,7 +25,7 @@ export interface ServerOutcome {
 }
 
 /** What one server said. */
-export interface Word {
+export interface ServerReply {
   readonly outcome: ServerOutcome;
   readonly peers: readonly Sighting[];
   /** What a person should know. */

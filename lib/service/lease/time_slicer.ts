@@ -10,7 +10,7 @@ import type { Host } from "../../host/host.ts";
 const SLICE_MS = 3;
 
 /** One long piece of work. */
-export class Slices {
+export class TimeSlicer {
   readonly #host: Host;
   #start: number;
 

@@ -8,7 +8,7 @@ import { formatServerName, type PunchServerName } from "../../core/ask/server_na
 import type { Host } from "../../host/host.ts";
 import type { RegistryStatus } from "../ask/asked_server.ts";
 import { askPunch, type PunchQuestion } from "./asker.ts";
-import type { Word } from "../ask/server_reply.ts";
+import type { ServerReply } from "../ask/server_reply.ts";
 
 /**
  * Asks one. To ask is to register there, so without a port that may be registered it isn't asked.
@@ -20,29 +20,29 @@ export async function askPunchServer(
   name: PunchServerName,
   addresses: readonly string[],
   question: PunchQuestion | undefined,
-): Promise<Word> {
+): Promise<ServerReply> {
   const server = formatServerName(name);
   const address = addresses.find((each) => !each.includes(":"));
-  const word = (status: RegistryStatus, warning?: string): Word => ({
+  const reply = (status: RegistryStatus, warning?: string): ServerReply => ({
     outcome: { server, status, received: undefined, expected: undefined, ownEndpoint: undefined },
     peers: [],
     warning,
   });
   if (address === undefined) {
-    return word("not-found", `${server} has no IPv4 address; check the name and this host's DNS`);
+    return reply("not-found", `${server} has no IPv4 address; check the name and this host's DNS`);
   }
-  if (question === undefined) return word("ok");
+  if (question === undefined) return reply("ok");
   if (question.keys.length === 0) {
-    return word("ok", `${server} is asked for known peers only; name them in [[peer]]`);
+    return reply("ok", `${server} is asked for known peers only; name them in [[peer]]`);
   }
   const { answered, peers } = await askPunch(host, { host: address, port: name.port }, question);
   if (answered === 0) {
     const why =
       `no answer from ${server}; check that it runs and that UDP port ${name.port} gets through`;
-    return word("no-answer", why);
+    return reply("no-answer", why);
   }
   return {
-    ...word("ok"),
+    ...reply("ok"),
     peers: peers.map((peer) => ({
       ...peer,
       seconds: undefined,

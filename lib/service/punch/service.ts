@@ -5,58 +5,44 @@
  * @module
  */
 
-import type { Counters } from "../../core/net/counters.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
-import { NONE } from "../../core/registry/peer_table.ts";
+import { NONE } from "../../core/net/none.ts";
 import { type ProvenEndpoints, PunchTable } from "../../core/punch/table.ts";
-import type { Now } from "../../core/registry/registry.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import type { Host, UdpSocket } from "../../host/host.ts";
+import type { UdpSocket } from "../../host/host.ts";
 import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { listenProblem } from "../log/listen_problem.ts";
-import type { Log } from "../log/log.ts";
-
-/** What the service needs of the one that it is a part of. */
-export interface PunchSurroundings {
-  readonly host: Host;
-  readonly log: Log;
-  readonly counters: Counters;
-  readonly groups: ReadonlyMap<number, RegistryGroup>;
-  /** The clocks, once a batch; records that are too old are gone then. */
-  tick(): Now;
-  /** Random, for a hash. */
-  seed(): number;
-}
+import type { ServiceContext } from "../context.ts";
 
 /** Answers the example's clients. */
 export class PunchService {
-  readonly #around: PunchSurroundings;
+  readonly #context: ServiceContext;
   readonly #table: PunchTable;
   #socket: UdpSocket | undefined;
 
-  constructor(around: PunchSurroundings) {
-    this.#around = around;
-    this.#table = new PunchTable(new GroupEndpoints(around.groups), around.seed());
+  constructor(context: ServiceContext, groups: ReadonlyMap<number, RegistryGroup>) {
+    this.#context = context;
+    this.#table = new PunchTable(new GroupEndpoints(groups), context.seed());
   }
 
   /** Opens the socket. */
   async listen(address: HostPort): Promise<void> {
     try {
-      this.#socket = await this.#around.host.udp({
+      this.#socket = await this.#context.host.udp({
         address: address.host,
         port: address.port,
-        onBatch: (batch, replies) => this.#table.answer(batch, this.#around.tick(), replies),
+        onBatch: (batch, replies) => this.#table.answer(batch, this.#context.tick(), replies),
         onSendError() {},
-        onOverload: (count) => this.#around.counters.add("overload", count),
+        onOverload: (count) => this.#context.counters.add("overload", count),
       });
     } catch (error) {
       throw new UserError(listenProblem(address, error, "--punch"), EXIT.failed);
     }
     const bound = formatHostPort({ host: address.host, port: this.#socket.port });
     const note = "nobody is authenticated here";
-    this.#around.log.write("warn", "punch-listening", { address: bound, note });
+    this.#context.log.write("warn", "punch-listening", { address: bound, note });
   }
 
   /** What happened so far, for the log. */

@@ -5,7 +5,7 @@
  */
 
 import { KeySet } from "../../core/net/key_set.ts";
-import type { NonceSource } from "../../core/net/nonce_source.ts";
+import type { NonceSource } from "../../core/net/random.ts";
 import type { Registry, RegistryOptions } from "../../core/registry/registry.ts";
 import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
 

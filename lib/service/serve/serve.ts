@@ -6,17 +6,14 @@
 
 import type { DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
-import { NonceSource } from "../../core/net/nonce_source.ts";
-import { type Now, Registry, type RegistryOptions } from "../../core/registry/registry.ts";
+import { NonceSource } from "../../core/net/random.ts";
+import type { Now } from "../../core/net/clock.ts";
+import { Registry, type RegistryOptions } from "../../core/registry/registry.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../../core/registry/state_file.ts";
 import { errorCode, explain, type Host, type UdpSocket } from "../../host/host.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import {
-  checkZones,
-  type DnsConfig,
-  DnsService,
-  type DnsSurroundings,
-} from "../zone/server/service.ts";
+import { checkZones, type DnsConfig, DnsService } from "../zone/server/service.ts";
+import type { ServiceContext } from "../context.ts";
 import { readAllowList, readSecret } from "../files/files.ts";
 import { type LeaseConfig, LeaseService } from "../lease/server/service.ts";
 import { listenProblem } from "../log/listen_problem.ts";
@@ -40,7 +37,7 @@ export interface ServedGroup {
 export interface ServeConfig extends RegistryOptions {
   readonly listen: readonly HostPort[];
   /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
-  readonly listenLeniently: boolean;
+  readonly skipMissingAddresses: boolean;
   /** Without one, the wgsig protocol is not served. */
   readonly groups: readonly ServedGroup[];
   readonly state: string | undefined;
@@ -141,7 +138,7 @@ class Service {
     if (config.lease !== undefined) this.#leases?.configure(config.lease);
   }
 
-  #surroundings(): DnsSurroundings {
+  #context(): ServiceContext {
     return {
       host: this.#host,
       log: this.#log,
@@ -218,7 +215,7 @@ class Service {
         const code = errorCode(error);
         problem = listenProblem(address, error, "--listen");
         const absent = code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL";
-        if (!(this.#config.listenLeniently && absent)) this.#fail(problem);
+        if (!(this.#config.skipMissingAddresses && absent)) this.#fail(problem);
       }
     }
     if (this.#sockets.length === 0) this.#fail(problem);
@@ -229,7 +226,7 @@ class Service {
     const { dns } = this.#config;
     if (dns === undefined) return;
     try {
-      this.#dns = new DnsService(this.#surroundings(), dns);
+      this.#dns = new DnsService(this.#context(), dns);
       this.#dns.configure(dns, this.#registry.groups);
       await this.#dns.listen(dns);
     } catch (error) {
@@ -242,7 +239,7 @@ class Service {
   async listenPunch(): Promise<void> {
     const { punch } = this.#config;
     if (punch === undefined) return;
-    this.#punch = new PunchService({ ...this.#surroundings(), groups: this.#registry.groups });
+    this.#punch = new PunchService(this.#context(), this.#registry.groups);
     await this.#punch.listen(punch);
   }
 

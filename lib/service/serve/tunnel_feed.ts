@@ -8,7 +8,7 @@
 import type { Counters } from "../../core/net/counters.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { parseIpv4 } from "../../core/net/ip_address.ts";
-import { NONE } from "../../core/registry/peer_table.ts";
+import { NONE } from "../../core/net/none.ts";
 import { parseKey } from "../../core/net/peer_key.ts";
 import type { RegistryObserver } from "../../core/registry/registry.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";

@@ -7,7 +7,7 @@
 
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { explainUnreachable, judgeNat, type NatVerdict } from "../../core/ask/nat_verdict.ts";
-import type { Now } from "../../core/registry/registry.ts";
+import type { Now } from "../../core/net/clock.ts";
 import { type PlannedChange, SyncPlan } from "../../core/sync/plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import { parseKey } from "../../core/net/peer_key.ts";

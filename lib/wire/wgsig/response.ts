@@ -49,7 +49,7 @@ export interface ResponseTrailer {
  *
  * @throws {RangeError} If the buffer is too small.
  */
-export function sealResponse(
+export function authenticateResponse(
   trailer: ResponseTrailer,
   key: MacKey,
   buffer: WireBuffer,
@@ -82,7 +82,7 @@ export function encodeResponse(
   for (let i = 0; i < records.length; i++) {
     encodeRecord(records[i]!, buffer, at + i * RECORD_SIZE);
   }
-  sealResponse(trailer, key, buffer, at);
+  authenticateResponse(trailer, key, buffer, at);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { NONE, PeerTable, type PeerTableOptions } from "../../../lib/core/registry/peer_table.ts";
+import { NONE } from "../../../lib/core/net/none.ts";
+import { PeerTable, type PeerTableOptions } from "../../../lib/core/registry/peer_table.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { hex } from "../../support/bytes.ts";
 import { idOf } from "../../support/fake_random.ts";

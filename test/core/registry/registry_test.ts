@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import fc from "fast-check";
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
-import { NONE } from "../../../lib/core/registry/peer_table.ts";
+import { NONE } from "../../../lib/core/net/none.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { hex } from "../../support/bytes.ts";
 import { idOf } from "../../support/fake_random.ts";

@@ -6,6 +6,7 @@ import { envelopeKey, openEnvelope, sealEnvelope } from "../../../lib/wire/wgsig
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
 import { newRecord, type PeerRecord } from "../../../lib/wire/wgsig/record.ts";
 import {
+  authenticateResponse,
   decodeResponseRecord,
   decodeTrailer,
   encodeResponse,
@@ -16,7 +17,6 @@ import {
   RESPONSE_OTHERS,
   RESPONSE_SIZE,
   type ResponseTrailer,
-  sealResponse,
   verifyResponse,
 } from "../../../lib/wire/wgsig/response.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
@@ -84,7 +84,7 @@ test("sealing leaves the records alone and makes the response valid", () => {
     const key = new MacKey(secret);
     const before = Uint8Array.from([...bytes, ...new Uint8Array(40)]);
     const buffer = placed(before, where);
-    sealResponse(trailer, key, buffer, where.at);
+    authenticateResponse(trailer, key, buffer, where.at);
     assertEquals(
       hex(buffer.bytes.slice(where.at, where.at + RESPONSE_EXTENSIONS)),
       hex(bytes),
@@ -151,7 +151,7 @@ test("there are ten places for records and no more", () => {
 test("a response needs 540 bytes, or as many as are declared", () => {
   const key = new MacKey(new Uint8Array(32));
   assertNeeds(540, (buffer, at) => encodeResponse([], newTrailer(), key, buffer, at));
-  assertNeeds(540, (buffer, at) => sealResponse(newTrailer(), key, buffer, at));
+  assertNeeds(540, (buffer, at) => authenticateResponse(newTrailer(), key, buffer, at));
   assertNeeds(540, (buffer, at) => decodeTrailer(buffer, at, 540, newTrailer()));
   assertNeeds(541, (buffer, at) => decodeTrailer(buffer, at, 541, newTrailer()));
   assertNeeds(540, (buffer, at) => verifyResponse(key, buffer, at));

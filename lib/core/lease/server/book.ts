@@ -9,8 +9,8 @@
 
 import { formatLeaseCidr, type LeaseAddress } from "../address.ts";
 import { type LeaseBookOptions, readLeaseOptions } from "./options.ts";
-import { type HeldLease, type LeaseObserver, LeaseShelf } from "./family_leases.ts";
-import type { RandomSource } from "../../net/nonce_source.ts";
+import { FamilyLeases, type HeldLease, type LeaseObserver } from "./family_leases.ts";
+import type { RandomSource } from "../../net/random.ts";
 
 /** What a client asks for: an address a family, 0 for any, undefined to give back what is held. */
 export interface LeaseWish {
@@ -66,8 +66,8 @@ const MAX_OWED = 32;
 /** The leases of both families. */
 export class LeaseBook {
   #options: LeaseBookOptions;
-  readonly #ipv4: LeaseShelf;
-  readonly #ipv6: LeaseShelf;
+  readonly #ipv4: FamilyLeases;
+  readonly #ipv6: FamilyLeases;
   /** Peers for which something changed. */
   #pending = new Set<string>();
   /** By public key and prefix: what a peer held, and may have on the device. */
@@ -98,8 +98,8 @@ export class LeaseBook {
       released: (publicKey, { cidr, address }) => this.#owes(publicKey, cidr, address),
     };
     this.#options = options;
-    this.#ipv4 = new LeaseShelf(4, pool4, fixed4, random, observer);
-    this.#ipv6 = new LeaseShelf(6, pool6, fixed6, random, observer);
+    this.#ipv4 = new FamilyLeases(4, pool4, fixed4, random, observer);
+    this.#ipv6 = new FamilyLeases(6, pool6, fixed6, random, observer);
   }
 
   /** How long an address is leased, in seconds. */
@@ -184,13 +184,13 @@ export class LeaseBook {
     const key = formatLeaseCidr(address);
     if (this.#blocked.has(key)) return 0;
     this.#blocked.set(key, address);
-    return this.#shelfOf(address).block(address.value);
+    return this.#familyOf(address).block(address.value);
   }
 
   /** Undoes {@linkcode block}. */
   unblock(address: LeaseAddress): void {
     if (!this.#blocked.delete(formatLeaseCidr(address))) return;
-    this.#shelfOf(address).unblock(address.value);
+    this.#familyOf(address).unblock(address.value);
   }
 
   /** Undoes every {@linkcode block}. */
@@ -210,11 +210,11 @@ export class LeaseBook {
     expiresAt: number,
     mono: number,
   ): RestoredLease {
-    const shelf = this.#shelfOf(address);
-    if (shelf.held.get(publicKey)?.address.value === address.value) return "restored";
+    const family = this.#familyOf(address);
+    if (family.held.get(publicKey)?.address.value === address.value) return "restored";
     const result = expiresAt <= mono
       ? "expired"
-      : shelf.restore(publicKey, address.value, expiresAt)
+      : family.restore(publicKey, address.value, expiresAt)
       ? "restored"
       : "dropped";
     if (result !== "restored") this.#owes(publicKey, formatLeaseCidr(address), address);
@@ -230,8 +230,8 @@ export class LeaseBook {
 
   /** All leases. */
   *leases(): Generator<Lease> {
-    for (const shelf of [this.#ipv4, this.#ipv6]) {
-      for (const [publicKey, lease] of shelf.held) yield { publicKey, ...lease };
+    for (const family of [this.#ipv4, this.#ipv6]) {
+      for (const [publicKey, lease] of family.held) yield { publicKey, ...lease };
     }
   }
 
@@ -273,8 +273,8 @@ export class LeaseBook {
     this.#takenOff = [];
     this.#unsaved = new Set();
     for (const publicKey of unsaved) {
-      for (const shelf of [this.#ipv4, this.#ipv6]) {
-        const held = shelf.held.get(publicKey);
+      for (const family of [this.#ipv4, this.#ipv6]) {
+        const held = family.held.get(publicKey);
         if (held !== undefined) notes.push({ publicKey, ...held });
       }
     }
@@ -286,8 +286,8 @@ export class LeaseBook {
    * unsaved since the start after it, is right again.
    */
   *notes(): Generator<LeaseNote> {
-    for (const shelf of [this.#ipv4, this.#ipv6]) {
-      for (const [publicKey, { address, expiresAt }] of shelf.held) {
+    for (const family of [this.#ipv4, this.#ipv6]) {
+      for (const [publicKey, { address, expiresAt }] of family.held) {
         yield { publicKey, address, expiresAt };
       }
     }
@@ -313,7 +313,7 @@ export class LeaseBook {
     return address;
   }
 
-  #shelfOf({ family }: LeaseAddress): LeaseShelf {
+  #familyOf({ family }: LeaseAddress): FamilyLeases {
     return family === 4 ? this.#ipv4 : this.#ipv6;
   }
 }

@@ -5,7 +5,7 @@
  */
 
 /** Keys with a time each: a binary heap that knows each key's place in it. */
-export class LeaseEnds {
+export class ExpiryQueue {
   readonly #keys: string[] = [];
   readonly #ends: number[] = [];
   readonly #places = new Map<string, number>();
@@ -61,7 +61,9 @@ export class LeaseEnds {
     for (;;) {
       let least = place;
       for (const child of [2 * place + 1, 2 * place + 2]) {
-        if (child < this.#ends.length && this.#ends[child]! < this.#ends[least]!) least = child;
+        if (child < this.#ends.length && this.#ends[child]! < this.#ends[least]!) {
+          least = child;
+        }
       }
       if (least === place) return;
       this.#swap(place, least);

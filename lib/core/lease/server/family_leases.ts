@@ -5,9 +5,9 @@
  */
 
 import { type Family, formatLeaseCidr, type LeaseAddress } from "../address.ts";
-import { LeaseEnds } from "./expiry_queue.ts";
+import { ExpiryQueue } from "./expiry_queue.ts";
 import type { LeasePool } from "./pool.ts";
-import type { RandomSource } from "../../net/nonce_source.ts";
+import type { RandomSource } from "../../net/random.ts";
 
 /** An address that a peer holds. */
 export interface HeldLease {
@@ -30,7 +30,7 @@ export interface LeaseObserver {
 }
 
 /** The addresses of one family. A peer holds at most one. */
-export class LeaseShelf {
+export class FamilyLeases {
   readonly #family: Family;
   #pool: LeasePool;
   /** By public key. No address of it is in the pool. */
@@ -38,9 +38,9 @@ export class LeaseShelf {
   readonly #random: RandomSource;
   readonly #observer: LeaseObserver;
   readonly #held = new Map<string, HeldLease>();
-  readonly #ends = new LeaseEnds();
+  readonly #expiry = new ExpiryQueue();
 
-  /** Makes a shelf on which nothing is held. */
+  /** Starts with nothing held. */
   constructor(
     family: Family,
     pool: LeasePool,
@@ -62,7 +62,7 @@ export class LeaseShelf {
 
   /** No address ends before this time. Infinity where none is held. */
   get nothingBefore(): number {
-    return this.#ends.first;
+    return this.#expiry.first;
   }
 
   /** What is held, by public key. */
@@ -122,7 +122,9 @@ export class LeaseShelf {
   /** Takes back what has ended, at most so much. Returns how much that was. */
   expire(mono: number, most: number): number {
     let count = 0;
-    for (; count < most && this.#ends.first <= mono; count++) this.release(this.#ends.firstKey!);
+    for (; count < most && this.#expiry.first <= mono; count++) {
+      this.release(this.#expiry.firstKey!);
+    }
     return count;
   }
 
@@ -174,14 +176,14 @@ export class LeaseShelf {
     const address = before?.address ?? { family: this.#family, value };
     const held = { address, cidr: before?.cidr ?? formatLeaseCidr(address), expiresAt };
     this.#held.set(publicKey, held);
-    this.#ends.set(publicKey, expiresAt);
+    this.#expiry.set(publicKey, expiresAt);
     if (before === undefined) this.#observer.granted(publicKey, held);
     else this.#observer.renewed(publicKey, held);
   }
 
   #drop(publicKey: string, held: HeldLease): void {
     this.#held.delete(publicKey);
-    this.#ends.delete(publicKey);
+    this.#expiry.delete(publicKey);
     this.#observer.released(publicKey, held);
   }
 }

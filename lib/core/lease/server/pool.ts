@@ -11,8 +11,8 @@
 
 import type { AddressPrefix, AddressRange, Family } from "../address.ts";
 import { parseLeasePrefix } from "../address.ts";
-import { NumberSet } from "./ranked_set.ts";
-import type { RandomSource } from "../../net/nonce_source.ts";
+import { RankedSet } from "./ranked_set.ts";
+import type { RandomSource } from "../../net/random.ts";
 
 /**
  * Addresses that no host may have, or that would make a peer another: a leased link-local address
@@ -47,7 +47,7 @@ export class LeasePool {
   /** The number of the first address of each range. */
   readonly #starts: readonly bigint[];
   /** Numbers of addresses that are taken. */
-  readonly #taken = new NumberSet();
+  readonly #taken = new RankedSet();
   /** Those of them that were not leased but blocked. */
   readonly #blocked = new Set<bigint>();
 

@@ -10,7 +10,7 @@
 const MAX_CHUNK = 256;
 
 /** Numbers of 0 and more, each once. */
-export class NumberSet {
+export class RankedSet {
   /** None is empty, but for the only one. */
   readonly #chunks: bigint[][] = [[]];
   #count = 0;

@@ -17,7 +17,7 @@ import { formatLeaseAddress, parseLeaseIp } from "../address.ts";
 import type { LeaseBook } from "./book.ts";
 import { LeaseBudgets } from "./budget.ts";
 import { type LeaseNews, type LeaseWants, newsValues, NO_NEWS, parseWants } from "../news.ts";
-import type { Now } from "../../registry/registry.ts";
+import type { Now } from "../../net/clock.ts";
 
 /** The most lines of a request. */
 export const MAX_REQUEST_LINES = 64;

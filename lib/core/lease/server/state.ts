@@ -24,7 +24,7 @@ import { ADDRESS_SIZE } from "../../net/ip_address.ts";
 import { type LeaseAddress, readLeaseAddress, writeLeaseAddress } from "../address.ts";
 import type { LeaseBook, LeaseNote } from "./book.ts";
 import { formatKey, KEY_SIZE, parseKey } from "../../net/peer_key.ts";
-import type { Now } from "../../registry/registry.ts";
+import type { Now } from "../../net/clock.ts";
 
 /** The largest file of leases that is read, in bytes: more than 600 000 entries. */
 export const MAX_LEASE_STATE_SIZE = 32 * 1024 * 1024;

@@ -28,7 +28,7 @@ import {
   usableAddress,
 } from "../../dns/records.ts";
 import { type InstanceText, readInstanceText, readPeerCount } from "./instance_text.ts";
-import type { RandomSource } from "../../net/nonce_source.ts";
+import type { RandomSource } from "../../net/random.ts";
 import { parseKey } from "../../net/peer_key.ts";
 import {
   type DueQuestion,

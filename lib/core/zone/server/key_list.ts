@@ -9,8 +9,8 @@
 
 import { ID_SIZE } from "../../../wire/wgsig/record.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
-import { NONE } from "../../registry/peer_table.ts";
-import type { KeyList, ZonePeers } from "./peers.ts";
+import { NONE } from "../../net/none.ts";
+import type { KeySink, ZonePeers } from "./peers.ts";
 import { PTR_SIZE, writePtrRecord } from "./records.ts";
 
 /** The longest prefix of keys that can be asked for, in base32 characters. */
@@ -25,7 +25,7 @@ const AGE_PER_PEER = 1e-5;
 const LEAST_AGE = 1e-2;
 
 /** The keys of one zone. */
-export class ZoneRoster implements KeyList {
+export class KeyList implements KeySink {
   readonly #sources: readonly ZonePeers[];
   /** Oldest first. */
   #keys = new WireBuffer(FIRST_CAPACITY * ID_SIZE);

@@ -13,7 +13,7 @@ import { ADDRESS_SIZE, parseAddress, writeIpv4 } from "../../net/ip_address.ts";
 import { normalizePrefix } from "../../net/ip_prefix.ts";
 import { KeyIndex } from "../../net/key_index.ts";
 import { parseKey } from "../../net/peer_key.ts";
-import { NONE } from "../../registry/peer_table.ts";
+import { NONE } from "../../net/none.ts";
 import type { RegistryGroup } from "../../registry/group.ts";
 
 /**
@@ -36,11 +36,11 @@ export interface ZonePeers {
   /** When `peer` was last seen, in Unix seconds, or NaN where that is not published. */
   seen(peer: number): number;
   /** Gives `to` the keys of all peers, those that were seen last at the end. */
-  list(to: KeyList): void;
+  list(to: KeySink): void;
 }
 
 /** Takes keys. */
-export interface KeyList {
+export interface KeySink {
   /** Takes the 32-byte key at `at`. */
   add(keys: WireBuffer, at: number): void;
 }
@@ -166,7 +166,7 @@ export class DevicePeers implements ZonePeers {
   }
 
   /** See {@linkcode ZonePeers.list}. A device's peers have no order of time. */
-  list(to: KeyList): void {
+  list(to: KeySink): void {
     for (let peer = 0; peer < this.#count; peer++) to.add(this.#keys, peer * ID_SIZE);
   }
 }
@@ -251,7 +251,7 @@ export class GroupPeers implements ZonePeers {
   }
 
   /** See {@linkcode ZonePeers.list}. */
-  list(to: KeyList): void {
+  list(to: KeySink): void {
     const { table } = this.#group;
     for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
       if (this.port(peer) !== 0) to.add(table.pages, table.recordAt(peer));

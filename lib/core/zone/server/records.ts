@@ -20,7 +20,7 @@ import { KEY_LABEL_SIZE, writeKeyLabel } from "../../../wire/dns/key_label.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { AllowedStrings } from "./allowed_strings.ts";
 import { ADDRESS_SIZE, isIpv4 } from "../../net/ip_address.ts";
-import { NONE } from "../../registry/peer_table.ts";
+import { NONE } from "../../net/none.ts";
 
 /** Types of records (RFC 1035, 2782, 3596, 4034), and of questions alone. */
 export const TYPE = {

@@ -34,7 +34,7 @@ import {
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AnswerBudget, type AnswerBudgetOptions } from "../../net/answer_budget.ts";
 import type { Counters } from "../../net/counters.ts";
-import type { Now } from "../../registry/registry.ts";
+import type { Now } from "../../net/clock.ts";
 import type { QueryPath, Zone, ZoneOutcome } from "./zone.ts";
 import { TYPE } from "./records.ts";
 

@@ -52,7 +52,7 @@ import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
-import { NONE } from "../../registry/peer_table.ts";
+import { NONE } from "../../net/none.ts";
 import { newZoneName, readNode, UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import {
@@ -68,7 +68,7 @@ import {
   writeInstanceText,
   writeSoa,
 } from "./records.ts";
-import { isSameKey, prefixOf, ZoneRoster } from "./key_list.ts";
+import { isSameKey, KeyList, prefixOf } from "./key_list.ts";
 import type { ZoneSelf } from "./self.ts";
 
 /** What stands before the zone in an instance's name. */
@@ -116,7 +116,7 @@ export class Zone {
   readonly #self: ZoneSelf | undefined;
   readonly #ttl: number;
   readonly #allowFrom: PrefixSet | undefined;
-  readonly #roster: ZoneRoster;
+  readonly #keyList: KeyList;
   // Of the question that is being answered:
   readonly #asked = newZoneName();
   readonly #address = new WireBuffer(ADDRESS_SIZE);
@@ -147,7 +147,7 @@ export class Zone {
     this.#self = self;
     this.#ttl = ttl;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
-    this.#roster = new ZoneRoster(peers);
+    this.#keyList = new KeyList(peers);
   }
 
   /** Whether who has the 16-byte address at `at` may ask. */
@@ -185,7 +185,7 @@ export class Zone {
         return answered(writer, writer.close());
       case "list":
         if (this.#knowsNobody()) return "dns-servfail";
-        this.#roster.refresh(mono);
+        this.#keyList.refresh(mono);
         if (type === TYPE.ptr) return this.#answerList(query, path, writer);
         if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
         return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
@@ -304,9 +304,9 @@ export class Zone {
 
   /** How many instances that list has. */
   #countList(path: QueryPath): number {
-    const count = this.#roster.countOf(this.#asked.prefix, this.#asked.prefixLength);
+    const count = this.#keyList.countOf(this.#asked.prefix, this.#asked.prefixLength);
     const own = this.#listedSelf(path);
-    return own !== undefined && !this.#roster.has(own, 0) ? count + 1 : count;
+    return own !== undefined && !this.#keyList.has(own, 0) ? count + 1 : count;
   }
 
   #answerList(query: DnsQuery, path: QueryPath, writer: AnswerWriter): ZoneOutcome {
@@ -328,18 +328,18 @@ export class Zone {
     own: WireBuffer | undefined,
     writer: AnswerWriter,
   ): void {
-    const roster = this.#roster;
+    const list = this.#keyList;
     const { prefix, prefixLength } = this.#asked;
     let left = most;
     if (own !== undefined && left-- > 0) writeInstancePtr(writer, this.#ttl, own, 0, service);
-    if (prefixLength === 0 && (own === undefined || !roster.has(own, 0))) {
-      writer.records(roster.records(this.#ttl), PTR_SIZE, left);
+    if (prefixLength === 0 && (own === undefined || !list.has(own, 0))) {
+      writer.records(list.records(this.#ttl), PTR_SIZE, left);
       return;
     }
     for (let i = 0; left > 0; i++) {
-      const at = roster.keyAt(prefix, prefixLength, i);
-      if (own !== undefined && isSameKey(own, 0, roster.keys, at)) continue;
-      writeInstancePtr(writer, this.#ttl, roster.keys, at, service);
+      const at = list.keyAt(prefix, prefixLength, i);
+      if (own !== undefined && isSameKey(own, 0, list.keys, at)) continue;
+      writeInstancePtr(writer, this.#ttl, list.keys, at, service);
       left--;
     }
   }

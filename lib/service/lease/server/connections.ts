@@ -38,13 +38,13 @@ const NOTHING = new Uint8Array(0);
 const MAX_WAITING = 1_048_576;
 
 /** Who answers. */
-export interface LeaseDesk {
+export interface RequestHandler {
   /** How long an address is leased, in seconds. */
   readonly leaseTime: number;
   /**
    * Takes bytes of a connection, at most one at a time. Never fails.
    *
-   * @param visitor Whose they are; the desk notes there who it is.
+   * @param visitor Whose they are; the handler notes there who it is.
    * @param bytes Nothing, to find that out alone.
    * @returns What to send, or undefined where the connection is to be aborted: nobody is known at its
    *   address, or what was asked for could not be done.
@@ -56,16 +56,16 @@ export interface LeaseDesk {
 export class LeaseConnections {
   readonly #host: Host;
   readonly #counters: Counters;
-  readonly #desk: LeaseDesk;
+  readonly #handler: RequestHandler;
   /** By address. */
   readonly #open = new Map<string, TcpConnection>();
   /** Those of them that were answered, and ask nothing now; who fell silent last is last. */
   readonly #silent = new Map<string, TcpConnection>();
 
-  constructor(host: Host, counters: Counters, desk: LeaseDesk) {
+  constructor(host: Host, counters: Counters, handler: RequestHandler) {
     this.#host = host;
     this.#counters = counters;
-    this.#desk = desk;
+    this.#handler = handler;
   }
 
   /** Takes a new connection, and returns who gets its events. */
@@ -92,7 +92,7 @@ export class LeaseConnections {
   }
 
   #serve(connection: TcpConnection, address: string): TcpEvents {
-    const desk = this.#desk;
+    const handler = this.#handler;
     const visitor: LeaseVisitor = { address, known: undefined };
     let work = Promise.resolve();
     let isAnswered = false;
@@ -110,7 +110,7 @@ export class LeaseConnections {
       void (work = work.then(next).catch(() => connection.abort()));
     allow(FIRST_REQUEST);
     inTurn(async () => {
-      if (await desk.ask(visitor, NOTHING) === undefined) connection.abort();
+      if (await handler.ask(visitor, NOTHING) === undefined) connection.abort();
     });
     return {
       onData: (bytes) => {
@@ -120,7 +120,7 @@ export class LeaseConnections {
         this.#silent.delete(address);
         inTurn(async () => {
           if (isClosing || isOver) return;
-          const answer = await desk.ask(visitor, copy);
+          const answer = await handler.ask(visitor, copy);
           if (answer === undefined) return connection.abort();
           connection.write(answer.bytes);
           if (connection.waiting > MAX_WAITING) return connection.abort();
@@ -133,7 +133,7 @@ export class LeaseConnections {
             if (!isOver) this.#silent.set(address, connection);
           }
           if (isAnswered && !isClosing) {
-            allow(answer.refused ? IDLE_REFUSED : desk.leaseTime + IDLE_AFTER);
+            allow(answer.refused ? IDLE_REFUSED : handler.leaseTime + IDLE_AFTER);
           }
           // Else the end of the other side is not noticed.
           connection.resume();

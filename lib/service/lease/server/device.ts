@@ -16,8 +16,8 @@ import {
   removeAddress,
 } from "../../../wireguard/addresses.ts";
 import { readAllowedIps, readDump, setAllowedIps } from "../../../wireguard/device.ts";
-import { LeaseRoster } from "./peer_index.ts";
-import { Slices } from "../time_slicer.ts";
+import { PeerIndex } from "./peer_index.ts";
+import { TimeSlicer } from "../time_slicer.ts";
 
 /** The server's address in the tunnel. */
 export const LEASE_SERVER_ADDRESS = "fe80::";
@@ -47,7 +47,7 @@ export interface MissingSetup {
 /** One device. */
 export class LeaseDevice {
   /** Its peers, as far as is known. */
-  readonly roster: LeaseRoster = new LeaseRoster();
+  readonly peers: PeerIndex = new PeerIndex();
   readonly #host: Host;
   readonly #name: string;
   #readAt = -Infinity;
@@ -64,10 +64,10 @@ export class LeaseDevice {
   async read(): Promise<boolean> {
     this.#readAt = -Infinity;
     const dump = await readDump(this.#host, this.#name);
-    if (dump === undefined) this.roster.clear();
+    if (dump === undefined) this.peers.clear();
     else {
-      const slices = new Slices(this.#host);
-      for (const _ of this.roster.update(dump)) if (slices.isOver) await slices.rest();
+      const slicer = new TimeSlicer(this.#host);
+      for (const _ of this.peers.update(dump)) if (slicer.isOver) await slicer.rest();
     }
     this.#readAt = this.#mono();
     return dump !== undefined;
@@ -76,7 +76,7 @@ export class LeaseDevice {
   /** Sees to it that it is known who is at these addresses. It reads once a second at most. */
   async meet(addresses: readonly string[]): Promise<void> {
     const age = this.#mono() - this.#readAt;
-    const areKnown = addresses.every((address) => this.roster.at(address) !== undefined);
+    const areKnown = addresses.every((address) => this.peers.at(address) !== undefined);
     if (age > (areKnown ? KNOWN_FRESH : FRESH)) await this.read();
   }
 
@@ -91,18 +91,18 @@ export class LeaseDevice {
     // Between this and the change, only the admin's own hand could come.
     const keys = new Set(changes.map(({ publicKey }) => publicKey));
     const current = await readAllowedIps(this.#host, this.#name, keys);
-    if (current === undefined) this.roster.clear();
+    if (current === undefined) this.peers.clear();
     const wanted = new Map<string, readonly string[]>();
     // Who loses something comes first.
     for (const change of changes.toSorted((a, b) => b.gone.length - a.gone.length)) {
       const { publicKey, addresses, gone } = change;
       const before = current?.get(publicKey);
       if (before === undefined) {
-        if (current !== undefined) this.roster.remove(publicKey);
+        if (current !== undefined) this.peers.remove(publicKey);
         results.set(publicKey, current === undefined ? "no-device" : "no-peer");
         continue;
       }
-      this.roster.setAllowedIps(publicKey, before);
+      this.peers.setAllowedIps(publicKey, before);
       const kept = before.filter((prefix) => !gone.includes(prefix));
       const allowedIps = [...new Set([...kept, ...addresses])];
       const same = allowedIps.length === before.length &&
@@ -112,7 +112,7 @@ export class LeaseDevice {
     }
     await setAllowedIps(this.#host, this.#name, wanted);
     for (const [publicKey, allowedIps] of wanted) {
-      this.roster.setAllowedIps(publicKey, allowedIps);
+      this.peers.setAllowedIps(publicKey, allowedIps);
     }
     return results;
   }
@@ -149,13 +149,13 @@ export class LeaseDevice {
 
   /** Routes that are not there, and needed. What was found out holds as long as nothing changes. */
   #missingRoutes(present: readonly string[], but: string): readonly string[] {
-    const from = `${this.roster.identities} ${but} ${present.join(" ")}`;
+    const from = `${this.peers.identities} ${but} ${present.join(" ")}`;
     if (this.#unreached?.from === from) return this.#unreached.routes;
     const there = new Set(present);
     there.delete(but);
     let routes: string[] = [];
     if (![...WHOLE_LINK].some((route) => there.has(route))) {
-      for (const address of this.roster.addresses) {
+      for (const address of this.peers.addresses) {
         if (!there.has(`${address}/128`)) routes.push(`${address}/128`);
       }
       routes = routes.length > MANY_ROUTES ? [LINK_ROUTE] : routes.toSorted();

@@ -10,14 +10,14 @@ import { linkLocalIdentity } from "../../../core/lease/address.ts";
 import { parseDump, parsePeer } from "../../../wireguard/dump.ts";
 
 /** A peer. */
-export interface RosterPeer {
+export interface IndexedPeer {
   /** In base64. */
   readonly publicKey: string;
   readonly endpoint: HostPort | undefined;
   readonly allowedIps: readonly string[];
 }
 
-interface Entry extends RosterPeer {
+interface Entry extends IndexedPeer {
   /** Its endpoint and AllowedIPs as `wg` prints them, each with a tab after it. */
   readonly text: string;
   /** When it was there last. */
@@ -28,7 +28,7 @@ interface Entry extends RosterPeer {
 const LINES_A_STEP = 64;
 
 /** All peers. */
-export class LeaseRoster {
+export class PeerIndex {
   #publicKey: string | undefined;
   readonly #peers = new Map<string, Entry>();
   /** By AllowedIP: WireGuard gives each to one peer. */
@@ -47,7 +47,7 @@ export class LeaseRoster {
     return this.#publicKey;
   }
 
-  /** Another number whenever {@linkcode LeaseRoster.addresses} may have changed. */
+  /** Another number whenever {@linkcode PeerIndex.addresses} may have changed. */
   get identities(): number {
     return this.#identities;
   }
@@ -68,12 +68,12 @@ export class LeaseRoster {
   }
 
   /** A peer. */
-  peer(publicKey: string): RosterPeer | undefined {
+  peer(publicKey: string): IndexedPeer | undefined {
     return this.#peers.get(publicKey);
   }
 
   /** Peers whose endpoint is known, in no particular order. */
-  *placed(): Generator<RosterPeer> {
+  *placed(): Generator<IndexedPeer> {
     for (const publicKey of this.#placed) yield this.#peers.get(publicKey)!;
   }
 

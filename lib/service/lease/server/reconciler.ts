@@ -11,7 +11,7 @@ import { type StaticChange, StaticPrefixes } from "../../../core/lease/server/st
 import type { Host } from "../../../host/host.ts";
 import { inWords } from "../../log/in_words.ts";
 import type { LeaseApplied, LeaseDevice } from "./device.ts";
-import { Slices } from "../time_slicer.ts";
+import { TimeSlicer } from "../time_slicer.ts";
 import type { LeaseStore } from "./store.ts";
 import type { Log } from "../../log/log.ts";
 
@@ -20,8 +20,8 @@ const MOST_AT_ONCE = 512;
 /** Who has this host's own addresses. */
 const OWN = "";
 
-/** What a ledger works with. */
-export interface LeaseLedgerParts {
+/** What a reconciler works with. */
+export interface LeaseReconcilerParts {
   readonly host: Host;
   readonly log: Log;
   readonly book: LeaseBook;
@@ -30,7 +30,7 @@ export interface LeaseLedgerParts {
 }
 
 /** All leases and where they are. Nothing here is called while it is at work. */
-export class LeaseLedger {
+export class LeaseReconciler {
   readonly #host: Host;
   readonly #log: Log;
   readonly #book: LeaseBook;
@@ -46,7 +46,7 @@ export class LeaseLedger {
   /** Peers of which it was said that they can't be changed. */
   readonly #failing = new Set<string>();
 
-  constructor({ host, log, book, store, device }: LeaseLedgerParts) {
+  constructor({ host, log, book, store, device }: LeaseReconcilerParts) {
     this.#host = host;
     this.#log = log;
     this.#book = book;
@@ -69,7 +69,7 @@ export class LeaseLedger {
     pools: readonly string[],
     options: (ranges: readonly string[]) => LeaseBookOptions,
   ): Promise<void> {
-    const { roster } = this.#device;
+    const index = this.#device.peers;
     let rangesChanged = false;
     let statics = this.#statics;
     let taken = 0;
@@ -77,7 +77,7 @@ export class LeaseLedger {
       statics = new StaticPrefixes(pools);
       rangesChanged = true;
       this.#ownAddresses = "";
-      roster.changeAll();
+      index.changeAll();
       this.#book.unblockAll();
     }
     // Where this fails, all is looked at again.
@@ -90,13 +90,13 @@ export class LeaseLedger {
     const own = this.#host.localAddresses().filter((each) => parseLeaseAddress(each) !== undefined);
     if (own.join() !== this.#ownAddresses) block(statics.set(OWN, own));
     this.#ownAddresses = own.join();
-    const slices = new Slices(this.#host);
-    for (const publicKey of roster.takeChanged()) {
+    const slicer = new TimeSlicer(this.#host);
+    for (const publicKey of index.takeChanged()) {
       const brought = [...this.#book.addressesOf(publicKey), ...this.#book.owedBy(publicKey)];
-      const allowedIps = roster.peer(publicKey)?.allowedIps ?? [];
+      const allowedIps = index.peer(publicKey)?.allowedIps ?? [];
       block(statics.set(publicKey, allowedIps.filter((each) => !brought.includes(each))));
       this.#unsettled.add(publicKey);
-      if (slices.isOver) await slices.rest();
+      if (slicer.isOver) await slicer.rest();
     }
     if (rangesChanged) taken += this.#book.configure(options(statics.ranges));
     this.#statics = statics;
@@ -104,8 +104,8 @@ export class LeaseLedger {
   }
 
   /** Whether a peer has on the device what it holds, and nothing that it held. */
-  isTrue(publicKey: string): boolean {
-    return this.#device.roster.has(publicKey, this.#book.addressesOf(publicKey)) &&
+  isApplied(publicKey: string): boolean {
+    return this.#device.peers.has(publicKey, this.#book.addressesOf(publicKey)) &&
       this.#book.owedBy(publicKey).length === 0;
   }
 
@@ -143,18 +143,18 @@ export class LeaseLedger {
   async tidy(mono: number): Promise<boolean> {
     this.#book.expire(mono, MOST_AT_ONCE);
     await this.settle();
-    const untrue: string[] = [];
-    const slices = new Slices(this.#host);
-    while (this.#todo.length > 0 && untrue.length < MOST_AT_ONCE) {
+    const unapplied: string[] = [];
+    const slicer = new TimeSlicer(this.#host);
+    while (this.#todo.length > 0 && unapplied.length < MOST_AT_ONCE) {
       const publicKey = this.#todo.pop()!;
       // Who is gone has nothing any more.
-      if (this.#device.roster.peer(publicKey) === undefined) {
+      if (this.#device.peers.peer(publicKey) === undefined) {
         this.#book.settled(publicKey, this.#book.owedBy(publicKey));
         this.#failing.delete(publicKey);
-      } else if (!this.isTrue(publicKey)) untrue.push(publicKey);
-      if (slices.isOver) await slices.rest();
+      } else if (!this.isApplied(publicKey)) unapplied.push(publicKey);
+      if (slicer.isOver) await slicer.rest();
     }
-    await this.settleAgain(untrue);
+    await this.settleAgain(unapplied);
     return this.#todo.length > 0 || this.#book.nothingBefore <= mono;
   }
 

@@ -7,11 +7,11 @@
 
 import type { Counters } from "../../../core/net/counters.ts";
 import type { LeaseAnswer, LeaseSession } from "../../../core/lease/server/session.ts";
-import type { Now } from "../../../core/registry/registry.ts";
+import type { Now } from "../../../core/net/clock.ts";
 import type { Host } from "../../../host/host.ts";
 import type { LeaseDevice } from "./device.ts";
-import type { LeaseLedger } from "./reconciler.ts";
-import { Slices } from "../time_slicer.ts";
+import type { LeaseReconciler } from "./reconciler.ts";
+import { TimeSlicer } from "../time_slicer.ts";
 
 /** So many are answered together. */
 const MOST_TOGETHER = 128;
@@ -26,11 +26,11 @@ export interface LeaseVisitor {
 }
 
 /** What a group of requests works with. */
-export interface LeaseDeskParts {
+export interface RequestBatcherParts {
   readonly host: Host;
   readonly counters: Counters;
   readonly device: LeaseDevice;
-  readonly ledger: LeaseLedger;
+  readonly reconciler: LeaseReconciler;
   /** The server's side of a new connection. */
   session(publicKey: string): LeaseSession;
   /** Does work after all that was queued before, or nothing where all has ended. Never fails. */
@@ -45,16 +45,16 @@ interface Request {
 }
 
 /** The requests of all connections. */
-export class RequestDesk {
-  readonly #parts: LeaseDeskParts;
+export class RequestBatcher {
+  readonly #parts: RequestBatcherParts;
   #waiting: Request[] = [];
   #isQueued = false;
 
-  constructor(parts: LeaseDeskParts) {
+  constructor(parts: RequestBatcherParts) {
     this.#parts = parts;
   }
 
-  /** See `LeaseDesk`. */
+  /** See `RequestHandler`. */
   ask(visitor: LeaseVisitor, bytes: Uint8Array): Promise<LeaseAnswer | undefined> {
     return new Promise((done) => {
       this.#waiting.push({ visitor, bytes, done });
@@ -93,10 +93,10 @@ export class RequestDesk {
     late: Request[],
     answers: Map<Request, LeaseAnswer>,
   ): Promise<void> {
-    const { host, device, ledger, now } = this.#parts;
+    const { host, device, reconciler, now } = this.#parts;
     await device.meet(group.map(({ visitor }) => visitor.address));
     const asked = new Map<string, Request>();
-    const slices = new Slices(host);
+    const slicer = new TimeSlicer(host);
     for (const request of group) {
       const { visitor, bytes } = request;
       const known = this.#identify(visitor);
@@ -112,22 +112,22 @@ export class RequestDesk {
       }
       asked.set(known.publicKey, request);
       answers.set(request, known.session.receive(bytes, now()));
-      if (slices.isOver) await slices.rest();
+      if (slicer.isOver) await slicer.rest();
     }
-    await ledger.settle();
+    await reconciler.settle();
     // No answer before what it says is true.
-    const untrue = [...asked.keys()].filter((publicKey) => !ledger.isTrue(publicKey));
-    if (untrue.length > 0) await ledger.settleAgain(untrue);
+    const unapplied = [...asked.keys()].filter((publicKey) => !reconciler.isApplied(publicKey));
+    if (unapplied.length > 0) await reconciler.settleAgain(unapplied);
     for (const [publicKey, request] of asked) {
-      const isTheirs = device.roster.at(request.visitor.address) === publicKey;
-      if (!isTheirs || !ledger.isTrue(publicKey)) answers.delete(request);
+      const isTheirs = device.peers.at(request.visitor.address) === publicKey;
+      if (!isTheirs || !reconciler.isApplied(publicKey)) answers.delete(request);
       else if (answers.get(request)!.bytes.length > 0) this.#parts.counters.add("lease-answered");
     }
   }
 
   /** Who it is. An address can go to another peer while a connection lasts. */
   #identify(visitor: LeaseVisitor): LeaseVisitor["known"] {
-    const publicKey = this.#parts.device.roster.at(visitor.address);
+    const publicKey = this.#parts.device.peers.at(visitor.address);
     if (publicKey !== undefined) {
       visitor.known ??= { publicKey, session: this.#parts.session(publicKey) };
     }

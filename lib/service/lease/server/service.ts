@@ -5,13 +5,14 @@
  */
 
 import type { Counters } from "../../../core/net/counters.ts";
+import type { ServiceContext } from "../../context.ts";
 import { formatHostPort } from "../../../core/net/host_port.ts";
 import { LeaseBook } from "../../../core/lease/server/book.ts";
 import { LeaseBudgets } from "../../../core/lease/server/budget.ts";
 import { type LeaseNews, MAX_NEWS_PEERS, type PeerNews } from "../../../core/lease/news.ts";
 import type { LeaseBookOptions } from "../../../core/lease/server/options.ts";
 import { LeaseSession } from "../../../core/lease/server/session.ts";
-import type { Now } from "../../../core/registry/registry.ts";
+import type { Now } from "../../../core/net/clock.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
 import {
   errorCode,
@@ -22,10 +23,10 @@ import {
 import { readLink } from "../../../wireguard/addresses.ts";
 import { inWords } from "../../log/in_words.ts";
 import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./connections.ts";
-import { RequestDesk } from "./request_batcher.ts";
+import { RequestBatcher } from "./request_batcher.ts";
 import { LEASE_SERVER_ADDRESS, LeaseDevice } from "./device.ts";
-import { LeaseLedger } from "./reconciler.ts";
-import type { RosterPeer } from "./peer_index.ts";
+import { LeaseReconciler } from "./reconciler.ts";
+import type { IndexedPeer } from "./peer_index.ts";
 import { LeaseStore } from "./store.ts";
 import type { Log } from "../../log/log.ts";
 
@@ -46,13 +47,6 @@ export interface LeaseConfig {
   readonly configure: boolean;
 }
 
-/** What the service needs of the one that it is a part of. */
-export interface LeaseSurroundings {
-  readonly host: Host;
-  readonly log: Log;
-  readonly counters: Counters;
-}
-
 const MAX_LEASES = 100_000;
 const WATCH_MS = 2000;
 /** For a moment after it was added, an IPv6 address can't be listened on: so often it is tried. */
@@ -69,7 +63,7 @@ export class LeaseService {
   readonly #device: LeaseDevice;
   readonly #book: LeaseBook;
   readonly #store: LeaseStore;
-  readonly #ledger: LeaseLedger;
+  readonly #reconciler: LeaseReconciler;
   readonly #connections: LeaseConnections;
   #config: LeaseConfig;
   #listener: TcpListener | undefined;
@@ -87,7 +81,10 @@ export class LeaseService {
   };
   #problem = "";
 
-  constructor({ host, log, counters }: LeaseSurroundings, config: LeaseConfig) {
+  constructor(
+    { host, log, counters }: Pick<ServiceContext, "host" | "log" | "counters">,
+    config: LeaseConfig,
+  ) {
     this.#host = host;
     this.#log = log;
     this.#counters = counters;
@@ -98,13 +95,13 @@ export class LeaseService {
     const book = this.#book;
     const store = this.#store;
     const device = this.#device;
-    this.#ledger = new LeaseLedger({ host, log, book, store, device });
+    this.#reconciler = new LeaseReconciler({ host, log, book, store, device });
     const budgets = new LeaseBudgets();
-    const desk = new RequestDesk({
+    const handler = new RequestBatcher({
       host,
       counters,
       device,
-      ledger: this.#ledger,
+      reconciler: this.#reconciler,
       session: (key) => new LeaseSession(key, book, () => this.#newsFor(key), budgets),
       queue: (work) => void this.#queue(() => this.#ended ? Promise.resolve() : work()),
       now: () => this.#now(),
@@ -113,7 +110,7 @@ export class LeaseService {
       get leaseTime() {
         return book.leaseTime;
       },
-      ask: (visitor, bytes) => desk.ask(visitor, bytes),
+      ask: (visitor, bytes) => handler.ask(visitor, bytes),
     });
   }
 
@@ -127,7 +124,7 @@ export class LeaseService {
   configure(config: LeaseConfig): void {
     const { interface: name, state } = this.#config;
     this.#config = { ...config, interface: name, state };
-    this.#ledger.configured();
+    this.#reconciler.configured();
     void this.#queue(() => this.#look());
   }
 
@@ -158,11 +155,11 @@ export class LeaseService {
       }
       await this.#restoreRun();
       const { pools, reserved } = this.#config;
-      await this.#ledger.reserve(
+      await this.#reconciler.reserve(
         pools,
         (ranges) => bookOptions(this.#config, [...reserved, ...ranges]),
       );
-      this.#ledger.beginToMend();
+      this.#reconciler.beginToMend();
       await this.#tidy();
       // Renewals need not be saved before they are answered.
       await this.#store.save();
@@ -174,7 +171,7 @@ export class LeaseService {
 
   /** Where no file was named, one that is the interface's own. */
   async #restoreRun(): Promise<void> {
-    const { publicKey } = this.#device.roster;
+    const { publicKey } = this.#device.peers;
     if (this.#restored || publicKey === undefined) return;
     this.#restored = true;
     await this.#store.restoreRun(this.#config.interface, publicKey);
@@ -182,7 +179,7 @@ export class LeaseService {
 
   /** What is to be done with many peers is done in pieces, between which requests are answered. */
   async #tidy(): Promise<void> {
-    if (this.#ended || !await this.#ledger.tidy(this.#now().mono)) return;
+    if (this.#ended || !await this.#reconciler.tidy(this.#now().mono)) return;
     void this.#queue(() => this.#tidy());
   }
 
@@ -257,17 +254,17 @@ export class LeaseService {
   /** What a client that asks for it is told of the others: as many of them as it may be told. */
   #newsFor(ownKey: string): LeaseNews {
     const { routes } = this.#config;
-    const version = `${this.#device.roster.version} ${this.#book.version}`;
+    const version = `${this.#device.peers.version} ${this.#book.version}`;
     if (this.#news.version !== version) this.#news = { version, peers: this.#toldPeers() };
     return { routes, peers: this.#news.peers.filter(({ publicKey }) => publicKey !== ownKey) };
   }
 
   /** The peers that are told, and one more: nobody is told of itself. */
   #toldPeers(): PeerNews[] {
-    const { roster } = this.#device;
+    const index = this.#device.peers;
     const peers: PeerNews[] = [];
     const isFull = () => peers.length > MAX_NEWS_PEERS;
-    for (const peer of roster.placed()) {
+    for (const peer of index.placed()) {
       if (isFull()) return peers;
       peers.push(this.#newsOf(peer));
     }
@@ -276,7 +273,7 @@ export class LeaseService {
     const told = new Set(peers.map(({ publicKey }) => publicKey));
     for (const { publicKey } of this.#book.leases()) {
       if (isFull() || left-- === 0) break;
-      const peer = roster.peer(publicKey);
+      const peer = index.peer(publicKey);
       if (told.has(publicKey) || peer === undefined) continue;
       told.add(publicKey);
       peers.push(this.#newsOf(peer));
@@ -284,7 +281,7 @@ export class LeaseService {
     return peers;
   }
 
-  #newsOf({ publicKey, endpoint }: RosterPeer): PeerNews {
+  #newsOf({ publicKey, endpoint }: IndexedPeer): PeerNews {
     return { publicKey, endpoint, allowedIps: this.#book.addressesOf(publicKey) };
   }
 

@@ -15,11 +15,11 @@ import {
   MAX_LEASE_STATE_SIZE,
   restoreLeases,
 } from "../../../core/lease/server/state.ts";
-import type { Now } from "../../../core/registry/registry.ts";
+import type { Now } from "../../../core/net/clock.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
 import { errorCode, explain, type Host } from "../../../host/host.ts";
 import { joinBytes } from "../../../wire/bytes/wire_buffer.ts";
-import { Slices } from "../time_slicer.ts";
+import { TimeSlicer } from "../time_slicer.ts";
 import type { Log } from "../../log/log.ts";
 
 const MODE = 0o600;
@@ -224,14 +224,14 @@ export class LeaseStore {
   /** All that there is, but for what changes while it is encoded. */
   async #encode(): Promise<Uint8Array[]> {
     const parts = [leaseStateHead()];
-    const slices = new Slices(this.#host);
+    const slicer = new TimeSlicer(this.#host);
     let notes = [];
     for (const note of this.#book.notes()) {
       notes.push(note);
       if (notes.length < MAX_GROUP_ENTRIES) continue;
       parts.push(encodeLeaseNotes(notes, this.#now()));
       notes = [];
-      if (slices.isOver) await slices.rest();
+      if (slicer.isOver) await slicer.rest();
     }
     parts.push(encodeLeaseNotes(notes, this.#now()));
     return parts;

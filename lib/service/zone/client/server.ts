@@ -8,7 +8,7 @@ import type { HostPort } from "../../../core/net/host_port.ts";
 import { formatServerName, type ZoneServerName } from "../../../core/ask/server_name.ts";
 import { explain, type Host } from "../../../host/host.ts";
 import type { QueryConfig } from "../../ask/query.ts";
-import type { Word } from "../../ask/server_reply.ts";
+import type { ServerReply } from "../../ask/server_reply.ts";
 import { askZone, type ZoneAnswer } from "./asker.ts";
 
 /** Seconds that are left to ask when the names took all of the time. */
@@ -20,7 +20,7 @@ export async function askZoneServer(
   name: ZoneServerName,
   addresses: readonly string[],
   { keys, timeout, startedAt }: Pick<QueryConfig, "keys" | "timeout"> & { startedAt: number },
-): Promise<Word> {
+): Promise<ServerReply> {
   const server = formatServerName(name);
   const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
   if (addresses.length === 0) {

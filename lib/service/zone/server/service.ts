@@ -5,7 +5,7 @@
  */
 
 import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
-import type { Counters } from "../../../core/net/counters.ts";
+import type { ServiceContext } from "../../context.ts";
 import {
   BATCH_SIZE,
   type DatagramBatch,
@@ -19,7 +19,7 @@ import {
   isWildcard,
   parseAddress,
 } from "../../../core/net/ip_address.ts";
-import type { Now } from "../../../core/registry/registry.ts";
+import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
 import { type QueryPath, Zone } from "../../../core/zone/server/zone.ts";
@@ -31,20 +31,13 @@ import {
 } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
-import {
-  errorCode,
-  explain,
-  type Host,
-  type TcpConnection,
-  type UdpSocket,
-} from "../../../host/host.ts";
+import { errorCode, explain, type TcpConnection, type UdpSocket } from "../../../host/host.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { checkInterfaceName } from "../../../wireguard/device.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
-import type { Log } from "../../log/log.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
 import { ZoneDevice } from "./device.ts";
 
@@ -71,17 +64,6 @@ export interface DnsConfig {
   readonly budget: AnswerBudgetOptions;
   /** AllowedIPs that the settings know, by public key. */
   readonly allowedIps: ReadonlyMap<string, readonly string[]>;
-}
-
-/** What the service needs of the one that it is a part of. */
-export interface DnsSurroundings {
-  readonly host: Host;
-  readonly log: Log;
-  readonly counters: Counters;
-  /** The clocks, once a batch; records that are too old are gone then. */
-  tick(): Now;
-  /** Random, for a hash. */
-  seed(): number;
 }
 
 /** Looks for what is wrong with zones. @param groups The registry's. */
@@ -118,20 +100,20 @@ const PORT_TRIES = 10;
 
 /** Serves DNS zones. */
 export class DnsService {
-  readonly #around: DnsSurroundings;
+  readonly #context: ServiceContext;
   readonly #zones: ZoneSet;
   readonly #closers: (() => void)[] = [];
   #devices: ZoneDevice[] = [];
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
 
-  constructor(around: DnsSurroundings, config: DnsConfig) {
-    this.#around = around;
-    this.#zones = new ZoneSet(config.budget, around.seed(), around.counters);
+  constructor(context: ServiceContext, config: DnsConfig) {
+    this.#context = context;
+    this.#zones = new ZoneSet(config.budget, context.seed(), context.counters);
   }
 
   /** Takes over zones that {@linkcode checkZones} found no fault in. */
   configure(config: DnsConfig, groups: ReadonlyMap<number, RegistryGroup>): void {
-    const { host, log, seed } = this.#around;
+    const { host, log, seed } = this.#context;
     const known = new KnownAllowedIps(config.allowedIps, seed());
     const devices = new Map(this.#devices.map((device) => [device.name, device]));
     const used = new Set<ZoneDevice>();
@@ -162,11 +144,11 @@ export class DnsService {
       try {
         const bound = await this.#listenOn(address);
         bindings++;
-        this.#around.log.write("info", "dns-listening", { address: formatHostPort(bound) });
+        this.#context.log.write("info", "dns-listening", { address: formatHostPort(bound) });
       } catch (error) {
         if (isOptional && errorCode(error) === "EADDRNOTAVAIL") {
           const why = explain(error);
-          this.#around.log.write("warn", "dns-not-listening", { address: address.host, why });
+          this.#context.log.write("warn", "dns-not-listening", { address: address.host, why });
           continue;
         }
         this.close();
@@ -181,7 +163,7 @@ export class DnsService {
       );
     }
     for (const zone of config.zones) {
-      this.#around.log.write("info", "dns-zone", {
+      this.#context.log.write("info", "dns-zone", {
         zone: zone.name,
         ...(zone.interface === undefined ? {} : { interface: zone.interface }),
         ...(zone.group === undefined ? {} : { group: zone.group }),
@@ -205,7 +187,7 @@ export class DnsService {
         return [{ ...address, isOptional: false }];
       }
       const isIpv6 = address.host.includes(":");
-      return this.#around.host.localAddresses()
+      return this.#context.host.localAddresses()
         .filter((host) => host.includes(":") === isIpv6 && !/^fe80:/i.test(host))
         .map((host) => ({ host, port: address.port, isOptional: true }));
     });
@@ -232,12 +214,12 @@ export class DnsService {
     const answers = new WireBuffer(BATCH_SIZE * MAX_UDP_SIZE);
     const held = new HeldQueries();
     const path: QueryPath = { transport: "udp", source: local, sourceAt: 0, local, localAt: 0 };
-    const socket = await this.#around.host.udp({
+    const socket = await this.#context.host.udp({
       address,
       port,
       onBatch: (batch, replies) => this.#answerBatch(batch, replies, path, answers, held, socket),
-      onSendError: () => this.#around.counters.add("send-failed"),
-      onOverload: (count) => this.#around.counters.add("overload", count),
+      onSendError: () => this.#context.counters.add("send-failed"),
+      onOverload: (count) => this.#context.counters.add("overload", count),
     });
     return socket;
   }
@@ -250,7 +232,7 @@ export class DnsService {
     held: HeldQueries,
     socket: UdpSocket,
   ): void {
-    const now = this.#around.tick();
+    const now = this.#context.tick();
     const waits = this.#isStale(now);
     for (const device of this.#devices) device.renew(now.mono);
     const wasHolding = held.count > 0;
@@ -279,7 +261,7 @@ export class DnsService {
   /** Answers the queries that waited for a device. */
   async #answerHeld(held: HeldQueries, path: QueryPath, socket: UdpSocket): Promise<void> {
     await Promise.all(this.#devices.map((device) => device.read()));
-    const now = this.#around.tick();
+    const now = this.#context.tick();
     const answer = new WireBuffer(MAX_UDP_SIZE);
     for (let i = 0; i < held.count; i++) {
       path.source = held.sources;
@@ -302,7 +284,7 @@ export class DnsService {
   }
 
   async #listenTcp(address: HostPort): Promise<void> {
-    const { host, counters } = this.#around;
+    const { host, counters } = this.#context;
     const tcp = new DnsTcp(
       host,
       counters,
@@ -322,7 +304,7 @@ export class DnsService {
       local: binaryOf(local.host),
       localAt: 0,
     };
-    const now = this.#around.tick();
+    const now = this.#context.tick();
     const out = this.#tcpAnswer;
     const at = LENGTH_SIZE;
     const size = this.#zones.answer(query, 0, query.size, path, now, out, at, MAX_TCP_SIZE);
@@ -333,7 +315,7 @@ export class DnsService {
 
   /** What to wait for before anything is answered. */
   #fresh(): Promise<void> | undefined {
-    const now = this.#around.tick();
+    const now = this.#context.tick();
     if (this.#isStale(now)) {
       return Promise.all(this.#devices.map((device) => device.read())).then(() => {});
     }

@@ -79,7 +79,7 @@ export class DnsTcp {
       return { onData() {}, onEnd() {}, onClose: leave };
     }
     this.#counters.add("dns-tcp-connections");
-    const visit = new Visit(this.#host, connection, this.#answer, this.#ready, () => {
+    const visit = new TcpSession(this.#host, connection, this.#answer, this.#ready, () => {
       this.#counters.add("dns-tcp-cut");
       connection.abort();
     });
@@ -103,7 +103,7 @@ function sourceOf(address: string): string {
 }
 
 /** One connection. */
-class Visit {
+class TcpSession {
   readonly #host: Host;
   readonly #connection: TcpConnection;
   readonly #answer: AnswerTcp;

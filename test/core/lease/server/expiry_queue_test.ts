@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LeaseEnds } from "../../../../lib/core/lease/server/expiry_queue.ts";
+import { ExpiryQueue } from "../../../../lib/core/lease/server/expiry_queue.ts";
 import { test } from "../../../testing.ts";
 
 test("the earliest end is found, whatever comes, moves and goes", () => {
@@ -9,7 +9,7 @@ test("the earliest end is found, whatever comes, moves and goes", () => {
     end: fc.option(fc.nat({ max: 50 })),
   });
   fc.assert(fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-    const ends = new LeaseEnds();
+    const ends = new ExpiryQueue();
     const model = new Map<string, number>();
     for (const { key, end } of steps) {
       if (end === null) {

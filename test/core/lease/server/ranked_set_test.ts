@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { NumberSet } from "../../../../lib/core/lease/server/ranked_set.ts";
+import { RankedSet } from "../../../../lib/core/lease/server/ranked_set.ts";
 import { seededNumbers } from "../../../support/seeded_random.ts";
 import { test } from "../../../testing.ts";
 
@@ -13,12 +13,12 @@ function missingFrom(set: ReadonlySet<bigint>, count: number): bigint[] {
   return missing;
 }
 
-function ranks(numbers: NumberSet, count: number): bigint[] {
+function ranks(numbers: RankedSet, count: number): bigint[] {
   return Array.from({ length: count }, (_, rank) => numbers.missing(BigInt(rank)));
 }
 
 test("an empty set lacks every number", () => {
-  const numbers = new NumberSet();
+  const numbers = new RankedSet();
   assertEquals(numbers.count, 0);
   assertEquals(numbers.has(0n), false);
   assertEquals(numbers.remove(0n), false);
@@ -29,7 +29,7 @@ test("an empty set lacks every number", () => {
 test("it has what was added and not removed, and knows what it lacks", () => {
   const step = fc.record({ adds: fc.boolean(), number: fc.bigInt({ min: 0n, max: 30n }) });
   fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-    const numbers = new NumberSet();
+    const numbers = new RankedSet();
     const model = new Set<bigint>();
     for (const { adds, number } of steps) {
       if (adds) assertEquals(numbers.add(number), !model.has(number));
@@ -44,7 +44,7 @@ test("it has what was added and not removed, and knows what it lacks", () => {
 
 test("many numbers, in many chunks, come and go", () => {
   const random = seededNumbers(1);
-  const numbers = new NumberSet();
+  const numbers = new RankedSet();
   const model = new Set<bigint>();
   for (const share of [0.9, 0.5, 0.02]) {
     for (let i = 0; i < 8000; i++) {
@@ -66,7 +66,7 @@ test("many numbers, in many chunks, come and go", () => {
 
 test("numbers that come in order make no long chunks wrong", () => {
   for (const sign of [1, -1]) {
-    const numbers = new NumberSet();
+    const numbers = new RankedSet();
     for (let i = 0; i < 2000; i++) numbers.add(BigInt(5000 + sign * 2 * i));
     assertEquals(numbers.count, 2000);
     const first = sign === 1 ? 5000n : 1002n;

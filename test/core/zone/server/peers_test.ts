@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatAddress } from "../../../../lib/core/net/ip_address.ts";
 import { KeyIndex } from "../../../../lib/core/net/key_index.ts";
-import { NONE } from "../../../../lib/core/registry/peer_table.ts";
+import { NONE } from "../../../../lib/core/net/none.ts";
 import { type DevicePeers, KnownAllowedIps } from "../../../../lib/core/zone/server/peers.ts";
 import { WireBuffer } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { key32 } from "../../../support/arbitraries.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
-import { LeaseRoster } from "../../../../lib/service/lease/server/peer_index.ts";
+import { PeerIndex } from "../../../../lib/service/lease/server/peer_index.ts";
 import { idOf } from "../../../support/fake_random.ts";
 
 const HUB = formatKey(idOf(1));
@@ -26,10 +26,10 @@ function dumpOf(peers: readonly Peer[], key = HUB): string {
   return [`${SECRET}\t${key}\t51820\toff`, ...lines, ""].join("\n");
 }
 
-function update(roster: LeaseRoster, dump: string): string[] {
-  const steps = [...roster.update(dump)].length;
+function update(peers: PeerIndex, dump: string): string[] {
+  const steps = [...peers.update(dump)].length;
   assert(steps <= dump.length / 5000, "steps that are long enough");
-  return [...roster.takeChanged()].sort();
+  return [...peers.takeChanged()].sort();
 }
 
 const peer = (id: number, ...allowedIps: string[]): Peer => ({
@@ -40,70 +40,70 @@ const peer = (id: number, ...allowedIps: string[]): Peer => ({
 const keys = (...ids: number[]) => ids.map((id) => formatKey(idOf(id))).sort();
 
 Deno.test("what has changed is told, and nothing else", () => {
-  const roster = new LeaseRoster();
+  const peers = new PeerIndex();
   const a = peer(2, "fe80::a/128", "10.0.0.2/32");
   const b = peer(3, "fe80::b/128");
-  assertEquals(update(roster, dumpOf([a, b])), keys(2, 3));
-  assertEquals([roster.publicKey, roster.size], [HUB, 2]);
-  assertEquals(roster.at("fe80::a"), keys(2)[0]);
-  assertEquals(roster.at("fe80:0::b%wg0"), keys(3)[0]);
-  assertEquals([roster.at("fe80::"), roster.at("10.0.0.2")], [undefined, undefined]);
-  assertEquals(update(roster, dumpOf([b, a])), []);
+  assertEquals(update(peers, dumpOf([a, b])), keys(2, 3));
+  assertEquals([peers.publicKey, peers.size], [HUB, 2]);
+  assertEquals(peers.at("fe80::a"), keys(2)[0]);
+  assertEquals(peers.at("fe80:0::b%wg0"), keys(3)[0]);
+  assertEquals([peers.at("fe80::"), peers.at("10.0.0.2")], [undefined, undefined]);
+  assertEquals(update(peers, dumpOf([b, a])), []);
   // An endpoint is no AllowedIP.
-  assertEquals(update(roster, dumpOf([b, { ...a, endpoint: "(none)" }])), []);
-  assertEquals([...roster.placed()].map(({ publicKey }) => publicKey), keys(3));
+  assertEquals(update(peers, dumpOf([b, { ...a, endpoint: "(none)" }])), []);
+  assertEquals([...peers.placed()].map(({ publicKey }) => publicKey), keys(3));
   assertEquals(
-    update(roster, dumpOf([peer(3, "fe80::b/128", "10.0.0.2/32"), peer(2)])),
+    update(peers, dumpOf([peer(3, "fe80::b/128", "10.0.0.2/32"), peer(2)])),
     keys(2, 3),
   );
-  assertEquals(roster.at("fe80::a"), undefined);
-  assertEquals(roster.has(keys(3)[0]!, ["10.0.0.2/32"]), true);
-  assertEquals(roster.has(keys(2)[0]!, ["10.0.0.2/32"]), false);
-  assertEquals(update(roster, dumpOf([peer(2)])), keys(3));
-  assertEquals([roster.size, roster.at("fe80::b")], [1, undefined]);
-  roster.clear();
-  assertEquals([roster.size, roster.publicKey], [0, undefined]);
+  assertEquals(peers.at("fe80::a"), undefined);
+  assertEquals(peers.has(keys(3)[0]!, ["10.0.0.2/32"]), true);
+  assertEquals(peers.has(keys(2)[0]!, ["10.0.0.2/32"]), false);
+  assertEquals(update(peers, dumpOf([peer(2)])), keys(3));
+  assertEquals([peers.size, peers.at("fe80::b")], [1, undefined]);
+  peers.clear();
+  assertEquals([peers.size, peers.publicKey], [0, undefined]);
 });
 
 Deno.test("what is set counts until the next look", () => {
-  const roster = new LeaseRoster();
-  update(roster, dumpOf([peer(2, "fe80::a/128", "10.0.0.2/32"), peer(3, "fe80::b/128")]));
-  roster.setAllowedIps(keys(3)[0]!, ["fe80::b/128", "10.0.0.2/32"]);
-  roster.setAllowedIps(keys(9)[0]!, ["10.0.0.9/32"]);
-  assertEquals([roster.size, [...roster.takeChanged()].sort()], [2, keys(2, 3)]);
-  assertEquals(roster.peer(keys(2)[0]!)?.allowedIps, ["fe80::a/128"]);
+  const peers = new PeerIndex();
+  update(peers, dumpOf([peer(2, "fe80::a/128", "10.0.0.2/32"), peer(3, "fe80::b/128")]));
+  peers.setAllowedIps(keys(3)[0]!, ["fe80::b/128", "10.0.0.2/32"]);
+  peers.setAllowedIps(keys(9)[0]!, ["10.0.0.9/32"]);
+  assertEquals([peers.size, [...peers.takeChanged()].sort()], [2, keys(2, 3)]);
+  assertEquals(peers.peer(keys(2)[0]!)?.allowedIps, ["fe80::a/128"]);
   // It was not so.
   const before = dumpOf([peer(2, "fe80::a/128", "10.0.0.2/32"), peer(3, "fe80::b/128")]);
-  assertEquals(update(roster, before), keys(2, 3));
-  assertEquals(roster.has(keys(2)[0]!, ["10.0.0.2/32"]), true);
-  roster.remove(keys(2)[0]!);
-  assertEquals([roster.size, roster.at("fe80::a"), roster.has(keys(2)[0]!, [])], [
+  assertEquals(update(peers, before), keys(2, 3));
+  assertEquals(peers.has(keys(2)[0]!, ["10.0.0.2/32"]), true);
+  peers.remove(keys(2)[0]!);
+  assertEquals([peers.size, peers.at("fe80::a"), peers.has(keys(2)[0]!, [])], [
     1,
     undefined,
     false,
   ]);
-  assertEquals(update(roster, before), keys(2));
+  assertEquals(update(peers, before), keys(2));
 });
 
 Deno.test("what is no dump is refused, and the next one is read right", () => {
   const good = dumpOf([peer(2, "fe80::a/128"), peer(3, "fe80::b/128")]);
   for (let size = 0; size < good.length - 1; size += 3) {
-    const roster = new LeaseRoster();
+    const peers = new PeerIndex();
     const cut = good.slice(0, size);
     const isWhole = cut.endsWith("\n") || cut.endsWith("off");
-    if (!isWhole) assertThrows(() => update(roster, cut), SyntaxError);
-    update(roster, good);
-    assertEquals([roster.at("fe80::a"), roster.at("fe80::b")], [keys(2)[0], keys(3)[0]]);
+    if (!isWhole) assertThrows(() => update(peers, cut), SyntaxError);
+    update(peers, good);
+    assertEquals([peers.at("fe80::a"), peers.at("fe80::b")], [keys(2)[0], keys(3)[0]]);
   }
   fc.assert(fc.property(fc.string({ maxLength: 200 }), fc.nat({ max: 400 }), (noise, at) => {
-    const roster = new LeaseRoster();
+    const peers = new PeerIndex();
     try {
-      update(roster, good.slice(0, at) + noise + good.slice(at + noise.length));
+      update(peers, good.slice(0, at) + noise + good.slice(at + noise.length));
     } catch (error) {
       assert(error instanceof SyntaxError, String(error));
     }
-    update(roster, good);
-    assertEquals([roster.size, roster.at("fe80::a")], [2, keys(2)[0]]);
+    update(peers, good);
+    assertEquals([peers.size, peers.at("fe80::a")], [2, keys(2)[0]]);
   }));
 });
 
@@ -117,7 +117,7 @@ const world = fc.record({
 
 Deno.test("after any changes, it is as if it had been read for the first time", () => {
   fc.assert(fc.property(fc.array(world, { maxLength: 8 }), (worlds) => {
-    const kept = new LeaseRoster();
+    const kept = new PeerIndex();
     let before = new Map<string, string>();
     for (const { owners, present, placed } of worlds) {
       const peers = present.map((id): Peer => ({
@@ -127,7 +127,7 @@ Deno.test("after any changes, it is as if it had been read for the first time", 
       }));
       const dump = dumpOf(peers);
       const changed = update(kept, dump);
-      const fresh = new LeaseRoster();
+      const fresh = new PeerIndex();
       update(fresh, dump);
       const now = new Map<string, string>();
       for (let id = 0; id < 6; id++) {
@@ -144,8 +144,8 @@ Deno.test("after any changes, it is as if it had been read for the first time", 
       for (const address of ["fe80::a", "fe80::b"]) {
         assertEquals(kept.at(address), fresh.at(address));
       }
-      const places = (roster: LeaseRoster) =>
-        [...roster.placed()].map(({ publicKey }) => publicKey).sort();
+      const places = (peers: PeerIndex) =>
+        [...peers.placed()].map(({ publicKey }) => publicKey).sort();
       assertEquals(places(kept), places(fresh));
       assertEquals([...kept.addresses].sort(), [...fresh.addresses].sort());
       before = now;

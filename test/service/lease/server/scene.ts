@@ -127,7 +127,7 @@ export class Scene extends MemoryHost {
   }
 
   override timer(ms: number, run: () => void): () => void {
-    // A rest between two slices.
+    // A rest between two slicer.
     if (ms === 0) {
       setTimeout(run, 0);
       return () => {};

@@ -130,7 +130,7 @@ Deno.test("the file is written anew when it has doubled, and nothing waits for t
     for (const { publicKey, gone } of book.takeChanges()) book.settled(publicKey, gone);
     await store.save();
     lengths.push((await disk.readFile(PATH, 1 << 26)).bytes.length);
-    // Its slices get their turns.
+    // Its slicer get their turns.
     if (i % 100 === 0) await new Promise((done) => setTimeout(done, 0));
   }
   await store.close();

@@ -1,5 +1,5 @@
 /**
- * Nonces for envelopes, drawn from the host's randomness in large pieces.
+ * Randomness as an input, and the nonces of envelopes, drawn from it in large pieces.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { NonceSource } from "../../../lib/core/net/nonce_source.ts";
+import { NonceSource } from "../../../lib/core/net/random.ts";
 import { hex } from "../../support/bytes.ts";
 import { countingRandom } from "../../support/fake_random.ts";
 import { test } from "../../testing.ts";

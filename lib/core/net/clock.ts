@@ -1,0 +1,13 @@
+/**
+ * What the clocks say, as a decision gets it: time is an input.
+ *
+ * @module
+ */
+
+/** What the clocks say, in seconds. */
+export interface Now {
+  /** Unix time, with fractions. */
+  readonly unix: number;
+  /** A clock that never jumps, from any start. */
+  readonly mono: number;
+}
