@@ -22,7 +22,7 @@ import {
   readPublicKey,
   readSecret,
 } from "../lib/service/files/files.ts";
-import type { QueryConfig } from "../lib/service/ask/query.ts";
+import type { QueryConfig } from "../lib/service/query/query.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./options.ts";

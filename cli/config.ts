@@ -21,7 +21,7 @@ import {
   loadSettings,
   readPrivateKey,
 } from "../lib/service/files/files.ts";
-import { query, type QueryResult } from "../lib/service/ask/query.ts";
+import { query, type QueryResult } from "../lib/service/query/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {

@@ -6,7 +6,8 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey, KEY_SIZE, parseKey } from "../lib/core/net/peer_key.ts";
-import { errorCode, explain, type Host } from "../lib/host/host.ts";
+import { errorCode, explain } from "../lib/host/error.ts";
+import type { Host } from "../lib/host/host.ts";
 import { readInput } from "../lib/service/files/files.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Arguments } from "./options.ts";

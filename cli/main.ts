@@ -4,7 +4,8 @@
  * @module
  */
 
-import { errorCode, explain, type Host } from "../lib/host/host.ts";
+import { errorCode, explain } from "../lib/host/error.ts";
+import type { Host } from "../lib/host/host.ts";
 import { unknownName } from "../lib/core/settings/reader.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { runConfig } from "./config.ts";

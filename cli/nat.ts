@@ -9,7 +9,7 @@ import { judgeNat } from "../lib/core/ask/nat_verdict.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files/files.ts";
-import { query, type QueryConfig } from "../lib/service/ask/query.ts";
+import { query, type QueryConfig } from "../lib/service/query/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import {
   askedServers,

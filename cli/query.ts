@@ -9,7 +9,7 @@ import type { PeerSettings } from "../lib/core/settings/settings.ts";
 import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files/files.ts";
-import { query, type QueryResult } from "../lib/service/ask/query.ts";
+import { query, type QueryResult } from "../lib/service/query/query.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import {
   askedServers,

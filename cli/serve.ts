@@ -15,7 +15,8 @@ import {
   type ServeSettings,
 } from "../lib/core/settings/settings.ts";
 import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings/reader.ts";
-import { errorCode, type Host } from "../lib/host/host.ts";
+import { errorCode } from "../lib/host/error.ts";
+import type { Host } from "../lib/host/host.ts";
 import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
 import type { Verbosity } from "../lib/service/log/log.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve/serve.ts";

@@ -7,7 +7,8 @@
 
 import { parseLeasePrefix } from "../core/lease/address.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
-import { errorCode, explain, type Host } from "../host/host.ts";
+import { errorCode, explain } from "../host/error.ts";
+import type { Processes } from "../host/processes.ts";
 
 /** What `ip` says where there is nothing to do. */
 const DONE_ALREADY = /File exists|already assigned/;
@@ -31,7 +32,7 @@ export interface Link {
 }
 
 /** An interface with its addresses; it has none where there is no such interface. */
-export async function readLink(host: Host, name: string): Promise<Link> {
+export async function readLink(host: Processes, name: string): Promise<Link> {
   const { out } = await runIp(host, ["-o", "addr", "show", "dev", name]);
   const index = /^(\d+):/.exec(out)?.[1];
   const addresses = [...out.matchAll(ADDRESS)].map(([, address = ""]) => {
@@ -42,7 +43,7 @@ export async function readLink(host: Host, name: string): Promise<Link> {
 }
 
 /** The prefixes of the IPv6 routes through an interface. */
-export async function readIpv6Routes(host: Host, name: string): Promise<string[]> {
+export async function readIpv6Routes(host: Processes, name: string): Promise<string[]> {
   const { out } = await runIp(host, ["-6", "route", "show", "dev", name]);
   return out.split("\n").flatMap((line) => {
     const prefix = line.trim().split(/\s+/)[0] ?? "";
@@ -59,7 +60,7 @@ export async function readIpv6Routes(host: Host, name: string): Promise<string[]
  * @param addresses With their prefix lengths.
  */
 export async function anycastBy(
-  host: Host,
+  host: Processes,
   name: string,
   first: string,
   addresses: readonly string[],
@@ -74,7 +75,7 @@ export async function anycastBy(
 }
 
 /** Gives the interface an address. */
-export async function addAddress(host: Host, name: string, address: string): Promise<void> {
+export async function addAddress(host: Processes, name: string, address: string): Promise<void> {
   await change(host, ["addr", "add", address, "dev", name], DONE_ALREADY);
 }
 
@@ -82,7 +83,7 @@ export async function addAddress(host: Host, name: string, address: string): Pro
  * Takes an address off the interface, and leaves the routes: Linux removes all of IPv4 from all
  * tables with the last IPv4 address, such as those that wg-quick makes.
  */
-export async function removeAddress(host: Host, name: string, address: string): Promise<void> {
+export async function removeAddress(host: Processes, name: string, address: string): Promise<void> {
   const before = address.includes(":") ? [] : await readIpv4Routes(host, name);
   await change(host, ["addr", "del", address, "dev", name], GONE_ALREADY);
   const lost = new Set(before);
@@ -96,7 +97,7 @@ export async function removeAddress(host: Host, name: string, address: string): 
 }
 
 /** The IPv4 routes through an interface, as `ip route add` takes them. */
-async function readIpv4Routes(host: Host, name: string): Promise<string[]> {
+async function readIpv4Routes(host: Processes, name: string): Promise<string[]> {
   const { out } = await runIp(host, ["-4", "route", "show", "table", "all", "dev", name]);
   return out.split("\n").map((line) => line.replace(ROUTE_STATE, " ").trim().replace(/\s+/g, " "))
     .filter((line) => line !== "");
@@ -107,12 +108,12 @@ async function readIpv4Routes(host: Host, name: string): Promise<string[]> {
  *
  * @returns Whether that is new: another route to the same prefix stays as it is.
  */
-export async function addRoute(host: Host, name: string, prefix: string): Promise<boolean> {
+export async function addRoute(host: Processes, name: string, prefix: string): Promise<boolean> {
   return await change(host, [family(prefix), "route", "add", prefix, "dev", name], DONE_ALREADY);
 }
 
 /** Does so no more. */
-export async function removeRoute(host: Host, name: string, prefix: string): Promise<void> {
+export async function removeRoute(host: Processes, name: string, prefix: string): Promise<void> {
   await change(host, [family(prefix), "route", "del", prefix, "dev", name], GONE_ALREADY);
 }
 
@@ -121,7 +122,11 @@ function family(prefix: string): string {
 }
 
 /** Returns whether something was done. */
-async function change(host: Host, args: readonly string[], harmless: RegExp): Promise<boolean> {
+async function change(
+  host: Processes,
+  args: readonly string[],
+  harmless: RegExp,
+): Promise<boolean> {
   const { code, err } = await runIp(host, args);
   if (code === 0) return true;
   if (harmless.test(err)) return false;
@@ -130,7 +135,7 @@ async function change(host: Host, args: readonly string[], harmless: RegExp): Pr
   throw new UserError(`ip ${args.join(" ")}: ${why}${hint}`, EXIT.failed);
 }
 
-async function runIp(host: Host, args: readonly string[]) {
+async function runIp(host: Processes, args: readonly string[]) {
   try {
     return await host.run(["ip", ...args]);
   } catch (error) {

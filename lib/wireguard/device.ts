@@ -8,14 +8,15 @@
 import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
 import { parseKey } from "../core/net/peer_key.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
-import { errorCode, explain, type Host } from "../host/host.ts";
+import { errorCode, explain } from "../host/error.ts";
+import type { Processes } from "../host/processes.ts";
 import { type Device, parseAllowedIps, parseDump } from "./dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */
 const NO_DEVICE = /No such device|does not exist|No such file or directory|Protocol not supported/;
 /** A userspace WireGuard that hangs makes wg hang. */
-const TIMEOUT_MS = 10_000;
+const TIMEOUT = 10;
 /** The exit status of a program that took too long; see `RunOptions`. */
 const TIMED_OUT = 124;
 /** The most bytes of arguments of one call; Linux takes 2 MiB with the environment. */
@@ -31,13 +32,13 @@ export interface PeerChange {
 }
 
 /** The interface, or undefined where there is none of that name. */
-export async function readDevice(host: Host, name: string): Promise<Device | undefined> {
+export async function readDevice(host: Processes, name: string): Promise<Device | undefined> {
   const text = await readDump(host, name);
   return text === undefined ? undefined : parseDump(text);
 }
 
 /** The same as `wg` prints it, for {@linkcode parseDump}. */
-export async function readDump(host: Host, name: string): Promise<string | undefined> {
+export async function readDump(host: Processes, name: string): Promise<string | undefined> {
   return await show(host, name, "dump");
 }
 
@@ -46,7 +47,7 @@ export async function readDump(host: Host, name: string): Promise<string | undef
  * hardly grows with the number of others.
  */
 export async function readAllowedIps(
-  host: Host,
+  host: Processes,
   name: string,
   publicKeys: ReadonlySet<string>,
 ): Promise<Map<string, string[]> | undefined> {
@@ -54,7 +55,7 @@ export async function readAllowedIps(
   return text === undefined ? undefined : parseAllowedIps(text, publicKeys);
 }
 
-async function show(host: Host, name: string, what: string): Promise<string | undefined> {
+async function show(host: Processes, name: string, what: string): Promise<string | undefined> {
   checkInterfaceName(name);
   const { code, out, err } = await runWg(host, ["show", name, what]);
   if (code === 0) return out;
@@ -63,7 +64,7 @@ async function show(host: Host, name: string, what: string): Promise<string | un
 }
 
 /** The public key of an interface, 32 bytes. */
-export async function interfaceKey(host: Host, name: string): Promise<Uint8Array> {
+export async function interfaceKey(host: Processes, name: string): Promise<Uint8Array> {
   const device = await readDevice(host, name);
   if (device === undefined) {
     throw new UserError(
@@ -88,7 +89,7 @@ export function isNoDevice(error: unknown): boolean {
 
 /** Changes a peer, or adds it. */
 export async function setPeer(
-  host: Host,
+  host: Processes,
   name: string,
   publicKey: string,
   { endpoint, persistentKeepalive, allowedIps }: PeerChange,
@@ -111,7 +112,7 @@ export async function setPeer(
  * @param peers By public key, all AllowedIPs that each is to have.
  */
 export async function setAllowedIps(
-  host: Host,
+  host: Processes,
   name: string,
   peers: ReadonlyMap<string, readonly string[]>,
 ): Promise<void> {
@@ -137,7 +138,7 @@ export async function setAllowedIps(
  * @param persistentKeepalive What is set, in seconds; not 0.
  */
 export async function nudgePeer(
-  host: Host,
+  host: Processes,
   name: string,
   publicKey: string,
   persistentKeepalive: number,
@@ -152,11 +153,11 @@ export async function nudgePeer(
 }
 
 /** Gives the interface another UDP port; 0 lets the system choose one. */
-export async function setListenPort(host: Host, name: string, port: number): Promise<void> {
+export async function setListenPort(host: Processes, name: string, port: number): Promise<void> {
   await change(host, name, ["listen-port", `${port}`]);
 }
 
-async function change(host: Host, name: string, settings: readonly string[]): Promise<void> {
+async function change(host: Processes, name: string, settings: readonly string[]): Promise<void> {
   checkInterfaceName(name);
   const { code, err } = await runWg(host, ["set", name, ...settings]);
   if (code !== 0) throw failure(`cannot change WireGuard interface ${name}`, err);
@@ -179,11 +180,11 @@ function failure(what: string, err: string): UserError {
   return new UserError(`${what}: ${why}${hint}`, EXIT.failed);
 }
 
-async function runWg(host: Host, args: readonly string[]) {
+async function runWg(host: Processes, args: readonly string[]) {
   try {
-    const result = await host.run(["wg", ...args], { timeout: TIMEOUT_MS });
+    const result = await host.run(["wg", ...args], { timeout: TIMEOUT });
     if (result.code !== TIMED_OUT || result.err !== "") return result;
-    return { ...result, err: `wg did not end within ${TIMEOUT_MS / 1000} s` };
+    return { ...result, err: `wg did not end within ${TIMEOUT} s` };
   } catch (error) {
     const hint = errorCode(error) === "ENOENT" ? "; install wireguard-tools" : "";
     throw new UserError(`cannot run wg: ${explain(error)}${hint}`, EXIT.failed);

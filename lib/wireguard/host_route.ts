@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Host } from "../host/host.ts";
+import type { Processes } from "../host/processes.ts";
 
 /** The route to exactly this address, as `ip` prints it, or undefined where there is none. */
-export async function findHostRoute(host: Host, address: string): Promise<string | undefined> {
+export async function findHostRoute(host: Processes, address: string): Promise<string | undefined> {
   const family = address.includes(":") ? "-6" : "-4";
   const prefix = `${address}/${address.includes(":") ? 128 : 32}`;
   try {
@@ -22,7 +22,7 @@ export async function findHostRoute(host: Host, address: string): Promise<string
 }
 
 /** Removes a route that {@linkcode findHostRoute} found; says whether it is gone. */
-export async function removeHostRoute(host: Host, route: string): Promise<boolean> {
+export async function removeHostRoute(host: Processes, route: string): Promise<boolean> {
   const family = route.includes(":") ? "-6" : "-4";
   const { code } = await host.run(["ip", family, "route", "del", ...route.split(/\s+/)]);
   return code === 0;

@@ -1,9 +1,14 @@
 /**
- * Keeps the layers apart: who may import whom, and who may touch a runtime.
+ * Keeps floors and rooms apart: who may import whom, and who may touch a runtime; and refuses
+ * circular imports.
  *
  * ```
  * cli → service → core → wire        service → host, wireguard
  * ```
+ *
+ * A floor is a layer, a room is a folder of it. A room imports its floor's shared rooms and the
+ * folders that it lies in, what stands below its floor, and other rooms of its floor where the table
+ * says so.
  *
  * @module
  */
@@ -17,6 +22,63 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/wireguard": ["lib/core", "lib/wire", "lib/host"],
   "cli": ["lib/core", "lib/wire", "lib/host", "lib/service", "lib/wireguard"],
 };
+/** The rooms of a floor that all its other rooms may import. "" is the floor's own folder. */
+const SHARED: Readonly<Record<string, readonly string[]>> = {
+  "lib/wire": ["bytes"],
+  "lib/core": ["net"],
+  "lib/host": [""],
+  "lib/service": ["", "log", "files"],
+};
+/** What else a room may import of its own floor: rooms without an entry, nothing. */
+const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  "lib/wire": {
+    "bytes": [],
+    "crypto": [],
+    "dns": [],
+    "lease": [],
+    "punch": ["wgsig"],
+    "wgsig": ["crypto"],
+  },
+  "lib/core": {
+    "net": [],
+    "dns": [],
+    "ask": ["zone"],
+    "lease": [],
+    "lease/client": [],
+    "lease/server": [],
+    "punch": ["registry"],
+    "registry": [],
+    "settings": ["ask", "zone"],
+    "sync": [],
+    "zone": [],
+    "zone/client": ["dns"],
+    "zone/server": ["registry"],
+  },
+  "lib/host": {
+    "": [],
+    "bun": ["linux", "node"],
+    "deno": ["linux", "node"],
+    "linux": [],
+    "node": [],
+    "quickjs": ["resolver"],
+    "resolver": [],
+  },
+  "lib/service": {
+    "": ["log"],
+    "ask": [],
+    "files": [],
+    "lease": [],
+    "lease/client": [],
+    "lease/server": [],
+    "log": [],
+    "punch": ["ask"],
+    "query": ["ask", "punch", "zone/client"],
+    "serve": ["lease/server", "punch", "zone/server"],
+    "sync": ["ask", "lease/client", "query"],
+    "zone/client": ["ask"],
+    "zone/server": [],
+  },
+};
 /** Pure layers: they may import packages, but nothing that a runtime brings. */
 const PURE = ["lib/wire", "lib/core"];
 /** Where a runtime may be touched. */
@@ -27,6 +89,10 @@ const CLOCKS_AND_DICE = new Set(["Date", "performance", "crypto"]);
 const MAY_USE_BUFFER = "/lib/wire/dns/message.ts";
 
 const LAYERS = Object.keys(MAY_IMPORT);
+
+/** A static import or export of another file, of values or types. */
+const IMPORT = /^(?:import|export)\b[^;"']*["'](\.{1,2}\/[^"']+)["']/gm;
+const IMPORTS = new Map<string, readonly string[]>();
 
 /** The folder of the project: what lies above it must not look like a layer. */
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -41,6 +107,67 @@ export function layerOf(path: string): string | undefined {
   return LAYERS.find((layer) => inside(path).includes(`/${layer}/`));
 }
 
+/** The room of a file of a layer: the folders between the layer's own and the file. */
+export function roomOf(path: string, layer: string): string {
+  const rest = inside(path).slice(inside(path).indexOf(`/${layer}/`) + layer.length + 2);
+  return rest.split("/").slice(0, -1).join("/");
+}
+
+/** Why a room may not import another one of its layer, or undefined if it may. */
+function forbiddenRoom(layer: string, from: string, to: string): string | undefined {
+  const rooms = ROOMS[layer];
+  if (rooms === undefined || from === to) return undefined;
+  const known = rooms[from];
+  if (known === undefined) return `${layer}/${from} is no room that the table of rooms knows`;
+  const isShared = SHARED[layer]?.includes(to) && !SHARED[layer]?.includes(from);
+  const isAround = to !== "" && from.startsWith(`${to}/`);
+  if (isShared || isAround || known.includes(to)) return undefined;
+  return `${layer}/${from} may not import ${layer}/${to}`;
+}
+
+/** The files that a file imports, by their paths. */
+function importsOf(path: string): readonly string[] {
+  let found = IMPORTS.get(path);
+  if (found === undefined) {
+    let text = "";
+    try {
+      text = Deno.readTextFileSync(path);
+    } catch {
+      // What can't be read is said by others.
+    }
+    found = [...text.matchAll(IMPORT)].map(([, specifier = ""]) =>
+      new URL(specifier, `file://${path}`).pathname
+    );
+    IMPORTS.set(path, found);
+  }
+  return found;
+}
+
+/**
+ * The way from a file back to itself that begins with an import.
+ *
+ * @param to What it imports.
+ * @param imports The files that a file imports; read from the disk if left out.
+ */
+export function circle(
+  from: string,
+  to: string,
+  imports: (path: string) => readonly string[] = importsOf,
+): readonly string[] | undefined {
+  const seen = new Set<string>();
+  const walk = (path: string): readonly string[] | undefined => {
+    if (path === from) return [path];
+    if (seen.has(path)) return undefined;
+    seen.add(path);
+    for (const next of imports(path)) {
+      const way = walk(next);
+      if (way !== undefined) return [path, ...way];
+    }
+    return undefined;
+  };
+  return walk(to);
+}
+
 /** Why `from` may not import `specifier`, or undefined if it may. */
 export function forbidden(from: string, specifier: string): string | undefined {
   const layer = layerOf(from);
@@ -51,8 +178,10 @@ export function forbidden(from: string, specifier: string): string | undefined {
     return allowed ? undefined : `only lib/host may import ${specifier}`;
   }
   if (!specifier.startsWith(".")) return undefined;
-  const to = layerOf(new URL(specifier, `file://${from}`).pathname);
-  if (to === undefined || to === layer || MAY_IMPORT[layer]!.includes(to)) return undefined;
+  const path = new URL(specifier, `file://${from}`).pathname;
+  const to = layerOf(path);
+  if (to === layer) return forbiddenRoom(layer, roomOf(from, layer), roomOf(path, layer));
+  if (to === undefined || MAY_IMPORT[layer]!.includes(to)) return undefined;
   return `${layer} may not import ${to}`;
 }
 
@@ -66,6 +195,11 @@ const plugin: Deno.lint.Plugin = {
         const check = (node: Deno.lint.Node, specifier: string) => {
           const why = forbidden(path, specifier);
           if (why !== undefined) context.report({ node, message: why });
+          if (layer === undefined || !specifier.startsWith(".")) return;
+          const way = circle(path, new URL(specifier, `file://${path}`).pathname);
+          if (way === undefined) return;
+          const names = way.map((each) => inside(each).slice(1)).join(" → ");
+          context.report({ node, message: `circular import: ${names}` });
         };
         return {
           ImportDeclaration(node) {

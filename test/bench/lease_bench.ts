@@ -15,13 +15,9 @@ import { LeaseBook } from "../../lib/core/lease/server/book.ts";
 import { LeaseSession } from "../../lib/core/lease/server/session.ts";
 import { encodeLeaseNotes, encodeLeases } from "../../lib/core/lease/server/state.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
-import {
-  codedError,
-  type Host,
-  type TcpConnection,
-  type TcpEvents,
-  type TcpListenOptions,
-} from "../../lib/host/host.ts";
+import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/tcp.ts";
+import { codedError } from "../../lib/host/error.ts";
+import type { Host } from "../../lib/host/host.ts";
 import { LeaseService } from "../../lib/service/lease/server/service.ts";
 import { Log } from "../../lib/service/log/log.ts";
 import { commonHost as system } from "../support/common_host.ts";
@@ -31,7 +27,7 @@ const LEASES = 10_000;
 /** So many of them ask. */
 const CLIENTS = 500;
 const POOLS = ["10.20.0.0/16", "fd00:20::/64"];
-const WATCH_MS = 2000;
+const WATCH = 2;
 const NAME_WIDTH = 34;
 const WIDTH = 11;
 const OWNER = { mode: 0o600 };
@@ -140,8 +136,8 @@ class Scene {
         this.#listening = options;
         return Promise.resolve({ port: 970, close() {} });
       },
-      timer: (ms, run) => {
-        if (ms !== WATCH_MS) return system.timer(ms, run);
+      after: (seconds, run) => {
+        if (seconds !== WATCH) return system.after(seconds, run);
         this.#watch = run;
         return () => {};
       },
@@ -160,7 +156,7 @@ class Scene {
       system.writeFile(`${folder}/${name}`, new TextEncoder().encode(text), OWNER);
     await write("dump", `(none)\t${keyOf(-1)}\t5\toff\n${dump.join("")}`);
     await write("allowed-ips", allowedIps.join(""));
-    const state = encodeLeases(book, { unix: system.now() / 1000, mono: 0 });
+    const state = encodeLeases(book, { unix: system.now().unix, mono: 0 });
     await system.writeFile(`${folder}/leases`, state, OWNER);
     await this.service.start();
   }
@@ -255,7 +251,7 @@ function measureCore(book: LeaseBook, times: number): void {
     return new TextEncoder().encode(text);
   });
   const any = new TextEncoder().encode(ANY);
-  const now = { unix: system.now() / 1000, mono: 1 };
+  const now = { unix: system.now().unix, mono: 1 };
   for (
     const [name, requestOf] of [["renewal", (i: number) => renewals[i]!], [
       "new addresses",

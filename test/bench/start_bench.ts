@@ -81,7 +81,7 @@ async function firstAnswer(port: number): Promise<void> {
   const request = newRequest();
   const buffer = new WireBuffer(REQUEST_SIZE);
   const timer = setInterval(() => {
-    Object.assign(request, labelOf(Date.now()));
+    Object.assign(request, labelOf(Date.now() / 1000));
     encodeRequest(request, key, buffer, 0);
     const to = { transport: "udp", hostname: "127.0.0.1", port } as const;
     // Nobody may be there yet.

@@ -47,11 +47,11 @@ export class Tally {
   /** Counts for some seconds. */
   async measure(host: Host, pid: number, seconds: number): Promise<Figures> {
     const cpuBefore = await cpuSeconds(host, pid);
-    const start = host.mono();
+    const start = performance.now();
     this.#measuring = true;
     await wait(host, seconds * MILLI);
     this.#measuring = false;
-    const elapsed = (host.mono() - start) / MILLI;
+    const elapsed = (performance.now() - start) / MILLI;
     const cpu = await cpuSeconds(host, pid) - cpuBefore;
     this.#times.sort((a, b) => a - b);
     const at = (share: number) =>
@@ -70,7 +70,7 @@ export class Tally {
 
 /** Waits for some milliseconds. */
 export function wait(host: Host, ms: number): Promise<void> {
-  return new Promise((done) => void host.timer(ms, done));
+  return new Promise((done) => void host.after(ms / MILLI, done));
 }
 
 /** CPU time that a process has had, in user and in kernel mode, all of its threads. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Host, TcpConnection } from "../../lib/host/host.ts";
+import type { TcpConnection } from "../../lib/host/tcp.ts";
+import type { Host } from "../../lib/host/host.ts";
 import { frameMessage } from "../../lib/wire/dns/frame.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { LIST_HEADER_SIZE, ListQuestion } from "./dns_questions.ts";
@@ -52,7 +53,7 @@ async function startConnection(
       const length = head.view.getUint16(0);
       if (received < LENGTH_SIZE + length) return;
       if (received === LENGTH_SIZE + length && isAnswer(length)) {
-        tally.answered(host.mono() - sentAt, length);
+        tally.answered(performance.now() - sentAt, length);
       } else tally.wrong++;
       ask();
     },
@@ -71,7 +72,7 @@ async function startConnection(
     received = 0;
     id = Math.floor(Math.random() * 0x10000);
     query.view.setUint16(LENGTH_SIZE, id);
-    sentAt = host.mono();
+    sentAt = performance.now();
     connection.write(query.bytes);
   }
 

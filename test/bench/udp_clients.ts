@@ -6,7 +6,8 @@
 
 import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
 import type { HostPort } from "../../lib/core/net/host_port.ts";
-import type { Host, UdpSocket } from "../../lib/host/host.ts";
+import type { UdpSocket } from "../../lib/host/udp.ts";
+import type { Host } from "../../lib/host/host.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { Dialogue } from "./dialogue.ts";
 import type { Tally } from "./tally.ts";
@@ -56,7 +57,7 @@ async function startSocket(
       for (let i = 0; i < answers; i++) {
         const at = i * SLOT_SIZE;
         const client = count === 1 ? 0 : dialogue.clientOf(payloads, at, lengths[i]!) - first;
-        const took = host.mono() - (sentAt[client] ?? NaN);
+        const took = performance.now() - (sentAt[client] ?? NaN);
         if (isNaN(took) || !dialogue.isAnswer(first + client, payloads, at, lengths[i]!)) {
           if (late > 0) late--;
           else tally.wrong++;
@@ -65,7 +66,7 @@ async function startSocket(
         tally.answered(took, lengths[i]!);
         if (pause > 0) {
           sentAt[client] = NaN;
-          host.timer(pause, () => ask(client));
+          host.after(pause / 1000, () => ask(client));
         } else {
           const size = write(client);
           replies.add(i, out.bytes, client * dialogue.size, size, 1);
@@ -77,7 +78,7 @@ async function startSocket(
   /** Writes a request to its place in `out`, and returns its size. */
   function write(client: number): number {
     const size = dialogue.ask(first + client, out, client * dialogue.size);
-    sentAt[client] = host.mono();
+    sentAt[client] = performance.now();
     return size;
   }
 
@@ -89,17 +90,17 @@ async function startSocket(
 
   function askAgain(): void {
     for (let client = 0; client < count; client++) {
-      const waited = host.mono() - sentAt[client]!;
+      const waited = performance.now() - sentAt[client]!;
       if (!(waited >= LOST_MS)) continue;
       tally.lost(waited);
       late++;
       ask(client);
     }
-    host.timer(LOST_MS, askAgain);
+    host.after(LOST_MS / 1000, askAgain);
   }
 
   for (let client = 0; client < count; client++) ask(client);
-  host.timer(LOST_MS, askAgain);
+  host.after(LOST_MS / 1000, askAgain);
 }
 
 /** Sends requests as fast as the system takes them, and looks at no answer. */

@@ -46,7 +46,7 @@ export function wgsigDialogue(
     clientOf: () => 0,
     ask(client, out, at) {
       const request = requests[client]!;
-      const label = labelOf(host.now());
+      const label = labelOf(host.now().unix);
       // The clock stands still for longer than an answer takes, now and then.
       if (compareLabels(label, request) <= 0) request.nanoseconds++;
       else Object.assign(request, label);

@@ -7,7 +7,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
 import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import type { Host, UdpSocket } from "../../lib/host/host.ts";
+import type { UdpSocket } from "../../lib/host/udp.ts";
+import type { Host } from "../../lib/host/host.ts";
 
 const PATIENCE_MS = 10_000;
 const REQUEST_SIZE = 4;

@@ -7,14 +7,14 @@
 import { readdirSync } from "node:fs";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { HostPort } from "../../lib/core/net/host_port.ts";
-import {
-  errorCode,
-  type Host,
-  type TcpConnection,
-  type TcpEvents,
-  type TcpListener,
-  type TcpListenOptions,
-} from "../../lib/host/host.ts";
+import type {
+  TcpConnection,
+  TcpEvents,
+  TcpListener,
+  TcpListenOptions,
+} from "../../lib/host/tcp.ts";
+import { errorCode } from "../../lib/host/error.ts";
+import type { Host } from "../../lib/host/host.ts";
 
 /** How long things may take, in milliseconds. */
 export const PATIENCE_MS = 10_000;

@@ -6,8 +6,8 @@
  */
 
 import { denoHost } from "../../lib/host/deno/deno.ts";
-import type { TcpConnection } from "../../lib/host/host.ts";
-import { errorCode } from "../../lib/host/host.ts";
+import type { TcpConnection } from "../../lib/host/tcp.ts";
+import { errorCode } from "../../lib/host/error.ts";
 
 /** What a client does next. */
 export type WireStep =

@@ -1,7 +1,7 @@
 /** The lint plugin that keeps the layers apart. It runs in Deno's linter alone. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import plugin, { forbidden, layerOf } from "../../scripts/lint/layers.ts";
+import plugin, { circle, forbidden, layerOf, roomOf } from "../../scripts/lint/layers.ts";
 
 const FILES = {
   wire: "/src/lib/wire/wgsig/record.ts",
@@ -46,7 +46,7 @@ for (const from of LAYERS) {
   Deno.test(`${from} imports ${ALLOWED[from]!.join(", ") || "nothing"}, and no other layer`, () => {
     for (const to of LAYERS) {
       const allowed = to === from || ALLOWED[from]!.includes(to);
-      const specifier = specifierOf(from, to);
+      const specifier = to === from ? "./neighbour.ts" : specifierOf(from, to);
       const count = said(from, `import { x } from "${specifier}"; export { x };`).length;
       assertEquals(count, allowed ? 0 : 1, `${from} imports ${to}`);
     }
@@ -72,7 +72,7 @@ Deno.test("every way to import is looked at", () => {
 });
 
 Deno.test("the message names both layers", () => {
-  assertEquals(said("wire", `export * from "../core/registry.ts";`), [
+  assertEquals(said("wire", `export * from "../../core/registry/registry.ts";`), [
     "lib/wire may not import lib/core",
   ]);
 });
@@ -181,4 +181,104 @@ Deno.test("files without a layer import what they like", () => {
     assertEquals(said("test", source), []);
   }
   assertEquals(forbidden("/src/mod.ts", "./lib/host/deno/deno.ts"), undefined);
+});
+
+/** What is said of an import from one room of a layer to another. */
+function between(layer: string, from: string, to: string): string | undefined {
+  const file = (room: string) =>
+    ["", "src", layer, room, "x.ts"].filter((each, i) => i === 0 || each !== "").join("/");
+  const up = "../".repeat(from === "" ? 0 : from.split("/").length);
+  return forbidden(file(from), `./${up}${to === "" ? "" : `${to}/`}x.ts`);
+}
+
+Deno.test("a room imports the shared ones, those around it, and what the table says", () => {
+  const allowed = [
+    ["lib/wire", "wgsig", "bytes"],
+    ["lib/wire", "wgsig", "crypto"],
+    ["lib/core", "registry", "net"],
+    ["lib/core", "lease/server", "lease"],
+    ["lib/core", "zone/client", "dns"],
+    ["lib/core", "zone/server", "registry"],
+    ["lib/host", "quickjs", ""],
+    ["lib/host", "bun", "linux"],
+    ["lib/service", "zone/server", ""],
+    ["lib/service", "sync", "log"],
+    ["lib/service", "query", "zone/client"],
+  ] as const;
+  for (const [layer, from, to] of allowed) assertEquals(between(layer, from, to), undefined, from);
+});
+
+Deno.test("no room imports another domain, its shared rooms' users, or its own inner rooms", () => {
+  const refused = [
+    ["lib/wire", "bytes", "wgsig"],
+    ["lib/wire", "dns", "wgsig"],
+    ["lib/core", "net", "registry"],
+    ["lib/core", "registry", "zone"],
+    ["lib/core", "registry", "zone/server"],
+    ["lib/core", "lease", "lease/server"],
+    ["lib/core", "lease/client", "lease/server"],
+    ["lib/core", "sync", "registry"],
+    ["lib/host", "linux", "deno"],
+    ["lib/host", "node", "quickjs"],
+    ["lib/service", "ask", "sync"],
+    ["lib/service", "lease/client", "sync"],
+    ["lib/service", "log", "serve"],
+    ["lib/service", "zone/client", "query"],
+  ] as const;
+  for (const [layer, from, to] of refused) {
+    assertEquals(between(layer, from, to), `${layer}/${from} may not import ${layer}/${to}`);
+  }
+});
+
+Deno.test("a room that the table doesn't know may import nothing of its floor", () => {
+  assertEquals(
+    between("lib/core", "heap", "net"),
+    "lib/core/heap is no room that the table of rooms knows",
+  );
+});
+
+Deno.test("a room is told by the folders below the layer's", () => {
+  assertEquals(roomOf("/src/lib/core/lease/server/book.ts", "lib/core"), "lease/server");
+  assertEquals(roomOf("/src/lib/host/clock.ts", "lib/host"), "");
+  assertEquals(roomOf("/src/cli/serve.ts", "cli"), "");
+});
+
+Deno.test("an import that leads back to its file is named with its whole way", () => {
+  const imports: Readonly<Record<string, readonly string[]>> = {
+    "/a": ["/b", "/x"],
+    "/b": ["/x", "/c"],
+    "/c": ["/a"],
+    "/x": ["/x2"],
+    "/x2": ["/x"],
+  };
+  const of = (path: string) => imports[path] ?? [];
+  assertEquals(circle("/a", "/b", of), ["/b", "/c", "/a"]);
+  assertEquals(circle("/a", "/x", of), undefined);
+  assertEquals(circle("/x", "/x2", of), ["/x2", "/x"]);
+  assertEquals(circle("/y", "/nowhere", of), undefined);
+  assertEquals(circle("/y", "/y", of), ["/y"]);
+});
+
+Deno.test("circles between files on the disk are refused, of types as well", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const room = `${folder}/lib/core/net`;
+    await Deno.mkdir(room, { recursive: true });
+    await Deno.writeTextFile(
+      `${room}/a.ts`,
+      `import {\n  type B,\n} from "./b.ts";\nexport type A = B;\n`,
+    );
+    await Deno.writeTextFile(`${room}/b.ts`, `export type { A as B } from "./a.ts";\n`);
+    await Deno.writeTextFile(`${room}/c.ts`, `import "./a.ts";\n`);
+    const messages = async (name: string) =>
+      Deno.lint.runPlugin(plugin, `${room}/${name}`, await Deno.readTextFile(`${room}/${name}`))
+        .map(({ message }) => message.replaceAll(folder.slice(1), ""));
+    assertEquals(await messages("a.ts"), [
+      "circular import: /lib/core/net/b.ts → /lib/core/net/a.ts",
+    ]);
+    assertEquals((await messages("b.ts")).length, 1);
+    assertEquals(await messages("c.ts"), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -49,16 +49,16 @@ export class ExchangeDriver {
   }
 
   /** The bytes of the next request. */
-  ask(unixMilliseconds: number): Uint8Array {
+  ask(unix: number): Uint8Array {
     const out = new WireBuffer(MAX_REQUEST_SIZE);
-    const size = this.exchange.writeRequest(out, unixMilliseconds);
+    const size = this.exchange.writeRequest(out, unix);
     return out.bytes.slice(0, size);
   }
 
   /** The fields of the next request. */
-  askFields(unixMilliseconds: number): ReadRequest {
+  askFields(unix: number): ReadRequest {
     const { encrypt, secret } = this.options;
-    const payload = this.ask(unixMilliseconds);
+    const payload = this.ask(unix);
     const plain = encrypt ? twinOpen(payload, secret).payload : payload;
     const number = (from: number, to: number) => Number(fromBigEndian(plain.slice(from, to)));
     return {

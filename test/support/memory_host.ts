@@ -4,17 +4,13 @@
  * @module
  */
 
-import type {
-  FileContent,
-  Host,
-  RunOptions,
-  RunResult,
-  TcpConnection,
-  TcpListener,
-  TextOutput,
-  UdpSocket,
-  WriteOptions,
-} from "../../lib/host/host.ts";
+import type { Now } from "../../lib/core/net/clock.ts";
+import type { TextOutput } from "../../lib/host/output.ts";
+import type { FileContent, WriteOptions } from "../../lib/host/files.ts";
+import type { RunOptions, RunResult } from "../../lib/host/processes.ts";
+import type { UdpSocket } from "../../lib/host/udp.ts";
+import type { TcpConnection, TcpListener } from "../../lib/host/tcp.ts";
+import type { Host } from "../../lib/host/host.ts";
 import { countingRandom } from "./fake_random.ts";
 
 /** A file: its text or bytes and its mode, or the code with which reading it fails. */
@@ -90,9 +86,9 @@ export class MemoryHost implements Host {
   readonly args: readonly string[] = [];
   readonly out: MemoryOutput = new MemoryOutput();
   readonly err: MemoryOutput = new MemoryOutput();
-  /** The wall clock, in milliseconds. */
-  wall = 1_700_000_000_000;
-  /** The clock that never jumps, in milliseconds. */
+  /** The wall clock, in seconds. */
+  wall = 1_700_000_000;
+  /** The clock that never jumps, in seconds. */
   elapsed = 0;
   /** The paths that were asked for, in order. */
   readonly reads: string[] = [];
@@ -100,7 +96,7 @@ export class MemoryHost implements Host {
   readonly events: string[] = [];
   /** How each program was run. */
   readonly runs: RunOptions[] = [];
-  /** Milliseconds of each timer that has elapsed. */
+  /** Seconds of each timer that has elapsed. */
   readonly pauses: number[] = [];
   readonly #files: Map<string, MemoryFile>;
   readonly #env: ReadonlyMap<string, string>;
@@ -124,21 +120,17 @@ export class MemoryHost implements Host {
     return this.#env.get(name);
   }
 
-  now(): number {
-    return this.wall;
+  now(): Now {
+    return { unix: this.wall, mono: this.elapsed };
   }
 
-  mono(): number {
-    return this.elapsed;
-  }
-
-  timer(ms: number, run: () => void): () => void {
+  after(seconds: number, run: () => void): () => void {
     let cancelled = false;
     queueMicrotask(() => {
       if (cancelled) return;
-      this.wall += ms;
-      this.elapsed += ms;
-      this.pauses.push(ms);
+      this.wall += seconds;
+      this.elapsed += seconds;
+      this.pauses.push(seconds);
       run();
     });
     return () => void (cancelled = true);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/core/settings/user_error.ts";
-import type { RunResult } from "../../lib/host/host.ts";
+import type { RunResult } from "../../lib/host/processes.ts";
 import {
   addAddress,
   addRoute,

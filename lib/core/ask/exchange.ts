@@ -138,11 +138,11 @@ export class Exchange {
    * before.
    *
    * @param out At least {@linkcode MAX_REQUEST_SIZE} bytes.
-   * @param unixMilliseconds The wall clock.
+   * @param unix The wall clock.
    * @returns The request's size.
    */
-  writeRequest(out: WireBuffer, unixMilliseconds: number): number {
-    let label = labelOf(unixMilliseconds);
+  writeRequest(out: WireBuffer, unix: number): number {
+    let label = labelOf(unix);
     const last = this.#lastLabel;
     if (compareLabels(label, last) <= 0) {
       label = last.nanoseconds < 999_999_999

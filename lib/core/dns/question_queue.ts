@@ -11,9 +11,9 @@ import type { RandomSource } from "../net/random.ts";
 /** How a question travels. */
 export type Transport = "udp" | "tcp";
 
-/** How long an answer over UDP is waited for after each attempt, in milliseconds; the last repeats. */
-const WAITS_MS = [500, 1000, 2000, 4000] as const;
-const LAST_WAIT_MS = 4000;
+/** How long an answer over UDP is waited for after each attempt, in seconds; the last repeats. */
+const WAITS = [0.5, 1, 2, 4] as const;
+const LAST_WAIT = 4;
 /**
  * From this attempt on, no OPT is sent: some firewalls drop messages with one, and wgsd can't answer
  * them where a peer has many AllowedIPs.
@@ -55,7 +55,7 @@ interface Outstanding<Purpose> {
   readonly id: number;
   bytes: Uint8Array;
   attempts: number;
-  /** When it is sent (again), in milliseconds; Infinity where a connection has it. */
+  /** When it is sent (again), in seconds; Infinity where a connection has it. */
   dueAt: number;
 }
 
@@ -69,7 +69,7 @@ export interface QuestionQueueOptions {
   readonly maxQuestions: number;
 }
 
-/** Questions that wait, and those that are on their way. Times are the caller's, in milliseconds. */
+/** Questions that wait, and those that are on their way. Times are the caller's, in seconds. */
 export class QuestionQueue<Purpose> {
   readonly #options: QuestionQueueOptions;
   readonly #draw = new Uint8Array(2);
@@ -169,7 +169,7 @@ export class QuestionQueue<Purpose> {
         each.bytes = this.#encode(question, id, false);
       }
       send.push({ bytes: each.bytes, transport, attempt: attempts });
-      each.dueAt = transport === "udp" ? now + (WAITS_MS[attempts] ?? LAST_WAIT_MS) : Infinity;
+      each.dueAt = transport === "udp" ? now + (WAITS[attempts] ?? LAST_WAIT) : Infinity;
       each.attempts++;
     }
     return { send, givenUp };
@@ -199,7 +199,7 @@ export class QuestionQueue<Purpose> {
       if (this.#hasAnswered) each.attempts = 0;
       each.dueAt = this.#hasAnswered
         ? now
-        : now + (WAITS_MS[Math.max(each.attempts - 1, 0)] ?? LAST_WAIT_MS);
+        : now + (WAITS[Math.max(each.attempts - 1, 0)] ?? LAST_WAIT);
     }
     this.#hasAnswered = false;
   }

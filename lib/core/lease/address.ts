@@ -117,6 +117,26 @@ export function parseLeasePrefix(text: string): AddressPrefix {
 }
 
 /**
+ * Addresses that no host may have, or that would make a peer another: a leased link-local address
+ * could be somebody's identity.
+ */
+export const NEVER_LEASED: Readonly<Record<Family, readonly AddressPrefix[]>> = {
+  4: ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"].map(parseLeasePrefix),
+  6: ["::/127", "fe80::/10", "ff00::/8"].map(parseLeasePrefix).concat({
+    // IPv4-mapped addresses, which parseLeasePrefix takes for IPv4.
+    family: 6,
+    length: 96,
+    first: 0xffff_0000_0000n,
+    last: 0xffff_ffff_ffffn,
+  }),
+};
+
+/** Whether no host may be leased the address. */
+export function isNeverLeased(family: Family, address: bigint): boolean {
+  return NEVER_LEASED[family].some(({ first, last }) => first <= address && address <= last);
+}
+
+/**
  * The normal form of a link-local address, which says who a peer is: all 128 bits of it, and nothing
  * that is not link-local. Undefined for other addresses and for shorter prefixes.
  *

@@ -41,6 +41,16 @@ export function normalizePrefix(text: string): string {
   return `${formatAddress(address, 0)}/${length - before}`;
 }
 
+/** Whether a text is an IP address with or without a prefix length, and nothing else. */
+export function isCidr(text: string): boolean {
+  try {
+    readPrefix(text, new WireBuffer(ADDRESS_SIZE), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** An unchanging set of prefixes. Nothing is made to ask it. */
 export class PrefixSet {
   readonly #addresses: WireBuffer;

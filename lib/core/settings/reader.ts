@@ -10,6 +10,7 @@
 import { parseDuration } from "./duration.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
+import { isCidr } from "../net/ip_prefix.ts";
 import { parseKey } from "../net/peer_key.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
@@ -72,12 +73,7 @@ export const publicKey: Reader<string> = (value, path) =>
 
 /** An IP address with or without a prefix length. */
 export const cidr: Reader<string> = (value, path) => {
-  if (typeof value === "string") {
-    const [, address = "", prefix = "0"] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
-    const binary = new WireBuffer(ADDRESS_SIZE);
-    const longest = address.includes(":") ? 128 : 32;
-    if (parseAddress(address, binary, 0) && Number(prefix) <= longest) return value;
-  }
+  if (typeof value === "string" && isCidr(value)) return value;
   return refuse(path, "an IP address with a prefix length, such as 10.0.0.2/32", value);
 };
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
+import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/spawn). */
 interface BunSpawn {
@@ -48,7 +48,7 @@ export async function runProgram(
     // Its own children may hold the pipes open for longer.
     out.end();
     err.end();
-  }, timeout);
+  }, timeout * 1000);
   return Promise.all([child.exited, out.text(), err.text()]).then(([, out, err]) => {
     clearTimeout(timer);
     return { code: late ? TIMED_OUT : child.exitCode ?? 1, out, err };

@@ -9,7 +9,8 @@
 import process from "node:process";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import { parseAddress } from "../../core/net/ip_address.ts";
-import { errorCode, type UdpOptions, type UdpSocket } from "../host.ts";
+import type { UdpOptions, UdpSocket } from "../udp.ts";
+import { errorCode } from "../error.ts";
 import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
 import type { BatchLibc } from "../linux/libc.ts";
 import { bunLibc } from "../linux/libc_bun.ts";

@@ -7,7 +7,9 @@
 import { createSocket } from "node:dgram";
 import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import { parseAddress } from "../../core/net/ip_address.ts";
-import { codedError, errorCode, type Host, type UdpOptions, type UdpSocket } from "../host.ts";
+import type { UdpOptions, UdpSocket } from "../udp.ts";
+import { codedError, errorCode } from "../error.ts";
+import type { Host } from "../host.ts";
 import { denoLibc } from "../linux/libc_deno.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
 import { openDenoUdp } from "./udp.ts";

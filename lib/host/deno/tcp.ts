@@ -8,7 +8,8 @@
  */
 
 import { constants } from "node:os";
-import { codedError, type TcpConnectOptions } from "../host.ts";
+import type { TcpConnectOptions } from "../tcp.ts";
+import { codedError } from "../error.ts";
 import { BACKLOG, type SocketMaker } from "../node/tcp.ts";
 import { LIBRARIES } from "../linux/libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
@@ -73,7 +74,7 @@ async function connect(libc: Libc, { to, from, timeout }: TcpConnectOptions): Pr
   const here = from === undefined ? undefined : socketAddress(from.host, from.port, indexOf(libc));
   const fd = open(libc, there);
   if (here !== undefined) check(libc, fd, libc.symbols.bind(fd, here, here.length));
-  const until = performance.now() + timeout;
+  const until = performance.now() + timeout * 1000;
   // Called again, connect(2) says how far it has come.
   for (;;) {
     if (libc.symbols.connect(fd, there, there.length) === 0) return fd;

@@ -10,7 +10,8 @@
 import { setImmediate } from "node:timers";
 import { constants } from "node:os";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
-import { codedError, type UdpOptions, type UdpSocket } from "../host.ts";
+import type { UdpOptions, UdpSocket } from "../udp.ts";
+import { codedError } from "../error.ts";
 import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
 import { type DenoLibc, denoLibc } from "../linux/libc_deno.ts";
 import { ReceiveVector } from "../linux/receive_vector.ts";

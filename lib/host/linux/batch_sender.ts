@@ -11,7 +11,7 @@ import { constants } from "node:os";
 import { BATCH_SIZE, type DatagramBatch, type ReplyBatch } from "../../core/net/datagram_batch.ts";
 import { readIpv4 } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError, errorCode } from "../host.ts";
+import { codedError, errorCode } from "../error.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
 import type { BatchLibc } from "./libc.ts";
 import { MessageVector, Pointer, pointersTo, SOL_UDP, UDP_SEGMENT } from "./message_vector.ts";

@@ -19,7 +19,8 @@
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import { isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError, type ConnectedUdpOptions, type UdpSocket } from "../host.ts";
+import type { ConnectedUdpOptions, UdpSocket } from "../udp.ts";
+import { codedError } from "../error.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
 

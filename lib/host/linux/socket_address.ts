@@ -16,7 +16,7 @@
 
 import { isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError } from "../host.ts";
+import { codedError } from "../error.ts";
 
 /** IPv4. */
 export const AF_INET = 2;

@@ -13,16 +13,12 @@ import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
-import {
-  codedError,
-  errorCode,
-  type FileContent,
-  type Host,
-  type RunOptions,
-  type RunResult,
-  type TextOutput,
-  TIMED_OUT,
-} from "../host.ts";
+import { LONGEST_TIMER_MS } from "../clock.ts";
+import type { TextOutput } from "../output.ts";
+import type { FileContent } from "../files.ts";
+import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
+import { codedError, errorCode } from "../error.ts";
+import type { Host } from "../host.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
@@ -50,11 +46,13 @@ export function nodeHost(): Omit<
     out: output(STDOUT),
     err: output(STDERR),
     env: (name) => process.env[name],
-    now: () => performance.timeOrigin + performance.now() + drift(),
-    mono: () => performance.now(),
+    now() {
+      const mono = performance.now();
+      return { unix: (performance.timeOrigin + mono + drift()) / 1000, mono: mono / 1000 };
+    },
     random: (bytes) => void getRandomValues(bytes),
-    timer(ms, run) {
-      const timer = setTimeout(run, ms);
+    after(seconds, run) {
+      const timer = setTimeout(run, Math.min(seconds * 1000, LONGEST_TIMER_MS));
       return () => clearTimeout(timer);
     },
     readFile,
@@ -253,7 +251,7 @@ function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResu
       child.kill("SIGKILL");
       // Its own children may hold the pipes open for longer.
       for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
-    }, options.timeout);
+    }, options.timeout * 1000);
     // A program that reads nothing closes its end: that is its right.
     child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");

@@ -11,16 +11,15 @@ import { connect, createServer, type Server, Socket, type SocketConstructorOpts 
 import type { HostPort } from "../../core/net/host_port.ts";
 import { formatAddress, isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import {
-  codedError,
-  errorCode,
-  type Host,
-  type TcpConnection,
-  type TcpConnectOptions,
-  type TcpEvents,
-  type TcpListener,
-  type TcpListenOptions,
-} from "../host.ts";
+import type {
+  TcpConnection,
+  TcpConnectOptions,
+  TcpEvents,
+  TcpListener,
+  TcpListenOptions,
+} from "../tcp.ts";
+import { codedError, errorCode } from "../error.ts";
+import type { Host } from "../host.ts";
 
 /**
  * Connections that may wait to be taken. Deno takes them all at once before any can be refused, so
@@ -140,7 +139,7 @@ function connected({ to, from, timeout }: TcpConnectOptions): Promise<Socket> {
       socket.destroy();
       reject(posix(error, scoped));
     };
-    const timer = setTimeout(() => fail(codedError("ETIMEDOUT")), timeout);
+    const timer = setTimeout(() => fail(codedError("ETIMEDOUT")), timeout * 1000);
     const closed = () => fail(codedError("ECONNABORTED"));
     socket.on("error", fail);
     socket.once("close", closed);

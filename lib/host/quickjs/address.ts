@@ -7,7 +7,7 @@
 import type { HostPort } from "../../core/net/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError } from "../host.ts";
+import { codedError } from "../error.ts";
 import { checked, END_SIZE, native } from "./native.ts";
 
 const MAX_PORT = 0xffff;

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { codedError, type FileContent, type Host, type WriteOptions } from "../host.ts";
+import type { FileContent, WriteOptions } from "../files.ts";
+import { codedError } from "../error.ts";
+import type { Host } from "../host.ts";
 import { unwatch, watch } from "./loop.ts";
 import { checked, DIRECTORY, nameOf, native, OPEN, REGULAR } from "./native.ts";
 

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { LONGEST_TIMER_MS, type Signal } from "../host.ts";
+import { LONGEST_TIMER_MS } from "../clock.ts";
+import type { Signal } from "../signals.ts";
 import { checked, native, READABLE, WRITABLE } from "./native.ts";
 
 /** Signals by their places in loop.c. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { codedError } from "../host.ts";
+import { codedError } from "../error.ts";
 
 /** How {@linkcode Native.open} opens a file. */
 export const OPEN = { read: 0, create: 1, readUnfollowed: 2, list: 3, append: 4 } as const;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TextOutput } from "../host.ts";
+import type { TextOutput } from "../output.ts";
 import { checked, nameOf, native } from "./native.ts";
 import { setTimer, unwatch, watch } from "./loop.ts";
 

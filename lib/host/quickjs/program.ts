@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type RunOptions, type RunResult, TIMED_OUT } from "../host.ts";
+import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 import { onSignal, setTimer, unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
@@ -53,7 +53,9 @@ class Program {
     this.#input = input;
     this.#resolve = resolve;
     this.#stopSignal = onSignal("SIGCHLD", () => this.#reap());
-    this.#stopTimer = timeout === undefined ? () => {} : setTimer(timeout, () => this.#end());
+    this.#stopTimer = timeout === undefined
+      ? () => {}
+      : setTimer(timeout * 1000, () => this.#end());
     watch(pipes[STDOUT]!, { onReadable: () => this.#read(STDOUT) });
     watch(pipes[STDERR]!, { onReadable: () => this.#read(STDERR) });
     this.#write();

@@ -5,14 +5,14 @@
  */
 
 import type { HostPort } from "../../core/net/host_port.ts";
-import {
-  codedError,
-  type TcpConnection,
-  type TcpConnectOptions,
-  type TcpEvents,
-  type TcpListener,
-  type TcpListenOptions,
-} from "../host.ts";
+import type {
+  TcpConnection,
+  TcpConnectOptions,
+  TcpEvents,
+  TcpListener,
+  TcpListenOptions,
+} from "../tcp.ts";
+import { codedError } from "../error.ts";
 import { endsOf, isNativeIpv4, nativeAddress, ownPort } from "./address.ts";
 import { setTimer, unwatch, watch, type Watcher } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
@@ -116,7 +116,7 @@ async function connected(fd: number, timeout: number): Promise<void> {
   let cancel = () => {};
   try {
     await new Promise<void>((resolve, reject) => {
-      cancel = setTimer(timeout, () => reject(codedError("ETIMEDOUT")));
+      cancel = setTimer(timeout * 1000, () => reject(codedError("ETIMEDOUT")));
       watch(fd, { onWritable: resolve });
     });
   } finally {

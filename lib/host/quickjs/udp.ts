@@ -5,7 +5,7 @@
  */
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
-import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../host.ts";
+import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../udp.ts";
 import { isNativeIpv4, type NativeAddress, nativeAddress, ownPort } from "./address.ts";
 import { unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";

@@ -25,7 +25,7 @@ export interface ResolverSettings {
   readonly search: readonly string[];
   /** From so many dots on, a name is first looked for as it is. */
   readonly ndots: number;
-  /** How long a name's answer is waited for, in milliseconds. */
+  /** How long a name's answer is waited for, in seconds. */
   readonly patience: number;
 }
 
@@ -63,7 +63,7 @@ export function parseResolverSettings(text: string): ResolverSettings {
     servers: servers.length > 0 ? servers : ["127.0.0.1"],
     search: search.map((domain) => domain.replace(/\.$/, "")).filter((domain) => domain !== ""),
     ndots,
-    patience: Math.max(seconds, 1) * Math.max(attempts, 1) * 1000,
+    patience: Math.max(seconds, 1) * Math.max(attempts, 1),
   };
 }
 

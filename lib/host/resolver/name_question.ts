@@ -13,15 +13,19 @@ import { QuestionQueue, type Transport } from "../../core/dns/question_queue.ts"
 import { RCODE } from "../../wire/dns/answer.ts";
 import { frameMessage, MessageReader } from "../../wire/dns/frame.ts";
 import { decodeResponse, type DnsResponse } from "../../wire/dns/message.ts";
-import type { Host, TcpConnection, UdpSocket } from "../host.ts";
+import type { ConnectedUdp, UdpSocket } from "../udp.ts";
+import type { TcpConnecting, TcpConnection } from "../tcp.ts";
+import type { Clock } from "../clock.ts";
+import type { Random } from "../random.ts";
 
 /** What is needed of a host. */
-type AskingHost = Pick<Host, "random" | "mono" | "timer" | "connectedUdp" | "tcpConnect">;
+/** What asking name servers needs of a host. */
+export type AskingHost = Clock & Random & ConnectedUdp & TcpConnecting;
 
 const TYPES = ["A", "AAAA"] as const;
 /** Both, and both again over TCP. */
 const MAX_QUESTIONS = 2 * TYPES.length;
-const TCP_PATIENCE_MS = 4000;
+const TCP_PATIENCE = 4;
 
 /** A name server. */
 interface Server {
@@ -41,7 +45,7 @@ interface Purpose {
  * The addresses of a name, as its A and AAAA records have them; none where there is none, or no
  * server says anything.
  *
- * @param patience How long it may take, in milliseconds.
+ * @param patience How long it may take, in seconds.
  */
 export async function askForAddresses(
   host: AskingHost,
@@ -107,7 +111,7 @@ class NameQuestion {
     for (const type of TYPES) {
       this.#queue.ask({ name: this.#name, type, transport: "udp", purpose: { failed: new Set() } });
     }
-    const cancelEnd = this.#host.timer(patience, () => this.#done());
+    const cancelEnd = this.#host.after(patience, () => this.#done());
     await new Promise<void>((done) => {
       this.#done = done;
       this.#go();
@@ -126,7 +130,7 @@ class NameQuestion {
   /** Sends what is due, and comes again when more is. */
   #go(): void {
     this.#cancelNext();
-    const now = this.#host.mono();
+    const now = this.#host.now().mono;
     for (const { bytes, transport } of this.#queue.due(now).send) {
       if (transport === "tcp") this.#sendLong(bytes);
       else for (const { at, socket } of [...this.#servers]) socket?.send(bytes, at);
@@ -134,7 +138,7 @@ class NameQuestion {
     if (this.#queue.isEmpty || this.#servers.length === 0) return this.#done();
     const { nextAt } = this.#queue;
     if (nextAt === Infinity) return;
-    this.#cancelNext = this.#host.timer(Math.max(0, nextAt - now), () => this.#go());
+    this.#cancelNext = this.#host.after(Math.max(0, nextAt - now), () => this.#go());
   }
 
   #receive(batch: DatagramBatch, server: Server): void {
@@ -198,7 +202,7 @@ class NameQuestion {
   /** A connection for each question: at most two, and each to one who has just answered. */
   async #connect(server: Server, id: number, message: Uint8Array): Promise<void> {
     const reader = new MessageReader();
-    const connection = await this.#host.tcpConnect({ to: server.at, timeout: TCP_PATIENCE_MS }, {
+    const connection = await this.#host.tcpConnect({ to: server.at, timeout: TCP_PATIENCE }, {
       onData: (bytes) => reader.push(bytes, (answer) => this.#take(answer, server, "tcp")),
       onEnd: () => connection.abort(),
       onClose: () => this.#giveUpLong(id),

@@ -7,8 +7,9 @@
 
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError, type Host } from "../host.ts";
-import { askForAddresses } from "./name_question.ts";
+import { codedError } from "../error.ts";
+import type { Files } from "../files.ts";
+import { askForAddresses, type AskingHost } from "./name_question.ts";
 import { isDnsName } from "../../wire/dns/message.ts";
 import {
   candidateNames,
@@ -21,10 +22,7 @@ const MAX_FILE = 1_048_576;
 const LOCALHOST = ["127.0.0.1", "::1"];
 
 /** What the resolver needs of a host. */
-export type ResolverHost = Pick<
-  Host,
-  "readFile" | "random" | "mono" | "timer" | "connectedUdp" | "tcpConnect"
->;
+export type ResolverHost = Pick<Files, "readFile"> & AskingHost;
 
 /** Where the files are, and the port of name servers: others in tests. */
 export interface ResolverPlaces {

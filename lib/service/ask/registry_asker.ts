@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { DatagramBatch } from "../../core/net/datagram_batch.ts";
-import { SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import {
   Exchange,
   type ExchangeOptions,
@@ -15,18 +14,16 @@ import {
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { NonceSource } from "../../core/net/random.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
-import {
-  errorCode,
-  explain,
-  type Host,
-  LONGEST_TIMER_MS,
-  type UdpSocket,
-} from "../../host/host.ts";
+import { type Clock, isoTime } from "../../host/clock.ts";
+import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
+import { errorCode, explain } from "../../host/error.ts";
+import type { Processes } from "../../host/processes.ts";
+import type { Random } from "../../host/random.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer, type RegistryStatus } from "./asked_server.ts";
-import { LINGER_MS, MAX_OPENERS, OPENER } from "./opener.ts";
+import { LINGER, MAX_OPENERS, OPENER } from "./opener.ts";
 
 /** A question. */
 export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
@@ -44,7 +41,7 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
   readonly register: boolean;
   /** In seconds. */
   readonly timeout: number;
-  /** Since when it counts: `host.mono()` in milliseconds. */
+  /** Since when it counts: the clock that never jumps. */
   readonly startedAt: number;
 }
 
@@ -74,9 +71,9 @@ export interface RegistryAnswer {
   readonly notes: readonly string[];
 }
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 4000;
-const SPACING_MS = 25;
+const FIRST_RETRY = 0.5;
+const LAST_RETRY = 4;
+const SPACING = 0.025;
 /** After so many requests that were refused, the only server there is isn't asked again. */
 const MAX_REFUSED = 3;
 
@@ -86,7 +83,7 @@ const MAX_REFUSED = 3;
  * @param addresses IP addresses by server.
  */
 export async function askRegistries(
-  host: Host,
+  host: Clock & Random & Processes & Udp & ConnectedUdp,
   question: RegistryQuestion,
   addresses: ReadonlyMap<RegistryName, readonly string[]>,
 ): Promise<RegistryAnswer> {
@@ -101,7 +98,7 @@ export async function askRegistries(
 }
 
 class RegistryAsker {
-  readonly #host: Host;
+  readonly #host: Clock & Random & Processes & Udp & ConnectedUdp;
   readonly #config: RegistryQuestion;
   readonly #servers: AskedServer[];
   readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
@@ -117,14 +114,14 @@ class RegistryAsker {
   #progress: () => void = () => {};
 
   constructor(
-    host: Host,
+    host: Clock & Random & Processes & Udp & ConnectedUdp,
     config: RegistryQuestion,
     addresses: ReadonlyMap<RegistryName, readonly string[]>,
   ) {
     this.#host = host;
     this.#config = config;
     this.#register = config.register;
-    this.#timeout = Math.min(config.timeout * 1000, LONGEST_TIMER_MS);
+    this.#timeout = config.timeout;
     this.#startedAt = config.startedAt;
     const nonces = new NonceSource((bytes) => host.random(bytes));
     const options = { ...config, flags: config.register ? 0 : KEEP_ENDPOINT };
@@ -216,19 +213,19 @@ class RegistryAsker {
         );
         if (!waiting) done();
       };
-      const left = this.#startedAt + this.#timeout - this.#host.mono();
-      this.#after(Math.max(left, FIRST_RETRY_MS), done);
+      const left = this.#startedAt + this.#timeout - this.#host.now().mono;
+      this.#after(Math.max(left, FIRST_RETRY), done);
       // Two names may be of one C server, which would drop the second of two requests at once.
-      this.#servers.forEach((server, i) => this.#after(i * SPACING_MS, () => this.#send(server)));
+      this.#servers.forEach((server, i) => this.#after(i * SPACING, () => this.#send(server)));
     });
   }
 
   #send(server: AskedServer): void {
     if (server.addresses.length === 0 || server.exchange.isComplete) return;
     const to = server.address(server.attempts, this.#register);
-    const size = server.exchange.writeRequest(this.#request, this.#host.now());
+    const size = server.exchange.writeRequest(this.#request, this.#host.now().unix);
     this.#socketTo(to)?.send(this.#request.bytes.subarray(0, size), to);
-    const delay = Math.min(FIRST_RETRY_MS * 2 ** server.attempts, LAST_RETRY_MS);
+    const delay = Math.min(FIRST_RETRY * 2 ** server.attempts, LAST_RETRY);
     server.attempts++;
     this.#after(delay, () => this.#send(server));
   }
@@ -252,7 +249,7 @@ class RegistryAsker {
 
   /** Opens the NAT towards the peers, and says what was answered. */
   async finish(): Promise<RegistryAnswer> {
-    const unix = this.#host.now() / 1000;
+    const unix = this.#host.now().unix;
     const servers = this.#servers.map((server): RegistryOutcome => {
       const peers = server.exchange.peers(unix);
       return {
@@ -292,7 +289,7 @@ class RegistryAsker {
         (through === undefined ? undefined : await this.#connect(to, through));
       socket?.send(OPENER, to);
     }
-    if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER_MS, done));
+    if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER, done));
   }
 
   #warning(
@@ -301,7 +298,7 @@ class RegistryAsker {
     const { group, encrypt } = this.#config;
     const timeout = Number(this.#config.timeout.toFixed(3));
     const server = formatHostPort(name);
-    const clock = new Date(this.#host.now()).toISOString().slice(0, 19);
+    const clock = isoTime(this.#host.now().unix).slice(0, 19);
     const ipv6Only = this.#register && !hasIpv4;
     switch (status) {
       case "ok":
@@ -332,8 +329,8 @@ class RegistryAsker {
     }
   }
 
-  #after(ms: number, run: () => void): void {
-    const cancel = this.#host.timer(ms, () => {
+  #after(seconds: number, run: () => void): void {
+    const cancel = this.#host.after(seconds, () => {
       this.#timers.delete(cancel);
       run();
     });

@@ -7,7 +7,9 @@
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
 import { formatServerName, type ServerName } from "../../core/ask/server_name.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { codedError, explain, type Host } from "../../host/host.ts";
+import { codedError, explain } from "../../host/error.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Names } from "../../host/names.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 type Found = readonly [ServerName, readonly string[]];
@@ -15,14 +17,14 @@ type Found = readonly [ServerName, readonly string[]];
 /**
  * Looks the servers' names up, all at once.
  *
- * @param timeoutMs A name server that is silent must not take longer than the whole question may.
+ * @param timeout A name server that is silent must not take longer than the whole question may.
  * @returns By server: its IP addresses, none where it isn't found.
  * @throws {UserError} If none is found.
  */
 export async function findServers(
-  host: Host,
+  host: Clock & Names,
   servers: readonly ServerName[],
-  timeoutMs: number,
+  timeout: number,
 ): Promise<ReadonlyMap<ServerName, readonly string[]>> {
   let problem = "";
   const found = await Promise.all(servers.map(async (server): Promise<Found> => {
@@ -30,7 +32,7 @@ export async function findServers(
       const literal = parseAddress(server.host, new WireBuffer(ADDRESS_SIZE), 0);
       return [
         server,
-        literal ? [server.host] : await lookUp(host, server.host, timeoutMs),
+        literal ? [server.host] : await lookUp(host, server.host, timeout),
       ];
     } catch (error) {
       problem = `cannot find server ${formatServerName(server)}: ${explain(error)}` +
@@ -44,10 +46,10 @@ export async function findServers(
   return new Map(found);
 }
 
-async function lookUp(host: Host, name: string, timeoutMs: number): Promise<string[]> {
+async function lookUp(host: Clock & Names, name: string, timeout: number): Promise<string[]> {
   let cancel = () => {};
   const late = new Promise<never>((_, reject) => {
-    cancel = host.timer(timeoutMs, () => reject(codedError("ETIMEDOUT")));
+    cancel = host.after(timeout, () => reject(codedError("ETIMEDOUT")));
   });
   try {
     return await Promise.race([host.resolve(name), late]);

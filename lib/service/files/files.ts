@@ -6,7 +6,9 @@
 
 import { parseKey, parseSecret } from "../../core/net/peer_key.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
-import { errorCode, explain, type FileContent, type Host } from "../../host/host.ts";
+import type { FileContent, Files, Input } from "../../host/files.ts";
+import { errorCode, explain } from "../../host/error.ts";
+import type { System } from "../../host/host.ts";
 import { UserError } from "../../core/settings/user_error.ts";
 
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
@@ -31,7 +33,10 @@ export interface LoadedSettings {
  * Reads the settings file: the one that was named, else `$WGSIG_CONFIG`, else the first there is
  * of `$XDG_CONFIG_HOME/wgsig/wgsig.toml` and `/etc/wgsig/wgsig.toml`, else none.
  */
-export async function loadSettings(host: Host, named: string | undefined): Promise<LoadedSettings> {
+export async function loadSettings(
+  host: System & Files,
+  named: string | undefined,
+): Promise<LoadedSettings> {
   const required = named ?? (host.env("WGSIG_CONFIG") || undefined);
   if (required !== undefined) return await readSettings(host, required);
   const home = host.env("HOME");
@@ -47,7 +52,7 @@ export async function loadSettings(host: Host, named: string | undefined): Promi
   return { settings: {}, path: undefined };
 }
 
-async function readSettings(host: Host, path: string, optional = false): Promise<LoadedSettings> {
+async function readSettings(host: Files, path: string, optional = false): Promise<LoadedSettings> {
   const { bytes } = await read(host, path, MAX_SETTINGS_SIZE, "settings file", "", optional);
   try {
     return { settings: parseSettings(decode(bytes)), path };
@@ -67,7 +72,7 @@ export function besideSettings(path: string, loaded: LoadedSettings): string {
 }
 
 /** Reads a group secret: 32 bytes. */
-export async function readSecret(host: Host, path: string): Promise<Uint8Array> {
+export async function readSecret(host: System & Files & Input, path: string): Promise<Uint8Array> {
   const bytes = await readPrivate(
     host,
     path,
@@ -84,7 +89,7 @@ export async function readSecret(host: Host, path: string): Promise<Uint8Array> 
 
 /** Reads a file with one WireGuard key in base64, for the owner's eyes only: 32 bytes. */
 export async function readPrivateKey(
-  host: Host,
+  host: System & Files & Input,
   path: string,
   what = "private key file",
   make = "private",
@@ -101,7 +106,7 @@ export async function readPrivateKey(
 }
 
 /** Reads a public key: the key itself in base64, or a file that holds it. */
-export async function readPublicKey(host: Host, keyOrPath: string): Promise<Uint8Array> {
+export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uint8Array> {
   const given = parseKey(keyOrPath);
   if (given !== undefined) return given;
   const { bytes } = await read(
@@ -119,7 +124,7 @@ export async function readPublicKey(host: Host, keyOrPath: string): Promise<Uint
 }
 
 /** Reads an allow-list: one public key a line, then anything; `#` begins a comment. */
-export async function readAllowList(host: Host, path: string): Promise<Uint8Array[]> {
+export async function readAllowList(host: Files, path: string): Promise<Uint8Array[]> {
   const { bytes } = await read(host, path, MAX_LIST_SIZE, "allow-list", "");
   const keys: Uint8Array[] = [];
   decode(bytes).split("\n").forEach((line, i) => {
@@ -138,7 +143,7 @@ export async function readAllowList(host: Host, path: string): Promise<Uint8Arra
 }
 
 /** Reads what is short from standard input. */
-export async function readInput(host: Host, what: string): Promise<Uint8Array> {
+export async function readInput(host: Input, what: string): Promise<Uint8Array> {
   try {
     return await host.readInput(MAX_SECRET_SIZE);
   } catch (error) {
@@ -148,7 +153,7 @@ export async function readInput(host: Host, what: string): Promise<Uint8Array> {
 
 /** Reads a file that nobody but its owner may read. */
 async function readPrivate(
-  host: Host,
+  host: System & Files & Input,
   path: string,
   what: string,
   hint: string,
@@ -171,7 +176,7 @@ async function readPrivate(
 
 /** @param optional Let the host's error through where there is no such file. */
 async function read(
-  host: Host,
+  host: Files,
   path: string,
   limit: number,
   what: string,

@@ -4,30 +4,30 @@
  * @module
  */
 
-import type { Host } from "../../host/host.ts";
+import { type Clock, pause } from "../../host/clock.ts";
 
-/** How long a slice may take, in milliseconds. */
-const SLICE_MS = 3;
+/** How long a slice may take, in seconds. */
+const SLICE = 0.003;
 
 /** One long piece of work. */
 export class TimeSlicer {
-  readonly #host: Host;
+  readonly #host: Clock;
   #start: number;
 
   /** Begins with a slice. */
-  constructor(host: Host) {
+  constructor(host: Clock) {
     this.#host = host;
-    this.#start = host.mono();
+    this.#start = host.now().mono;
   }
 
   /** Whether it has gone on for long enough: {@linkcode rest} is due. */
   get isOver(): boolean {
-    return this.#host.mono() - this.#start > SLICE_MS;
+    return this.#host.now().mono - this.#start > SLICE;
   }
 
   /** Lets others have their turn, and begins with another slice. */
   async rest(): Promise<void> {
-    await new Promise<void>((done) => void this.#host.timer(0, done));
-    this.#start = this.#host.mono();
+    await pause(this.#host, 0);
+    this.#start = this.#host.now().mono;
   }
 }

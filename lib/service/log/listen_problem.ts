@@ -5,7 +5,7 @@
  */
 
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
-import { errorCode, explain } from "../../host/host.ts";
+import { errorCode, explain } from "../../host/error.ts";
 
 const FIRST_FREE_PORT = 1024;
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Host } from "../../host/host.ts";
+import { type Clock, isoTime } from "../../host/clock.ts";
+import type { Outputs } from "../../host/output.ts";
 
 /** What a line is about. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -28,11 +29,11 @@ export interface LogOptions {
 
 /** Writes log lines to standard output, as supervisors expect of a program in the foreground. */
 export class Log {
-  readonly #host: Host;
+  readonly #host: Outputs & Clock;
   #options: LogOptions;
   #lost = 0;
 
-  constructor(host: Host, options: LogOptions) {
+  constructor(host: Outputs & Clock, options: LogOptions) {
     this.#host = host;
     this.#options = options;
   }
@@ -54,7 +55,7 @@ export class Log {
 
   /** Writes a line whatever the verbosity is: the answer to something that was asked for. */
   always(level: LogLevel, event: string, fields: LogFields = {}): void {
-    const time = new Date(this.#host.now()).toISOString();
+    const time = isoTime(this.#host.now().unix);
     const line = this.#options.format === "json"
       ? JSON.stringify({ time, level, event, ...fields }) + "\n"
       : `${time} ${level} ${event}${Object.entries(fields).map(field).join("")}\n`;

@@ -9,8 +9,9 @@ import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts"
 import type { HostPort } from "../../core/net/host_port.ts";
 import { formatIpv4 } from "../../core/net/ip_address.ts";
 import { parseKey } from "../../core/net/peer_key.ts";
-import type { Host, UdpSocket } from "../../host/host.ts";
-import { LINGER_MS, MAX_OPENERS, OPENER } from "../ask/opener.ts";
+import { type Clock, pause } from "../../host/clock.ts";
+import type { ConnectedUdp, UdpSocket } from "../../host/udp.ts";
+import { LINGER, MAX_OPENERS, OPENER } from "../ask/opener.ts";
 import {
   decodePunchReply,
   encodePunchRequest,
@@ -30,7 +31,7 @@ export interface PunchQuestion {
   readonly through: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
   readonly opensTo: ((peer: PunchedPeer) => boolean) | undefined;
-  /** When to give up: `host.mono()` in milliseconds. */
+  /** When to give up: on the clock that never jumps. */
   readonly endsAt: number;
 }
 
@@ -51,12 +52,12 @@ export interface PunchAnswer {
   readonly peers: readonly PunchedPeer[];
 }
 
-const WAIT_MS = 500;
+const WAIT = 0.5;
 const ATTEMPTS = 2;
 
 /** Asks one server, and opens the NAT towards the peers. @param to Its address. */
 export async function askPunch(
-  host: Host,
+  host: Clock & ConnectedUdp,
   to: HostPort,
   question: PunchQuestion,
 ): Promise<PunchAnswer> {
@@ -67,7 +68,7 @@ export async function askPunch(
 }
 
 async function openNat(
-  host: Host,
+  host: Clock & ConnectedUdp,
   { port, through }: PunchQuestion,
   peers: readonly PunchedPeer[],
 ): Promise<void> {
@@ -81,14 +82,14 @@ async function openNat(
       sockets.push(socket);
       socket.send(OPENER, to);
     }
-    await new Promise<void>((done) => void host.timer(LINGER_MS, done));
+    await pause(host, LINGER);
   } finally {
     for (const socket of sockets) socket.close();
   }
 }
 
 async function ask(
-  host: Host,
+  host: Clock & ConnectedUdp,
   to: HostPort,
   { id, keys, port, through, endsAt }: PunchQuestion,
 ): Promise<PunchAnswer> {
@@ -110,7 +111,7 @@ async function ask(
       if (key === undefined) continue;
       encodePunchRequest(mine, new WireBuffer(key), request, 0);
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (host.mono() >= endsAt) return { answered, peers };
+        if (host.now().mono >= endsAt) return { answered, peers };
         const reply = await exchange(host, socket, request, to, (taker) => take = taker);
         if (reply === undefined) continue;
         answered++;
@@ -130,14 +131,14 @@ async function ask(
 
 /** Sends a request, and waits for its answer: undefined where none comes. */
 function exchange(
-  host: Host,
+  host: Clock,
   socket: UdpSocket,
   request: WireBuffer,
   to: HostPort,
   listen: (taker: (batch: DatagramBatch) => void) => void,
 ): Promise<HostPort | "unknown" | undefined> {
   return new Promise((done) => {
-    const cancel = host.timer(WAIT_MS, () => done(undefined));
+    const cancel = host.after(WAIT, () => done(undefined));
     listen((batch) => {
       for (let i = 0; i < batch.count; i++) {
         const length = batch.lengths[i]!;

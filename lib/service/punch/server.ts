@@ -5,7 +5,8 @@
  */
 
 import { formatServerName, type PunchServerName } from "../../core/ask/server_name.ts";
-import type { Host } from "../../host/host.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { ConnectedUdp } from "../../host/udp.ts";
 import type { RegistryStatus } from "../ask/asked_server.ts";
 import { askPunch, type PunchQuestion } from "./asker.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
@@ -16,7 +17,7 @@ import type { ServerReply } from "../ask/server_reply.ts";
  * @param addresses Its IP addresses; it is asked at the first that is IPv4.
  */
 export async function askPunchServer(
-  host: Host,
+  host: Clock & ConnectedUdp,
   name: PunchServerName,
   addresses: readonly string[],
   question: PunchQuestion | undefined,

@@ -10,7 +10,7 @@ import { NONE } from "../../core/net/none.ts";
 import { type ProvenEndpoints, PunchTable } from "../../core/punch/table.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import type { UdpSocket } from "../../host/host.ts";
+import type { UdpSocket } from "../../host/udp.ts";
 import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { listenProblem } from "../log/listen_problem.ts";

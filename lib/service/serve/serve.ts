@@ -10,7 +10,9 @@ import { NonceSource } from "../../core/net/random.ts";
 import type { Now } from "../../core/net/clock.ts";
 import { Registry, type RegistryOptions } from "../../core/registry/registry.ts";
 import { encodeState, MAX_STATE_SIZE, restoreState } from "../../core/registry/state_file.ts";
-import { errorCode, explain, type Host, type UdpSocket } from "../../host/host.ts";
+import type { UdpSocket } from "../../host/udp.ts";
+import { errorCode, explain } from "../../host/error.ts";
+import type { Host } from "../../host/host.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { checkZones, type DnsConfig, DnsService } from "../zone/server/service.ts";
 import type { ServiceContext } from "../context.ts";
@@ -55,11 +57,11 @@ export interface ServeConfig extends RegistryOptions {
 }
 
 /** State is saved this long after the first change, so that at most 5 s are lost with the write. */
-const SAVE_DELAY_MS = 2000;
+const SAVE_DELAY = 2;
 const STATE_MODE = 0o600;
 /** Seconds between two looks at which records have become too old. */
 const EXPIRY_INTERVAL = 0.5;
-const INTERFACE_INTERVAL_MS = 2000;
+const INTERFACE_INTERVAL = 2;
 
 /**
  * Serves until a signal ends it.
@@ -272,7 +274,7 @@ class Service {
     this.#watching = !this.#ended && this.#hasInterfaces;
     if (!this.#watching) return;
     this.#saveSoon();
-    this.#host.timer(INTERFACE_INTERVAL_MS, () => void this.#watchInterfaces());
+    this.#host.after(INTERFACE_INTERVAL, () => void this.#watchInterfaces());
   }
 
   /** Answers until a signal ends it. */
@@ -322,7 +324,7 @@ class Service {
 
   /** The clocks, read once per batch. */
   #tick(): Now {
-    this.#now = { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
+    this.#now = this.#host.now();
     return this.#now;
   }
 
@@ -332,7 +334,7 @@ class Service {
 
   #scheduleSave(): void {
     if (![...this.#registry.groups.values()].some(({ changed }) => changed)) return;
-    this.#cancelSave = this.#host.timer(SAVE_DELAY_MS, () => {
+    this.#cancelSave = this.#host.after(SAVE_DELAY, () => {
       this.#saving = this.#save().then(() => {
         this.#cancelSave = undefined;
         // While that was being written, more may have changed.

@@ -12,7 +12,8 @@ import { NONE } from "../../core/net/none.ts";
 import { parseKey } from "../../core/net/peer_key.ts";
 import type { RegistryObserver } from "../../core/registry/registry.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";
-import type { Host } from "../../host/host.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Processes } from "../../host/processes.ts";
 import { labelOf } from "../../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readDevice } from "../../wireguard/device.ts";
@@ -20,7 +21,7 @@ import type { Log } from "../log/log.ts";
 
 /** Reads interfaces, and tells the groups. */
 export class TunnelFeed {
-  readonly #host: Host;
+  readonly #host: Clock & Processes;
   readonly #log: Log;
   readonly #observer: RegistryObserver;
   readonly #counters: Counters;
@@ -28,7 +29,7 @@ export class TunnelFeed {
   readonly #endpoints = new Map<string, string>();
   readonly #problems = new Map<string, string>();
 
-  constructor(host: Host, log: Log, observer: RegistryObserver, counters: Counters) {
+  constructor(host: Clock & Processes, log: Log, observer: RegistryObserver, counters: Counters) {
     this.#host = host;
     this.#log = log;
     this.#observer = observer;
@@ -48,19 +49,19 @@ export class TunnelFeed {
         if (id === undefined || endpoint === undefined || address < 0 || latestHandshake === 0) {
           continue;
         }
-        const unix = this.#host.now() / 1000;
+        const unix = this.#host.now().unix;
         const shown = formatHostPort(endpoint);
         const before = this.#endpoints.get(`${name} ${publicKey}`);
         this.#endpoints.set(`${name} ${publicKey}`, shown);
         // WireGuard follows a peer that moves without a new handshake: what moved was heard just now.
         const moved = before !== undefined && before !== shown;
-        const seen = moved ? labelOf(unix * 1000) : { seconds: latestHandshake, nanoseconds: 0 };
+        const seen = moved ? labelOf(unix) : { seconds: latestHandshake, nanoseconds: 0 };
         const changed = group.observe(
           new WireBuffer(id),
           address,
           endpoint.port,
           seen,
-          { unix, mono: this.#host.mono() / 1000 },
+          { unix, mono: this.#host.now().mono },
           this.#counters,
         );
         if (changed.peer !== NONE) {

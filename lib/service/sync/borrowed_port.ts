@@ -7,18 +7,21 @@
  * @module
  */
 
-import { errorCode, type Host } from "../../host/host.ts";
+import { type Clock, pause } from "../../host/clock.ts";
+import { errorCode } from "../../host/error.ts";
+import type { Files } from "../../host/files.ts";
+import type { Processes } from "../../host/processes.ts";
 import { isNoDevice, setListenPort } from "../../wireguard/device.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
 const MAX_NOTE = 16;
 const TRIES = 100;
-const PAUSE_MS = 50;
+const PAUSE = 0.05;
 
 /** Runs `ask` while the port is free, and gives it back whatever happens. */
 export async function withBorrowedPort<T>(
-  host: Host,
+  host: Clock & Files & Processes,
   name: string,
   port: number,
   ask: () => Promise<T>,
@@ -38,7 +41,10 @@ export async function withBorrowedPort<T>(
  *
  * @returns The port that it has again, or undefined where there was nothing to mend.
  */
-export async function mendBorrowedPort(host: Host, name: string): Promise<number | undefined> {
+export async function mendBorrowedPort(
+  host: Clock & Files & Processes,
+  name: string,
+): Promise<number | undefined> {
   let port = 0;
   try {
     const { bytes } = await host.readFile(noteOf(name), MAX_NOTE);
@@ -58,14 +64,18 @@ export async function mendBorrowedPort(host: Host, name: string): Promise<number
 }
 
 /** Somebody may have taken the port meanwhile: it is asked for until it is free again. */
-async function giveBack(host: Host, name: string, port: number): Promise<void> {
+async function giveBack(
+  host: Clock & Files & Processes,
+  name: string,
+  port: number,
+): Promise<void> {
   for (let left = TRIES; left > 0; left--) {
     try {
       await setListenPort(host, name, port);
       break;
     } catch (error) {
       if (left === 1 || isNoDevice(error)) throw error;
-      await new Promise<void>((done) => void host.timer(PAUSE_MS, done));
+      await pause(host, PAUSE);
     }
   }
   await host.removeFile(noteOf(name));

@@ -4,19 +4,19 @@
  * @module
  */
 
-import type { Host } from "../../host/host.ts";
+import type { Processes } from "../../host/processes.ts";
 import { nudgePeer } from "../../wireguard/device.ts";
 import type { Device, DevicePeer } from "../../wireguard/dump.ts";
 
 /** Remembers of whom nothing has come since the move. */
 export class DoubtedPeers {
-  readonly #host: Host;
+  readonly #host: Processes;
   readonly #interface: string;
   /** By public key: the bytes received until the move. */
   readonly #received = new Map<string, number>();
 
   /** @param name Of the interface. */
-  constructor(host: Host, name: string) {
+  constructor(host: Processes, name: string) {
     this.#host = host;
     this.#interface = name;
   }

@@ -4,21 +4,21 @@
  * @module
  */
 
-import type { Host } from "../../host/host.ts";
+import type { Processes } from "../../host/processes.ts";
 import type { Device } from "../../wireguard/dump.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
-import type { SyncReport } from "./report.ts";
+import type { SyncReport } from "../log/sync_report.ts";
 
 /** Notices them: such a route sends a peer's traffic astray when it comes back. */
 export class LeftRoutes {
-  readonly #host: Host;
+  readonly #host: Processes;
   readonly #report: SyncReport;
   readonly #mend: boolean;
   /** The hosts of the peers' endpoints at the last look. */
   #hosts = new Set<string>();
 
   /** @param mend Whether to remove them; else they are only named. */
-  constructor(host: Host, report: SyncReport, mend: boolean) {
+  constructor(host: Processes, report: SyncReport, mend: boolean) {
     this.#host = host;
     this.#report = report;
     this.#mend = mend;

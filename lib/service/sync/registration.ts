@@ -4,10 +4,17 @@
  * @module
  */
 
-import { errorCode, explain, type Host } from "../../host/host.ts";
+import { errorCode, explain } from "../../host/error.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Files } from "../../host/files.ts";
+import type { Names } from "../../host/names.ts";
+import type { Processes } from "../../host/processes.ts";
+import type { Random } from "../../host/random.ts";
+import type { TcpConnecting } from "../../host/tcp.ts";
+import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import type { Device } from "../../wireguard/dump.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
-import { query, type QueryConfig, type QueryResult } from "../ask/query.ts";
+import { query, type QueryConfig, type QueryResult } from "../query/query.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 
 /**
@@ -26,7 +33,7 @@ export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "thro
 
 /** Asks registries for an interface, and registers it. */
 export class Registration {
-  readonly #host: Host;
+  readonly #host: Clock & Random & Files & Processes & Names & Udp & ConnectedUdp & TcpConnecting;
   readonly #name: string;
   readonly #mode: RegisterMode;
   readonly #hasRegistry: boolean;
@@ -36,7 +43,12 @@ export class Registration {
    * @param name Of the interface.
    * @param hasRegistry Whether there is a registry among the servers: name servers register nothing.
    */
-  constructor(host: Host, name: string, mode: RegisterMode, hasRegistry: boolean) {
+  constructor(
+    host: Clock & Random & Files & Processes & Names & Udp & ConnectedUdp & TcpConnecting,
+    name: string,
+    mode: RegisterMode,
+    hasRegistry: boolean,
+  ) {
     this.#host = host;
     this.#name = name;
     this.#mode = mode;

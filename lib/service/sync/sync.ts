@@ -11,6 +11,7 @@ import type { Now } from "../../core/net/clock.ts";
 import { type PlannedChange, SyncPlan } from "../../core/sync/plan.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import { parseKey } from "../../core/net/peer_key.ts";
+import { isoTime } from "../../host/clock.ts";
 import type { Host } from "../../host/host.ts";
 import { readDevice, setPeer } from "../../wireguard/device.ts";
 import type { Device } from "../../wireguard/dump.ts";
@@ -20,51 +21,12 @@ import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { LeftRoutes } from "./left_routes.ts";
-import type { QueryConfig, QueryResult } from "../ask/query.ts";
-import { type Question, type RegisterMode, Registration } from "./registration.ts";
+import type { QueryResult } from "../query/query.ts";
+import { type Question, Registration } from "./registration.ts";
 import { RememberedNames } from "./remembered_names.ts";
-import { SyncReport, type SyncReportOptions } from "./report.ts";
+import { SyncReport } from "../log/sync_report.ts";
+import type { SyncConfig } from "./config.ts";
 import { UnknownPeers } from "./unknown_peers.ts";
-
-/** What the settings know of a peer. */
-export interface SyncedPeer {
-  readonly name: string | undefined;
-  readonly allowedIps: readonly string[] | undefined;
-}
-
-/** What `sync` is to do. */
-export interface SyncConfig
-  extends Pick<QueryConfig, "servers" | "secret" | "group" | "encrypt" | "maxAge" | "timeout"> {
-  /** The name of the interface. */
-  readonly interface: string;
-  readonly register: RegisterMode;
-  /** Seconds between two looks at an interface whose peers are all alive. */
-  readonly interval: number;
-  /** One look, without waiting for the interface. */
-  readonly once: boolean;
-  /** Say what would be done, and do nothing. */
-  readonly dryRun: boolean;
-  /** Add peers that the settings know with their AllowedIPs. */
-  readonly addPeers: boolean;
-  /** Seconds to set where a peer has none; 0 leaves it. */
-  readonly persistentKeepalive: number;
-  /** Whether addresses are leased from inside the tunnel, and how; undefined where not. */
-  readonly lease: {
-    /** Whether routes that the server tells of are set. */
-    readonly acceptRoutes: boolean;
-    /** Whether the server's word on AllowedIPs is taken for peers that are added. */
-    readonly isTrusted: boolean;
-  } | undefined;
-  /** Whether to end when the interface goes away, instead of waiting for its return. */
-  readonly untilGone: boolean;
-  /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
-  readonly trustedZones: readonly string[];
-  /** Remove the host route to an endpoint that a peer has left; else it is only named. */
-  readonly mendRoutes: boolean;
-  /** By public key. */
-  readonly peers: ReadonlyMap<string, SyncedPeer>;
-  readonly report: SyncReportOptions;
-}
 
 /** A handshake is renewed after 120 s at the latest while there is traffic; then 15 s of retries. */
 const ALIVE = 135;
@@ -452,7 +414,7 @@ class Sync {
     const wrong = this.#now().unix < EARLIEST_TIME;
     if (wrong === this.#clockIsWrong) return;
     this.#clockIsWrong = wrong;
-    const clock = new Date(this.#host.now()).toISOString();
+    const clock = isoTime(this.#now().unix);
     if (wrong) {
       const hint = "registries drop requests whose time is off; set the clock";
       this.#report.event("error", "clock-wrong", { clock, hint });
@@ -477,7 +439,7 @@ class Sync {
   }
 
   #now(): Now {
-    return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
+    return this.#host.now();
   }
 
   #dice(): number {
@@ -489,7 +451,7 @@ class Sync {
   #sleep(seconds: number): Promise<void> {
     if (this.#ending) return Promise.resolve();
     return new Promise((done) => {
-      const cancel = this.#host.timer(seconds * 1000, done);
+      const cancel = this.#host.after(seconds, done);
       this.#wake = () => {
         cancel();
         done();

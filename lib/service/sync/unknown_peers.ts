@@ -5,21 +5,21 @@
  */
 
 import { formatHostPort } from "../../core/net/host_port.ts";
-import type { Host } from "../../host/host.ts";
+import type { Processes } from "../../host/processes.ts";
 import { setPeer } from "../../wireguard/device.ts";
 import type { Device } from "../../wireguard/dump.ts";
 import type { Candidates, SeenCandidate } from "./candidates.ts";
-import type { SyncConfig } from "./sync.ts";
-import type { SyncReport } from "./report.ts";
+import type { SyncConfig } from "./config.ts";
+import type { SyncReport } from "../log/sync_report.ts";
 
 /** Names them once, and adds those that the settings know, where that is wanted. */
 export class UnknownPeers {
-  readonly #host: Host;
+  readonly #host: Processes;
   readonly #report: SyncReport;
   readonly #config: SyncConfig;
   readonly #told = new Set<string>();
 
-  constructor(host: Host, report: SyncReport, config: SyncConfig) {
+  constructor(host: Processes, report: SyncReport, config: SyncConfig) {
     this.#host = host;
     this.#report = report;
     this.#config = config;

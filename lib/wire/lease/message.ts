@@ -24,6 +24,10 @@
  * @module
  */
 
+/** Both ends speak from this TCP port. */
+export const LEASE_PORT = 970;
+/** The server's address in the tunnel. */
+export const LEASE_SERVER_ADDRESS = "fe80::";
 /** The longest line, in bytes, with its LF. */
 export const MAX_LINE_SIZE = 4096;
 /** The largest number that a value can be. */

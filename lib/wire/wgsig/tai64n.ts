@@ -77,10 +77,10 @@ export function compareLabels(a: Label, b: Label): number {
 /**
  * The label of a wall-clock time.
  *
- * @param unixMilliseconds Milliseconds since 1970, fractions allowed.
+ * @param unix Seconds since 1970, with fractions.
  */
-export function labelOf(unixMilliseconds: number): Label {
-  const seconds = Math.floor(unixMilliseconds / 1000);
-  const nanoseconds = Math.floor((unixMilliseconds - seconds * 1000) * 1e6);
+export function labelOf(unix: number): Label {
+  const seconds = Math.floor(unix);
+  const nanoseconds = Math.floor((unix - seconds) * NANOSECONDS_PER_SECOND);
   return { seconds, nanoseconds: Math.min(nanoseconds, NANOSECONDS_PER_SECOND - 1) };
 }

@@ -106,7 +106,7 @@ function run(recorded: ClientCase): Run {
     flags: registers(recorded) ? 0 : KEEP_ENDPOINT,
     encrypt: true,
   }, nonceOf(request));
-  const requests = [driver.ask(recorded.clock * 1000)];
+  const requests = [driver.ask(recorded.clock)];
   const receipts = driver.receiveAll(recorded.responses.map(({ payload }) => payload));
   const own = {
     publicKey: driver.exchange.publicKey,

@@ -14,7 +14,6 @@ import { RegistryDriver, SECRET, T0 } from "../../support/registry_driver.ts";
 import { twinEnvelope, twinOpen, type TwinRecord, twinResponse } from "../../support/twins.ts";
 import { test } from "../../testing.ts";
 
-const T0_MS = T0 * 1000;
 const OTHER_SECRET = Uint8Array.from(SECRET, (byte) => byte ^ 1);
 const NONCE = Uint8Array.from({ length: 12 }, (_, i) => 0x90 + i);
 
@@ -49,7 +48,7 @@ function sealed(plain: Uint8Array, group = 0, secret = SECRET): Uint8Array {
 /** An exchange that has asked once, at {@linkcode T0}. */
 function asked(options: Partial<ExchangeOptions> = {}): ExchangeDriver {
   const driver = new ExchangeDriver(options);
-  driver.ask(T0_MS);
+  driver.ask(T0);
   return driver;
 }
 
@@ -75,7 +74,7 @@ function nothingLearned(driver: ExchangeDriver): void {
 test("a request carries the ID, the group, the flags and the clock", () => {
   for (const encrypt of [false, true]) {
     const driver = new ExchangeDriver({ encrypt, group: 0xfedc_ba98, flags: 0x8002 });
-    const { id, ...fields } = driver.askFields(T0_MS + 250);
+    const { id, ...fields } = driver.askFields(T0 + 0.25);
     assertEquals(hex(id), hex(OWN_ID));
     assertEquals(fields, {
       seconds: T0,
@@ -88,7 +87,7 @@ test("a request carries the ID, the group, the flags and the clock", () => {
 
 test("an encrypted request names its group in the envelope, and each has a nonce of its own", () => {
   const driver = new ExchangeDriver({ encrypt: true, group: 77 });
-  const opened = Array.from({ length: 300 }, () => twinOpen(driver.ask(T0_MS), SECRET));
+  const opened = Array.from({ length: 300 }, () => twinOpen(driver.ask(T0), SECRET));
   for (const { group } of opened) assertEquals(group, 77);
   assertEquals(new Set(opened.map(({ nonce }) => hex(nonce))).size, opened.length);
 });
@@ -96,34 +95,34 @@ test("an encrypted request names its group in the envelope, and each has a nonce
 test("a plain request draws no randomness", () => {
   let calls = 0;
   const driver = new ExchangeDriver({}, () => calls++);
-  driver.ask(T0_MS);
+  driver.ask(T0);
   assertEquals(calls, 0);
 });
 
 test("a request is 82 bytes plain and 98 encrypted", () => {
-  assertEquals(new ExchangeDriver().ask(T0_MS).length, 82);
-  assertEquals(new ExchangeDriver({ encrypt: true }).ask(T0_MS).length, 98);
+  assertEquals(new ExchangeDriver().ask(T0).length, 82);
+  assertEquals(new ExchangeDriver({ encrypt: true }).ask(T0).length, 98);
   assertEquals(MAX_REQUEST_SIZE, 98);
 });
 
 test("keepEndpoint sets its flag from the next request on, and leaves the others", () => {
   const driver = new ExchangeDriver({ flags: KEEP_LABEL });
-  assertEquals(driver.askFields(T0_MS).flags, KEEP_LABEL);
+  assertEquals(driver.askFields(T0).flags, KEEP_LABEL);
   driver.exchange.keepEndpoint();
-  assertEquals(driver.askFields(T0_MS + 1).flags, KEEP_ENDPOINT | KEEP_LABEL);
-  assertEquals(driver.askFields(T0_MS + 2).flags, KEEP_ENDPOINT | KEEP_LABEL);
+  assertEquals(driver.askFields(T0 + 0.001).flags, KEEP_ENDPOINT | KEEP_LABEL);
+  assertEquals(driver.askFields(T0 + 0.002).flags, KEEP_ENDPOINT | KEEP_LABEL);
 });
 
 test("labels strictly increase, whatever the clock does", () => {
   const clock = fc.oneof(
-    fc.constant(T0_MS),
-    fc.integer({ min: T0_MS - 3, max: T0_MS + 3 }),
-    fc.integer({ min: -5000, max: 5000 }),
-    fc.double({ min: 0, max: 4e12, noNaN: true }),
+    fc.constant(T0),
+    fc.integer({ min: -3, max: 3 }).map((ms) => T0 + ms / 1000),
+    fc.integer({ min: -5000, max: 5000 }).map((ms) => ms / 1000),
+    fc.double({ min: 0, max: 4e9, noNaN: true }),
   );
   fc.assert(fc.property(fc.array(clock, { minLength: 2, maxLength: 20 }), (clocks) => {
     const driver = new ExchangeDriver();
-    const labels = clocks.map((ms) => driver.askFields(ms));
+    const labels = clocks.map((unix) => driver.askFields(unix));
     labels.slice(1).forEach((label, i) => {
       const before = labels[i]!;
       assert(
@@ -138,20 +137,20 @@ test("labels strictly increase, whatever the clock does", () => {
 
 test("a clock that goes on gives the labels, also after it stood still", () => {
   const driver = new ExchangeDriver();
-  const labels = [0, 0, 0, -9000, 1, 1500].map((ms) => driver.askFields(T0_MS + ms));
+  const labels = [0, 0, 0, -9, 2 ** -10, 1.5].map((later) => driver.askFields(T0 + later));
   assertEquals(labels.map(({ seconds, nanoseconds }) => [seconds - T0, nanoseconds]), [
     [0, 0],
     [0, 1],
     [0, 2],
     [0, 3],
-    [0, 1_000_000],
+    [0, 976_562],
     [1, 500_000_000],
   ]);
 });
 
 test("after the last nanosecond of a second comes the next second", () => {
   const driver = new ExchangeDriver();
-  const labels = [7999.999_999_9, 7999, 7999].map((ms) => driver.askFields(ms));
+  const labels = [7.999_999_999_9, 7.999, 7.999].map((unix) => driver.askFields(unix));
   assertEquals(labels.map(({ seconds, nanoseconds }) => [seconds, nanoseconds]), [
     [7, 999_999_999],
     [8, 0],
@@ -274,7 +273,7 @@ test("a datagram that comes twice counts once, and after another question again"
   const [first, second] = [1, 2].map((peer) => answer([recordOf(peer)], { others: 1 }));
   assertEquals(driver.receiveAll([first!, first!]), ["accepted", "duplicate"]);
   assertEquals([driver.exchange.received, driver.exchange.isComplete], [1, false]);
-  driver.ask(T0_MS + 500);
+  driver.ask(T0 + 0.5);
   assertEquals(driver.receive(first!), "accepted");
   assertEquals([driver.exchange.received, driver.exchange.isComplete], [1, false]);
   assertEquals(driver.receive(second!), "accepted");
@@ -304,10 +303,10 @@ test("answers that each lost something complete each other where their datagrams
   const driver = asked();
   driver.receiveAll([page(0), page(10)]);
   assertEquals(driver.exchange.isComplete, false);
-  driver.ask(T0_MS + 500);
+  driver.ask(T0 + 0.5);
   assertEquals(driver.receive(page(0)), "accepted");
   assertEquals(driver.exchange.isComplete, false);
-  driver.ask(T0_MS + 1500);
+  driver.ask(T0 + 1.5);
   assertEquals(driver.receive(answer([recordOf(20)], { others: 2 })), "accepted");
   assertEquals(driver.exchange.isComplete, true);
   assertEquals(driver.peers(T0).length, 21);
@@ -319,7 +318,7 @@ test("a datagram of an earlier answer that comes late does not stand in for a mi
   const [early, late] = [page(recordOf(0)), page(recordOf(0, 0, 500_000_000))];
   for (const order of [[early, late], [late, early]]) {
     const driver = asked();
-    driver.ask(T0_MS + 500);
+    driver.ask(T0 + 0.5);
     assertEquals(driver.receiveAll(order), ["accepted", "accepted"]);
     assertEquals(driver.exchange.isComplete, false);
     driver.receive(answer([recordOf(10)], { others: 1 }));
@@ -332,7 +331,7 @@ test("the same where another peer than the own was seen anew in between", () => 
   const others = [1, 2, 3, 4, 5, 6, 7, 8].map((peer) => recordOf(peer));
   const pages = [[recordOf(11, 9), ...others], [recordOf(11, 2), ...others]];
   const driver = asked();
-  driver.ask(T0_MS + 500);
+  driver.ask(T0 + 0.5);
   driver.receiveAll(pages.map((records) => answer(records, { others: 1 })));
   assertEquals(driver.exchange.isComplete, false);
   driver.receive(answer([recordOf(0)], { others: 1 }));
@@ -342,7 +341,7 @@ test("the same where another peer than the own was seen anew in between", () => 
 test("the most datagrams that were received at once are counted, also after another question", () => {
   const driver = asked();
   driver.receiveAll([1, 2, 3].map((peer) => answer([recordOf(peer)], { others: 4 })));
-  driver.ask(T0_MS + 500);
+  driver.ask(T0 + 0.5);
   driver.receive(answer([recordOf(4)], { others: 4 }));
   assertEquals([driver.exchange.received, driver.exchange.expected], [3, 5]);
 });
@@ -362,7 +361,7 @@ test("an answer to an older question, told by the own record, is dropped", () =>
 
 test("an own record that is a nanosecond too old is too old", () => {
   const driver = new ExchangeDriver();
-  const { nanoseconds } = driver.askFields(T0_MS + 250);
+  const { nanoseconds } = driver.askFields(T0 + 0.25);
   assertEquals(driver.receive(answer([recordOf(0, 0, nanoseconds - 1)])), "drop-replayed");
   assertEquals(driver.receive(answer([recordOf(0, 0, nanoseconds)])), "accepted");
 });
@@ -374,8 +373,8 @@ test("an answer without the own record is taken: it can't tell which question it
 
 test("an answer to any question of this exchange is taken", () => {
   const driver = asked();
-  driver.ask(T0_MS + 500);
-  driver.ask(T0_MS + 1500);
+  driver.ask(T0 + 0.5);
+  driver.ask(T0 + 1.5);
   assertEquals(
     driver.receiveAll([
       answer([recordOf(0, 0, 500_000_000)]),
@@ -558,7 +557,7 @@ function askOver({ peers, renewed, delays, seed }: Network): void {
   const client = new ExchangeDriver();
   let late: Uint8Array[] = [];
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const question = client.ask((server.unix + attempt / 100) * 1000);
+    const question = client.ask(server.unix + attempt / 100);
     const [answered] = server.send([{ payload: question, from: "198.51.100.1 51820" }]);
     assert(answered !== undefined);
     const arriving = [...late];

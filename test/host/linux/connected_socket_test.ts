@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../../scripts/tools.ts";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
-import { errorCode } from "../../../lib/host/host.ts";
+import { errorCode } from "../../../lib/host/error.ts";
 import type { Libc } from "../../../lib/host/linux/libc.ts";
 import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
 import { openConnectedSocket } from "../../../lib/host/linux/connected_socket.ts";
@@ -245,7 +245,7 @@ for (const runtime of ["Deno", "Bun"] as const) {
   ): Promise<void> => {
     await withFolder(async (folder) => {
       const name = runtime.toLowerCase();
-      const text = `import { ${name}Host } from "${ROOT}/lib/host/${name}.ts";
+      const text = `import { ${name}Host } from "${ROOT}/lib/host/${name}/${name}.ts";
         import { exchange, refusal } from "${ROOT}/test/host/linux/raw_exchange.ts";
         const host = ${name}Host();
         host.out.write(JSON.stringify(${script}));`;

@@ -7,7 +7,9 @@
 import type { DatagramBatch } from "../../../lib/core/net/datagram_batch.ts";
 import { SLOT_SIZE } from "../../../lib/core/net/datagram_batch.ts";
 import { formatAddress, isIpv4 } from "../../../lib/core/net/ip_address.ts";
-import { errorCode, type Host, type UdpSocket } from "../../../lib/host/host.ts";
+import type { UdpSocket } from "../../../lib/host/udp.ts";
+import { errorCode } from "../../../lib/host/error.ts";
+import type { Host } from "../../../lib/host/host.ts";
 
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();

@@ -53,7 +53,7 @@ for (const runtime of ["Deno", "Bun"] as const) {
     `TCP on ${runtime} over a link-local address with its scope, from a given port`,
     async () => {
       const name = runtime.toLowerCase();
-      const script = `import { ${name}Host } from "${ROOT}/lib/host/${name}.ts";
+      const script = `import { ${name}Host } from "${ROOT}/lib/host/${name}/${name}.ts";
         import { overLink } from "${ROOT}/test/host/tcp_scenarios.ts";
         const host = ${name}Host();
         await overLink(host, "near", "192.0.2.2");

@@ -8,7 +8,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import dnsPacket from "dns-packet";
 import { Buffer } from "node:buffer";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
-import { errorCode } from "../../../lib/host/host.ts";
+import { errorCode } from "../../../lib/host/error.ts";
 import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
 import { Resolver } from "../../../lib/host/resolver/resolver.ts";
 import {
@@ -192,13 +192,13 @@ Deno.test("the files are read as their manuals say", () => {
     servers: ["192.0.2.1", "::1", "192.0.2.3"],
     search: ["b.example", "c.example"],
     ndots: 2,
-    patience: 12_000,
+    patience: 12,
   });
   assertEquals(parseResolverSettings(""), {
     servers: ["127.0.0.1"],
     search: [],
     ndots: 1,
-    patience: 10_000,
+    patience: 10,
   });
   assertEquals(candidateNames("x.y", settings), ["x.y.b.example", "x.y.c.example", "x.y"]);
   assertEquals(candidateNames("x.y.z", settings), ["x.y.z", "x.y.z.b.example", "x.y.z.c.example"]);

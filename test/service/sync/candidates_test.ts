@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Sighting } from "../../../lib/core/ask/sighting.ts";
 import { candidatesOf, whereaboutsOf } from "../../../lib/service/sync/candidates.ts";
-import type { QueryResult } from "../../../lib/service/ask/query.ts";
+import type { QueryResult } from "../../../lib/service/query/query.ts";
 import type { Device } from "../../../lib/wireguard/dump.ts";
 import { test } from "../../testing.ts";
 

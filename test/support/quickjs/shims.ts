@@ -18,7 +18,7 @@ function setTimeout(run: (...values: unknown[]) => void, ms = 0, ...values: unkn
   const id = ++timerCount;
   timers.set(
     id,
-    host.timer(ms, () => {
+    host.after(ms / 1000, () => {
       timers.delete(id);
       run(...values);
     }),
@@ -48,7 +48,7 @@ Object.assign(globalThis, {
   URLSearchParams: Nothing,
   setTimeout,
   clearTimeout,
-  performance: { now: () => host.mono() / SLOWER },
+  performance: { now: () => host.now().mono * 1000 / SLOWER },
   crypto: {
     getRandomValues<T extends Uint8Array>(bytes: T): T {
       host.random(bytes);

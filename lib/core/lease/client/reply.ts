@@ -5,9 +5,8 @@
  */
 
 import { LeaseReader, parseLeaseNumber } from "../../../wire/lease/message.ts";
-import { type LeaseAddress, parseLeaseIp } from "../address.ts";
+import { isNeverLeased, type LeaseAddress, parseLeaseIp } from "../address.ts";
 import { MAX_NEWS_PEERS, MAX_ROUTES, parsePeerNews, parseRoute, type PeerNews } from "../news.ts";
-import { isNeverLeased } from "../server/pool.ts";
 
 /** The most lines of a reply. */
 export const MAX_REPLY_LINES = 1024;

@@ -8,9 +8,10 @@ import {
   type AddressPrefix,
   FAMILY_BITS,
   formatLeaseAddress,
+  isNeverLeased,
   parseLeasePrefix,
 } from "../address.ts";
-import { isNeverLeased, LeasePool } from "./pool.ts";
+import { LeasePool } from "./pool.ts";
 
 /** Settings of a lease server. */
 export interface LeaseBookOptions {

@@ -10,33 +10,14 @@
  */
 
 import type { AddressPrefix, AddressRange, Family } from "../address.ts";
-import { parseLeasePrefix } from "../address.ts";
+import { NEVER_LEASED } from "../address.ts";
 import { RankedSet } from "./ranked_set.ts";
 import type { RandomSource } from "../../net/random.ts";
 
-/**
- * Addresses that no host may have, or that would make a peer another: a leased link-local address
- * could be somebody's identity.
- */
-const NEVER_LEASED: Readonly<Record<Family, readonly AddressPrefix[]>> = {
-  4: ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"].map(parseLeasePrefix),
-  6: ["::/127", "fe80::/10", "ff00::/8"].map(parseLeasePrefix).concat({
-    // IPv4-mapped addresses, which parseLeasePrefix takes for IPv4.
-    family: 6,
-    length: 96,
-    first: 0xffff_0000_0000n,
-    last: 0xffff_ffff_ffffn,
-  }),
-};
 /** Prefixes this long have no network and broadcast address (RFC 3021), no anycast (RFC 6164). */
 const POINT_TO_POINT = { 4: 31, 6: 127 } as const;
 /** A draw that random bytes don't settle in so many tries takes a remainder: all but impossible. */
 const MAX_TRIES = 64;
-
-/** Whether no host may be leased the address. */
-export function isNeverLeased(family: Family, address: bigint): boolean {
-  return NEVER_LEASED[family].some(({ first, last }) => first <= address && address <= last);
-}
 
 /** Free addresses of one family. */
 export class LeasePool {

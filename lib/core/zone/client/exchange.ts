@@ -126,7 +126,7 @@ interface Tally {
   refused: number;
 }
 
-/** One zone, asked at one server. Times are the caller's, in milliseconds, from a steady clock. */
+/** One zone, asked at one server. Times are the caller's, in seconds, from a steady clock. */
 export class ZoneExchange {
   readonly #options: ZoneExchangeOptions;
   readonly #zone: string;

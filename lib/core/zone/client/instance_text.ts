@@ -10,7 +10,7 @@
  * @module
  */
 
-import { cidr } from "../../settings/reader.ts";
+import { isCidr } from "../../net/ip_prefix.ts";
 
 const VERSION = "1";
 const SECONDS = /^\d{1,12}$/;
@@ -72,12 +72,4 @@ function readAllowedIps(fields: ReadonlyMap<string, string>): string[] | undefin
   }
   // A list with a fault may lack the address that matters: it is none.
   return fields.has("allowed") && parts.every(isCidr) ? parts : undefined;
-}
-
-function isCidr(text: string): boolean {
-  try {
-    return cidr(text, "") === text;
-  } catch {
-    return false;
-  }
 }

@@ -6,7 +6,7 @@
  */
 
 import { parseLeasePrefix } from "../../../core/lease/address.ts";
-import type { Host } from "../../../host/host.ts";
+import type { Files } from "../../../host/files.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
@@ -21,11 +21,11 @@ export interface HeldPrefixes {
 
 /** The note of one interface. It goes with a reboot, as the addresses do. */
 export class HeldAddresses {
-  readonly #host: Host;
+  readonly #host: Files;
   readonly #path: string;
 
   /** @param name Of the interface. */
-  constructor(host: Host, name: string) {
+  constructor(host: Files, name: string) {
     this.#host = host;
     this.#path = `${FOLDER}/${name}.lease`;
   }

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { explain, type Host } from "../../../host/host.ts";
+import { explain } from "../../../host/error.ts";
+import type { Files } from "../../../host/files.ts";
+import type { Processes } from "../../../host/processes.ts";
 import {
   addAddress,
   addRoute,
@@ -17,8 +19,8 @@ import {
 } from "../../../wireguard/addresses.ts";
 import type { Device, DevicePeer } from "../../../wireguard/dump.ts";
 import { HeldAddresses, type HeldPrefixes } from "./held_addresses.ts";
-import { LEASE_SERVER_ADDRESS } from "../server/device.ts";
-import type { SyncReport } from "../../sync/report.ts";
+import { LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
+import type { SyncReport } from "../../log/sync_report.ts";
 
 const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
 const OWN_LINK_LOCAL = /^(fe[89ab][0-9a-f]:.*)\/128$/i;
@@ -37,7 +39,7 @@ function isServer({ allowedIps }: DevicePeer): boolean {
 
 /** One interface. */
 export class LeaseLink {
-  readonly #host: Host;
+  readonly #host: Files & Processes;
   readonly #report: SyncReport;
   readonly #name: string;
   readonly #note: HeldAddresses;
@@ -52,7 +54,7 @@ export class LeaseLink {
   #tried = new Set<string>();
 
   /** @param name Of the interface. */
-  constructor(host: Host, report: SyncReport, name: string) {
+  constructor(host: Files & Processes, report: SyncReport, name: string) {
     this.#host = host;
     this.#report = report;
     this.#name = name;

@@ -6,20 +6,22 @@
 
 import { LeaseClient, type LeaseEvent } from "../../../core/lease/client/client.ts";
 import type { PeerNews } from "../../../core/lease/news.ts";
-import { type Host, LONGEST_TIMER_MS, type TcpConnection } from "../../../host/host.ts";
+import type { TcpConnecting, TcpConnection } from "../../../host/tcp.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Files } from "../../../host/files.ts";
+import type { Processes } from "../../../host/processes.ts";
 import { readLink } from "../../../wireguard/addresses.ts";
 import type { Device } from "../../../wireguard/dump.ts";
 import { inWords } from "../../log/in_words.ts";
-import { LEASE_PORT } from "../server/connections.ts";
-import { LEASE_SERVER_ADDRESS } from "../server/device.ts";
+import { LEASE_PORT, LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
 import { hasOthers, LeaseLink, ownAddresses } from "./link.ts";
-import type { SyncReport } from "../../sync/report.ts";
+import type { SyncReport } from "../../log/sync_report.ts";
 
-const CONNECT_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT = 5;
 /** While something is missing on the interface, or can't be done. */
 const SETUP_RETRY = 5;
 /** So long the end waits for what is under way, and for the server's word on the release. */
-const END_MS = 1000;
+const END = 1;
 const NOTHING = new Uint8Array(0);
 
 /** What a lease client does besides holding addresses. */
@@ -33,7 +35,7 @@ export interface LeaseRunnerOptions {
 
 /** Holds a lease for an interface. */
 export class LeaseRunner {
-  readonly #host: Host;
+  readonly #host: Clock & Files & Processes & TcpConnecting;
   readonly #report: SyncReport;
   readonly #options: LeaseRunnerOptions;
   readonly #link: LeaseLink;
@@ -51,7 +53,11 @@ export class LeaseRunner {
   #peers: readonly PeerNews[] = [];
 
   /** Does nothing until it sees the interface. */
-  constructor(host: Host, report: SyncReport, options: LeaseRunnerOptions) {
+  constructor(
+    host: Clock & Files & Processes & TcpConnecting,
+    report: SyncReport,
+    options: LeaseRunnerOptions,
+  ) {
     this.#host = host;
     this.#report = report;
     this.#options = options;
@@ -81,7 +87,7 @@ export class LeaseRunner {
   async end(): Promise<void> {
     this.#ended = true;
     this.#wake();
-    await this.#atMost(END_MS, this.#running);
+    await this.#atMost(END, this.#running);
     const release = this.#client?.end() ?? new Uint8Array(0);
     const connection = this.#connection;
     if (release.length > 0 && this.#device !== undefined && !this.#connecting) {
@@ -101,11 +107,11 @@ export class LeaseRunner {
 
   /** Sends the release, and waits for the answer: then the server has it. */
   async #release(release: Uint8Array): Promise<void> {
-    this.#connection ??= await this.#connect(END_MS);
+    this.#connection ??= await this.#connect(END);
     const connection = this.#connection;
     if (connection === undefined) return;
     await this.#atMost(
-      END_MS,
+      END,
       new Promise((done) => {
         this.#stir = done;
         connection.write(release);
@@ -114,11 +120,11 @@ export class LeaseRunner {
     connection.end();
   }
 
-  /** Waits for `work`, but no longer than so many milliseconds. */
-  async #atMost(ms: number, work: Promise<void> | undefined): Promise<void> {
+  /** Waits for `work`, but no longer than so many seconds. */
+  async #atMost(seconds: number, work: Promise<void> | undefined): Promise<void> {
     if (work === undefined) return;
     let cancel = () => {};
-    const late = new Promise<void>((done) => cancel = this.#host.timer(ms, done));
+    const late = new Promise<void>((done) => cancel = this.#host.after(seconds, done));
     await Promise.race([work, late]);
     cancel();
   }
@@ -184,7 +190,7 @@ export class LeaseRunner {
         this.#hangUp();
         return 0;
       case "ask": {
-        this.#connection ??= await this.#connect(CONNECT_TIMEOUT_MS);
+        this.#connection ??= await this.#connect(CONNECT_TIMEOUT);
         if (this.#ended || this.#device === undefined) this.#hangUp();
         this.#connection?.write(step.bytes);
         return 0;
@@ -292,7 +298,7 @@ export class LeaseRunner {
   }
 
   #mono(): number {
-    return this.#host.mono() / 1000;
+    return this.#host.now().mono;
   }
 
   #wake(): void {
@@ -303,7 +309,7 @@ export class LeaseRunner {
   async #sleep(seconds: number): Promise<void> {
     if (this.#woken || this.#ended) return;
     await new Promise<void>((done) => {
-      const cancel = this.#host.timer(Math.min(seconds * 1000, LONGEST_TIMER_MS), done);
+      const cancel = this.#host.after(seconds, done);
       this.#stir = () => {
         cancel();
         done();

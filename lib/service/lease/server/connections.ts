@@ -4,18 +4,13 @@
  * @module
  */
 
+import { LEASE_PORT } from "../../../wire/lease/message.ts";
 import type { Counters } from "../../../core/net/counters.ts";
 import type { LeaseAnswer } from "../../../core/lease/server/session.ts";
-import {
-  type Host,
-  LONGEST_TIMER_MS,
-  type TcpConnection,
-  type TcpEvents,
-} from "../../../host/host.ts";
+import type { TcpConnection, TcpEvents } from "../../../host/tcp.ts";
+import type { Clock } from "../../../host/clock.ts";
 import type { LeaseVisitor } from "./request_batcher.ts";
 
-/** Both ends speak from this TCP port. */
-export const LEASE_PORT = 970;
 /**
  * More at once: the one that was silent for longest is closed, whose client comes back when it
  * renews; where none is silent, the new one has to come back.
@@ -54,7 +49,7 @@ export interface RequestHandler {
 
 /** All connections. */
 export class LeaseConnections {
-  readonly #host: Host;
+  readonly #host: Clock;
   readonly #counters: Counters;
   readonly #handler: RequestHandler;
   /** By address. */
@@ -62,7 +57,7 @@ export class LeaseConnections {
   /** Those of them that were answered, and ask nothing now; who fell silent last is last. */
   readonly #silent = new Map<string, TcpConnection>();
 
-  constructor(host: Host, counters: Counters, handler: RequestHandler) {
+  constructor(host: Clock, counters: Counters, handler: RequestHandler) {
     this.#host = host;
     this.#counters = counters;
     this.#handler = handler;
@@ -102,8 +97,7 @@ export class LeaseConnections {
     const allow = (seconds: number) => {
       cancel();
       if (isOver) return;
-      const ms = Math.min(seconds * 1000, LONGEST_TIMER_MS);
-      cancel = this.#host.timer(ms, () => connection.abort());
+      cancel = this.#host.after(seconds, () => connection.abort());
     };
     /** What a connection asks for is done in order. */
     const inTurn = (next: () => Promise<void>) =>

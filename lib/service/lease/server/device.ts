@@ -5,8 +5,10 @@
  * @module
  */
 
+import { LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
 import type { LeaseChange } from "../../../core/lease/server/book.ts";
-import type { Host } from "../../../host/host.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Processes } from "../../../host/processes.ts";
 import {
   addAddress,
   addRoute,
@@ -19,8 +21,6 @@ import { readAllowedIps, readDump, setAllowedIps } from "../../../wireguard/devi
 import { PeerIndex } from "./peer_index.ts";
 import { TimeSlicer } from "../time_slicer.ts";
 
-/** The server's address in the tunnel. */
-export const LEASE_SERVER_ADDRESS = "fe80::";
 const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
 /** Seconds for which it is taken for sure who has no peer, and who has one. */
 const FRESH = 1;
@@ -48,14 +48,14 @@ export interface MissingSetup {
 export class LeaseDevice {
   /** Its peers, as far as is known. */
   readonly peers: PeerIndex = new PeerIndex();
-  readonly #host: Host;
+  readonly #host: Clock & Processes;
   readonly #name: string;
   #readAt = -Infinity;
   /** Routes that clients lack, and what that was found out from. */
   #unreached: { readonly from: string; readonly routes: readonly string[] } | undefined;
 
   /** @param name Of the interface. */
-  constructor(host: Host, name: string) {
+  constructor(host: Clock & Processes, name: string) {
     this.#host = host;
     this.#name = name;
   }
@@ -165,7 +165,7 @@ export class LeaseDevice {
   }
 
   #mono(): number {
-    return this.#host.mono() / 1000;
+    return this.#host.now().mono;
   }
 }
 

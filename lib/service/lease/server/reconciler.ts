@@ -9,6 +9,8 @@ import type { LeaseBookOptions } from "../../../core/lease/server/options.ts";
 import { parseLeaseAddress } from "../../../core/lease/address.ts";
 import { type StaticChange, StaticPrefixes } from "../../../core/lease/server/static.ts";
 import type { Host } from "../../../host/host.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { LocalAddresses } from "../../../host/names.ts";
 import { inWords } from "../../log/in_words.ts";
 import type { LeaseApplied, LeaseDevice } from "./device.ts";
 import { TimeSlicer } from "../time_slicer.ts";
@@ -31,7 +33,7 @@ export interface LeaseReconcilerParts {
 
 /** All leases and where they are. Nothing here is called while it is at work. */
 export class LeaseReconciler {
-  readonly #host: Host;
+  readonly #host: Clock & LocalAddresses;
   readonly #log: Log;
   readonly #book: LeaseBook;
   readonly #store: LeaseStore;

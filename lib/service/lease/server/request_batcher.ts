@@ -8,7 +8,7 @@
 import type { Counters } from "../../../core/net/counters.ts";
 import type { LeaseAnswer, LeaseSession } from "../../../core/lease/server/session.ts";
 import type { Now } from "../../../core/net/clock.ts";
-import type { Host } from "../../../host/host.ts";
+import type { Clock } from "../../../host/clock.ts";
 import type { LeaseDevice } from "./device.ts";
 import type { LeaseReconciler } from "./reconciler.ts";
 import { TimeSlicer } from "../time_slicer.ts";
@@ -27,7 +27,7 @@ export interface LeaseVisitor {
 
 /** What a group of requests works with. */
 export interface RequestBatcherParts {
-  readonly host: Host;
+  readonly host: Clock;
   readonly counters: Counters;
   readonly device: LeaseDevice;
   readonly reconciler: LeaseReconciler;

@@ -14,17 +14,19 @@ import type { LeaseBookOptions } from "../../../core/lease/server/options.ts";
 import { LeaseSession } from "../../../core/lease/server/session.ts";
 import type { Now } from "../../../core/net/clock.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
-import {
-  errorCode,
-  type Host,
-  type TcpListener,
-  type TcpListenOptions,
-} from "../../../host/host.ts";
+import { type Clock, pause } from "../../../host/clock.ts";
+import type { TcpListener, TcpListening, TcpListenOptions } from "../../../host/tcp.ts";
+import { errorCode } from "../../../host/error.ts";
+import type { Files } from "../../../host/files.ts";
+import type { LocalAddresses } from "../../../host/names.ts";
+import type { Processes } from "../../../host/processes.ts";
+import type { Random } from "../../../host/random.ts";
 import { readLink } from "../../../wireguard/addresses.ts";
 import { inWords } from "../../log/in_words.ts";
-import { LEASE_PORT, LeaseConnections, MAX_LEASE_CONNECTIONS } from "./connections.ts";
+import { LEASE_PORT, LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
+import { LeaseConnections, MAX_LEASE_CONNECTIONS } from "./connections.ts";
 import { RequestBatcher } from "./request_batcher.ts";
-import { LEASE_SERVER_ADDRESS, LeaseDevice } from "./device.ts";
+import { LeaseDevice } from "./device.ts";
 import { LeaseReconciler } from "./reconciler.ts";
 import type { IndexedPeer } from "./peer_index.ts";
 import { LeaseStore } from "./store.ts";
@@ -48,16 +50,16 @@ export interface LeaseConfig {
 }
 
 const MAX_LEASES = 100_000;
-const WATCH_MS = 2000;
+const WATCH = 2;
 /** For a moment after it was added, an IPv6 address can't be listened on: so often it is tried. */
 const NEW_ADDRESS_TRIES = 10;
-const NEW_ADDRESS_MS = 50;
+const NEW_ADDRESS = 0.05;
 /** So many leases are looked through for peers to tell of, where too few have an endpoint. */
 const MOST_LOOKED_THROUGH = 1024;
 
 /** Leases addresses. */
 export class LeaseService {
-  readonly #host: Host;
+  readonly #host: Clock & Random & Files & Processes & LocalAddresses & TcpListening;
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #device: LeaseDevice;
@@ -141,7 +143,7 @@ export class LeaseService {
   async #watch(): Promise<void> {
     await this.#queue(() => this.#look());
     if (this.#ended) return;
-    this.#cancelWatch = this.#host.timer(WATCH_MS, () => void this.#watch());
+    this.#cancelWatch = this.#host.after(WATCH, () => void this.#watch());
   }
 
   async #look(): Promise<void> {
@@ -230,7 +232,7 @@ export class LeaseService {
         const mayComeYet = errorCode(error) === "EADDRNOTAVAIL" && tries < NEW_ADDRESS_TRIES;
         if (!mayComeYet || this.#ended) throw error;
       }
-      await new Promise<void>((done) => void this.#host.timer(NEW_ADDRESS_MS, done));
+      await pause(this.#host, NEW_ADDRESS);
     }
   }
 
@@ -292,7 +294,7 @@ export class LeaseService {
   }
 
   #now(): Now {
-    return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
+    return this.#host.now();
   }
 }
 

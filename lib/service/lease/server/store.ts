@@ -17,7 +17,9 @@ import {
 } from "../../../core/lease/server/state.ts";
 import type { Now } from "../../../core/net/clock.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
-import { errorCode, explain, type Host } from "../../../host/host.ts";
+import { errorCode, explain } from "../../../host/error.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Files } from "../../../host/files.ts";
 import { joinBytes } from "../../../wire/bytes/wire_buffer.ts";
 import { TimeSlicer } from "../time_slicer.ts";
 import type { Log } from "../../log/log.ts";
@@ -34,7 +36,7 @@ const CLOCK_JUMP = 2;
 
 /** A file of leases. */
 export class LeaseStore {
-  readonly #host: Host;
+  readonly #host: Clock & Files;
   readonly #log: Log;
   #path: string | undefined;
   readonly #book: LeaseBook;
@@ -56,7 +58,7 @@ export class LeaseStore {
   #retryAt = -Infinity;
 
   /** @param path Undefined where {@linkcode restoreRun} names one later. */
-  constructor(host: Host, log: Log, path: string | undefined, book: LeaseBook) {
+  constructor(host: Clock & Files, log: Log, path: string | undefined, book: LeaseBook) {
     this.#host = host;
     this.#log = log;
     this.#path = path;
@@ -253,6 +255,6 @@ export class LeaseStore {
   }
 
   #now(): Now {
-    return { unix: this.#host.now() / 1000, mono: this.#host.mono() / 1000 };
+    return this.#host.now();
   }
 }

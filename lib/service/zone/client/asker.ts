@@ -14,13 +14,11 @@ import {
   type ZoneReceipt,
   type ZoneStatus,
 } from "../../../core/zone/client/exchange.ts";
-import {
-  errorCode,
-  type Host,
-  LONGEST_TIMER_MS,
-  type TcpConnection,
-  type UdpSocket,
-} from "../../../host/host.ts";
+import type { Udp, UdpSocket } from "../../../host/udp.ts";
+import type { TcpConnecting, TcpConnection } from "../../../host/tcp.ts";
+import { errorCode } from "../../../host/error.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Random } from "../../../host/random.ts";
 import { frameMessage, MessageReader } from "../../../wire/dns/frame.ts";
 import { equalBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 
@@ -64,9 +62,10 @@ export interface ZoneAnswer {
 /** After so many times that nobody listens there, and no word, it isn't asked again. */
 const MAX_REFUSED = 3;
 /** How long a connection may be silent that owes an answer, and how long it may take to make one. */
-const TCP_PATIENCE_MS = 4000;
+const TCP_PATIENCE = 4;
+const SHORTEST_PATIENCE = 0.001;
 /** How long a connection is kept that owes none. */
-const TCP_IDLE_MS = 100;
+const TCP_IDLE = 0.1;
 /** After so many messages on a connection that are no answers of ours, it is given up. */
 const MAX_TCP_DROPS = 32;
 
@@ -76,7 +75,10 @@ const MAX_TCP_DROPS = 32;
  * @throws {RangeError} If the zone's name or a key can't be asked for.
  * @throws What the host says where it has no socket for any of the server's addresses.
  */
-export async function askZone(host: Host, query: ZoneQuery): Promise<ZoneAnswer> {
+export async function askZone(
+  host: Clock & Random & Udp & TcpConnecting,
+  query: ZoneQuery,
+): Promise<ZoneAnswer> {
   const asker = new ZoneAsker(host, query);
   try {
     await asker.open();
@@ -97,7 +99,7 @@ interface Address {
 }
 
 class ZoneAsker {
-  readonly #host: Host;
+  readonly #host: Clock & Random & Udp & TcpConnecting;
   readonly #exchange: ZoneExchange;
   readonly #addresses: Address[];
   readonly #dropped = new Map<ZoneDrop, number>();
@@ -113,10 +115,10 @@ class ZoneAsker {
   #nextAt = Infinity;
   #done: (() => void) | undefined;
 
-  constructor(host: Host, query: ZoneQuery) {
+  constructor(host: Clock & Random & Udp & TcpConnecting, query: ZoneQuery) {
     this.#host = host;
     this.#exchange = new ZoneExchange({ ...query, random: (bytes) => host.random(bytes) });
-    this.#endsAt = host.mono() + Math.min(query.timeout * 1000, LONGEST_TIMER_MS);
+    this.#endsAt = host.now().mono + query.timeout;
     this.#addresses = query.servers.map((to) => {
       const binary = new WireBuffer(ADDRESS_SIZE);
       if (!parseAddress(to.host, binary, 0)) throw new RangeError(`"${to.host}" is no IP address`);
@@ -156,8 +158,8 @@ class ZoneAsker {
   ask(): Promise<void> {
     return new Promise((done) => {
       this.#done = done;
-      const left = Math.max(this.#endsAt - this.#host.mono(), 0);
-      this.#cancelEnd = this.#host.timer(left, done);
+      const left = Math.max(this.#endsAt - this.#host.now().mono, 0);
+      this.#cancelEnd = this.#host.after(left, done);
       this.#proceed();
     });
   }
@@ -165,7 +167,7 @@ class ZoneAsker {
   /** Sends what is due, sets the clock for what comes next, and ends when there is nothing more. */
   #proceed(): void {
     if (this.#done === undefined) return;
-    const now = this.#host.mono();
+    const now = this.#host.now().mono;
     for (const question of this.#exchange.due(now)) this.#send(question);
     if (this.#exchange.isComplete || this.#addresses.length === 0) return this.#done();
     const { nextAt } = this.#exchange;
@@ -173,7 +175,7 @@ class ZoneAsker {
     if (nextAt === Infinity || this.#nextAt <= nextAt) return;
     this.#cancelNext();
     this.#nextAt = nextAt;
-    this.#cancelNext = this.#host.timer(Math.max(nextAt - now, 0), () => {
+    this.#cancelNext = this.#host.after(Math.max(nextAt - now, 0), () => {
       this.#nextAt = Infinity;
       this.#proceed();
     });
@@ -196,7 +198,7 @@ class ZoneAsker {
       lost: (code) => {
         this.#stream = undefined;
         this.#error = code ?? this.#error;
-        this.#exchange.loseConnection(this.#host.mono());
+        this.#exchange.loseConnection(this.#host.now().mono);
         this.#proceed();
       },
       proceed: () => this.#proceed(),
@@ -280,7 +282,7 @@ interface StreamEvents {
 
 /** One TCP connection, over which questions go without waiting for answers (RFC 7766). */
 class Stream {
-  readonly #host: Host;
+  readonly #host: Clock & TcpConnecting;
   readonly #events: StreamEvents;
   readonly #reader = new MessageReader();
   readonly #opened: Promise<void>;
@@ -291,10 +293,10 @@ class Stream {
   #isOver = false;
   #cancel: () => void = () => {};
 
-  constructor(host: Host, to: HostPort, endsAt: number, events: StreamEvents) {
+  constructor(host: Clock & TcpConnecting, to: HostPort, endsAt: number, events: StreamEvents) {
     this.#host = host;
     this.#events = events;
-    const timeout = Math.max(1, Math.min(TCP_PATIENCE_MS, endsAt - host.mono()));
+    const timeout = Math.max(SHORTEST_PATIENCE, Math.min(TCP_PATIENCE, endsAt - host.now().mono));
     this.#opened = this.#open(to, timeout);
   }
 
@@ -340,10 +342,10 @@ class Stream {
   #watch(): void {
     this.#cancel();
     if (this.#events.isWaiting()) {
-      this.#cancel = this.#host.timer(TCP_PATIENCE_MS, () => this.#end("ETIMEDOUT"));
+      this.#cancel = this.#host.after(TCP_PATIENCE, () => this.#end("ETIMEDOUT"));
       return;
     }
-    this.#cancel = this.#host.timer(TCP_IDLE_MS, () => {
+    this.#cancel = this.#host.after(TCP_IDLE, () => {
       this.#shut();
       this.#events.finished();
     });

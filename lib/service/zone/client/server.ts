@@ -6,20 +6,33 @@
 
 import type { HostPort } from "../../../core/net/host_port.ts";
 import { formatServerName, type ZoneServerName } from "../../../core/ask/server_name.ts";
-import { explain, type Host } from "../../../host/host.ts";
-import type { QueryConfig } from "../../ask/query.ts";
+import { explain } from "../../../host/error.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Random } from "../../../host/random.ts";
+import type { TcpConnecting } from "../../../host/tcp.ts";
+import type { Udp } from "../../../host/udp.ts";
 import type { ServerReply } from "../../ask/server_reply.ts";
 import { askZone, type ZoneAnswer } from "./asker.ts";
 
 /** Seconds that are left to ask when the names took all of the time. */
 const MIN_TIMEOUT = 0.5;
 
+/** What a name server is asked. */
+export interface ZoneServerQuestion {
+  /** The public keys that are asked for, in base64; all where this is left out. */
+  readonly keys?: readonly string[] | undefined;
+  /** In seconds. */
+  readonly timeout: number;
+  /** Since when it counts: seconds on the clock that never jumps. */
+  readonly startedAt: number;
+}
+
 /** Asks one. @param addresses Its IP addresses. */
 export async function askZoneServer(
-  host: Host,
+  host: Clock & Random & Udp & TcpConnecting,
   name: ZoneServerName,
   addresses: readonly string[],
-  { keys, timeout, startedAt }: Pick<QueryConfig, "keys" | "timeout"> & { startedAt: number },
+  { keys, timeout, startedAt }: ZoneServerQuestion,
 ): Promise<ServerReply> {
   const server = formatServerName(name);
   const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
@@ -29,7 +42,7 @@ export async function askZoneServer(
   }
   const servers = addresses.map((host): HostPort => ({ host, port: name.port }));
   // Names may have taken their time.
-  const left = Math.max(timeout - (host.mono() - startedAt) / 1000, MIN_TIMEOUT);
+  const left = Math.max(timeout - (host.now().mono - startedAt), MIN_TIMEOUT);
   const question = { servers, zone: name.zone, keys, wantsTxt: true, timeout: left };
   const answer = await askZone(host, question);
   return {

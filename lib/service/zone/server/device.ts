@@ -5,7 +5,8 @@
  */
 
 import { DevicePeers } from "../../../core/zone/server/peers.ts";
-import type { Host } from "../../../host/host.ts";
+import type { Clock } from "../../../host/clock.ts";
+import type { Processes } from "../../../host/processes.ts";
 import { readDevice } from "../../../wireguard/device.ts";
 import type { Log } from "../../log/log.ts";
 
@@ -15,8 +16,8 @@ const FRESH = 1;
 const STALE = 2;
 /** Seconds after which nothing is said of it any more while it can't be read. */
 const FORGOTTEN = 10;
-/** How long an answer waits for it, in milliseconds. */
-const PATIENCE_MS = 500;
+/** How long an answer waits for it, in seconds. */
+const PATIENCE = 0.5;
 
 /** Keeps what was read last of a device. */
 export class ZoneDevice {
@@ -24,7 +25,7 @@ export class ZoneDevice {
   readonly name: string;
   /** Its peers, as they were read last. */
   readonly peers: DevicePeers;
-  readonly #host: Host;
+  readonly #host: Clock & Processes;
   readonly #log: Log;
   #readAt = -Infinity;
   /** Whether the reading that goes on takes too long to wait for. */
@@ -33,7 +34,7 @@ export class ZoneDevice {
   #problem = "";
 
   /** @param seed Random. */
-  constructor(host: Host, log: Log, name: string, seed: number) {
+  constructor(host: Clock & Processes, log: Log, name: string, seed: number) {
     this.#host = host;
     this.#log = log;
     this.name = name;
@@ -57,14 +58,14 @@ export class ZoneDevice {
   async read(): Promise<void> {
     let cancel = () => {};
     const late = new Promise<void>((done) => {
-      cancel = this.#host.timer(PATIENCE_MS, () => {
+      cancel = this.#host.after(PATIENCE, () => {
         this.#hangs = true;
         done();
       });
     });
     await Promise.race([this.#begin(), late]);
     cancel();
-    const age = this.#host.mono() / 1000 - this.#readAt;
+    const age = this.#host.now().mono - this.#readAt;
     if (age > FORGOTTEN) this.peers.set(undefined);
   }
 
@@ -85,7 +86,7 @@ export class ZoneDevice {
       this.peers.set(undefined);
       why = error instanceof Error ? error.message : String(error);
     }
-    this.#readAt = this.#host.mono() / 1000;
+    this.#readAt = this.#host.now().mono;
     if (why === this.#problem) return;
     this.#problem = why;
     if (why === "") this.#log.write("info", "interface-read", { interface: this.name });

@@ -31,7 +31,9 @@ import {
 } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
-import { errorCode, explain, type TcpConnection, type UdpSocket } from "../../../host/host.ts";
+import type { UdpSocket } from "../../../host/udp.ts";
+import type { TcpConnection } from "../../../host/tcp.ts";
+import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";

@@ -6,7 +6,8 @@
 
 import type { Counters } from "../../../core/net/counters.ts";
 import type { HostPort } from "../../../core/net/host_port.ts";
-import type { Host, TcpConnection, TcpEvents, TcpListener } from "../../../host/host.ts";
+import type { TcpConnection, TcpEvents, TcpListener, TcpListening } from "../../../host/tcp.ts";
+import type { Clock } from "../../../host/clock.ts";
 import { ADDRESS_SIZE, isIpv4, parseAddress } from "../../../core/net/ip_address.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { MessageReader } from "../../../wire/dns/frame.ts";
@@ -18,7 +19,7 @@ const MAX_PER_SOURCE = 50;
 /** Bytes of an IPv6 address that are one source. */
 const IPV6_PREFIX = 7;
 /** Without a whole query, or a reader of the answers, for so long a connection is cut. */
-const IDLE_MS = 10_000;
+const IDLE = 10;
 /** Bytes of answers that may wait for a reader; until they are gone, no query is answered. */
 const MAX_WAITING = 131_072;
 /** No query that means something is longer. */
@@ -34,7 +35,7 @@ export type AnswerTcp = (message: Uint8Array, connection: TcpConnection) => Uint
 
 /** A listener's connections. */
 export class DnsTcp {
-  readonly #host: Host;
+  readonly #host: Clock & TcpListening;
   readonly #counters: Counters;
   readonly #answer: AnswerTcp;
   readonly #ready: () => Promise<void> | undefined;
@@ -42,7 +43,7 @@ export class DnsTcp {
 
   /** @param ready What to wait for before a query is answered; undefined where there is nothing. */
   constructor(
-    host: Host,
+    host: Clock & TcpListening,
     counters: Counters,
     answer: AnswerTcp,
     ready: () => Promise<void> | undefined,
@@ -104,7 +105,7 @@ function sourceOf(address: string): string {
 
 /** One connection. */
 class TcpSession {
-  readonly #host: Host;
+  readonly #host: Clock;
   readonly #connection: TcpConnection;
   readonly #answer: AnswerTcp;
   readonly #ready: () => Promise<void> | undefined;
@@ -119,7 +120,7 @@ class TcpSession {
   #closed = false;
 
   constructor(
-    host: Host,
+    host: Clock,
     connection: TcpConnection,
     answer: AnswerTcp,
     ready: () => Promise<void> | undefined,
@@ -130,8 +131,8 @@ class TcpSession {
     this.#answer = answer;
     this.#ready = ready;
     this.#cut = cut;
-    this.#activeAt = host.mono();
-    this.#stopTimer = host.timer(IDLE_MS, () => this.#check());
+    this.#activeAt = host.now().mono;
+    this.#stopTimer = host.after(IDLE, () => this.#check());
   }
 
   receive(bytes: Uint8Array): void {
@@ -142,7 +143,7 @@ class TcpSession {
     });
     if (tooLong) return this.#cut();
     if (this.#queries.length === 0) return;
-    this.#activeAt = this.#host.mono();
+    this.#activeAt = this.#host.now().mono;
     this.#connection.pause();
     void this.#answerAll();
   }
@@ -154,7 +155,7 @@ class TcpSession {
   }
 
   drained(): void {
-    this.#activeAt = this.#host.mono();
+    this.#activeAt = this.#host.now().mono;
     void this.#answerAll();
   }
 
@@ -184,8 +185,8 @@ class TcpSession {
   }
 
   #check(): void {
-    const idle = this.#host.mono() - this.#activeAt;
-    if (idle >= IDLE_MS) return this.#cut();
-    this.#stopTimer = this.#host.timer(IDLE_MS - idle, () => this.#check());
+    const idle = this.#host.now().mono - this.#activeAt;
+    if (idle >= IDLE) return this.#cut();
+    this.#stopTimer = this.#host.after(IDLE - idle, () => this.#check());
   }
 }

@@ -25,7 +25,7 @@ const BOOK = new LeaseBook(
   random,
 );
 for (let i = 0; i < PEERS; i++) BOOK.request(keyOf(i), { ipv4: 0n, ipv6: 0n }, 0);
-const STATE = encodeLeases(BOOK, { unix: new MemoryHost().now() / 1000, mono: 0 });
+const STATE = encodeLeases(BOOK, { unix: new MemoryHost().now().unix, mono: 0 });
 const ALLOWED = new Map(
   Array.from({ length: PEERS }, (_, i) => {
     const key = keyOf(i);

@@ -7,7 +7,7 @@
 import { assert } from "@std/assert";
 import { Counters } from "../../../../lib/core/net/counters.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
-import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../../../lib/host/host.ts";
+import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../../../lib/host/tcp.ts";
 import { type LeaseConfig, LeaseService } from "../../../../lib/service/lease/server/service.ts";
 import { Log } from "../../../../lib/service/log/log.ts";
 import { idOf } from "../../../support/fake_random.ts";
@@ -126,13 +126,13 @@ export class Scene extends MemoryHost {
     return DONE;
   }
 
-  override timer(ms: number, run: () => void): () => void {
-    // A rest between two slicer.
-    if (ms === 0) {
+  override after(seconds: number, run: () => void): () => void {
+    // A rest between two slices.
+    if (seconds === 0) {
       setTimeout(run, 0);
       return () => {};
     }
-    this.timers.set(run, ms);
+    this.timers.set(run, seconds);
     return () => this.timers.delete(run);
   }
 
@@ -168,8 +168,8 @@ export class Scene extends MemoryHost {
 
   /** The next look at the device, some seconds later. */
   async look(seconds = 2): Promise<void> {
-    this.elapsed += seconds * 1000;
-    this.wall += seconds * 1000;
+    this.elapsed += seconds;
+    this.wall += seconds;
     // The watch is the only timer where there is no connection.
     this.#elapse(Infinity);
     await this.settle();
@@ -177,15 +177,15 @@ export class Scene extends MemoryHost {
 
   /** So many seconds without a look at the device, nor anything else that takes longer. */
   async wait(seconds: number): Promise<void> {
-    this.elapsed += seconds * 1000;
-    this.wall += seconds * 1000;
-    this.#elapse(seconds * 1000);
+    this.elapsed += seconds;
+    this.wall += seconds;
+    this.#elapse(seconds);
     await this.settle();
   }
 
   #elapse(most: number): void {
-    for (const [run, ms] of [...this.timers]) {
-      if (ms > most) continue;
+    for (const [run, seconds] of [...this.timers]) {
+      if (seconds > most) continue;
       this.timers.delete(run);
       run();
     }

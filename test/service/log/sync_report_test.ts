@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { SyncReport } from "../../../lib/service/sync/report.ts";
+import { SyncReport } from "../../../lib/service/log/sync_report.ts";
 import { DONE, MemoryHost, type MemoryProgram } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
 

@@ -13,12 +13,21 @@ import {
 } from "../../core/ask/server_name.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
-import { type Host, LONGEST_TIMER_MS } from "../../host/host.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Names } from "../../host/names.ts";
+import type { Processes } from "../../host/processes.ts";
+import type { Random } from "../../host/random.ts";
+import type { TcpConnecting } from "../../host/tcp.ts";
+import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import type { PunchQuestion } from "../punch/asker.ts";
 import { askPunchServer } from "../punch/server.ts";
-import { askRegistries, type RegistryAnswer, type RegistryQuestion } from "./registry_asker.ts";
-import { findServers } from "./server_addresses.ts";
-import type { ServerOutcome, ServerReply, ServerStatus } from "./server_reply.ts";
+import {
+  askRegistries,
+  type RegistryAnswer,
+  type RegistryQuestion,
+} from "../ask/registry_asker.ts";
+import { findServers } from "../ask/server_addresses.ts";
+import type { ServerOutcome, ServerReply, ServerStatus } from "../ask/server_reply.ts";
 import { askZoneServer } from "../zone/client/server.ts";
 
 /** Which peer is where. */
@@ -64,10 +73,13 @@ export interface QueryResult {
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
 
 /** Asks. Servers that don't answer are reported in the result, not thrown. */
-export async function query(host: Host, config: QueryConfig): Promise<QueryResult> {
+export async function query(
+  host: Clock & Random & Processes & Names & Udp & ConnectedUdp & TcpConnecting,
+  config: QueryConfig,
+): Promise<QueryResult> {
   const { servers, id, secret } = config;
-  const startedAt = host.mono();
-  const found = await findServers(host, servers, Math.min(config.timeout * 1000, LONGEST_TIMER_MS));
+  const startedAt = host.now().mono;
+  const found = await findServers(host, servers, config.timeout);
   const registries = new Map<RegistryName, readonly string[]>();
   const punches: (readonly [PunchServerName, readonly string[]])[] = [];
   const zones: (() => Promise<ServerReply>)[] = [];
@@ -113,12 +125,12 @@ function punchQuestion(
     port,
     through: through ?? { raw: false, mark: 0 },
     opensTo,
-    endsAt: startedAt + timeout * 1000,
+    endsAt: startedAt + timeout,
   };
 }
 
 function merge(
-  host: Host,
+  host: Clock,
   { servers, id }: QueryConfig,
   { port, registered, notes }: RegistryAnswer,
   replies: readonly ServerReply[],
@@ -142,7 +154,7 @@ function merge(
     registered,
     peers: [...sightings.values()].map(([newest]) => newest!),
     sightings,
-    unix: host.now() / 1000,
+    unix: host.now().unix,
     status: statusOf(outcomes.map(({ status }) => status)),
     warnings: [...notes, ...replies.flatMap(({ warning }) => warning ?? [])],
   };

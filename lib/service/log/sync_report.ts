@@ -4,8 +4,11 @@
  * @module
  */
 
-import { explain, type Host } from "../../host/host.ts";
-import { Log, type LogFields, type LogLevel, type LogOptions } from "../log/log.ts";
+import { explain } from "../../host/error.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Outputs } from "../../host/output.ts";
+import type { Processes } from "../../host/processes.ts";
+import { Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
 
 /** Where it is told. */
 export interface SyncReportOptions {
@@ -14,13 +17,13 @@ export interface SyncReportOptions {
   readonly hook: string | undefined;
 }
 
-const HOOK_TIMEOUT_MS = 10_000;
+const HOOK_TIMEOUT = 10;
 /** Changes that wait for a hook that is slow; more are left out. */
 const MAX_WAITING = 64;
 
 /** Tells what happens. Nothing that a hook does harms the caller. */
 export class SyncReport {
-  readonly #host: Host;
+  readonly #host: Outputs & Clock & Processes;
   readonly #log: Log;
   readonly #hook: string | undefined;
   readonly #said = new Map<string, string>();
@@ -28,7 +31,7 @@ export class SyncReport {
   #waiting = 0;
   #abandoned = false;
 
-  constructor(host: Host, { log, hook }: SyncReportOptions) {
+  constructor(host: Outputs & Clock & Processes, { log, hook }: SyncReportOptions) {
     this.#host = host;
     this.#log = new Log(host, log);
     this.#hook = hook;
@@ -90,7 +93,7 @@ export class SyncReport {
   async #runHook(hook: string, input: string): Promise<void> {
     try {
       if (this.#abandoned) return;
-      const options = { input, timeout: HOOK_TIMEOUT_MS };
+      const options = { input, timeout: HOOK_TIMEOUT };
       const { code, err } = await this.#host.run(["sh", "-c", hook], options);
       if (code === 0) return;
       const why = err.trim().split("\n").at(-1) ?? "";

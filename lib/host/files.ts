@@ -1,0 +1,57 @@
+/**
+ * Files and standard input.
+ *
+ * @module
+ */
+
+/** A file as it was read. */
+export interface FileContent {
+  readonly bytes: Uint8Array;
+  /** Permission bits, such as 0o600, or undefined where it is no regular file (a pipe, say). */
+  readonly mode: number | undefined;
+}
+
+/** How a file is written. */
+export interface WriteOptions {
+  /** Permission bits. */
+  readonly mode: number;
+  /** Refuse (`EEXIST`) to replace a file. Else it is replaced at once and whole, or not at all. */
+  readonly exclusive?: boolean;
+}
+
+/** The files of a host. */
+export interface Files {
+  /**
+   * Reads a file of at most `limit` bytes (`EFBIG` where it is larger). With `regular`, links, pipes
+   * and devices are refused (`EFTYPE`).
+   */
+  readFile(
+    path: string,
+    limit: number,
+    options?: { readonly regular?: boolean },
+  ): Promise<FileContent>;
+  /** Writes a file and waits until it is on the disk. */
+  writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
+  /**
+   * Adds bytes to the end of a file (`ENOENT` where there is none) and waits until they are on the
+   * disk. Where it fails, some of them may be there.
+   *
+   * @returns The size of the file then.
+   */
+  appendFile(path: string, bytes: Uint8Array): Promise<number>;
+  /** Removes a file. */
+  removeFile(path: string): Promise<void>;
+  /** Makes a folder, and those above it, where there is none; for the owner alone. */
+  makeFolder(path: string): Promise<void>;
+  /** Gives a file another name. */
+  renameFile(from: string, to: string): Promise<void>;
+}
+
+/** Standard input. */
+export interface Input {
+  /**
+   * Reads standard input to its end, at most `limit` bytes (`EFBIG`). Called again, it returns the
+   * same bytes.
+   */
+  readInput(limit: number): Promise<Uint8Array>;
+}

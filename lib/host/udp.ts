@@ -1,0 +1,65 @@
+/**
+ * UDP sockets.
+ *
+ * @module
+ */
+
+import type { DatagramBatch, ReplyBatch } from "../core/net/datagram_batch.ts";
+import type { HostPort } from "../core/net/host_port.ts";
+
+/** A UDP socket to open. */
+export interface UdpOptions {
+  /** An IP address of this host; `0.0.0.0` for all of IPv4, `::` for all of IPv6 and no more. */
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /**
+   * Called with datagrams that came in. What it puts into `replies` is sent when it returns.
+   * Both batches are the socket's, filled anew for the next call.
+   */
+  onBatch(batch: DatagramBatch, replies: ReplyBatch): void;
+  /**
+   * Called with how many datagrams were thrown away unread, because so many came that nothing else
+   * would have had its turn. Without it, none are: who asked for them wants them all.
+   */
+  onOverload?(count: number): void;
+  /** Called when a datagram could not be sent, or the system reports that one didn't arrive. */
+  onSendError(code: string): void;
+}
+
+/** A socket that speaks UDP with one other. */
+export interface ConnectedUdpOptions extends Omit<UdpOptions, "address"> {
+  /** The port that is spoken from. */
+  readonly port: number;
+  /** Whether it is a raw socket, because another socket owns the port. It needs CAP_NET_RAW. */
+  readonly raw: boolean;
+  /** The one that is spoken to: an IP address and a port. */
+  readonly to: HostPort;
+  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
+  readonly mark: number;
+}
+
+/** A UDP socket. */
+export interface UdpSocket {
+  /** The port that it is bound to. */
+  readonly port: number;
+  /** Sends bytes to an IP address. They are the caller's again when it returns. */
+  send(bytes: Uint8Array, to: HostPort): void;
+  /** Closes it. Nothing is called any more. */
+  close(): void;
+}
+
+/** Opens UDP sockets. */
+export interface Udp {
+  /** Opens a UDP socket. */
+  udp(options: UdpOptions): Promise<UdpSocket>;
+}
+
+/** Opens sockets that speak with one other, raw ones among them. */
+export interface ConnectedUdp {
+  /**
+   * Opens a socket that speaks with one other (`EPERM` where it is raw without CAP_NET_RAW, or has a
+   * mark without CAP_NET_ADMIN; `ENOSYS` where there is none).
+   */
+  connectedUdp(options: ConnectedUdpOptions): Promise<UdpSocket>;
+}
