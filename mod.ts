@@ -4,13 +4,13 @@
  * bytes, clocks and randomness go in as arguments, nothing is sent.
  *
  * ```ts
- * import { encodeRequest, MacKey, newRequest, WireBuffer } from "./mod.ts";
+ * import { encodeRequest, MacKey, newRequest, PORTABLE, WireBuffer } from "./mod.ts";
  *
  * const request = newRequest();
  * request.id.bytes.fill(7);
  * request.seconds = 1_700_000_000;
  * const datagram = new WireBuffer(82);
- * encodeRequest(request, new MacKey(new Uint8Array(32)), datagram, 0);
+ * encodeRequest(request, new MacKey(new Uint8Array(32), PORTABLE), datagram, 0);
  * ```
  *
  * @module
@@ -23,6 +23,8 @@ export * from "./lib/wire/dns/query.ts";
 export * from "./lib/wire/wgsig/envelope.ts";
 export * from "./lib/wire/lease/message.ts";
 export * from "./lib/wire/crypto/mac.ts";
+export * from "./lib/wire/crypto/portable.ts";
+export * from "./lib/wire/crypto/primitives.ts";
 export * from "./lib/wire/punch/message.ts";
 export * from "./lib/wire/wgsig/record.ts";
 export * from "./lib/wire/wgsig/request.ts";
@@ -32,6 +34,7 @@ export * from "./lib/wire/bytes/wire_buffer.ts";
 
 export * from "./lib/core/zone/server/allowed_strings.ts";
 export * from "./lib/core/net/answer_budget.ts";
+export * from "./lib/core/net/clock.ts";
 export * from "./lib/core/net/counters.ts";
 export * from "./lib/core/net/datagram_batch.ts";
 export * from "./lib/core/dns/records.ts";

@@ -22,7 +22,6 @@ import {
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
 import { runSync } from "./sync.ts";
-import { usePrimitives } from "../lib/wire/crypto/primitives.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;
@@ -40,7 +39,6 @@ const UNWRITABLE = new Set(["EBADF", "EIO", "ENOSPC"]);
 
 /** Runs the command line of `host`, and returns the exit status. */
 export async function main(host: Host): Promise<ExitStatus> {
-  usePrimitives(host.primitives ?? {});
   const status = await runCommand(host);
   await host.out.flush();
   return status;

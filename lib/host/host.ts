@@ -32,9 +32,10 @@ export interface System {
   env(name: string): string | undefined;
 }
 
-/** What the runtime computes faster than portable code. */
+/** What keys are made with. */
 export interface Cryptography {
-  readonly primitives?: Partial<Primitives>;
+  /** The runtime's own where they are faster than portable code. */
+  readonly primitives: Primitives;
 }
 
 /** A runtime. */

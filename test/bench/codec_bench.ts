@@ -11,6 +11,7 @@ import { DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts"
 import { CipherKey } from "../../lib/wire/crypto/cipher_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { decodeRecord, encodeRecord, newRecord } from "../../lib/wire/wgsig/record.ts";
 import {
   decodeRequest,
@@ -30,9 +31,9 @@ import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 
-const key = new MacKey(SECRET);
-const cipher = new CipherKey(SECRET);
-const sealing = envelopeKey(SECRET);
+const key = new MacKey(SECRET, PORTABLE);
+const cipher = new CipherKey(SECRET, PORTABLE);
+const sealing = envelopeKey(SECRET, PORTABLE);
 const buffer = new WireBuffer(2048);
 const out = new WireBuffer(2048);
 const nonce = new WireBuffer(12);

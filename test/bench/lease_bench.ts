@@ -20,6 +20,7 @@ import { codedError } from "../../lib/host/error.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { LeaseService } from "../../lib/service/lease/server/service.ts";
 import { Log } from "../../lib/service/log/log.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { commonHost as system } from "../support/common_host.ts";
 import { idOf } from "../support/fake_random.ts";
 
@@ -118,6 +119,7 @@ class Scene {
       ...system,
       runtime: "",
       args: [],
+      primitives: PORTABLE,
       onSignal: () => () => {},
       udp: none,
       connectedUdp: none,

@@ -8,7 +8,6 @@
 
 import process from "node:process";
 import { bunHost } from "../../lib/host/bun/bun.ts";
-import { usePrimitives } from "../../lib/wire/crypto/primitives.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { dnsDialogue } from "./dns_dialogue.ts";
 import { startFullClients } from "./full_clients.ts";
@@ -23,7 +22,6 @@ const WARM_UP_MS = 300;
 const MAX_CLIENTS = 64;
 
 const host = bunHost();
-usePrimitives(host.primitives ?? {});
 
 function dialogueOf({ kind, bareSize }: Job): Dialogue {
   return kind === "srv"

@@ -11,6 +11,7 @@ import { Registry } from "../../lib/core/registry/registry.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
 import { LABEL_SIZE, writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
@@ -20,8 +21,8 @@ export const SECRET: Uint8Array = new Uint8Array(32).fill(0x42);
 /** When the benches take place. */
 export const UNIX = 1_700_000_000;
 
-const macKey = new MacKey(SECRET);
-const cipherKey = envelopeKey(SECRET);
+const macKey = new MacKey(SECRET, PORTABLE);
+const cipherKey = envelopeKey(SECRET, PORTABLE);
 const nonces = new NonceSource((bytes) => void crypto.getRandomValues(bytes));
 const request = newRequest();
 const plain = new WireBuffer(REQUEST_SIZE);
@@ -50,7 +51,14 @@ export function registryOf(peers: number, maxAnswer: number): Registry {
     endpointChanged() {},
     dropped() {},
   });
-  const options = { id: 0, secret: SECRET, allowed: undefined, maxAge: 1e9, window: 1e9 };
+  const options = {
+    id: 0,
+    secret: SECRET,
+    primitives: PORTABLE,
+    allowed: undefined,
+    maxAge: 1e9,
+    window: 1e9,
+  };
   const group = new RegistryGroup(options, { maxPeers: 100_000, maxAnswer, seed: 1 }, nonces);
   registry.setGroup(group);
   const id = new WireBuffer(32);

@@ -8,6 +8,7 @@
 import { encodeHex } from "@std/encoding/hex";
 import { encodeState } from "../../lib/core/registry/state_file.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
 import { labelOf } from "../../lib/wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
@@ -77,7 +78,7 @@ function freePort(): number {
 /** Asks again and again until there is an answer. */
 async function firstAnswer(port: number): Promise<void> {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-  const key = new MacKey(SECRET);
+  const key = new MacKey(SECRET, PORTABLE);
   const request = newRequest();
   const buffer = new WireBuffer(REQUEST_SIZE);
   const timer = setInterval(() => {

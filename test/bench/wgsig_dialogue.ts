@@ -30,8 +30,8 @@ export function wgsigDialogue(
   encrypt: boolean,
   bareSize: number,
 ): Dialogue {
-  const macKey = new MacKey(SECRET);
-  const cipherKey = envelopeKey(SECRET);
+  const macKey = new MacKey(SECRET, host.primitives);
+  const cipherKey = envelopeKey(SECRET, host.primitives);
   const nonces = new NonceSource((bytes) => host.random(bytes));
   const extra = encrypt ? ENVELOPE_SIZE : 0;
   const requests = Array.from({ length: clients }, (_, client) => {

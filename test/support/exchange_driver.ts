@@ -12,6 +12,7 @@ import {
   type SeenPeer,
 } from "../../lib/core/ask/exchange.ts";
 import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ODD_PLACE, placed } from "./bytes.ts";
 import { countingRandom, idOf } from "./fake_random.ts";
@@ -39,6 +40,7 @@ export class ExchangeDriver {
     this.options = {
       id: OWN_ID,
       secret: SECRET,
+      primitives: PORTABLE,
       group: 0,
       flags: 0,
       encrypt: false,

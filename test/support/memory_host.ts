@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
 import type { FileContent, WriteOptions } from "../../lib/host/files.ts";
@@ -84,6 +85,7 @@ export class MemoryHost implements Host {
   readonly runtime = "memory 1";
   readonly target: string;
   readonly args: readonly string[] = [];
+  readonly primitives = PORTABLE;
   readonly out: MemoryOutput = new MemoryOutput();
   readonly err: MemoryOutput = new MemoryOutput();
   /** The wall clock, in seconds. */

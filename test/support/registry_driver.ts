@@ -13,6 +13,7 @@ import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { type EncryptionPolicy, Registry } from "../../lib/core/registry/registry.ts";
 import { type GroupOptions, RegistryGroup } from "../../lib/core/registry/group.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { hex } from "./bytes.ts";
 import { countingRandom } from "./fake_random.ts";
 import {
@@ -278,6 +279,7 @@ function groupOptions(group: DriverGroup): GroupOptions {
   return {
     id: group.id ?? 0,
     secret: group.secret ?? SECRET,
+    primitives: PORTABLE,
     allowed: group.allowed && new KeySet(group.allowed, SEED),
     maxAge: group.maxAge ?? 300,
     window: 30,

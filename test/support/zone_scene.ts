@@ -11,6 +11,7 @@ import { parseIpv4 } from "../../lib/core/net/ip_address.ts";
 import { NonceSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { DevicePeers, type DeviceSnapshot } from "../../lib/core/zone/server/peers.ts";
 import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
@@ -70,7 +71,14 @@ export class SceneGroup {
 
   constructor(maxPeers = 100_000) {
     this.group = new RegistryGroup(
-      { id: 0, secret: new Uint8Array(32), allowed: undefined, maxAge: 1e9, window: 30 },
+      {
+        id: 0,
+        secret: new Uint8Array(32),
+        primitives: PORTABLE,
+        allowed: undefined,
+        maxAge: 1e9,
+        window: 30,
+      },
       { maxPeers, maxAnswer: 10, seed: SEED },
       new NonceSource(countingRandom()),
     );

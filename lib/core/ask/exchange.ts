@@ -15,6 +15,7 @@ import {
 } from "../../wire/wgsig/envelope.ts";
 import { readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
 import { MAC_SIZE, MacKey } from "../../wire/crypto/mac.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { newRecord } from "../../wire/wgsig/record.ts";
 import {
   encodeRequest,
@@ -61,6 +62,8 @@ export interface ExchangeOptions {
   readonly id: Uint8Array;
   /** The group secret, 32 bytes. Not kept. */
   readonly secret: Uint8Array;
+  /** What the keys of the secret are made with. */
+  readonly primitives: Primitives;
   /** GROUP, 0 to 0xffffffff. */
   readonly group: number;
   /** CLFLG of the request. */
@@ -110,8 +113,8 @@ export class Exchange {
   constructor(options: ExchangeOptions, nonces: NonceSource) {
     this.#options = options;
     this.#publicKey = formatKey(options.id);
-    this.#macKey = new MacKey(options.secret);
-    this.#cipherKey = envelopeKey(options.secret);
+    this.#macKey = new MacKey(options.secret, options.primitives);
+    this.#cipherKey = envelopeKey(options.secret, options.primitives);
     this.#nonces = nonces;
     this.#request.id.bytes.set(options.id);
     this.#request.flags = options.flags;

@@ -7,6 +7,7 @@
 import type { CipherKey } from "../../wire/crypto/cipher_key.ts";
 import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../wire/wgsig/envelope.ts";
 import { MacKey } from "../../wire/crypto/mac.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import {
   authenticateResponse,
@@ -41,6 +42,8 @@ export interface GroupOptions {
   readonly id: number;
   /** The group secret, 32 bytes. Not kept. */
   readonly secret: Uint8Array;
+  /** What the keys of the secret are made with. */
+  readonly primitives: Primitives;
   /** The peers that may take part; undefined lets every holder of the secret in (SC2). */
   readonly allowed: KeySet | undefined;
   /** A record that was not renewed for longer, in seconds, is discarded. */
@@ -80,8 +83,8 @@ export class RegistryGroup {
     this.id = options.id;
     this.table = new PeerTable(limits);
     this.replays = new ReplayFilter(limits.seed, options.window);
-    this.#macKey = new MacKey(options.secret);
-    this.#cipherKey = envelopeKey(options.secret);
+    this.#macKey = new MacKey(options.secret, options.primitives);
+    this.#cipherKey = envelopeKey(options.secret, options.primitives);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
     this.#nonces = nonces;
@@ -100,8 +103,8 @@ export class RegistryGroup {
 
   /** Takes over a new secret, allow-list and maximal age; the peers that are still allowed stay. */
   configure(options: GroupOptions, mono: number): void {
-    this.#macKey = new MacKey(options.secret);
-    this.#cipherKey = envelopeKey(options.secret);
+    this.#macKey = new MacKey(options.secret, options.primitives);
+    this.#cipherKey = envelopeKey(options.secret, options.primitives);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
     this.replays.setWindow(options.window);

@@ -6,6 +6,7 @@
  */
 
 import { INNER_PAD, OUTER_PAD } from "../../wire/crypto/hmac_sha256.ts";
+import { PORTABLE } from "../../wire/crypto/portable.ts";
 import type { Hmac, Primitives } from "../../wire/crypto/primitives.ts";
 import { BLOCK_SIZE, DIGEST_SIZE } from "../../wire/crypto/sha256.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -53,5 +54,8 @@ class BunHmac implements Hmac {
   }
 }
 
-/** What Bun computes itself. */
-export const BUN_PRIMITIVES: Partial<Primitives> = { hmacSha256: (key) => new BunHmac(key) };
+/** The primitives on Bun: its own hash, and the portable cipher. */
+export const BUN_PRIMITIVES: Primitives = {
+  ...PORTABLE,
+  hmacSha256: (key) => new BunHmac(key),
+};

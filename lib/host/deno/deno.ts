@@ -16,6 +16,7 @@ import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
 import { nodeHost } from "../node/node.ts";
 import { tcpHost } from "../node/tcp.ts";
+import { PORTABLE } from "../../wire/crypto/portable.ts";
 
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
@@ -33,6 +34,7 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     ...tcpHost(Deno.build.os === "linux" ? linuxSockets : undefined),
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
+    primitives: PORTABLE,
     onSignal(signal, run) {
       // Deno keeps SIGUSR1 for its inspector; SIGUSR2 does the same here.
       Deno.addSignalListener(signal, run);

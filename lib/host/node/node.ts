@@ -38,7 +38,14 @@ const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "
 /** Everything of a host but its sockets and its name. */
 export function nodeHost(): Omit<
   Host,
-  "runtime" | "args" | "onSignal" | "udp" | "connectedUdp" | "tcpListen" | "tcpConnect"
+  | "runtime"
+  | "primitives"
+  | "args"
+  | "onSignal"
+  | "udp"
+  | "connectedUdp"
+  | "tcpListen"
+  | "tcpConnect"
 > {
   let input: Promise<Uint8Array> | undefined;
   return {

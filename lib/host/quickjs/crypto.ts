@@ -12,7 +12,7 @@ import { native } from "./native.ts";
 const HMAC_WORDS = 16;
 const KEY_WORDS = 8;
 
-/** What this host computes faster. */
+/** The primitives on QuickJS: all of them in C. */
 export const QUICKJS_PRIMITIVES: Primitives = {
   hmacSha256: (key) => new NativeHmac(key),
   chacha20: (key) => new NativeCipher(key),

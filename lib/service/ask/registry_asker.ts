@@ -17,6 +17,7 @@ import type { RegistryName } from "../../core/ask/server_name.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
 import { errorCode, explain } from "../../host/error.ts";
+import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
@@ -26,7 +27,7 @@ import { AskedServer, type RegistryStatus } from "./asked_server.ts";
 import { LINGER, MAX_OPENERS, OPENER } from "./opener.ts";
 
 /** A question. */
-export interface RegistryQuestion extends Omit<ExchangeOptions, "flags"> {
+export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primitives"> {
   /** The UDP port to ask from; 0 lets the system choose. */
   readonly port: number;
   /** Whether another port will do, to ask without registering, when that one is in use. */
@@ -83,7 +84,7 @@ const MAX_REFUSED = 3;
  * @param addresses IP addresses by server.
  */
 export async function askRegistries(
-  host: Clock & Random & Processes & Udp & ConnectedUdp,
+  host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp,
   question: RegistryQuestion,
   addresses: ReadonlyMap<RegistryName, readonly string[]>,
 ): Promise<RegistryAnswer> {
@@ -98,7 +99,7 @@ export async function askRegistries(
 }
 
 class RegistryAsker {
-  readonly #host: Clock & Random & Processes & Udp & ConnectedUdp;
+  readonly #host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp;
   readonly #config: RegistryQuestion;
   readonly #servers: AskedServer[];
   readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
@@ -114,7 +115,7 @@ class RegistryAsker {
   #progress: () => void = () => {};
 
   constructor(
-    host: Clock & Random & Processes & Udp & ConnectedUdp,
+    host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp,
     config: RegistryQuestion,
     addresses: ReadonlyMap<RegistryName, readonly string[]>,
   ) {
@@ -124,7 +125,8 @@ class RegistryAsker {
     this.#timeout = config.timeout;
     this.#startedAt = config.startedAt;
     const nonces = new NonceSource((bytes) => host.random(bytes));
-    const options = { ...config, flags: config.register ? 0 : KEEP_ENDPOINT };
+    const { primitives } = host;
+    const options = { ...config, primitives, flags: config.register ? 0 : KEEP_ENDPOINT };
     this.#servers = [...addresses].map(([name, hosts]) => {
       const server = new AskedServer(name, new Exchange(options, nonces));
       for (const host of hosts) server.addAddress(host);

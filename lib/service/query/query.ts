@@ -15,6 +15,7 @@ import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Names } from "../../host/names.ts";
+import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
@@ -74,7 +75,7 @@ const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, n
 
 /** Asks. Servers that don't answer are reported in the result, not thrown. */
 export async function query(
-  host: Clock & Random & Processes & Names & Udp & ConnectedUdp & TcpConnecting,
+  host: Clock & Cryptography & Random & Processes & Names & Udp & ConnectedUdp & TcpConnecting,
   config: QueryConfig,
 ): Promise<QueryResult> {
   const { servers, id, secret } = config;

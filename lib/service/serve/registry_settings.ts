@@ -8,6 +8,7 @@ import { KeySet } from "../../core/net/key_set.ts";
 import type { NonceSource } from "../../core/net/random.ts";
 import type { Registry, RegistryOptions } from "../../core/registry/registry.ts";
 import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
 
 /** A group's settings. */
 export interface GroupSettings {
@@ -25,6 +26,8 @@ export interface GroupSettings {
 /** The settings of a registry. */
 export interface RegistrySettings extends RegistryOptions {
   readonly groups: readonly GroupSettings[];
+  /** What the groups' keys are made with. */
+  readonly primitives: Primitives;
   readonly maxPeers: number;
   readonly maxAnswer: number;
 }
@@ -41,7 +44,7 @@ export function applySettings(
   nonces: NonceSource,
   mono: number,
 ): void {
-  const { encryption, window, groups, maxPeers, maxAnswer } = settings;
+  const { encryption, window, groups, primitives, maxPeers, maxAnswer } = settings;
   registry.configure({ encryption, window });
   for (const id of [...registry.groups.keys()]) {
     if (!groups.some((group) => group.id === id)) registry.removeGroup(id);
@@ -50,6 +53,7 @@ export function applySettings(
     const options: GroupOptions = {
       id,
       secret,
+      primitives,
       allowed: allowed && new KeySet(allowed, seed),
       maxAge,
       window,

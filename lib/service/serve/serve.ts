@@ -131,7 +131,8 @@ class Service {
       groups.push({ id, secret, allowed, maxAge: config.maxAge, seed: this.#seed() });
     }
     if (config.dns !== undefined) checkZones(config.dns, groups.map(({ id }) => id));
-    applySettings(this.#registry, { ...config, groups }, this.#nonces, this.#tick().mono);
+    const settings = { ...config, groups, primitives: this.#host.primitives };
+    applySettings(this.#registry, settings, this.#nonces, this.#tick().mono);
     // What is bound or in use stays until a restart.
     const { listen, maxPeers, maxAnswer, state } = this.#config;
     this.#config = { ...config, listen, maxPeers, maxAnswer, state };

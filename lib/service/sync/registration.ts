@@ -8,6 +8,7 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Files } from "../../host/files.ts";
 import type { Names } from "../../host/names.ts";
+import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
@@ -33,7 +34,16 @@ export type Question = Omit<QueryConfig, "port" | "anyPort" | "register" | "thro
 
 /** Asks registries for an interface, and registers it. */
 export class Registration {
-  readonly #host: Clock & Random & Files & Processes & Names & Udp & ConnectedUdp & TcpConnecting;
+  readonly #host:
+    & Clock
+    & Cryptography
+    & Random
+    & Files
+    & Processes
+    & Names
+    & Udp
+    & ConnectedUdp
+    & TcpConnecting;
   readonly #name: string;
   readonly #mode: RegisterMode;
   readonly #hasRegistry: boolean;
@@ -44,7 +54,16 @@ export class Registration {
    * @param hasRegistry Whether there is a registry among the servers: name servers register nothing.
    */
   constructor(
-    host: Clock & Random & Files & Processes & Names & Udp & ConnectedUdp & TcpConnecting,
+    host:
+      & Clock
+      & Cryptography
+      & Random
+      & Files
+      & Processes
+      & Names
+      & Udp
+      & ConnectedUdp
+      & TcpConnecting,
     name: string,
     mode: RegisterMode,
     hasRegistry: boolean,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { primitives, type StreamCipher } from "./primitives.ts";
+import type { Primitives, StreamCipher } from "./primitives.ts";
 import { checkBounds, type WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a key, in bytes. */
@@ -20,13 +20,14 @@ export class CipherKey {
    * Takes over a key.
    *
    * @param key 32 bytes. Not kept.
+   * @param primitives What it enciphers with.
    * @throws {RangeError} If it has another size.
    */
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, primitives: Primitives) {
     if (key.length !== CIPHER_KEY_SIZE) {
       throw new RangeError(`Cannot make a cipher key: it has ${key.length} bytes, not 32`);
     }
-    this.#cipher = primitives().chacha20(key);
+    this.#cipher = primitives.chacha20(key);
   }
 
   /**

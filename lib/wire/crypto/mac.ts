@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Hmac, primitives } from "./primitives.ts";
+import type { Hmac, Primitives } from "./primitives.ts";
 import { DIGEST_SIZE } from "./sha256.ts";
 import { checkBounds, equalBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
@@ -24,13 +24,14 @@ export class MacKey {
    * Computes what is the same for all messages.
    *
    * @param secret The group secret, 32 bytes. Not kept.
+   * @param primitives What it computes with.
    * @throws {RangeError} If it has another size.
    */
-  constructor(secret: Uint8Array) {
+  constructor(secret: Uint8Array, primitives: Primitives) {
     if (secret.length !== SECRET_SIZE) {
       throw new RangeError(`Cannot make a MAC key: the secret has ${secret.length} bytes, not 32`);
     }
-    this.#hmac = primitives().hmacSha256(secret);
+    this.#hmac = primitives.hmacSha256(secret);
   }
 
   /**

@@ -16,6 +16,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { CipherKey, NONCE_SIZE } from "../crypto/cipher_key.ts";
+import type { Primitives } from "../crypto/primitives.ts";
 import { checkBounds, copyBytes, type WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Offset of the scrambled group number. */
@@ -28,9 +29,14 @@ const SCRAMBLER = NONCE + 8;
 export const ENVELOPE_SIZE: number = NONCE + NONCE_SIZE;
 const FIRST_COUNTER = 1;
 
-/** The cipher key of a group: ChaCha20 with SHA-256 of the group secret. */
-export function envelopeKey(secret: Uint8Array): CipherKey {
-  return new CipherKey(sha256(secret));
+/**
+ * The cipher key of a group: ChaCha20 with SHA-256 of the group secret.
+ *
+ * @param secret The group secret, 32 bytes. Not kept.
+ * @param primitives What it enciphers with.
+ */
+export function envelopeKey(secret: Uint8Array, primitives: Primitives): CipherKey {
+  return new CipherKey(sha256(secret), primitives);
 }
 
 /**

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { type ExchangeOptions, MAX_REQUEST_SIZE } from "../../../lib/core/ask/exchange.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { KEEP_ENDPOINT, KEEP_LABEL } from "../../../lib/wire/wgsig/request.ts";
 import { encodeResponse, RESPONSE_SIZE } from "../../../lib/wire/wgsig/response.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
@@ -262,7 +263,7 @@ test("records between gaps are found, and their order is kept", () => {
   const signed = full.slice(0, 508);
   for (const slot of [0, 1, 4, 5, 8]) signed.set(gap, 50 * slot);
   const buffer = new WireBuffer(padded(signed, 32));
-  new MacKey(SECRET).compute(buffer, 0, 508, buffer, 508);
+  new MacKey(SECRET, PORTABLE).compute(buffer, 0, 508, buffer, 508);
   const driver = asked();
   assertEquals(driver.receive(buffer.bytes), "accepted");
   assertEquals(driver.peers(T0), [3, 4, 7, 8, 10].map((peer) => textOf(peer)));
@@ -430,7 +431,7 @@ test("records whose label is none are left out", () => {
   signed[38]! ^= 0x80;
   signed[50 + 38]! ^= 0x40;
   const buffer = new WireBuffer(padded(signed, 32));
-  new MacKey(SECRET).compute(buffer, 0, 508, buffer, 508);
+  new MacKey(SECRET, PORTABLE).compute(buffer, 0, 508, buffer, 508);
   const driver = asked();
   assertEquals(driver.receive(buffer.bytes), "accepted");
   assertEquals(driver.peers(T0), [textOf(3)]);
@@ -438,7 +439,7 @@ test("records whose label is none are left out", () => {
 
 test("no more than 10000 datagrams are kept of an answer", () => {
   const driver = asked();
-  const key = new MacKey(SECRET);
+  const key = new MacKey(SECRET, PORTABLE);
   const out = new WireBuffer(RESPONSE_SIZE);
   const receive = (extensions: number, record: TwinRecord) => {
     encodeResponse([libRecord(record)], { extensions, others: 0xffff, group: 0 }, key, out, 0);
@@ -452,7 +453,7 @@ test("no more than 10000 datagrams are kept of an answer", () => {
 
 test("datagrams that replace each other count towards that limit as well", () => {
   const driver = asked();
-  const key = new MacKey(SECRET);
+  const key = new MacKey(SECRET, PORTABLE);
   const out = new WireBuffer(RESPONSE_SIZE);
   const receive = (extensions: number) => {
     const trailer = { extensions, others: 0xffff, group: 0 };
@@ -487,7 +488,7 @@ test("no answer with a right MAC makes it throw, whatever is in it", () => {
   const contents = fc.uint8Array({ minLength: 504, maxLength: 504 });
   fc.assert(fc.property(contents, fc.double(), (contents, clock) => {
     const buffer = new WireBuffer(padded(contents, 36));
-    new MacKey(SECRET).compute(buffer, 0, 508, buffer, 508);
+    new MacKey(SECRET, PORTABLE).compute(buffer, 0, 508, buffer, 508);
     const driver = asked({ maxAge: Infinity });
     assertEquals(driver.receive(buffer.bytes), "accepted");
     for (const { address, port } of driver.exchange.peers(clock)) {

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import fc from "fast-check";
 import { CipherKey, NONCE_SIZE } from "../../../lib/wire/crypto/cipher_key.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { key32, nonce12, place } from "../../support/arbitraries.ts";
 import { assertNeeds, hex, ODD_PLACE, placed, unhex, written } from "../../support/bytes.ts";
@@ -11,7 +12,7 @@ const message = fc.uint8Array({ maxLength: 700 });
 const counter = fc.oneof(fc.nat(3), fc.integer({ min: 0, max: 0xffff_ff00 }));
 
 test("the example of RFC 8439, section 2.4.2 comes out", () => {
-  const key = new CipherKey(Uint8Array.from({ length: 32 }, (_, i) => i));
+  const key = new CipherKey(Uint8Array.from({ length: 32 }, (_, i) => i), PORTABLE);
   const nonce = placed(unhex("000000000000004a00000000"), ODD_PLACE);
   const text = "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for " +
     "the future, sunscreen would be it.";
@@ -29,7 +30,7 @@ test("the example of RFC 8439, section 2.4.2 comes out", () => {
 
 test("the keystream is @noble/ciphers's for every size from 0 to 260", () => {
   const bytes = Uint8Array.from({ length: 32 }, (_, i) => i * 7);
-  const key = new CipherKey(bytes);
+  const key = new CipherKey(bytes, PORTABLE);
   const nonce = new WireBuffer(Uint8Array.from({ length: NONCE_SIZE }, (_, i) => 200 + i));
   for (let size = 0; size <= 260; size++) {
     assertEquals(
@@ -55,8 +56,8 @@ test("the result is @noble/ciphers's for random keys, nonces, counters, sizes an
         const nonces = placed(nonce, nonceIs);
         assertEquals(
           written(bytes.length, to, (out, at) => {
-            const { length } = bytes;
-            new CipherKey(key).xor(nonces, nonceIs.at, counter, source, from.at, out, at, length);
+            const made = new CipherKey(key, PORTABLE);
+            made.xor(nonces, nonceIs.at, counter, source, from.at, out, at, bytes.length);
           }),
           Uint8Array.from(chacha20(key, nonce, bytes, undefined, counter)),
         );
@@ -67,7 +68,7 @@ test("the result is @noble/ciphers's for random keys, nonces, counters, sizes an
 
 test("it works in place, and twice is the plaintext again", () => {
   fc.assert(fc.property(key32, nonce12, message, place, (secret, nonce, bytes, where) => {
-    const key = new CipherKey(secret);
+    const key = new CipherKey(secret, PORTABLE);
     const nonces = new WireBuffer(nonce);
     const buffer = placed(bytes, where);
     const before = buffer.bytes.slice();
@@ -88,14 +89,14 @@ test("the source and the nonce are left as they are", () => {
     const before = [source.bytes.slice(), nonces.bytes.slice()];
     const { at } = ODD_PLACE;
     const out = new WireBuffer(bytes.length);
-    new CipherKey(key).xor(nonces, at, 1, source, at, out, 0, bytes.length);
+    new CipherKey(key, PORTABLE).xor(nonces, at, 1, source, at, out, 0, bytes.length);
     assertEquals([source.bytes, nonces.bytes], before);
   }));
 });
 
 test("the key is not kept: changing its bytes later changes nothing", () => {
   const bytes = new Uint8Array(32).fill(5);
-  const key = new CipherKey(bytes);
+  const key = new CipherKey(bytes, PORTABLE);
   bytes.fill(6);
   const out = new WireBuffer(70);
   key.xor(new WireBuffer(NONCE_SIZE), 0, 1, new WireBuffer(70), 0, out, 0, 70);
@@ -108,12 +109,13 @@ test("the key is not kept: changing its bytes later changes nothing", () => {
 
 test("a key has 32 bytes", () => {
   for (const size of [0, 16, 31, 33]) {
-    assertThrows(() => new CipherKey(new Uint8Array(size)), RangeError, `${size} bytes, not 32`);
+    const make = () => new CipherKey(new Uint8Array(size), PORTABLE);
+    assertThrows(make, RangeError, `${size} bytes, not 32`);
   }
 });
 
 test("nonce, source and target must lie inside their buffers", () => {
-  const key = new CipherKey(new Uint8Array(32));
+  const key = new CipherKey(new Uint8Array(32), PORTABLE);
   const nonce = new WireBuffer(NONCE_SIZE);
   const big = new WireBuffer(100);
   assertNeeds(NONCE_SIZE, (buffer, at) => key.xor(buffer, at, 1, big, 0, big, 0, 100));

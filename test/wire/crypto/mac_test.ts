@@ -3,6 +3,7 @@ import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { MAC_SIZE, MacKey } from "../../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { bytesOf, key32, place } from "../../support/arbitraries.ts";
 import { assertNeeds, hex, ODD_PLACE, placed, unhex, written } from "../../support/bytes.ts";
@@ -11,7 +12,7 @@ import { test } from "../../testing.ts";
 function macOf(secret: Uint8Array, message: Uint8Array): string {
   const buffer = new WireBuffer(message);
   return hex(written(MAC_SIZE, ODD_PLACE, (out, at) => {
-    new MacKey(secret).compute(buffer, 0, message.length, out, at);
+    new MacKey(secret, PORTABLE).compute(buffer, 0, message.length, out, at);
   }));
 }
 
@@ -62,7 +63,7 @@ test("the MAC is @noble/hashes's for random secrets and messages at any offset",
   const message = fc.uint8Array({ maxLength: 600 });
   fc.assert(fc.property(key32, message, place, place, (secret, bytes, from, to) => {
     const source = placed(bytes, from);
-    const key = new MacKey(secret);
+    const key = new MacKey(secret, PORTABLE);
     assertEquals(
       written(MAC_SIZE, to, (out, at) => key.compute(source, from.at, bytes.length, out, at)),
       Uint8Array.from(hmac(sha256, secret, bytes)),
@@ -72,7 +73,7 @@ test("the MAC is @noble/hashes's for random secrets and messages at any offset",
 
 test("a key can be used again and again, and next to others", () => {
   const keys = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
-  const made = keys.map((secret) => new MacKey(secret));
+  const made = keys.map((secret) => new MacKey(secret, PORTABLE));
   const message = new WireBuffer(ascii("the same message"));
   const out = new WireBuffer(MAC_SIZE);
   for (const i of [0, 1, 2, 1, 0, 0, 2]) {
@@ -83,7 +84,7 @@ test("a key can be used again and again, and next to others", () => {
 
 test("the secret is not kept: changing its bytes later changes no MAC", () => {
   const secret = new Uint8Array(32).fill(7);
-  const key = new MacKey(secret);
+  const key = new MacKey(secret, PORTABLE);
   secret.fill(9);
   const out = new WireBuffer(MAC_SIZE);
   key.compute(new WireBuffer(3), 0, 3, out, 0);
@@ -94,7 +95,7 @@ test("a MAC can be written right behind its message, in the same buffer", () => 
   fc.assert(fc.property(key32, fc.uint8Array({ maxLength: 600 }), place, (secret, bytes, where) => {
     const size = bytes.length;
     const buffer = placed(Uint8Array.from([...bytes, ...new Uint8Array(MAC_SIZE)]), where);
-    const key = new MacKey(secret);
+    const key = new MacKey(secret, PORTABLE);
     key.compute(buffer, where.at, size, buffer, where.at + size);
     assertEquals(
       hex(buffer.bytes.slice(where.at, where.at + size + MAC_SIZE)),
@@ -107,7 +108,7 @@ test("a MAC can be written right behind its message, in the same buffer", () => 
 test("a MAC with any one bit changed, in it or in its message, is not verified", () => {
   fc.assert(
     fc.property(key32, bytesOf(50), (secret, bytes) => {
-      const key = new MacKey(secret);
+      const key = new MacKey(secret, PORTABLE);
       const signed = new WireBuffer(Uint8Array.from([...bytes, ...hmac(sha256, secret, bytes)]));
       assert(key.verify(signed, 0, 50, 50));
       for (let bit = 0; bit < 8 * signed.size; bit++) {
@@ -126,19 +127,20 @@ test("a MAC made with another secret is not verified", () => {
     other[bit >> 3]! ^= 1 << (bit & 7);
     const message = new Uint8Array(10);
     const signed = Uint8Array.from([...message, ...hmac(sha256, other, message)]);
-    assert(!new MacKey(secret).verify(new WireBuffer(signed), 0, 10, 10));
-    assert(new MacKey(other).verify(new WireBuffer(signed), 0, 10, 10));
+    assert(!new MacKey(secret, PORTABLE).verify(new WireBuffer(signed), 0, 10, 10));
+    assert(new MacKey(other, PORTABLE).verify(new WireBuffer(signed), 0, 10, 10));
   }));
 });
 
 test("a secret has 32 bytes", () => {
   for (const size of [0, 31, 33, 64]) {
-    assertThrows(() => new MacKey(new Uint8Array(size)), RangeError, `${size} bytes, not 32`);
+    const make = () => new MacKey(new Uint8Array(size), PORTABLE);
+    assertThrows(make, RangeError, `${size} bytes, not 32`);
   }
 });
 
 test("messages and MACs must lie inside their buffers", () => {
-  const key = new MacKey(new Uint8Array(32));
+  const key = new MacKey(new Uint8Array(32), PORTABLE);
   const out = new WireBuffer(MAC_SIZE);
   assertNeeds(50, (buffer, at) => key.compute(buffer, at, 50, out, 0));
   assertNeeds(MAC_SIZE, (buffer, at) => key.compute(new WireBuffer(4), 0, 4, buffer, at));

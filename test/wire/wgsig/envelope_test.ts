@@ -2,6 +2,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { CipherKey } from "../../../lib/wire/crypto/cipher_key.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import {
   ENVELOPE_SIZE,
   envelopeKey,
@@ -41,7 +42,7 @@ test("an envelope is written as its twin has it, at any offset", () => {
         const { length } = bytes;
         assertEquals(
           written(ENVELOPE_SIZE + length, to, (out, at) => {
-            const key = envelopeKey(secret);
+            const key = envelopeKey(secret, PORTABLE);
             sealEnvelope(key, group, nonces, nonceIs.at, source, from.at, length, out, at);
           }),
           twinEnvelope(bytes, group, nonce, secret),
@@ -64,7 +65,7 @@ test("an envelope is opened to its group and payload, whatever padding follows",
         assertEquals(readEnvelopeGroup(sealed, from.at), group);
         assertEquals(
           written(bytes.length, to, (out, at) => {
-            openEnvelope(envelopeKey(secret), sealed, from.at, bytes.length, out, at);
+            openEnvelope(envelopeKey(secret, PORTABLE), sealed, from.at, bytes.length, out, at);
           }),
           Uint8Array.from(bytes),
         );
@@ -78,7 +79,7 @@ test("a payload that already lies in the envelope's place is encrypted there", (
     const { length } = bytes;
     const buffer = new WireBuffer(Uint8Array.from([...new Uint8Array(16), ...bytes]));
     sealEnvelope(
-      envelopeKey(secret),
+      envelopeKey(secret, PORTABLE),
       group,
       new WireBuffer(nonce),
       0,
@@ -95,7 +96,7 @@ test("a payload that already lies in the envelope's place is encrypted there", (
 test("an envelope may be opened in place", () => {
   fc.assert(fc.property(payload, uint32, nonce12, key32, (bytes, group, nonce, secret) => {
     const buffer = new WireBuffer(twinEnvelope(bytes, group, nonce, secret));
-    openEnvelope(envelopeKey(secret), buffer, 0, bytes.length, buffer, 16);
+    openEnvelope(envelopeKey(secret, PORTABLE), buffer, 0, bytes.length, buffer, 16);
     assertEquals(hex(buffer.bytes.slice(16)), hex(bytes));
   }));
 });
@@ -107,13 +108,13 @@ test("any bytes have a group and can be opened", () => {
     const { group, payload } = twinOpen(bytes, secret);
     assertEquals(readEnvelopeGroup(sealed, where.at), group);
     const out = new WireBuffer(payload.length);
-    openEnvelope(envelopeKey(secret), sealed, where.at, payload.length, out, 0);
+    openEnvelope(envelopeKey(secret, PORTABLE), sealed, where.at, payload.length, out, 0);
     assertEquals(hex(out.bytes), hex(payload));
   }));
 });
 
 test("envelopes, nonces and payloads must lie inside their buffers", () => {
-  const key = envelopeKey(new Uint8Array(32));
+  const key = envelopeKey(new Uint8Array(32), PORTABLE);
   const nonce = new WireBuffer(12);
   const big = new WireBuffer(100);
   assertNeeds(12, (buffer, at) => sealEnvelope(key, 0, buffer, at, big, 0, 84, big, 0));
@@ -126,18 +127,20 @@ test("envelopes, nonces and payloads must lie inside their buffers", () => {
 test("the cipher key is the SHA-256 of the secret, as the recorder noted it", () => {
   for (const { secret, cipherKey } of [serverVectors, clientVectors]) {
     assertEquals(hex(sha256(secret)), hex(cipherKey));
-    const results = [envelopeKey(secret), new CipherKey(cipherKey)].map((key) => {
-      const out = new WireBuffer(64);
-      key.xor(new WireBuffer(12), 0, 1, new WireBuffer(64), 0, out, 0, 64);
-      return hex(out.bytes);
-    });
+    const results = [envelopeKey(secret, PORTABLE), new CipherKey(cipherKey, PORTABLE)].map(
+      (key) => {
+        const out = new WireBuffer(64);
+        key.xor(new WireBuffer(12), 0, 1, new WireBuffer(64), 0, out, 0, 64);
+        return hex(out.bytes);
+      },
+    );
     assertEquals(results[0], results[1]);
     assertNotEquals(results[0], hex(new Uint8Array(64)));
   }
 });
 
 test("every recorded encrypted datagram is opened and sealed as it was recorded", () => {
-  const key = envelopeKey(serverVectors.secret);
+  const key = envelopeKey(serverVectors.secret, PORTABLE);
   const datagrams = [...serverRequests(), ...serverResponses()];
   let opened = 0;
   for (const { where, payload, plain, envelope } of datagrams) {

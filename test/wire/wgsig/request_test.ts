@@ -4,6 +4,7 @@ import { decodeBase64 } from "@std/encoding/base64";
 import { openEnvelope, readEnvelopeGroup, sealEnvelope } from "../../../lib/wire/wgsig/envelope.ts";
 import { envelopeKey } from "../../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import {
   decodeRequest,
   encodeRequest,
@@ -41,7 +42,7 @@ test("a request is written as its twin has it, at any offset", () => {
   fc.assert(fc.property(request, key32, place, (fields, secret, where) => {
     assertEquals(
       written(REQUEST_SIZE, where, (buffer, at) => {
-        encodeRequest(libRequest(fields), new MacKey(secret), buffer, at);
+        encodeRequest(libRequest(fields), new MacKey(secret, PORTABLE), buffer, at);
       }),
       twinRequest(fields, secret),
     );
@@ -56,7 +57,7 @@ test("a request is read back as it was written, whatever follows it", () => {
       assert(decodeRequest(buffer, where.at, length, decoded));
       assertEquals(decoded, libRequest(fields));
     }
-    assert(verifyRequest(new MacKey(secret), buffer, where.at));
+    assert(verifyRequest(new MacKey(secret, PORTABLE), buffer, where.at));
   }));
 });
 
@@ -74,7 +75,7 @@ test("any bytes of any declared length are read without an error", () => {
     const buffer = placed(bytes, where);
     const long = bytes.length >= REQUEST_SIZE;
     assertEquals(decodeRequest(buffer, where.at, bytes.length, newRequest()), long);
-    if (long) assert(!verifyRequest(new MacKey(secret), buffer, where.at));
+    if (long) assert(!verifyRequest(new MacKey(secret, PORTABLE), buffer, where.at));
   }));
 });
 
@@ -82,19 +83,22 @@ test("a request with any one bit changed is not verified", () => {
   const secret = new Uint8Array(32).fill(3);
   const fields = { ...newRequest(), seconds: 1, nanoseconds: 2, flags: 3, group: 4 };
   const bytes = written(REQUEST_SIZE, ODD_PLACE, (buffer, at) => {
-    encodeRequest(fields, new MacKey(secret), buffer, at);
+    encodeRequest(fields, new MacKey(secret, PORTABLE), buffer, at);
   });
-  assert(verifyRequest(new MacKey(secret), placed(bytes, ODD_PLACE), at));
+  assert(verifyRequest(new MacKey(secret, PORTABLE), placed(bytes, ODD_PLACE), at));
   for (let bit = 0; bit < 8 * REQUEST_SIZE; bit++) {
     bytes[bit >> 3]! ^= 1 << (bit & 7);
-    assert(!verifyRequest(new MacKey(secret), placed(bytes, ODD_PLACE), at), `bit ${bit}`);
+    assert(
+      !verifyRequest(new MacKey(secret, PORTABLE), placed(bytes, ODD_PLACE), at),
+      `bit ${bit}`,
+    );
     bytes[bit >> 3]! ^= 1 << (bit & 7);
   }
 });
 
 test("fields out of range are not written", () => {
   const buffer = new WireBuffer(REQUEST_SIZE);
-  const key = new MacKey(new Uint8Array(32));
+  const key = new MacKey(new Uint8Array(32), PORTABLE);
   const good = newRequest();
   encodeRequest(good, key, buffer, 0);
   for (const flags of [-1, 0x1_0000, 0.5, NaN]) {
@@ -112,7 +116,7 @@ test("fields out of range are not written", () => {
 });
 
 test("a request needs 82 bytes, or as many as are declared", () => {
-  const key = new MacKey(new Uint8Array(32));
+  const key = new MacKey(new Uint8Array(32), PORTABLE);
   assertNeeds(82, (buffer, at) => encodeRequest(newRequest(), key, buffer, at));
   assertNeeds(82, (buffer, at) => decodeRequest(buffer, at, 82, newRequest()));
   assertNeeds(100, (buffer, at) => decodeRequest(buffer, at, 100, newRequest()));
@@ -120,7 +124,7 @@ test("a request needs 82 bytes, or as many as are declared", () => {
 });
 
 test("every recorded request to the real server is read as it was recorded", () => {
-  const macKey = new MacKey(serverVectors.secret);
+  const macKey = new MacKey(serverVectors.secret, PORTABLE);
   let whole = 0;
   for (const { where, plain, fields } of serverRequests()) {
     const buffer = placed(plain, ODD_PLACE);
@@ -153,8 +157,8 @@ test("every recorded request to the real server is read as it was recorded", () 
 });
 
 test("every recorded request that can be is written back as the same bytes", () => {
-  const macKey = new MacKey(serverVectors.secret);
-  const cipherKey = envelopeKey(serverVectors.secret);
+  const macKey = new MacKey(serverVectors.secret, PORTABLE);
+  const cipherKey = envelopeKey(serverVectors.secret, PORTABLE);
   let same = 0;
   for (const { where, payload, plain, envelope, fields } of serverRequests()) {
     if (fields === undefined || !fields.macValid) continue;
@@ -194,8 +198,8 @@ test("every recorded request that can be is written back as the same bytes", () 
 });
 
 test("every request of the real client is read, verified and written back as the same bytes", () => {
-  const macKey = new MacKey(clientVectors.secret);
-  const cipherKey = envelopeKey(clientVectors.secret);
+  const macKey = new MacKey(clientVectors.secret, PORTABLE);
+  const cipherKey = envelopeKey(clientVectors.secret, PORTABLE);
   let count = 0;
   for (const { name, requests, ownId, localPort, clock } of clientVectors.entries) {
     for (const payload of requests) {

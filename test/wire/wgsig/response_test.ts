@@ -4,6 +4,7 @@ import { formatAddress, writeIpv4 } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { newRecord, type PeerRecord } from "../../../lib/wire/wgsig/record.ts";
 import {
   authenticateResponse,
@@ -55,7 +56,7 @@ test("a response is written as its twin has it, at any offset", () => {
   fc.assert(fc.property(records, trailer, key32, place, (records, trailer, secret, where) => {
     assertEquals(
       written(RESPONSE_SIZE, where, (buffer, at) => {
-        encodeResponse(records.map(libRecord), trailer, new MacKey(secret), buffer, at);
+        encodeResponse(records.map(libRecord), trailer, new MacKey(secret, PORTABLE), buffer, at);
       }),
       twinResponse(records, trailer, secret),
     );
@@ -75,13 +76,13 @@ test("a response is read back as it was written", () => {
         return record === undefined ? undefined : libRecord(record);
       }),
     );
-    assert(verifyResponse(new MacKey(secret), buffer, where.at));
+    assert(verifyResponse(new MacKey(secret, PORTABLE), buffer, where.at));
   }));
 });
 
 test("sealing leaves the records alone and makes the response valid", () => {
   fc.assert(fc.property(bytesOf(500), trailer, key32, place, (bytes, trailer, secret, where) => {
-    const key = new MacKey(secret);
+    const key = new MacKey(secret, PORTABLE);
     const before = Uint8Array.from([...bytes, ...new Uint8Array(40)]);
     const buffer = placed(before, where);
     authenticateResponse(trailer, key, buffer, where.at);
@@ -97,7 +98,7 @@ test("sealing leaves the records alone and makes the response valid", () => {
 });
 
 test("a response with any one bit changed is not verified", () => {
-  const key = new MacKey(new Uint8Array(32).fill(4));
+  const key = new MacKey(new Uint8Array(32).fill(4), PORTABLE);
   const bytes = written(RESPONSE_SIZE, ODD_PLACE, (buffer, at) => {
     encodeResponse([], newTrailer(), key, buffer, at);
   });
@@ -111,7 +112,9 @@ test("a response with any one bit changed is not verified", () => {
 });
 
 test("540 zero bytes, as the C server sends them, are not verified", () => {
-  assert(!verifyResponse(new MacKey(serverVectors.secret), new WireBuffer(RESPONSE_SIZE), 0));
+  assert(
+    !verifyResponse(new MacKey(serverVectors.secret, PORTABLE), new WireBuffer(RESPONSE_SIZE), 0),
+  );
 });
 
 test("what is shorter than a response is none, and leaves the fields as they were", () => {
@@ -129,13 +132,13 @@ test("any bytes of any declared length are read without an error", () => {
       const long = bytes.length >= RESPONSE_SIZE;
       assertEquals(decodeTrailer(buffer, where.at, bytes.length, newTrailer()), long);
       assertEquals(allRecords(buffer, where.at).length, 10);
-      if (long) assert(!verifyResponse(new MacKey(new Uint8Array(32)), buffer, where.at));
+      if (long) assert(!verifyResponse(new MacKey(new Uint8Array(32), PORTABLE), buffer, where.at));
     }),
   );
 });
 
 test("there are ten places for records and no more", () => {
-  const key = new MacKey(new Uint8Array(32));
+  const key = new MacKey(new Uint8Array(32), PORTABLE);
   const buffer = new WireBuffer(RESPONSE_SIZE + 100);
   const eleven = Array.from({ length: 11 }, newRecord);
   assertThrows(
@@ -149,7 +152,7 @@ test("there are ten places for records and no more", () => {
 });
 
 test("a response needs 540 bytes, or as many as are declared", () => {
-  const key = new MacKey(new Uint8Array(32));
+  const key = new MacKey(new Uint8Array(32), PORTABLE);
   assertNeeds(540, (buffer, at) => encodeResponse([], newTrailer(), key, buffer, at));
   assertNeeds(540, (buffer, at) => authenticateResponse(newTrailer(), key, buffer, at));
   assertNeeds(540, (buffer, at) => decodeTrailer(buffer, at, 540, newTrailer()));
@@ -159,7 +162,7 @@ test("a response needs 540 bytes, or as many as are declared", () => {
 });
 
 test("every recorded response of the real server is read as it was recorded", () => {
-  const key = new MacKey(serverVectors.secret);
+  const key = new MacKey(serverVectors.secret, PORTABLE);
   const responses = serverResponses();
   for (const { where, plain, fields } of responses) {
     assert(fields !== undefined, where);
@@ -190,8 +193,8 @@ test("every recorded response of the real server is read as it was recorded", ()
 });
 
 test("every recorded response that can be is written back as the same bytes", () => {
-  const macKey = new MacKey(serverVectors.secret);
-  const cipherKey = envelopeKey(serverVectors.secret);
+  const macKey = new MacKey(serverVectors.secret, PORTABLE);
+  const cipherKey = envelopeKey(serverVectors.secret, PORTABLE);
   let same = 0;
   for (const { where, payload, plain, envelope, fields } of serverResponses()) {
     assert(fields !== undefined, where);
@@ -221,8 +224,8 @@ test("every recorded response that can be is written back as the same bytes", ()
 });
 
 test("responses to the real client say what it printed, and are valid where it took them", () => {
-  const macKey = new MacKey(clientVectors.secret);
-  const cipherKey = envelopeKey(clientVectors.secret);
+  const macKey = new MacKey(clientVectors.secret, PORTABLE);
+  const cipherKey = envelopeKey(clientVectors.secret, PORTABLE);
   let read = 0;
   for (const { name, responses, ownId, localPort, clock, output } of clientVectors.entries) {
     let printed = "";
