@@ -198,7 +198,7 @@ class RegistryAsker {
   /** The port is in use, by WireGuard most likely: asks from another, which nobody must register. */
   async #bindAnyPort(address: string, port: number): Promise<UdpSocket> {
     if (this.#register) {
-      this.#notes.push(`UDP port ${port} is in use, so its endpoint was not registered anew`);
+      this.#notes.push(`UDP port ${port} is in use, so its endpoint was not registered again`);
     }
     this.#register = false;
     for (const { exchange } of this.#servers) exchange.keepEndpoint();
