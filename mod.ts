@@ -1,76 +1,87 @@
 /**
- * The library behind `wgsig`: the wgsig protocol's wire formats, a registry, and a client's side of
- * an exchange; DNS zones of peers and the asking of them; leases of addresses. All of it is pure:
- * bytes, clocks and randomness go in as arguments, nothing is sent.
+ * The library behind `wgsig`, without its sockets, clocks and files: bytes, the time and randomness
+ * go in as arguments, nothing is sent. This is the wgsig protocol, both sides; the rest has entry
+ * points of its own:
+ *
+ * - `@wgsig/wgsig/wire`: the bytes of all protocols;
+ * - `@wgsig/wgsig/registry`: a registry of any number of groups, its batches, its saved state;
+ * - `@wgsig/wgsig/dns`: WireGuard peers as a DNS zone, and the asking of one;
+ * - `@wgsig/wgsig/lease`: addresses from inside the tunnel, server and client.
+ *
+ * A registry answers a peer that asks it:
  *
  * ```ts
- * import { encodeRequest, MacKey, newRequest, PORTABLE, WireBuffer } from "./mod.ts";
+ * import assert from "node:assert/strict";
+ * import {
+ *   Exchange,
+ *   MAX_REQUEST_SIZE,
+ *   NonceSource,
+ *   oneGroupRegistry,
+ *   PORTABLE,
+ *   Responder,
+ *   WireBuffer,
+ * } from "@wgsig/wgsig";
  *
- * const request = newRequest();
- * request.id.bytes.fill(7);
- * request.seconds = 1_700_000_000;
- * const datagram = new WireBuffer(82);
- * encodeRequest(request, new MacKey(new Uint8Array(32), PORTABLE), datagram, 0);
+ * const secret = new Uint8Array(32).fill(0x17);
+ * const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
+ * const responder = new Responder(oneGroupRegistry({ secret, random }));
+ *
+ * const exchange = new Exchange({
+ *   id: new Uint8Array(32).fill(1),
+ *   secret,
+ *   primitives: PORTABLE,
+ *   group: 0,
+ *   flags: 0,
+ *   encrypt: true,
+ *   maxAge: 600,
+ * }, new NonceSource(random));
+ * const now = { unix: Date.now() / 1000, mono: performance.now() / 1000 };
+ * const request = new WireBuffer(MAX_REQUEST_SIZE);
+ * const size = exchange.writeRequest(request, now.unix);
+ *
+ * const source = { address: "203.0.113.21", port: 51820 };
+ * for (const datagram of responder.answerOne(request.bytes.subarray(0, size), source, now)) {
+ *   assert.equal(exchange.receive(new WireBuffer(datagram), 0, datagram.length), "accepted");
+ * }
+ * const [peer] = exchange.peers(now.unix);
+ * assert.deepEqual([peer?.address, peer?.port], ["203.0.113.21", 51820]);
  * ```
  *
  * @module
  */
 
-export * from "./lib/wire/crypto/cipher_key.ts";
-export * from "./lib/wire/dns/answer.ts";
-export * from "./lib/wire/dns/message.ts";
-export * from "./lib/wire/dns/query.ts";
-export * from "./lib/wire/wgsig/envelope.ts";
-export * from "./lib/wire/lease/message.ts";
-export * from "./lib/wire/crypto/mac.ts";
-export * from "./lib/wire/crypto/portable.ts";
-export * from "./lib/wire/crypto/primitives.ts";
-export * from "./lib/wire/punch/message.ts";
-export * from "./lib/wire/wgsig/record.ts";
-export * from "./lib/wire/wgsig/request.ts";
-export * from "./lib/wire/wgsig/response.ts";
-export * from "./lib/wire/wgsig/tai64n.ts";
-export * from "./lib/wire/bytes/wire_buffer.ts";
-
-export * from "./lib/core/zone/server/allowed_strings.ts";
-export * from "./lib/core/net/answer_budget.ts";
-export * from "./lib/core/net/clock.ts";
-export * from "./lib/core/net/counters.ts";
-export * from "./lib/core/net/datagram_batch.ts";
-export * from "./lib/core/dns/records.ts";
-export * from "./lib/core/ask/exchange.ts";
-export * from "./lib/core/net/host_port.ts";
-export * from "./lib/core/zone/client/instance_text.ts";
-export * from "./lib/core/net/ip_address.ts";
-export * from "./lib/core/net/ip_prefix.ts";
-export * from "./lib/core/net/key_set.ts";
-export * from "./lib/core/lease/address.ts";
-export * from "./lib/core/lease/server/book.ts";
-export * from "./lib/core/lease/server/budget.ts";
-export * from "./lib/core/lease/client/client.ts";
-export * from "./lib/core/lease/server/options.ts";
-export * from "./lib/core/lease/news.ts";
-export * from "./lib/core/lease/server/session.ts";
-export * from "./lib/core/lease/server/pool.ts";
-export * from "./lib/core/lease/server/family_leases.ts";
-export * from "./lib/core/lease/server/state.ts";
-export * from "./lib/core/ask/nat_verdict.ts";
-export * from "./lib/core/net/random.ts";
-export * from "./lib/core/net/peer_key.ts";
-export * from "./lib/core/registry/peer_table.ts";
-export * from "./lib/core/punch/table.ts";
-export * from "./lib/core/dns/question_queue.ts";
-export * from "./lib/core/registry/registry.ts";
-export * from "./lib/core/registry/group.ts";
-export * from "./lib/core/registry/replay_filter.ts";
-export * from "./lib/core/ask/server_name.ts";
-export * from "./lib/core/ask/sighting.ts";
-export * from "./lib/core/registry/state_file.ts";
-export * from "./lib/core/sync/plan.ts";
-export * from "./lib/core/ask/wg_config.ts";
-export * from "./lib/core/zone/server/zone.ts";
-export * from "./lib/core/zone/client/exchange.ts";
-export * from "./lib/core/zone/name.ts";
-export * from "./lib/core/zone/server/peers.ts";
-export * from "./lib/core/zone/server/self.ts";
-export * from "./lib/core/zone/server/set.ts";
+export {
+  Exchange,
+  type ExchangeOptions,
+  MAX_REQUEST_SIZE,
+  type Receipt,
+  type SeenPeer,
+} from "./lib/core/ask/exchange.ts";
+export { judgeNat, type NatMapping, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";
+export {
+  DEFAULT_PORT,
+  DNS_PORT,
+  formatServerName,
+  parseServerName,
+  PUNCH_PORT,
+  type PunchServerName,
+  type RegistryName,
+  type ServerName,
+  type ZoneServerName,
+} from "./lib/core/ask/server_name.ts";
+export { formatHostPort, type HostPort, parseHostPort } from "./lib/core/net/host_port.ts";
+export { formatKey, KEY_SIZE, parseKey, parseSecret } from "./lib/core/net/peer_key.ts";
+export { NonceSource, type RandomSource } from "./lib/core/net/random.ts";
+export type { Now } from "./lib/core/net/clock.ts";
+export type { EncryptionPolicy, Registry, RegistryObserver } from "./lib/core/registry/registry.ts";
+export {
+  type DatagramSource,
+  type OneGroupOptions,
+  oneGroupRegistry,
+  Responder,
+} from "./lib/core/registry/responder.ts";
+export { WireBuffer } from "./lib/wire/bytes/wire_buffer.ts";
+export { PORTABLE } from "./lib/wire/crypto/portable.ts";
+export type { Hmac, Primitives, StreamCipher } from "./lib/wire/crypto/primitives.ts";
+export { KEEP_ENDPOINT, KEEP_LABEL } from "./lib/wire/wgsig/request.ts";
+export type { Label } from "./lib/wire/wgsig/tai64n.ts";

@@ -4,13 +4,14 @@
  * @module
  */
 
+import settings from "../deno.json" with { type: "json" };
 import { DENO, ROOT, say, status } from "./tools.ts";
 
 const CHECKS: readonly (readonly string[])[] = [
   ["fmt", "--check"],
   ["lint"],
   ["check", "."],
-  ["doc", "--lint", "mod.ts"],
+  ["doc", "--lint", ...Object.values(settings.exports)],
   ["run", "--allow-all", "scripts/test.ts"],
 ];
 

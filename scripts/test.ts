@@ -162,7 +162,7 @@ function testFiles(folder: string): string[] {
 
 /** Runs tests on Deno. */
 function denoRunner(name: string, files: readonly string[], env: Runner["env"] = {}): Runner {
-  const flags = ["--allow-all", "--doc", "--sanitize-ops", "--sanitize-resources"];
+  const flags = ["--allow-all", "--sanitize-ops", "--sanitize-resources"];
   const argv = [DENO, "test", ...flags, ...files];
   return { name, argv, env, passed: /(\d+) passed/, failed: /passed[^|]*\|\s*(\d+) failed/ };
 }
@@ -201,7 +201,7 @@ const files = testFiles("test")
   .filter((file) => ALL || !LONG.some((path) => file.startsWith(path)));
 const isLab = (file: string) => file.startsWith(LAB);
 // Deno heeds --ignore only where no files are named.
-const main = denoRunner("Deno", ["mod.ts", ...files.filter((file) => !isLab(file))], env);
+const main = denoRunner("Deno", files.filter((file) => !isLab(file)), env);
 const lab = denoRunner("Deno, lab", files.filter(isLab), env);
 const lanes = [[main, await bunRunner(folder)], [lab]];
 if (ALL && isFile(ROUTER_BINARY)) {

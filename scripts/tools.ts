@@ -115,19 +115,33 @@ function glibcIsThere(): boolean {
  * Bun's program for a target, from the npm registry, checked against deno.lock: to run it here, or
  * to make binaries of it.
  */
-export async function bunProgram({ npm }: BunTarget): Promise<string> {
-  await run([DENO, "cache", "--quiet", `npm:@oven/${npm}@${BUN_VERSION}`]);
+export function bunProgram({ npm }: BunTarget): Promise<string> {
+  return npmFile(`@oven/${npm}`, BUN_VERSION, "bin/bun");
+}
+
+/**
+ * A file of an npm package.
+ *
+ * @param flags Of `deno cache`: the lock that the package is checked against, where it isn't deno.lock.
+ */
+export async function npmFile(
+  name: string,
+  version: string,
+  file: string,
+  flags: readonly string[] = [],
+): Promise<string> {
+  await run([DENO, "cache", "--quiet", ...flags, `npm:${name}@${version}`]);
   const { npmCache }: { npmCache?: unknown } = JSON.parse(await output([DENO, "info", "--json"]));
   if (typeof npmCache !== "string") throw new TypeError("deno info doesn't name its npm cache");
   for await (const registry of Deno.readDir(npmCache)) {
-    const path = `${npmCache}/${registry.name}/@oven/${npm}/${BUN_VERSION}/bin/bun`;
+    const path = `${npmCache}/${registry.name}/${name}/${version}/${file}`;
     try {
       if ((await Deno.stat(path)).isFile) return path;
     } catch {
       // Another registry's folder.
     }
   }
-  throw new Error(`the npm package @oven/${npm} holds no bin/bun`);
+  throw new Error(`the npm package ${name} holds no ${file}`);
 }
 
 /** Bundles an entry point and all it imports into one file: Bun reads no import map. */

@@ -1,0 +1,53 @@
+/**
+ * A registry of peers: the server's side of the wgsig protocol. A {@linkcode Responder} takes one
+ * datagram and says what to send back. {@linkcode Registry.answer} is the same for up to 64 at once,
+ * in buffers that are kept: nothing is made for a datagram.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { oneGroupRegistry, Responder } from "@wgsig/wgsig/registry";
+ *
+ * const registry = oneGroupRegistry({
+ *   secret: new Uint8Array(32).fill(0x17),
+ *   random: (bytes) => void crypto.getRandomValues(bytes),
+ * });
+ * const responder = new Responder(registry);
+ * const now = { unix: Date.now() / 1000, mono: performance.now() / 1000 };
+ * const source = { address: "203.0.113.21", port: 51820 };
+ *
+ * // Whoever doesn't know the secret gets no answer.
+ * assert.deepEqual(responder.answerOne(new Uint8Array(82), source, now), []);
+ * assert.equal(registry.counters.get("drop-bad-label"), 1);
+ * ```
+ *
+ * A restart forgets nothing where {@linkcode encodeState} is saved and given to
+ * {@linkcode restoreState} afterwards.
+ *
+ * @module
+ */
+
+export { Registry } from "../core/registry/registry.ts";
+export type {
+  EncryptionPolicy,
+  RegistryObserver,
+  RegistryOptions,
+} from "../core/registry/registry.ts";
+export { type GroupOptions, RegistryGroup } from "../core/registry/group.ts";
+export {
+  type DatagramSource,
+  type OneGroupOptions,
+  oneGroupRegistry,
+  Responder,
+} from "../core/registry/responder.ts";
+export { encodeState, MAX_STATE_SIZE, restoreState } from "../core/registry/state_file.ts";
+export type { PeerTable, PeerTableOptions } from "../core/registry/peer_table.ts";
+export type { ReplayFilter } from "../core/registry/replay_filter.ts";
+export { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
+export { COUNTER_NAMES, type CounterName, type Counters } from "../core/net/counters.ts";
+export { KeySet } from "../core/net/key_set.ts";
+export { PORTABLE } from "../wire/crypto/portable.ts";
+export type { Primitives } from "../wire/crypto/primitives.ts";
+export { NonceSource, type RandomSource } from "../core/net/random.ts";
+export { formatAddress, formatIpv4, parseAddress } from "../core/net/ip_address.ts";
+export { NONE } from "../core/net/none.ts";
+export type { Now } from "../core/net/clock.ts";

@@ -1,0 +1,82 @@
+/**
+ * The bytes of all protocols that `wgsig` speaks: requests, responses and envelopes of the wgsig
+ * protocol, WireGuard's hole-punching example, wg-dynamic's leases, and DNS.
+ *
+ * A codec reads from a {@linkcode WireBuffer} and writes into one, at an offset, and keeps neither.
+ * Where something doesn't fit, it throws a RangeError; where bytes of the network mean nothing, it
+ * says so with what it returns.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   decodeRequest,
+ *   encodeRequest,
+ *   KEEP_ENDPOINT,
+ *   MacKey,
+ *   newRequest,
+ *   PORTABLE,
+ *   REQUEST_SIZE,
+ *   verifyRequest,
+ *   WireBuffer,
+ * } from "@wgsig/wgsig/wire";
+ *
+ * const key = new MacKey(new Uint8Array(32).fill(0x17), PORTABLE);
+ * const request = newRequest();
+ * request.id.bytes.fill(1);
+ * request.seconds = 1_700_000_000;
+ * request.flags = KEEP_ENDPOINT;
+ * const datagram = new WireBuffer(REQUEST_SIZE);
+ * encodeRequest(request, key, datagram, 0);
+ *
+ * const read = newRequest();
+ * assert.ok(verifyRequest(key, datagram, 0));
+ * assert.ok(decodeRequest(datagram, 0, datagram.size, read));
+ * assert.deepEqual(read, request);
+ * ```
+ *
+ * @module
+ */
+
+export { copyBytes, equalBytes, joinBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
+export { CIPHER_KEY_SIZE, CipherKey, NONCE_SIZE } from "../wire/crypto/cipher_key.ts";
+export { MAC_SIZE, MacKey, SECRET_SIZE } from "../wire/crypto/mac.ts";
+export { PORTABLE } from "../wire/crypto/portable.ts";
+export type { Hmac, Primitives, StreamCipher } from "../wire/crypto/primitives.ts";
+
+export {
+  ENVELOPE_SIZE,
+  envelopeKey,
+  openEnvelope,
+  readEnvelopeGroup,
+  sealEnvelope,
+} from "../wire/wgsig/envelope.ts";
+export * from "../wire/wgsig/record.ts";
+export * from "../wire/wgsig/request.ts";
+export * from "../wire/wgsig/response.ts";
+export * from "../wire/wgsig/tai64n.ts";
+
+export * from "../wire/lease/message.ts";
+export * from "../wire/punch/message.ts";
+
+export {
+  ADDITIONAL,
+  ANSWER,
+  AnswerWriter,
+  AUTHORITY,
+  MAX_TCP_SIZE,
+  MAX_UDP_SIZE,
+  MIN_ANSWER_ROOM,
+  PLAIN_UDP_SIZE,
+  QUESTION_NAME,
+  RCODE,
+  udpAnswerSize,
+} from "../wire/dns/answer.ts";
+export { frameMessage, MessageReader } from "../wire/dns/frame.ts";
+export * from "../wire/dns/message.ts";
+export {
+  DNS_HEADER_SIZE,
+  type DnsQuery,
+  newDnsQuery,
+  parseQuery,
+  type QueryStatus,
+} from "../wire/dns/query.ts";
