@@ -15,7 +15,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { has, ROOT, run } from "../tools.ts";
 import { readProgram } from "./elf.ts";
 import { RELEASE, wrapped } from "./release.ts";
-import { installedSize, type PackedFiles, plain, script, writeTree } from "./tree.ts";
+import { archive, installedSize, type PackedFiles, plain, script, writeTree } from "./tree.ts";
 
 const FILES = `${ROOT}/scripts/package/openwrt/files`;
 const VERSION = `${RELEASE.version}-r1`;
@@ -185,18 +185,4 @@ function usual(): string[] {
 
 function lines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
-}
-
-/** A tar that is the same whoever makes it, and when. */
-async function archive(
-  folder: string,
-  members: readonly string[],
-  file: string,
-  date: number,
-): Promise<void> {
-  const same = ["--sort=name", "--format=gnu", "--numeric-owner", "--owner=0", "--group=0"];
-  const tar = `${file}.tar`;
-  await run(["tar", ...same, `--mtime=@${date}`, "-C", folder, "-cf", tar, ...members]);
-  await run(["gzip", "-9nf", tar]);
-  await Deno.rename(`${tar}.gz`, file);
 }

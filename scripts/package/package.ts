@@ -1,8 +1,10 @@
 /**
- * Makes packages of a binary that was built before: `deno task package [--binary FILE] [deb|openwrt]`.
+ * Makes packages: `deno task package [--binary FILE] [deb|openwrt|library]`.
  *
- * Without `--binary`, of all that are in `dist`: a Debian package of each one for glibc, and
- * packages for OpenWrt of each router binary. They are put into `dist`, and into `dist/SHA256SUMS`.
+ * Those for Debian and OpenWrt are made of a binary that was built before; without `--binary`, of
+ * all that are in `dist`: a Debian package of each one for glibc, and packages for OpenWrt of each
+ * router binary. The library is made of the sources. All are put into `dist`, and into
+ * `dist/SHA256SUMS`.
  *
  * @module
  */
@@ -11,11 +13,12 @@ import { parseArgs } from "@std/cli/parse-args";
 import { ROOT, say } from "../tools.ts";
 import { writeChecksums } from "./checksums.ts";
 import { buildDeb } from "./deb.ts";
+import { buildLibrary } from "./library.ts";
 import { buildApk, buildIpk } from "./openwrt.ts";
 import { sourceDate } from "./release.ts";
 
 const DIST = `${ROOT}/dist`;
-const USAGE = "usage: deno task package [--binary FILE] [deb|openwrt]";
+const USAGE = "usage: deno task package [--binary FILE] [deb|openwrt|library]";
 
 /** The binaries that packages are made of where none is named. */
 async function binaries(kind: string): Promise<string[]> {
@@ -41,10 +44,15 @@ const options = parseArgs(Deno.args, {
     Deno.exit(6);
   },
 });
-const kinds = options._.length === 0 ? ["deb", "openwrt"] : options._.map(String);
+const kinds = options._.length === 0 ? ["deb", "openwrt", "library"] : options._.map(String);
 const given: unknown = options["binary"];
 const date = await sourceDate();
 for (const kind of kinds) {
+  if (kind === "library") {
+    const { folder, tarball } = await buildLibrary({ folder: DIST, date });
+    say(`${folder}\n${tarball}`);
+    continue;
+  }
   if (kind !== "deb" && kind !== "openwrt") {
     say(`unknown package ${kind}; ${USAGE}`);
     Deno.exit(6);

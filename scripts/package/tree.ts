@@ -67,3 +67,17 @@ export async function installedSize(folder: string): Promise<number> {
   }
   return size;
 }
+
+/** A compressed tar that is the same whoever makes it, and when (Unix seconds). */
+export async function archive(
+  folder: string,
+  members: readonly string[],
+  file: string,
+  date: number,
+): Promise<void> {
+  const same = ["--sort=name", "--format=gnu", "--numeric-owner", "--owner=0", "--group=0"];
+  const tar = `${file}.tar`;
+  await run(["tar", ...same, `--mtime=@${date}`, "-C", folder, "-cf", tar, ...members]);
+  await run(["gzip", "-9nf", tar]);
+  await Deno.rename(`${tar}.gz`, file);
+}

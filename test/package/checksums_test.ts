@@ -11,6 +11,7 @@ Deno.test("sha256sum agrees with the checksums of what is released", async () =>
     const released = [
       "router/wgsig-mipsel",
       "wgsig-linux-arm64-musl",
+      "wgsig-wgsig-1.2.3.tgz",
       "wgsig_1.2.3-r1_mipsel.ipk",
       "wgsig_1.2.3_amd64.deb",
     ];
