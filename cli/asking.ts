@@ -5,19 +5,18 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import { parseServerName, type ServerName } from "../lib/core/ask/server_name.ts";
+import type { ServerName } from "../lib/core/ask/server_name.ts";
 import {
-  clientEncryption,
-  DEFAULT_SECRET_FILE,
-  groupNumber,
+  CLIENT,
   type PeerSettings,
+  type QUERY_FLAGS,
   type SyncSettings,
-} from "../lib/core/settings/settings.ts";
-import { duration, integer } from "../lib/core/settings/reader.ts";
+} from "../lib/core/settings/client_options.ts";
+import { isGiven, readTexts, resolve, type Resolved } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
-  besideSettings,
   type LoadedSettings,
+  loadSettings,
   readPrivateKey,
   readPublicKey,
   readSecret,
@@ -25,11 +24,32 @@ import {
 import type { QueryConfig } from "../lib/service/query/query.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
-import type { Arguments } from "./options.ts";
+import type { Arguments } from "./arguments.ts";
 
-const DEFAULT_MAX_AGE = 86_400;
-const DEFAULT_TIMEOUT = 10;
-const MAX_PORT = 0xffff;
+/** What flags and settings say of an interface. */
+export type ClientOptions = Resolved<typeof CLIENT>;
+
+/** Who asks, as flags and settings say it. */
+export interface Asker {
+  readonly args: Arguments;
+  readonly flags: Pick<Resolved<typeof QUERY_FLAGS>, "config" | "interface" | "no-register">;
+  readonly loaded: LoadedSettings;
+  readonly options: ClientOptions;
+  /** The WireGuard interface that was named. */
+  readonly device: string | undefined;
+}
+
+/** Reads the settings of who asks. */
+export async function readAsker(
+  host: Host,
+  args: Arguments,
+  flags: Asker["flags"],
+  device = flags.interface,
+): Promise<Asker> {
+  const loaded = await loadSettings(host, flags.config);
+  const options = resolve(CLIENT, args, interfaceSettings(loaded, device));
+  return { args, flags, loaded, options, device };
+}
 
 /** The settings of the interface that is meant: the one that is named, or the only one. */
 export function interfaceSettings(
@@ -44,27 +64,19 @@ export function interfaceSettings(
 /** The private key that the flags or the settings name, 32 bytes. */
 export async function ownPrivateKey(
   host: Host,
-  args: Arguments,
-  settings: SyncSettings,
-  loaded: LoadedSettings,
+  { options }: Asker,
 ): Promise<Uint8Array | undefined> {
-  const configured = settings["private-key-file"];
-  const path = args.text("private-key") ?? (configured && besideSettings(configured, loaded));
+  const path = options["private-key-file"];
   return path === undefined ? undefined : await readPrivateKey(host, path);
 }
 
 /** The own public key for `query`: a private key in the settings stands in where nothing is named. */
-export async function askersKey(
-  host: Host,
-  args: Arguments,
-  settings: SyncSettings,
-  loaded: LoadedSettings,
-  device: string | undefined,
-): Promise<Uint8Array> {
-  const privateKey = device === undefined && !args.has("key")
-    ? await ownPrivateKey(host, args, settings, loaded)
+export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
+  const { args, device } = asker;
+  const privateKey = device === undefined && !isGiven(args, CLIENT["public-key"])
+    ? await ownPrivateKey(host, asker)
     : undefined;
-  return await ownPublicKey(host, args, settings, loaded, privateKey, device);
+  return await ownPublicKey(host, asker, privateKey);
 }
 
 /**
@@ -72,21 +84,20 @@ export async function askersKey(
  */
 export async function ownPublicKey(
   host: Host,
-  args: Arguments,
-  settings: SyncSettings,
-  loaded: LoadedSettings,
+  { args, flags, loaded, options, device }: Asker,
   privateKey: Uint8Array | undefined,
-  device: string | undefined,
 ): Promise<Uint8Array> {
-  const given = args.text("key");
-  if (given !== undefined) return await readPublicKey(host, given);
-  if (args.has("interface") && device !== undefined) return await interfaceKey(host, device);
-  if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
-  if (settings["public-key"] !== undefined) {
-    return await readPublicKey(host, settings["public-key"]);
+  const key = options["public-key"];
+  if (key !== undefined && isGiven(args, CLIENT["public-key"])) {
+    return await readPublicKey(host, key);
   }
+  if (flags.interface !== undefined && device !== undefined) {
+    return await interfaceKey(host, device);
+  }
+  if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
+  if (key !== undefined) return await readPublicKey(host, key);
   if (device !== undefined) return await interfaceKey(host, device);
-  if ((loaded.settings.sync?.size ?? 0) > 1 && device === undefined) {
+  if ((loaded.settings.sync?.size ?? 0) > 1) {
     const names = [...loaded.settings.sync!.keys()].join(", ");
     throw new UserError(`the settings have several interfaces (${names}); name one of them`);
   }
@@ -102,13 +113,9 @@ export function needsKey(servers: readonly ServerName[]): boolean {
 }
 
 /** Whether flags or settings say who asks. */
-export function namesKey(
-  args: Arguments,
-  settings: SyncSettings,
-  device: string | undefined,
-): boolean {
-  return args.has("key") || args.has("private-key") || device !== undefined ||
-    settings["private-key-file"] !== undefined || settings["public-key"] !== undefined;
+export function namesKey({ options, device }: Asker): boolean {
+  return device !== undefined || options["private-key-file"] !== undefined ||
+    options["public-key"] !== undefined;
 }
 
 /** What every question needs, whoever asks it. */
@@ -117,61 +124,57 @@ export type QuestionConfig = Pick<
   "servers" | "secret" | "group" | "encrypt" | "maxAge" | "timeout"
 >;
 
-/** Puts the question of `query` and `config` together. */
-export function queryConfig(
-  args: Arguments,
-  loaded: LoadedSettings,
-  settings: SyncSettings,
-  question: QuestionConfig,
+/** Puts the question of `query` and `config` together. @param id Who asks: a public key. */
+export async function queryConfig(
+  host: Host,
+  { args, flags, loaded, options }: Asker,
+  servers: readonly ServerName[],
   id: Uint8Array | undefined,
-): QueryConfig {
+): Promise<QueryConfig> {
   return {
-    ...question,
+    ...await questionConfig(host, options, servers),
     known: [...peersByKey(loaded).keys()],
     id,
-    port: args.number("port", integer(0, MAX_PORT)) ?? settings.port ?? 0,
-    anyPort: !args.has("port"),
-    register: !args.has("no-register"),
+    port: options.port,
+    anyPort: !isGiven(args, CLIENT.port),
+    register: !flags["no-register"],
   };
 }
 
-/**
- * Whom to ask: who is named, else the servers of the settings.
- *
- * @param mayBeNone Whether there is something to do without one.
- */
+/** Checks that somebody is asked. @param mayBeNone Whether there is something to do without. */
 export function askedServers(
-  { servers = [] }: SyncSettings,
-  named: readonly string[] | undefined,
+  servers: readonly ServerName[],
   mayBeNone = false,
 ): readonly ServerName[] {
-  const asked = named !== undefined && named.length > 0 ? named.map(serverName) : servers;
-  if (asked.length > 0 || mayBeNone) return asked;
+  if (servers.length > 0 || mayBeNone) return servers;
   throw new UserError(
     "which server? Name one (HOST or HOST:PORT), or set servers in [sync.NAME] of the settings",
+  );
+}
+
+/** Whom `query` asks: its arguments, else the servers of the settings. */
+export function queriedServers({ args, options }: Asker): readonly ServerName[] {
+  const { operands } = args;
+  return askedServers(
+    operands.length > 0 ? readTexts(CLIENT.servers.reader, operands, "SERVER") : options.servers,
   );
 }
 
 /** How to ask, and with which secret. */
 export async function questionConfig(
   host: Host,
-  args: Arguments,
-  loaded: LoadedSettings,
-  settings: SyncSettings,
+  options: ClientOptions,
   servers: readonly ServerName[],
 ): Promise<QuestionConfig> {
-  const configured = settings["secret-file"];
-  const secretFile = args.text("secret") ??
-    (configured === undefined ? DEFAULT_SECRET_FILE : besideSettings(configured, loaded));
   return {
     servers,
     secret: servers.some(({ scheme }) => scheme === "wgsig")
-      ? await readSecret(host, secretFile)
+      ? await readSecret(host, options["secret-file"])
       : undefined,
-    group: args.number("group", groupNumber) ?? settings.group ?? 0,
-    encrypt: (args.read("encryption", clientEncryption) ?? settings.encryption) !== "off",
-    maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
-    timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
+    group: options.group,
+    encrypt: options.encryption === "on",
+    maxAge: options["max-age"],
+    timeout: options.timeout,
   };
 }
 
@@ -187,13 +190,4 @@ export function peersByKey(loaded: LoadedSettings): Map<string, PeerSettings> {
     peers.set(key, peer);
   });
   return peers;
-}
-
-function serverName(text: string): ServerName {
-  const server = parseServerName(text);
-  if (server !== undefined) return server;
-  throw new UserError(
-    `"${text}" is no server; expected HOST, HOST:PORT, [IPV6]:PORT, dns://HOST[:PORT]/ZONE or ` +
-      "punch://HOST[:PORT]",
-  );
 }

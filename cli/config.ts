@@ -5,8 +5,12 @@
  */
 
 import { formatKey } from "../lib/core/net/peer_key.ts";
-import type { PeerSettings, SyncSettings } from "../lib/core/settings/settings.ts";
-import { choice, cidr } from "../lib/core/settings/reader.ts";
+import {
+  CONFIG_FLAGS,
+  DEFAULT_KEEPALIVE,
+  type PeerSettings,
+} from "../lib/core/settings/client_options.ts";
+import { resolve } from "../lib/core/settings/option.ts";
 import {
   formatFile,
   formatFragment,
@@ -15,48 +19,37 @@ import {
 } from "../lib/core/ask/wg_config.ts";
 import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
-import {
-  besideSettings,
-  type LoadedSettings,
-  loadSettings,
-  readPrivateKey,
-} from "../lib/service/files/files.ts";
+import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.ts";
 import { query, type QueryResult } from "../lib/service/query/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
+import type { Arguments } from "./arguments.ts";
 import {
   askedServers,
-  interfaceSettings,
   namesKey,
   needsKey,
   ownPrivateKey,
   ownPublicKey,
   peersByKey,
   queryConfig,
-  questionConfig,
+  readAsker,
 } from "./asking.ts";
-import type { Arguments } from "./options.ts";
-
-/** Keeps a NAT's mapping open (wg(8) names it as sensible for that), in seconds. */
-const DEFAULT_KEEPALIVE = 25;
 
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
-  const format = args.read("format", choice("wg", "json")) ?? "wg";
-  const loaded = await loadSettings(host, args.text("config"));
-  const device = args.operands[0] ?? args.text("interface");
-  const settings = interfaceSettings(loaded, device);
-  const addresses = args.readAll("address", cidr) ?? settings.address ?? [];
-  const privateKey = await ownPrivateKey(host, args, settings, loaded);
-  const servers = askedServers(settings, args.texts("server"));
+  const flags = resolve(CONFIG_FLAGS, args);
+  const asker = await readAsker(host, args, flags, args.operands[0] ?? flags.interface);
+  const { loaded, options, device } = asker;
+  const { address: addresses } = options;
+  const privateKey = await ownPrivateKey(host, asker);
+  const servers = askedServers(options.servers);
   const whole = privateKey !== undefined || addresses.length > 0;
-  const id = whole || needsKey(servers) || namesKey(args, settings, device)
-    ? await ownPublicKey(host, args, settings, loaded, privateKey, device)
+  const id = whole || needsKey(servers) || namesKey(asker)
+    ? await ownPublicKey(host, asker, privateKey)
     : undefined;
-  const question = await questionConfig(host, args, loaded, settings, servers);
-  const asked = queryConfig(args, loaded, settings, question, id);
+  const asked = await queryConfig(host, asker, servers, id);
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
-  const running = device === undefined || args.has("port")
+  const running = device === undefined || !asked.anyPort
     ? undefined
     : await readDevice(host, device).catch(() => undefined);
   const config = running === undefined ? asked : { ...asked, port: 0, register: false };
@@ -77,8 +70,9 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
       ? running?.listenPort || asked.port || undefined
       : undefined,
   };
-  const peers = knownPeers(result, configured, settings, whole);
-  if (format === "json") host.out.write(formatJson(own, peers, result.unix));
+  const keepalive = options["persistent-keepalive"] ?? (whole ? DEFAULT_KEEPALIVE : undefined);
+  const peers = knownPeers(result, configured, keepalive, whole);
+  if (flags.format === "json") host.out.write(formatJson(own, peers, result.unix));
   else host.out.write((whole ? formatFile : formatFragment)(own, peers, result.unix));
   return result.status;
 }
@@ -97,7 +91,7 @@ async function knownSettings(
   for (const [key, settings] of peersByKey(loaded)) {
     const path = settings["preshared-key-file"];
     const presharedKey = path === undefined ? undefined : formatKey(
-      await readPrivateKey(host, besideSettings(path, loaded), "preshared key file", "psk"),
+      await readPrivateKey(host, path, "preshared key file", "psk"),
     );
     configured.set(key, { settings, presharedKey });
   }
@@ -108,14 +102,13 @@ async function knownSettings(
 function knownPeers(
   { peers, publicKey }: QueryResult,
   configured: ReadonlyMap<string, ConfiguredPeer>,
-  { "persistent-keepalive": ownKeepalive }: SyncSettings,
+  keepalive: number | undefined,
   whole: boolean,
 ): KnownPeer[] {
   const seen = new Map(peers.map((peer) => [peer.publicKey, peer]));
   const absent = whole
     ? [...configured.keys()].filter((key) => !seen.has(key) && key !== publicKey)
     : [];
-  const fallback = ownKeepalive ?? (whole ? DEFAULT_KEEPALIVE : undefined);
   return [...seen.keys(), ...absent].map((key) => {
     const known = configured.get(key);
     return {
@@ -123,7 +116,7 @@ function knownPeers(
       name: known?.settings.name,
       seen: seen.get(key),
       allowedIps: known?.settings["allowed-ips"] ?? seen.get(key)?.allowedIps,
-      persistentKeepalive: known?.settings["persistent-keepalive"] ?? fallback,
+      persistentKeepalive: known?.settings["persistent-keepalive"] ?? keepalive,
       presharedKey: known?.presharedKey,
     };
   });

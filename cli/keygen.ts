@@ -9,8 +9,10 @@ import { formatKey, KEY_SIZE, parseKey } from "../lib/core/net/peer_key.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { readInput } from "../lib/service/files/files.ts";
+import { KEYGEN_FLAGS } from "../lib/core/settings/commands.ts";
+import { resolve } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
-import type { Arguments } from "./options.ts";
+import type { Arguments } from "./arguments.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
 const OWNER_ONLY = 0o600;
@@ -23,8 +25,7 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
     throw new UserError(`unknown kind of key "${given}"; it is one of: ${KINDS.join(", ")}`);
   }
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
-  const raw = args.has("raw");
-  const path = args.text("output");
+  const { raw, output: path } = resolve(KEYGEN_FLAGS, args);
   if (raw && path === undefined && host.out.isTerminal) {
     throw new UserError("--raw would write 32 bytes to the terminal; add --output FILE");
   }

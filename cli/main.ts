@@ -6,19 +6,15 @@
 
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
+import { COMMANDS, type CommandSpec } from "../lib/core/settings/commands.ts";
+import { HELP } from "../lib/core/settings/common_options.ts";
+import { type CommandName, isGiven } from "../lib/core/settings/option.ts";
 import { unknownName } from "../lib/core/settings/reader.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { runConfig } from "./config.ts";
+import { commandHelp, programHelp } from "./help.ts";
 import { runKeygen } from "./keygen.ts";
-import {
-  type Arguments,
-  commandHelp,
-  type CommandName,
-  COMMANDS,
-  type CommandSpec,
-  programHelp,
-  readArguments,
-} from "./options.ts";
 import { runQuery } from "./query.ts";
 import { runServe } from "./serve.ts";
 import { runSync } from "./sync.ts";
@@ -87,9 +83,7 @@ async function dispatch(host: Host): Promise<ExitStatus> {
   }
   const command = commandOf(name);
   const args = readArguments(command, rest);
-  if (args.has("help")) {
-    return help(host, command.name);
-  }
+  if (isGiven(args, HELP.help)) return help(host, command.name);
   return await RUN[command.name](host, args);
 }
 

@@ -6,32 +6,27 @@
 
 import { formatHostPort } from "../lib/core/net/host_port.ts";
 import { judgeNat } from "../lib/core/ask/nat_verdict.ts";
+import type { QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
+import type { Resolved } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
-import { loadSettings } from "../lib/service/files/files.ts";
 import { query, type QueryConfig } from "../lib/service/query/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
-import {
-  askedServers,
-  askersKey,
-  interfaceSettings,
-  queryConfig,
-  questionConfig,
-} from "./asking.ts";
-import type { Arguments } from "./options.ts";
+import { askersKey, queriedServers, queryConfig, readAsker } from "./asking.ts";
+import type { Arguments } from "./arguments.ts";
 
 /** Runs `wgsig query --nat`. */
-export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
-  if (args.has("dump") || args.has("no-register")) {
+export async function runNat(
+  host: Host,
+  args: Arguments,
+  flags: Resolved<typeof QUERY_FLAGS>,
+): Promise<ExitStatus> {
+  if (flags.output === "dump" || flags["no-register"]) {
     throw new UserError("--nat goes without --dump and --no-register");
   }
-  const loaded = await loadSettings(host, args.text("config"));
-  const name = args.text("interface");
-  const settings = interfaceSettings(loaded, name);
-  const id = await askersKey(host, args, settings, loaded, name);
-  const servers = askedServers(settings, args.operands);
-  const question = await questionConfig(host, args, loaded, settings, servers);
-  const config = queryConfig(args, loaded, settings, question, id);
+  const asker = await readAsker(host, args, flags);
+  const id = await askersKey(host, asker);
+  const config = await queryConfig(host, asker, queriedServers(asker), id);
   const registries = config.servers.filter(({ scheme }) => scheme === "wgsig");
   const asked = new Set(registries.map(formatHostPort));
   if (asked.size < 2) {
@@ -39,7 +34,7 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
       "--nat needs two servers, or one that listens on two ports; name both: HOST:1223 HOST:1224",
     );
   }
-  const result = await query(host, await throughWireGuard(host, config, name));
+  const result = await query(host, await throughWireGuard(host, config, asker.device));
   for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
   const seen = result.servers.flatMap(({ server, ownEndpoint }) =>
     ownEndpoint === undefined ? [] : [{ server, endpoint: ownEndpoint }]
@@ -57,7 +52,7 @@ export async function runNat(host: Host, args: Arguments): Promise<ExitStatus> {
     server,
     endpoint: formatHostPort(endpoint),
   }));
-  if (args.has("json")) {
+  if (flags.output === "json") {
     const { mapping, portPreserved, meaning } = verdict;
     const nat = { mapping, portPreserved, meaning };
     const json = { schema: 1, port: result.port, seen: shown, nat };

@@ -5,55 +5,51 @@
  */
 
 import { formatAge } from "../lib/core/settings/duration.ts";
-import type { PeerSettings } from "../lib/core/settings/settings.ts";
+import { type PeerSettings, QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
+import { resolve } from "../lib/core/settings/option.ts";
 import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
-import { loadSettings } from "../lib/service/files/files.ts";
 import { query, type QueryResult } from "../lib/service/query/query.ts";
-import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import {
-  askedServers,
   askersKey,
-  interfaceSettings,
   namesKey,
   needsKey,
   peersByKey,
+  queriedServers,
   queryConfig,
-  questionConfig,
+  readAsker,
 } from "./asking.ts";
 import { runNat } from "./nat.ts";
-import type { Arguments } from "./options.ts";
+import type { Arguments } from "./arguments.ts";
 
 /** Stands for what is not known, as in the dumps of `wg`. */
 const NOTHING = "(none)";
 
 /** Runs `wgsig query`. */
 export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus> {
-  if (args.has("json") && args.has("dump")) {
-    throw new UserError("--json and --dump exclude each other; give one of them");
-  }
-  if (args.has("nat")) return await runNat(host, args);
-  const loaded = await loadSettings(host, args.text("config"));
-  const named = peersByKey(loaded);
-  const device = args.text("interface");
-  const settings = interfaceSettings(loaded, device);
-  const servers = askedServers(settings, args.operands);
+  const flags = resolve(QUERY_FLAGS, args);
+  if (flags.nat) return await runNat(host, args, flags);
+  const asker = await readAsker(host, args, flags);
+  const named = peersByKey(asker.loaded);
+  const servers = queriedServers(asker);
   // Who only asks name servers need not say who it is.
-  const id = needsKey(servers) || namesKey(args, settings, device)
-    ? await askersKey(host, args, settings, loaded, device)
-    : undefined;
-  const question = await questionConfig(host, args, loaded, settings, servers);
-  const config = queryConfig(args, loaded, settings, question, id);
+  const id = needsKey(servers) || namesKey(asker) ? await askersKey(host, asker) : undefined;
+  const config = await queryConfig(host, asker, servers, id);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
-  const elsewhere = device !== undefined && !args.has("port");
+  const elsewhere = asker.device !== undefined && config.anyPort;
   const result = await query(host, elsewhere ? { ...config, port: 0, register: false } : config);
   for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
-  if (result.servers.some(({ status }) => status === "ok" || status === "incomplete")) {
-    const print = args.has("json") ? formatJson : args.has("dump") ? formatDump : formatTable;
-    host.out.write(print(result, named, host));
-  } else if (args.has("json")) host.out.write(formatJson(result, named));
+  const isAnswered = result.servers.some(({ status }) =>
+    status === "ok" || status === "incomplete"
+  );
+  if (isAnswered || flags.output === "json") {
+    host.out.write(FORMATS[flags.output](result, named, host));
+  }
   return result.status;
 }
+
+const FORMATS = { table: formatTable, json: formatJson, dump: formatDump };
 
 type Named = ReadonlyMap<string, PeerSettings>;
 

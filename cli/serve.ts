@@ -6,40 +6,32 @@
 
 import { formatHostPort, type HostPort } from "../lib/core/net/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../lib/core/net/ip_address.ts";
-import { DEFAULT_PORT, PUNCH_PORT } from "../lib/core/ask/server_name.ts";
+import { DEFAULT_PORT } from "../lib/core/ask/server_name.ts";
+import { CONFIG_FILE, DEFAULT_SECRET_FILE } from "../lib/core/settings/common_options.ts";
 import {
-  DEFAULT_SECRET_FILE,
-  groupNumber,
-  MAX_PEERS,
-  serveEncryption,
-  type ServeSettings,
-} from "../lib/core/settings/settings.ts";
-import { addressPort, choice, duration, hostPort, integer } from "../lib/core/settings/reader.ts";
+  givenValue,
+  isGiven,
+  NO_FLAGS,
+  resolve,
+  type Resolved,
+} from "../lib/core/settings/option.ts";
+import { GROUP, SERVE, type ServeSettings } from "../lib/core/settings/serve_options.ts";
 import { errorCode } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
-import { besideSettings, type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
-import type { Verbosity } from "../lib/service/log/log.ts";
+import { type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
 import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve/serve.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
-import type { Arguments } from "./options.ts";
+import type { Arguments } from "./arguments.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";
 
-const DEFAULT_LISTEN: readonly HostPort[] = [
-  { host: "0.0.0.0", port: DEFAULT_PORT },
-  { host: "::", port: DEFAULT_PORT },
-];
-const DEFAULT_PUNCH: HostPort = { host: "0.0.0.0", port: PUNCH_PORT };
 const MAX_SECRET = 4096;
-const DEFAULT_MAX_ANSWER = 1000;
-const DEFAULT_MAX_AGE = 86_400;
-const DEFAULT_WINDOW = 30;
 
 /** Runs `wgsig serve`. */
 export function runServe(host: Host, args: Arguments): Promise<ExitStatus> {
   return serve(host, async () => {
-    const loaded = await loadSettings(host, args.text("config"));
+    const loaded = await loadSettings(host, givenValue(args, CONFIG_FILE.config));
     return await serveConfig(host, args, loaded);
   });
 }
@@ -50,42 +42,35 @@ async function serveConfig(
   loaded: LoadedSettings,
 ): Promise<ServeConfig> {
   const settings = loaded.settings.serve ?? {};
-  const listen = args.readAll("listen", hostPort()) ?? settings.listen;
-  for (const address of listen ?? []) checkIsAddress(address);
-  if (listen?.length === 0) {
+  const options = resolve(SERVE, args, settings);
+  const { listen, punch, state } = options;
+  for (const address of listen) checkIsAddress(address);
+  if (listen.length === 0) {
     throw new UserError(
       `${loaded.path}: serve.listen is empty; leave it out for the usual addresses`,
     );
   }
-  const state = settings.state === undefined ? undefined : besideSettings(settings.state, loaded);
+  const isUsual = !isGiven(args, SERVE.listen) && settings.listen === undefined;
   const dns = wantsDns(args, loaded);
   const leases = wantsLeases(args, loaded);
-  const punch = args.text("punch") === ""
-    ? DEFAULT_PUNCH
-    : args.read("punch", addressPort(PUNCH_PORT)) ?? settings.punch;
-  const groups = (dns || leases || punch !== undefined) && listen === undefined &&
+  const groups = (dns || leases || punch !== undefined) && isUsual &&
       await isWithoutGroup(host, args, settings)
     ? []
-    : servedGroups(args, settings, loaded);
-  const stateFile = args.text("state") ?? state;
+    : servedGroups(args, settings);
   return {
-    listen: listen ?? DEFAULT_LISTEN,
-    skipMissingAddresses: listen === undefined,
-    encryption: args.read("encryption", serveEncryption) ?? settings.encryption ?? "auto",
+    listen,
+    skipMissingAddresses: isUsual,
+    encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
-    lease: leases ? leaseConfig(args, loaded, stateFile) : undefined,
+    lease: leases ? leaseConfig(args, loaded, state) : undefined,
     punch,
-    state: stateFile,
-    maxPeers: args.number("max-peers", integer(1, MAX_PEERS)) ?? settings["max-peers"] ?? MAX_PEERS,
-    maxAnswer: args.number("max-answer", integer(1, MAX_PEERS)) ?? settings["max-answer"] ??
-      DEFAULT_MAX_ANSWER,
-    maxAge: args.read("max-age", duration) ?? settings["max-age"] ?? DEFAULT_MAX_AGE,
-    window: args.read("window", duration) ?? settings.window ?? DEFAULT_WINDOW,
-    log: {
-      format: args.read("log-format", choice("text", "json")) ?? settings["log-format"] ?? "text",
-      verbosity: verbosity(args, settings),
-    },
+    state,
+    maxPeers: options["max-peers"],
+    maxAnswer: options["max-answer"],
+    maxAge: options["max-age"],
+    window: options.window,
+    log: { format: options["log-format"], verbosity: options["log-level"] },
   };
 }
 
@@ -95,7 +80,7 @@ async function isWithoutGroup(
   args: Arguments,
   settings: ServeSettings,
 ): Promise<boolean> {
-  if (["group", "secret", "allow"].some((name) => args.has(name))) return false;
+  if (isGiven(args, GROUP.id, GROUP["secret-file"], GROUP["allow-file"])) return false;
   if (settings.group !== undefined) return false;
   try {
     await host.readFile(DEFAULT_SECRET_FILE, MAX_SECRET);
@@ -115,34 +100,20 @@ function checkIsAddress(address: HostPort): void {
 }
 
 /** The flags describe one group, and what they leave out comes from the settings of that group. */
-function servedGroups(
-  args: Arguments,
-  settings: ServeSettings,
-  loaded: LoadedSettings,
-): ServedGroup[] {
-  const configured = (settings.group ?? []).map((group): ServedGroup => ({
-    id: group.id ?? 0,
-    secretFile: besideSettings(group["secret-file"] ?? DEFAULT_SECRET_FILE, loaded),
-    allowFile: group["allow-file"] && besideSettings(group["allow-file"], loaded),
-    interface: group.interface,
-  }));
-  const flagged = ["group", "secret", "allow", "interface"].some((name) => args.has(name));
-  if (!flagged && configured.length > 0) return configured;
-  const id = args.number("group", groupNumber) ?? 0;
-  const same = configured.find((group) => group.id === id);
-  return [{
-    id,
-    secretFile: args.text("secret") ?? same?.secretFile ?? DEFAULT_SECRET_FILE,
-    allowFile: args.text("allow") ?? same?.allowFile,
-    interface: args.text("interface") ?? same?.interface,
-  }];
+function servedGroups(args: Arguments, { group: groups = [] }: ServeSettings): ServedGroup[] {
+  if (!isGiven(args, ...Object.values(GROUP)) && groups.length > 0) {
+    return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group)));
+  }
+  const { id } = resolve(GROUP, args);
+  const same = groups.find((group) => resolve(GROUP, NO_FLAGS, group).id === id);
+  return [servedGroup(resolve(GROUP, args, same))];
 }
 
-function verbosity(args: Arguments, settings: ServeSettings): Verbosity {
-  if (args.has("quiet") && args.has("verbose")) {
-    throw new UserError("--quiet and --verbose exclude each other; give one of them");
-  }
-  if (args.has("quiet")) return "quiet";
-  if (args.has("verbose")) return "verbose";
-  return settings["log-level"] ?? "normal";
+function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
+  return {
+    id: options.id,
+    secretFile: options["secret-file"],
+    allowFile: options["allow-file"],
+    interface: options.interface,
+  };
 }

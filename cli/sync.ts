@@ -4,35 +4,29 @@
  * @module
  */
 
-import { duration } from "../lib/core/settings/reader.ts";
-import { lookInterval, registerMode } from "../lib/core/settings/settings.ts";
+import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
+import { resolve } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files/files.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { askedServers, interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
-import type { Arguments } from "./options.ts";
-
-const DEFAULT_INTERVAL = 25;
-const DEFAULT_KEEPALIVE = 25;
-/** Shorter than that of `query`: the next look comes anyway. */
-const DEFAULT_TIMEOUT = 3;
+import type { Arguments } from "./arguments.ts";
 
 /** Runs `wgsig sync`. */
 export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> {
-  const loaded = await loadSettings(host, args.text("config"));
+  const flags = resolve(SYNC_FLAGS, args);
+  const loaded = await loadSettings(host, flags.config);
   const sections = [...(loaded.settings.sync?.keys() ?? [])];
   const name = args.operands[0] ?? (sections.length === 1 ? sections[0] : undefined);
   if (name === undefined) {
     throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
   }
-  const settings = interfaceSettings(loaded, name);
-  const leases = args.has("lease") || settings.lease === true;
-  if (leases && args.has("once")) {
+  const options = resolve(SYNC, args, interfaceSettings(loaded, name));
+  if (options.lease && flags.once) {
     throw new UserError("--lease holds addresses, and --once doesn't stay; leave one of them out");
   }
-  const servers = askedServers(settings, args.texts("server"), leases);
-  const question = await questionConfig(host, args, loaded, settings, servers);
+  const servers = askedServers(options.servers, options.lease);
   const peers = new Map(
     [...peersByKey(loaded)].map(([key, peer]) => [
       key,
@@ -40,28 +34,24 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     ]),
   );
   return await sync(host, {
-    ...question,
-    timeout: args.read("timeout", duration) ?? settings.timeout ?? DEFAULT_TIMEOUT,
+    ...await questionConfig(host, options, servers),
     interface: name,
-    register: args.read("register", registerMode) ?? settings.register ?? "auto",
-    interval: args.read("interval", lookInterval) ?? settings.interval ?? DEFAULT_INTERVAL,
-    once: args.has("once"),
-    dryRun: args.has("dry-run"),
-    addPeers: args.has("add-peers") || settings["add-peers"] === true,
-    trustedZones: settings["trust-allowed-ips"] ?? [],
-    lease: leases
-      ? {
-        acceptRoutes: settings["lease-routes"] === true,
-        isTrusted: settings["trust-lease"] === true,
-      }
+    register: options.register,
+    interval: options.interval,
+    once: flags.once,
+    dryRun: flags["dry-run"],
+    addPeers: options["add-peers"],
+    trustedZones: options["trust-allowed-ips"],
+    lease: options.lease
+      ? { acceptRoutes: options["lease-routes"], isTrusted: options["trust-lease"] }
       : undefined,
-    untilGone: args.has("until-gone") || settings["until-gone"] === true,
-    mendRoutes: settings["mend-routes"] === true,
-    persistentKeepalive: settings["persistent-keepalive"] ?? DEFAULT_KEEPALIVE,
+    untilGone: options["until-gone"],
+    mendRoutes: options["mend-routes"],
+    persistentKeepalive: options["persistent-keepalive"],
     peers,
     report: {
-      log: { format: args.has("json") ? "json" : "text", verbosity: "normal" },
-      hook: args.text("hook") ?? settings.hook,
+      log: { format: flags["log-format"], verbosity: "normal" },
+      hook: options.hook,
     },
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { COMMANDS, type CommandSpec, type OptionSpec } from "../cli/options.ts";
+import { COMMANDS, type CommandSpec, type FlagSpec } from "../lib/core/settings/commands.ts";
 
 /** What can be offered for a value or an operand. */
 type Offer =
@@ -39,8 +39,8 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function flags(command: CommandSpec): string[] {
-  return command.options.map(({ name }) => `--${name}`);
+function flagNames(command: CommandSpec): string[] {
+  return command.flags.map(({ name }) => `--${name}`);
 }
 
 function commandWords(): string[] {
@@ -66,10 +66,10 @@ function bashOffer(offer: Offer): string {
 }
 
 function bashCommand(command: CommandSpec): string[] {
-  const valued = command.options.filter(({ value }) => value !== undefined);
+  const valued = command.flags.filter(({ value }) => value !== undefined);
   const must = valued.filter(({ value }) => !isOptional(value!));
   const may = valued.filter(({ value }) => isOptional(value!));
-  const offer = ({ name, value }: OptionSpec, end: string) =>
+  const offer = ({ name, value }: FlagSpec, end: string) =>
     `                --${name}) ${bashOffer(offerOf(value!))}${end} ;;`;
   return [
     `        ${command.name})`,
@@ -78,7 +78,7 @@ function bashCommand(command: CommandSpec): string[] {
     ...may.map((option) => offer(option, "")),
     "            esac",
     "            if [[ $current == -* ]]; then",
-    `                _wgsig_offer -W ${quoted(flags(command).join(" "))}`,
+    `                _wgsig_offer -W ${quoted(flagNames(command).join(" "))}`,
     "            else",
     `                ${bashOffer(offerOf(command.operands))}`,
     "            fi",
@@ -158,7 +158,7 @@ function zshOffer(offer: Offer): string {
 }
 
 /** An option as `_arguments` of zshcompsys(1) wants it. */
-function zshOption({ name, value, repeats = false, help }: OptionSpec): string {
+function zshOption({ name, value, repeats = false, help }: FlagSpec): string {
   const text = help.replace(/[[\]\\]/g, "\\$&");
   if (value === undefined) return quoted(`--${name}[${text}]`);
   const what = value.replace(/[[\]]/g, "").replaceAll(":", "\\:");
@@ -168,12 +168,12 @@ function zshOption({ name, value, repeats = false, help }: OptionSpec): string {
 }
 
 function zshCommand(command: CommandSpec): string[] {
-  const { name, operands, maxOperands, options } = command;
+  const { name, operands, maxOperands, flags } = command;
   const what = operands.replace(/^\[(.*?)\].*$/, "$1");
   const rest = maxOperands === 0
     ? []
     : [quoted(`${maxOperands > 1 ? "*" : "1"}:${what}:${zshOffer(offerOf(operands))}`)];
-  const words = [...options.map(zshOption), ...rest];
+  const words = [...flags.map(zshOption), ...rest];
   return [
     `            ${name})`,
     "                _arguments \\",
@@ -256,12 +256,12 @@ function fishQuoted(text: string): string {
   return `'${text.replace(/[\\']/g, "\\$&")}'`;
 }
 
-function fishCommand({ name, operands, options }: CommandSpec): string[] {
+function fishCommand({ name, operands, flags }: CommandSpec): string[] {
   const when = `complete -c wgsig -n '__wgsig_command ${name}'`;
   const words = offerOf(operands);
   return [
     ...(words.kind === "nothing" ? [] : [`${when}${fishOffer(words).replace(" -x", "")}`]),
-    ...options.map(({ name, value, help }) => {
+    ...flags.map(({ name, value, help }) => {
       // A value that may be left out is written behind an equals sign.
       const takes = value === undefined || isOptional(value) ? "" : fishOffer(offerOf(value));
       return `${when} -l ${name}${takes} -d ${fishQuoted(help)}`;

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { COMMANDS, type CommandSpec, type OptionSpec } from "../cli/options.ts";
+import { COMMANDS, type CommandSpec, type FlagSpec } from "../lib/core/settings/commands.ts";
 import { EXIT } from "../lib/core/settings/user_error.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { RELEASE, sourceDate, wrapped } from "./package/release.ts";
@@ -90,7 +90,7 @@ function operand(text: string): string {
   return `Op Ar ${literal(inner)}${dots === undefined ? "" : " ..."}`;
 }
 
-function optionItem({ name, value, repeats = false, help }: OptionSpec): string[] {
+function optionItem({ name, value, repeats = false, help }: FlagSpec): string[] {
   const words = [".It", "Fl", literal(`-${name}`)];
   if (value !== undefined) words.push(operand(value));
   return [
@@ -100,7 +100,7 @@ function optionItem({ name, value, repeats = false, help }: OptionSpec): string[
   ];
 }
 
-function commandSection({ name, operands, help, options }: CommandSpec): string[] {
+function commandSection({ name, operands, help, flags }: CommandSpec): string[] {
   const line = [".Nm", "Cm", name, "Op", "Ar", "OPTION", "..."];
   const usage = operands === "" ? [] : [`.${operand(operands)}`];
   return [
@@ -110,7 +110,7 @@ function commandSection({ name, operands, help, options }: CommandSpec): string[
     ".Pp",
     ...lines(sentence(help)),
     ".Bl -tag -width Ds",
-    ...options.flatMap(optionItem),
+    ...flags.flatMap(optionItem),
     ".El",
   ];
 }

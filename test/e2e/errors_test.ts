@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { COMMANDS } from "../../cli/options.ts";
+import { COMMANDS } from "../../lib/core/settings/commands.ts";
 import { BINARY, run, type RunOptions, wgsig } from "../support/program.ts";
 import { randomBytes, Scene } from "./scene.ts";
 
@@ -448,12 +448,12 @@ Deno.test("without a command, the help goes to standard error", async () => {
 });
 
 Deno.test("--help of each command lists every option", async () => {
-  for (const { name, options } of COMMANDS) {
+  for (const { name, flags } of COMMANDS) {
     for (const flag of ["--help", "-h"]) {
       const { code, out, err } = await wgsig([name, flag]);
       assertEquals([code, err], [0, ""]);
       assertMatch(out, new RegExp(`^usage: wgsig ${name} `));
-      for (const { name: option, value } of options) {
+      for (const { name: option, value } of flags) {
         assertStringIncludes(out, `\n  --${option}${value === undefined ? "" : ` ${value}`} `);
       }
     }

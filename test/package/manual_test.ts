@@ -1,7 +1,7 @@
 /** The manual page and the completions: correct for their tools, and saying what the table says. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { COMMANDS, type CommandSpec, type OptionSpec } from "../../cli/options.ts";
+import { COMMANDS, type CommandSpec, type FlagSpec } from "../../lib/core/settings/commands.ts";
 import { EXIT } from "../../lib/core/settings/user_error.ts";
 import { manualPage, shareFiles } from "../../scripts/man.ts";
 import { BINARY, run, testWith, withFolder } from "../support/program.ts";
@@ -27,8 +27,8 @@ async function withShare(test: (folder: string) => Promise<void>): Promise<void>
   });
 }
 
-function flagsOf({ options }: CommandSpec): string[] {
-  return options.map(({ name }) => `--${name}`).sort();
+function flagsOf({ flags }: CommandSpec): string[] {
+  return flags.map(({ name }) => `--${name}`).sort();
 }
 
 testWith(["mandoc"], "mandoc finds nothing wrong with the manual page", async () => {
@@ -61,7 +61,7 @@ testWith(["mandoc"], "the manual page says what the table says", async () => {
       const section = text.slice(start, start + 1 + text.slice(start + 1).search(/\n(?: {3})?\w/));
       const items = section.match(/^ {5}--\S+/gm)?.map((each) => each.trim()).sort();
       assertEquals(items, flagsOf(command));
-      for (const option of command.options) {
+      for (const option of command.flags) {
         assertStringIncludes(section, item(option), command.name);
         assertStringIncludes(section, `${option.help.slice(1)}.`, command.name);
       }
@@ -71,7 +71,7 @@ testWith(["mandoc"], "the manual page says what the table says", async () => {
   });
 });
 
-function item({ name, value }: OptionSpec): string {
+function item({ name, value }: FlagSpec): string {
   return value === undefined ? `--${name}` : `--${name} ${value}`;
 }
 
@@ -134,8 +134,8 @@ for (const shell of SHELLS) {
       const flags = await ask(COMMANDS.map(({ name }) => `wgsig ${name} --`));
       assertEquals(flags.map((each) => bare(each).sort()), COMMANDS.map(flagsOf));
 
-      const choices = COMMANDS.flatMap(({ name, options }) =>
-        options.filter(({ value }) => /^[a-z]+\|/.test(value ?? ""))
+      const choices = COMMANDS.flatMap(({ name, flags }) =>
+        flags.filter(({ value }) => /^[a-z]+\|/.test(value ?? ""))
           .flatMap((option) => [
             { line: `wgsig ${name} --${option.name} `, words: option.value!.split("|") },
             { line: `wgsig ${name} --${option.name}=`, words: option.value!.split("|") },

@@ -1,7 +1,7 @@
 /** OpenWrt: what its init script starts, run by the shell of its busybox, and what is in packages. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { COMMANDS } from "../../cli/options.ts";
+import { COMMANDS } from "../../lib/core/settings/commands.ts";
 import { buildApk, buildIpk } from "../../scripts/package/openwrt.ts";
 import { RELEASE } from "../../scripts/package/release.ts";
 import { ROOT } from "../../scripts/tools.ts";
@@ -161,7 +161,7 @@ testWith(["busybox"], "all options of the command line can be set, and no others
     const flags = [...listed, ...optional].map((name) =>
       `--${name.replace(/_file$/, "").replaceAll("_", "-")}`
     );
-    const options = COMMANDS.find(({ name }) => name === command)!.options;
+    const options = COMMANDS.find(({ name }) => name === command)!.flags;
     const known = options.map(({ name }) => `--${name}`).filter((flag) => !LEFT_OUT.includes(flag));
     assertEquals(flags.sort(), known.sort());
     for (const { name, value, repeats = false } of options) {

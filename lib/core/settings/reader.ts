@@ -14,8 +14,13 @@ import { isCidr } from "../net/ip_prefix.ts";
 import { parseKey } from "../net/peer_key.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
-/** Checks a value. */
-export type Reader<T> = (value: unknown, path: string) => T;
+/**
+ * Checks a value.
+ *
+ * @param path What the value is called in a message.
+ * @param file The settings file that it stands in, if any: paths are relative to its folder.
+ */
+export type Reader<T> = (value: unknown, path: string, file?: string) => T;
 
 /** Refuses a value. */
 export function refuse(path: string, expected: string, value: unknown): never {
@@ -102,16 +107,26 @@ export function addressPort(defaultPort: number): Reader<HostPort> {
   };
 }
 
+/** The name of a file; in a settings file, it is relative to the folder of that. */
+export const fileName: Reader<string> = (value, path, file) => besideFile(text(value, path), file);
+
+/** A path that is relative to the folder of a file. */
+export function besideFile(path: string, file: string | undefined): string {
+  if (file === undefined || path.startsWith("/")) return path;
+  return `${file.slice(0, file.lastIndexOf("/") + 1)}${path}`;
+}
+
 /** A text of one kind, or else something of another. */
 export function either<A, B>(text: Reader<A>, other: Reader<B>): Reader<A | B> {
-  return (value, path) => typeof value === "string" ? text(value, path) : other(value, path);
+  return (value, path, file) =>
+    typeof value === "string" ? text(value, path, file) : other(value, path, file);
 }
 
 /** A list. */
 export function list<T>(item: Reader<T>): Reader<T[]> {
-  return (value, path) =>
+  return (value, path, file) =>
     Array.isArray(value)
-      ? value.map((each, i) => item(each, `${path}[${i}]`))
+      ? value.map((each, i) => item(each, `${path}[${i}]`, file))
       : refuse(path, "a list", value);
 }
 
@@ -130,8 +145,8 @@ function isPlain(value: object): boolean {
 
 /** A table whose keys are names that the user chooses. */
 export function record<T>(item: Reader<T>): Reader<Map<string, T>> {
-  return (value, path) =>
-    new Map(entriesOf(value, path).map(([key, each]) => [key, item(each, `${path}.${key}`)]));
+  return (value, path, file) =>
+    new Map(entriesOf(value, path).map(([key, each]) => [key, item(each, `${path}.${key}`, file)]));
 }
 
 type Shape = Readonly<Record<string, Reader<unknown>>>;
@@ -147,7 +162,7 @@ export function table<S extends Shape>(
   shape: S,
   gone: Readonly<Record<string, string>> = {},
 ): Reader<Read<S>> {
-  return (value, path) => {
+  return (value, path, file) => {
     const result: Record<string, unknown> = {};
     for (const [key, each] of entriesOf(value, path)) {
       const at = path === "" ? key : `${path}.${key}`;
@@ -156,7 +171,7 @@ export function table<S extends Shape>(
         if (Object.hasOwn(gone, key)) throw new SyntaxError(`${at} is gone: ${gone[key]}`);
         throw new SyntaxError(unknownName("key", at, key, Object.keys(shape)));
       }
-      result[key] = reader(each, at);
+      result[key] = reader(each, at, file);
     }
     // Each key of `result` was read by the reader of the same key of `shape`.
     return result as Read<S>;

@@ -55,20 +55,13 @@ export async function loadSettings(
 async function readSettings(host: Files, path: string, optional = false): Promise<LoadedSettings> {
   const { bytes } = await read(host, path, MAX_SETTINGS_SIZE, "settings file", "", optional);
   try {
-    return { settings: parseSettings(decode(bytes)), path };
+    return { settings: parseSettings(decode(bytes), path), path };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     // The parser quotes lines: what is in a file that was taken for settings may be secret.
     const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ");
     throw new UserError(`${path}: ${why}`);
   }
-}
-
-/** A path in a settings file: relative to the folder of that file. */
-export function besideSettings(path: string, loaded: LoadedSettings): string {
-  if (loaded.path === undefined || path.startsWith("/")) return path;
-  const slash = loaded.path.lastIndexOf("/");
-  return slash < 0 ? path : `${loaded.path.slice(0, slash + 1)}${path}`;
 }
 
 /** Reads a group secret: 32 bytes. */

@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  besideFile,
   boolean,
   choice,
   cidr,
   duration,
+  either,
   entriesOf,
+  fileName,
   hostPort,
   integer,
   label,
@@ -213,6 +216,26 @@ test("a host and a port are read; the port may be left out where there is a defa
   accepts(hostPort(), [["0.0.0.0:1", { host: "0.0.0.0", port: 1 }]]);
   refuses(hostPort(1223), "HOST or HOST:PORT", [...samplesBut("text"), "a:b", "a b", "a:65536"]);
   refuses(hostPort(), "ADDRESS:PORT", [...SAMPLES, "0.0.0.0", "::1"]);
+});
+
+test("paths in settings are relative to their folder", () => {
+  assertEquals(besideFile("secret", "/etc/wgsig/wgsig.toml"), "/etc/wgsig/secret");
+  assertEquals(besideFile("../x/y", "/etc/wgsig/wgsig.toml"), "/etc/wgsig/../x/y");
+  assertEquals(besideFile("/abs/secret", "/etc/wgsig/wgsig.toml"), "/abs/secret");
+  assertEquals(besideFile("s", "conf/wgsig.toml"), "conf/s");
+  assertEquals(besideFile("s", "wgsig.toml"), "s");
+  assertEquals(besideFile("s", "/wgsig.toml"), "/s");
+  assertEquals(besideFile("s", undefined), "s");
+});
+
+test("a file's name is a text, beside the settings file however deep it stands in that", () => {
+  refuses(fileName, "a text", samplesBut("text"));
+  assertEquals(fileName("a", "", "conf/x.toml"), "conf/a");
+  const deep = table({ at: record(list(either(fileName, table({ in: fileName })))) });
+  assertEquals(
+    deep({ at: { here: ["a", { in: "b" }] } }, "", "/etc/x.toml"),
+    { at: new Map([["here", ["/etc/a", { in: "/etc/b" }]]]) },
+  );
 });
 
 test("a list names the place of what is wrong in it", () => {

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  besideSettings,
   loadSettings,
   readAllowList,
   readPrivateKey,
@@ -131,17 +130,6 @@ test("a secret file that was taken for settings is not shown", async () => {
     const message = await complaint(() => loadSettings(host, "/s"));
     assert(!message.includes(KEY.slice(0, 20)), message);
   }
-});
-
-test("paths in settings are relative to their folder", () => {
-  const inFolder = { settings: {}, path: "/etc/wgsig/wgsig.toml" };
-  assertEquals(besideSettings("secret", inFolder), "/etc/wgsig/secret");
-  assertEquals(besideSettings("../x/y", inFolder), "/etc/wgsig/../x/y");
-  assertEquals(besideSettings("/abs/secret", inFolder), "/abs/secret");
-  assertEquals(besideSettings("s", { settings: {}, path: "conf/wgsig.toml" }), "conf/s");
-  assertEquals(besideSettings("s", { settings: {}, path: "wgsig.toml" }), "s");
-  assertEquals(besideSettings("s", { settings: {}, path: "/wgsig.toml" }), "/s");
-  assertEquals(besideSettings("s", { settings: {}, path: undefined }), "s");
 });
 
 test("a secret is read in each form", async () => {

@@ -1,15 +1,9 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import {
-  type Arguments,
-  commandHelp,
-  COMMANDS,
-  type CommandSpec,
-  programHelp,
-  readArguments,
-  refuseOption,
-} from "../../cli/options.ts";
-import { choice, cidr, duration, integer } from "../../lib/core/settings/reader.ts";
+import { type Arguments, readArguments } from "../../cli/arguments.ts";
+import { CLIENT } from "../../lib/core/settings/client_options.ts";
+import { COMMANDS, type CommandSpec } from "../../lib/core/settings/commands.ts";
+import { givenValue, type Option, type OptionReader } from "../../lib/core/settings/option.ts";
 import { EXIT, UserError } from "../../lib/core/settings/user_error.ts";
 import { test } from "../testing.ts";
 
@@ -28,10 +22,14 @@ function read(command: CommandSpec, ...args: string[]): [readonly string[], obje
   return shown(command, readArguments(command, args));
 }
 
-function shown({ options }: CommandSpec, args: Arguments): [readonly string[], object] {
-  const given = options.filter(({ name }) => args.has(name))
+function shown({ flags }: CommandSpec, args: Arguments): [readonly string[], object] {
+  const given = flags.filter(({ name }) => has(args, name))
     .map(({ name }) => [name, args.texts(name)]);
   return [args.operands, Object.fromEntries(given)];
+}
+
+function has(args: Arguments, flag: string): boolean {
+  return args.texts(flag) !== undefined;
 }
 
 /** The error that a command line ends with. */
@@ -97,19 +95,19 @@ test("a number below 0 is a value, to be refused by who reads it", () => {
   assertEquals(read(QUERY, "--port", "-5"), [[], { port: ["-5"] }]);
   const args = readArguments(QUERY, ["--port", "-5", "--timeout=-1s"]);
   assertEquals(
-    complaint(() => args.number("port", integer(0, 65_535))),
+    complaint(() => givenValue(args, CLIENT.port)),
     '--port: expected a whole number from 0 to 65535, got "-5"',
   );
   assertEquals(
-    complaint(() => args.read("timeout", duration)),
+    complaint(() => givenValue(args, CLIENT.timeout)),
     '--timeout: expected a duration such as "30s", "5m" or "2h", got "-1s"',
   );
 });
 
 test("-h and --help are the same, for every command", () => {
   for (const command of COMMANDS) {
-    for (const flag of ["-h", "--help"]) assert(readArguments(command, [flag]).has("help"));
-    assertEquals(readArguments(command, []).has("help"), false);
+    for (const flag of ["-h", "--help"]) assert(has(readArguments(command, [flag]), "help"));
+    assertEquals(has(readArguments(command, []), "help"), false);
   }
 });
 
@@ -121,7 +119,7 @@ test("an unknown option is refused, with the one that was meant or all", () => {
     'unknown option "--max_age" (did you mean "--max-age"?)',
   );
   assertEquals(refusal(QUERY, "-json"), 'unknown option "-json" (did you mean "--json"?)');
-  const all = QUERY.options.map(({ name }) => `--${name}`).join(", ");
+  const all = QUERY.flags.map(({ name }) => `--${name}`).join(", ");
   for (const odd of ["-x", "-5", "-hx", "-h5", "--no-json", "---", "--1", "--colour"]) {
     assertEquals(refusal(QUERY, odd), `unknown option "${odd}" (known: ${all})`);
   }
@@ -129,8 +127,8 @@ test("an unknown option is refused, with the one that was meant or all", () => {
 
 test("options of other commands are unknown", () => {
   for (const command of COMMANDS) {
-    const own = new Set(command.options.map(({ name }) => name));
-    for (const { name } of COMMANDS.flatMap(({ options }) => options)) {
+    const own = new Set(command.flags.map(({ name }) => name));
+    for (const { name } of COMMANDS.flatMap(({ flags }) => flags)) {
       if (own.has(name)) continue;
       assert(refusal(command, `--${name}`).startsWith(`unknown option "--${name}" (`));
     }
@@ -148,7 +146,7 @@ test("what every object inherits, or the parser uses itself, is no option", () =
 
 test("an option without its value is refused", () => {
   for (const command of COMMANDS) {
-    for (const { name, value } of command.options) {
+    for (const { name, value } of command.flags) {
       if (value === undefined || value.startsWith("[")) continue;
       const option = `--${name}`;
       const ways = [
@@ -171,14 +169,14 @@ test("an option whose value may be left out has an empty one then", () => {
   assert(serve !== undefined);
   const self = (...args: string[]) => {
     const read = readArguments(serve, args);
-    return [read.text("self"), read.has("json"), read.text("ttl")];
+    return [read.texts("self")?.[0], has(read, "json"), read.texts("ttl")?.[0]];
   };
   assertEquals(self("--self"), ["", false, undefined]);
   assertEquals(self("--self", "--ttl", "5s"), ["", false, "5s"]);
   assertEquals(self("--self=", "--ttl", "5s"), ["", false, "5s"]);
   assertEquals(self("--self", "192.0.2.1:5"), ["192.0.2.1:5", false, undefined]);
   assertEquals(self("--self=192.0.2.1:5"), ["192.0.2.1:5", false, undefined]);
-  assertEquals(readArguments(serve, []).text("self"), undefined);
+  assertEquals(readArguments(serve, []).texts("self"), undefined);
 });
 
 test("a switch with a value is refused", () => {
@@ -190,9 +188,9 @@ test("a switch with a value is refused", () => {
 
 test("only what repeats may be given twice", () => {
   for (const command of COMMANDS) {
-    for (const { name, value, repeats } of command.options) {
+    for (const { name, value, repeats } of command.flags) {
       if (value === undefined) {
-        assert(readArguments(command, [`--${name}`, `--${name}`]).has(name));
+        assert(has(readArguments(command, [`--${name}`, `--${name}`]), name));
         continue;
       }
       const args = [`--${name}`, "a", `--${name}=b`];
@@ -218,11 +216,11 @@ test("a value is read by the reader of the setting", () => {
     "--address=10.0.0.1/24",
     "--address=::1",
   ]);
-  assertEquals(args.read("max-age", duration), 7200);
-  assertEquals(args.read("encryption", choice("on", "off")), "on");
-  assertEquals(args.number("group", integer(0, 9)), 7);
-  assertEquals(args.readAll("address", cidr), ["10.0.0.1/24", "::1"]);
-  assertEquals(args.text("max-age"), "2h");
+  assertEquals(givenValue(args, CLIENT["max-age"]), 7200);
+  assertEquals(givenValue(args, CLIENT.encryption), "on");
+  assertEquals(givenValue(args, CLIENT.group), 7);
+  assertEquals(givenValue(args, CLIENT.address), ["10.0.0.1/24", "::1"]);
+  assertEquals(args.texts("max-age"), ["2h"]);
 });
 
 test("what was not given is undefined, and not read", () => {
@@ -230,16 +228,22 @@ test("what was not given is undefined, and not read", () => {
   const never = () => {
     throw new Error("was read");
   };
-  assertEquals(args.text("max-age"), undefined);
+  const reader: OptionReader<unknown> = { inFile: never, ofFlag: never, value: "X" };
+  const options: readonly Option[] = [
+    { flag: "max-age", reader },
+    { flag: "address", reader: { ...reader, repeats: true } },
+    { flag: "group", reader },
+    { reader, switches: { json: "print JSON" } },
+    { reader },
+  ];
+  for (const option of options) assertEquals(givenValue(args, option), undefined);
+  assertEquals(args.texts("max-age"), undefined);
   assertEquals(args.texts("address"), undefined);
-  assertEquals(args.read("max-age", never), undefined);
-  assertEquals(args.readAll("address", never), undefined);
-  assertEquals(args.number("group", never), undefined);
 });
 
 test("a whole number is decimal digits and nothing else", () => {
   const group = (text: string) =>
-    readArguments(QUERY, [`--group=${text}`]).number("group", integer(0, 0xffff_ffff));
+    givenValue(readArguments(QUERY, [`--group=${text}`]), CLIENT.group);
   const numbers: readonly (readonly [string, number])[] = [
     ["0", 0],
     ["7", 7],
@@ -257,57 +261,13 @@ test("a whole number is decimal digits and nothing else", () => {
 test("a wrong value is refused with the option and what was expected", () => {
   const args = readArguments(CONFIG, ["--address=::1", "--address=here", "--encryption=maybe"]);
   assertEquals(
-    complaint(() => args.readAll("address", cidr)),
+    complaint(() => givenValue(args, CLIENT.address)),
     '--address: expected an IP address with a prefix length, such as 10.0.0.2/32, got "here"',
   );
   assertEquals(
-    complaint(() => args.read("encryption", choice("on", "off"))),
+    complaint(() => givenValue(args, CLIENT.encryption)),
     '--encryption: expected "on" or "off", got "maybe"',
   );
-  assertEquals(
-    complaint(() => refuseOption("key", "a key", "x")),
-    '--key: expected a key, got "x"',
-  );
-});
-
-test("the help of a command lists every option with its value, and the operands", () => {
-  for (const command of COMMANDS) {
-    const help = commandHelp(command);
-    assert(help.startsWith(`usage: wgsig ${command.name} [OPTION]...`));
-    assertStringIncludes(help.split("\n")[0]!, command.operands);
-    const lines = help.split("\n").filter((line) => line.startsWith("  --"));
-    assertEquals(lines.length, command.options.length);
-    command.options.forEach(({ name, value, repeats, help }, i) => {
-      const line = lines[i]!;
-      const left = `  --${name}${value === undefined ? "" : ` ${value}`}${repeats ? " ..." : ""}  `;
-      assert(line.startsWith(left) && line.endsWith(`  ${help}`), line);
-    });
-    const columns = new Set(lines.map((line, i) => line.length - command.options[i]!.help.length));
-    assertEquals(columns.size, 1, "the help texts begin in one column");
-  }
-});
-
-test("the help of the program lists every command", () => {
-  const lines = programHelp().split("\n");
-  for (const { name, help } of COMMANDS) {
-    const pattern = new RegExp(`^  ${name} +`);
-    const line = lines.find((each) => pattern.test(each));
-    assertEquals(line?.replace(pattern, ""), help);
-  }
-});
-
-test("no line of a help text is longer than 110 characters or ends with spaces", () => {
-  for (const text of [programHelp(), ...COMMANDS.map(commandHelp)]) {
-    for (const line of text.split("\n")) assert(line.length <= 110, line);
-    assert(text.endsWith("\n") && !text.endsWith("\n\n"));
-    assert(!/[ \t]$/m.test(text));
-  }
-});
-
-test("no two options of a command have the same name", () => {
-  for (const { options } of COMMANDS) {
-    assertEquals(new Set(options.map(({ name }) => name)).size, options.length);
-  }
 });
 
 /** A text that can be an option's value in the next argument. */
@@ -329,7 +289,7 @@ test("every value comes back as it was given", () => {
   });
   fc.assert(
     fc.property(given, ({ command, pick, value, joined, operand }) => {
-      const valued = command.options.filter((option) => option.value !== undefined);
+      const valued = command.flags.filter((option) => option.value !== undefined);
       const { name } = valued[pick % valued.length]!;
       if (!joined && /^-(?!\d|$)/.test(value)) return;
       const operands = operand === undefined || command.maxOperands === 0 ? [] : [operand];
@@ -342,7 +302,7 @@ test("every value comes back as it was given", () => {
 });
 
 test("no command line makes it throw anything but a UserError", () => {
-  const names = COMMANDS.flatMap(({ options }) => options.map(({ name }) => name));
+  const names = COMMANDS.flatMap(({ flags }) => flags.map(({ name }) => name));
   const argument = fc.oneof(
     fc.string(),
     fc.string({ unit: fc.constantFrom(..."-=hn_0.5e \n") }),

@@ -1,0 +1,244 @@
+/**
+ * The options of `query`, `sync` and `config`: `[sync.NAME]`, `[[peer]]`, and flags of their own.
+ *
+ * @module
+ */
+
+import {
+  cidrs,
+  CONFIG_FILE,
+  device,
+  file,
+  GROUP_NUMBER,
+  HELP,
+  keepalive,
+  SECRET_FILE,
+  SWITCH,
+  time,
+  zoneName,
+} from "./common_options.ts";
+import { type InFile, many, one, oneOf, type Option, type Rows, whole } from "./option.ts";
+import { durationFrom, label, publicKey, type Reader, refuse, text } from "./reader.ts";
+import { parseServerName, type ServerName } from "../ask/server_name.ts";
+
+/** Keeps a NAT's mapping open (wg(8) names it as sensible for that), in seconds. */
+export const DEFAULT_KEEPALIVE = 25;
+
+/** A server to ask. */
+const serverName: Reader<ServerName> = (value, path) =>
+  (typeof value === "string" ? parseServerName(value) : undefined) ??
+    refuse(path, "HOST, HOST:PORT, dns://HOST[:PORT]/ZONE or punch://HOST[:PORT]", value);
+
+/** The same where the command line names it. */
+const namedServer: Reader<ServerName> = (value) => {
+  const server = parseServerName(String(value));
+  if (server !== undefined) return server;
+  throw new SyntaxError(
+    `"${value}" is no server; expected HOST, HOST:PORT, [IPV6]:PORT, dns://HOST[:PORT]/ZONE or ` +
+      "punch://HOST[:PORT]",
+  );
+};
+
+/** `[sync.NAME]`: what holds for one WireGuard interface. */
+export const CLIENT = {
+  servers: {
+    flag: "server",
+    commands: ["sync", "config"],
+    reader: many(serverName, "SERVER", namedServer),
+    default: [],
+    help: "whom to ask: HOST[:PORT], dns://HOST/ZONE, punch://HOST",
+  },
+  "secret-file": SECRET_FILE,
+  group: GROUP_NUMBER,
+  encryption: {
+    flag: "encryption",
+    reader: oneOf("on", "off"),
+    default: "on",
+    help: "encrypt the question and its answer",
+  },
+  "public-key": {
+    flag: "key",
+    commands: ["query", "config"],
+    reader: one(publicKey, "KEY|FILE", text),
+    help: "own public key, or a file with it",
+  },
+  "private-key-file": {
+    flag: "private-key",
+    commands: ["config"],
+    reader: file,
+    help: "make a whole file for wg-quick, with this key",
+  },
+  address: {
+    flag: "address",
+    commands: ["config"],
+    reader: cidrs,
+    default: [],
+    help: "own address in the tunnel",
+  },
+  port: {
+    flag: "port",
+    commands: ["query", "config"],
+    reader: whole(0, 0xffff),
+    default: 0,
+    shown: "any",
+    help: "UDP port to ask from, and to register",
+  },
+  "max-age": {
+    flag: "max-age",
+    reader: time,
+    default: "1d",
+    help: "leave out peers not seen for longer",
+  },
+  timeout: {
+    flag: "timeout",
+    reader: time,
+    default: "10s",
+    help: "give up after this time",
+  },
+  "persistent-keepalive": {
+    reader: keepalive,
+    help: "seconds; for peers that don't say otherwise; 0 is off",
+  },
+  register: {
+    flag: "register",
+    commands: ["sync"],
+    reader: oneOf("auto", "raw", "borrow", "tunnel", "none"),
+    default: "auto",
+    help: "how to register the port that WireGuard owns",
+  },
+  interval: {
+    flag: "interval",
+    commands: ["sync"],
+    reader: one(durationFrom(0.1, "100ms"), "DURATION"),
+    default: "25s",
+    help: "time between two looks",
+  },
+  "add-peers": {
+    flag: "add-peers",
+    commands: ["sync"],
+    ...SWITCH,
+    help: "add peers that the settings know with their allowed-ips",
+  },
+  "mend-routes": {
+    commands: ["sync"],
+    ...SWITCH,
+    help: "remove the host route to an endpoint that a peer has left",
+  },
+  "trust-allowed-ips": {
+    commands: ["sync"],
+    reader: many(zoneName, "ZONE"),
+    default: [],
+    help: "DNS zones whose AllowedIPs add-peers takes",
+  },
+  lease: {
+    flag: "lease",
+    commands: ["sync"],
+    ...SWITCH,
+    help: "get addresses from inside the tunnel, and hold them",
+  },
+  "lease-routes": {
+    commands: ["sync"],
+    ...SWITCH,
+    help: "set the routes that the server tells of",
+  },
+  "trust-lease": {
+    commands: ["sync"],
+    ...SWITCH,
+    help: "add-peers takes AllowedIPs that the server names",
+  },
+  "until-gone": {
+    flag: "until-gone",
+    commands: ["sync"],
+    ...SWITCH,
+    help: "end when the interface goes away",
+  },
+  hook: {
+    flag: "hook",
+    commands: ["sync"],
+    reader: one(text, "COMMAND"),
+    help: "run this for each change, with JSON on its input",
+  },
+} satisfies Rows;
+
+/** The same for `sync`, which asks again and again, and writes to the interface. */
+export const SYNC = {
+  ...CLIENT,
+  timeout: { ...CLIENT.timeout, default: "3s", help: "how long a question may take" },
+  "persistent-keepalive": { ...CLIENT["persistent-keepalive"], default: DEFAULT_KEEPALIVE },
+} satisfies Rows;
+
+/** `[[peer]]`: what the registry doesn't carry. */
+export const PEER = {
+  name: { reader: one(label, "NAME"), help: "shown in tables, and as a comment" },
+  "public-key": { reader: one(publicKey, "KEY"), help: "which peer; needed" },
+  "allowed-ips": { reader: cidrs, help: "its addresses in the tunnel" },
+  "persistent-keepalive": { reader: keepalive, help: "seconds; 0 is off" },
+  "preshared-key-file": {
+    reader: file,
+    help: "file with the preshared key of the two of you",
+  },
+  lease: { reader: cidrs, help: "addresses that leases keep for it" },
+} satisfies Rows;
+
+const NO_REGISTER = {
+  flag: "no-register",
+  ...SWITCH,
+  help: "ask only; leave the registered endpoint as it is",
+} satisfies Option;
+
+/** Flags of `query` that no file has. */
+export const QUERY_FLAGS = {
+  "no-register": NO_REGISTER,
+  interface: {
+    flag: "interface",
+    reader: device,
+    help: "take the own key from this WireGuard interface",
+  },
+  nat: {
+    flag: "nat",
+    ...SWITCH,
+    help: "say what kind of NAT this is, from what two servers see",
+  },
+  output: {
+    reader: oneOf("table", "json", "dump"),
+    switches: { json: "print JSON", dump: "print lines with tabs, for scripts" },
+    default: "table",
+  },
+  ...CONFIG_FILE,
+  ...HELP,
+} satisfies Rows;
+
+/** Flags of `sync` that no file has. */
+export const SYNC_FLAGS = {
+  once: {
+    flag: "once",
+    ...SWITCH,
+    help: "look once, and don't wait for the interface",
+  },
+  "dry-run": {
+    flag: "dry-run",
+    ...SWITCH,
+    help: "say what would be changed, and change nothing",
+  },
+  "log-format": {
+    reader: oneOf("text", "json"),
+    switches: { json: "tell of changes in JSON lines" },
+    default: "text",
+  },
+  ...CONFIG_FILE,
+  ...HELP,
+} satisfies Rows;
+
+/** Flags of `config` that no file has. */
+export const CONFIG_FLAGS = {
+  "no-register": NO_REGISTER,
+  interface: { flag: "interface", reader: device, help: "the same as INTERFACE" },
+  format: { flag: "format", reader: oneOf("wg", "json"), default: "wg", help: "what to print" },
+  ...CONFIG_FILE,
+  ...HELP,
+} satisfies Rows;
+
+/** A `[sync.NAME]` table of a settings file. */
+export type SyncSettings = InFile<typeof CLIENT>;
+/** A `[[peer]]` table of a settings file. */
+export type PeerSettings = InFile<typeof PEER>;

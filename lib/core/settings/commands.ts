@@ -1,0 +1,132 @@
+/**
+ * The commands, and the flags that each takes from the table of options.
+ *
+ * @module
+ */
+
+import { CLIENT, CONFIG_FLAGS, QUERY_FLAGS, SYNC, SYNC_FLAGS } from "./client_options.ts";
+import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
+import type { CommandName, Option, Rows } from "./option.ts";
+import { DNS, GROUP, LEASE, SERVE } from "./serve_options.ts";
+
+/** A flag, as help shows it. */
+export interface FlagSpec {
+  readonly name: string;
+  /** What its value is called; in brackets where it may be left out. A switch has none. */
+  readonly value?: string;
+  /** Whether it may be given several times. */
+  readonly repeats?: boolean;
+  readonly help: string;
+}
+
+/** A command. */
+export interface CommandSpec {
+  readonly name: CommandName;
+  /** Its positional arguments, as the help shows them. */
+  readonly operands: string;
+  /** The most positional arguments. */
+  readonly maxOperands: number;
+  /** One line. */
+  readonly help: string;
+  /** Where its flags come from. */
+  readonly tables: readonly Rows[];
+  /** Its flags, in the order of the help: that of the tables. What several rows share is there once. */
+  readonly flags: readonly FlagSpec[];
+  /** Flags that there were, with what is said to anyone who still gives them. */
+  readonly gone: Readonly<Record<string, string>>;
+}
+
+/** Flags of `keygen`. */
+export const KEYGEN_FLAGS = {
+  raw: {
+    flag: "raw",
+    ...SWITCH,
+    help: "32 bytes instead of base64, as the C programs' secret file",
+  },
+  output: {
+    flag: "output",
+    reader: file,
+    help: "write a new file that only its owner can read",
+  },
+  ...HELP,
+} satisfies Rows;
+
+/** All commands. */
+export const COMMANDS: readonly CommandSpec[] = [
+  command({
+    name: "serve",
+    operands: "",
+    maxOperands: 0,
+    help: "be the registry that peers find each other through",
+    // What is needed most comes first.
+    tables: [
+      { listen: SERVE.listen, secret: GROUP["secret-file"] },
+      ...[GROUP, DNS, LEASE, SERVE, CONFIG_FILE, HELP],
+    ],
+  }),
+  command({
+    name: "query",
+    operands: "[SERVER]...",
+    maxOperands: 16,
+    help: "ask registries or DNS zones once, and print the peers",
+    tables: [CLIENT, QUERY_FLAGS],
+  }),
+  command({
+    name: "sync",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "keep a WireGuard interface's endpoints right",
+    tables: [SYNC, SYNC_FLAGS],
+  }),
+  command({
+    name: "config",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "ask once, and print a WireGuard configuration",
+    tables: [CLIENT, CONFIG_FLAGS],
+  }),
+  command({
+    name: "keygen",
+    operands: "[secret|private|public|psk]",
+    maxOperands: 1,
+    help: "make a group secret, or WireGuard keys",
+    tables: [KEYGEN_FLAGS],
+  }),
+];
+
+function command(spec: Omit<CommandSpec, "flags" | "gone">): CommandSpec {
+  const flags = new Map<string, FlagSpec>();
+  const gone: Record<string, string> = {};
+  for (const row of spec.tables.flatMap((rows) => Object.values(rows))) {
+    if ("gone" in row) {
+      if (row.flag !== undefined) gone[row.flag] = row.gone;
+    } else if (!("nested" in row) && row.commands?.includes(spec.name) !== false) {
+      for (const flag of flagsOf(row)) {
+        if (!flags.has(flag.name)) flags.set(flag.name, flag);
+      }
+    }
+  }
+  return { ...spec, flags: [...flags.values()], gone };
+}
+
+/** The flags of an option: its own, and its switches. */
+export function flagsOf(option: Option): FlagSpec[] {
+  const { flag, reader, switches = {}, help = "" } = option;
+  const { value, repeats } = reader;
+  const standing = defaultInWords(option);
+  const own: FlagSpec[] = flag === undefined ? [] : [{
+    name: flag,
+    ...(value === undefined ? {} : { value }),
+    ...(repeats === undefined ? {} : { repeats }),
+    help: standing === undefined ? help : `${help} (${standing})`,
+  }];
+  return [...own, ...Object.entries(switches).map(([name, help]) => ({ name, help }))];
+}
+
+/** The default for the help, which needn't say that something is off or empty. */
+function defaultInWords({ shown, default: written }: Option): string | undefined {
+  if (shown !== undefined) return shown;
+  if (written === undefined || written === false) return undefined;
+  if (typeof written !== "object") return String(written);
+  return written.length === 0 ? undefined : written.join(" and ");
+}

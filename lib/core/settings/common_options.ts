@@ -1,0 +1,60 @@
+/**
+ * What several sections and commands have in common: readers of options, and whole rows.
+ *
+ * @module
+ */
+
+import { many, one, type Option, type Rows, toggle, whole } from "./option.ts";
+import { parseZone } from "../zone/name.ts";
+import { cidr, duration, fileName, type Reader, refuse, text } from "./reader.ts";
+
+/** Where the group secret is looked for when nothing else is said. */
+export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
+
+/** The name of a DNS zone, in lower case and without a dot at its end. */
+export const zoneName: Reader<string> = (value, path) =>
+  (typeof value === "string" ? parseZone(value) : undefined) ??
+    refuse(path, "the name of a DNS zone, such as wg.example.com", value);
+
+/** The name of a file. */
+export const file = one(fileName, "FILE");
+/** A duration, in seconds. */
+export const time = one(duration, "DURATION");
+/** The name of a WireGuard interface. */
+export const device = one(text, "IF");
+/** Addresses with prefix lengths. */
+export const cidrs = many(cidr, "CIDR");
+/** What is off unless it is said, and takes no value on the command line. */
+export const SWITCH = { reader: toggle, default: false } satisfies Option;
+/** Seconds between two keepalives; 0 is off. */
+export const keepalive = whole(0, 0xffff);
+
+/** The number of a group. */
+export const GROUP_NUMBER = {
+  flag: "group",
+  reader: whole(0, 0xffff_ffff, "ID"),
+  default: 0,
+  help: "group number",
+} satisfies Option;
+
+/** The file of a group's secret. */
+export const SECRET_FILE = {
+  flag: "secret",
+  reader: file,
+  default: DEFAULT_SECRET_FILE,
+  help: "group secret; - for standard input",
+} satisfies Option;
+
+/** `--config`, which all commands have that read a settings file. */
+export const CONFIG_FILE = {
+  config: {
+    flag: "config",
+    reader: file,
+    help: "settings file (else $WGSIG_CONFIG, ~/.config, /etc/wgsig)",
+  },
+} satisfies Rows;
+
+/** `--help`, which all commands have. */
+export const HELP = {
+  help: { flag: "help", ...SWITCH, help: "show this" },
+} satisfies Rows;

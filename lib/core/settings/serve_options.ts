@@ -1,0 +1,248 @@
+/**
+ * The options of `serve`: `[serve]` and the tables below it.
+ *
+ * @module
+ */
+
+import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT } from "../ask/server_name.ts";
+import { DEFAULT_ANSWER_BUDGET } from "../net/answer_budget.ts";
+import { type HostPort, parseHostPort } from "../net/host_port.ts";
+import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import {
+  cidrs,
+  device,
+  file,
+  GROUP_NUMBER,
+  SECRET_FILE,
+  SWITCH,
+  time,
+  zoneName,
+} from "./common_options.ts";
+import {
+  commaList,
+  type InFile,
+  many,
+  one,
+  oneOf,
+  oneTable,
+  type Option,
+  optional,
+  type Rows,
+  section,
+  tableList,
+  whole,
+} from "./option.ts";
+import {
+  addressPort,
+  cidr,
+  duration,
+  either,
+  hostPort,
+  list,
+  type Reader,
+  refuse,
+} from "./reader.ts";
+
+/** The most peers a group can have. */
+const MAX_PEERS = 100_000;
+/** What the lease protocol can say. */
+const MAX_SECONDS = 0xffff_ffff;
+const MAX_BUDGET = 2 ** 31 - 1;
+
+/** Why `workers` and `--workers` are gone, and what to do instead. */
+const NO_WORKERS = "one process is one loop, and one core serves 825 000 peers that ask " +
+  "every 25 s; leave it out, and for more peers run several registries and name them all in " +
+  '"servers"';
+
+/** Where a device that publishes itself is. */
+const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => {
+  const endpoint = typeof value === "string" ? parseHostPort(value) : undefined;
+  const address = new WireBuffer(ADDRESS_SIZE);
+  const isSome = endpoint !== undefined && endpoint.port > 0 &&
+    parseAddress(endpoint.host, address, 0) && !isWildcard(address, 0);
+  return isSome ? { endpoint } : refuse(path, "IP:PORT, where the others reach it", value);
+};
+
+/** How long an address is leased: whole seconds, what the protocol can say. */
+const leaseTime: Reader<number> = (value, path) => {
+  const seconds = Math.round(duration(value, path));
+  return seconds >= 10 && seconds <= MAX_SECONDS
+    ? seconds
+    : refuse(path, "a duration of 10s or more", value);
+};
+
+const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
+  typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
+
+const INTERFACE = {
+  flag: "interface",
+  reader: device,
+  help: "offer the peers of this WireGuard interface, to the group and the zone",
+} satisfies Option;
+
+/** `[[serve.group]]`. */
+export const GROUP = {
+  id: GROUP_NUMBER,
+  "secret-file": SECRET_FILE,
+  "allow-file": {
+    flag: "allow",
+    reader: file,
+    help: "let only these public keys in, one a line",
+  },
+  interface: INTERFACE,
+} satisfies Rows;
+
+/** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
+export const ZONE = {
+  interface: INTERFACE,
+  group: { reader: GROUP_NUMBER.reader, help: "group whose peers are published" },
+  self: {
+    flag: "self",
+    reader: optional(self, "ENDPOINT", true),
+    default: false,
+    help: "publish the interface itself, here or where it was asked",
+  },
+  "self-allowed-ips": {
+    flag: "self-allowed-ips",
+    reader: commaList(cidr, "CIDR"),
+    default: [],
+    help: "its own AllowedIPs",
+  },
+  "allow-from": {
+    flag: "allow-from",
+    reader: commaList(cidr, "CIDR"),
+    shown: "everybody",
+    help: "who may ask the zone",
+  },
+  ttl: {
+    flag: "ttl",
+    reader: time,
+    default: "0s",
+    help: "how long resolvers may keep the zone's answers",
+  },
+} satisfies Rows;
+
+/** The name of a zone. */
+export const ZONE_NAME = {
+  flag: "zone",
+  reader: one(zoneName, "ZONE"),
+  help: "name of that zone, such as wg.example.com",
+} satisfies Option;
+
+/** `[serve.dns]`. */
+export const DNS = {
+  listen: {
+    flag: "dns",
+    reader: many(addressPort(DNS_PORT), "ADDR:PORT"),
+    default: [],
+    help: "serve a DNS zone here, over UDP and TCP",
+  },
+  zone: {
+    ...ZONE_NAME,
+    reader: one(either(zoneName, list(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
+  },
+  ...ZONE,
+  "answer-budget": {
+    reader: whole(0, MAX_BUDGET),
+    default: DEFAULT_ANSWER_BUDGET.bytesPerSecond,
+    help: "bytes a second that a source gets beyond what it sends; 0: no limit",
+  },
+} satisfies Rows;
+
+/** `[serve.lease]`. */
+export const LEASE = {
+  interface: INTERFACE,
+  pools: {
+    flag: "lease",
+    reader: cidrs,
+    default: [],
+    help: "lease addresses of this pool to the interface's peers",
+  },
+  reserved: {
+    reader: cidrs,
+    default: [],
+    help: "addresses and prefixes that are never leased",
+  },
+  "lease-time": {
+    flag: "lease-time",
+    reader: one(leaseTime, "DURATION"),
+    default: "1h",
+    help: "how long an address is leased",
+  },
+  routes: { reader: cidrs, default: [], help: "prefixes that clients are told of" },
+  state: { reader: file, help: "file of leases" },
+  configure: {
+    flag: "configure",
+    ...SWITCH,
+    help: "set up on the interface what leases need",
+  },
+} satisfies Rows;
+
+/** `[serve]`. */
+export const SERVE = {
+  listen: {
+    flag: "listen",
+    reader: many(hostPort(), "ADDR:PORT"),
+    default: [`0.0.0.0:${DEFAULT_PORT}`, `[::]:${DEFAULT_PORT}`],
+    help: "listen here",
+  },
+  encryption: {
+    flag: "encryption",
+    reader: oneOf("auto", "required", "off"),
+    default: "auto",
+    help: "answer in the form of the request, only encrypted, only plain",
+  },
+  state: { flag: "state", reader: file, help: "keep the peers over a restart in this file" },
+  "max-peers": {
+    flag: "max-peers",
+    reader: whole(1, MAX_PEERS),
+    default: MAX_PEERS,
+    help: "peers a group can have",
+  },
+  "max-answer": {
+    flag: "max-answer",
+    reader: whole(1, MAX_PEERS),
+    default: 1000,
+    help: "peers in an answer, the newest",
+  },
+  "max-age": {
+    flag: "max-age",
+    reader: time,
+    default: "1d",
+    help: "forget a peer not seen for longer",
+  },
+  window: {
+    flag: "window",
+    reader: time,
+    default: "30s",
+    help: "how far a peer's clock may be off",
+  },
+  "log-format": {
+    flag: "log-format",
+    reader: oneOf("text", "json"),
+    default: "text",
+    help: "how log lines look",
+  },
+  "log-level": {
+    reader: oneOf("quiet", "normal", "verbose"),
+    switches: {
+      quiet: "log warnings and errors only",
+      verbose: "log every drop, up to 50 a second",
+    },
+    default: "normal",
+    help: "how much is logged",
+  },
+  dns: oneTable(DNS),
+  lease: oneTable(LEASE),
+  punch: {
+    flag: "punch",
+    reader: optional(addressPort(PUNCH_PORT), "ADDR:PORT", "0.0.0.0"),
+    help: `answer WireGuard's unauthenticated punching example (0.0.0.0:${PUNCH_PORT})`,
+  },
+  group: tableList(GROUP),
+  workers: { flag: "workers", gone: NO_WORKERS },
+} satisfies Rows;
+
+/** The `[serve]` table of a settings file. */
+export type ServeSettings = InFile<typeof SERVE>;
