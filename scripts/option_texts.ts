@@ -1,0 +1,76 @@
+/**
+ * What docs/ say of an option where its row's line of help, written for a flag, doesn't fit the key
+ * of a settings file, or is too short. No binary has these texts.
+ *
+ * @module
+ */
+
+/** Texts that replace what a row gives for its columns. */
+export interface OptionTexts {
+  readonly flag?: string;
+  readonly default?: string;
+  readonly meaning?: string;
+}
+
+/** The texts, by the path of the key. */
+export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
+  "serve.listen": { meaning: "addresses to listen on" },
+  "serve.encryption": {
+    meaning: "`auto` answers in the form of the request; `required`; `off`",
+  },
+  "serve.max-answer": {
+    meaning: "peers in an answer, the newest; rounded up to a multiple of ten",
+  },
+  "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
+
+  "serve.group.id": { meaning: "number of the group" },
+  "serve.group.secret-file": { meaning: "the group secret" },
+  "serve.group.allow-file": {
+    meaning: "public keys that may take part, one a line; `#` comments",
+  },
+  "serve.group.interface": { meaning: "WireGuard interface of this host whose peers are offered" },
+
+  "serve.dns.listen": {
+    default: "none",
+    meaning: "addresses to serve DNS on, UDP and TCP; port 53 if left out",
+  },
+  "serve.dns.zone": { meaning: "name of the zone, or a list of `[[serve.dns.zone]]`" },
+  "serve.dns.interface": { meaning: "WireGuard interface of this host whose peers are published" },
+  "serve.dns.group": { flag: "`--group`", default: "see below" },
+  "serve.dns.self": {
+    meaning: 'publish the interface itself: `true`, or where it is (`"IP:PORT"`)',
+  },
+  "serve.dns.allow-from": { meaning: "prefixes of who may ask" },
+  "serve.dns.ttl": { meaning: "how long resolvers may keep answers about peers" },
+
+  "serve.lease.interface": { meaning: "the WireGuard interface" },
+  "serve.lease.pools": { default: "none", meaning: "prefixes that addresses are drawn from" },
+  "serve.lease.lease-time": { meaning: "how long an address is leased, 10s or more" },
+  "serve.lease.state": {
+    flag: "`--state`",
+    meaning: "file of leases; the flag's name gets `.leases` added",
+  },
+  "serve.lease.configure": { meaning: "do on the interface what is missing" },
+
+  "sync.servers": {
+    flag: "arguments; `--server`",
+    default: "none",
+    meaning: "`HOST[:PORT]`, `dns://HOST[:PORT]/ZONE`, `punch://HOST`",
+  },
+  "sync.secret-file": { meaning: "the group secret" },
+  "sync.group": { meaning: "number of the group" },
+  "sync.public-key": { meaning: "the own public key" },
+  "sync.private-key-file": { meaning: "the own private key" },
+  "sync.address": { meaning: "own addresses in the tunnel" },
+  "sync.persistent-keepalive": { default: "`25` in whole files" },
+  "sync.interval": { meaning: "time between two looks while all peers are alive, 100ms or more" },
+  "sync.mend-routes": {
+    meaning: "remove the host route to an endpoint that a peer has left; else the log names it",
+  },
+  "sync.trust-allowed-ips": { meaning: "DNS zones whose AllowedIPs `--add-peers` takes" },
+  "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
+  "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },
+  "sync.hook": { meaning: "shell command for each change, with JSON on its standard input" },
+
+  "peer.lease": { meaning: "addresses that `serve --lease` keeps for it" },
+};
