@@ -24,7 +24,7 @@ export const time = one(duration, "DURATION");
 export const device = one(text, "IF");
 /** Addresses with prefix lengths. */
 export const cidrs = many(cidr, "CIDR");
-/** What is off unless it is said, and takes no value on the command line. */
+/** Off unless it is given; a flag without a value. */
 export const SWITCH = { reader: toggle, default: false } satisfies Option;
 /** Seconds between two keepalives; 0 is off. */
 export const keepalive = whole(0, 0xffff);

@@ -93,7 +93,7 @@ export type Resolved<R extends Rows> = {
 
 /** A command line that was taken apart. */
 export interface Flags {
-  /** What was given with a flag: nothing for a switch; undefined where the flag is not there. */
+  /** The texts that were given with a flag, none for a switch; undefined where it is not there. */
   texts(flag: string): readonly string[] | undefined;
 }
 
