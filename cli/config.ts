@@ -20,7 +20,8 @@ import {
 import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.ts";
-import { query, type QueryResult } from "../lib/service/query/query.ts";
+import type { QueryResult } from "../lib/core/query/query_result.ts";
+import { query } from "../lib/service/query/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";

@@ -9,7 +9,8 @@ import { type PeerSettings, QUERY_FLAGS } from "../lib/core/settings/client_opti
 import { resolve } from "../lib/core/settings/option.ts";
 import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
-import { query, type QueryResult } from "../lib/service/query/query.ts";
+import type { QueryResult } from "../lib/core/query/query_result.ts";
+import { query } from "../lib/service/query/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import {
   askersKey,

@@ -5,12 +5,13 @@
  * @module
  */
 
+import type { Device } from "../core/net/device.ts";
 import { formatHostPort, type HostPort } from "../core/net/host_port.ts";
 import { parseKey } from "../core/net/peer_key.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain } from "../host/error.ts";
 import type { Processes } from "../host/processes.ts";
-import { type Device, parseAllowedIps, parseDump } from "./dump.ts";
+import { parseAllowedIps, parseDump } from "./dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */

@@ -5,35 +5,9 @@
  * @module
  */
 
-import { type HostPort, parseHostPort } from "../core/net/host_port.ts";
+import type { Device, DevicePeer } from "../core/net/device.ts";
+import { parseHostPort } from "../core/net/host_port.ts";
 import { parseKey } from "../core/net/peer_key.ts";
-
-/** A WireGuard interface. */
-export interface Device {
-  /** In base64; undefined where it has no private key. */
-  readonly publicKey: string | undefined;
-  /** The UDP port; 0 where it has none. */
-  readonly listenPort: number;
-  /** The mark of its datagrams; 0 where there is none. */
-  readonly mark: number;
-  readonly peers: readonly DevicePeer[];
-}
-
-/** A peer of an interface. */
-export interface DevicePeer {
-  /** In base64. */
-  readonly publicKey: string;
-  readonly endpoint: HostPort | undefined;
-  readonly allowedIps: readonly string[];
-  /** Unix seconds of the last handshake; 0 where there was none. */
-  readonly latestHandshake: number;
-  /** Bytes received. */
-  readonly received: number;
-  /** Bytes sent. */
-  readonly sent: number;
-  /** Seconds; 0 where it is off. */
-  readonly persistentKeepalive: number;
-}
 
 const INTERFACE_FIELDS = 4;
 const PEER_FIELDS = 8;

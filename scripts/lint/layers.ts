@@ -48,6 +48,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "lease/client": [],
     "lease/server": [],
     "punch": ["registry"],
+    "query": ["ask", "settings", "zone/client"],
     "registry": [],
     "settings": ["ask", "zone"],
     "sync": [],

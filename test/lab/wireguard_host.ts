@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Device, parseDump } from "../../lib/wireguard/dump.ts";
+import type { Device } from "../../lib/core/net/device.ts";
+import { parseDump } from "../../lib/wireguard/dump.ts";
 import type { Running } from "../support/program.ts";
 import type { Namespace } from "./namespace.ts";
 import { must, sleep } from "./namespace.ts";

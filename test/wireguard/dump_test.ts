@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
-import { type Device, parseAllowedIps, parseDump } from "../../lib/wireguard/dump.ts";
+import type { Device } from "../../lib/core/net/device.ts";
+import { parseAllowedIps, parseDump } from "../../lib/wireguard/dump.ts";
 import { idOf } from "../support/fake_random.ts";
 import { test } from "../testing.ts";
 

@@ -8,11 +8,9 @@ import type { DatagramBatch } from "../../core/net/datagram_batch.ts";
 import type { Exchange } from "../../core/ask/exchange.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../../core/net/ip_address.ts";
+import type { RegistryStatus } from "../../core/query/query_result.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-
-/** What became of one registry. */
-export type RegistryStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
 
 /** A server while it is being asked. */
 export class AskedServer {

@@ -13,6 +13,7 @@ import {
 } from "../../core/ask/exchange.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { NonceSource } from "../../core/net/random.ts";
+import type { RegistryStatus } from "../../core/query/query_result.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
@@ -23,7 +24,7 @@ import type { Random } from "../../host/random.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { AskedServer, type RegistryStatus } from "./asked_server.ts";
+import { AskedServer } from "./asked_server.ts";
 import { LINGER, MAX_OPENERS, OPENER } from "./opener.ts";
 
 /** A question. */

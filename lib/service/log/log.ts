@@ -4,15 +4,12 @@
  * @module
  */
 
+import type { LogFields, LogLevel } from "../../core/net/log_line.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { Outputs } from "../../host/output.ts";
 
-/** What a line is about. */
-export type LogLevel = "error" | "warn" | "info" | "debug";
 /** Which lines are written: from warnings up, from information up, all. */
 export type Verbosity = "quiet" | "normal" | "verbose";
-/** Fields of a line. */
-export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
 const SHOWN: Readonly<Record<Verbosity, readonly LogLevel[]>> = {
   quiet: ["error", "warn"],

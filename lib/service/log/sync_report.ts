@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { LogFields, LogLevel } from "../../core/net/log_line.ts";
 import { explain } from "../../host/error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Processes } from "../../host/processes.ts";
-import { Log, type LogFields, type LogLevel, type LogOptions } from "./log.ts";
+import { Log, type LogOptions } from "./log.ts";
 
 /** Where it is told. */
 export interface SyncReportOptions {

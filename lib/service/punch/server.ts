@@ -4,10 +4,10 @@
  * @module
  */
 
+import type { RegistryStatus } from "../../core/query/query_result.ts";
 import { formatServerName, type PunchServerName } from "../../core/ask/server_name.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { ConnectedUdp } from "../../host/udp.ts";
-import type { RegistryStatus } from "../ask/asked_server.ts";
 import { askPunch, type PunchQuestion } from "./asker.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
 

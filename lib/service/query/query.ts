@@ -11,6 +11,7 @@ import {
   type RegistryName,
   type ServerName,
 } from "../../core/ask/server_name.ts";
+import type { QueryResult, ServerStatus } from "../../core/query/query_result.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Clock } from "../../host/clock.ts";
@@ -28,7 +29,7 @@ import {
   type RegistryQuestion,
 } from "../ask/registry_asker.ts";
 import { findServers } from "../ask/server_addresses.ts";
-import type { ServerOutcome, ServerReply, ServerStatus } from "../ask/server_reply.ts";
+import type { ServerReply } from "../ask/server_reply.ts";
 import { askZoneServer } from "../zone/client/server.ts";
 
 /** Which peer is where. */
@@ -48,27 +49,6 @@ export interface QueryConfig
   readonly keys?: readonly string[] | undefined;
   /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
   readonly known: readonly string[];
-}
-
-/** What all servers said. */
-export interface QueryResult {
-  readonly servers: readonly ServerOutcome[];
-  /** The own public key in base64, where it is known. */
-  readonly publicKey: string | undefined;
-  /** The port that was asked from. */
-  readonly port: number;
-  /** Whether the servers were asked to take down the endpoint of that port. */
-  readonly registered: boolean;
-  /** What is newest of each peer, the own record among them, in the order in which they came. */
-  readonly peers: readonly Sighting[];
-  /** By public key: every endpoint that some server knows, the newest first. */
-  readonly sightings: ReadonlyMap<string, readonly Sighting[]>;
-  /** The wall clock at the end, in seconds. */
-  readonly unix: number;
-  /** How a command that asked this ends. */
-  readonly status: ExitStatus;
-  /** What a person should know, a line each. */
-  readonly warnings: readonly string[];
 }
 
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };

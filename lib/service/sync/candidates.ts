@@ -7,8 +7,8 @@
 import { formatHostPort } from "../../core/net/host_port.ts";
 import type { PeerNews } from "../../core/lease/news.ts";
 import type { Candidate } from "../../core/sync/plan.ts";
-import type { Device } from "../../wireguard/dump.ts";
-import type { QueryResult } from "../query/query.ts";
+import type { Device } from "../../core/net/device.ts";
+import type { QueryResult } from "../../core/query/query_result.ts";
 
 /** Where a server has seen a peer, and what else it says. */
 export interface SeenCandidate extends Candidate {

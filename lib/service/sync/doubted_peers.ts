@@ -6,7 +6,7 @@
 
 import type { Processes } from "../../host/processes.ts";
 import { nudgePeer } from "../../wireguard/device.ts";
-import type { Device, DevicePeer } from "../../wireguard/dump.ts";
+import type { Device, DevicePeer } from "../../core/net/device.ts";
 
 /** Remembers of whom nothing has come since the move. */
 export class DoubtedPeers {

@@ -5,7 +5,7 @@
  */
 
 import type { Processes } from "../../host/processes.ts";
-import type { Device } from "../../wireguard/dump.ts";
+import type { Device } from "../../core/net/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import type { SyncReport } from "../log/sync_report.ts";
 

@@ -13,9 +13,10 @@ import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
-import type { Device } from "../../wireguard/dump.ts";
+import type { Device } from "../../core/net/device.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
-import { query, type QueryConfig, type QueryResult } from "../query/query.ts";
+import type { QueryResult } from "../../core/query/query_result.ts";
+import { query, type QueryConfig } from "../query/query.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 
 /**

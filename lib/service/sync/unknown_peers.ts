@@ -7,7 +7,7 @@
 import { formatHostPort } from "../../core/net/host_port.ts";
 import type { Processes } from "../../host/processes.ts";
 import { setPeer } from "../../wireguard/device.ts";
-import type { Device } from "../../wireguard/dump.ts";
+import type { Device } from "../../core/net/device.ts";
 import type { Candidates, SeenCandidate } from "./candidates.ts";
 import type { SyncConfig } from "./config.ts";
 import type { SyncReport } from "../log/sync_report.ts";

@@ -1,12 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  LineLimit,
-  Log,
-  type LogFields,
-  type LogLevel,
-  type LogOptions,
-} from "../../../lib/service/log/log.ts";
+import type { LogFields, LogLevel } from "../../../lib/core/net/log_line.ts";
+import { LineLimit, Log, type LogOptions } from "../../../lib/service/log/log.ts";
 import { MemoryHost } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
 

@@ -17,7 +17,7 @@ import {
   removeAddress,
   removeRoute,
 } from "../../../wireguard/addresses.ts";
-import type { Device, DevicePeer } from "../../../wireguard/dump.ts";
+import type { Device, DevicePeer } from "../../../core/net/device.ts";
 import { HeldAddresses, type HeldPrefixes } from "./held_addresses.ts";
 import { LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
 import type { SyncReport } from "../../log/sync_report.ts";

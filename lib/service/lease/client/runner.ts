@@ -11,7 +11,7 @@ import type { Clock } from "../../../host/clock.ts";
 import type { Files } from "../../../host/files.ts";
 import type { Processes } from "../../../host/processes.ts";
 import { readLink } from "../../../wireguard/addresses.ts";
-import type { Device } from "../../../wireguard/dump.ts";
+import type { Device } from "../../../core/net/device.ts";
 import { inWords } from "../../log/in_words.ts";
 import { LEASE_PORT, LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
 import { hasOthers, LeaseLink, ownAddresses } from "./link.ts";

@@ -1,0 +1,49 @@
+/**
+ * What servers said, in whatever language they were asked, and what that comes to.
+ *
+ * @module
+ */
+
+import type { HostPort } from "../net/host_port.ts";
+import type { ExitStatus } from "../settings/user_error.ts";
+import type { ZoneStatus } from "../zone/client/exchange.ts";
+import type { Sighting } from "../ask/sighting.ts";
+
+/** What became of one registry. */
+export type RegistryStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
+
+/** What became of one server. */
+export type ServerStatus = RegistryStatus | ZoneStatus;
+
+/** What one server did. */
+export interface ServerOutcome {
+  /** The server as it was named. */
+  readonly server: string;
+  readonly status: ServerStatus;
+  /** Datagrams received of those that its answer has; of a registry. */
+  readonly received: number | undefined;
+  readonly expected: number | undefined;
+  /** Where it saw the socket that asked, if that was registered. */
+  readonly ownEndpoint: HostPort | undefined;
+}
+
+/** What all servers said. */
+export interface QueryResult {
+  readonly servers: readonly ServerOutcome[];
+  /** The own public key in base64, where it is known. */
+  readonly publicKey: string | undefined;
+  /** The port that was asked from. */
+  readonly port: number;
+  /** Whether the servers were asked to take down the endpoint of that port. */
+  readonly registered: boolean;
+  /** What is newest of each peer, the own record among them, in the order in which they came. */
+  readonly peers: readonly Sighting[];
+  /** By public key: every endpoint that some server knows, the newest first. */
+  readonly sightings: ReadonlyMap<string, readonly Sighting[]>;
+  /** The wall clock at the end, in seconds. */
+  readonly unix: number;
+  /** How a command that asked this ends. */
+  readonly status: ExitStatus;
+  /** What a person should know, a line each. */
+  readonly warnings: readonly string[];
+}
