@@ -51,7 +51,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "query": ["ask", "settings", "zone/client"],
     "registry": [],
     "settings": ["ask", "zone"],
-    "sync": [],
+    "sync": ["ask", "lease", "query", "settings"],
     "zone": [],
     "zone/client": ["dns"],
     "zone/server": ["registry"],

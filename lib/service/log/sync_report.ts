@@ -5,8 +5,9 @@
  */
 
 import type { LogFields, LogLevel } from "../../core/net/log_line.ts";
+import type { SyncNote } from "../../core/sync/notes.ts";
 import { explain } from "../../host/error.ts";
-import type { Clock } from "../../host/clock.ts";
+import { type Clock, isoTime } from "../../host/clock.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Processes } from "../../host/processes.ts";
 import { Log, type LogOptions } from "./log.ts";
@@ -38,23 +39,41 @@ export class SyncReport {
     this.#hook = hook;
   }
 
+  /** Tells what a note says. */
+  tell(note: Exclude<SyncNote, { readonly kind: "device" }>): void {
+    switch (note.kind) {
+      case "event":
+        return this.event(note.level, note.event, note.fields);
+      case "once":
+        return this.once(note.level, note.event, note.fields, note.topic);
+      case "forget":
+        return this.forget(note.topic);
+      case "change":
+        return this.change(note.event, note.fields);
+      case "server":
+        return this.server(note.server, note.status);
+      case "clock":
+        return this.clock(note.isWrong);
+    }
+  }
+
   /** Tells of something that happened. */
   event(level: LogLevel, event: string, fields: LogFields): void {
     this.#said.delete("waiting");
     this.#log.write(level, event, fields);
   }
 
-  /** The same, once until it changes. */
-  once(level: LogLevel, event: string, fields: LogFields): void {
+  /** The same, once until it changes. @param topic What it is compared with is told under this. */
+  once(level: LogLevel, event: string, fields: LogFields, topic: string = event): void {
     const text = JSON.stringify(fields);
-    if (this.#said.get(event) === text) return;
-    this.#said.set(event, text);
+    if (this.#said.get(topic) === text) return;
+    this.#said.set(topic, text);
     this.#log.write(level, event, fields);
   }
 
   /** What {@linkcode once} told of is over: it is told again when it comes again. */
-  forget(event: string): void {
-    this.#said.delete(event);
+  forget(topic: string): void {
+    this.#said.delete(topic);
   }
 
   /** A server answers, or doesn't, other than before. */
@@ -64,6 +83,17 @@ export class SyncReport {
     this.#said.set(`server ${server}`, status);
     if (before !== undefined || status !== "ok") {
       this.#log.write(status === "ok" ? "info" : "warn", "server-status", { server, status });
+    }
+  }
+
+  /** The clock of this host has become wrong, or right. */
+  clock(isWrong: boolean): void {
+    const clock = isoTime(this.#host.now().unix);
+    if (isWrong) {
+      const hint = "registries drop requests whose time is off; set the clock";
+      this.event("error", "clock-wrong", { clock, hint });
+    } else {
+      this.event("info", "clock-set", { clock });
     }
   }
 

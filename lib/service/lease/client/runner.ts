@@ -31,6 +31,8 @@ export interface LeaseRunnerOptions {
   readonly acceptRoutes: boolean;
   /** Whether peers that the interface doesn't have are of use. */
   readonly addsPeers: boolean;
+  /** Is told what the server says of other peers. */
+  readonly onPeers: (peers: readonly PeerNews[]) => void;
 }
 
 /** Holds a lease for an interface. */
@@ -50,7 +52,6 @@ export class LeaseRunner {
   #ended = false;
   /** Tells what is done, once it is done. */
   #news: (() => void)[] = [];
-  #peers: readonly PeerNews[] = [];
 
   /** Does nothing until it sees the interface. */
   constructor(
@@ -64,11 +65,6 @@ export class LeaseRunner {
     this.#link = new LeaseLink(host, report, options.interface);
   }
 
-  /** What the server said last of other peers. */
-  get peers(): readonly PeerNews[] {
-    return this.#peers;
-  }
-
   /** Says what the interface is, undefined where it is gone. Never fails. */
   see(device: Device | undefined): void {
     this.#device = device;
@@ -77,7 +73,6 @@ export class LeaseRunner {
       this.#hangUp();
       this.#client = undefined;
       this.#news = [];
-      this.#peers = [];
     }
     this.#start();
     this.#wake();
@@ -271,8 +266,7 @@ export class LeaseRunner {
         return;
       }
       case "peers":
-        this.#peers = event.peers;
-        return;
+        return this.#options.onPeers(event.peers);
       case "refused": {
         const { errno, message } = event;
         this.#news.push(() => report.once("warn", "lease-refused", { errno, message }));

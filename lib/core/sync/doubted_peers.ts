@@ -4,22 +4,12 @@
  * @module
  */
 
-import type { Processes } from "../../host/processes.ts";
-import { nudgePeer } from "../../wireguard/device.ts";
-import type { Device, DevicePeer } from "../../core/net/device.ts";
+import type { Device, DevicePeer } from "../net/device.ts";
 
 /** Remembers of whom nothing has come since the move. */
 export class DoubtedPeers {
-  readonly #host: Processes;
-  readonly #interface: string;
   /** By public key: the bytes received until the move. */
   readonly #received = new Map<string, number>();
-
-  /** @param name Of the interface. */
-  constructor(host: Processes, name: string) {
-    this.#host = host;
-    this.#interface = name;
-  }
 
   /** How many there are. */
   get count(): number {
@@ -51,16 +41,15 @@ export class DoubtedPeers {
   }
 
   /**
-   * Peers follow the own endpoint only when WireGuard sends something, and on its own it would do so
-   * when the next keepalive is due: switching keepalives off and on sends one at once.
+   * Those that are to be nudged. Peers follow the own endpoint only when WireGuard sends something,
+   * and on its own it would do so when the next keepalive is due: switching keepalives off and on
+   * sends one at once.
    *
    * @param isAlive Whether there is a session through which it can be sent.
    */
-  async nudge({ peers }: Device, isAlive: (peer: DevicePeer) => boolean): Promise<void> {
-    for (const peer of peers) {
-      const { publicKey, persistentKeepalive } = peer;
-      if (!this.has(publicKey) || persistentKeepalive === 0 || !isAlive(peer)) continue;
-      await nudgePeer(this.#host, this.#interface, publicKey, persistentKeepalive);
-    }
+  toNudge({ peers }: Device, isAlive: (peer: DevicePeer) => boolean): readonly DevicePeer[] {
+    return peers.filter((peer) =>
+      this.has(peer.publicKey) && peer.persistentKeepalive !== 0 && isAlive(peer)
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Sighting } from "../../../lib/core/ask/sighting.ts";
-import { candidatesOf, whereaboutsOf } from "../../../lib/service/sync/candidates.ts";
+import { candidatesOf, whereaboutsOf } from "../../../lib/core/sync/candidates.ts";
 import type { QueryResult } from "../../../lib/core/query/query_result.ts";
 import type { Device } from "../../../lib/core/net/device.ts";
 import { test } from "../../testing.ts";

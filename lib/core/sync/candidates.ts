@@ -4,11 +4,11 @@
  * @module
  */
 
-import { formatHostPort } from "../../core/net/host_port.ts";
-import type { PeerNews } from "../../core/lease/news.ts";
-import type { Candidate } from "../../core/sync/plan.ts";
-import type { Device } from "../../core/net/device.ts";
-import type { QueryResult } from "../../core/query/query_result.ts";
+import type { PeerNews } from "../lease/news.ts";
+import type { Device } from "../net/device.ts";
+import { formatHostPort } from "../net/host_port.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import type { Candidate } from "./plan.ts";
 
 /** Where a server has seen a peer, and what else it says. */
 export interface SeenCandidate extends Candidate {

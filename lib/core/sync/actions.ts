@@ -1,0 +1,103 @@
+/**
+ * What there is to do for an interface, and what came of it. Each action fails alone.
+ *
+ * @module
+ */
+
+import type { PeerNews } from "../lease/news.ts";
+import type { Device } from "../net/device.ts";
+import type { HostPort } from "../net/host_port.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import type { ExitStatus } from "../settings/user_error.ts";
+
+/**
+ * How servers are asked: through WireGuard's port, by a raw socket (`raw`) or while WireGuard is on
+ * another (`borrow`), which registers its endpoint; or from any port, which registers nothing.
+ */
+export type AskWay = "raw" | "borrow" | "unregistered";
+
+/** A question to all servers. */
+export interface SyncQuestion {
+  readonly way: AskWay;
+  /** WireGuard's UDP port. */
+  readonly port: number;
+  /** The mark of WireGuard's datagrams; 0 where there is none. */
+  readonly mark: number;
+  /** The interface's public key, 32 bytes. */
+  readonly id: Uint8Array;
+  /** The public keys that zones are asked for, in base64; all where this is undefined. */
+  readonly keys: readonly string[] | undefined;
+  /**
+   * The peers of the interface, to which the NAT is opened, in base64; with each, the endpoint to
+   * which it needn't be: there the peer is, alive.
+   */
+  readonly openTo: ReadonlyMap<string, HostPort | undefined>;
+}
+
+/** Something to do, and then to tell of. */
+export type SyncAction =
+  /** Read the interface. `device` */
+  | { readonly kind: "read-device" }
+  /** Give back the port that a killed run has borrowed. `port` */
+  | { readonly kind: "mend-port" }
+  /** Try whether a raw socket is permitted for this port of WireGuard's. `done` */
+  | { readonly kind: "try-raw"; readonly port: number; readonly mark: number }
+  /** Ask the servers. `answer` */
+  | { readonly kind: "ask"; readonly question: SyncQuestion }
+  /** Read the addresses of this host. `addresses` */
+  | { readonly kind: "read-addresses" }
+  /** Change a peer, or add it; what is undefined stays as it is. `done` */
+  | {
+    readonly kind: "set-peer";
+    readonly publicKey: string;
+    readonly endpoint: HostPort;
+    /** Seconds. */
+    readonly persistentKeepalive: number | undefined;
+    readonly allowedIps: readonly string[] | undefined;
+  }
+  /** Make WireGuard send a peer something at once; keepalives are on. `done` */
+  | {
+    readonly kind: "nudge-peer";
+    readonly publicKey: string;
+    /** Seconds. */
+    readonly persistentKeepalive: number;
+  }
+  /** Find the route to exactly this address. `route` */
+  | { readonly kind: "find-route"; readonly address: string }
+  /** Remove a route that was found. `done` */
+  | { readonly kind: "remove-route"; readonly route: string };
+
+/** What to do next. */
+export type SyncStep =
+  | SyncAction
+  /** Nothing, until this time of the monotonic clock, or until there is news or a wish. */
+  | { readonly kind: "wait"; readonly until: number }
+  /** End. */
+  | { readonly kind: "end"; readonly status: ExitStatus }
+  /** End with what stood in the way of the one look. */
+  | { readonly kind: "fail"; readonly error: unknown };
+
+/** What came of an action. */
+export type SyncResult =
+  /** The interface; undefined where there is none of that name. */
+  | { readonly kind: "device"; readonly device: Device | undefined }
+  /** The port that the interface has again; undefined where there was nothing to mend. */
+  | { readonly kind: "port"; readonly port: number | undefined }
+  | { readonly kind: "answer"; readonly answer: QueryResult }
+  | { readonly kind: "addresses"; readonly addresses: readonly string[] }
+  /** As `ip` takes it; undefined where there is none. */
+  | { readonly kind: "route"; readonly route: string | undefined }
+  | { readonly kind: "done" }
+  /** It could not be done: what was thrown, and the same in words. */
+  | { readonly kind: "failed"; readonly error: unknown; readonly why: string };
+
+/** What comes without being asked for. */
+export type SyncNews =
+  /** The name of a server has none of its addresses any more, but these. */
+  | {
+    readonly kind: "server-moved";
+    readonly server: string;
+    readonly addresses: readonly string[];
+  }
+  /** All peers that the lease server tells of. */
+  | { readonly kind: "lease-peers"; readonly peers: readonly PeerNews[] };

@@ -1,0 +1,47 @@
+/**
+ * What keeping an interface's endpoints right is told to do.
+ *
+ * @module
+ */
+
+import type { ServerName } from "../ask/server_name.ts";
+import type { RegisterMode } from "./registration.ts";
+
+/** What the settings know of a peer. */
+export interface SyncedPeer {
+  readonly name: string | undefined;
+  readonly allowedIps: readonly string[] | undefined;
+}
+
+/** What `sync` is to do. */
+export interface SyncOptions {
+  /** The name of the interface. */
+  readonly interface: string;
+  readonly servers: readonly ServerName[];
+  readonly register: RegisterMode;
+  /** Seconds between two looks at an interface whose peers are all alive. */
+  readonly interval: number;
+  /** One look, without waiting for the interface. */
+  readonly once: boolean;
+  /** Say what would be done, and do nothing. */
+  readonly dryRun: boolean;
+  /** Add peers that the settings know with their AllowedIPs. */
+  readonly addPeers: boolean;
+  /** Seconds to set where a peer has none; 0 leaves it. */
+  readonly persistentKeepalive: number;
+  /** Whether addresses are leased from inside the tunnel, and how; undefined where not. */
+  readonly lease: {
+    /** Whether routes that the server tells of are set. */
+    readonly acceptRoutes: boolean;
+    /** Whether the server's word on AllowedIPs is taken for peers that are added. */
+    readonly isTrusted: boolean;
+  } | undefined;
+  /** Whether to end when the interface goes away, instead of waiting for its return. */
+  readonly untilGone: boolean;
+  /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
+  readonly trustedZones: readonly string[];
+  /** Remove the host route to an endpoint that a peer has left; else it is only named. */
+  readonly mendRoutes: boolean;
+  /** By public key. */
+  readonly peers: ReadonlyMap<string, SyncedPeer>;
+}

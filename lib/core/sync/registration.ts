@@ -1,0 +1,73 @@
+/**
+ * How an interface's endpoint gets registered, although WireGuard owns its port.
+ *
+ * @module
+ */
+
+import type { AskWay } from "./actions.ts";
+
+/**
+ * `raw` socket, `borrow` the port, the first of them that is permitted (`auto`); `tunnel` leaves it
+ * to a registry that sees the endpoint through its own WireGuard interface; `none` only asks.
+ */
+export type RegisterMode = "auto" | "raw" | "borrow" | "tunnel" | "none";
+
+/** A mode that was chosen. */
+export type SettledMode = Exclude<RegisterMode, "auto">;
+
+/** Chooses the way, and how often it is taken. */
+export class Registration {
+  readonly #mode: RegisterMode;
+  readonly #hasRegistry: boolean;
+  /** So long what was registered counts as new where registering disturbs, in seconds. */
+  readonly #lasts: number;
+  #settled: SettledMode = "none";
+  #registeredAt = -Infinity;
+
+  /**
+   * @param mode As the settings say.
+   * @param hasRegistry Whether there is a registry among the servers: name servers register nothing.
+   * @param lasts So long a registration lasts where it takes WireGuard's port away for a moment.
+   */
+  constructor(mode: RegisterMode, hasRegistry: boolean, lasts: number) {
+    this.#mode = mode;
+    this.#hasRegistry = hasRegistry;
+    this.#lasts = lasts;
+  }
+
+  /**
+   * Begins anew, with another interface.
+   *
+   * @returns The way to {@linkcode settle}, and why; undefined where raw sockets are to be tried.
+   */
+  begin(): { readonly mode: SettledMode; readonly why: string } | undefined {
+    this.#registeredAt = -Infinity;
+    if (!this.#hasRegistry) return { mode: "none", why: "no registry is among the servers" };
+    if (this.#mode === "auto") return undefined;
+    return { mode: this.#mode, why: "as the settings say" };
+  }
+
+  /** Chooses a way. */
+  settle(mode: SettledMode): void {
+    this.#settled = mode;
+  }
+
+  /**
+   * How to ask now.
+   *
+   * @param port WireGuard's.
+   * @param mayBorrow Whether the port may be borrowed if that is the way.
+   */
+  way(port: number, mayBorrow: boolean, mono: number): AskWay {
+    const mode = this.#settled;
+    if (mode === "none" || mode === "tunnel" || port === 0) return "unregistered";
+    if (mode === "raw") return mode;
+    const isNew = mono - this.#registeredAt < this.#lasts;
+    return isNew || !mayBorrow ? "unregistered" : mode;
+  }
+
+  /** The endpoint was registered. @param mono When it was asked for. */
+  done(mono: number): void {
+    this.#registeredAt = mono;
+  }
+}

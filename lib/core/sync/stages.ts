@@ -1,0 +1,341 @@
+/**
+ * The stages of a round, each of which says what is to be done, and what follows.
+ *
+ * @module
+ */
+
+import type { Now } from "../net/clock.ts";
+import type { Device } from "../net/device.ts";
+import { parseKey } from "../net/peer_key.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import { EXIT, type ExitStatus, UserError } from "../settings/user_error.ts";
+import type { ActionQueue } from "./action_queue.ts";
+import type { SyncNews, SyncQuestion } from "./actions.ts";
+import { LeftEndpoints } from "./left_endpoints.ts";
+import type { SyncNotes } from "./notes.ts";
+import type { SyncOptions } from "./options.ts";
+import { OwnEndpoint } from "./own_endpoint.ts";
+import type { PlannedChange } from "./plan.ts";
+import { Registration, type SettledMode } from "./registration.ts";
+import { JITTER, type Rhythm } from "./rhythm.ts";
+import { SyncedPeers } from "./synced_peers.ts";
+
+/** What is known of an interface, and what is done for it. */
+export class SyncStages {
+  readonly #options: SyncOptions;
+  readonly #queue: ActionQueue;
+  readonly #notes: SyncNotes;
+  readonly #rhythm: Rhythm;
+  readonly #registration: Registration;
+  readonly #own: OwnEndpoint = new OwnEndpoint();
+  readonly #left: LeftEndpoints = new LeftEndpoints();
+  readonly #peers: SyncedPeers;
+  /** The interface as it was met last; undefined where there is none. */
+  #device: Device | undefined;
+  /** Whether a killed run may have left the interface without its port. */
+  #mayLackPort = true;
+  #hasLooked = false;
+  #isOver = false;
+  #status: ExitStatus = EXIT.ok;
+  #failure: { readonly error: unknown } | undefined;
+
+  /** Knows nothing yet. */
+  constructor(options: SyncOptions, queue: ActionQueue, notes: SyncNotes, rhythm: Rhythm) {
+    const { servers, register, interval } = options;
+    const hasRegistry = servers.some(({ scheme }) => scheme !== "dns");
+    this.#options = options;
+    this.#queue = queue;
+    this.#notes = notes;
+    this.#rhythm = rhythm;
+    this.#registration = new Registration(register, hasRegistry, interval * (1 - 2 * JITTER));
+    this.#peers = new SyncedPeers(notes, options);
+  }
+
+  /** Whether there is an interface. */
+  get hasDevice(): boolean {
+    return this.#device !== undefined;
+  }
+
+  /** Whether the interface is gone, and that ends it all. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** What the last look comes to. */
+  get status(): ExitStatus {
+    return this.#status;
+  }
+
+  /** What first stood in the way of the one look. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** The one look ends with this error, unless it ends with another that came before. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** Whether a look has come to its end since this was last called, whatever could be done. */
+  takeLooked(): boolean {
+    const hasLooked = this.#hasLooked;
+    this.#hasLooked = false;
+    return hasLooked;
+  }
+
+  /** Whether something is awaited of a peer. */
+  isAwaiting(now: Now): boolean {
+    return this.#device !== undefined && this.#peers.isAwaiting(this.#device, now);
+  }
+
+  /** Takes in what comes without being asked for. */
+  heard(news: SyncNews, now: Now): void {
+    switch (news.kind) {
+      case "server-moved": {
+        const { server, addresses } = news;
+        this.#notes.event("info", "server-moved", { server, address: addresses.join(",") });
+        return this.#rhythm.changed(now.mono);
+      }
+      case "lease-peers":
+        return this.#peers.heard(news.peers);
+    }
+  }
+
+  /**
+   * Asks the servers without a look at the interface: so a peer's move is known after half an
+   * interval, and costs no process while nothing moves.
+   */
+  pollServers(now: Now): void {
+    const device = this.#device;
+    if (device === undefined) return;
+    const before = this.#own.endpoint;
+    this.#ask(device, now, (answer) => {
+      if (this.#own.endpoint === before && !this.#peers.haveMoved(device, answer)) return;
+      this.look(answer);
+    });
+  }
+
+  /**
+   * Looks at the interface, and does what helps.
+   *
+   * @param news What the servers have just said; they are asked where it is left out.
+   */
+  look(news?: QueryResult): void {
+    this.#queue.add({ kind: "read-device" }, {
+      device: (device, now) => {
+        if (device === undefined) return this.#interfaceGone();
+        // An interface that is met may lack the port that a killed run has borrowed.
+        if (this.#mayLackPort && !this.#options.dryRun) return this.#mendPort(device, news);
+        this.#meet(device, news, now);
+      },
+    });
+  }
+
+  #mendPort(device: Device, news: QueryResult | undefined): void {
+    this.#queue.then((now) => this.#meet(device, news, now));
+    this.#queue.add({ kind: "mend-port" }, {
+      port: (port) => {
+        this.#mayLackPort = false;
+        if (port === undefined) return;
+        this.#notes.event("warn", "port-mended", { interface: this.#options.interface, port });
+        this.#queue.then(() => this.look(news));
+      },
+    });
+  }
+
+  #interfaceGone(): void {
+    const { interface: name, once, untilGone } = this.#options;
+    if (once) {
+      const hint = "bring it up first, or leave --once out to wait";
+      return this.#cannotLook(`there is no WireGuard interface ${name}; ${hint}`);
+    }
+    this.#notes.add({ kind: "device", device: undefined });
+    this.#peers.heard([]);
+    const isNews = this.#device !== undefined;
+    this.#device = undefined;
+    this.#mayLackPort = true;
+    if (untilGone && isNews) {
+      this.#notes.event("info", "interface-gone", { interface: name });
+      this.#isOver = true;
+    } else this.#notes.once("info", "waiting", { interface: name });
+  }
+
+  #cannotLook(why: string): void {
+    this.fail(new UserError(why, EXIT.failed));
+  }
+
+  #meet(device: Device, news: QueryResult | undefined, now: Now): void {
+    const before = this.#device;
+    this.#device = device;
+    const same = before !== undefined && before.publicKey === device.publicKey &&
+      before.listenPort === device.listenPort;
+    const fromPoll = news !== undefined;
+    if (same) this.#lookAt(device, fromPoll, news, now);
+    else this.#interfaceAppeared(device, before !== undefined, fromPoll, now);
+  }
+
+  /** The interface is new, came back, or was made anew: what servers have said was about another. */
+  #interfaceAppeared(device: Device, hasChanged: boolean, fromPoll: boolean, now: Now): void {
+    this.#rhythm.changed(now.mono);
+    this.#own.forget();
+    this.#peers.begin();
+    const settled = (mode: SettledMode, why: string, now: Now) => {
+      this.#registration.settle(mode);
+      this.#notes.event("info", hasChanged ? "interface-changed" : "interface-found", {
+        interface: this.#options.interface,
+        port: device.listenPort,
+        register: mode,
+        why,
+      });
+      this.#lookAt(device, fromPoll, undefined, now);
+    };
+    const choice = this.#registration.begin();
+    if (choice !== undefined) return settled(choice.mode, choice.why, now);
+    this.#queue.add({ kind: "try-raw", port: device.listenPort, mark: device.mark }, {
+      done: (now) => settled("raw", "raw sockets are permitted", now),
+      failed: (why, now) => settled("borrow", `no raw socket: ${why}`, now),
+    });
+  }
+
+  #lookAt(device: Device, fromPoll: boolean, news: QueryResult | undefined, now: Now): void {
+    this.#notes.add({ kind: "device", device });
+    if (keyOf(device) === undefined) {
+      const { interface: name, once } = this.#options;
+      if (once) return this.#cannotLook(`WireGuard interface ${name} has no private key yet`);
+      return this.#notes.once("warn", "no-private-key", { interface: name });
+    }
+    if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
+    for (const address of this.#left.look(device)) this.#findRoute(address);
+    this.#queue.then((now) => {
+      if (news !== undefined) return this.#plan(device, news, now);
+      this.#ask(device, now, (answer, now) => this.#plan(device, answer, now));
+    });
+  }
+
+  #findRoute(address: string): void {
+    const { mendRoutes, dryRun } = this.#options;
+    this.#queue.add({ kind: "find-route", address }, {
+      route: (route) => {
+        if (route === undefined) return;
+        const stale = () => {
+          const hint = `no peer is there any more; remove it: ip route del ${route}`;
+          this.#notes.event("warn", "stale-route", { route, hint });
+        };
+        if (!mendRoutes || dryRun) return stale();
+        this.#queue.add({ kind: "remove-route", route }, {
+          done: () => this.#notes.event("warn", "route-removed", { route }),
+          failed: stale,
+        });
+      },
+    });
+  }
+
+  /** @param then What follows from the answer. */
+  #ask(device: Device, now: Now, then: (answer: QueryResult, now: Now) => void): void {
+    const { servers, addPeers, dryRun } = this.#options;
+    const id = keyOf(device);
+    if (id === undefined) return;
+    if (servers.length === 0) return then(nothingAsked(device, now.unix), now);
+    const { listenPort: port, mark } = device;
+    const question: SyncQuestion = {
+      way: dryRun ? "unregistered" : this.#registration.way(port, !this.#mayLackPort, now.mono),
+      port,
+      mark,
+      id,
+      openTo: this.#peers.openTo(device, now),
+      // Who is not on the interface is asked for only to be added.
+      keys: addPeers ? undefined : device.peers.map(({ publicKey }) => publicKey),
+    };
+    const askedAt = now.mono;
+    this.#queue.add({ kind: "ask", question }, {
+      answer: (answer, now) => {
+        if (answer.registered) this.#registration.done(askedAt);
+        this.#takeAnswer(device, answer, now);
+        this.#queue.then((now) => then(answer, now));
+      },
+    });
+  }
+
+  #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
+    for (const { server, status } of answer.servers) {
+      this.#notes.add({ kind: "server", server, status });
+    }
+    for (const why of answer.warnings) this.#notes.once("warn", "server", { why });
+    if (answer.status === EXIT.ok) {
+      this.#rhythm.answered();
+      this.#notes.forget("server");
+    } else this.#rhythm.failed();
+    if (!answer.registered) return;
+    const moved = this.#own.take(answer);
+    if (moved !== undefined) {
+      const { endpoint, before } = moved;
+      this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
+      if (before !== undefined) {
+        this.#peers.ownEndpointMoved(device, now);
+        this.#rhythm.changed(now.mono);
+      }
+    }
+    if (!this.#own.tellsNat) return;
+    // What two servers see of one port tells what kind of NAT is in between.
+    this.#queue.add({ kind: "read-addresses" }, {
+      addresses: (addresses) => this.#notes.once("info", "nat", { ...this.#own.judge(addresses) }),
+    });
+  }
+
+  #plan(device: Device, answer: QueryResult, now: Now): void {
+    const { once, dryRun } = this.#options;
+    for (const change of this.#peers.plan(device, answer, now)) {
+      const { publicKey, endpoint, persistentKeepalive } = change;
+      const set = { publicKey, endpoint, persistentKeepalive, allowedIps: undefined };
+      const done = (now: Now) => this.#changed(change, now);
+      if (dryRun) done(now);
+      else this.#queue.add({ kind: "set-peer", ...set }, { done });
+    }
+    if (once) this.#status = this.#peers.status(device, answer, now);
+    this.#queue.then((now) => this.#nudge(device, now));
+  }
+
+  #changed(change: PlannedChange, now: Now): void {
+    this.#rhythm.changed(now.mono);
+    const event = change.why === "restore" ? "endpoint-restored" : "endpoint-set";
+    this.#notes.change(event, this.#peers.fieldsOf(change));
+  }
+
+  #nudge(device: Device, now: Now): void {
+    this.#peers.tellUnreachable(this.#own.nat);
+    if (!this.#options.dryRun) {
+      for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
+        this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
+      }
+    }
+    this.#queue.then(() => this.#add(device));
+  }
+
+  #add(device: Device): void {
+    const { dryRun, persistentKeepalive: seconds } = this.#options;
+    const persistentKeepalive = seconds > 0 ? seconds : undefined;
+    for (const { fields, ...peer } of this.#peers.toAdd(device)) {
+      const tell = () => this.#notes.change("peer-added", fields);
+      if (dryRun) tell();
+      else {
+        this.#queue.add({ kind: "set-peer", ...peer, persistentKeepalive }, {
+          done: (now) => {
+            this.#rhythm.changed(now.mono);
+            tell();
+          },
+        });
+      }
+    }
+    this.#queue.then(() => void (this.#hasLooked = true));
+  }
+}
+
+function keyOf({ publicKey }: Device): Uint8Array | undefined {
+  return publicKey === undefined ? undefined : parseKey(publicKey);
+}
+
+/** What is known where there is no server to ask. */
+function nothingAsked({ publicKey }: Device, unix: number): QueryResult {
+  const nothing = { servers: [], peers: [], sightings: new Map(), warnings: [] };
+  return { ...nothing, publicKey, port: 0, registered: false, unix, status: EXIT.ok };
+}

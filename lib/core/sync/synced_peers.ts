@@ -1,0 +1,153 @@
+/**
+ * The peers of an interface: where they may be, whom to give another endpoint, whom to nudge, whom to
+ * add.
+ *
+ * @module
+ */
+
+import type { NatVerdict } from "../ask/nat_verdict.ts";
+import type { PeerNews } from "../lease/news.ts";
+import type { Now } from "../net/clock.ts";
+import type { Device, DevicePeer } from "../net/device.ts";
+import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { LogFields } from "../net/log_line.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import { EXIT, type ExitStatus } from "../settings/user_error.ts";
+import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
+import { DoubtedPeers } from "./doubted_peers.ts";
+import type { SyncNotes } from "./notes.ts";
+import type { SyncOptions } from "./options.ts";
+import { PeerStates } from "./peer_states.ts";
+import { type PlannedChange, SyncPlan } from "./plan.ts";
+import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
+
+/** A handshake is renewed after 120 s at the latest while there is traffic; then 15 s of retries. */
+const ALIVE = 135;
+/** WireGuard sends a handshake every 5 s: two of them. */
+const TRIAL = 6;
+const PAUSE = 60;
+
+/** Knows them from one look to the next. */
+export class SyncedPeers {
+  readonly #options: SyncOptions;
+  readonly #states: PeerStates;
+  readonly #doubted = new DoubtedPeers();
+  readonly #unknown: UnknownPeers;
+  #plan: SyncPlan;
+  /** What the lease server tells of others. */
+  #news: readonly PeerNews[] = [];
+  #candidates: Candidates = new Map();
+  /** Where the peers were at the last look, as text. */
+  #whereabouts = "";
+
+  /** Knows of none yet. */
+  constructor(notes: SyncNotes, options: SyncOptions) {
+    this.#options = options;
+    this.#states = new PeerStates(notes, options.peers);
+    this.#unknown = new UnknownPeers(notes, options);
+    this.#plan = this.#newPlan();
+  }
+
+  /** The interface is another one: nothing has been tried yet. */
+  begin(): void {
+    this.#plan = this.#newPlan();
+    this.#states.forget();
+  }
+
+  /** What the lease server tells of them now. */
+  heard(news: readonly PeerNews[]): void {
+    this.#news = news;
+  }
+
+  /**
+   * Looks at the interface.
+   *
+   * @param fromPoll Whether that is because of what the servers said without it.
+   * @returns Whether somebody was lost.
+   */
+  look(device: Device, fromPoll: boolean, now: Now): boolean {
+    const isLost = this.#states.look(device, (peer) => this.#plan.isAlive(peer, now));
+    this.#doubted.look(device, fromPoll);
+    return isLost;
+  }
+
+  /** Those to which the NAT is opened; with each, the endpoint to which it needn't be. */
+  openTo({ peers }: Device, now: Now): ReadonlyMap<string, HostPort | undefined> {
+    return new Map(peers.map((peer) => {
+      const isFound = this.#plan.isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
+      return [peer.publicKey, isFound ? peer.endpoint : undefined];
+    }));
+  }
+
+  /** The own endpoint is another than before. */
+  ownEndpointMoved(device: Device, now: Now): void {
+    this.#doubted.doubt(device);
+    this.#plan.ownEndpointMoved(now);
+  }
+
+  /** Whether servers say that a peer is elsewhere than at the last look. */
+  haveMoved(device: Device, answer: QueryResult): boolean {
+    return whereaboutsOf(device, this.#candidatesOf(answer)) !== this.#whereabouts;
+  }
+
+  /** Takes in where servers say that they are. @returns The endpoints to set. */
+  plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
+    this.#candidates = this.#candidatesOf(answer);
+    this.#whereabouts = whereaboutsOf(device, this.#candidates);
+    return this.#plan.step(device.peers, this.#candidates, now);
+  }
+
+  /** What to tell of a change. */
+  fieldsOf({ publicKey, endpoint, from, persistentKeepalive }: PlannedChange): LogFields {
+    const { dryRun } = this.#options;
+    return {
+      ...this.#states.named(publicKey),
+      endpoint: formatHostPort(endpoint),
+      ...(from === undefined ? {} : { before: formatHostPort(from) }),
+      ...(persistentKeepalive === undefined ? {} : { persistentKeepalive }),
+      ...(dryRun ? { dryRun } : {}),
+    };
+  }
+
+  /** Tells who can't be reached. */
+  tellUnreachable(nat: NatVerdict | undefined): void {
+    const keys = this.#plan.unreachable(this.#candidates);
+    this.#states.tellUnreachable(keys, this.#candidates, nat);
+  }
+
+  /** Those that are to be sent something at once. */
+  toNudge(device: Device, now: Now): readonly DevicePeer[] {
+    return this.#doubted.toNudge(device, (peer) => this.#plan.isAlive(peer, now));
+  }
+
+  /** Those that are to be added. */
+  toAdd(device: Device): readonly PeerAddition[] {
+    return this.#unknown.look(device, this.#candidates);
+  }
+
+  /** Whether something is awaited of one. */
+  isAwaiting({ peers }: Device, now: Now): boolean {
+    return this.#plan.isSearching || this.#doubted.count > 0 ||
+      peers.some((peer) => !this.#plan.isAlive(peer, now));
+  }
+
+  /** How one look ends. */
+  status({ peers }: Device, answer: QueryResult, now: Now): ExitStatus {
+    if (answer.status !== EXIT.ok) return answer.status;
+    const failed = peers.some((peer) =>
+      !this.#plan.isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
+    );
+    return failed ? EXIT.somePeersFailed : EXIT.ok;
+  }
+
+  #candidatesOf(answer: QueryResult): Candidates {
+    const { trustedZones, lease } = this.#options;
+    const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
+    return candidatesOf(answer, this.#news, trust);
+  }
+
+  #newPlan(): SyncPlan {
+    const { persistentKeepalive } = this.#options;
+    return new SyncPlan({ alive: ALIVE, trial: TRIAL, pause: PAUSE, persistentKeepalive });
+  }
+}

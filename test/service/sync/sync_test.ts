@@ -1,0 +1,167 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { UserError } from "../../../lib/core/settings/user_error.ts";
+import type { Signal } from "../../../lib/host/signals.ts";
+import type { SyncConfig } from "../../../lib/service/sync/config.ts";
+import { sync, type SyncHost } from "../../../lib/service/sync/sync.ts";
+import { idOf } from "../../support/fake_random.ts";
+import { DONE, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
+import { test } from "../../testing.ts";
+
+const CONFIG: SyncConfig = {
+  interface: "wg0",
+  servers: [{ scheme: "wgsig", host: "192.0.2.1", port: 1223 }],
+  secret: new Uint8Array(32),
+  group: 0,
+  encrypt: true,
+  maxAge: 90,
+  timeout: 3,
+  register: "auto",
+  interval: 25,
+  once: false,
+  dryRun: false,
+  addPeers: false,
+  persistentKeepalive: 25,
+  lease: undefined,
+  untilGone: false,
+  trustedZones: [],
+  mendRoutes: false,
+  peers: new Map(),
+  report: { log: { format: "text", verbosity: "normal" }, hook: undefined },
+};
+const UNIX = 1_800_000_000;
+const OWN = formatKey(idOf(1));
+const PEER = formatKey(idOf(2));
+const DUMP = `(hidden)\t${OWN}\t51820\toff\n`;
+
+/** A memory host whose timers send signals: those of a number, as it elapses. */
+function hostWith(
+  options: MemoryOptions,
+  signals: ReadonlyMap<number, Signal>,
+): [SyncHost, MemoryHost] {
+  const host = new MemoryHost(options);
+  host.wall = UNIX;
+  const handlers = new Map<Signal, () => void>();
+  let timers = 0;
+  const { primitives, out, err, random } = host;
+  return [{
+    ...{ primitives, out, err, random },
+    now: () => host.now(),
+    after: (seconds, run) => {
+      const signal = signals.get(timers++);
+      return host.after(seconds, signal === undefined ? run : () => handlers.get(signal)?.());
+    },
+    onSignal: (signal, run) => {
+      handlers.set(signal, run);
+      return () => handlers.delete(signal);
+    },
+    readFile: (path, limit) => host.readFile(path, limit),
+    writeFile: (path, bytes, how) => host.writeFile(path, bytes, how),
+    appendFile: (path, bytes) => host.appendFile(path, bytes),
+    renameFile: (from, to) => host.renameFile(from, to),
+    removeFile: (path) => host.removeFile(path),
+    makeFolder: (path) => host.makeFolder(path),
+    run: (argv, how) => host.run(argv, how),
+    resolve: () => host.resolve(),
+    localAddresses: () => host.localAddresses(),
+    udp: () => host.udp(),
+    connectedUdp: () => host.connectedUdp(),
+    tcpConnect: () => host.tcpConnect(),
+  }, host];
+}
+
+/** What was logged, without the time. */
+function told({ out }: MemoryHost): string[] {
+  return out.text.trimEnd().split("\n").map((line) => line.slice(line.indexOf(" ") + 1));
+}
+
+/** `wg show` prints this, all else is done. */
+function showing(dump: string): MemoryOptions {
+  return { run: (argv) => argv.includes("show") ? { ...DONE, out: dump } : DONE };
+}
+
+test("sync: a question that fails gives the port back, a signal looks at once, another ends it", async () => {
+  const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGTERM"]]);
+  const [host, memory] = hostWith(showing(DUMP), signals);
+  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(told(memory), [
+    "info interface-found interface=wg0 port=51820 register=borrow " +
+    'why="no raw socket: operation not permitted"',
+    'warn not-asked why="cannot use UDP port 51820: permission denied"',
+  ]);
+  const round = [
+    "wg show wg0 dump",
+    "makeFolder /var/run/wgsig",
+    "writeFile /var/run/wgsig/wg0.port",
+    "wg set wg0 listen-port 0",
+    "wg set wg0 listen-port 51820",
+    "removeFile /var/run/wgsig/wg0.port",
+  ];
+  assertEquals(memory.events, [...round, ...round]);
+});
+
+test("sync: a port that a killed run has left is given back first", async () => {
+  const note = { "/var/run/wgsig/wg0.port": { content: "7\n" } };
+  const [host, memory] = hostWith(
+    { ...showing(DUMP), files: note },
+    new Map([[0, "SIGTERM"]]),
+  );
+  assertEquals(await sync(host, { ...CONFIG, register: "none" }), 0);
+  assertEquals(told(memory)[0], "warn port-mended interface=wg0 port=7");
+  assertEquals(memory.events, [
+    "wg show wg0 dump",
+    "wg set wg0 listen-port 7",
+    "removeFile /var/run/wgsig/wg0.port",
+    "wg show wg0 dump",
+  ]);
+});
+
+test("sync: an interface that can't be read is told of once, and ends nothing", async () => {
+  const run = () => ({
+    code: 1,
+    out: "",
+    err: "Unable to access interface: Operation not permitted\n",
+  });
+  const [host, memory] = hostWith({ run }, new Map([[5, "SIGINT"]]));
+  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(told(memory), [
+    'warn not-done why="cannot read WireGuard interface wg0: Unable to access interface: ' +
+    'Operation not permitted; run this as root, or with CAP_NET_ADMIN"',
+  ]);
+  assertEquals(memory.events.length, 6);
+});
+
+test("sync: a single look ends with what stands in its way", async () => {
+  const cases: readonly (readonly [MemoryOptions, string])[] = [
+    [{}, "cannot run wg: no such file or directory; install wireguard-tools"],
+    [
+      { run: () => ({ code: 1, out: "", err: "Unable to access interface: No such device\n" }) },
+      "there is no WireGuard interface wg0; bring it up first, or leave --once out to wait",
+    ],
+    [showing(DUMP), "cannot use UDP port 51820: permission denied"],
+  ];
+  for (const [options, why] of cases) {
+    const [host, memory] = hostWith(options, new Map());
+    await assertRejects(() => sync(host, { ...CONFIG, once: true }), UserError, why);
+    assertEquals(memory.out.text.includes("not-"), false);
+  }
+});
+
+test("sync: the end waits for the hook of what has changed", async () => {
+  const alive = `${PEER}\t(none)\t192.0.2.7:7\t(none)\t${UNIX}\t1\t1\t25\n`;
+  let ended = 0;
+  const [host, memory] = hostWith({
+    run: async (argv) => {
+      if (argv.includes("show")) return { ...DONE, out: DUMP + alive };
+      if (argv[0] !== "sh") return DONE;
+      for (let i = 0; i < 50; i++) await Promise.resolve();
+      ended++;
+      return DONE;
+    },
+  }, new Map());
+  const report = { ...CONFIG.report, hook: "logger" };
+  const config: SyncConfig = { ...CONFIG, servers: [], once: true, report };
+  assertEquals(await sync(host, config), 0);
+  assertEquals(told(memory).at(-1), `info peer-alive key=${PEER} endpoint=192.0.2.7:7`);
+  assertEquals(ended, 1);
+});
