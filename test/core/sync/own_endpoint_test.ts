@@ -1,0 +1,73 @@
+import { assertEquals } from "@std/assert";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
+import type { QueryResult } from "../../../lib/core/query/query_result.ts";
+import { OwnEndpoint } from "../../../lib/core/sync/own_endpoint.ts";
+import { test } from "../../testing.ts";
+
+const A: HostPort = { host: "192.0.2.1", port: 1 };
+const B: HostPort = { host: "192.0.2.1", port: 2 };
+const C: HostPort = { host: "192.0.2.9", port: 3 };
+
+/** What servers say that see the own port here; the first is the one that saw it last. */
+function seenAt(...endpoints: readonly (HostPort | undefined)[]): QueryResult {
+  const [newest] = endpoints;
+  const own = newest === undefined ? [] : [{
+    publicKey: "own",
+    address: newest.host,
+    port: newest.port,
+    seconds: 1,
+    nanoseconds: 0,
+  }];
+  return {
+    servers: endpoints.map((ownEndpoint, i) => ({
+      server: `${i}`,
+      status: "ok",
+      received: 1,
+      expected: 1,
+      ownEndpoint,
+    })),
+    publicKey: "own",
+    port: 1,
+    registered: true,
+    peers: own,
+    sightings: new Map(),
+    unix: 1,
+    status: 0,
+    warnings: [],
+  };
+}
+
+test("the own endpoint is news when it is another one", () => {
+  const own = new OwnEndpoint();
+  assertEquals(own.take(seenAt(A)), { endpoint: "192.0.2.1:1", before: undefined });
+  assertEquals(own.take(seenAt(A)), undefined);
+  assertEquals(own.take(seenAt(undefined)), undefined);
+  assertEquals(own.take(seenAt(C)), { endpoint: "192.0.2.9:3", before: "192.0.2.1:1" });
+  own.forget();
+  assertEquals(own.take(seenAt(A)), { endpoint: "192.0.2.1:1", before: undefined });
+});
+
+test("where two servers see two endpoints, it has not moved while one sees the same", () => {
+  const own = new OwnEndpoint();
+  own.take(seenAt(A, B));
+  for (let i = 0; i < 3; i++) {
+    assertEquals(own.take(seenAt(B, A)), undefined);
+    assertEquals(own.take(seenAt(A, B)), undefined);
+  }
+  assertEquals(own.endpoint, "192.0.2.1:1");
+  assertEquals(own.take(seenAt(B, C))?.before, "192.0.2.1:1");
+});
+
+test("two servers that see the port tell what the NAT does, one doesn't", () => {
+  const own = new OwnEndpoint();
+  own.take(seenAt(A, undefined));
+  assertEquals([own.tellsNat, own.nat], [false, undefined]);
+  own.take(seenAt(A, A));
+  assertEquals(own.tellsNat, true);
+  assertEquals(own.judge([]).mapping, "endpoint-independent");
+  assertEquals(own.judge(["192.0.2.1"]).mapping, "none");
+  own.take(seenAt(A, B));
+  assertEquals(own.judge(["192.0.2.1"]).mapping, "endpoint-dependent");
+  own.take(seenAt(undefined, undefined));
+  assertEquals([own.tellsNat, own.nat?.mapping], [false, "endpoint-dependent"]);
+});
