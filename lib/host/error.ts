@@ -27,20 +27,28 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EEXIST: "it exists already",
   EFBIG: "it is too large",
   EFTYPE: "it is no regular file",
+  EHOSTUNREACH: "no route to host",
   EISDIR: "it is a directory",
   EINVAL: "invalid argument",
   ELOOP: "it is a symbolic link",
   ENOENT: "no such file or directory",
   ENOSYS: "not to be had on this system",
   ENOSPC: "no space left",
+  ENETDOWN: "network is down",
+  ENETUNREACH: "network is unreachable",
   ENOTDIR: "a part of the path is no directory",
   ENOTFOUND: "host not found",
   EPERM: "operation not permitted",
   EROFS: "read-only file system",
+  ETIMEDOUT: "timed out",
 };
 
 /** What went wrong, in words. */
 export function explain(error: unknown): string {
-  const code = errorCode(error);
+  return explainCode(errorCode(error));
+}
+
+/** What a POSIX name means, in words. */
+export function explainCode(code: string): string {
   return EXPLANATIONS[code] ?? code;
 }

@@ -23,8 +23,12 @@ export interface UdpOptions {
    * would have had its turn. Without it, none are: who asked for them wants them all.
    */
   onOverload?(count: number): void;
-  /** Called when a datagram could not be sent, or the system reports that one didn't arrive. */
-  onSendError(code: string): void;
+  /**
+   * Called when a datagram could not be sent, or the system reports that one didn't arrive.
+   *
+   * @param to Where it was to go, as far as that is known: of what `send` could not send.
+   */
+  onSendError(code: string, to?: HostPort): void;
 }
 
 /** A socket that speaks UDP with one other. */

@@ -275,10 +275,10 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
     send(bytes, to) {
       for (let tries = 2; tries > 0; tries--) {
         try {
-          if (!socket.send(bytes, to.port, to.host)) options.onSendError("ENOBUFS");
+          if (!socket.send(bytes, to.port, to.host)) options.onSendError("ENOBUFS", to);
           return;
         } catch (error) {
-          if (tries === 1) options.onSendError(errorCode(error));
+          if (tries === 1) options.onSendError(errorCode(error), to);
         }
       }
     },

@@ -95,7 +95,7 @@ class Exchanger {
 
   send(bytes: Uint8Array, port: number, address: string): void {
     this.#send(bytes, port, address).catch((error) => {
-      if (!this.#closed) this.#options.onSendError(denoCode(error));
+      if (!this.#closed) this.#options.onSendError(denoCode(error), { host: address, port });
     });
   }
 }

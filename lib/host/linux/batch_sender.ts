@@ -55,7 +55,9 @@ export class BatchSender {
   readonly #libc: BatchLibc;
   readonly #ipv4: boolean;
   readonly #segments: boolean;
-  readonly #onSendError: (code: string) => void;
+  readonly #onSendError: (code: string, to?: HostPort) => void;
+  /** Where the only datagram that is being sent goes, if it is only one. */
+  #to: HostPort | undefined;
   readonly #vector: MessageVector;
   readonly #singles: MessageVector;
   readonly #names = new WireBuffer(BATCH_SIZE * NAME_SIZE);
@@ -83,7 +85,7 @@ export class BatchSender {
     libc: BatchLibc,
     ipv4: boolean,
     segments: boolean,
-    onSendError: (code: string) => void,
+    onSendError: (code: string, to?: HostPort) => void,
   ) {
     this.#libc = libc;
     this.#ipv4 = ipv4;
@@ -167,7 +169,7 @@ export class BatchSender {
       if (name.length !== this.#nameSize) throw codedError("EAFNOSUPPORT");
       this.#names.bytes.set(name);
     } catch (error) {
-      return this.#onSendError(errorCode(error));
+      return this.#onSendError(errorCode(error), to);
     }
     const vector = this.#vector;
     vector.clear();
@@ -175,7 +177,9 @@ export class BatchSender {
     this.#find(bytes);
     vector.add(this.#bytesAt, bytes.length, 1);
     this.#fd = fd;
+    this.#to = to;
     this.#transmit(vector);
+    this.#to = undefined;
   }
 
   /** How many datagrams of a size fit a message. */
@@ -222,7 +226,7 @@ export class BatchSender {
   }
 
   #fail(datagrams: number, code: string): void {
-    for (; datagrams > 0; datagrams--) this.#onSendError(code);
+    for (; datagrams > 0; datagrams--) this.#onSendError(code, this.#to);
   }
 
   /** Writes where datagram `to` of the batch came from. */
@@ -262,7 +266,7 @@ export class BatchSender {
 export function batchSenderFor(
   libc: BatchLibc,
   fd: number,
-  onSendError: (code: string) => void,
+  onSendError: (code: string, to?: HostPort) => void,
 ): BatchSender | undefined {
   const family = readOption(libc, fd, SOL_SOCKET, SO_DOMAIN);
   if (family !== AF_INET && family !== AF_INET6) return undefined;

@@ -131,7 +131,7 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       }
       packet.bytes.set(bytes, at);
       const sent = libc.send(fd, packet.bytes, at + bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0) options.onSendError(nameOf(libc.errno()));
+      if (sent < 0) options.onSendError(nameOf(libc.errno()), options.to);
     },
     close() {
       if (closed) return;

@@ -101,7 +101,7 @@ export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
     send(bytes, to) {
       if (closed) return;
       const result = native.udpSend(fd, bytes, ...known.of(to.host, to.port));
-      if (result < 0) options.onSendError(nameOf(result));
+      if (result < 0) options.onSendError(nameOf(result), to);
     },
     close() {
       if (closed) return;
@@ -163,7 +163,7 @@ export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<Ud
       // The number may be another file's by now.
       if (closed) return;
       const sent = native.connectedSend(fd, bytes, ...ports);
-      if (sent < 0) options.onSendError(nameOf(sent));
+      if (sent < 0) options.onSendError(nameOf(sent), to);
     },
     close() {
       if (closed) return;

@@ -27,6 +27,8 @@ export class AskedServer {
   badMac = false;
   /** How often the system said that nothing listens on the port that was asked. */
   refused = 0;
+  /** By address: what the system said when it could not be asked (`ENETUNREACH`, `EPERM`, …). */
+  readonly #problems = new Map<string, string>();
 
   constructor(readonly name: RegistryName, exchange: Exchange) {
     this.exchange = exchange;
@@ -52,11 +54,27 @@ export class AskedServer {
     return this.addresses.some(({ host }) => !host.includes(":"));
   }
 
-  /** The address to ask at an attempt: each in turn; to register, the IPv4 ones if there are any. */
+  /**
+   * The address to ask at an attempt: each in turn; to register, the IPv4 ones if there are any. One
+   * that the system can't send to comes into question only where there is no other.
+   */
   address(attempt: number, register: boolean): HostPort {
-    const ipv4 = this.addresses.filter(({ host }) => !host.includes(":"));
-    const usable = register && ipv4.length > 0 ? ipv4 : this.addresses;
+    const works = this.addresses.filter(({ host }) => !this.#problems.has(host));
+    const some = works.length > 0 ? works : this.addresses;
+    const ipv4 = some.filter(({ host }) => !host.includes(":"));
+    const usable = register && ipv4.length > 0 ? ipv4 : some;
     return usable[attempt % usable.length]!;
+  }
+
+  /** Notes what the system said of one of its addresses. */
+  noteProblem(host: string, code: string): void {
+    this.#problems.set(host, code);
+  }
+
+  /** What the system said, where it said so of all of its addresses; else undefined. */
+  get problem(): string | undefined {
+    const codes = this.addresses.map(({ host }) => this.#problems.get(host));
+    return codes.includes(undefined) ? undefined : codes[0];
   }
 
   /** Notes who answers from the port that was asked, but from another address. */

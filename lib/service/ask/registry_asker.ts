@@ -17,7 +17,7 @@ import type { RegistryStatus } from "../../core/query/query_result.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
-import { errorCode, explain } from "../../host/error.ts";
+import { errorCode, explain, explainCode } from "../../host/error.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
@@ -140,7 +140,7 @@ class RegistryAsker {
     const all = this.#servers.flatMap(({ addresses }) => addresses);
     const { through } = this.#config;
     if (through !== undefined) {
-      for (const address of all) await this.#connect(address, through);
+      for (const address of all) await this.#tryToConnect(address, through);
       return;
     }
     const isIpv6 = ({ host }: HostPort) => host.includes(":");
@@ -154,6 +154,29 @@ class RegistryAsker {
     }
   }
 
+  /** An address that can't be asked is one that is silent: the others go on. */
+  async #tryToConnect(
+    to: HostPort,
+    through: NonNullable<RegistryQuestion["through"]>,
+  ): Promise<UdpSocket | undefined> {
+    try {
+      return await this.#connect(to, through);
+    } catch (error) {
+      this.#noteProblem(to.host, errorCode(error));
+      return undefined;
+    }
+  }
+
+  /** What the system said of an address; several servers may have it. */
+  #noteProblem(host: string, code: string): void {
+    for (const server of this.#servers) {
+      if (!server.addresses.some((each) => each.host === host)) continue;
+      if (code === "ECONNREFUSED") server.refused++;
+      else server.noteProblem(host, code);
+    }
+    this.#progress();
+  }
+
   async #connect(
     to: HostPort,
     through: NonNullable<RegistryQuestion["through"]>,
@@ -163,7 +186,7 @@ class RegistryAsker {
       to,
       ...through,
       onBatch: (batch) => this.#receive(batch),
-      onSendError: () => {},
+      onSendError: (code) => this.#noteProblem(to.host, code),
     });
     this.#connected.set(formatHostPort(to), socket);
     return socket;
@@ -180,12 +203,14 @@ class RegistryAsker {
         address,
         port,
         onBatch: (batch) => this.#receive(batch),
-        onSendError: (code) => {
-          // It doesn't say whose port it was: among several servers it could be any.
-          const [only, ...others] = this.#servers;
-          if (code !== "ECONNREFUSED" || only === undefined || others.length > 0) return;
-          only.refused++;
-          this.#progress();
+        onSendError: (code, to) => {
+          // What came back doesn't say whose address it was: among several it could be any.
+          if (to !== undefined) return this.#noteProblem(to.host, code);
+          const all = this.#servers.flatMap(({ addresses }) => addresses);
+          const [only, ...others] = all.filter(({ host }) =>
+            host.includes(":") === address.includes(":")
+          );
+          if (only !== undefined && others.length === 0) this.#noteProblem(only.host, code);
         },
       });
     } catch (error) {
@@ -289,14 +314,14 @@ class RegistryAsker {
       opened.add(text);
       const { through } = this.#config;
       const socket = this.#socketTo(to) ??
-        (through === undefined ? undefined : await this.#connect(to, through));
+        (through === undefined ? undefined : await this.#tryToConnect(to, through));
       socket?.send(OPENER, to);
     }
     if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER, done));
   }
 
   #warning(
-    { name, status, exchange, refused, hasIpv4, stranger }: AskedServer,
+    { name, status, exchange, refused, hasIpv4, stranger, problem }: AskedServer,
   ): string | undefined {
     const { group, encrypt } = this.#config;
     const timeout = Number(this.#config.timeout.toFixed(3));
@@ -320,6 +345,9 @@ class RegistryAsker {
         if (stranger !== undefined) {
           return `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
             `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`;
+        }
+        if (problem !== undefined) {
+          return `cannot send to ${server}: ${explainCode(problem)}; ${hintOf(problem)}`;
         }
         return refused > 0
           ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
@@ -353,4 +381,11 @@ class RegistryAsker {
 function ownEndpoint(exchange: Exchange, peers: readonly SeenPeer[]): HostPort | undefined {
   const own = peers.find(({ publicKey }) => publicKey === exchange.publicKey);
   return own === undefined ? undefined : { host: own.address, port: own.port };
+}
+
+/** What to look at where the system can't send. */
+function hintOf(code: string): string {
+  return code === "EPERM" || code === "EACCES"
+    ? "look for a firewall rule of this host that drops what it sends"
+    : "look at this host's routes";
 }

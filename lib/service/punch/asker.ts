@@ -78,9 +78,13 @@ async function openNat(
     for (const { address, port: theirs } of peers) {
       const to = { host: address, port: theirs };
       const handlers = { onBatch() {}, onSendError() {} };
-      const socket = await host.connectedUdp({ port, to, ...through, ...handlers });
-      sockets.push(socket);
-      socket.send(OPENER, to);
+      try {
+        const socket = await host.connectedUdp({ port, to, ...through, ...handlers });
+        sockets.push(socket);
+        socket.send(OPENER, to);
+      } catch {
+        // What was claimed may be any address: one that can't be sent to is nobody's.
+      }
     }
     await pause(host, LINGER);
   } finally {

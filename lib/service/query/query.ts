@@ -28,6 +28,7 @@ import {
   type RegistryAnswer,
   type RegistryQuestion,
 } from "../ask/registry_asker.ts";
+import { inWords } from "../log/in_words.ts";
 import { findServers } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
 import { askZoneServer } from "../zone/client/server.ts";
@@ -67,7 +68,10 @@ export async function query(
   for (const [server, addresses] of found) {
     if (server.scheme === "wgsig") registries.set(server, addresses);
     else if (server.scheme === "punch") punches.push([server, addresses]);
-    else zones.push(() => askZoneServer(host, server, addresses, { ...config, startedAt }));
+    else {
+      const question = { ...config, startedAt };
+      zones.push(() => alone(server, askZoneServer(host, server, addresses, question)));
+    }
   }
   const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
   const [registry, ...zoneWords] = await Promise.all([
@@ -89,9 +93,29 @@ export async function query(
   // These speak from the same port, which only one socket can have.
   const question = punchQuestion(config, startedAt);
   for (const [server, addresses] of punches) {
-    replies.push(await askPunchServer(host, server, addresses, question));
+    replies.push(await alone(server, askPunchServer(host, server, addresses, question)));
   }
   return merge(host, config, registry, replies);
+}
+
+/** A server that can't be asked is one that doesn't answer: the others are asked all the same. */
+async function alone(name: ServerName, asking: Promise<ServerReply>): Promise<ServerReply> {
+  try {
+    return await asking;
+  } catch (error) {
+    const server = formatServerName(name);
+    return {
+      outcome: {
+        server,
+        status: "no-answer",
+        received: undefined,
+        expected: undefined,
+        ownEndpoint: undefined,
+      },
+      peers: [],
+      warning: `cannot ask ${server}: ${inWords(error)}`,
+    };
+  }
 }
 
 /** To ask is to register the port that is asked from. */

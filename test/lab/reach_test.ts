@@ -1,0 +1,77 @@
+/** Registries that can't be reached in one way, while there is another. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { testWith } from "../support/program.ts";
+import { Lab, LAB_NEEDS, REGISTRY, REGISTRY_NAME } from "./lab.ts";
+import type { WireGuardHost } from "./wireguard_host.ts";
+
+/** A documentation prefix that the lab has no route to. */
+const NOWHERE_IPV6 = "2001:db8::10";
+const NOWHERE_IPV4 = "198.51.100.10";
+
+/** Has a host know several addresses of the registry's name. */
+async function knowRegistry({ namespace }: WireGuardHost, ...addresses: string[]): Promise<void> {
+  const lines = addresses.map((address) => `${address} ${REGISTRY_NAME}\n`);
+  await Deno.writeTextFile(namespace.hostsFile, `127.0.0.1 localhost\n${lines.join("")}`);
+}
+
+for (const register of ["raw", "borrow"]) {
+  testWith(
+    LAB_NEEDS,
+    `lab: an address of the registry without a route is passed over, --register ${register}`,
+    async () => {
+      await using lab = await Lab.withWireGuard("preserve", "eim");
+      const { alice, bob } = lab;
+      await lab.serve();
+      await lab.syncOnce(bob);
+      const args = ["--server", REGISTRY_NAME, "--register", register, "--timeout", "2s"];
+      await knowRegistry(alice, NOWHERE_IPV6, REGISTRY);
+      const dual = await lab.syncOnce(alice, ...args);
+      assertEquals([dual.code, dual.err], [0, ""], dual.out);
+      await alice.namespace.ip(`route add unreachable ${NOWHERE_IPV4}/32`);
+      await knowRegistry(alice, NOWHERE_IPV4, REGISTRY);
+      const unreachable = await lab.syncOnce(alice, ...args);
+      assertEquals([unreachable.code, unreachable.err], [0, ""], unreachable.out);
+    },
+  );
+
+  testWith(
+    LAB_NEEDS,
+    `lab: without any route it is said which server, and what the system said, ${register}`,
+    async () => {
+      await using lab = await Lab.withWireGuard("preserve", "eim");
+      const { alice } = lab;
+      await alice.namespace.ip("route del default");
+      const args = ["--register", register, "--timeout", "1s"];
+      const { code, out, err } = await lab.syncOnce(alice, ...args);
+      assertEquals(code, 2, out + err);
+      assertMatch(
+        out + err,
+        /cannot send to 203\.0\.113\.10:1223: network is unreachable; look at this host's routes/,
+      );
+    },
+  );
+
+  testWith(
+    [...LAB_NEEDS, "nft"],
+    `lab: a firewall of this host is named, and the other server is asked, ${register}`,
+    async () => {
+      await using lab = await Lab.withWireGuard("preserve", "eim");
+      const { alice, bob } = lab;
+      await lab.serve();
+      await lab.syncOnce(bob);
+      const rules = `table inet f { chain o { type filter hook output priority 0;
+        udp dport 1224 drop; }; }`;
+      await alice.namespace.must(["nft", "-f", "-"], { input: rules });
+      const args = ["--register", register, "--timeout", "1s"];
+      const servers = ["--server", `${REGISTRY}:1224`, "--server", REGISTRY];
+      const { code, out, err } = await lab.syncOnce(alice, ...args, ...servers);
+      assertEquals(code, 0, out + err);
+      assertMatch(out, /endpoint-set/);
+      assertMatch(
+        out + err,
+        /cannot send to 203\.0\.113\.10:1224: operation not permitted; look for a firewall rule/,
+      );
+    },
+  );
+}
