@@ -70,7 +70,7 @@ export async function ownPrivateKey(
   return path === undefined ? undefined : await readPrivateKey(host, path);
 }
 
-/** The own public key for `query`: a private key in the settings stands in where nothing is named. */
+/** The own public key for `query`: a private key stands in where no public key is named. */
 export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
   const { args, device } = asker;
   const privateKey = device === undefined && !isGiven(args, CLIENT["public-key"])
@@ -88,6 +88,9 @@ export async function ownPublicKey(
   privateKey: Uint8Array | undefined,
 ): Promise<Uint8Array> {
   const key = options["public-key"];
+  if (key !== undefined && key === options["private-key-file"]) {
+    throw new UserError(`${key} is the private key file: leave --key out`);
+  }
   if (key !== undefined && isGiven(args, CLIENT["public-key"])) {
     return await readPublicKey(host, key);
   }

@@ -611,6 +611,48 @@ Deno.test("--key takes a file, a private key is turned into its public one", asy
   assertEquals(readJson(asked.out).self.publicKey, known.out.trim());
 });
 
+Deno.test("a private key is never taken for a public one; --private-key takes it", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const pair = await wgsig(["keygen", "private"]);
+  const known = (await wgsig(["keygen", "public"], { input: pair.out })).out.trim();
+  const file = await scene.file("private", pair.out);
+  for (const command of ["query", "config"]) {
+    const servers = command === "query" ? [server.address] : ["--server", server.address];
+    const args = [command, ...servers, "--secret", scene.secretFile];
+    const refused = await wgsig([...args, "--key", file]);
+    assertEquals([refused.code, refused.out], [6, ""]);
+    assertMatch(refused.err, /^wgsig: \S+ seems to be a private key, .* --private-key, .*\n$/);
+    assert(!refused.err.includes(pair.out.trim()));
+    const both = await wgsig([...args, "--key", file, "--private-key", file]);
+    assertEquals([both.code, both.out], [6, ""]);
+    assertMatch(both.err, /^wgsig: \S+ is the private key file: leave --key out\n$/);
+  }
+  const none = await wgsig(
+    [
+      "query",
+      server.address,
+      "--secret",
+      scene.secretFile,
+      "--key",
+      known,
+      "--no-register",
+      "--json",
+    ],
+  );
+  assertEquals(readJson(none.out).peers, []);
+  const asked = await wgsig(
+    ["query", server.address, "--secret", scene.secretFile, "--private-key", file, "--json"],
+  );
+  assertEquals([asked.code, readJson(asked.out).self.publicKey], [0, known], asked.err);
+  const given = await scene.file("public", `${known}\n`);
+  const hidden = await wgsig(
+    ["query", server.address, "--secret", scene.secretFile, "--key", given, "--json"],
+  );
+  // A public key looks like a private one by chance, once in 16 times.
+  if (hidden.code === 0) assertEquals(readJson(hidden.out).self.publicKey, known);
+});
+
 Deno.test("SIGINT while it waits ends it", async () => {
   await using scene = await Scene.open();
   const fake = scene.fakeServer();

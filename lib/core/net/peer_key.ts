@@ -24,6 +24,9 @@ export function formatKey(key: Uint8Array): string {
   return encodeBase64(key);
 }
 
+/** What some editors write before a text: U+FEFF in UTF-8, byte by byte. */
+const BYTE_ORDER_MARK = "\xef\xbb\xbf";
+
 /**
  * The secret in a file's bytes: 32 raw bytes, as the C programs have it, or the base64 or hex form
  * of them with or without a newline. Undefined where it is none of these.
@@ -31,7 +34,8 @@ export function formatKey(key: Uint8Array): string {
 export function parseSecret(bytes: Uint8Array): Uint8Array | undefined {
   // A state file without peers has 32 bytes, too, that anybody could guess.
   if (bytes.length === KEY_SIZE && !isStateFile(bytes)) return bytes.slice();
-  if (bytes.length > 2 * KEY_SIZE + 2) return undefined;
-  const text = String.fromCharCode(...bytes).replace(TRAILING_NEWLINE, "");
+  if (bytes.length > BYTE_ORDER_MARK.length + 2 * KEY_SIZE + 2) return undefined;
+  const text = String.fromCharCode(...bytes).replace(TRAILING_NEWLINE, "")
+    .replace(BYTE_ORDER_MARK, "");
   return HEX.test(text) ? decodeHex(text) : parseKey(text);
 }

@@ -64,9 +64,9 @@ export const CLIENT = {
   },
   "private-key-file": {
     flag: "private-key",
-    commands: ["config"],
+    commands: ["query", "config"],
     reader: file,
-    help: "make a whole file for wg-quick, with this key",
+    help: "file with the own private key; config makes a whole file for wg-quick of it",
   },
   address: {
     flag: "address",

@@ -98,11 +98,14 @@ export async function readPrivateKey(
   throw new UserError(`${what} ${path}: expected one WireGuard key (44 characters of base64)`);
 }
 
-/** Reads a public key: the key itself in base64, or a file that holds it. */
+/**
+ * Reads a public key: the key itself in base64, or a file that holds it. A private key in such a file
+ * would be sent, logged and shown to the group: it is refused.
+ */
 export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uint8Array> {
   const given = parseKey(keyOrPath);
   if (given !== undefined) return given;
-  const { bytes } = await read(
+  const { bytes, mode } = await read(
     host,
     keyOrPath,
     MAX_SECRET_SIZE,
@@ -110,6 +113,12 @@ export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uin
     "; give a public key (44 characters of base64) or a file with one",
   );
   const key = parseKey(decode(bytes).trim());
+  if (key !== undefined && isHidden(mode) && isClamped(key)) {
+    throw new UserError(
+      `${keyOrPath} seems to be a private key, which must not be told to anyone: name it with ` +
+        `--private-key, or make the public key with: wgsig keygen public < ${keyOrPath}`,
+    );
+  }
   if (key !== undefined) return key;
   throw new UserError(
     `public key file ${keyOrPath}: expected one WireGuard key (44 characters of base64)`,
@@ -183,6 +192,16 @@ async function read(
     if (optional && (missing || errorCode(error) === "ENOTDIR")) throw error;
     throw new UserError(`cannot read ${what} ${path}: ${explain(error)}${missing ? hint : ""}`);
   }
+}
+
+/** Whether only the owner of a file can read it. */
+function isHidden(mode: number | undefined): boolean {
+  return mode !== undefined && (mode & OTHERS) === 0;
+}
+
+/** Whether a key has the bits that every X25519 private key of WireGuard has (RFC 7748, section 5). */
+function isClamped(key: Uint8Array): boolean {
+  return (key[0]! & 7) === 0 && (key[31]! & 0xc0) === 0x40;
 }
 
 function decode(bytes: Uint8Array): string {

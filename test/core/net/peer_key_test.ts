@@ -129,3 +129,15 @@ test("bytes of any other size are never taken for a raw secret", () => {
     assert(secret === undefined || bytes.length === 32);
   }));
 });
+
+test("a secret that an editor saved with a byte order mark is the same secret", () => {
+  const base64 = `${"A".repeat(42)}E=`;
+  const expected = parseSecret(ascii(base64))!;
+  assertEquals(expected.length, 32);
+  const hexadecimal = `${"00".repeat(31)}01`;
+  for (const text of [`${base64}\n`, `${base64}\r\n`, hexadecimal]) {
+    const marked = new Uint8Array([0xef, 0xbb, 0xbf, ...ascii(text)]);
+    assertEquals(parseSecret(marked), expected, text);
+    assertEquals(parseSecret(new Uint8Array([0xef, 0xbb, ...ascii(text)])), undefined, text);
+  }
+});
