@@ -18,11 +18,13 @@ import {
   type OwnInterface,
 } from "../lib/core/ask/wg_config.ts";
 import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
+import { errorCode, explain } from "../lib/host/error.ts";
+import type { Files } from "../lib/host/files.ts";
 import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.ts";
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
-import type { ExitStatus } from "../lib/core/settings/user_error.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import {
@@ -35,6 +37,8 @@ import {
   queryConfig,
   readAsker,
 } from "./asking.ts";
+
+const OWNER_ONLY = 0o600;
 
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -73,9 +77,21 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   };
   const keepalive = options["persistent-keepalive"] ?? (whole ? DEFAULT_KEEPALIVE : undefined);
   const peers = knownPeers(result, configured, keepalive, whole);
-  if (flags.format === "json") host.out.write(formatJson(own, peers, result.unix));
-  else host.out.write((whole ? formatFile : formatFragment)(own, peers, result.unix));
+  const format = flags.format === "json" ? formatJson : whole ? formatFile : formatFragment;
+  const text = format(own, peers, result.unix);
+  if (flags.output === undefined) host.out.write(text);
+  else await writeConfig(host, flags.output, text);
   return result.status;
+}
+
+/** Writes the file at once and whole: what was there before stays until then. */
+async function writeConfig(host: Files, path: string, text: string): Promise<void> {
+  try {
+    await host.writeFile(path, new TextEncoder().encode(text), { mode: OWNER_ONLY });
+  } catch (error) {
+    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
+    throw new UserError(`cannot write ${path}: ${explain(error)}${hint}`, EXIT.failed);
+  }
 }
 
 /** A peer of the settings, with what its files hold. */

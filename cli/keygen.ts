@@ -8,7 +8,7 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey, KEY_SIZE, parseKey } from "../lib/core/net/peer_key.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
-import { readInput } from "../lib/service/files/files.ts";
+import { makeOwnFolder, readInput } from "../lib/service/files/files.ts";
 import { KEYGEN_FLAGS } from "../lib/core/settings/commands.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
@@ -35,6 +35,7 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
     return EXIT.ok;
   }
   try {
+    await makeOwnFolder(host, path);
     await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
   } catch (error) {
     const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";

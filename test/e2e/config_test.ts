@@ -454,3 +454,23 @@ testWith(
     assertEquals(shown, `${peer.publicKey}\t(none)\n`);
   },
 );
+
+Deno.test("--output writes a whole file, or leaves what there was", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret } = await keyPair(scene);
+  const path = await scene.file("wg0.conf", "# mine\n", 0o644);
+  const args = ["--private-key", file, "--address", "10.0.0.1/24", "--output", path];
+  const silent = await config(scene, [...args, "--server", "127.0.0.1:9", "--timeout", "300ms"]);
+  assertEquals([silent.code, silent.out], [2, ""]);
+  assertEquals(await Deno.readTextFile(path), "# mine\n");
+  const { code, out, err } = await config(scene, [...args, "--server", server.address]);
+  assertEquals([code, out, err], [0, "", ""]);
+  assertStringIncludes(await Deno.readTextFile(path), `PrivateKey = ${secret}\n`);
+  assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+  const away = ["--output", `${path}/nowhere`, "--server", server.address];
+  const refused = await config(scene, ["--private-key", file, ...away]);
+  assertEquals([refused.code, refused.out], [1, ""]);
+  assertMatch(refused.err, /^wgsig: cannot write \S+\/nowhere: .*\n$/);
+  assert(!refused.err.includes(secret));
+});

@@ -156,3 +156,18 @@ Deno.test("an unknown kind of key is named with the known ones", async () => {
     `wgsig: unknown kind of key "pubkey"; it is one of: secret, private, public, psk\n`,
   );
 });
+
+testWith(
+  ["root", "unshare", "mount"],
+  "the program's own folder is made on a fresh host",
+  async () => {
+    const script = `mount -t tmpfs none /etc && "$0" keygen secret --output /etc/wgsig/secret &&
+    stat -c '%a %n' /etc/wgsig /etc/wgsig/secret && "$0" keygen psk --output /etc/other/psk`;
+    const { code, out, err } = await run(["unshare", "--mount", "sh", "-c", script, BINARY]);
+    assertEquals([code, out], [1, "700 /etc/wgsig\n600 /etc/wgsig/secret\n"], err);
+    assertEquals(
+      err,
+      "wgsig: cannot write /etc/other/psk: no such file or directory; make its folder first\n",
+    );
+  },
+);

@@ -234,6 +234,11 @@ export const CONFIG_FLAGS = {
   "no-register": NO_REGISTER,
   interface: { flag: "interface", reader: device, help: "the same as INTERFACE" },
   format: { flag: "format", reader: oneOf("wg", "json"), default: "wg", help: "what to print" },
+  output: {
+    flag: "output",
+    reader: file,
+    help: "write this file, as a whole or not at all, for its owner alone",
+  },
   ...CONFIG_FILE,
   ...HELP,
 } satisfies Rows;

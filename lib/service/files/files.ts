@@ -20,6 +20,8 @@ const OTHERS = 0o077;
 const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
 const STANDARD_INPUT = "-";
+/** Folders that the program makes. */
+const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", "/var/run/wgsig"] as const;
 const SYSTEM_SETTINGS = "/etc/wgsig/wgsig.toml";
 
 /** Settings, and the file that they come from. */
@@ -142,6 +144,15 @@ export async function readAllowList(host: Files, path: string): Promise<Uint8Arr
     keys.push(key);
   });
   return keys;
+}
+
+/**
+ * Makes the folder of a file where it is one of the program's own: those that its documentation and
+ * its defaults name, and that a fresh host lacks. A folder with another name may be a mistake.
+ */
+export async function makeOwnFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
+  const folder = OWN_FOLDERS.find((each) => path.startsWith(`${each}/`));
+  if (folder !== undefined) await host.makeFolder(path.slice(0, path.lastIndexOf("/")));
 }
 
 /** Reads what is short from standard input. */
