@@ -172,7 +172,7 @@ export async function questionConfig(
   return {
     servers,
     secret: servers.some(({ scheme }) => scheme === "wgsig")
-      ? await readSecret(host, options["secret-file"])
+      ? await readSecret(host, options["secret-file"], "peer")
       : undefined,
     group: options.group,
     encrypt: options.encryption === "on",

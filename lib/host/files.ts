@@ -9,6 +9,8 @@ export interface FileContent {
   readonly bytes: Uint8Array;
   /** Permission bits, such as 0o600, or undefined where it is no regular file (a pipe, say). */
   readonly mode: number | undefined;
+  /** The number of the user whom it belongs to, or undefined where it is no regular file. */
+  readonly owner: number | undefined;
 }
 
 /** How a file is written. */

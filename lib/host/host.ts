@@ -26,6 +26,8 @@ export interface System {
   readonly runtime: string;
   /** The operating system and the processor, such as `linux-x64`. */
   readonly target: string;
+  /** The number of the user that the program runs as, where users have numbers. */
+  readonly user: number | undefined;
   /** The command line without the program. */
   readonly args: readonly string[];
   /** A variable of the environment. */

@@ -249,8 +249,9 @@ const serve = (...args: readonly string[]) => ["serve", "--listen", "127.0.0.1:0
 const secretErrors = (command: readonly string[], after: readonly string[]): Mistake[] => [
   {
     args: [...command, "--secret", "%/absent", ...after],
-    says:
-      /^cannot read secret file \S+\/absent: no such file or directory; make one with: wgsig keygen secret --output \S+\/absent$/,
+    says: command[0] === "serve"
+      ? /^cannot read secret file \S+\/absent: no such file or directory; make one with: wgsig keygen secret --output \S+\/absent$/
+      : /^cannot read secret file \S+\/absent: no such file or directory; copy the group's: the file that the registry has$/,
   },
   {
     args: [...command, "--secret", "%/bad", ...after],
@@ -323,7 +324,8 @@ Deno.test("files that others can read are refused with the command that mends it
     const secret = await scene.file("open", encodeBase64(scene.secret), mode);
     const says = (what: string, path: string) =>
       new RegExp(
-        `^${what} ${path} can be read by others \\(mode ${octal}\\); mend it with: chmod 600 ${path}$`,
+        `^${what} ${path} can be read by others \\(mode ${octal}\\); mend it with: chmod 600 ${path}` +
+          (what === "secret file" ? `, or .*: --secret - < ${path}$` : "$"),
       );
     await assertRefused(serve("--secret", secret), USAGE, says("secret file", secret));
     const key = await scene.file("key", wg.out, mode);

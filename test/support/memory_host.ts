@@ -16,7 +16,11 @@ import { countingRandom } from "./fake_random.ts";
 
 /** A file: its text or bytes and its mode, or the code with which reading it fails. */
 export type MemoryFile =
-  | { readonly content: string | Uint8Array; readonly mode?: number | undefined }
+  | {
+    readonly content: string | Uint8Array;
+    readonly mode?: number | undefined;
+    readonly owner?: number;
+  }
   | { readonly fails: string };
 
 /** What a scripted program does: it leaves this, or fails with a {@linkcode MemoryError}. */
@@ -84,6 +88,7 @@ const DEFAULT_MODE = 0o600;
 export class MemoryHost implements Host {
   readonly runtime = "memory 1";
   readonly target: string;
+  readonly user: number = 1000;
   readonly args: readonly string[] = [];
   readonly primitives = PORTABLE;
   readonly out: MemoryOutput = new MemoryOutput();
@@ -170,7 +175,11 @@ export class MemoryHost implements Host {
     if ("fails" in file) return Promise.reject(new MemoryError(file.fails));
     const bytes = bytesOf(file.content);
     if (bytes.length > limit) return Promise.reject(new MemoryError("EFBIG"));
-    return Promise.resolve({ bytes, mode: "mode" in file ? file.mode : DEFAULT_MODE });
+    return Promise.resolve({
+      bytes,
+      mode: "mode" in file ? file.mode : DEFAULT_MODE,
+      owner: file.owner ?? this.user,
+    });
   }
 
   readInput(limit: number): Promise<Uint8Array> {

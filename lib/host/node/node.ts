@@ -50,6 +50,7 @@ export function nodeHost(): Omit<
   let input: Promise<Uint8Array> | undefined;
   return {
     target: `${platform()}-${arch()}`,
+    user: process.getuid?.(),
     out: output(STDOUT),
     err: output(STDERR),
     env: (name) => process.env[name],
@@ -190,8 +191,8 @@ async function readFile(
       if (size > limit) throw codedError("EFBIG");
       chunks.push(chunk.subarray(0, bytesRead));
     }
-    const mode = stat.isFile() ? stat.mode & PERMISSION_BITS : undefined;
-    return { bytes: joinBytes(chunks), mode };
+    const [mode, owner] = stat.isFile() ? [stat.mode & PERMISSION_BITS, stat.uid] : [];
+    return { bytes: joinBytes(chunks), mode, owner };
   } finally {
     await file.close();
   }

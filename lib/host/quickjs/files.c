@@ -181,6 +181,18 @@ static JSValue is_terminal(ARGUMENTS)
     return with_fd(ctx, argv, isatty);
 }
 
+/* owner(fd): the number of the user whom the file belongs to */
+static JSValue file_owner(ARGUMENTS)
+{
+    NO_SELF;
+    int32_t fd;
+    struct stat status;
+
+    if (JS_ToInt32(ctx, &fd, argv[0]) < 0)
+        return JS_EXCEPTION;
+    return result_of(ctx, fstat(fd, &status) < 0 ? -1 : (int64_t)status.st_uid);
+}
+
 static int kind_of(int fd)
 {
     struct stat status;
@@ -258,6 +270,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("close", 1, close_file),
     JS_CFUNC_DEF("isTerminal", 1, is_terminal),
     JS_CFUNC_DEF("status", 1, file_status),
+    JS_CFUNC_DEF("owner", 1, file_owner),
     JS_CFUNC_DEF("unlink", 2, unlink_file),
     JS_CFUNC_DEF("mkdir", 2, make_directory),
     JS_CFUNC_DEF("rename", 2, rename_file),

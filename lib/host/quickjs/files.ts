@@ -83,7 +83,9 @@ async function readFile(path: string, limit: number, regular: boolean): Promise<
       throw codedError((status & DIRECTORY) === 0 ? "EFTYPE" : "EISDIR");
     }
     const bytes = await readAll(fd, limit);
-    return { bytes, mode: isRegular ? status & PERMISSION_BITS : undefined };
+    return isRegular
+      ? { bytes, mode: status & PERMISSION_BITS, owner: native.owner(fd) }
+      : { bytes, mode: undefined, owner: undefined };
   } finally {
     native.close(fd);
   }

@@ -28,6 +28,7 @@ export interface Native {
   // system.c
   readonly args: readonly string[];
   readonly target: string;
+  user(): number;
   readonly version: string;
   env(name: string): string | undefined;
   now(): number;
@@ -57,6 +58,7 @@ export interface Native {
   close(fd: number): number;
   isTerminal(fd: number): number;
   status(fd: number): number;
+  owner(fd: number): number;
   unlink(path: string): number;
   mkdir(path: string, mode: number): number;
   rename(from: string, to: string): number;

@@ -23,6 +23,7 @@ export function quickjsHost(): Host {
     ...quickjsFiles(),
     runtime: `quickjs ${native.version}`,
     target: native.target,
+    user: native.user(),
     args: native.args,
     out: standardOutput(1),
     err: standardOutput(2),

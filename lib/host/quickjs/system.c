@@ -150,6 +150,14 @@ static JSValue end(ARGUMENTS)
     exit(status);
 }
 
+/* user(): the number of the user that the program runs as */
+static JSValue user(ARGUMENTS)
+{
+    NO_SELF;
+    (void)argv;
+    return JS_NewInt64(ctx, (int64_t)geteuid());
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("errorName", 1, error_name),
     JS_CFUNC_DEF("env", 1, env),
@@ -157,6 +165,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("mono", 0, mono),
     JS_CFUNC_DEF("random", 1, random_bytes),
     JS_CFUNC_DEF("exit", 1, end),
+    JS_CFUNC_DEF("user", 0, user),
     JS_PROP_STRING_DEF("target", "linux-" ARCHITECTURE, JS_PROP_ENUMERABLE),
     JS_PROP_STRING_DEF("version", CONFIG_VERSION, JS_PROP_ENUMERABLE),
 };

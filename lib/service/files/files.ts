@@ -16,6 +16,9 @@ const MAX_LIST_SIZE = 16 * 1024 * 1024;
 const MAX_SECRET_SIZE = 4096;
 /** Bits that let others than the owner in. */
 const OTHERS = 0o077;
+const ROOT = 0;
+/** Whoever has no number in this user namespace: the system can't say who it is. */
+const NOBODY = 65_534;
 /** A key or a secret in base64 or hex, where the name of its file should be. */
 const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
@@ -66,13 +69,23 @@ async function readSettings(host: Files, path: string, optional = false): Promis
   }
 }
 
+/** Who lacks a group secret: the registry, which makes it, or a peer, which has to get that one. */
+export type SecretHolder = "registry" | "peer";
+
 /** Reads a group secret: 32 bytes. */
-export async function readSecret(host: System & Files & Input, path: string): Promise<Uint8Array> {
+export async function readSecret(
+  host: System & Files & Input,
+  path: string,
+  holder: SecretHolder,
+): Promise<Uint8Array> {
   const bytes = await readPrivate(
     host,
     path,
     "secret file",
-    `make one with: wgsig keygen secret --output ${path}`,
+    holder === "registry"
+      ? `make one with: wgsig keygen secret --output ${path}`
+      : "copy the group's: the file that the registry has",
+    "secret",
   );
   const secret = parseSecret(bytes);
   if (secret !== undefined) return secret;
@@ -170,6 +183,7 @@ async function readPrivate(
   path: string,
   what: string,
   hint: string,
+  flag?: string,
 ): Promise<Uint8Array> {
   if (path === STANDARD_INPUT) return await readInput(host, what);
   if (IS_SECRET.test(path)) {
@@ -177,14 +191,31 @@ async function readPrivate(
       `expected the name of a ${what}, got what belongs into it; write that to a file`,
     );
   }
-  const { bytes, mode } = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
-  if (mode !== undefined && (mode & OTHERS) !== 0 && !host.target.startsWith("win32")) {
+  const { bytes, mode, owner } = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
+  if (host.target.startsWith("win32") || isCredential(host, path)) return bytes;
+  const elsewhere = flag === undefined
+    ? ""
+    : `, or where that can't be done, add: --${flag} - < ${path}`;
+  if (mode !== undefined && (mode & OTHERS) !== 0) {
     throw new UserError(
       `${what} ${path} can be read by others (mode ${mode.toString(8).padStart(4, "0")}); ` +
-        `mend it with: chmod 600 ${path}`,
+        `mend it with: chmod 600 ${path}${elsewhere}`,
+    );
+  }
+  if (owner !== undefined && ![ROOT, NOBODY, host.user].includes(owner)) {
+    throw new UserError(
+      `${what} ${path} belongs to another user (${owner}), who can read and change it; ` +
+        `mend it with: chown ${host.user ?? ROOT} ${path}`,
     );
   }
   return bytes;
+}
+
+/** Whether systemd made the file for this service alone, with a mode and an owner of its own. */
+function isCredential(host: System, path: string): boolean {
+  const folder = host.env("CREDENTIALS_DIRECTORY");
+  return folder !== undefined && folder !== "" && path.startsWith(`${folder}/`) &&
+    !path.includes("/../");
 }
 
 /** @param optional Let the host's error through where there is no such file. */

@@ -124,7 +124,7 @@ class Service {
       if (groups.some((group) => group.id === id)) {
         throw new UserError(`group ${id} is configured twice; give each group another id`);
       }
-      const secret = await readSecret(this.#host, secretFile);
+      const secret = await readSecret(this.#host, secretFile, "registry");
       const allowed = allowFile === undefined
         ? undefined
         : await readAllowList(this.#host, allowFile);

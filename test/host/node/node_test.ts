@@ -225,7 +225,11 @@ testIn("a file is read up to its limit", async (folder) => {
   const path = `${folder}/file`;
   await writeFile(path, "12345");
   await chmod(path, 0o604);
-  assertEquals(await host.readFile(path, 5), { bytes: bytesOf("12345"), mode: 0o604 });
+  assertEquals(await host.readFile(path, 5), {
+    bytes: bytesOf("12345"),
+    mode: 0o604,
+    owner: host.user,
+  });
   assertEquals(await failure(() => host.readFile(path, 4)), "EFBIG");
   await writeFile(path, "");
   assertEquals((await host.readFile(path, 0)).bytes.length, 0);
@@ -235,12 +239,16 @@ testIn("a file is read up to its limit", async (folder) => {
 });
 
 testIn("what is no regular file has no mode, and may have no end", async (folder) => {
-  assertEquals(await host.readFile("/dev/null", 10), { bytes: new Uint8Array(0), mode: undefined });
+  assertEquals(await host.readFile("/dev/null", 10), {
+    bytes: new Uint8Array(0),
+    mode: undefined,
+    owner: undefined,
+  });
   assertEquals(await failure(() => host.readFile("/dev/zero", 100_000)), "EFBIG");
   const pipe = `${folder}/pipe`;
   await host.run(["mkfifo", pipe]);
   const [read] = await Promise.all([host.readFile(pipe, 10), shell(`printf abc > ${pipe}`)]);
-  assertEquals(read, { bytes: bytesOf("abc"), mode: undefined });
+  assertEquals(read, { bytes: bytesOf("abc"), mode: undefined, owner: undefined });
 });
 
 testIn("what cannot be read is an error with its name", async (folder) => {

@@ -4,7 +4,7 @@ import {
   readAllowList,
   readPrivateKey,
   readPublicKey,
-  readSecret,
+  readSecret as readAnySecret,
 } from "../../../lib/service/files/files.ts";
 import { EXIT, UserError } from "../../../lib/core/settings/user_error.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
@@ -12,6 +12,9 @@ import { hex } from "../../support/bytes.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { type MemoryFile, MemoryHost } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
+
+/** The registry's secret. */
+const readSecret = (host: MemoryHost, path: string) => readAnySecret(host, path, "registry");
 
 const SYSTEM = "/etc/wgsig/wgsig.toml";
 const RAW = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
@@ -162,6 +165,11 @@ test("a secret file that is missing is said with what makes one, other faults wi
       "make one with: wgsig keygen secret --output /s",
   );
   assertEquals(
+    await complaint(() => readAnySecret(new MemoryHost(), "/s", "peer")),
+    "cannot read secret file /s: no such file or directory; " +
+      "copy the group's: the file that the registry has",
+  );
+  assertEquals(
     await complaint(() => readSecret(withFile("/s", { fails: "EACCES" }), "/s")),
     "cannot read secret file /s: permission denied",
   );
@@ -183,12 +191,52 @@ test("files with secrets must be for their owner alone", async () => {
       }
       const what = read === readSecret ? "secret file" : "private key file";
       const shown = `0${mode.toString(8).padStart(3, "0")}`;
+      const elsewhere = ", or where that can't be done, add: --secret - < /s";
       assertEquals(
         await complaint(() => read(host, "/s")),
-        `${what} /s can be read by others (mode ${shown}); mend it with: chmod 600 /s`,
+        `${what} /s can be read by others (mode ${shown}); mend it with: chmod 600 /s` +
+          (read === readSecret ? elsewhere : ""),
       );
     }
   }
+});
+
+test("files with secrets must belong to the user, to root, or to whom the system can't name", async () => {
+  for (
+    const [owner, isTaken] of [[1000, true], [0, true], [65_534, true], [1001, false]] as const
+  ) {
+    const host = withFile("/s", { content: KEY, owner });
+    if (isTaken) assertEquals(await readSecret(host, "/s"), RAW);
+    else {
+      assertEquals(
+        await complaint(() => readSecret(host, "/s")),
+        "secret file /s belongs to another user (1001), who can read and change it; " +
+          "mend it with: chown 1000 /s",
+      );
+    }
+  }
+});
+
+test("what systemd hands to a service is taken with the mode that it has", async () => {
+  const files = { "/run/c/s": { content: KEY, mode: 0o440, owner: 1001 } };
+  const host = new MemoryHost({ files, env: { CREDENTIALS_DIRECTORY: "/run/c" } });
+  assertEquals(await readSecret(host, "/run/c/s"), RAW);
+  const others = ["/run/c2", "", "/run/c/s/../"];
+  for (const folder of others) {
+    const elsewhere = new MemoryHost({ files, env: { CREDENTIALS_DIRECTORY: folder } });
+    assert(
+      (await complaint(() => readSecret(elsewhere, "/run/c/s"))).includes(
+        "(mode 0440)",
+      ),
+    );
+  }
+  const around = new MemoryHost({
+    files: { "/run/c/../s": { content: KEY, mode: 0o440 } },
+    env: { CREDENTIALS_DIRECTORY: "/run/c" },
+  });
+  assert(
+    (await complaint(() => readSecret(around, "/run/c/../s"))).includes("(mode 0440)"),
+  );
 });
 
 test("what has no mode, and Windows, are not asked for one", async () => {
