@@ -41,6 +41,11 @@ export interface ConnectedUdpOptions extends Omit<UdpOptions, "address"> {
   readonly to: HostPort;
   /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
   readonly mark: number;
+  /**
+   * Bytes of the datagrams that are expected. A raw socket gets what was sent with UDP_SEGMENT from
+   * this host or over a bridge in one piece: that is split at so many bytes.
+   */
+  readonly segment?: number;
 }
 
 /** A UDP socket. */

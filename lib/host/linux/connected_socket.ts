@@ -41,6 +41,8 @@ const CHECKSUM = 6;
 const UDP_HEADER_SIZE = 8;
 const MAX_IPV4_HEADER_SIZE = 60;
 const POLL_MS = 5;
+/** The most that one call can receive without its headers. */
+const MAX_PIECE_SIZE = 65_535;
 
 /** Names of the errors that a user can mend (the same numbers on all of Linux's usual processors). */
 const ERRORS: Readonly<Record<number, string>> = {
@@ -93,11 +95,19 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
   check(libc.connect(fd, server, server.length));
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
-  const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + SLOT_SIZE);
+  const { segment = 0 } = options;
+  const most = segment > 0 ? MAX_PIECE_SIZE : SLOT_SIZE;
+  const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + most);
   // What came before the filter and the connection were in force may be from anybody.
   while (libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT) >= 0);
   let closed = false;
   let timer = setTimeout(poll, POLL_MS);
+
+  function handOver(): void {
+    options.onBatch(batch, replies);
+    batch.count = 0;
+    replies.count = 0;
+  }
 
   function poll(): void {
     batch.count = 0;
@@ -106,13 +116,19 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       if (size < 0) break;
       const at = raw ? (ipv4 ? (received.bytes[0]! & 15) * 4 : 0) + UDP_HEADER_SIZE : 0;
       const length = size - at;
-      if (length < 0 || length > SLOT_SIZE) continue;
-      copyBytes(received, at, batch.payloads, batch.count * SLOT_SIZE, length);
-      batch.lengths[batch.count] = length;
-      batch.count++;
+      const isWhole = segment === 0 || length <= segment || length % segment !== 0;
+      if (length < 0 || (isWhole && length > SLOT_SIZE)) continue;
+      const step = isWhole ? length : segment;
+      let from = at;
+      do {
+        if (batch.count === BATCH_SIZE) handOver();
+        if (closed) return;
+        copyBytes(received, from, batch.payloads, batch.count * SLOT_SIZE, step);
+        batch.lengths[batch.count++] = step;
+        from += step;
+      } while (from < size);
     }
-    if (batch.count > 0) options.onBatch(batch, replies);
-    replies.count = 0;
+    if (batch.count > 0) handOver();
     if (!closed) timer = setTimeout(poll, POLL_MS);
   }
 

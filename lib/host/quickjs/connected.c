@@ -11,6 +11,8 @@
 #include "socket.h"
 
 enum { SLOT_SIZE = 2048, BATCH_SIZE = 64 };
+/* The most that one call can receive without its headers. */
+enum { MAX_PIECE_SIZE = 65535 };
 enum { UDP_HEADER_SIZE = 8, UDP_LENGTH = 4, UDP_CHECKSUM = 6, MAX_IPV4_HEADER_SIZE = 60 };
 
 /* What linux/filter.h has: kernel headers are not everywhere. */
@@ -118,37 +120,47 @@ static JSValue connected_open(ARGUMENTS)
 }
 
 /*
- * One datagram without its headers, into a slot. Returns its length, -1 where nothing is there (or
- * errno says what the system tells), -2 where it is none of ours.
+ * What one call receives, without its headers, into `room` slots. It is one datagram, or what was sent
+ * with UDP_SEGMENT and left in one piece: that is split at `segment` bytes (0: never). Returns how many
+ * there are, 0 where it is none of ours, -1 where nothing is there (or errno says what the system
+ * tells).
  */
-static int receive_one(int fd, int headers, uint8_t *slot)
+static int receive_one(int fd, int headers, int segment, uint8_t *slots, int32_t *lengths, int room)
 {
-    static uint8_t packet[MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + SLOT_SIZE];
-    uint8_t *bytes = headers ? packet : slot;
-    ssize_t size = recv(fd, bytes, headers ? sizeof packet : SLOT_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+    static uint8_t packet[MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + MAX_PIECE_SIZE];
+    ssize_t size = recv(fd, packet, sizeof packet, MSG_DONTWAIT | MSG_TRUNC);
 
     if (size < 0)
         return -1;
     ssize_t at = !headers ? 0 : (headers == 4 ? (packet[0] & 15) * 4 : 0) + UDP_HEADER_SIZE;
-    if (size - at < 0 || size - at > SLOT_SIZE)
-        return -2;
-    if (headers)
-        memcpy(slot, packet + at, (size_t)(size - at));
-    return (int)(size - at);
+    ssize_t left = size - at;
+    if (left < 0 || size > (ssize_t)sizeof packet)
+        return 0;
+    ssize_t step = segment > 0 && left > segment && left % segment == 0 ? segment : left;
+    if (step > SLOT_SIZE)
+        return 0;
+    int count = 0;
+    do {
+        memcpy(slots + count * SLOT_SIZE, packet + at, (size_t)step);
+        lengths[count++] = (int32_t)step;
+        at += step;
+    } while (at < size && count < room);
+    return count;
 }
 
 /*
- * connectedReceive(fd, headers, payloads, lengths): fills a batch, and returns how many there are, or
+ * connectedReceive(fd, headers, payloads, lengths, segment): fills a batch, and returns how many there are, or
  * a negative errno: EAGAIN, or what became of a datagram that was sent (ECONNREFUSED).
  * `headers` is 0 for a socket that is not raw, 4 or 6 for one of IPv4 or IPv6 that is.
  */
 static JSValue connected_receive(ARGUMENTS)
 {
-    int32_t fd, headers;
+    int32_t fd, headers, segment;
     int count = 0;
 
     NO_SELF;
-    if (JS_ToInt32(ctx, &fd, argv[0]) < 0 || JS_ToInt32(ctx, &headers, argv[1]) < 0)
+    if (JS_ToInt32(ctx, &fd, argv[0]) < 0 || JS_ToInt32(ctx, &headers, argv[1]) < 0 ||
+        JS_ToInt32(ctx, &segment, argv[4]) < 0 || segment < 0)
         return JS_EXCEPTION;
     JSValue start = JS_NewInt32(ctx, 0);
     uint8_t *payloads = bytes_at(ctx, argv[2], start, BATCH_SIZE * SLOT_SIZE);
@@ -156,14 +168,17 @@ static JSValue connected_receive(ARGUMENTS)
     if (lengths == NULL)
         return JS_EXCEPTION;
     /* Those that are none of ours count here, so that many of them take no turn of others. */
-    for (int tries = 0; tries < BATCH_SIZE; tries++) {
-        int length = receive_one(fd, headers, payloads + count * SLOT_SIZE);
-        if (length == -1 && count == 0 && tries == 0)
-            return result_of(ctx, -1);
-        if (length == -1)
+    for (int tries = 0; tries < BATCH_SIZE && count < BATCH_SIZE; tries++) {
+        /* What is to be split may need all of the room. */
+        if (segment > 0 && count > 0)
             break;
-        if (length >= 0)
-            lengths[count++] = length;
+        int received = receive_one(fd, headers, segment, payloads + count * SLOT_SIZE, lengths + count,
+                                   BATCH_SIZE - count);
+        if (received == -1 && tries == 0)
+            return result_of(ctx, -1);
+        if (received == -1)
+            break;
+        count += received;
     }
     return JS_NewInt32(ctx, count);
 }
@@ -201,7 +216,7 @@ static JSValue connected_send(ARGUMENTS)
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("connectedOpen", 6, connected_open),
-    JS_CFUNC_DEF("connectedReceive", 4, connected_receive),
+    JS_CFUNC_DEF("connectedReceive", 5, connected_receive),
     JS_CFUNC_DEF("connectedSend", 2, connected_send),
 };
 

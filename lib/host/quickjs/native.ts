@@ -110,6 +110,7 @@ export interface Native {
     headers: number,
     payloads: Uint8Array,
     lengths: Int32Array,
+    segment: number,
   ): number;
   connectedSend(fd: number, bytes: Uint8Array, ...ports: number[]): number;
   // tcp.c

@@ -132,7 +132,7 @@ class KnownAddress {
 // deno-lint-ignore require-await -- what throws becomes a rejection
 export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<UdpSocket> {
   const { batch, replies } = buffers();
-  const { port, raw, to, mark } = options;
+  const { port, raw, to, mark, segment = 0 } = options;
   const address = nativeAddress(to);
   const headers = raw ? isNativeIpv4(address) ? 4 : 6 : 0;
   const ports = raw ? [port, to.port] : [];
@@ -142,7 +142,13 @@ export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<Ud
 
   watch(fd, {
     onReadable() {
-      const count = native.connectedReceive(fd, headers, batch.payloads.bytes, batch.lengths);
+      const count = native.connectedReceive(
+        fd,
+        headers,
+        batch.payloads.bytes,
+        batch.lengths,
+        segment,
+      );
       if (count < 0) {
         const code = nameOf(count);
         if (code !== NOTHING) options.onSendError(code);

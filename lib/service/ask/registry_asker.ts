@@ -21,7 +21,9 @@ import { errorCode, explain, explainCode } from "../../host/error.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
+import { ENVELOPE_SIZE } from "../../wire/wgsig/envelope.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
+import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer } from "./asked_server.ts";
@@ -185,6 +187,7 @@ class RegistryAsker {
       port: this.#config.port,
       to,
       ...through,
+      segment: RESPONSE_SIZE + (this.#config.encrypt ? ENVELOPE_SIZE : 0),
       onBatch: (batch) => this.#receive(batch),
       onSendError: (code) => this.#noteProblem(to.host, code),
     });
