@@ -256,3 +256,49 @@ testWith([...DEVICE_NEEDS, "dig"], "dns: more connections than allowed are refus
   assertEquals(await server.running.stop(), 0);
   assertEquals(server.running.err, "");
 });
+
+testWith(
+  [...DEVICE_NEEDS, "dig"],
+  "dns: empty messages hold no place that others want",
+  async () => {
+    const [peer] = newPeers(1);
+    await using device = await Device.with(peer!);
+    await using scene = await Scene.open();
+    const server = await device.serve(scene);
+    const { port } = server;
+    const open: Socket[] = [];
+    const empty = frameMessage(new Uint8Array(0));
+    const keepUp = () => open.forEach((socket) => socket.destroyed || socket.write(empty));
+    try {
+      for (const address of ["127.0.0.1", "127.0.0.2", "127.0.0.3"]) {
+        const made = Array.from({ length: MAX_PER_SOURCE }, () => connection(port, address));
+        open.push(...made.map(({ socket }) => socket));
+        await Promise.all(made.map(({ lasts }) => lasts));
+      }
+      const startedAt = performance.now();
+      const timer = setInterval(keepUp, 500);
+      try {
+        // Long before they are cut for being idle.
+        await until(
+          "somebody else is answered",
+          async () =>
+            (await dig(port, "+tcp", "-b", "127.0.0.4", ZONE, "SOA")).answer.length > 0 ||
+            undefined,
+        );
+        // And they are cut, though they never were silent.
+        await until(
+          "they are gone",
+          () => open.every(({ destroyed }) => destroyed) || undefined,
+          2 * IDLE_SECONDS,
+        );
+        figure(`gone after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+      } finally {
+        clearInterval(timer);
+      }
+    } finally {
+      for (const socket of open) socket.destroy();
+    }
+    assertEquals(await server.running.stop(), 0);
+    assertEquals(server.running.err, "");
+  },
+);

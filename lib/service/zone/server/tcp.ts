@@ -18,8 +18,12 @@ const MAX_CONNECTIONS = 150;
 const MAX_PER_SOURCE = 50;
 /** Bytes of an IPv6 address that are one source. */
 const IPV6_PREFIX = 7;
-/** Without a whole query, or a reader of the answers, for so long a connection is cut. */
+/** Without a query that got an answer, or a reader of answers, for so long a connection is cut. */
 const IDLE = 10;
+/** Where all places are taken, the connection that is idle longest makes room, after so long. */
+const MAKES_ROOM_AFTER = 5;
+/** Connections that the system takes beyond the limit, to be refused or given a place. */
+const AT_THE_DOOR = 16;
 /** Bytes of answers that may wait for a reader; until they are gone, no query is answered. */
 const MAX_WAITING = 131_072;
 /** No query that means something is longer. */
@@ -40,6 +44,7 @@ export class DnsTcp {
   readonly #answer: AnswerTcp;
   readonly #ready: () => Promise<void> | undefined;
   readonly #bySource = new Map<string, number>();
+  readonly #sessions = new Set<TcpSession>();
 
   /** @param ready What to wait for before a query is answered; undefined where there is nothing. */
   constructor(
@@ -59,7 +64,7 @@ export class DnsTcp {
     return this.#host.tcpListen({
       address,
       port,
-      maxConnections: MAX_CONNECTIONS,
+      maxConnections: MAX_CONNECTIONS + AT_THE_DOOR,
       onConnection: (connection) => this.#welcome(connection),
       onRefused: () => this.#counters.add("dns-tcp-refused"),
     });
@@ -74,25 +79,39 @@ export class DnsTcp {
       if (left > 0) this.#bySource.set(source, left);
       else this.#bySource.delete(source);
     };
-    if (count > MAX_PER_SOURCE) {
+    if (count > MAX_PER_SOURCE || !this.#hasRoom()) {
       this.#counters.add("dns-tcp-refused");
       connection.abort();
       return { onData() {}, onEnd() {}, onClose: leave };
     }
     this.#counters.add("dns-tcp-connections");
-    const visit = new TcpSession(this.#host, connection, this.#answer, this.#ready, () => {
+    const session = new TcpSession(this.#host, connection, this.#answer, this.#ready, () => {
       this.#counters.add("dns-tcp-cut");
       connection.abort();
     });
+    this.#sessions.add(session);
     return {
-      onData: (bytes) => visit.receive(bytes),
-      onEnd: () => visit.end(),
-      onDrain: () => visit.drained(),
-      onClose() {
-        visit.close();
+      onData: (bytes) => session.receive(bytes),
+      onEnd: () => session.end(),
+      onDrain: () => session.drained(),
+      onClose: () => {
+        this.#sessions.delete(session);
+        session.close();
         leave();
       },
     };
+  }
+
+  /** Whether there is a place; where there is none, the connection that is idle longest may go. */
+  #hasRoom(): boolean {
+    if (this.#sessions.size < MAX_CONNECTIONS) return true;
+    let longest: TcpSession | undefined;
+    for (const session of this.#sessions) {
+      if (longest === undefined || session.idle > longest.idle) longest = session;
+    }
+    if (longest === undefined || longest.idle < MAKES_ROOM_AFTER) return false;
+    longest.cut();
+    return true;
   }
 }
 
@@ -143,9 +162,18 @@ class TcpSession {
     });
     if (tooLong) return this.#cut();
     if (this.#queries.length === 0) return;
-    this.#activeAt = this.#host.now().mono;
     this.#connection.pause();
     void this.#answerAll();
+  }
+
+  /** How long it has been idle, in seconds. */
+  get idle(): number {
+    return this.#host.now().mono - this.#activeAt;
+  }
+
+  /** Ends it at once. */
+  cut(): void {
+    this.#cut();
   }
 
   /** The other side sends nothing more: it still gets its answers. */
@@ -175,7 +203,9 @@ class TcpSession {
       if (this.#connection.waiting > MAX_WAITING) break;
       const answer = this.#answer(this.#queries[at]!, this.#connection);
       at++;
-      if (answer !== undefined) this.#connection.write(answer);
+      if (answer === undefined) continue;
+      this.#activeAt = this.#host.now().mono;
+      this.#connection.write(answer);
     }
     if (this.#closed) return;
     this.#queries = this.#queries.slice(at);
@@ -185,7 +215,7 @@ class TcpSession {
   }
 
   #check(): void {
-    const idle = this.#host.now().mono - this.#activeAt;
+    const { idle } = this;
     if (idle >= IDLE) return this.#cut();
     this.#stopTimer = this.#host.after(IDLE - idle, () => this.#check());
   }
