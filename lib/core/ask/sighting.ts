@@ -24,6 +24,8 @@ export interface Sighting {
   readonly isClaim?: boolean | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
+  /** The server that says so, as it was named. */
+  readonly server?: string | undefined;
 }
 
 /** Orders sightings: the newest first, those without a time last. */

@@ -25,6 +25,8 @@ export interface ServerOutcome {
   readonly expected: number | undefined;
   /** Where it saw the socket that asked, if that was registered. */
   readonly ownEndpoint: HostPort | undefined;
+  /** What a person should know of it. */
+  readonly warning?: string | undefined;
 }
 
 /** What all servers said. */
@@ -44,6 +46,8 @@ export interface QueryResult {
   readonly unix: number;
   /** How a command that asked this ends. */
   readonly status: ExitStatus;
-  /** What a person should know, a line each. */
+  /** What a person should know, a line each: of all servers, and of the question itself. */
   readonly warnings: readonly string[];
+  /** Those of them that are of the question itself. */
+  readonly notes: readonly string[];
 }

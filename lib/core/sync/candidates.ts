@@ -8,6 +8,8 @@ import type { PeerNews } from "../lease/news.ts";
 import type { Device } from "../net/device.ts";
 import { formatHostPort } from "../net/host_port.ts";
 import type { QueryResult } from "../query/query_result.ts";
+import type { Sighting } from "../ask/sighting.ts";
+import type { BelievedEndpoints } from "./believed.ts";
 import type { Candidate } from "./plan.ts";
 
 /** Where a server has seen a peer, and what else it says. */
@@ -29,27 +31,41 @@ export interface Trust {
   readonly leases: boolean;
 }
 
-/** Puts together where servers have seen the peers, and where the lease server's WireGuard has. */
+/** So many are looked at for each peer. */
+const MOST_CANDIDATES = 16;
+
+/**
+ * Puts together where servers have seen the peers, and where the lease server's WireGuard has. What
+ * somebody has proved comes before what was only claimed or came from a zone.
+ *
+ * @param believed What can be a peer's endpoint.
+ */
 export function candidatesOf(
-  { sightings, publicKey: own }: QueryResult,
+  { sightings, publicKey: own, unix }: QueryResult,
   news: readonly PeerNews[],
   trust: Trust,
+  believed: Pick<BelievedEndpoints, "has">,
 ): Candidates {
   const candidates = new Map<string, SeenCandidate[]>();
   for (const [key, seen] of sightings) {
     if (key === own) continue;
+    const isProved = ({ zone, isClaim }: Sighting) => zone === undefined && isClaim !== true;
+    const all = [...seen.filter(isProved), ...seen.filter((each) => !isProved(each))];
     candidates.set(
       key,
-      seen.map(({ address, port, seconds, allowedIps, zone, isClaim }) => ({
+      all.map(({ address, port, seconds, allowedIps, zone, isClaim, server }) => ({
         endpoint: { host: address, port },
-        seenAt: seconds,
+        // A clock that is ahead must not make old news the newest, nor news for ever.
+        seenAt: seconds === undefined ? undefined : Math.min(seconds, unix),
         isClaim,
+        server,
         allowedIps: zone !== undefined && trust.zones.includes(zone) ? allowedIps : undefined,
-      })),
+      })).filter(({ endpoint }) => believed.has(endpoint)).slice(0, MOST_CANDIDATES),
     );
+    if (candidates.get(key)?.length === 0) candidates.delete(key);
   }
   for (const { publicKey: key, endpoint, allowedIps } of news) {
-    if (key === own || endpoint === undefined) continue;
+    if (key === own || endpoint === undefined || !believed.has(endpoint)) continue;
     const trusted = trust.leases && allowedIps.length > 0 ? allowedIps : undefined;
     const seen = { endpoint, seenAt: undefined, allowedIps: trusted };
     candidates.set(key, [...candidates.get(key) ?? [], seen]);

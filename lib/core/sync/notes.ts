@@ -20,6 +20,8 @@ export type SyncNote =
   | {
     readonly kind: "once";
     readonly topic: string;
+    /** What tells whether it is the same; undefined for all of the fields. */
+    readonly sameAs: string | undefined;
     readonly level: LogLevel;
     readonly event: string;
     readonly fields: LogFields;
@@ -56,9 +58,15 @@ export class SyncNotes {
     this.add({ kind: "event", level, event, fields });
   }
 
-  /** The same, once until it changes. */
-  once(level: LogLevel, event: string, fields: LogFields, topic: string = event): void {
-    this.add({ kind: "once", topic, level, event, fields });
+  /** The same, once until it changes. @param sameAs What tells whether it has; else the fields. */
+  once(
+    level: LogLevel,
+    event: string,
+    fields: LogFields,
+    topic: string = event,
+    sameAs?: string,
+  ): void {
+    this.add({ kind: "once", topic, sameAs, level, event, fields });
   }
 
   /** What was told once is over. */

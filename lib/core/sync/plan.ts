@@ -38,8 +38,10 @@ export interface PlannedPeer {
 export interface Candidate {
   /** An IP address and a port. */
   readonly endpoint: HostPort;
-  /** Unix seconds of when the peer was heard; undefined where nobody says. */
+  /** Unix seconds of when the peer was heard, never later than now; undefined where nobody says. */
   readonly seenAt: number | undefined;
+  /** Who says so. */
+  readonly server?: string | undefined;
 }
 
 /** Something to set. */
@@ -73,6 +75,12 @@ interface Search {
   /** The endpoint before the first trial. */
   readonly old: HostPort | undefined;
   readonly tried: Set<string>;
+  /** How many candidates of each server have been tried: they take turns. */
+  readonly trials: Map<string | undefined, number>;
+  /** What is being tried. */
+  current: Candidate | undefined;
+  /** How often a new candidate has ended a trial before its time. */
+  cutShort: number;
   /** All candidates that there were so far: one that only changes places with another is not new. */
   readonly known: Set<string>;
   /** When the present trial ends, on the monotonic clock; after the last one, when all begins anew. */
@@ -84,6 +92,11 @@ interface Search {
   /** When that was found, Unix seconds. */
   exhaustedAt: number;
 }
+
+/** Endpoints that are remembered in one search. */
+const MOST_KNOWN = 64;
+/** A new candidate may end a trial before its time so often in one search: a peer that moves on. */
+const MOST_CUT_SHORT = 3;
 
 /** Keeps what was tried from one look at the interface to the next. */
 export class SyncPlan {
@@ -160,11 +173,17 @@ export class SyncPlan {
     const { tried, known } = search;
     // A candidate that came up during the trial is newer than what is being tried.
     const isNew = newest !== undefined && !known.has(textOf(newest.endpoint));
+    if (known.size > MOST_KNOWN) known.clear();
     for (const candidate of candidates) known.add(textOf(candidate.endpoint));
-    if (now.mono < search.until && !isNew) return [];
-    const next = candidates.find((candidate) => !tried.has(textOf(candidate.endpoint)));
+    if (now.mono < search.until) {
+      if (!isNew || (!search.exhausted && !mayCutShort(newest, candidates, search))) return [];
+      if (!search.exhausted) search.cutShort++;
+    }
+    const next = nextOf(candidates, search);
     if (next !== undefined) {
       tried.add(textOf(next.endpoint));
+      search.current = next;
+      search.trials.set(next.server, (search.trials.get(next.server) ?? 0) + 1);
       search.until = now.mono + this.#options.trial;
       search.exhausted = false;
       // WireGuard tries its present endpoint by itself.
@@ -212,10 +231,43 @@ export class SyncPlan {
   }
 }
 
+/**
+ * Whether a new candidate may end the trial that is under way: a server that names another endpoint
+ * each time must not keep those of others from theirs.
+ */
+function mayCutShort(
+  { server }: Candidate,
+  candidates: readonly Candidate[],
+  { current, cutShort }: Search,
+): boolean {
+  if (current === undefined) return true;
+  const isNamed = candidates.some((each) =>
+    each.server === current.server && textOf(each.endpoint) === textOf(current.endpoint)
+  );
+  return cutShort < MOST_CUT_SHORT && (server === current.server || !isNamed);
+}
+
+/** The candidate to try: of the servers that had the fewest trials, the newest. */
+function nextOf(
+  candidates: readonly Candidate[],
+  { tried, trials }: Search,
+): Candidate | undefined {
+  let best: Candidate | undefined;
+  const trialsOf = ({ server }: Candidate) => trials.get(server) ?? 0;
+  for (const candidate of candidates) {
+    if (tried.has(textOf(candidate.endpoint))) continue;
+    if (best === undefined || trialsOf(candidate) < trialsOf(best)) best = candidate;
+  }
+  return best;
+}
+
 function newSearch(old: HostPort | undefined, now: Now): Search {
   return {
     old,
     tried: new Set(),
+    trials: new Map(),
+    current: undefined,
+    cutShort: 0,
     known: new Set(),
     until: -Infinity,
     startedAt: now.unix,

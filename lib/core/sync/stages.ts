@@ -257,13 +257,17 @@ export class SyncStages {
   }
 
   #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
-    for (const { server, status } of answer.servers) {
+    for (const { server, status, warning: why } of answer.servers) {
       this.#notes.add({ kind: "server", server, status });
+      const topic = `server warning ${server}`;
+      // What is said may hold the time: it is the same warning as long as the status is the same.
+      if (why === undefined) this.#notes.forget(topic);
+      else this.#notes.once("warn", "server", { why }, topic, status);
     }
-    for (const why of answer.warnings) this.#notes.once("warn", "server", { why });
+    for (const why of answer.notes) this.#notes.once("warn", "server", { why });
     if (answer.status === EXIT.ok) {
       this.#rhythm.answered();
-      this.#notes.forget("server");
+      if (answer.notes.length === 0) this.#notes.forget("server");
     } else this.#rhythm.failed();
     if (!answer.registered) return;
     const moved = this.#own.take(answer);
@@ -336,6 +340,6 @@ function keyOf({ publicKey }: Device): Uint8Array | undefined {
 
 /** What is known where there is no server to ask. */
 function nothingAsked({ publicKey }: Device, unix: number): QueryResult {
-  const nothing = { servers: [], peers: [], sightings: new Map(), warnings: [] };
+  const nothing = { servers: [], peers: [], sightings: new Map(), warnings: [], notes: [] };
   return { ...nothing, publicKey, port: 0, registered: false, unix, status: EXIT.ok };
 }

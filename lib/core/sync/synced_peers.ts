@@ -13,6 +13,7 @@ import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { LogFields } from "../net/log_line.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus } from "../settings/user_error.ts";
+import { BelievedEndpoints } from "./believed.ts";
 import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
 import type { SyncNotes } from "./notes.ts";
@@ -87,12 +88,12 @@ export class SyncedPeers {
 
   /** Whether servers say that a peer is elsewhere than at the last look. */
   haveMoved(device: Device, answer: QueryResult): boolean {
-    return whereaboutsOf(device, this.#candidatesOf(answer)) !== this.#whereabouts;
+    return whereaboutsOf(device, this.#candidatesOf(device, answer)) !== this.#whereabouts;
   }
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */
   plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
-    this.#candidates = this.#candidatesOf(answer);
+    this.#candidates = this.#candidatesOf(device, answer);
     this.#whereabouts = whereaboutsOf(device, this.#candidates);
     return this.#plan.step(device.peers, this.#candidates, now);
   }
@@ -140,10 +141,10 @@ export class SyncedPeers {
     return failed ? EXIT.somePeersFailed : EXIT.ok;
   }
 
-  #candidatesOf(answer: QueryResult): Candidates {
+  #candidatesOf(device: Device, answer: QueryResult): Candidates {
     const { trustedZones, lease } = this.#options;
     const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
-    return candidatesOf(answer, this.#news, trust);
+    return candidatesOf(answer, this.#news, trust, new BelievedEndpoints(device));
   }
 
   #newPlan(): SyncPlan {

@@ -31,11 +31,15 @@ export interface UnknownPeersOptions {
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }
 
+/** So many are named: any member of a group can register as many keys as it likes. */
+const MOST_TOLD = 64;
+
 /** Names them once, and finds those that are to be added. */
 export class UnknownPeers {
   readonly #notes: SyncNotes;
   readonly #options: UnknownPeersOptions;
   readonly #told = new Set<string>();
+  #hasToldOfMore = false;
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: UnknownPeersOptions) {
@@ -51,6 +55,7 @@ export class UnknownPeers {
    */
   look({ publicKey: own, peers }: Device, candidates: Candidates): readonly PeerAddition[] {
     const present = new Set(peers.map(({ publicKey }) => publicKey));
+    for (const key of this.#told) if (!candidates.has(key)) this.#told.delete(key);
     return [...candidates].flatMap(([publicKey, all]) => {
       if (publicKey === own || present.has(publicKey)) return [];
       return this.#meet(publicKey, all.filter(({ isClaim }) => isClaim !== true));
@@ -69,8 +74,14 @@ export class UnknownPeers {
       ...(name === undefined ? {} : { name }),
       endpoint: formatHostPort(endpoint),
     };
-    const told = this.#told.has(publicKey);
-    this.#told.add(publicKey);
+    const isFull = this.#told.size >= MOST_TOLD;
+    const told = this.#told.has(publicKey) || isFull;
+    if (!isFull) this.#told.add(publicKey);
+    else if (!this.#hasToldOfMore) {
+      this.#hasToldOfMore = true;
+      const hint = "a member of the group registers many keys, perhaps; no more of them are named";
+      this.#notes.event("warn", "many-peers-unknown", { named: MOST_TOLD, hint });
+    }
     if (!addPeers || allowedIps === undefined) {
       const hint = addPeers
         ? "not on the interface; the settings name no allowed-ips for it, and trust nobody who does"

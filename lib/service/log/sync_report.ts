@@ -45,7 +45,7 @@ export class SyncReport {
       case "event":
         return this.event(note.level, note.event, note.fields);
       case "once":
-        return this.once(note.level, note.event, note.fields, note.topic);
+        return this.once(note.level, note.event, note.fields, note.topic, note.sameAs);
       case "forget":
         return this.forget(note.topic);
       case "change":
@@ -63,9 +63,19 @@ export class SyncReport {
     this.#log.write(level, event, fields);
   }
 
-  /** The same, once until it changes. @param topic What it is compared with is told under this. */
-  once(level: LogLevel, event: string, fields: LogFields, topic: string = event): void {
-    const text = JSON.stringify(fields);
+  /**
+   * The same, once until it changes.
+   *
+   * @param topic What it is compared with is told under this.
+   * @param text What is compared.
+   */
+  once(
+    level: LogLevel,
+    event: string,
+    fields: LogFields,
+    topic: string = event,
+    text: string = JSON.stringify(fields),
+  ): void {
     if (this.#said.get(topic) === text) return;
     this.#said.set(topic, text);
     this.#log.write(level, event, fields);

@@ -141,8 +141,9 @@ function merge(
   replies: readonly ServerReply[],
 ): QueryResult {
   const sightings = new Map<string, Sighting[]>();
-  for (const { peers } of replies) {
-    for (const peer of peers) {
+  for (const { peers, outcome: { server } } of replies) {
+    for (const each of peers) {
+      const peer = { ...each, server };
       const known = sightings.get(peer.publicKey);
       if (known === undefined) sightings.set(peer.publicKey, [peer]);
       else known.push(peer);
@@ -150,7 +151,7 @@ function merge(
   }
   for (const seen of sightings.values()) seen.sort(newestFirst);
   const named = servers.map(formatServerName);
-  const outcomes = replies.map(({ outcome }) => outcome)
+  const outcomes = replies.map(({ outcome, warning }) => ({ ...outcome, warning }))
     .toSorted((a, b) => named.indexOf(a.server) - named.indexOf(b.server));
   return {
     servers: outcomes,
@@ -161,6 +162,7 @@ function merge(
     sightings,
     unix: host.now().unix,
     status: statusOf(outcomes.map(({ status }) => status)),
+    notes,
     warnings: [...notes, ...replies.flatMap(({ warning }) => warning ?? [])],
   };
 }

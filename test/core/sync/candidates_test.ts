@@ -1,11 +1,13 @@
 import { assertEquals } from "@std/assert";
 import type { Sighting } from "../../../lib/core/ask/sighting.ts";
+import { BelievedEndpoints } from "../../../lib/core/sync/believed.ts";
 import { candidatesOf, whereaboutsOf } from "../../../lib/core/sync/candidates.ts";
 import type { QueryResult } from "../../../lib/core/query/query_result.ts";
 import type { Device } from "../../../lib/core/net/device.ts";
 import { test } from "../../testing.ts";
 
 const NOBODY = { zones: [], leases: false };
+const EVERYWHERE = { has: () => true };
 
 function sighting(publicKey: string, address: string, more: Partial<Sighting> = {}): Sighting {
   return { publicKey, address, port: 1, seconds: undefined, nanoseconds: 0, ...more };
@@ -16,7 +18,15 @@ function resultOf(...seen: readonly Sighting[]): QueryResult {
   for (const each of seen) {
     sightings.set(each.publicKey, [...sightings.get(each.publicKey) ?? [], each]);
   }
-  const nothing = { servers: [], peers: [], warnings: [], port: 0, registered: false, unix: 0 };
+  const nothing = {
+    servers: [],
+    peers: [],
+    warnings: [],
+    notes: [],
+    port: 0,
+    registered: false,
+    unix: 1e9,
+  };
   return { ...nothing, publicKey: "own", sightings, status: 0 };
 }
 
@@ -32,7 +42,7 @@ test("candidates come in the order of the sightings, without the own record", ()
     sighting("a", "192.0.2.2", { seconds: 5 }),
     sighting("own", "192.0.2.9"),
   );
-  const candidates = candidatesOf(result, [], NOBODY);
+  const candidates = candidatesOf(result, [], NOBODY, EVERYWHERE);
   assertEquals([...candidates.keys()], ["a"]);
   assertEquals(
     candidates.get("a")?.map(({ endpoint, seenAt }) => [endpoint.host, seenAt]),
@@ -47,7 +57,7 @@ test("AllowedIPs are taken from zones that are trusted, and from no others", () 
     sighting("b", "192.0.2.2", { allowedIps, zone: "bad.test" }),
     sighting("c", "192.0.2.3", { allowedIps }),
   );
-  const candidates = candidatesOf(result, [], { zones: ["good.test"], leases: false });
+  const candidates = candidatesOf(result, [], { zones: ["good.test"], leases: false }, EVERYWHERE);
   const taken = ["a", "b", "c"].map((key) => candidates.get(key)?.[0]?.allowedIps);
   assertEquals(taken, [allowedIps, undefined, undefined]);
 });
@@ -64,7 +74,7 @@ test("what the lease server says comes last, and its AllowedIPs count where it i
   ];
   const result = resultOf(sighting("a", "192.0.2.1", { seconds: 1 }));
   for (const leases of [false, true]) {
-    const candidates = candidatesOf(result, news, { zones: [], leases });
+    const candidates = candidatesOf(result, news, { zones: [], leases }, EVERYWHERE);
     assertEquals([...candidates.keys()], ["a"]);
     const [first, second] = candidates.get("a") ?? [];
     assertEquals([first?.endpoint.host, second?.endpoint.host], ["192.0.2.1", "192.0.2.7"]);
@@ -75,7 +85,7 @@ test("what the lease server says comes last, and its AllowedIPs count where it i
 test("whereabouts change with the peers of the interface alone, and not with claims", () => {
   const device = deviceOf("a", "b");
   const at = (...seen: readonly Sighting[]) =>
-    whereaboutsOf(device, candidatesOf(resultOf(...seen), [], NOBODY));
+    whereaboutsOf(device, candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE));
   const before = at(sighting("a", "192.0.2.1"));
   assertEquals(at(sighting("a", "192.0.2.1"), sighting("c", "192.0.2.3")), before);
   assertEquals(
@@ -85,4 +95,70 @@ test("whereabouts change with the peers of the interface alone, and not with cla
   assertEquals(at(sighting("a", "192.0.2.2")) === before, false);
   assertEquals(at(sighting("b", "192.0.2.1")) === before, false);
   assertEquals(at(sighting("a", "192.0.2.1", { seconds: 8 })), before);
+});
+
+test("what somebody has proved comes first, and nothing was seen in the future", () => {
+  const result = resultOf(
+    sighting("a", "192.0.2.1", { seconds: 2e9, isClaim: true }),
+    sighting("a", "192.0.2.2", { seconds: 2e9, zone: "some.test" }),
+    sighting("a", "192.0.2.3", { seconds: 5 }),
+    sighting("a", "192.0.2.4", { seconds: 4 }),
+  );
+  assertEquals(
+    candidatesOf(result, [], NOBODY, EVERYWHERE).get("a")
+      ?.map(({ endpoint, seenAt }) => [endpoint.host.at(-1), seenAt]),
+    [["3", 5], ["4", 4], ["1", 1e9], ["2", 1e9]],
+  );
+});
+
+test("what can't be a peer's endpoint is nobody's, whoever names it", () => {
+  const nowhere = [
+    "0.0.0.0",
+    "0.1.2.3",
+    "127.0.0.1",
+    "127.0.1.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "ff02::1",
+    "10.9.0.7",
+    "fd00:9::7",
+    "no address",
+  ];
+  const somewhere = [
+    "192.0.2.1",
+    "10.8.0.7",
+    "192.168.1.7",
+    "172.17.0.1",
+    "2001:db8::1",
+    "fe80::1",
+  ];
+  const device = deviceOf("a");
+  const allowedIps = ["10.9.0.0/24", "fd00:9::7/128", "0.0.0.0/1", "128.0.0.0/1", "::/0"];
+  const tunnel = { ...device, peers: device.peers.map((peer) => ({ ...peer, allowedIps })) };
+  const believed = new BelievedEndpoints(tunnel);
+  const has = (host: string) => believed.has({ host, port: 1 });
+  assertEquals(nowhere.filter(has), []);
+  assertEquals(somewhere.filter(has), somewhere);
+  assertEquals(believed.has({ host: "192.0.2.1", port: 0 }), false);
+  // With a mark, WireGuard's own datagrams go another way than through the tunnel.
+  const marked = new BelievedEndpoints({ ...tunnel, mark: 7 });
+  assertEquals(marked.has({ host: "10.9.0.7", port: 1 }), true);
+  const result = resultOf(
+    ...nowhere.map((address) => sighting("a", address)),
+    ...somewhere.map((address) => sighting("a", address)),
+    sighting("b", "127.0.0.1"),
+  );
+  const news = [{ publicKey: "b", endpoint: { host: "127.0.0.1", port: 5 }, allowedIps: [] }];
+  const candidates = candidatesOf(result, news, NOBODY, believed);
+  assertEquals([...candidates.keys()], ["a"]);
+  assertEquals(candidates.get("a")?.map(({ endpoint }) => endpoint.host), somewhere);
+});
+
+test("a peer has so many candidates and no more", () => {
+  const seen = Array.from({ length: 300 }, (_, i) => sighting("a", `192.0.2.${i % 250}`));
+  assertEquals(candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE).get("a")?.length, 16);
 });

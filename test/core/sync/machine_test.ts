@@ -545,7 +545,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
           }));
           const peers = [...sightings.values()].flatMap(([newest]) => newest ?? []);
           const registered = action.question.way !== "unregistered";
-          const answer = { publicKey: keys[0], port: 1, unix: now.unix, warnings: [] };
+          const answer = { publicKey: keys[0], port: 1, unix: now.unix, warnings: [], notes: [] };
           return {
             kind: "answer",
             answer: { ...answer, servers, sightings, peers, registered, status },

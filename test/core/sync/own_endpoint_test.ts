@@ -34,6 +34,7 @@ function seenAt(...endpoints: readonly (HostPort | undefined)[]): QueryResult {
     unix: 1,
     status: 0,
     warnings: [],
+    notes: [],
   };
 }
 

@@ -620,3 +620,43 @@ test("whatever happens, it ends at the endpoint that works, and stays there", ()
     { numRuns: 200 },
   );
 });
+
+test("a server that names another endpoint each time doesn't starve an honest one", () => {
+  const bench = new Bench();
+  const honest = "203.0.113.7:7";
+  let triedFor = 0;
+  for (let second = 0; second < 60; second++) {
+    const liar = `192.0.2.${second}:1`;
+    bench.look([
+      { endpoint: endpointOf(liar), seenAt: bench.unix, server: "liar" },
+      { endpoint: endpointOf(honest), seenAt: bench.unix - 5, server: "honest" },
+    ]);
+    if (bench.endpoint() === honest) triedFor++;
+    bench.mono += 1;
+  }
+  assert(triedFor >= OPTIONS.trial, `${triedFor} s`);
+  assert(bench.written.length <= 60 / OPTIONS.trial + 4, bench.written.join(", "));
+});
+
+test("servers take turns, each with its newest first", () => {
+  const bench = new Bench();
+  const candidates = [
+    { endpoint: endpointOf("192.0.2.1:1"), seenAt: START, server: "a" },
+    { endpoint: endpointOf("192.0.2.2:1"), seenAt: START - 1, server: "a" },
+    { endpoint: endpointOf("192.0.2.3:1"), seenAt: START - 2, server: "b" },
+    { endpoint: endpointOf("192.0.2.4:1"), seenAt: START - 3, server: "b" },
+  ];
+  const tried: string[] = [];
+  for (let second = 0; second < 26; second++) {
+    bench.look(candidates);
+    if (tried.at(-1) !== bench.endpoint()) tried.push(bench.endpoint());
+    bench.mono += 1;
+  }
+  assertEquals(tried, [
+    "192.0.2.1:1",
+    "192.0.2.3:1",
+    "192.0.2.2:1",
+    "192.0.2.4:1",
+    OLD,
+  ]);
+});

@@ -150,9 +150,10 @@ test("sync: a dead server is told of once, and asked less and less", () => {
   const told = alice.log.length;
   const since = world.second;
   world.run(HOUR);
-  assertEquals(alice.log.slice(told), [
+  // The warning holds the time, which is another one at each question.
+  assertEquals(alice.log.slice(told).map((line) => line.replace(/clock [\d.]+/, "clock …")), [
     "warn server-status server=registry:1223 status=no-answer",
-    'warn server why="no answer"',
+    'warn server why="no answer (clock …)"',
   ]);
   assert(world.works(alice, bob), "the tunnel needs no server");
   const times = alice.done.filter(({ action, second }) => action.kind === "ask" && second >= since)
@@ -265,7 +266,7 @@ test("sync: a wrong clock is told of once, and waited for", () => {
   const [alice, bob] = world.pair({ interval: INTERVAL });
   alice.clockError = 300 - world.now.unix;
   world.run(120);
-  const [first, ...rest] = alice.log.filter((line) => line.includes("clock"));
+  const [first, ...rest] = alice.log.filter((line) => / clock-/.test(line));
   assert(first?.startsWith("error clock-wrong clock=1970-01-01T"), first);
   assertEquals(rest, []);
   const asks = alice.all("ask").length;

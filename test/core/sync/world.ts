@@ -187,7 +187,10 @@ export class World {
       const isAnswered = isUp && Math.abs(now.unix - this.now.unix) < WINDOW;
       const text = host.seenBy[i] ?? host.publicEndpoint;
       const seen = parseHostPort(text);
-      if (!isAnswered || seen === undefined) return outcome(name, "no-answer");
+      if (!isAnswered || seen === undefined) {
+        // As the real ones, it holds the time.
+        return { ...outcome(name, "no-answer"), warning: `no answer (clock ${now.unix})` };
+      }
       if (registered) records.set(key, { endpoint: seen, seconds: Math.floor(this.now.unix) });
       for (const [publicKey, { endpoint: { host: address, port }, seconds }] of records) {
         const sighting = { publicKey, address, port, seconds, nanoseconds: 0 };
@@ -208,7 +211,8 @@ export class World {
       sightings,
       unix: now.unix,
       status: isAnswered ? EXIT.ok : EXIT.timedOut,
-      warnings: isAnswered ? [] : ["no answer"],
+      warnings: servers.flatMap(({ warning }) => warning ?? []),
+      notes: [],
     }];
   }
 
