@@ -164,7 +164,10 @@ class RegistryAsker {
     try {
       return await this.#connect(to, through);
     } catch (error) {
-      this.#noteProblem(to.host, errorCode(error));
+      const code = errorCode(error);
+      // That is of no address: such sockets are not to be had here at all.
+      if (code === "EPERM" || code === "ENOSYS") throw error;
+      this.#noteProblem(to.host, code);
       return undefined;
     }
   }
