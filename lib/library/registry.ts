@@ -32,7 +32,14 @@ export type {
   RegistryObserver,
   RegistryOptions,
 } from "../core/registry/registry.ts";
-export { type GroupOptions, RegistryGroup } from "../core/registry/group.ts";
+export {
+  type EndpointChange,
+  type GroupOptions,
+  type ObservedPeer,
+  RegistryGroup,
+} from "../core/registry/group.ts";
+export type { AnswerPages, GroupKeys } from "../core/registry/answer_pages.ts";
+export type { ParsedRequest } from "../core/registry/parsed_request.ts";
 export {
   type DatagramSource,
   type OneGroupOptions,

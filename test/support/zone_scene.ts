@@ -89,9 +89,14 @@ export class SceneGroup {
     const at = parseHostPort(endpoint);
     if (at === undefined) throw new SyntaxError(endpoint);
     const now = { unix: seconds, mono: seconds };
-    const label = { seconds, nanoseconds: 0 };
-    const id = new WireBuffer(key);
-    this.group.observe(id, parseIpv4(at.host), at.port, label, now, this.#counters);
+    const seen = { seconds, nanoseconds: 0 };
+    const observed = {
+      id: new WireBuffer(key),
+      address: parseIpv4(at.host),
+      port: at.port,
+      seen,
+    };
+    this.group.observe(observed, now, this.#counters);
   }
 
   /** Removes the peer with this key. */

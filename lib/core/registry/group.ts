@@ -4,37 +4,30 @@
  * @module
  */
 
-import type { CipherKey } from "../../wire/crypto/cipher_key.ts";
-import { ENVELOPE_SIZE, envelopeKey, sealEnvelope } from "../../wire/wgsig/envelope.ts";
+import { envelopeKey } from "../../wire/wgsig/envelope.ts";
 import { MacKey } from "../../wire/crypto/mac.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import {
-  authenticateResponse,
-  RESPONSE_SIZE,
-  type ResponseTrailer,
-} from "../../wire/wgsig/response.ts";
-import {
   compareLabels,
   type Label,
   LABEL_SIZE,
+  NANOSECONDS_PER_SECOND,
   readNanoseconds,
   readSeconds,
   writeLabel,
 } from "../../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import type { Counters } from "../net/counters.ts";
-import type { ReplyBatch } from "../net/datagram_batch.ts";
+import type { CounterName, Counters } from "../net/counters.ts";
+import { readIpv4 } from "../net/ip_address.ts";
 import type { KeySet } from "../net/key_set.ts";
 import type { NonceSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
+import { AnswerPages, type GroupKeys } from "./answer_pages.ts";
+import type { ParsedRequest } from "./parsed_request.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import type { Now } from "../net/clock.ts";
 import { ReplayFilter } from "./replay_filter.ts";
-
-/** Datagrams from which on an answer may be too long for a buffer on the way. */
-const LONG_ANSWER = 64;
-const SEALED_SIZE = ENVELOPE_SIZE + RESPONSE_SIZE;
 
 /** Settings of a group. */
 export interface GroupOptions {
@@ -52,6 +45,21 @@ export interface GroupOptions {
   readonly window: number;
 }
 
+/** What became of a peer's endpoint: it has one for the first time, or another than before. */
+export type EndpointChange = "new" | "moved";
+
+/** Where a WireGuard tunnel of this host sees a peer. */
+export interface ObservedPeer {
+  /** Its public key, 32 bytes. */
+  readonly id: WireBuffer;
+  /** IPv4 address as a number. */
+  readonly address: number;
+  /** UDP port. */
+  readonly port: number;
+  /** When the tunnel heard it. */
+  readonly seen: Label;
+}
+
 /** Peers who share a secret. */
 export class RegistryGroup {
   /** GROUP, 0 to 0xffffffff. */
@@ -62,58 +70,92 @@ export class RegistryGroup {
   readonly replays: ReplayFilter;
   /** Whether something changed since the caller set it to false: there is something to save. */
   changed: boolean = false;
-  #macKey: MacKey;
-  #cipherKey: CipherKey;
+  /** What it is answered with. */
+  readonly answers: AnswerPages;
+  #keys: GroupKeys;
   #allowed: KeySet | undefined;
   #maxAge: number;
-  readonly #nonces: NonceSource;
-  readonly #trailer: ResponseTrailer;
   readonly #label = new WireBuffer(LABEL_SIZE);
-  /** Where the last long answer began. */
-  #turn = 0;
-  /** The number of datagrams that the sealed answers speak of. */
-  #authenticatedCount = 0;
-  /** Encrypted answers, made when first asked for. */
-  #encrypted: WireBuffer | undefined;
-  /** Per datagram: not 0 where the encrypted form is older than the plain one. */
-  #stale = new Uint8Array(0);
 
   /** Makes a group without peers. */
   constructor(options: GroupOptions, limits: PeerTableOptions, nonces: NonceSource) {
     this.id = options.id;
     this.table = new PeerTable(limits);
     this.replays = new ReplayFilter(limits.seed, options.window);
-    this.#macKey = new MacKey(options.secret, options.primitives);
-    this.#cipherKey = envelopeKey(options.secret, options.primitives);
+    this.#keys = keysOf(options);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
-    this.#nonces = nonces;
-    this.#trailer = { extensions: 0, others: 0, group: options.id };
+    this.answers = new AnswerPages(options.id, this.table, this.#keys, nonces);
   }
 
-  /** Makes and checks the MACs of this group. */
-  get macKey(): MacKey {
-    return this.#macKey;
-  }
-
-  /** Opens and seals the envelopes of this group. */
-  get cipherKey(): CipherKey {
-    return this.#cipherKey;
+  /** What makes and checks its MACs, opens and seals its envelopes. */
+  get keys(): GroupKeys {
+    return this.#keys;
   }
 
   /** Takes over a new secret, allow-list and maximal age; the peers that are still allowed stay. */
   configure(options: GroupOptions, mono: number): void {
-    this.#macKey = new MacKey(options.secret, options.primitives);
-    this.#cipherKey = envelopeKey(options.secret, options.primitives);
+    this.#keys = keysOf(options);
+    this.answers.setKeys(this.#keys);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
     this.replays.setWindow(options.window);
-    this.#authenticatedCount = 0;
     for (let peer = this.table.oldest; peer !== NONE;) {
       const next = this.table.newerThan(peer);
       if (!this.allows(this.table.pages, this.table.recordAt(peer))) this.remove(peer, mono);
       peer = next;
     }
+  }
+
+  /**
+   * Whether a request may be heard, but for its MAC (SC2 to SC4), and whose it is.
+   *
+   * @param window How far its label may be from the server's clock, in seconds.
+   * @returns Why not, or undefined.
+   */
+  judge(request: ParsedRequest, now: Now, window: number): CounterName | undefined {
+    const { table } = this;
+    const { buffer, idAt, seconds, nanoseconds } = request;
+    if (!this.allows(buffer, idAt)) return "drop-not-allowed";
+    if (Number.isNaN(seconds) || nanoseconds >= NANOSECONDS_PER_SECOND) return "drop-bad-label";
+    if (!(Math.abs(seconds - Math.floor(now.unix)) <= window)) return "drop-outside-window";
+    const peer = table.find(buffer, idAt);
+    request.peer = peer;
+    const isReplay = peer === NONE
+      ? this.replays.isReplay(buffer, idAt, seconds, nanoseconds)
+      : !table.isLater(peer, request);
+    return isReplay ? "drop-replayed" : undefined;
+  }
+
+  /**
+   * Takes over what a request says that was judged and is authentic. `request.peer` is then the peer
+   * that it has in the table, if any.
+   *
+   * @returns What became of its endpoint, if anything.
+   */
+  accept(request: ParsedRequest, now: Now, counters: Counters): EndpointChange | undefined {
+    const { table } = this;
+    const { buffer, idAt, seconds, nanoseconds } = request;
+    const isNew = request.peer === NONE;
+    if (isNew && !request.keepsEndpoint) {
+      request.peer = this.admitPeer(buffer, idAt, now.mono, counters);
+      if (request.peer === NONE) counters.add("no-room");
+    }
+    const { peer } = request;
+    if (peer === NONE) {
+      this.replays.note(buffer, idAt, seconds, nanoseconds, now.mono);
+      return undefined;
+    }
+    table.setHighestLabel(peer, seconds, nanoseconds);
+    this.changed = true;
+    if (request.keepsLabel) return undefined;
+    if (!isNew) table.touch(peer, now.mono);
+    table.setLabel(peer, buffer, request.labelAt);
+    counters.add(isNew ? "registered" : "updated");
+    if (request.keepsEndpoint) return undefined;
+    const address = readIpv4(request.sources, request.sourceAt);
+    const moved = this.setEndpoint(peer, address, request.port);
+    return isNew ? "new" : moved ? "moved" : undefined;
   }
 
   /** Whether the peer ID at `at` is in the allow-list, or there is none (SC2). */
@@ -161,14 +203,10 @@ export class RegistryGroup {
    * Takes down where a WireGuard tunnel of this host sees a peer, unless the peer itself has said
    * so since. That the peer may use a label of its own that is older is not touched by it.
    *
-   * @param seen When the tunnel's last handshake was.
    * @returns The peer, if it is new or its endpoint another, else NONE.
    */
   observe(
-    id: WireBuffer,
-    address: number,
-    port: number,
-    seen: Label,
+    { id, address, port, seen }: ObservedPeer,
     now: Now,
     counters: Counters,
   ): { peer: number; isNew: boolean } {
@@ -238,76 +276,11 @@ export class RegistryGroup {
     this.changed = true;
   }
 
-  /** Answers datagram `to` of the batch with all datagrams of the group. */
-  addPlainReply(to: number, replies: ReplyBatch): void {
-    this.#authenticate();
-    const { table } = this;
-    this.#addRuns(to, replies, table.pages.bytes, RESPONSE_SIZE, table.pageCount);
-  }
-
-  /**
-   * The same, encrypted. One datagram's ciphertext may go to several clients: it is the same
-   * plaintext under the same nonce. A datagram that changed gets a new nonce.
-   */
-  addEncryptedReply(to: number, replies: ReplyBatch): void {
-    this.#authenticate();
-    const { table } = this;
-    const count = table.pageCount;
-    if (this.#encrypted === undefined || this.#encrypted.size < count * SEALED_SIZE) {
-      const room = Math.min(table.dirty.length, 2 * count);
-      this.#encrypted = new WireBuffer(room * SEALED_SIZE);
-      this.#stale = new Uint8Array(room).fill(1);
-    }
-    const encrypted = this.#encrypted;
-    for (let page = 0; page < count; page++) {
-      if (this.#stale[page] === 0) continue;
-      this.#stale[page] = 0;
-      sealEnvelope(
-        this.#cipherKey,
-        this.id,
-        this.#nonces.buffer,
-        this.#nonces.next(),
-        table.pages,
-        page * RESPONSE_SIZE,
-        RESPONSE_SIZE,
-        encrypted,
-        page * SEALED_SIZE,
-      );
-    }
-    this.#addRuns(to, replies, encrypted.bytes, SEALED_SIZE, count);
-  }
-
-  /**
-   * The first datagram comes first. In a long answer, which of the others come last, and are lost
-   * where a buffer on the way is too small for all, is another each time: who asks again gets them.
-   */
-  #addRuns(to: number, replies: ReplyBatch, buffer: Uint8Array, size: number, count: number): void {
-    if (count < LONG_ANSWER) return replies.add(to, buffer, 0, size, count);
-    this.#turn = (this.#turn + Math.ceil(count / 3)) % (count - 1);
-    const from = 1 + this.#turn;
-    replies.add(to, buffer, 0, size, 1);
-    replies.add(to, buffer, from * size, size, count - from);
-    if (from > 1) replies.add(to, buffer, size, size, from - 1);
-  }
-
-  /** Brings trailers and MACs of the datagrams that changed up to date. */
-  #authenticate(): void {
-    const { table } = this;
-    const count = table.pageCount;
-    if (count !== this.#authenticatedCount) {
-      table.dirty.fill(1);
-      this.#trailer.others = count - 1;
-      this.#authenticatedCount = count;
-    }
-    for (let page = 0; page < count; page++) {
-      if (table.dirty[page] === 0) continue;
-      table.dirty[page] = 0;
-      if (page < this.#stale.length) this.#stale[page] = 1;
-      authenticateResponse(this.#trailer, this.#macKey, table.pages, page * RESPONSE_SIZE);
-    }
-  }
-
   #isStale(peer: number, mono: number): boolean {
     return peer !== NONE && mono - this.table.seenAt(peer) > this.#maxAge;
   }
+}
+
+function keysOf({ secret, primitives }: GroupOptions): GroupKeys {
+  return { mac: new MacKey(secret, primitives), cipher: envelopeKey(secret, primitives) };
 }

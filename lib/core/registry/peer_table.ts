@@ -20,7 +20,7 @@
 import { NONE } from "../net/none.ts";
 import { ID_SIZE, RECORD_LABEL, RECORD_SIZE, writeEndpoint } from "../../wire/wgsig/record.ts";
 import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
-import { LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
+import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
 
@@ -137,6 +137,13 @@ export class PeerTable {
   /** Nanoseconds of that label. */
   labelNanoseconds(peer: number): number {
     return this.#labelNanoseconds[peer]!;
+  }
+
+  /** Whether a label is later than every one that `peer` has used. */
+  isLater(peer: number, label: Label): boolean {
+    const highest = this.#labelSeconds[peer]!;
+    return label.seconds > highest ||
+      (label.seconds === highest && label.nanoseconds > this.#labelNanoseconds[peer]!);
   }
 
   /** The peer whose ID stands at `at`, or NONE. */

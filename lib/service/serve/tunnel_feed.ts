@@ -56,14 +56,9 @@ export class TunnelFeed {
         // WireGuard follows a peer that moves without a new handshake: what moved was heard just now.
         const moved = before !== undefined && before !== shown;
         const seen = moved ? labelOf(unix) : { seconds: latestHandshake, nanoseconds: 0 };
-        const changed = group.observe(
-          new WireBuffer(id),
-          address,
-          endpoint.port,
-          seen,
-          { unix, mono: this.#host.now().mono },
-          this.#counters,
-        );
+        const observed = { id: new WireBuffer(id), address, port: endpoint.port, seen };
+        const now = { unix, mono: this.#host.now().mono };
+        const changed = group.observe(observed, now, this.#counters);
         if (changed.peer !== NONE) {
           this.#observer.endpointChanged(group, changed.peer, changed.isNew);
         }

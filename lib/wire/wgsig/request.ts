@@ -36,10 +36,8 @@ export const KEEP_ENDPOINT: number = 0x0001;
 /** CLFLG: leave my TAI64N label as it is. It counts only together with {@linkcode KEEP_ENDPOINT}. */
 export const KEEP_LABEL: number = 0x0002;
 
-/** A request's fields. {@linkcode decodeRequest} writes into one that the caller keeps. */
-export interface Request {
-  /** The peer's WireGuard public key, 32 bytes. */
-  readonly id: WireBuffer;
+/** The numbers of a request. */
+export interface RequestFields {
   /** Unix seconds of the label, or NaN where it is none. */
   seconds: number;
   /** Nanoseconds of the label. */
@@ -48,6 +46,12 @@ export interface Request {
   flags: number;
   /** GROUP, 0 to 0xffffffff. */
   group: number;
+}
+
+/** A request's fields. {@linkcode decodeRequest} writes into one that the caller keeps. */
+export interface Request extends RequestFields {
+  /** The peer's WireGuard public key, 32 bytes. */
+  readonly id: WireBuffer;
 }
 
 /** An empty request to decode into. */
@@ -93,11 +97,19 @@ export function decodeRequest(
   if (length < REQUEST_SIZE) return false;
   checkBounds(buffer, at, length, "a request");
   copyBytes(buffer, at + REQUEST_ID, request.id, 0, ID_SIZE);
-  request.seconds = readSeconds(buffer, at + REQUEST_LABEL);
-  request.nanoseconds = readNanoseconds(buffer, at + REQUEST_LABEL);
-  request.flags = buffer.view.getUint16(at + REQUEST_FLAGS);
-  request.group = buffer.view.getUint32(at + REQUEST_GROUP);
+  readRequestFields(buffer, at, request);
   return true;
+}
+
+/**
+ * Reads the numbers of the request at `at` into `fields`, and leaves its ID where it is. The caller
+ * has checked bounds.
+ */
+export function readRequestFields(buffer: WireBuffer, at: number, fields: RequestFields): void {
+  fields.seconds = readSeconds(buffer, at + REQUEST_LABEL);
+  fields.nanoseconds = readNanoseconds(buffer, at + REQUEST_LABEL);
+  fields.flags = buffer.view.getUint16(at + REQUEST_FLAGS);
+  fields.group = buffer.view.getUint32(at + REQUEST_GROUP);
 }
 
 /** Whether the request at `at` carries the right MAC, in constant time. */
