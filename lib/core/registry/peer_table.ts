@@ -23,6 +23,7 @@ import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../../wire/wgsig/response.t
 import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
+import { RecencyList } from "./recency_list.ts";
 
 const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
 
@@ -47,23 +48,20 @@ export class PeerTable {
   readonly #tierOldest: number[];
 
   #count = 0;
-  #pages: WireBuffer;
-  #dirty: Uint8Array;
+  #pages = new WireBuffer(0);
+  #dirty = new Uint8Array(0);
   // By slot.
-  #peerOf: Int32Array;
+  #peerOf = new Int32Array(0);
   // By peer.
-  #slotOf: Int32Array;
-  #newer: Int32Array;
-  #older: Int32Array;
-  #seenAt: Float64Array;
-  #labelSeconds: Float64Array;
-  #labelNanoseconds: Uint32Array;
-  #newest = NONE;
-  #oldest = NONE;
+  #slotOf = new Int32Array(0);
+  readonly #order = new RecencyList();
+  #seenAt = new Float64Array(0);
+  #labelSeconds = new Float64Array(0);
+  #labelNanoseconds = new Uint32Array(0);
   /** Numbers free for new peers, the next at `#count`. */
-  #free: Int32Array;
+  #free = new Int32Array(0);
   /** Open addressing: peer + 1, or 0. */
-  #index: Int32Array;
+  #index = new Int32Array(0);
 
   /** Makes an empty table; it takes memory as it fills. */
   constructor(options: PeerTableOptions) {
@@ -74,18 +72,7 @@ export class PeerTable {
       ? [RECORDS_PER_RESPONSE, limit]
       : [RECORDS_PER_RESPONSE];
     this.#tierOldest = this.#tierEnds.map(() => NONE);
-    const capacity = FIRST_CAPACITY;
-    this.#pages = new WireBuffer(pagesFor(capacity) * RESPONSE_SIZE);
-    this.#dirty = new Uint8Array(pagesFor(capacity)).fill(1);
-    this.#peerOf = new Int32Array(capacity);
-    this.#slotOf = new Int32Array(capacity);
-    this.#newer = new Int32Array(capacity);
-    this.#older = new Int32Array(capacity);
-    this.#seenAt = new Float64Array(capacity);
-    this.#labelSeconds = new Float64Array(capacity);
-    this.#labelNanoseconds = new Uint32Array(capacity);
-    this.#free = Int32Array.from({ length: capacity }, (_, i) => i);
-    this.#index = new Int32Array(indexSize(capacity));
+    this.#grow(FIRST_CAPACITY);
   }
 
   /** How many peers there are. */
@@ -111,12 +98,12 @@ export class PeerTable {
 
   /** The peer that was seen longest ago, or NONE. */
   get oldest(): number {
-    return this.#oldest;
+    return this.#order.oldest;
   }
 
   /** The peer that was seen next after `peer`, or NONE: from {@linkcode oldest} to the newest. */
   newerThan(peer: number): number {
-    return this.#newer[peer]!;
+    return this.#order.newerThan(peer);
   }
 
   /** Where the record of `peer` lies in {@linkcode pages}. */
@@ -188,7 +175,7 @@ export class PeerTable {
     this.#labelSeconds[peer] = -1;
     this.#labelNanoseconds[peer] = 0;
     this.#insertIndex(peer);
-    this.#linkOldest(peer);
+    this.#order.addOldest(peer);
     const full = this.#tierEnds.indexOf(this.#count);
     if (full >= 0) this.#tierOldest[full] = peer;
     return peer;
@@ -197,16 +184,16 @@ export class PeerTable {
   /** Makes `peer` the newest. */
   touch(peer: number, seenAt: number): void {
     this.#seenAt[peer] = seenAt;
-    if (peer === this.#newest) return;
+    if (peer === this.#order.newest) return;
     const tier = this.#tierOf(peer);
-    if (peer === this.#tierOldest[tier]) this.#tierOldest[tier] = this.#newer[peer]!;
+    if (peer === this.#tierOldest[tier]) this.#tierOldest[tier] = this.#order.newerThan(peer);
     for (let above = tier - 1; above >= 0; above--) {
       const demoted = this.#tierOldest[above]!;
-      this.#tierOldest[above] = this.#newer[demoted]!;
+      this.#tierOldest[above] = this.#order.newerThan(demoted);
       this.#swap(peer, demoted);
     }
-    this.#unlink(peer);
-    this.#linkNewest(peer);
+    this.#order.remove(peer);
+    this.#order.addNewest(peer);
   }
 
   /** Writes where `peer` is: IPv4 address as a number, and UDP port. */
@@ -236,7 +223,7 @@ export class PeerTable {
     for (let tier = first; tier < this.#tierEnds.length; tier++) {
       const last = this.#tierOldest[tier]!;
       if (last === NONE) break;
-      const promoted = this.#older[last]!;
+      const promoted = this.#order.olderThan(last);
       this.#tierOldest[tier] = promoted;
       if (promoted !== NONE) this.#swap(peer, promoted);
     }
@@ -246,7 +233,7 @@ export class PeerTable {
     const at = recordOffset(lastSlot);
     this.#pages.bytes.fill(0, at, at + RECORD_SIZE);
     this.#dirty[pageOf(lastSlot)] = 1;
-    this.#unlink(peer);
+    this.#order.remove(peer);
     this.#count--;
     this.#free[this.#count] = peer;
   }
@@ -277,31 +264,6 @@ export class PeerTable {
     this.#peerOf[slotB] = a;
     this.#dirty[pageOf(slotA)] = 1;
     this.#dirty[pageOf(slotB)] = 1;
-  }
-
-  #linkNewest(peer: number): void {
-    this.#newer[peer] = NONE;
-    this.#older[peer] = this.#newest;
-    if (this.#newest !== NONE) this.#newer[this.#newest] = peer;
-    else this.#oldest = peer;
-    this.#newest = peer;
-  }
-
-  #linkOldest(peer: number): void {
-    this.#older[peer] = NONE;
-    this.#newer[peer] = this.#oldest;
-    if (this.#oldest !== NONE) this.#older[this.#oldest] = peer;
-    else this.#newest = peer;
-    this.#oldest = peer;
-  }
-
-  #unlink(peer: number): void {
-    const newer = this.#newer[peer]!;
-    const older = this.#older[peer]!;
-    if (newer !== NONE) this.#older[newer] = older;
-    else this.#newest = older;
-    if (older !== NONE) this.#newer[older] = newer;
-    else this.#oldest = newer;
   }
 
   #hasId(peer: number, buffer: WireBuffer, at: number): boolean {
@@ -347,8 +309,7 @@ export class PeerTable {
     this.#dirty = grown(this.#dirty, new Uint8Array(pagesFor(capacity)).fill(1));
     this.#peerOf = grown(this.#peerOf, new Int32Array(capacity));
     this.#slotOf = grown(this.#slotOf, new Int32Array(capacity));
-    this.#newer = grown(this.#newer, new Int32Array(capacity));
-    this.#older = grown(this.#older, new Int32Array(capacity));
+    this.#order.grow(capacity);
     this.#seenAt = grown(this.#seenAt, new Float64Array(capacity));
     this.#labelSeconds = grown(this.#labelSeconds, new Float64Array(capacity));
     this.#labelNanoseconds = grown(this.#labelNanoseconds, new Uint32Array(capacity));
