@@ -5,10 +5,10 @@
  * @module
  */
 
-import { INNER_PAD, OUTER_PAD } from "../../wire/crypto/hmac_sha256.ts";
+import { BLOCK_SIZE, INNER_PAD, OUTER_PAD } from "../../wire/crypto/hmac_sha256.ts";
+import { MAC_SIZE } from "../../wire/crypto/mac.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 import type { Hmac, Primitives } from "../../wire/crypto/primitives.ts";
-import { BLOCK_SIZE, DIGEST_SIZE } from "../../wire/crypto/sha256.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/hashing). */
@@ -26,9 +26,9 @@ class BunHmac implements Hmac {
   readonly #key = new Uint8Array(BLOCK_SIZE);
   /** The padded key with room for a message, by the size of that. */
   readonly #inner = new Map<number, WireBuffer>();
-  readonly #outer = new WireBuffer(BLOCK_SIZE + DIGEST_SIZE);
+  readonly #outer = new WireBuffer(BLOCK_SIZE + MAC_SIZE);
   readonly #digest = this.#outer.bytes.subarray(BLOCK_SIZE);
-  readonly #computed = new WireBuffer(DIGEST_SIZE);
+  readonly #computed = new WireBuffer(MAC_SIZE);
 
   constructor(key: Uint8Array) {
     this.#key.set(key);
@@ -41,7 +41,7 @@ class BunHmac implements Hmac {
     else inner.bytes.set(message.bytes.subarray(at, at + length), BLOCK_SIZE);
     Bun.SHA256.hash(inner.bytes, this.#digest);
     Bun.SHA256.hash(this.#outer.bytes, this.#computed.bytes);
-    copyBytes(this.#computed, 0, out, outAt, DIGEST_SIZE);
+    copyBytes(this.#computed, 0, out, outAt, MAC_SIZE);
   }
 
   #innerFor(length: number): WireBuffer {

@@ -5,11 +5,10 @@
  */
 
 import type { Hmac, Primitives } from "./primitives.ts";
-import { DIGEST_SIZE } from "./sha256.ts";
 import { checkBounds, equalBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a MAC, in bytes. */
-export const MAC_SIZE: number = DIGEST_SIZE;
+export const MAC_SIZE: number = 32;
 /** Size of a group secret, in bytes. */
 export const SECRET_SIZE: number = 32;
 
