@@ -8,6 +8,7 @@
 
 import process from "node:process";
 import { bunHost } from "../../lib/host/bun/bun.ts";
+import { startBusyClients } from "./busy_clients.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { dnsDialogue } from "./dns_dialogue.ts";
 import { startFullClients } from "./full_clients.ts";
@@ -34,7 +35,12 @@ async function load(job: Job): Promise<boolean> {
   const tally = new Tally();
   if (kind === "ptr") await startTcpClients(host, port, clients, bareSize, tally);
   else if (kind === "full") await startFullClients(host, dialogueOf(job), port, clients, tally);
-  else await startUdpClients(host, dialogueOf(job), port, job, tally);
+  else {
+    const dialogue = dialogueOf(job);
+    const isBusy = clients > 1 && dialogue.perSocket === 1;
+    if (isBusy) startBusyClients(dialogue, port, clients, tally);
+    else await startUdpClients(host, dialogue, port, job, tally);
+  }
   await wait(host, WARM_UP_MS);
   const figures = await tally.measure(host, pid, seconds);
   host.out.write(`${formatFigures(figures)}\n`);

@@ -1,6 +1,6 @@
 /**
- * The built server against a responder that does nothing but the same I/O, in turn, round by round;
- * each on one core, the load on another.
+ * The built server against responders that do nothing but the same I/O, one on the same runtime and
+ * one in C, in turn, round by round; each on one core, the load on another.
  *
  * @module
  */
@@ -19,7 +19,13 @@ import {
   type Wanted,
 } from "./report.ts";
 import { FULL_ANSWER } from "./requests.ts";
-import { type ServerOptions, startResponder, startServer, type Target } from "./targets.ts";
+import {
+  type ServerOptions,
+  startResponder,
+  startResponderInC,
+  startServer,
+  type Target,
+} from "./targets.ts";
 
 /** How long the bench takes. */
 export interface BenchOptions {
@@ -31,18 +37,64 @@ export interface BenchOptions {
 interface Case extends Demand {
   readonly name: string;
   readonly wanted: Wanted;
+  /** The same beside the responder in C, if that answers such requests. */
+  readonly wantedInC?: Wanted;
+}
+
+/** What the server is compared with. */
+interface Other {
+  readonly name: string;
+  readonly target: Target;
+  /** Undefined where it is not asked. */
+  readonly wanted: (one: Case) => Wanted | undefined;
 }
 
 const MANY = { clients: 64, pause: 0 };
 const ONE = { clients: 1, pause: 0 };
 const CASES: readonly Case[] = [
-  { ...MANY, name: "wgsig plain, 64 in flight", kind: "plain", wanted: { cpu: 1.2 } },
-  { ...MANY, name: "wgsig encrypted, 64 in flight", kind: "encrypted", wanted: { cpu: 1.5 } },
-  { ...MANY, name: "DNS SRV, UDP, 64 in flight", kind: "srv", wanted: { cpu: 2, rate: 0.5 } },
+  {
+    ...MANY,
+    name: "wgsig plain, 64 in flight",
+    kind: "plain",
+    wanted: { cpu: 1.2 },
+    wantedInC: { cpu: 1.2 },
+  },
+  {
+    ...MANY,
+    name: "wgsig encrypted, 64 in flight",
+    kind: "encrypted",
+    wanted: { cpu: 1.5 },
+    wantedInC: { cpu: 1.3 },
+  },
+  {
+    ...MANY,
+    name: "DNS SRV, UDP, 64 in flight",
+    kind: "srv",
+    wanted: { cpu: 2, rate: 0.5 },
+    wantedInC: {},
+  },
   { name: "DNS PTR, TCP, 8 in flight", kind: "ptr", clients: 8, pause: 0, wanted: { rate: 0.5 } },
-  { ...ONE, name: "wgsig plain, 1 in flight", kind: "plain", wanted: { p50: 1.3 } },
-  { ...ONE, name: "wgsig encrypted, 1 in flight", kind: "encrypted", wanted: { p50: 1.3 } },
-  { ...ONE, name: "DNS SRV, UDP, 1 in flight", kind: "srv", wanted: { p50: 1.3 } },
+  {
+    ...ONE,
+    name: "wgsig plain, 1 in flight",
+    kind: "plain",
+    wanted: { p50: 1.3 },
+    wantedInC: {},
+  },
+  {
+    ...ONE,
+    name: "wgsig encrypted, 1 in flight",
+    kind: "encrypted",
+    wanted: { p50: 1.3 },
+    wantedInC: {},
+  },
+  {
+    ...ONE,
+    name: "DNS SRV, UDP, 1 in flight",
+    kind: "srv",
+    wanted: { p50: 1.3 },
+    wantedInC: {},
+  },
 ];
 /** Of a server of its own, which answers with all peers. */
 const FULL_CASES: readonly Case[] = [{
@@ -96,12 +148,19 @@ export async function benchServer({ rounds, seconds }: BenchOptions): Promise<vo
     const sizes = await answerSizes(loader, server);
     const bare = await startResponder(bun, folder, sizes);
     targets.push(bare);
+    const others: Other[] = [other("the responder", bare)];
+    const inC = await startResponderInC(folder, sizes);
+    if (inC === undefined) say("The responder in C: left out, there is no gcc");
+    else {
+      targets.push(inC);
+      others.push({ name: "the one in C", target: inC, wanted: ({ wantedInC }) => wantedInC });
+    }
     say(`Sizes of the answers: ${Object.entries(sizes).map((each) => each.join(" ")).join(", ")}`);
-    await compare("the responder", CASES, loader, server, bare, rounds);
-    await compare("the responder", FULL_CASES, loader, await start({ full: true }), bare, rounds);
+    await compare(CASES, loader, server, others, rounds);
+    await compare(FULL_CASES, loader, await start({ full: true }), others, rounds);
     const large = await start({ peers: MANY_PEERS });
     const small = await start({ peers: FEW_PEERS });
-    await compare(`${FEW_PEERS} peers`, TABLE_CASES, loader, large, small, rounds);
+    await compare(TABLE_CASES, loader, large, [other(`${FEW_PEERS} peers`, small)], rounds);
     await compareDuringFloods(loader, server, bare, rounds);
   } finally {
     for (const { running } of targets) await running.stop();
@@ -124,39 +183,67 @@ async function answerSizes(loader: Loader, server: Target): Promise<Target["bare
   };
 }
 
-/** Measures both, the other one first in every other round. */
+/** What all requests are compared with. */
+function other(name: string, target: Target): Other {
+  return { name, target, wanted: ({ wanted }) => wanted };
+}
+
+/** Measures all in turn, another one first in each round. */
+async function measureRound(
+  round: number,
+  measure: (target: Target) => Promise<Figures>,
+  targets: readonly Target[],
+): Promise<Figures[]> {
+  const found: Figures[] = [];
+  for (let turn = 0; turn < targets.length; turn++) {
+    const i = (round + turn) % targets.length;
+    found[i] = await measure(targets[i]!);
+  }
+  return found;
+}
+
+/** The same for the server and one other. */
 async function pairOf(
   round: number,
   measure: (target: Target) => Promise<Figures>,
-  server: Target,
-  bare: Target,
+  ...targets: [Target, Target]
 ): Promise<Pair> {
-  if (round % 2 === 0) return { server: await measure(server), bare: await measure(bare) };
-  const first = await measure(bare);
-  return { server: await measure(server), bare: first };
+  const [server, bare] = await measureRound(round, measure, targets);
+  return { server: server!, bare: bare! };
 }
 
 async function compare(
-  other: string,
   cases: readonly Case[],
   loader: Loader,
   server: Target,
-  bare: Target,
+  others: readonly Other[],
   rounds: number,
 ) {
-  const found = cases.map((): Pair[] => []);
+  const asked = cases.map((one) => others.filter(({ wanted }) => wanted(one) !== undefined));
+  const found = cases.map((): Figures[][] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, demand] of cases.entries()) {
-      found[i]!.push(await pairOf(round, (target) => loader.run(target, demand), server, bare));
+      const targets = [server, ...asked[i]!.map(({ target }) => target)];
+      found[i]!.push(await measureRound(round, (target) => loader.run(target, demand), targets));
     }
   }
   sayHeader(`medians of ${rounds} rounds`);
   for (const [i, { name }] of cases.entries()) {
-    sayFigures(name, found[i]!.map((pair) => pair.server));
-    sayFigures(`  ${other}`, found[i]!.map((pair) => pair.bare));
+    for (const [n, row] of [name, ...asked[i]!.map(({ name }) => `  ${name}`)].entries()) {
+      sayFigures(row, found[i]!.map((figures) => figures[n]!));
+    }
   }
-  say(`\nserver / ${other}, medians of the rounds' ratios:`);
-  for (const [i, { name, wanted }] of cases.entries()) sayRatios(name, found[i]!, wanted);
+  for (const each of others) {
+    const compared = cases.filter((one) => each.wanted(one) !== undefined);
+    if (compared.length === 0) continue;
+    say(`\nserver / ${each.name}, medians of the rounds' ratios:`);
+    for (const one of compared) {
+      const i = cases.indexOf(one);
+      const n = 1 + asked[i]!.indexOf(each);
+      const pairs = found[i]!.map((figures) => ({ server: figures[0]!, bare: figures[n]! }));
+      sayRatios(one.name, pairs, each.wanted(one)!);
+    }
+  }
 }
 
 async function compareDuringFloods(loader: Loader, server: Target, bare: Target, rounds: number) {

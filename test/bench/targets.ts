@@ -1,11 +1,11 @@
 /**
- * What the load asks: the built server, with 1000 peers and a zone of them, and the responder.
+ * What the load asks: the built server, with 1000 peers and a zone of them, and responders.
  *
  * @module
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { bundle, ROOT } from "../../scripts/tools.ts";
+import { bundle, has, ROOT, run } from "../../scripts/tools.ts";
 import { encodeState } from "../../lib/core/registry/state_file.ts";
 import { BINARY, Running } from "../support/program.ts";
 import { pinned, SERVER_CORE } from "./cores.ts";
@@ -102,6 +102,27 @@ export async function startResponder(
       full: ports[3]!,
       ptr: ports[4]!,
     },
+    bareSizes,
+  };
+}
+
+/**
+ * Builds and starts the responder in C, which answers over UDP with one datagram each; undefined
+ * where there is no compiler.
+ */
+export async function startResponderInC(
+  folder: string,
+  bareSizes: Target["bareSizes"],
+): Promise<Target | undefined> {
+  if (!has("gcc")) return undefined;
+  const file = `${folder}/responder`;
+  await run(["gcc", "-O2", "-pthread", "-o", file, `${ROOT}/test/bench/responder.c`]);
+  const { plain, encrypted, srv } = bareSizes;
+  const running = new Running(pinned(SERVER_CORE, [file, ...[plain, encrypted, srv].map(String)]));
+  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+)\n/);
+  return {
+    running,
+    ports: { plain: ports[0]!, encrypted: ports[1]!, srv: ports[2]!, full: 0, ptr: 0 },
     bareSizes,
   };
 }
