@@ -220,6 +220,31 @@ export const BATCH_SCENARIOS: typeof SCENARIOS = {
       assertEquals(errors, []);
     });
   },
+
+  async "a server for which something always waits lets others have their turn"(...hosts) {
+    const others = { onSendError() {}, onBatch() {} };
+    const client = await hosts[1].udp({ address: "127.0.0.1", port: 0, ...others });
+    const request = new Uint8Array(1);
+    let [batches, turns] = [0, 0];
+    const server: UdpSocket = await hosts[0].udp({
+      ...others,
+      address: "127.0.0.1",
+      port: 0,
+      onOverload() {},
+      onBatch() {
+        batches++;
+        if (turns < 3 && batches < 1000) ask();
+      },
+    });
+    const ask = () => client.send(request, { host: "127.0.0.1", port: server.port });
+    ask();
+    while (batches === 0) await new Promise((resolve) => setImmediate(resolve));
+    for (; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+    const met = batches;
+    for (const socket of [server, client]) socket.close();
+    await threadsEnd();
+    assert(met < 1000, `there were ${met} batches before anything else`);
+  },
 };
 
 const LINK_PORT = 1223;
