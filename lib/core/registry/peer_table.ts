@@ -253,11 +253,14 @@ export class PeerTable {
     const { view } = this.#pages;
     const atA = recordOffset(slotA);
     const atB = recordOffset(slotB);
-    for (let i = 0; i < RECORD_SIZE; i += 2) {
-      const kept = view.getUint16(atA + i);
-      view.setUint16(atA + i, view.getUint16(atB + i));
-      view.setUint16(atB + i, kept);
+    for (let i = 0; i < RECORD_SIZE - 2; i += 4) {
+      const kept = view.getInt32(atA + i);
+      view.setInt32(atA + i, view.getInt32(atB + i));
+      view.setInt32(atB + i, kept);
     }
+    const kept = view.getUint16(atA + RECORD_SIZE - 2);
+    view.setUint16(atA + RECORD_SIZE - 2, view.getUint16(atB + RECORD_SIZE - 2));
+    view.setUint16(atB + RECORD_SIZE - 2, kept);
     this.#slotOf[a] = slotB;
     this.#slotOf[b] = slotA;
     this.#peerOf[slotA] = b;

@@ -40,8 +40,11 @@ class BunHmac implements Hmac {
     if (length < LARGE) copyBytes(message, at, inner, BLOCK_SIZE, length);
     else inner.bytes.set(message.bytes.subarray(at, at + length), BLOCK_SIZE);
     Bun.SHA256.hash(inner.bytes, this.#digest);
-    Bun.SHA256.hash(this.#outer.bytes, this.#computed.bytes);
-    copyBytes(this.#computed, 0, out, outAt, MAC_SIZE);
+    if (out.size === MAC_SIZE) Bun.SHA256.hash(this.#outer.bytes, out.bytes);
+    else {
+      Bun.SHA256.hash(this.#outer.bytes, this.#computed.bytes);
+      copyBytes(this.#computed, 0, out, outAt, MAC_SIZE);
+    }
   }
 
   #innerFor(length: number): WireBuffer {

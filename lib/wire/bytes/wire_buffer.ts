@@ -53,9 +53,9 @@ export function copyBytes(
   toAt: number,
   length: number,
 ): void {
-  const source = from.bytes;
-  const target = to.bytes;
-  for (let i = 0; i < length; i++) target[toAt + i] = source[fromAt + i]!;
+  const words = length - length % 4;
+  for (let i = 0; i < words; i += 4) to.view.setInt32(toAt + i, from.view.getInt32(fromAt + i));
+  for (let i = words; i < length; i++) to.bytes[toAt + i] = from.bytes[fromAt + i]!;
 }
 
 /**
@@ -69,10 +69,12 @@ export function equalBytes(
   bAt: number,
   length: number,
 ): boolean {
-  const left = a.bytes;
-  const right = b.bytes;
+  const words = length - length % 4;
   let difference = 0;
-  for (let i = 0; i < length; i++) difference |= left[aAt + i]! ^ right[bAt + i]!;
+  for (let i = 0; i < words; i += 4) {
+    difference |= a.view.getInt32(aAt + i) ^ b.view.getInt32(bAt + i);
+  }
+  for (let i = words; i < length; i++) difference |= a.bytes[aAt + i]! ^ b.bytes[bAt + i]!;
   return difference === 0;
 }
 

@@ -19,7 +19,7 @@ const WORDS = 16;
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
 
 // One stream is worked on at a time, so the scratch space is shared by all keys.
-const keystream = new WireBuffer(BLOCK_SIZE);
+const keystream = new Int32Array(WORDS);
 const input = new Int32Array(WORDS);
 
 /** A key. The caller has checked sizes and bounds: see {@linkcode StreamCipher}. */
@@ -44,22 +44,21 @@ export class ChaCha20 implements StreamCipher {
     length: number,
   ): void {
     for (let i = 0; i < 4; i++) input[i] = CONSTANTS[i]!;
-    input.set(this.#words, 4);
+    for (let i = 0; i < 8; i++) input[4 + i] = this.#words[i]!;
     input[12] = counter | 0;
     for (let i = 0; i < 3; i++) input[13 + i] = nonce.view.getInt32(nonceAt + 4 * i, true);
-    while (length >= BLOCK_SIZE) {
+    for (let left = length; left > 0; left -= BLOCK_SIZE) {
       nextBlock();
-      for (let i = 0; i < BLOCK_SIZE; i += 4) {
-        to.view.setInt32(toAt + i, from.view.getInt32(fromAt + i) ^ keystream.view.getInt32(i));
+      const end = Math.min(left, BLOCK_SIZE);
+      const words = end - end % 4;
+      for (let i = 0; i < words; i += 4) {
+        to.view.setInt32(toAt + i, from.view.getInt32(fromAt + i, true) ^ keystream[i >> 2]!, true);
+      }
+      for (let i = words; i < end; i++) {
+        to.bytes[toAt + i] = from.bytes[fromAt + i]! ^ (keystream[i >> 2]! >>> 8 * (i % 4));
       }
       fromAt += BLOCK_SIZE;
       toAt += BLOCK_SIZE;
-      length -= BLOCK_SIZE;
-    }
-    if (length === 0) return;
-    nextBlock();
-    for (let i = 0; i < length; i++) {
-      to.bytes[toAt + i] = from.bytes[fromAt + i]! ^ keystream.bytes[i]!;
     }
   }
 }
@@ -107,22 +106,22 @@ function nextBlock(): void {
     a3 = (a3 + b0) | 0, d2 ^= a3, d2 = (d2 << 8) | (d2 >>> 24);
     c1 = (c1 + d2) | 0, b0 ^= c1, b0 = (b0 << 7) | (b0 >>> 25);
   }
-  const { view } = keystream;
-  view.setInt32(0, (a0 + j[0]!) | 0, true);
-  view.setInt32(4, (a1 + j[1]!) | 0, true);
-  view.setInt32(8, (a2 + j[2]!) | 0, true);
-  view.setInt32(12, (a3 + j[3]!) | 0, true);
-  view.setInt32(16, (b0 + j[4]!) | 0, true);
-  view.setInt32(20, (b1 + j[5]!) | 0, true);
-  view.setInt32(24, (b2 + j[6]!) | 0, true);
-  view.setInt32(28, (b3 + j[7]!) | 0, true);
-  view.setInt32(32, (c0 + j[8]!) | 0, true);
-  view.setInt32(36, (c1 + j[9]!) | 0, true);
-  view.setInt32(40, (c2 + j[10]!) | 0, true);
-  view.setInt32(44, (c3 + j[11]!) | 0, true);
-  view.setInt32(48, (d0 + j[12]!) | 0, true);
-  view.setInt32(52, (d1 + j[13]!) | 0, true);
-  view.setInt32(56, (d2 + j[14]!) | 0, true);
-  view.setInt32(60, (d3 + j[15]!) | 0, true);
+  const k = keystream;
+  k[0] = (a0 + j[0]!) | 0;
+  k[1] = (a1 + j[1]!) | 0;
+  k[2] = (a2 + j[2]!) | 0;
+  k[3] = (a3 + j[3]!) | 0;
+  k[4] = (b0 + j[4]!) | 0;
+  k[5] = (b1 + j[5]!) | 0;
+  k[6] = (b2 + j[6]!) | 0;
+  k[7] = (b3 + j[7]!) | 0;
+  k[8] = (c0 + j[8]!) | 0;
+  k[9] = (c1 + j[9]!) | 0;
+  k[10] = (c2 + j[10]!) | 0;
+  k[11] = (c3 + j[11]!) | 0;
+  k[12] = (d0 + j[12]!) | 0;
+  k[13] = (d1 + j[13]!) | 0;
+  k[14] = (d2 + j[14]!) | 0;
+  k[15] = (d3 + j[15]!) | 0;
   j[12] = (j[12]! + 1) | 0;
 }
