@@ -1,5 +1,6 @@
 /**
- * Builds `dist/router/wgsig-TARGET`: static binaries of the program on QuickJS, for routers.
+ * Builds `dist/router/wgsig-TARGET`: static binaries of the program on QuickJS, for routers; and
+ * `dist/router/LICENSES`, of what is linked into them.
  *
  * `deno task build:router` makes the one of this machine's processor; `--target NAME` (also several
  * times) that of another, `--all` all of them. `--sanitize` makes `wgsig-sanitized` and
@@ -19,6 +20,7 @@ import { bundleForEngine, bytecodeFile } from "./router/bytecode.ts";
 import { sha256 } from "./router/cache.ts";
 import { together } from "./router/commands.ts";
 import { elfFacts } from "./router/elf.ts";
+import { licenses } from "./router/sources.ts";
 import { ownRouterTarget, ROUTER_TARGETS, type RouterTarget } from "./router/targets.ts";
 import { missingPackages } from "./router/toolchain.ts";
 import { ROOT, say } from "./tools.ts";
@@ -89,7 +91,10 @@ await together(targets, async (target) => {
   await staticBinary(target, bytecode, `${DIST}/wgsig-${target.name}`, folder);
 });
 for (const { name } of targets) await report(`${DIST}/wgsig-${name}`);
-if (targets.length > 0) await writeChecksums(`${ROOT}/dist`);
+if (targets.length > 0) {
+  await Deno.writeTextFile(`${DIST}/LICENSES`, await licenses());
+  await writeChecksums(`${ROOT}/dist`);
+}
 if (sanitize) {
   for (const name of ["wgsig-sanitized", "runner-sanitized"]) {
     const folder = `${DIST}/build/${name}`;

@@ -6,10 +6,10 @@
 
 import { encodeHex } from "@std/encoding/hex";
 
-/** Binaries and packages, by the folder of `dist/` that they are in. */
+/** Binaries, packages and licenses, by the folder of `dist/` that they are in. */
 const RELEASED: Readonly<Record<string, RegExp>> = {
   "": /^(?:wgsig-[a-z0-9_-]+(?:\.exe)?|wgsig[-_][^/]*\.(?:deb|ipk|apk|tgz))$/,
-  "router/": /^wgsig-(?:x86_64|aarch64|armhf|armel|mips|mipsel)$/,
+  "router/": /^(?:wgsig-(?:x86_64|aarch64|armhf|armel|mips|mipsel)|LICENSES)$/,
 };
 
 /**

@@ -6,10 +6,11 @@
 
 import { ROOT } from "../tools.ts";
 import { namesIn, runAll, runQuietly } from "./commands.ts";
+import { cryptoObjects } from "./crypto.ts";
 import { engineObjects } from "./engine.ts";
 import { muslFolder } from "./musl.ts";
 import { softFloatLibrary } from "./soft_float.ts";
-import { QUICKJS, sourceFolder } from "./sources.ts";
+import { BEARSSL, QUICKJS, sourceFolder } from "./sources.ts";
 import type { RouterTarget } from "./targets.ts";
 import { compilerFile, type Toolchain, toolchain } from "./toolchain.ts";
 
@@ -56,11 +57,9 @@ export async function staticBinary(
     await compilerFile(tools, "include"),
   ];
   const objects = await compileAll(tools, include, [bytecode], folder);
-  const engine = await engineObjects(
-    { ...tools, flags: [...tools.flags, target.engine] },
-    include,
-    target.name,
-  );
+  const fast = { ...tools, flags: [...tools.flags, target.engine] };
+  const engine = await engineObjects(fast, include, target.name);
+  const crypto = await cryptoObjects(fast, include, target.name, target.unevenMultiply);
   const float = target.softFloat ? [await softFloatLibrary(tools, include)] : [];
   const made = `${file}.made`;
   await runQuietly({
@@ -79,6 +78,7 @@ export async function staticBinary(
       `${musl}/lib/crti.o`,
       ...objects,
       ...engine,
+      ...crypto,
       ...float,
       `${musl}/lib/libc.a`,
       "-lgcc",
@@ -115,9 +115,10 @@ export async function sanitizedBinary(
     folder,
   );
   const engine = await engineObjects(tools, [], "sanitized");
+  const crypto = await cryptoObjects(tools, [], "sanitized", false);
   const made = `${file}.made`;
   await runQuietly({
-    argv: ["gcc", ...flags, ...ours, ...objects, ...engine, "-lm", "-o", made],
+    argv: ["gcc", ...flags, ...ours, ...objects, ...engine, ...crypto, "-lm", "-o", made],
     cwd: folder,
   });
   await Deno.rename(made, file);
@@ -135,15 +136,18 @@ async function compileAll(
   const all = [...sources, ...more];
   const objects = all.map((path) => `${folder}/${path.slice(path.lastIndexOf("/") + 1, -2)}.o`);
   const quickjs = await sourceFolder(QUICKJS);
+  const bearssl = await sourceFolder(BEARSSL);
   await runAll(all.map((path, i) => ({
     argv: [
       tools.cc,
       ...tools.flags,
       ...STRICT,
       ...include,
-      // Its headers are not ours to mend.
+      // Their headers are not ours to mend.
       "-isystem",
       quickjs,
+      "-isystem",
+      `${bearssl}/inc`,
       `-DCONFIG_VERSION="${QUICKJS.version}"`,
       "-c",
       path.slice(path.lastIndexOf("/") + 1),

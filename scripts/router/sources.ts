@@ -45,6 +45,19 @@ export const QUICKJS: Source = {
   contents: "21ea290f7aab85144ddbd0961c9288fc62de7c816a741ca2973807e589102b34",
 };
 
+/** The cryptographic primitives. */
+export const BEARSSL: Source = {
+  name: "bearssl",
+  version: "0.6",
+  file: "bearssl_0.6+dfsg.1.orig.tar.xz",
+  pool: "pool/main/b/bearssl",
+  sha256: "102a625bd8f6155260867a50c508df8d8c3f796985dd744df1a68e5cd1a79004",
+  parts: ["*/inc/*", "*/src/*", "*/LICENSE.txt"],
+  folder: "bearssl-0.6",
+  variable: "BEARSSL_SRC",
+  contents: "617d709e49c5e9d0feb75cf608779d3a4536d79786814d83fb03c9ed25246c4f",
+};
+
 /** The C library. */
 export const MUSL: Source = {
   name: "musl",
@@ -90,6 +103,17 @@ export async function sourceFolder(source: Source): Promise<string> {
     await runQuietly({ argv: ["tar", "-xf", file, ...parts], cwd: folder });
   });
   return `${unpacked}/${source.folder}`;
+}
+
+const LICENSED = [[QUICKJS, "LICENSE"], [MUSL, "COPYRIGHT"], [BEARSSL, "LICENSE.txt"]] as const;
+
+/** The licenses of what is linked into every binary, each under the name of whose it is. */
+export async function licenses(): Promise<string> {
+  const texts = LICENSED.map(async ([source, file]) => {
+    const text = await Deno.readTextFile(`${await sourceFolder(source)}/${file}`);
+    return `${source.name} ${source.version}\n\n${text.trim()}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(72)}\n\n`);
 }
 
 /**

@@ -23,6 +23,11 @@ export interface RouterTarget {
   readonly softFloat: boolean;
   /** Whether the processor reads and writes 64 bits at once. */
   readonly atomic64: boolean;
+  /**
+   * Whether some of these processors multiply short numbers faster than long ones, as MIPS's 4K and
+   * XScale do: the time would tell of a secret.
+   */
+  readonly unevenMultiply: boolean;
   /** The program that runs the binary on another system, in Debian's package qemu-user-static. */
   readonly qemu: string;
 }
@@ -43,6 +48,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: true,
     softFloat: false,
     atomic64: true,
+    unevenMultiply: false,
     qemu: "qemu-x86_64-static",
   },
   {
@@ -53,6 +59,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: true,
     softFloat: false,
     atomic64: true,
+    unevenMultiply: false,
     qemu: "qemu-aarch64-static",
   },
   {
@@ -63,6 +70,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: false,
     softFloat: false,
     atomic64: true,
+    unevenMultiply: false,
     qemu: "qemu-arm-static",
   },
   {
@@ -73,6 +81,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: false,
     softFloat: false,
     atomic64: false,
+    unevenMultiply: true,
     qemu: "qemu-arm-static",
   },
   {
@@ -83,6 +92,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: false,
     softFloat: true,
     atomic64: false,
+    unevenMultiply: true,
     qemu: "qemu-mipsel-static",
   },
   {
@@ -93,6 +103,7 @@ export const ROUTER_TARGETS: readonly RouterTarget[] = [
     pie: false,
     softFloat: true,
     atomic64: false,
+    unevenMultiply: true,
     qemu: "qemu-mips-static",
   },
 ];

@@ -67,4 +67,26 @@ export const CRYPTO_SCENARIOS: Readonly<Record<string, (given: Primitives) => vo
       }),
     );
   },
+
+  "the cipher works in place"(given) {
+    const cipher = given.chacha20;
+    if (cipher === undefined) return;
+    const key = Uint8Array.from({ length: 32 }, (_, i) => i);
+    const made = cipher(key);
+    key.fill(0);
+    for (const size of [0, 1, 63, 64, 65, 540]) {
+      // The nonce stands before the message, in the same buffer.
+      const bytes = Uint8Array.from({ length: 12 + size }, (_, i) => i * 7);
+      const wanted = chacha20(
+        Uint8Array.from({ length: 32 }, (_, i) => i),
+        bytes.slice(0, 12),
+        bytes.slice(12),
+        undefined,
+        3,
+      );
+      const buffer = new WireBuffer(bytes.slice());
+      made.xor(buffer, 0, 3, buffer, 12, buffer, 12, size);
+      assertEquals(buffer.bytes, Uint8Array.from([...bytes.subarray(0, 12), ...wanted]));
+    }
+  },
 };

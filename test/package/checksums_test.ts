@@ -9,6 +9,7 @@ Deno.test("sha256sum agrees with the checksums of what is released", async () =>
   await withFolder(async (folder) => {
     await Deno.mkdir(`${folder}/router`);
     const released = [
+      "router/LICENSES",
       "router/wgsig-mipsel",
       "wgsig-linux-arm64-musl",
       "wgsig-wgsig-1.2.3.tgz",

@@ -1,15 +1,20 @@
 /**
- * The engine as it is built for each processor: software arithmetic where there is no other, byte
- * order, bytecode that was compiled elsewhere. It must give what this runtime gives.
+ * The engine and the cryptography as they are built for each processor: software arithmetic where
+ * there is no other, byte order, bytecode that was compiled elsewhere. They must give what this
+ * runtime and noble give.
  *
  * @module
  */
 
 import { assertEquals } from "@std/assert";
+import { x25519 } from "@noble/curves/ed25519.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { staticBinary } from "../../scripts/router/binary.ts";
 import { bundleForEngine, bytecodeFile } from "../../scripts/router/bytecode.ts";
 import { ROUTER_TARGETS } from "../../scripts/router/targets.ts";
 import { run, testWith } from "../support/program.ts";
+import { cryptoFacts } from "./crypto_facts.ts";
 import { engineFacts } from "./engine_facts.ts";
 import { needsOf, runnerOf } from "./router_binary.ts";
 
@@ -23,7 +28,8 @@ for (const target of ROUTER_TARGETS) {
       await staticBinary(target, `${folder}/facts.c`, `${folder}/facts`, folder);
       const { code, out, err } = await run([...runnerOf(target), `${folder}/facts`]);
       assertEquals([code, err], [0, ""]);
-      assertEquals(out.split("\n"), engineFacts());
+      const cryptography = { primitives: PORTABLE, sha256, multiply: x25519.scalarMult };
+      assertEquals(out.split("\n"), [...engineFacts(), ...cryptoFacts(cryptography)]);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -1,16 +1,15 @@
 /**
- * The primitives in C: an interpreter is slow at them.
+ * The primitives in C: an interpreter is slow at them. They are BearSSL's.
  *
  * @module
  */
 
 import type { Hmac, Primitives, StreamCipher } from "../../wire/crypto/primitives.ts";
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { native } from "./native.ts";
 
-/** Words of a key's two states. */
-const HMAC_WORDS = 16;
-const KEY_WORDS = 8;
+/** Size of a key's two states. */
+const HMAC_STATES_SIZE = 64;
 
 /** The primitives on QuickJS: all of them in C. */
 export const QUICKJS_PRIMITIVES: Primitives = {
@@ -19,7 +18,7 @@ export const QUICKJS_PRIMITIVES: Primitives = {
 };
 
 class NativeHmac implements Hmac {
-  readonly #states = new Int32Array(HMAC_WORDS);
+  readonly #states = new Uint8Array(HMAC_STATES_SIZE);
 
   constructor(key: Uint8Array) {
     native.hmacKey(key, this.#states);
@@ -31,11 +30,10 @@ class NativeHmac implements Hmac {
 }
 
 class NativeCipher implements StreamCipher {
-  readonly #words = new Int32Array(KEY_WORDS);
+  readonly #key: Uint8Array;
 
   constructor(key: Uint8Array) {
-    const { view } = new WireBuffer(key);
-    for (let i = 0; i < KEY_WORDS; i++) this.#words[i] = view.getInt32(4 * i, true);
+    this.#key = key.slice();
   }
 
   xor(
@@ -48,7 +46,7 @@ class NativeCipher implements StreamCipher {
     toAt: number,
     length: number,
   ): void {
-    const words = this.#words;
-    native.chacha20(words, bytes, nonceAt, counter, from.bytes, fromAt, to.bytes, toAt, length);
+    const key = this.#key;
+    native.chacha20(key, bytes, nonceAt, counter, from.bytes, fromAt, to.bytes, toAt, length);
   }
 }

@@ -111,7 +111,6 @@ static void add_native(JSContext *ctx, int argc, char **argv)
     add_tcp(ctx, native);
     add_text(ctx, native);
     add_udp(ctx, native);
-    add_x25519(ctx, native);
     if (JS_SetPropertyStr(ctx, global, "wgsigNative", native) < 0)
         die_of_exception(ctx);
     JS_FreeValue(ctx, global);

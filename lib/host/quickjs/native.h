@@ -54,7 +54,6 @@ void add_system(JSContext *ctx, JSValueConst native, int argc, char **argv);
 void add_tcp(JSContext *ctx, JSValueConst native);
 void add_text(JSContext *ctx, JSValueConst native);
 void add_udp(JSContext *ctx, JSValueConst native);
-void add_x25519(JSContext *ctx, JSValueConst native);
 
 /* Watches for promises that fail and whose failure nobody handles. */
 void watch_rejections(JSRuntime *rt);

@@ -129,9 +129,9 @@ export interface Native {
   reset(fd: number): number;
   // crypto.c
   sha256(bytes: Uint8Array, digest: Uint8Array): void;
-  hmacKey(key: Uint8Array, states: Int32Array): void;
+  hmacKey(key: Uint8Array, states: Uint8Array): void;
   hmac(
-    states: Int32Array,
+    states: Uint8Array,
     message: Uint8Array,
     at: number,
     length: number,
@@ -139,7 +139,7 @@ export interface Native {
     outAt: number,
   ): void;
   chacha20(
-    key: Int32Array,
+    key: Uint8Array,
     nonce: Uint8Array,
     nonceAt: number,
     counter: number,
@@ -149,7 +149,6 @@ export interface Native {
     toAt: number,
     length: number,
   ): void;
-  // x25519.c
   x25519(scalar: Uint8Array, point: Uint8Array, out: Uint8Array): void;
 }
 

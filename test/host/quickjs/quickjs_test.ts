@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { encodeHex } from "@std/encoding/hex";
+import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { ROOT } from "../../../scripts/tools.ts";
 import { testWith, withFolder } from "../../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
@@ -16,6 +16,21 @@ import { CRYPTO_SCENARIOS } from "../crypto_scenarios.ts";
 import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "../tcp_scenarios.ts";
 
 const NEEDS = ["the sanitized QuickJS"];
+/** Points of small order, the ends of the range, and numbers of p and more, which count modulo p. */
+const ODD_POINTS = [
+  "00".repeat(32),
+  `01${"00".repeat(31)}`,
+  "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+  "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+  // p - 1, p, p + 1, p + 9, 2^255 - 1, and with the highest bit, which doesn't count
+  `ec${"ff".repeat(30)}7f`,
+  `ed${"ff".repeat(30)}7f`,
+  `ee${"ff".repeat(30)}7f`,
+  `f6${"ff".repeat(30)}7f`,
+  `${"ff".repeat(31)}7f`,
+  `09${"00".repeat(30)}80`,
+  "ff".repeat(32),
+];
 
 /** Runs tests, all of which must pass; returns how many there were. */
 async function passes(
@@ -82,11 +97,11 @@ testWith(NEEDS, "the primitives in C make the same bytes", async () => {
 });
 
 testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
-  const inputs = Array.from({ length: 40 }, (_, i) => {
-    const bytes = new Uint8Array(32);
-    // The ends of the range, and random ones.
-    return i === 0 ? bytes : i === 1 ? bytes.fill(255) : crypto.getRandomValues(bytes);
-  });
+  const inputs = [
+    ...ODD_POINTS.map((hex) => decodeHex(hex)),
+    ...Array.from({ length: 40 }, () => crypto.getRandomValues(new Uint8Array(32))),
+  ];
+  const points = ODD_POINTS.length + 5;
   const sizes = Array.from({ length: 200 }, (_, size) => size);
   const script = `
     import { x25519 } from "${ROOT}/lib/host/quickjs/x25519.ts";
@@ -95,10 +110,13 @@ testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
     import { decodeHex, encodeHex } from "@std/encoding/hex";
     const keys = ${JSON.stringify(inputs.map((bytes) => encodeHex(bytes)))}.map(decodeHex);
     const shared = new Uint8Array(32);
-    const lines = keys.flatMap((key, i) => {
-      native.x25519(key, keys[(i * 7 + 2) % keys.length], shared);
-      return [encodeHex(x25519.getPublicKey(key)), encodeHex(shared)];
-    });
+    const lines = keys.map((key) => encodeHex(x25519.getPublicKey(key)));
+    for (const key of keys) {
+      for (const point of keys.slice(0, ${points})) {
+        native.x25519(key, point, shared);
+        lines.push(encodeHex(shared));
+      }
+    }
     for (const size of ${JSON.stringify(sizes)}) {
       lines.push(encodeHex(sha256(new Uint8Array(size).fill(size))));
     }
@@ -112,10 +130,8 @@ testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
     }
   };
   const wanted = [
-    ...inputs.flatMap((key, i) => [
-      encodeHex(x25519.getPublicKey(key)),
-      multiplied(key, inputs[(i * 7 + 2) % inputs.length]!),
-    ]),
+    ...inputs.map((key) => encodeHex(x25519.getPublicKey(key))),
+    ...inputs.flatMap((key) => inputs.slice(0, points).map((point) => multiplied(key, point))),
     ...sizes.map((size) => encodeHex(sha256(new Uint8Array(size).fill(size)))),
   ];
   assertEquals<unknown>(JSON.parse(await printed(script)), wanted);
