@@ -23,6 +23,7 @@ const PARTS = [
   "hash/sha2small",
   "mac/hmac",
   "symcipher/chacha20_ct",
+  "symcipher/poly1305_ctmul32",
 ];
 /** Multiplications whose operands always have their highest bit set: they all take as long. */
 const EVEN_MULTIPLY = ["-DBR_CT_MUL15=1", "-DBR_CT_MUL31=1"];

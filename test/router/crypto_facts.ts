@@ -17,12 +17,14 @@ const DIGEST_SIZE = 32;
 export interface Cryptography {
   readonly primitives: Primitives;
   sha256(bytes: Uint8Array): Uint8Array;
+  /** XChaCha20-Poly1305: the sealed message, and the tag after it. */
+  seal(key: Uint8Array, nonce: Uint8Array, header: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** X25519 of 32 bytes each. */
   multiply(scalar: Uint8Array, point: Uint8Array): Uint8Array;
 }
 
 /** The lines. */
-export function cryptoFacts({ primitives, sha256, multiply }: Cryptography): string[] {
+export function cryptoFacts({ primitives, sha256, seal, multiply }: Cryptography): string[] {
   const next = seededNumbers(9);
   const draw = (size: number) => Uint8Array.from({ length: size }, () => Math.floor(next() * 256));
   return Array.from({ length: ROUNDS }, (_, round) => {
@@ -33,7 +35,8 @@ export function cryptoFacts({ primitives, sha256, multiply }: Cryptography): str
     const nonce = new WireBuffer(draw(12));
     const ciphered = new WireBuffer(new Uint8Array(message.size));
     primitives.chacha20(key).xor(nonce, 0, round, message, 0, ciphered, 0, message.size);
-    const made = [mac.bytes, sha256(ciphered.bytes), multiply(key, draw(32))];
+    const sealed = seal(key, draw(24), draw(round), message.bytes);
+    const made = [mac.bytes, sha256(ciphered.bytes), sha256(sealed), multiply(key, draw(32))];
     return made.map((bytes) => encodeHex(bytes)).join(" ");
   });
 }

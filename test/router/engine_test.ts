@@ -7,6 +7,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
@@ -18,6 +19,10 @@ import { cryptoFacts } from "./crypto_facts.ts";
 import { engineFacts } from "./engine_facts.ts";
 import { needsOf, runnerOf } from "./router_binary.ts";
 
+function seal(key: Uint8Array, nonce: Uint8Array, header: Uint8Array, bytes: Uint8Array) {
+  return xchacha20poly1305(key, nonce, header).encrypt(bytes);
+}
+
 for (const target of ROUTER_TARGETS) {
   testWith(needsOf(target), `engine for ${target.name}: same results as here`, async () => {
     const folder = await Deno.makeTempDir();
@@ -28,7 +33,7 @@ for (const target of ROUTER_TARGETS) {
       await staticBinary(target, `${folder}/facts.c`, `${folder}/facts`, folder);
       const { code, out, err } = await run([...runnerOf(target), `${folder}/facts`]);
       assertEquals([code, err], [0, ""]);
-      const cryptography = { primitives: PORTABLE, sha256, multiply: x25519.scalarMult };
+      const cryptography = { primitives: PORTABLE, sha256, seal, multiply: x25519.scalarMult };
       assertEquals(out.split("\n"), [...engineFacts(), ...cryptoFacts(cryptography)]);
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -23,6 +23,19 @@ export const WRITABLE = 2;
 /** Size of an end of a connection: an address, and a port after it. */
 export const END_SIZE = 18;
 
+/** A message for {@linkcode Native.aeadSeal} and {@linkcode Native.aeadOpen}: its tag follows it. */
+export type Sealed = [
+  key: Uint8Array,
+  nonce: Uint8Array,
+  nonceAt: number,
+  header: Uint8Array,
+  headerAt: number,
+  headerLength: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+];
+
 /** What C brings. */
 export interface Native {
   // system.c
@@ -149,6 +162,8 @@ export interface Native {
     toAt: number,
     length: number,
   ): void;
+  aeadSeal(...message: Sealed): void;
+  aeadOpen(...message: Sealed): boolean;
   x25519(scalar: Uint8Array, point: Uint8Array, out: Uint8Array): void;
 }
 

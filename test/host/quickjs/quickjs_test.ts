@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
@@ -137,6 +138,48 @@ testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
   assertEquals<unknown>(JSON.parse(await printed(script)), wanted);
 });
 
+testWith(NEEDS, "messages sealed in C are @noble's, and only those open", async () => {
+  const sizes = [0, 1, 15, 16, 17, 63, 64, 65, 100, 600];
+  const messages = sizes.flatMap((size) =>
+    [0, 16, 56].map((header) =>
+      [32, 24, header, size].map((length) =>
+        encodeHex(crypto.getRandomValues(new Uint8Array(length)))
+      )
+    )
+  );
+  const script = `
+    import { native } from "${ROOT}/lib/host/quickjs/native.ts";
+    import { decodeHex, encodeHex } from "@std/encoding/hex";
+    const lines = ${JSON.stringify(messages)}.map((message, i) => {
+      const [key, nonce, header, bytes] = message.map(decodeHex);
+      // Everything stands in one buffer: the nonce, the header, the bytes, and room for the tag.
+      const place = new Uint8Array(7 + nonce.length + header.length + bytes.length + 16);
+      place.set(nonce, 7);
+      place.set(header, 31);
+      const at = 31 + header.length;
+      place.set(bytes, at);
+      const sealed = [key, place, 7, place, 31, header.length, place, at, bytes.length];
+      native.aeadSeal(...sealed);
+      const kept = place.slice();
+      const same = (other) => other.every((byte, i) => byte === place[i]);
+      const wrong = [];
+      for (let i = 7; i < place.length; i += i % 5 + 1) {
+        place[i] ^= 1 << i % 8;
+        const before = place.slice();
+        if (native.aeadOpen(...sealed) || !same(before)) wrong.push(i);
+        place.set(kept);
+      }
+      const opened = native.aeadOpen(...sealed);
+      return [encodeHex(kept.subarray(at)), opened, encodeHex(place.subarray(at, -16)), wrong];
+    });
+    host.out.write(JSON.stringify(lines));`;
+  const wanted = messages.map(([key, nonce, header, bytes]) => {
+    const cipher = xchacha20poly1305(decodeHex(key!), decodeHex(nonce!), decodeHex(header!));
+    return [encodeHex(cipher.encrypt(decodeHex(bytes!))), true, bytes, []];
+  });
+  assertEquals<unknown>(JSON.parse(await printed(script)), wanted);
+});
+
 testWith(NEEDS, "text is UTF-8 as everywhere", async () => {
   const pieces = [
     ...[[], [0x61], [0xc3, 0xa9], [0xc3], [0xe2, 0x82, 0xac], [0xe2, 0x82], [0xe2, 0x28, 0xa1]],
@@ -169,6 +212,7 @@ testWith(NEEDS, "C touches nothing outside of the arrays that it is given", asyn
     const anyFirst = new Set([
       "env", "errorName", "random", "encode", "decode", "interfaceIndex", "localAddresses", "udpOpen",
       "connectedOpen", "tcpListen", "tcpConnect", "sha256", "hmacKey", "hmac", "chacha20", "x25519",
+      "aeadSeal", "aeadOpen",
     ]);
     const odd = [
       undefined, null, -1, 0, 1, 7, 8, 31, 32, 33, 64, 65, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, NaN, Infinity,
