@@ -6,6 +6,8 @@
  * settings file, help, manual page, completions and the tables in docs/ come from these rows.
  *
  * ```ts
+ * import { type Flags, resolve, type Rows, whole } from "./option.ts";
+ *
  * const LIMITS = {
  *   "max-peers": {
  *     flag: "max-peers",
@@ -14,8 +16,9 @@
  *     help: "peers that a group can have",
  *   },
  * } satisfies Rows;
+ * const flags: Flags = { texts: (flag) => flag === "max-peers" ? ["7"] : undefined };
  *
- * resolve(LIMITS, flags, file)["max-peers"]; // a number: of the flag, of the file, or the default
+ * resolve(LIMITS, flags, { "max-peers": 5 })["max-peers"]; // 7: of the flag, else the file, else 1000
  * ```
  *
  * @module
