@@ -8,7 +8,7 @@ import { DEFAULT_ANSWER_BUDGET } from "../lib/core/net/answer_budget.ts";
 import { givenValue, type InFile, isGiven, resolve } from "../lib/core/settings/option.ts";
 import { DNS, GROUP, ZONE, ZONE_NAME } from "../lib/core/settings/serve_options.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
-import type { DnsConfig, ServedZone } from "../lib/service/zone/server/service.ts";
+import type { DnsConfig, ServedZone } from "../lib/service/zone/server/zones.ts";
 import type { LoadedSettings } from "../lib/service/files/files.ts";
 import type { ServedGroup } from "../lib/service/serve/serve.ts";
 import type { Arguments } from "./arguments.ts";

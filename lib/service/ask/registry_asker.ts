@@ -15,9 +15,9 @@ import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { NonceSource } from "../../core/net/random.ts";
 import type { RegistryStatus } from "../../core/query/query_result.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
-import { type Clock, isoTime } from "../../host/clock.ts";
+import type { Clock } from "../../host/clock.ts";
 import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
-import { errorCode, explain, explainCode } from "../../host/error.ts";
+import { errorCode, explain } from "../../host/error.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
@@ -28,6 +28,7 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer } from "./asked_server.ts";
 import { LINGER, MAX_OPENERS, OPENER } from "./opener.ts";
+import { warningOf } from "./warning.ts";
 
 /** A question. */
 export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primitives"> {
@@ -146,7 +147,7 @@ class RegistryAsker {
       return;
     }
     const isIpv6 = ({ host }: HostPort) => host.includes(":");
-    if (all.some((address) => !isIpv6(address))) this.#ipv4 = await this.#bind("0.0.0.0");
+    if (!all.every(isIpv6)) this.#ipv4 = await this.#bind("0.0.0.0");
     if (all.some(isIpv6)) {
       try {
         this.#ipv6 = await this.#bind("::");
@@ -212,9 +213,9 @@ class RegistryAsker {
         onSendError: (code, to) => {
           // What came back doesn't say whose address it was: among several it could be any.
           if (to !== undefined) return this.#noteProblem(to.host, code);
-          const all = this.#servers.flatMap(({ addresses }) => addresses);
-          const [only, ...others] = all.filter(({ host }) =>
-            host.includes(":") === address.includes(":")
+          const isOfIts = ({ host }: HostPort) => host.includes(":") === address.includes(":");
+          const [only, ...others] = this.#servers.flatMap(({ addresses }) => addresses).filter(
+            isOfIts,
           );
           if (only !== undefined && others.length === 0) this.#noteProblem(only.host, code);
         },
@@ -293,7 +294,7 @@ class RegistryAsker {
         expected: server.exchange.expected,
         ownEndpoint: this.#register ? ownEndpoint(server.exchange, peers) : undefined,
         peers,
-        warning: this.#warning(server),
+        warning: warningOf(server, this.#config, this.#register, unix),
       };
     });
     const publicKey = this.#servers[0]?.exchange.publicKey;
@@ -326,46 +327,6 @@ class RegistryAsker {
     if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER, done));
   }
 
-  #warning(
-    { name, status, exchange, refused, hasIpv4, stranger, problem }: AskedServer,
-  ): string | undefined {
-    const { group, encrypt } = this.#config;
-    const timeout = Number(this.#config.timeout.toFixed(3));
-    const server = formatHostPort(name);
-    const clock = isoTime(this.#host.now().unix).slice(0, 19);
-    const ipv6Only = this.#register && !hasIpv4;
-    switch (status) {
-      case "ok":
-        return ipv6Only
-          ? `${server} was asked over IPv6, which registers no endpoint; give it an IPv4 address`
-          : undefined;
-      case "incomplete":
-        return `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
-          `within ${timeout} s; give it longer with --timeout`;
-      case "not-found":
-        return `cannot find server ${server}; check the name and this host's DNS`;
-      case "not-authenticated":
-        return `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
-          `(wgsigd, the C server, also answers so while it knows no peer)`;
-      case "no-answer":
-        if (stranger !== undefined) {
-          return `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
-            `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`;
-        }
-        if (problem !== undefined) {
-          return `cannot send to ${server}: ${explainCode(problem)}; ${hintOf(problem)}`;
-        }
-        return refused > 0
-          ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
-          : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
-            `through, that group ${group} has the same secret there, that it ` +
-            `${
-              encrypt ? "takes encrypted requests (else: --encryption off)" : "takes plain requests"
-            }, ` +
-            `and that this clock is right (${clock} UTC)`;
-    }
-  }
-
   #after(seconds: number, run: () => void): void {
     const cancel = this.#host.after(seconds, () => {
       this.#timers.delete(cancel);
@@ -387,11 +348,4 @@ class RegistryAsker {
 function ownEndpoint(exchange: Exchange, peers: readonly SeenPeer[]): HostPort | undefined {
   const own = peers.find(({ publicKey }) => publicKey === exchange.publicKey);
   return own === undefined ? undefined : { host: own.address, port: own.port };
-}
-
-/** What to look at where the system can't send. */
-function hintOf(code: string): string {
-  return code === "EPERM" || code === "EACCES"
-    ? "look for a firewall rule of this host that drops what it sends"
-    : "look at this host's routes";
 }

@@ -12,6 +12,9 @@
  * dns-packet does the coding. It is careless with what the network sends (it reads over the end of
  * a field, and a label with a dot in it becomes two), so all bounds are checked here before.
  *
+ * It is longer than a file should be because reading is one walk: what the checks find decides what
+ * dns-packet is given.
+ *
  * @module
  */
 

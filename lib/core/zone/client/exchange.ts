@@ -8,6 +8,9 @@
  *
  * Pure: the caller sends what {@linkcode ZoneExchange.due} gives, and hands in what comes back.
  *
+ * It is longer than a file should be because it is one machine: all of its parts share what has been
+ * asked and found so far.
+ *
  * @module
  */
 

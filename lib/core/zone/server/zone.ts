@@ -36,6 +36,9 @@
  * Other names without records that have names below them are empty (RFC 8020), all others don't
  * exist. ANY is answered with one record set (RFC 8482): SRV of an instance, TXT of a list, SOA.
  *
+ * It is a little longer than a file should be because a name, its types and what they own are decided
+ * together.
+ *
  * @module
  */
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
 import type { ServiceContext } from "../../context.ts";
 import {
   BATCH_SIZE,
@@ -22,14 +21,8 @@ import {
 import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
-import { type QueryPath, Zone } from "../../../core/zone/server/zone.ts";
-import {
-  DevicePeers,
-  GroupPeers,
-  KnownAllowedIps,
-  type ZonePeers,
-} from "../../../core/zone/server/peers.ts";
-import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import type { QueryPath } from "../../../core/zone/server/zone.ts";
+import { GroupPeers, KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
 import type { UdpSocket } from "../../../host/udp.ts";
 import type { TcpConnection } from "../../../host/tcp.ts";
@@ -37,65 +30,11 @@ import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
-import { checkInterfaceName } from "../../../wireguard/device.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
+import { type DnsConfig, newZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
-
-/** A zone as it is configured. */
-export interface ServedZone {
-  readonly name: string;
-  /** A WireGuard interface of this host, whose peers are published. */
-  readonly interface: string | undefined;
-  /** A group of the registry, whose peers are published. */
-  readonly group: number | undefined;
-  /** Whether the interface itself is published, and where it is, unless that is where it was asked. */
-  readonly self: { readonly endpoint: HostPort | undefined } | undefined;
-  readonly selfAllowedIps: readonly string[];
-  /** Who may ask; undefined is everybody. */
-  readonly allowFrom: readonly string[] | undefined;
-  /** Seconds for which what is said of peers may be kept. */
-  readonly ttl: number;
-}
-
-/** The zones, and where they are served. */
-export interface DnsConfig {
-  readonly listen: readonly HostPort[];
-  readonly zones: readonly ServedZone[];
-  readonly budget: AnswerBudgetOptions;
-  /** AllowedIPs that the settings know, by public key. */
-  readonly allowedIps: ReadonlyMap<string, readonly string[]>;
-}
-
-/** Looks for what is wrong with zones. @param groups The registry's. */
-export function checkZones({ listen, zones }: DnsConfig, groups: readonly number[]): void {
-  const addresses = listen.map(formatHostPort);
-  const twice = addresses.find((address, i) => addresses.indexOf(address) < i);
-  if (twice !== undefined && !twice.endsWith(":0")) {
-    throw new UserError(`DNS on ${twice} is there twice; leave one of them out`);
-  }
-  const names = new Set<string>();
-  for (const zone of zones) {
-    const { name } = zone;
-    const fail = (why: string): never => {
-      throw new UserError(`DNS zone ${name}: ${why}`);
-    };
-    if (names.has(name)) fail("it is there twice; give each zone another name");
-    names.add(name);
-    if (zone.interface !== undefined) checkInterfaceName(zone.interface);
-    if (zone.interface === undefined && zone.group === undefined) {
-      fail("it has no peers; name an interface, or a group of the registry");
-    }
-    if (zone.group !== undefined && !groups.includes(zone.group)) {
-      fail(`there is no group ${zone.group} here; add a [[serve.group]] with this id`);
-    }
-    if (zone.self !== undefined && zone.interface === undefined) {
-      fail("self needs an interface to publish");
-    }
-    newZone(zone, [], new DevicePeers(0));
-  }
-}
 
 /** How often another port is tried where TCP can't have that of UDP. */
 const PORT_TRIES = 10;
@@ -327,28 +266,6 @@ export class DnsService {
 
   #isStale({ mono }: Now): boolean {
     return this.#devices.some((device) => device.isStale(mono));
-  }
-}
-
-function newZone(
-  zone: ServedZone,
-  peers: readonly ZonePeers[],
-  device: DevicePeers | undefined,
-): Zone {
-  const { name, self, selfAllowedIps, ttl, allowFrom } = zone;
-  try {
-    return new Zone({
-      name,
-      peers,
-      self: self === undefined || device === undefined
-        ? undefined
-        : new ZoneSelf(device, { endpoint: self.endpoint, allowedIps: selfAllowedIps }),
-      ttl,
-      allowFrom,
-    });
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
-    throw new UserError(`DNS zone ${name}: ${error.message}`);
   }
 }
 

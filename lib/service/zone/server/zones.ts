@@ -1,0 +1,90 @@
+/**
+ * Zones as they are configured.
+ *
+ * @module
+ */
+
+import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
+import { formatHostPort, type HostPort } from "../../../core/net/host_port.ts";
+import { UserError } from "../../../core/settings/user_error.ts";
+import { DevicePeers, type ZonePeers } from "../../../core/zone/server/peers.ts";
+import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import { Zone } from "../../../core/zone/server/zone.ts";
+import { checkInterfaceName } from "../../../wireguard/device.ts";
+
+/** A zone as it is configured. */
+export interface ServedZone {
+  readonly name: string;
+  /** A WireGuard interface of this host, whose peers are published. */
+  readonly interface: string | undefined;
+  /** A group of the registry, whose peers are published. */
+  readonly group: number | undefined;
+  /** Whether the interface itself is published, and where it is, unless that is where it was asked. */
+  readonly self: { readonly endpoint: HostPort | undefined } | undefined;
+  readonly selfAllowedIps: readonly string[];
+  /** Who may ask; undefined is everybody. */
+  readonly allowFrom: readonly string[] | undefined;
+  /** Seconds for which what is said of peers may be kept. */
+  readonly ttl: number;
+}
+
+/** The zones, and where they are served. */
+export interface DnsConfig {
+  readonly listen: readonly HostPort[];
+  readonly zones: readonly ServedZone[];
+  readonly budget: AnswerBudgetOptions;
+  /** AllowedIPs that the settings know, by public key. */
+  readonly allowedIps: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Looks for what is wrong with zones. @param groups The registry's. */
+export function checkZones({ listen, zones }: DnsConfig, groups: readonly number[]): void {
+  const addresses = listen.map(formatHostPort);
+  const twice = addresses.find((address, i) => addresses.indexOf(address) < i);
+  if (twice !== undefined && !twice.endsWith(":0")) {
+    throw new UserError(`DNS on ${twice} is there twice; leave one of them out`);
+  }
+  const names = new Set<string>();
+  for (const zone of zones) {
+    const { name } = zone;
+    const fail = (why: string): never => {
+      throw new UserError(`DNS zone ${name}: ${why}`);
+    };
+    if (names.has(name)) fail("it is there twice; give each zone another name");
+    names.add(name);
+    if (zone.interface !== undefined) checkInterfaceName(zone.interface);
+    if (zone.interface === undefined && zone.group === undefined) {
+      fail("it has no peers; name an interface, or a group of the registry");
+    }
+    if (zone.group !== undefined && !groups.includes(zone.group)) {
+      fail(`there is no group ${zone.group} here; add a [[serve.group]] with this id`);
+    }
+    if (zone.self !== undefined && zone.interface === undefined) {
+      fail("self needs an interface to publish");
+    }
+    newZone(zone, [], new DevicePeers(0));
+  }
+}
+
+/** Makes a zone. @throws {UserError} If something is wrong with its settings. */
+export function newZone(
+  zone: ServedZone,
+  peers: readonly ZonePeers[],
+  device: DevicePeers | undefined,
+): Zone {
+  const { name, self, selfAllowedIps, ttl, allowFrom } = zone;
+  try {
+    return new Zone({
+      name,
+      peers,
+      self: self === undefined || device === undefined
+        ? undefined
+        : new ZoneSelf(device, { endpoint: self.endpoint, allowedIps: selfAllowedIps }),
+      ttl,
+      allowFrom,
+    });
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+    throw new UserError(`DNS zone ${name}: ${error.message}`);
+  }
+}
