@@ -11,7 +11,7 @@ import { parseKey } from "../core/net/peer_key.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain } from "../host/error.ts";
 import type { Processes } from "../host/processes.ts";
-import { parseAllowedIps, parseDump } from "./dump.ts";
+import { parseAllowedIps, parseDump } from "../core/net/wg_dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */

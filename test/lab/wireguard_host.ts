@@ -5,7 +5,7 @@
  */
 
 import type { Device } from "../../lib/core/net/device.ts";
-import { parseDump } from "../../lib/wireguard/dump.ts";
+import { parseDump } from "../../lib/core/net/wg_dump.ts";
 import type { Running } from "../support/program.ts";
 import type { Namespace } from "./namespace.ts";
 import { must, sleep } from "./namespace.ts";

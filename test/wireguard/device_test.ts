@@ -17,7 +17,7 @@ import {
   setListenPort,
   setPeer,
 } from "../../lib/wireguard/device.ts";
-import { parseDump } from "../../lib/wireguard/dump.ts";
+import { parseDump } from "../../lib/core/net/wg_dump.ts";
 import { idOf } from "../support/fake_random.ts";
 import { MemoryHost } from "../support/memory_host.ts";
 import { BINARY, run, testWith, withFolder } from "../support/program.ts";

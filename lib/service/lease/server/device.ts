@@ -18,7 +18,7 @@ import {
   removeAddress,
 } from "../../../wireguard/addresses.ts";
 import { readAllowedIps, readDump, setAllowedIps } from "../../../wireguard/device.ts";
-import { PeerIndex } from "./peer_index.ts";
+import { PeerIndex } from "../../../core/lease/server/peer_index.ts";
 import { TimeSlicer } from "../time_slicer.ts";
 
 const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;

@@ -28,7 +28,7 @@ import { LeaseConnections, MAX_LEASE_CONNECTIONS } from "./connections.ts";
 import { RequestBatcher } from "./request_batcher.ts";
 import { LeaseDevice } from "./device.ts";
 import { LeaseReconciler } from "./reconciler.ts";
-import type { IndexedPeer } from "./peer_index.ts";
+import type { IndexedPeer } from "../../../core/lease/server/peer_index.ts";
 import { LeaseStore } from "./store.ts";
 import type { Log } from "../../log/log.ts";
 

@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { HostPort } from "../../../core/net/host_port.ts";
-import { linkLocalIdentity } from "../../../core/lease/address.ts";
-import { parseDump, parsePeer } from "../../../wireguard/dump.ts";
+import type { HostPort } from "../../net/host_port.ts";
+import { linkLocalIdentity } from "../address.ts";
+import { parseDump, parsePeer } from "../../net/wg_dump.ts";
 
 /** A peer. */
 export interface IndexedPeer {

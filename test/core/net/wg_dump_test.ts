@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { formatKey } from "../../lib/core/net/peer_key.ts";
-import type { Device } from "../../lib/core/net/device.ts";
-import { parseAllowedIps, parseDump } from "../../lib/wireguard/dump.ts";
-import { idOf } from "../support/fake_random.ts";
-import { test } from "../testing.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import type { Device } from "../../../lib/core/net/device.ts";
+import { parseAllowedIps, parseDump } from "../../../lib/core/net/wg_dump.ts";
+import { idOf } from "../../support/fake_random.ts";
+import { test } from "../../testing.ts";
 
 // As `wg show wg0 dump` of wireguard-tools 1.0.20210914 printed them; the keys are thrown away.
 const PRIVATE = "2N8Q3yVcRTHJVIv7CJBhXs7Vp7mhTGBVdMcQFcZ6t2s=";

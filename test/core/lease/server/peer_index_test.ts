@@ -3,8 +3,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
-import { PeerIndex } from "../../../../lib/service/lease/server/peer_index.ts";
+import { PeerIndex } from "../../../../lib/core/lease/server/peer_index.ts";
 import { idOf } from "../../../support/fake_random.ts";
+import { test } from "../../../testing.ts";
 
 const HUB = formatKey(idOf(1));
 const SECRET = formatKey(idOf(77));
@@ -39,7 +40,7 @@ const peer = (id: number, ...allowedIps: string[]): Peer => ({
 });
 const keys = (...ids: number[]) => ids.map((id) => formatKey(idOf(id))).sort();
 
-Deno.test("what has changed is told, and nothing else", () => {
+test("what has changed is told, and nothing else", () => {
   const peers = new PeerIndex();
   const a = peer(2, "fe80::a/128", "10.0.0.2/32");
   const b = peer(3, "fe80::b/128");
@@ -65,7 +66,7 @@ Deno.test("what has changed is told, and nothing else", () => {
   assertEquals([peers.size, peers.publicKey], [0, undefined]);
 });
 
-Deno.test("what is set counts until the next look", () => {
+test("what is set counts until the next look", () => {
   const peers = new PeerIndex();
   update(peers, dumpOf([peer(2, "fe80::a/128", "10.0.0.2/32"), peer(3, "fe80::b/128")]));
   peers.setAllowedIps(keys(3)[0]!, ["fe80::b/128", "10.0.0.2/32"]);
@@ -85,7 +86,7 @@ Deno.test("what is set counts until the next look", () => {
   assertEquals(update(peers, before), keys(2));
 });
 
-Deno.test("what is no dump is refused, and the next one is read right", () => {
+test("what is no dump is refused, and the next one is read right", () => {
   const good = dumpOf([peer(2, "fe80::a/128"), peer(3, "fe80::b/128")]);
   for (let size = 0; size < good.length - 1; size += 3) {
     const peers = new PeerIndex();
@@ -115,7 +116,7 @@ const world = fc.record({
   placed: fc.subarray([0, 1, 2, 3, 4, 5]),
 });
 
-Deno.test("after any changes, it is as if it had been read for the first time", () => {
+test("after any changes, it is as if it had been read for the first time", () => {
   fc.assert(fc.property(fc.array(world, { maxLength: 8 }), (worlds) => {
     const kept = new PeerIndex();
     let before = new Map<string, string>();

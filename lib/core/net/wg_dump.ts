@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Device, DevicePeer } from "../core/net/device.ts";
-import { parseHostPort } from "../core/net/host_port.ts";
-import { parseKey } from "../core/net/peer_key.ts";
+import type { Device, DevicePeer } from "./device.ts";
+import { parseHostPort } from "./host_port.ts";
+import { parseKey } from "./peer_key.ts";
 
 const INTERFACE_FIELDS = 4;
 const PEER_FIELDS = 8;
