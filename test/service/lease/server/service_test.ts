@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
-import { MAX_LEASE_CONNECTIONS } from "../../../../lib/service/lease/server/connections.ts";
+import { MAX_LEASE_CONNECTIONS } from "../../../../lib/core/lease/server/connection_table.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { ALICE, ANY, BOB, CONFIG, HUB, Scene, started } from "./scene.ts";
 

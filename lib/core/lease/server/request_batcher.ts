@@ -5,98 +5,77 @@
  * @module
  */
 
-import type { Counters } from "../../../core/net/counters.ts";
-import type { LeaseAnswer, LeaseSession } from "../../../core/lease/server/session.ts";
-import type { Now } from "../../../core/net/clock.ts";
-import type { Clock } from "../../../host/clock.ts";
+import type { Counters } from "../../net/counters.ts";
 import type { LeaseDevice } from "./device.ts";
 import type { LeaseReconciler } from "./reconciler.ts";
-import { TimeSlicer } from "../time_slicer.ts";
+import type { LeaseRequest, LeaseVisitor } from "./request.ts";
+import type { LeaseAnswer, LeaseSession } from "./session.ts";
+import { GO_ON, type StepClock, type Steps } from "./steps.ts";
 
 /** So many are answered together. */
-const MOST_TOGETHER = 128;
+export const MOST_TOGETHER = 128;
 const NOTHING: LeaseAnswer = { bytes: new Uint8Array(0), close: false, refused: false };
-
-/** Who has a connection. */
-export interface LeaseVisitor {
-  /** The other end's address. */
-  readonly address: string;
-  /** Who it was found to be. */
-  known: { readonly publicKey: string; readonly session: LeaseSession } | undefined;
-}
 
 /** What a group of requests works with. */
 export interface RequestBatcherParts {
-  readonly host: Clock;
+  readonly clock: StepClock;
   readonly counters: Counters;
   readonly device: LeaseDevice;
   readonly reconciler: LeaseReconciler;
   /** The server's side of a new connection. */
   session(publicKey: string): LeaseSession;
-  /** Does work after all that was queued before, or nothing where all has ended. Never fails. */
-  queue(work: () => Promise<void>): void;
-  now(): Now;
-}
-
-interface Request {
-  readonly visitor: LeaseVisitor;
-  readonly bytes: Uint8Array;
-  readonly done: (answer: LeaseAnswer | undefined) => void;
 }
 
 /** The requests of all connections. */
 export class RequestBatcher {
   readonly #parts: RequestBatcherParts;
-  #waiting: Request[] = [];
-  #isQueued = false;
+  #waiting: LeaseRequest[] = [];
 
   constructor(parts: RequestBatcherParts) {
     this.#parts = parts;
   }
 
-  /** See `RequestHandler`. */
-  ask(visitor: LeaseVisitor, bytes: Uint8Array): Promise<LeaseAnswer | undefined> {
-    return new Promise((done) => {
-      this.#waiting.push({ visitor, bytes, done });
-      this.#queue();
-    });
+  /** Whether there is something to answer. */
+  get isAsked(): boolean {
+    return this.#waiting.length > 0;
   }
 
-  #queue(): void {
-    if (this.#isQueued || this.#waiting.length === 0) return;
-    this.#isQueued = true;
-    this.#parts.queue(() => this.#turn());
+  /** Takes a request, which is answered with one of the next groups. */
+  ask(request: LeaseRequest): void {
+    this.#waiting.push(request);
   }
 
-  async #turn(): Promise<void> {
+  /** Answers a group. */
+  *turn(): Steps {
     const group = this.#waiting.splice(0, MOST_TOGETHER);
-    const late: Request[] = [];
-    const answers = new Map<Request, LeaseAnswer>();
+    const late: LeaseRequest[] = [];
+    const answers = new Map<LeaseRequest, LeaseAnswer>();
     try {
-      await this.#answer(group, late, answers);
+      yield* this.#answer(group, late, answers);
     } catch {
-      // The device can't be read just now; the service tells why.
+      // The device can't be read just now; the next look at it tells why.
       answers.clear();
     }
     this.#waiting = [...late, ...this.#waiting];
-    this.#isQueued = false;
-    this.#queue();
     const isLate = new Set(late);
-    for (const request of group) {
-      if (!isLate.has(request)) request.done(answers.get(request));
-    }
+    const answered = group.filter((request) => !isLate.has(request));
+    yield {
+      kind: "answer",
+      answers: answered.map((request) => ({ request, answer: answers.get(request) })),
+    };
   }
 
   /** @param late Gets those that have to wait for another of the same peer. */
-  async #answer(
-    group: readonly Request[],
-    late: Request[],
-    answers: Map<Request, LeaseAnswer>,
-  ): Promise<void> {
-    const { host, device, reconciler, now } = this.#parts;
-    await device.meet(group.map(({ visitor }) => visitor.address));
-    const asked = new Map<string, Request>();
-    const slicer = new TimeSlicer(host);
+  *#answer(
+    group: readonly LeaseRequest[],
+    late: LeaseRequest[],
+    answers: Map<LeaseRequest, LeaseAnswer>,
+  ): Steps {
+    const { clock, counters, device, reconciler } = this.#parts;
+    yield* device.meet(group.map(({ visitor }) => visitor.address));
+    // One time for all: what one is granted must not end because another asks a little later.
+    const { now } = clock;
+    const asked = new Map<string, LeaseRequest>();
     for (const request of group) {
       const { visitor, bytes } = request;
       const known = this.#identify(visitor);
@@ -111,17 +90,21 @@ export class RequestBatcher {
         continue;
       }
       asked.set(known.publicKey, request);
-      answers.set(request, known.session.receive(bytes, now()));
-      if (slicer.isOver) await slicer.rest();
+      try {
+        answers.set(request, known.session.receive(bytes, now));
+      } catch {
+        // Then this one alone has no answer.
+      }
+      yield GO_ON;
     }
-    await reconciler.settle();
+    yield* reconciler.settle();
     // No answer before what it says is true.
     const unapplied = [...asked.keys()].filter((publicKey) => !reconciler.isApplied(publicKey));
-    if (unapplied.length > 0) await reconciler.settleAgain(unapplied);
+    if (unapplied.length > 0) yield* reconciler.settleAgain(unapplied);
     for (const [publicKey, request] of asked) {
       const isTheirs = device.peers.at(request.visitor.address) === publicKey;
       if (!isTheirs || !reconciler.isApplied(publicKey)) answers.delete(request);
-      else if (answers.get(request)!.bytes.length > 0) this.#parts.counters.add("lease-answered");
+      else if ((answers.get(request)?.bytes.length ?? 0) > 0) counters.add("lease-answered");
     }
   }
 
