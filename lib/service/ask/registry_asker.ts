@@ -108,8 +108,7 @@ class RegistryAsker {
   readonly #servers: AskedServer[];
   readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
   readonly #timers = new Set<() => void>();
-  readonly #timeout: number;
-  readonly #startedAt: number;
+  readonly #endsAt: number;
   #register: boolean;
   readonly #notes: string[] = [];
   #ipv4: UdpSocket | undefined;
@@ -126,8 +125,7 @@ class RegistryAsker {
     this.#host = host;
     this.#config = config;
     this.#register = config.register;
-    this.#timeout = config.timeout;
-    this.#startedAt = config.startedAt;
+    this.#endsAt = config.startedAt + config.timeout;
     const nonces = new NonceSource((bytes) => host.random(bytes));
     const { primitives } = host;
     const options = { ...config, primitives, flags: config.register ? 0 : KEEP_ENDPOINT };
@@ -248,7 +246,7 @@ class RegistryAsker {
         );
         if (!waiting) done();
       };
-      const left = this.#startedAt + this.#timeout - this.#host.now().mono;
+      const left = this.#endsAt - this.#host.now().mono;
       this.#after(Math.max(left, FIRST_RETRY), done);
       // Two names may be of one C server, which would drop the second of two requests at once.
       this.#servers.forEach((server, i) => this.#after(i * SPACING, () => this.#send(server)));
