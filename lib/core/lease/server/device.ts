@@ -110,7 +110,9 @@ export class LeaseDevice {
     const apart = wanted.filter(({ publicKey }) => failing.has(publicKey))
       .toSorted((a, b) => failing.get(a.publicKey)! - failing.get(b.publicKey)!);
     const others = wanted.filter(({ publicKey }) => !failing.has(publicKey));
-    for (const [publicKey, failure] of yield* this.#setAll([others, apart], splits)) {
+    // Not in the head of the loop: QuickJS's compiler fails there ("stack underflow").
+    const failed = yield* this.#setAll([others, apart], splits);
+    for (const [publicKey, failure] of failed) {
       results.set(publicKey, failure);
     }
     return results;
