@@ -238,8 +238,9 @@ export const BATCH_SCENARIOS: typeof SCENARIOS = {
     });
     const ask = () => client.send(request, { host: "127.0.0.1", port: server.port });
     ask();
-    while (batches === 0) await new Promise((resolve) => setImmediate(resolve));
-    for (; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+    const turn = () => new Promise<void>((resolve) => void hosts[0].after(0, resolve));
+    while (batches === 0) await turn();
+    for (; turns < 3; turns++) await turn();
     const met = batches;
     for (const socket of [server, client]) socket.close();
     await threadsEnd();
