@@ -28,14 +28,13 @@ for (const [name, argv] of Object.entries(HOSTS)) {
     await withFolder(async (folder) => {
       const secret = `${folder}/secret`;
       await run([BINARY, "keygen", "secret", "--output", secret]);
-      // Any 32 bytes are a public key.
       await run([BINARY, "keygen", "private", "--output", `${folder}/key`]);
       const serve = [...argv, "serve", "--secret", secret, "--listen", "127.0.0.1:0"];
       const server = new Running(serve, { env: ENV });
       try {
         const [, port] = await server.printed(/ listening address=\S+:(\d+)\n[^]* ready /);
         for (let round = 0; round < 2; round++) {
-          const asking = ["--secret", secret, "--key", `${folder}/key`];
+          const asking = ["--secret", secret, "--private-key", `${folder}/key`];
           const asked = await run([BINARY, "query", `127.0.0.1:${port}`, ...asking], { env: ENV });
           assertEquals(asked.code, 0, asked.err);
           // It ends what it still has to do.
