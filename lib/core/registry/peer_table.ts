@@ -48,20 +48,20 @@ export class PeerTable {
   readonly #tierOldest: number[];
 
   #count = 0;
-  #pages = new WireBuffer(0);
-  #dirty = new Uint8Array(0);
+  #pages = new WireBuffer(pagesFor(FIRST_CAPACITY) * RESPONSE_SIZE);
+  #dirty = new Uint8Array(pagesFor(FIRST_CAPACITY)).fill(1);
   // By slot.
-  #peerOf = new Int32Array(0);
+  #peerOf = new Int32Array(FIRST_CAPACITY);
   // By peer.
-  #slotOf = new Int32Array(0);
-  readonly #order = new RecencyList();
-  #seenAt = new Float64Array(0);
-  #labelSeconds = new Float64Array(0);
-  #labelNanoseconds = new Uint32Array(0);
+  #slotOf = new Int32Array(FIRST_CAPACITY);
+  readonly #order = new RecencyList(FIRST_CAPACITY);
+  #seenAt = new Float64Array(FIRST_CAPACITY);
+  #labelSeconds = new Float64Array(FIRST_CAPACITY);
+  #labelNanoseconds = new Uint32Array(FIRST_CAPACITY);
   /** Numbers free for new peers, the next at `#count`. */
-  #free = new Int32Array(0);
+  #free = upTo(FIRST_CAPACITY);
   /** Open addressing: peer + 1, or 0. */
-  #index = new Int32Array(0);
+  #index = new Int32Array(indexSize(FIRST_CAPACITY));
 
   /** Makes an empty table; it takes memory as it fills. */
   constructor(options: PeerTableOptions) {
@@ -72,7 +72,6 @@ export class PeerTable {
       ? [RECORDS_PER_RESPONSE, limit]
       : [RECORDS_PER_RESPONSE];
     this.#tierOldest = this.#tierEnds.map(() => NONE);
-    this.#grow(FIRST_CAPACITY);
   }
 
   /** How many peers there are. */
@@ -316,10 +315,15 @@ export class PeerTable {
     this.#seenAt = grown(this.#seenAt, new Float64Array(capacity));
     this.#labelSeconds = grown(this.#labelSeconds, new Float64Array(capacity));
     this.#labelNanoseconds = grown(this.#labelNanoseconds, new Uint32Array(capacity));
-    this.#free = grown(this.#free, Int32Array.from({ length: capacity }, (_, i) => i));
+    this.#free = grown(this.#free, upTo(capacity));
     this.#index = new Int32Array(indexSize(capacity));
     for (let slot = 0; slot < this.#count; slot++) this.#insertIndex(this.#peerOf[slot]!);
   }
+}
+
+/** The numbers below `count`. */
+function upTo(count: number): Int32Array<ArrayBuffer> {
+  return Int32Array.from({ length: count }, (_, i) => i);
 }
 
 function pageOf(slot: number): number {

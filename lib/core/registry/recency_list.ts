@@ -6,12 +6,18 @@
 
 import { NONE } from "../net/none.ts";
 
-/** Numbers from the one seen last to the one seen longest ago. Empty, and without room, at first. */
+/** Numbers from the one seen last to the one seen longest ago. */
 export class RecencyList {
-  #newer = new Int32Array(0);
-  #older = new Int32Array(0);
+  #newer: Int32Array;
+  #older: Int32Array;
   #newest = NONE;
   #oldest = NONE;
+
+  /** Makes an empty list for the numbers below `capacity`. */
+  constructor(capacity: number) {
+    this.#newer = new Int32Array(capacity);
+    this.#older = new Int32Array(capacity);
+  }
 
   /** The number that was seen last, or NONE. */
   get newest(): number {
