@@ -23,7 +23,7 @@ export interface Watcher {
  * Milliseconds between two collections of garbage. The engine's own begin only when much of it is
  * there, and a small router has little memory; one takes 1 ms on a PC.
  */
-const COLLECT_MS = 1000;
+const COLLECT_MS = 250;
 
 interface Timer {
   readonly at: number;
