@@ -27,7 +27,7 @@ import type { TcpListener, TcpListening } from "../../../host/tcp.ts";
 import type { ServiceContext } from "../../context.ts";
 import { inWords } from "../../log/in_words.ts";
 import type { Log } from "../../log/log.ts";
-import { TimeSlicer } from "../time_slicer.ts";
+import { TimeSlicer } from "../../time_slicer.ts";
 import { LeaseConnections } from "./connections.ts";
 import { doOnDevice } from "./device.ts";
 import { LeaseStore } from "./store.ts";

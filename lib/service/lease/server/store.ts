@@ -21,7 +21,7 @@ import { errorCode, explain } from "../../../host/error.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { Files } from "../../../host/files.ts";
 import { joinBytes } from "../../../wire/bytes/wire_buffer.ts";
-import { TimeSlicer } from "../time_slicer.ts";
+import { TimeSlicer } from "../../time_slicer.ts";
 import type { Log } from "../../log/log.ts";
 
 const MODE = 0o600;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Clock, pause } from "../../host/clock.ts";
+import { type Clock, pause } from "../host/clock.ts";
 
 /** How long a slice may take, in seconds. */
 const SLICE = 0.003;
