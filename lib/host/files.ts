@@ -13,6 +13,14 @@ export interface FileContent {
   readonly owner: number | undefined;
 }
 
+/** How a file is read. */
+export interface ReadOptions {
+  /** Refuse links, pipes and devices (`EFTYPE`). */
+  readonly regular?: boolean;
+  /** Read the beginning of a file that is larger than the limit, instead of `EFBIG`. */
+  readonly beginning?: boolean;
+}
+
 /** How a file is written. */
 export interface WriteOptions {
   /** Permission bits. */
@@ -23,15 +31,8 @@ export interface WriteOptions {
 
 /** The files of a host. */
 export interface Files {
-  /**
-   * Reads a file of at most `limit` bytes (`EFBIG` where it is larger). With `regular`, links, pipes
-   * and devices are refused (`EFTYPE`).
-   */
-  readFile(
-    path: string,
-    limit: number,
-    options?: { readonly regular?: boolean },
-  ): Promise<FileContent>;
+  /** Reads a file of at most `limit` bytes (`EFBIG` where it is larger). */
+  readFile(path: string, limit: number, options?: ReadOptions): Promise<FileContent>;
   /** Writes a file and waits until it is on the disk. */
   writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
   /**

@@ -12,6 +12,7 @@
 import type { Primitives } from "../wire/crypto/primitives.ts";
 import type { Clock } from "./clock.ts";
 import type { Files, Input } from "./files.ts";
+import type { FileLocks } from "./locks.ts";
 import type { LocalAddresses, Names } from "./names.ts";
 import type { Outputs } from "./output.ts";
 import type { Processes } from "./processes.ts";
@@ -50,6 +51,7 @@ export interface Host
     Random,
     Signals,
     Files,
+    FileLocks,
     Input,
     Processes,
     Names,

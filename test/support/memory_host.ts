@@ -7,7 +7,7 @@
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
-import type { FileContent, WriteOptions } from "../../lib/host/files.ts";
+import type { FileContent, ReadOptions, WriteOptions } from "../../lib/host/files.ts";
 import type { RunOptions, RunResult } from "../../lib/host/processes.ts";
 import type { UdpSocket } from "../../lib/host/udp.ts";
 import type { TcpConnection, TcpListener } from "../../lib/host/tcp.ts";
@@ -30,7 +30,7 @@ export type MemoryProgram = (
 ) => RunResult | Promise<RunResult>;
 
 /** What a host may refuse. */
-export type Refusable = "writeFile" | "appendFile" | "removeFile" | "makeFolder";
+export type Refusable = "writeFile" | "appendFile" | "removeFile" | "makeFolder" | "lockFile";
 
 /** What is in a {@linkcode MemoryHost}. */
 export interface MemoryOptions {
@@ -101,6 +101,8 @@ export class MemoryHost implements Host {
   readonly reads: string[] = [];
   /** What was done to files and which programs were run, in order. */
   readonly events: string[] = [];
+  /** The files that are locked. */
+  readonly locks = new Set<string>();
   /** How each program was run. */
   readonly runs: RunOptions[] = [];
   /** Seconds of each timer that has elapsed. */
@@ -168,15 +170,19 @@ export class MemoryHost implements Host {
     throw new MemoryError("ENOSYS");
   }
 
-  readFile(path: string, limit: number): Promise<FileContent> {
+  readFile(
+    path: string,
+    limit: number,
+    { beginning = false }: ReadOptions = {},
+  ): Promise<FileContent> {
     this.reads.push(path);
     const file = this.#files.get(path);
     if (file === undefined) return Promise.reject(new MemoryError("ENOENT"));
     if ("fails" in file) return Promise.reject(new MemoryError(file.fails));
     const bytes = bytesOf(file.content);
-    if (bytes.length > limit) return Promise.reject(new MemoryError("EFBIG"));
+    if (bytes.length > limit && !beginning) return Promise.reject(new MemoryError("EFBIG"));
     return Promise.resolve({
-      bytes,
+      bytes: bytes.subarray(0, limit),
       mode: "mode" in file ? file.mode : DEFAULT_MODE,
       owner: file.owner ?? this.user,
     });
@@ -218,6 +224,15 @@ export class MemoryHost implements Host {
     this.#files.set(to, file);
     this.#files.delete(from);
     return Promise.resolve();
+  }
+
+  /** Locks end with this host. */
+  lockFile(path: string): Promise<() => void> {
+    const code = this.refuses.lockFile ?? (this.locks.has(path) ? "EAGAIN" : undefined);
+    if (code !== undefined) return Promise.reject(new MemoryError(code));
+    this.locks.add(path);
+    if (!this.#files.has(path)) this.#files.set(path, { content: "" });
+    return Promise.resolve(() => void this.locks.delete(path));
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {

@@ -10,6 +10,7 @@ import { runProgram } from "./run.ts";
 import { openBunUdp } from "./udp.ts";
 import type { Host } from "../host.ts";
 import { bunLibc } from "../linux/libc_bun.ts";
+import { lockFile } from "../linux/file_lock.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
 import { nodeHost } from "../node/node.ts";
 import { tcpHost } from "../node/tcp.ts";
@@ -35,6 +36,8 @@ export function bunHost({ libc = true }: BunHostOptions = {}): Host {
       process.on(signal, run);
       return () => void process.off(signal, run);
     },
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    lockFile: async (path) => lockFile(bunLibc, path),
     udp: (options) => openBunUdp(options, libc),
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(bunLibc(), options),

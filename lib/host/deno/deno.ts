@@ -18,6 +18,8 @@ import { nodeHost } from "../node/node.ts";
 import { tcpHost } from "../node/tcp.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 
+const OWNER_ONLY = 0o600;
+
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
 
@@ -40,6 +42,7 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
       Deno.addSignalListener(signal, run);
       return () => Deno.removeSignalListener(signal, run);
     },
+    lockFile,
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(denoLibc(), options),
     async udp(options) {
@@ -52,6 +55,23 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
       return await (options.address === "::" ? openIpv6Only(options) : open(options));
     },
   };
+}
+
+async function lockFile(path: string): Promise<() => void> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true, write: true, create: true, mode: OWNER_ONLY });
+  } catch (error) {
+    throw codedError(denoCode(error), String(error));
+  }
+  try {
+    if (await file.tryLock(true)) return () => file.close();
+  } catch (error) {
+    file.close();
+    throw codedError(denoCode(error), String(error));
+  }
+  file.close();
+  throw codedError("EAGAIN");
 }
 
 /** Takes single datagrams to the core and its answers back. */

@@ -54,6 +54,12 @@ export interface Libc {
   addressOf(bytes: Uint8Array): bigint;
 }
 
+/** What locks on files need. See flock(2). */
+export interface LockLibc extends Pick<Libc, "errno"> {
+  /** Takes a lock on a file, or gives it back. */
+  flock(fd: number, operation: number): number;
+}
+
 /** What sockets need that send and receive many datagrams at once. See sendmmsg(2), recvmmsg(2). */
 export interface BatchLibc extends Libc {
   /** Reads an option of a socket. `size` is an int: the room in `value`, then what was written. */

@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { dlopen, ptr, read } from "bun:ffi";
-import { type BatchLibc, LIBRARIES, NO_CALLS, SYSTEM_CALLS } from "./libc.ts";
+import { type BatchLibc, LIBRARIES, type LockLibc, NO_CALLS, SYSTEM_CALLS } from "./libc.ts";
 
 const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -17,15 +17,16 @@ const SYMBOLS = {
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   syscall: { args: ["u64", "i32", "ptr", "u64", "i32", "ptr"], returns: "i64_fast" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-let opened: BatchLibc | undefined;
+let opened: BatchLibc & LockLibc | undefined;
 
 /** libc; throws where there is none under a name that is known. */
-export function bunLibc(): BatchLibc {
+export function bunLibc(): BatchLibc & LockLibc {
   return opened ??= open();
 }
 
@@ -41,7 +42,7 @@ function load() {
   throw problem;
 }
 
-function open(): BatchLibc {
+function open(): BatchLibc & LockLibc {
   const libc = load();
   const { sendmmsg, recvmmsg } = SYSTEM_CALLS[process.arch] ?? NO_CALLS;
   return {
@@ -58,6 +59,7 @@ function open(): BatchLibc {
     recvmmsg: (fd, messages, count, flags) =>
       Number(libc.syscall(recvmmsg, fd, ptr(messages), count, flags, null)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, ptr(bytes), size, flags)),
+    flock: (fd, operation) => Number(libc.flock(fd, operation)),
     close: (fd) => Number(libc.close(fd)),
     interfaceIndex: (name) =>
       Number(libc.if_nametoindex(ptr(new TextEncoder().encode(`${name}\0`)))),

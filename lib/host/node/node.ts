@@ -15,7 +15,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { LONGEST_TIMER_MS } from "../clock.ts";
 import type { TextOutput } from "../output.ts";
-import type { FileContent } from "../files.ts";
+import type { FileContent, ReadOptions } from "../files.ts";
 import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
@@ -42,6 +42,7 @@ export function nodeHost(): Omit<
   | "primitives"
   | "args"
   | "onSignal"
+  | "lockFile"
   | "udp"
   | "connectedUdp"
   | "tcpListen"
@@ -171,7 +172,7 @@ async function readInput(limit: number): Promise<Uint8Array> {
 async function readFile(
   path: string,
   limit: number,
-  { regular = false }: { regular?: boolean } = {},
+  { regular = false, beginning = false }: ReadOptions = {},
 ): Promise<FileContent> {
   // To open a pipe would wait for its writer.
   if (regular) {
@@ -184,15 +185,21 @@ async function readFile(
     const chunks: Uint8Array[] = [];
     let size = 0;
     for (;;) {
-      const chunk = new Uint8Array(CHUNK);
-      const { bytesRead } = await file.read(chunk, 0, CHUNK, null);
+      // A file is read in one piece; one byte more says whether it has grown.
+      const room = Math.max(CHUNK, Math.min(stat.size, limit) - size + 1);
+      const wanted = beginning ? Math.min(room, limit - size) : room;
+      if (wanted === 0) break;
+      const chunk = new Uint8Array(wanted);
+      const { bytesRead } = await file.read(chunk, 0, wanted, null);
       if (bytesRead === 0) break;
       size += bytesRead;
       if (size > limit) throw codedError("EFBIG");
       chunks.push(chunk.subarray(0, bytesRead));
     }
     const [mode, owner] = stat.isFile() ? [stat.mode & PERMISSION_BITS, stat.uid] : [];
-    return { bytes: joinBytes(chunks), mode, owner };
+    // What is large is not copied.
+    const isOne = chunks.length === 1 && size > CHUNK;
+    return { bytes: isOne ? chunks[0]! : joinBytes(chunks), mode, owner };
   } finally {
     await file.close();
   }

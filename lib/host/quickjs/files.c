@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "native.h"
 
 /* How a file is opened. */
-enum { TO_READ, TO_CREATE, TO_READ_UNFOLLOWED, TO_LIST, TO_APPEND };
+enum { TO_READ, TO_CREATE, TO_READ_UNFOLLOWED, TO_LIST, TO_APPEND, TO_LOCK };
 static const int OPEN_FLAGS[] = {
     /* To open a pipe would else wait for its writer. */
     [TO_READ] = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
@@ -20,6 +21,7 @@ static const int OPEN_FLAGS[] = {
     [TO_READ_UNFOLLOWED] = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
     [TO_LIST] = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
     [TO_APPEND] = O_WRONLY | O_APPEND | O_CLOEXEC,
+    [TO_LOCK] = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 };
 
 /* Kinds of files, beside the 12 bits of the permissions. */
@@ -167,6 +169,18 @@ static JSValue sync_data(ARGUMENTS)
     return with_fd(ctx, argv, fdatasync);
 }
 
+static int lock_now(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+/* lock(fd): or EAGAIN where another process has the lock */
+static JSValue lock_file(ARGUMENTS)
+{
+    NO_SELF;
+    return with_fd(ctx, argv, lock_now);
+}
+
 /* close(fd) */
 static JSValue close_file(ARGUMENTS)
 {
@@ -267,6 +281,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("sync", 1, sync_file),
     JS_CFUNC_DEF("syncData", 1, sync_data),
     JS_CFUNC_DEF("size", 1, file_size),
+    JS_CFUNC_DEF("lock", 1, lock_file),
     JS_CFUNC_DEF("close", 1, close_file),
     JS_CFUNC_DEF("isTerminal", 1, is_terminal),
     JS_CFUNC_DEF("status", 1, file_status),

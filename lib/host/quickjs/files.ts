@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FileContent, WriteOptions } from "../files.ts";
+import type { FileContent, ReadOptions, WriteOptions } from "../files.ts";
 import { codedError } from "../error.ts";
 import type { Host } from "../host.ts";
 import { unwatch, watch } from "./loop.ts";
@@ -14,17 +14,25 @@ const STDIN = 0;
 const PERMISSION_BITS = 0o7777;
 const CHUNK = 16_384;
 const OWNER_ONLY = 0o700;
+const OWNER_FILE = 0o600;
 /** What opening says of a link, a socket, and a device that nothing drives. */
 const IRREGULAR = new Set(["ELOOP", "ENXIO", "ENODEV"]);
 
 /** The part of a host that is files. */
 export function quickjsFiles(): Pick<
   Host,
-  "readFile" | "readInput" | "writeFile" | "appendFile" | "removeFile" | "makeFolder" | "renameFile"
+  | "readFile"
+  | "readInput"
+  | "writeFile"
+  | "appendFile"
+  | "removeFile"
+  | "makeFolder"
+  | "renameFile"
+  | "lockFile"
 > {
   let input: Promise<Uint8Array> | undefined;
   return {
-    readFile: (path, limit, { regular = false } = {}) => readFile(path, limit, regular),
+    readFile,
     readInput: (limit) => input ??= readAll(STDIN, limit),
     // deno-lint-ignore require-await -- what throws becomes a rejection
     writeFile: async (path, bytes, options) => writeFile(path, bytes, options),
@@ -36,6 +44,8 @@ export function quickjsFiles(): Pick<
     makeFolder: async (path) => makeFolder(path),
     // deno-lint-ignore require-await -- the same
     renameFile: async (from, to) => void checked(native.rename(from, to)),
+    // deno-lint-ignore require-await -- the same
+    lockFile: async (path) => lockFile(path),
   };
 }
 
@@ -72,7 +82,11 @@ class Pieces {
   }
 }
 
-async function readFile(path: string, limit: number, regular: boolean): Promise<FileContent> {
+async function readFile(
+  path: string,
+  limit: number,
+  { regular = false, beginning = false }: ReadOptions = {},
+): Promise<FileContent> {
   const fd = native.open(path, regular ? OPEN.readUnfollowed : OPEN.read, 0);
   if (fd < 0 && regular && IRREGULAR.has(nameOf(fd))) throw codedError("EFTYPE");
   checked(fd);
@@ -82,13 +96,19 @@ async function readFile(path: string, limit: number, regular: boolean): Promise<
     if (regular && !isRegular) {
       throw codedError((status & DIRECTORY) === 0 ? "EFTYPE" : "EISDIR");
     }
-    const bytes = await readAll(fd, limit);
+    const bytes = beginning ? readSome(fd, limit) : await readAll(fd, limit);
     return isRegular
       ? { bytes, mode: status & PERMISSION_BITS, owner: native.owner(fd) }
       : { bytes, mode: undefined, owner: undefined };
   } finally {
     native.close(fd);
   }
+}
+
+/** Reads the beginning of a file. */
+function readSome(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  return bytes.subarray(0, checked(native.read(fd, bytes, 0, size)));
 }
 
 /** Reads to the end: waits for a pipe or a terminal, and reads a file at once. */
@@ -152,6 +172,14 @@ function appendFile(path: string, bytes: Uint8Array): number {
   } finally {
     native.close(fd);
   }
+}
+
+function lockFile(path: string): () => void {
+  const fd = checked(native.open(path, OPEN.lock, OWNER_FILE));
+  const result = native.lock(fd);
+  if (result >= 0) return () => void native.close(fd);
+  native.close(fd);
+  throw codedError(nameOf(result));
 }
 
 function folderOf(path: string): string {

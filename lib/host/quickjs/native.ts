@@ -11,7 +11,7 @@
 import { codedError } from "../error.ts";
 
 /** How {@linkcode Native.open} opens a file. */
-export const OPEN = { read: 0, create: 1, readUnfollowed: 2, list: 3, append: 4 } as const;
+export const OPEN = { read: 0, create: 1, readUnfollowed: 2, list: 3, append: 4, lock: 5 } as const;
 /** In a file's status: it is a regular one. The lower bits are its permissions. */
 export const REGULAR: number = 1 << 12;
 /** In a file's status: it is a directory. */
@@ -68,6 +68,7 @@ export interface Native {
   sync(fd: number): number;
   syncData(fd: number): number;
   size(fd: number): number;
+  lock(fd: number): number;
   close(fd: number): number;
   isTerminal(fd: number): number;
   status(fd: number): number;

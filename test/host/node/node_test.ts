@@ -136,6 +136,18 @@ test("a program that ends in time is not ended", async () => {
   });
 });
 
+testIn("the beginning of a file is read, however large it is", async (folder) => {
+  const path = `${folder}/file`;
+  await writeFile(path, bytesOf("x".repeat(100_000)));
+  const options = { regular: true, beginning: true };
+  for (const limit of [0, 8, 70_000, 100_000, 200_000]) {
+    const { bytes } = await host.readFile(path, limit, options);
+    assertEquals(bytes.length, Math.min(limit, 100_000));
+  }
+  assertEquals(await failure(() => host.readFile(`${path}.none`, 8, options)), "ENOENT");
+  assertEquals(await failure(() => host.readFile(folder, 8, options)), "EISDIR");
+});
+
 testIn("bytes are added to the end of a file that is there", async (folder) => {
   const path = `${folder}/file`;
   assertEquals(await failure(() => host.appendFile(path, bytesOf("x"))), "ENOENT");
