@@ -19,7 +19,8 @@ import { GROUP, SERVE, type ServeSettings } from "../lib/core/settings/serve_opt
 import { errorCode } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
-import { serve, type ServeConfig, type ServedGroup } from "../lib/service/serve/serve.ts";
+import type { ServeConfig, ServedGroup } from "../lib/service/serve/config.ts";
+import { serve } from "../lib/service/serve/serve.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./arguments.ts";
@@ -63,7 +64,7 @@ async function serveConfig(
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
-    lease: leases ? leaseConfig(args, loaded, state) : undefined,
+    lease: leases ? leaseConfig(args, loaded) : undefined,
     punch,
     state,
     maxPeers: options["max-peers"],

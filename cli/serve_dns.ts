@@ -10,7 +10,7 @@ import { DNS, GROUP, ZONE, ZONE_NAME } from "../lib/core/settings/serve_options.
 import { UserError } from "../lib/core/settings/user_error.ts";
 import type { DnsConfig, ServedZone } from "../lib/service/zone/server/zones.ts";
 import type { LoadedSettings } from "../lib/service/files/files.ts";
-import type { ServedGroup } from "../lib/service/serve/serve.ts";
+import type { ServedGroup } from "../lib/service/serve/config.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Flags that describe a zone. */

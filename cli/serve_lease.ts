@@ -12,21 +12,14 @@ import { checkLeases, type LeaseConfig } from "../lib/service/lease/server/servi
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 
-/** Leases lie beside what else is kept over a restart. */
-const SUFFIX = ".leases";
-
 /** Whether leases are asked for. */
 export function wantsLeases(args: Arguments, { settings }: LoadedSettings): boolean {
   return isGiven(args, LEASE.pools, LEASE["lease-time"], LEASE.configure) ||
     settings.serve?.lease !== undefined;
 }
 
-/** What is to be leased. @param state The file that keeps the registry over a restart. */
-export function leaseConfig(
-  args: Arguments,
-  loaded: LoadedSettings,
-  state: string | undefined,
-): LeaseConfig {
+/** What is to be leased. */
+export function leaseConfig(args: Arguments, loaded: LoadedSettings): LeaseConfig {
   const options = resolve(LEASE, args, loaded.settings.serve?.lease);
   const { interface: name, pools } = options;
   if (name === undefined) {
@@ -52,7 +45,7 @@ export function leaseConfig(
     })),
     leaseTime: options["lease-time"],
     routes: options.routes,
-    state: options.state ?? (state && `${state}${SUFFIX}`),
+    state: options.state,
     configure: options.configure,
   };
   checkLeases(config);

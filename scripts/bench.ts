@@ -1,12 +1,13 @@
 /**
  * Measures: nanoseconds per operation of the codecs, bytes allocated per request, what a lease server
- * with 10 000 leases spends on a request, and what the built server needs to start and does on
- * loopback, beside a responder that does nothing; and whether its memory grows.
+ * with 10 000 leases spends on a request, what keeping a state writes to the disk, and what the built
+ * server needs to start and does on loopback, beside a responder that does nothing; whether its memory
+ * grows, and what it loses where it is killed.
  *
- * `deno task bench [codec] [allocation] [start] [memory] [lease] [server]`; without names, all of them.
- * `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the server is measured,
- * `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched, `WGSIG_BINARY` which one,
- * instead of one that is built.
+ * `deno task bench [codec] [allocation] [start] [memory] [lease] [state] [server] [kill]`; without
+ * names, all of them but the last. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
+ * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
+ * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
  *
  * @module
  */
@@ -14,11 +15,14 @@
 import { benchMemory } from "../test/bench/memory_bench.ts";
 import { benchServer } from "../test/bench/server_bench.ts";
 import { benchStart } from "../test/bench/start_bench.ts";
+import { benchKill, benchState } from "../test/bench/state_bench.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
 const SECONDS = 0.6;
 const ROUNDS = 3;
 const REQUESTS = 1_000_000;
+const STATE_SECONDS = 30;
+const MOMENTS = 300;
 const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -41,6 +45,10 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       await Deno.remove(file);
     }
   },
+  async state() {
+    await buildBinary();
+    await benchState(numberOf("WGSIG_BENCH_SECONDS", STATE_SECONDS));
+  },
   async server() {
     await buildBinary();
     await benchServer({
@@ -48,6 +56,14 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
     });
     say("These figures hold for this machine and this moment; compare ratios of paired runs.");
+  },
+};
+
+/** What takes long, and says nothing of speed. */
+const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
+  async kill() {
+    await buildBinary();
+    await benchKill(Math.ceil(numberOf("WGSIG_BENCH_MOMENTS", MOMENTS)));
   },
 };
 
@@ -65,8 +81,9 @@ function numberOf(name: string, usual: number): number {
 }
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
-const unknown = names.find((name) => PARTS[name] === undefined);
+const all = { ...PARTS, ...ON_DEMAND };
+const unknown = names.find((name) => all[name] === undefined);
 if (unknown !== undefined) {
-  throw new Error(`"${unknown}" is no part; there are ${Object.keys(PARTS).join(", ")}`);
+  throw new Error(`"${unknown}" is no part; there are ${Object.keys(all).join(", ")}`);
 }
-for (const name of names) await PARTS[name]!();
+for (const name of names) await all[name]!();

@@ -46,10 +46,7 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.lease.interface": { meaning: "the WireGuard interface" },
   "serve.lease.pools": { default: "none", meaning: "prefixes that addresses are drawn from" },
   "serve.lease.lease-time": { meaning: "how long an address is leased, 10s or more" },
-  "serve.lease.state": {
-    flag: "`--state`",
-    meaning: "file of leases; the flag's name gets `.leases` added",
-  },
+  "serve.lease.state": { meaning: "file of the leases alone; else they are in the state file" },
   "serve.lease.configure": { meaning: "do on the interface what is missing" },
 
   "sync.servers": {

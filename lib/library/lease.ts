@@ -56,15 +56,16 @@ export {
   MAX_REQUEST_LINES,
   type NewsSource,
 } from "../core/lease/server/session.ts";
+export { LeaseJournal } from "../core/lease/server/journal.ts";
 export {
-  encodeLeaseNotes,
-  encodeLeases,
-  type LeaseFileEnd,
-  leaseStateHead,
-  MAX_LEASE_STATE_SIZE,
-  type RestoredLeases,
-  restoreLeases,
-} from "../core/lease/server/state.ts";
+  encodeChanges,
+  encodeFile,
+  type RestoredFile,
+  restoreFile,
+} from "../core/store/encoding.ts";
+export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
+export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
+export { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 export {
   LeaseClient,
   type LeaseClientOptions,

@@ -20,8 +20,9 @@
  * assert.equal(registry.counters.get("drop-bad-label"), 1);
  * ```
  *
- * A restart forgets nothing where {@linkcode encodeState} is saved and given to
- * {@linkcode restoreState} afterwards.
+ * A restart forgets nothing where what a {@linkcode RegistryJournal} says is saved: all of it with
+ * {@linkcode encodeFile}, and what has changed since, added to the end, with
+ * {@linkcode encodeChanges}. {@linkcode restoreFile} takes it over again.
  *
  * @module
  */
@@ -46,7 +47,16 @@ export {
   oneGroupRegistry,
   Responder,
 } from "../core/registry/responder.ts";
-export { encodeState, MAX_STATE_SIZE, restoreState } from "../core/registry/state_file.ts";
+export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export { RegistryJournal } from "../core/registry/journal.ts";
+export {
+  encodeChanges,
+  encodeFile,
+  type RestoredFile,
+  restoreFile,
+} from "../core/store/encoding.ts";
+export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
+export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
 export type { PeerTable, PeerTableOptions } from "../core/registry/peer_table.ts";
 export type { ReplayFilter } from "../core/registry/replay_filter.ts";
 export { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";
@@ -56,5 +66,6 @@ export { PORTABLE } from "../wire/crypto/portable.ts";
 export type { Primitives } from "../wire/crypto/primitives.ts";
 export { NonceSource, type RandomSource } from "../core/net/random.ts";
 export { formatAddress, formatIpv4, parseAddress } from "../core/net/ip_address.ts";
+export { WireBuffer } from "../wire/bytes/wire_buffer.ts";
 export { NONE } from "../core/net/none.ts";
 export type { Now } from "../core/net/clock.ts";

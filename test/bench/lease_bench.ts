@@ -13,7 +13,6 @@ import { setImmediate } from "node:timers";
 import { Counters } from "../../lib/core/net/counters.ts";
 import { LeaseBook } from "../../lib/core/lease/server/book.ts";
 import { LeaseSession } from "../../lib/core/lease/server/session.ts";
-import { encodeLeaseNotes, encodeLeases } from "../../lib/core/lease/server/state.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import type { TcpConnection, TcpEvents, TcpListenOptions } from "../../lib/host/tcp.ts";
 import { codedError } from "../../lib/host/error.ts";
@@ -22,6 +21,7 @@ import { LeaseService } from "../../lib/service/lease/server/service.ts";
 import { Log } from "../../lib/service/log/log.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { commonHost as system } from "../support/common_host.ts";
+import { encodeAdded, encodeLeases } from "../support/saved_leases.ts";
 import { idOf } from "../support/fake_random.ts";
 
 const LEASES = 10_000;
@@ -120,6 +120,7 @@ class Scene {
     return {
       ...system,
       runtime: "",
+      lockFile: () => Promise.resolve(() => {}),
       args: [],
       primitives: PORTABLE,
       onSignal: () => () => {},
@@ -272,7 +273,7 @@ function measureCore(book: LeaseBook, times: number): void {
       const i = n % CLIENTS;
       new LeaseSession(keyOf(i), book).receive(requestOf(i), now);
       for (const { publicKey, gone } of book.takeChanges()) book.settled(publicKey, gone);
-      encodeLeaseNotes(book.takeUnsaved(), now);
+      encodeAdded(book, now);
     }
     sayRow(`core: ${name}`, ["", ((cpu() - start) / times).toFixed(0)]);
   }

@@ -6,13 +6,13 @@
  */
 
 import { encodeHex } from "@std/encoding/hex";
-import { encodeState } from "../../lib/core/registry/state_file.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
 import { labelOf } from "../../lib/wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { say } from "../../scripts/tools.ts";
+import { encodeState } from "../support/saved_state.ts";
 import { BINARY, memoryOf, Running } from "../support/program.ts";
 import { median } from "./report.ts";
 import { registryOf, SECRET } from "./requests.ts";

@@ -6,7 +6,7 @@
 
 import { encodeHex } from "@std/encoding/hex";
 import { bundle, has, ROOT, run } from "../../scripts/tools.ts";
-import { encodeState } from "../../lib/core/registry/state_file.ts";
+import { encodeState } from "../support/saved_state.ts";
 import { BINARY, Running } from "../support/program.ts";
 import { pinned, SERVER_CORE } from "./cores.ts";
 import { ZONE } from "./dns_questions.ts";

@@ -1,7 +1,11 @@
 /** `wgsig serve --state`: what a restart, a crash and a damaged disk leave. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { idOf } from "../support/fake_random.ts";
 import { BINARY, wgsig } from "../support/program.ts";
+import { RegistryDriver } from "../support/registry_driver.ts";
+import { encodeFormerState } from "../support/saved_state.ts";
+import { killAtMoments } from "./kill_moments.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -132,9 +136,7 @@ Deno.test("max-age goes on while the server is down", async () => {
 const DAMAGES: readonly (readonly [string, (bytes: Uint8Array) => Uint8Array])[] = [
   ["truncated", (bytes) => bytes.slice(0, -30)],
   ["with a flipped bit", (bytes) => bytes.map((byte, i) => i === 60 ? byte ^ 4 : byte)],
-  ["with more at its end", (bytes) => Uint8Array.from([...bytes, 0])],
-  ["of garbage", (bytes) => crypto.getRandomValues(new Uint8Array(bytes.length))],
-  ["that is empty", () => new Uint8Array(0)],
+  ["with a flipped bit in its head", (bytes) => bytes.map((byte, i) => i === 9 ? byte ^ 4 : byte)],
 ];
 for (const [name, damage] of DAMAGES) {
   Deno.test(`a state file ${name} is set aside, and said so`, async () => {
@@ -159,6 +161,146 @@ for (const [name, damage] of DAMAGES) {
     await third.running.printed(/ state-restored file=\S+ peers=1\n/);
   });
 }
+
+Deno.test("what a crash has torn off the end of a state file is passed over", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const first = await scene.serve(["--state", state]);
+  const peer = scene.peer();
+  await peer.ask(first.port);
+  assertEquals(await first.running.stop(), 0);
+  const bytes = await Deno.readFile(state);
+  // The beginning of something that was being added, or zeros in its place.
+  for (const tail of [bytes.slice(16, -1), new Uint8Array(500), Uint8Array.of(0)]) {
+    await Deno.writeFile(state, Uint8Array.from([...bytes, ...tail]));
+    const next = await scene.serve(["--state", state]);
+    await next.running.printed(/ state-restored file=\S+ peers=1\n/);
+    await next.running.printed(new RegExp(` info state-cut file=\\S+ bytes=${tail.length}\n`));
+    assertEquals(await next.running.stop(), 0);
+  }
+  assertEquals(await exists(`${state}.damaged`), false);
+});
+
+Deno.test("a file that is no state file is named, and stays as it is", async () => {
+  await using scene = await Scene.open();
+  await Deno.mkdir(`${scene.folder}/dir`);
+  const secret = await Deno.readFile(scene.secretFile);
+  const named = `${scene.folder}/dir/.././secret`;
+  const garbage = await scene.file("garbage", crypto.getRandomValues(new Uint8Array(200)));
+  const empty = await scene.file("empty", "");
+  for (const path of [named, garbage, empty]) {
+    const before = await Deno.readFile(path);
+    const { code, out, err } = await wgsig(
+      ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state", path],
+    );
+    const why =
+      `wgsig: ${path} is no state file, and stays as it is; choose another with --state\n`;
+    assertEquals([code, out, err], [6, "", why]);
+    assertEquals(await Deno.readFile(path), before);
+  }
+  assertEquals(await Deno.readFile(scene.secretFile), secret);
+  const names = await Array.fromAsync(Deno.readDir(scene.folder), ({ name }) => name);
+  assertEquals(names.sort(), ["dir", "empty", "garbage", "secret"]);
+});
+
+Deno.test("one process has a state file, and the next when that is gone, however", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const first = await scene.serve(["--state", state]);
+  const peer = scene.peer();
+  await peer.ask(first.port);
+  await until("it is saved", async () => await knows(state, peer) || undefined, LOSS_SECONDS);
+  const before = await Deno.readFile(state);
+  // However it is spelled.
+  for (const path of [state, `${scene.folder}/./state`]) {
+    const { code, out, err } = await wgsig(
+      ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state", path],
+    );
+    const why = "is used by another process; stop it, or choose another with --state";
+    assertEquals([code, out, err], [1, "", `wgsig: state file ${path} ${why}\n`]);
+  }
+  assertEquals(await Deno.readFile(state), before);
+  let running = first.running;
+  for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL"] as const) {
+    await running.stop(signal);
+    running = (await scene.serve(["--state", state])).running;
+    await running.printed(/ state-restored file=\S+ peers=1\n/);
+  }
+});
+
+Deno.test("a request from before a crash moves no peer, and adds none", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const first = await scene.serve(["--state", state]);
+  const [known, lost, thief] = [scene.peer(), scene.peer(), scene.peer()];
+  await known.ask(first.port);
+  await until("it is saved", async () => await knows(state, known) || undefined, LOSS_SECONDS);
+  // The next labels of the one are not on the disk, and the other isn't at all.
+  const captured = [known.request(), lost.request()];
+  await known.send(captured[0]!, first.port);
+  await known.answer();
+  await lost.send(captured[1]!, first.port);
+  await lost.answer();
+  await first.running.stop("SIGKILL");
+  const second = await scene.serve(["--state", state]);
+  for (const bytes of captured) {
+    await thief.send(bytes, second.port);
+    await thief.answer();
+    await thief.assertSilent(second.port, bytes);
+  }
+  assertEquals((await second.counters())["before-start"], captured.length);
+  const looked = await scene.peer().ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(keysIn(looked), keysOf([known, thief]));
+  assertEquals(recordOf(looked, known)?.endpoint, known.endpoint);
+  // They themselves are heard as ever.
+  for (const peer of [known, lost]) await peer.ask(second.port);
+  const after = await scene.peer().ask(second.port, { flags: KEEP_ENDPOINT });
+  assertEquals(keysIn(after), keysOf([known, lost, thief]));
+});
+
+Deno.test("a request from before a group was taken out and put back is none", async () => {
+  await using scene = await Scene.open();
+  const other = await scene.secretIn("other");
+  const group = (id: number, secret: string) =>
+    `[[serve.group]]\nid = ${id}\nsecret-file = "${secret}"\n`;
+  const settings = (groups: string) =>
+    scene.file("wgsig.toml", `[serve]\nlisten = ["127.0.0.1:0"]\nstate = "state"\n${groups}`);
+  const both = group(0, "secret") + group(8, "other");
+  const server = await scene.serveWith(["--config", await settings(both)]);
+  const [peer, thief] = [scene.peer(other.secret), scene.peer(other.secret)];
+  const captured = peer.request({ group: 8 });
+  await peer.send(captured, server.port);
+  await peer.answer();
+  await settings(group(0, "secret"));
+  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await settings(both);
+  await server.signal("SIGHUP", / reloaded groups=0,8\n/);
+  await thief.assertSilent(server.port, captured, { group: 8 });
+  assertEquals(keysIn(await thief.ask(server.port, { group: 8 })), keysOf([thief]));
+  await peer.ask(server.port, { group: 8 });
+  assertEquals(await server.running.stop(), 0);
+});
+
+Deno.test("state files as they were before are carried over, once", async () => {
+  await using scene = await Scene.open();
+  const state = `${scene.folder}/state`;
+  const now = { unix: Date.now() / 1000, mono: 5000 };
+  const driver = new RegistryDriver({ groups: [{ secret: scene.secret }] });
+  for (let peer = 1; peer <= 12; peer++) driver.ask({ id: idOf(peer), secret: scene.secret });
+  await Deno.writeFile(state, encodeFormerState(driver.registry, now), { mode: 0o600 });
+  for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
+    const server = await scene.serve(["--state", state]);
+    await server.running.printed(/ state-restored file=\S+ peers=12\n/);
+    await server.running.stop(signal);
+    assertEquals(new TextDecoder().decode((await Deno.readFile(state)).slice(0, 8)), "wgsigst2");
+  }
+});
+
+Deno.test("kill -9 at any moment loses 5 s at most, and lets no old request move a peer", async () => {
+  const moments = await killAtMoments(20, 10);
+  assertEquals(moments.length, 20);
+  assert(moments.reduce((sum, { peers }) => sum + peers, 0) > 100);
+});
 
 Deno.test("a state file that can't be written or read is one line and exit status 1", async () => {
   await using scene = await Scene.open();
@@ -188,7 +330,9 @@ Deno.test("a state that can't be saved any more is said, and the server goes on"
   await peer.ask(server.port);
   await server.running.printed(/ error state-not-saved file=\S+ why="no such file or directory"/);
   await peer.ask(server.port);
-  assertEquals(await server.running.stop(), 0);
+  const from = server.running.out.length;
+  assertEquals(await server.running.stop(), 1);
+  assertMatch(server.running.out.slice(from), / error state-not-saved file=\S+ why="no such file/);
 });
 
 Deno.test("a state file of others' making is not written through", async () => {

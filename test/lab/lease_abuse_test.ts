@@ -167,10 +167,10 @@ async function fullDisk(scene: LeaseScene): Promise<void> {
   const server = await scene.serve("--state", `${folder}/state`);
   await Deno.remove(folder, { recursive: true });
   const { client, addresses } = await scene.lease(alice);
-  await server.printed(/ leases-not-saved file=\S+ why="no such file or directory"\n/);
+  await server.printed(/ state-not-saved file=\S+ why="no such file or directory"\n/);
   assertEquals(await scene.allowed(alice), [...addresses, "fe80::a/128"].toSorted());
   await Deno.mkdir(folder);
-  await server.printed(/ leases-saved-again /);
+  await server.printed(/ state-saved-again /);
   await client.stop("SIGTERM");
   assertEquals(await server.stop("SIGTERM"), 0);
 }

@@ -90,6 +90,7 @@ testWith(ROOT_TOOLS, "a Debian without this project installs, runs and forgets i
     "/etc/wgsig/wgsig.toml",
     "/var/lib/wgsig",
     "/var/lib/wgsig/state",
+    "/var/lib/wgsig/state.lock",
   ]);
   await root.must(["dpkg", "--purge", "wgsig"]);
   assertEquals(await root.paths(), before);

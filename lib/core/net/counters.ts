@@ -15,6 +15,7 @@ export const COUNTER_NAMES = [
   "pushed-out",
   "no-room",
   "ipv6-source",
+  "before-start",
   "drop-too-short",
   "drop-too-long",
   "drop-source-port-0",

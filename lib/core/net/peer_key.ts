@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isStateFile } from "./state_magic.ts";
+import { magicOf } from "./state_magic.ts";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { decodeHex } from "@std/encoding/hex";
 
@@ -32,8 +32,8 @@ const BYTE_ORDER_MARK = "\xef\xbb\xbf";
  * of them with or without a newline. Undefined where it is none of these.
  */
 export function parseSecret(bytes: Uint8Array): Uint8Array | undefined {
-  // A state file without peers has 32 bytes, too, that anybody could guess.
-  if (bytes.length === KEY_SIZE && !isStateFile(bytes)) return bytes.slice();
+  // A state file can have 32 bytes, too, that anybody could guess.
+  if (bytes.length === KEY_SIZE && magicOf(bytes) === undefined) return bytes.slice();
   if (bytes.length > BYTE_ORDER_MARK.length + 2 * KEY_SIZE + 2) return undefined;
   const text = String.fromCharCode(...bytes).replace(TRAILING_NEWLINE, "")
     .replace(BYTE_ORDER_MARK, "");

@@ -12,6 +12,13 @@ const KEPT = 256;
 /** Fills an array with random bytes from the system. */
 export type RandomSource = (bytes: Uint8Array) => void;
 
+/** A random number of 53 bits, for the hashes of a table: nobody can guess what collides. */
+export function drawSeed(random: RandomSource): number {
+  const { bytes, view } = new WireBuffer(8);
+  random(bytes);
+  return (view.getUint32(0) >>> 11) * 2 ** 32 + view.getUint32(4);
+}
+
 /** Hands out 12-byte nonces, each once. */
 export class NonceSource {
   /** Holds the nonce at the offset that {@linkcode next} returned, until the next call of it. */

@@ -25,9 +25,10 @@ import type { NonceSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
 import { AnswerPages, type GroupKeys } from "./answer_pages.ts";
 import type { ParsedRequest } from "./parsed_request.ts";
+import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import type { Now } from "../net/clock.ts";
-import { ReplayFilter } from "./replay_filter.ts";
+import { UsedLabels } from "./used_labels.ts";
 
 /** Settings of a group. */
 export interface GroupOptions {
@@ -66,12 +67,11 @@ export class RegistryGroup {
   readonly id: number;
   /** Its peers. */
   readonly table: PeerTable;
-  /** Labels used by who is not in the table. */
-  readonly replays: ReplayFilter;
-  /** Whether something changed since the caller set it to false: there is something to save. */
-  changed: boolean = false;
+  /** What is to go to the disk; undefined where nothing is kept over a restart. */
+  changes: PeerChanges | undefined;
   /** What it is answered with. */
   readonly answers: AnswerPages;
+  readonly #labels: UsedLabels;
   #keys: GroupKeys;
   #allowed: KeySet | undefined;
   #maxAge: number;
@@ -81,7 +81,7 @@ export class RegistryGroup {
   constructor(options: GroupOptions, limits: PeerTableOptions, nonces: NonceSource) {
     this.id = options.id;
     this.table = new PeerTable(limits);
-    this.replays = new ReplayFilter(limits.seed, options.window);
+    this.#labels = new UsedLabels(this.table, limits.seed, options.window);
     this.#keys = keysOf(options);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
@@ -99,12 +99,29 @@ export class RegistryGroup {
     this.answers.setKeys(this.#keys);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
-    this.replays.setWindow(options.window);
+    this.changes?.configure(options.maxAge);
+    this.#labels.setWindow(options.window);
     for (let peer = this.table.oldest; peer !== NONE;) {
       const next = this.table.newerThan(peer);
       if (!this.allows(this.table.pages, this.table.recordAt(peer))) this.remove(peer, mono);
       peer = next;
     }
+  }
+
+  /** Notes from now on what is to go to the disk. */
+  keepChanges(needs: DiskNeeds): void {
+    this.changes = new PeerChanges(this.table, this.#maxAge, needs);
+  }
+
+  /**
+   * Says that it is not known what labels were used before: for one window, a request whose label is
+   * from before this moment changes no endpoint.
+   *
+   * @param mono The monotonic clock, in seconds.
+   * @param former The group of the same number that there was before, where it is known.
+   */
+  distrustBefore(mono: number, former?: RegistryGroup): void {
+    this.#labels.distrustBefore(mono, former === undefined ? undefined : former.#labels);
   }
 
   /**
@@ -121,10 +138,7 @@ export class RegistryGroup {
     if (!(Math.abs(seconds - Math.floor(now.unix)) <= window)) return "drop-outside-window";
     const peer = table.find(buffer, idAt);
     request.peer = peer;
-    const isReplay = peer === NONE
-      ? this.replays.isReplay(buffer, idAt, seconds, nanoseconds)
-      : !table.isLater(peer, request);
-    return isReplay ? "drop-replayed" : undefined;
+    return this.#labels.isReplay(peer, request) ? "drop-replayed" : undefined;
   }
 
   /**
@@ -134,27 +148,33 @@ export class RegistryGroup {
    * @returns What became of its endpoint, if anything.
    */
   accept(request: ParsedRequest, now: Now, counters: Counters): EndpointChange | undefined {
-    const { table } = this;
+    const { table, changes } = this;
     const { buffer, idAt, seconds, nanoseconds } = request;
     const isNew = request.peer === NONE;
-    if (isNew && !request.keepsEndpoint) {
+    let { keepsEndpoint } = request;
+    if (!keepsEndpoint && this.#labels.isFromBefore(request, this.#aheadOf(request.peer), now)) {
+      counters.add("before-start");
+      keepsEndpoint = true;
+    }
+    if (isNew && !keepsEndpoint) {
       request.peer = this.admitPeer(buffer, idAt, now.mono, counters);
       if (request.peer === NONE) counters.add("no-room");
     }
     const { peer } = request;
     if (peer === NONE) {
-      this.replays.note(buffer, idAt, seconds, nanoseconds, now.mono);
+      this.#labels.note(buffer, idAt, seconds, nanoseconds, now.mono);
       return undefined;
     }
     table.setHighestLabel(peer, seconds, nanoseconds);
-    this.changed = true;
+    changes?.used(peer, seconds, nanoseconds, now);
     if (request.keepsLabel) return undefined;
     if (!isNew) table.touch(peer, now.mono);
     table.setLabel(peer, buffer, request.labelAt);
     counters.add(isNew ? "registered" : "updated");
-    if (request.keepsEndpoint) return undefined;
-    const address = readIpv4(request.sources, request.sourceAt);
-    const moved = this.setEndpoint(peer, address, request.port);
+    const moved = !keepsEndpoint &&
+      this.setEndpoint(peer, readIpv4(request.sources, request.sourceAt), request.port);
+    if (isNew || moved) changes?.changed(peer);
+    else changes?.seen(peer, now.mono);
     return isNew ? "new" : moved ? "moved" : undefined;
   }
 
@@ -194,7 +214,7 @@ export class RegistryGroup {
   ): number {
     const { seconds, nanoseconds } = highest;
     const peer = this.table.addOldest(buffer, at, seenAt);
-    if (peer === NONE) this.replays.note(buffer, at, seconds, nanoseconds, mono);
+    if (peer === NONE) this.#labels.note(buffer, at, seconds, nanoseconds, mono);
     else this.table.setHighestLabel(peer, seconds, nanoseconds);
     return peer;
   }
@@ -235,8 +255,9 @@ export class RegistryGroup {
     }
     writeLabel(this.#label, 0, seen);
     table.setLabel(peer, this.#label, 0);
-    this.changed = true;
     const moved = this.setEndpoint(peer, address, port);
+    if (isNew || moved) this.changes?.changed(peer);
+    else this.changes?.seen(peer, mono);
     return { peer: isNew || moved ? peer : NONE, isNew };
   }
 
@@ -254,6 +275,7 @@ export class RegistryGroup {
 
   /** Removes the records that were not renewed in time, and returns how many there were. */
   expire(mono: number): number {
+    this.#labels.expire(mono);
     let removed = 0;
     while (this.#isStale(this.table.oldest, mono)) {
       this.remove(this.table.oldest, mono);
@@ -265,15 +287,20 @@ export class RegistryGroup {
   /** Removes a peer. Its last label stays known, so that its requests can't be replayed. */
   remove(peer: number, mono: number): void {
     const { table } = this;
-    this.replays.note(
+    this.#labels.note(
       table.pages,
       table.recordAt(peer),
       table.labelSeconds(peer),
       table.labelNanoseconds(peer),
       mono,
     );
+    this.changes?.removed(table.pages, table.recordAt(peer), peer);
     table.remove(peer);
-    this.changed = true;
+  }
+
+  /** How far ahead a peer's clock was ever seen, as far as that is kept. */
+  #aheadOf(peer: number): number {
+    return peer === NONE ? 0 : this.changes?.aheadOf(peer) ?? 0;
   }
 
   #isStale(peer: number, mono: number): boolean {

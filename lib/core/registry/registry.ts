@@ -20,10 +20,14 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import type { RegistryGroup } from "./group.ts";
+import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
+
+/** Seconds between two looks at which records have become too old. */
+const EXPIRY_INTERVAL = 0.5;
 
 /** Settings that hold for all groups. */
 export interface RegistryOptions {
@@ -46,6 +50,10 @@ export class Registry {
   /** What happened to all datagrams so far. */
   readonly counters: Counters = new Counters();
   readonly #groups = new Map<number, RegistryGroup>();
+  /** Groups that are gone; what labels their peers have used is known for a while. */
+  readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
+  #needs: DiskNeeds | undefined;
+  #expiredAt = -Infinity;
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
@@ -69,18 +77,66 @@ export class Registry {
     return this.#groups;
   }
 
+  /** How many peers there are in all groups. */
+  get peerCount(): number {
+    let count = 0;
+    for (const { table } of this.#groups.values()) count += table.count;
+    return count;
+  }
+
+  /** Notes from now on what is to go to the disk. */
+  keepChanges(): DiskNeeds {
+    if (this.#needs !== undefined) return this.#needs;
+    const needs = { patience: Infinity, wentOn: false, gone: [] };
+    for (const group of this.#groups.values()) group.keepChanges(needs);
+    return this.#needs = needs;
+  }
+
   /** Adds a group, or puts it in place of the one with the same number. */
   setGroup(group: RegistryGroup): void {
     this.#groups.set(group.id, group);
+    if (this.#needs !== undefined) group.keepChanges(this.#needs);
   }
 
-  /** Removes a group with all its peers. */
-  removeGroup(id: number): void {
+  /**
+   * Adds a group while the registry serves. What labels its peers have used before is not known, unless
+   * there was such a group just now.
+   *
+   * @param mono The monotonic clock, in seconds.
+   */
+  addGroup(group: RegistryGroup, mono: number): void {
+    group.distrustBefore(mono, this.#former.get(group.id)?.group);
+    this.setGroup(group);
+  }
+
+  /** Removes a group with all its peers. @param mono The monotonic clock, in seconds. */
+  removeGroup(id: number, mono: number): void {
+    const group = this.#groups.get(id);
+    if (group === undefined) return;
+    this.#former.set(id, { group, goneAt: mono });
     this.#groups.delete(id);
+    this.forgetSaved(id);
+  }
+
+  /** Has the disk forget a group that there is no more. */
+  forgetSaved(id: number): void {
+    if (this.#needs === undefined) return;
+    this.#needs.gone.push(id);
+    this.#needs.patience = 0;
+  }
+
+  /** The same as `expire`, but twice a second at most: for whenever something is to be answered. */
+  expireInTime(now: Now): void {
+    if (now.mono - this.#expiredAt >= EXPIRY_INTERVAL) this.expire(now);
   }
 
   /** Removes the peers that were not seen for longer than their group's maximal age. */
   expire(now: Now): void {
+    this.#expiredAt = now.mono;
+    const longestUse = 2 * this.#options.window + 1;
+    for (const [id, { goneAt }] of this.#former) {
+      if (now.mono - goneAt > longestUse) this.#former.delete(id);
+    }
     for (const group of this.#groups.values()) {
       this.counters.add("expired", group.expire(now.mono));
     }

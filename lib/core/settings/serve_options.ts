@@ -193,7 +193,7 @@ export const SERVE = {
     default: "auto",
     help: "answer in the form of the request, only encrypted, only plain",
   },
-  state: { flag: "state", reader: file, help: "keep the peers over a restart in this file" },
+  state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
   "max-peers": {
     flag: "max-peers",
     reader: whole(1, MAX_PEERS),

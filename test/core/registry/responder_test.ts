@@ -3,12 +3,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { NONE } from "../../../lib/core/net/none.ts";
-import { encodeState } from "../../../lib/core/registry/state_file.ts";
 import {
   type OneGroupOptions,
   oneGroupRegistry,
   Responder,
 } from "../../../lib/core/registry/responder.ts";
+import { encodeState } from "../../support/saved_state.ts";
 import { hex } from "../../support/bytes.ts";
 import { ExchangeDriver } from "../../support/exchange_driver.ts";
 import { countingRandom, idOf } from "../../support/fake_random.ts";

@@ -16,10 +16,12 @@ import type { LeaseServerResult, LeaseServerStep } from "../../../core/lease/ser
 import type { Counters } from "../../../core/net/counters.ts";
 import type { HostPort } from "../../../core/net/host_port.ts";
 import type { RandomSource } from "../../../core/net/random.ts";
+import type { Journaled } from "../../../core/store/journaled.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
 import { type Clock, pause } from "../../../host/clock.ts";
 import { errorCode } from "../../../host/error.ts";
 import type { Files } from "../../../host/files.ts";
+import type { FileLocks } from "../../../host/locks.ts";
 import type { LocalAddresses } from "../../../host/names.ts";
 import type { Processes } from "../../../host/processes.ts";
 import type { Random } from "../../../host/random.ts";
@@ -27,6 +29,7 @@ import type { TcpListener, TcpListening } from "../../../host/tcp.ts";
 import type { ServiceContext } from "../../context.ts";
 import { inWords } from "../../log/in_words.ts";
 import type { Log } from "../../log/log.ts";
+import type { Store } from "../../store/store.ts";
 import { TimeSlicer } from "../../time_slicer.ts";
 import { LeaseConnections } from "./connections.ts";
 import { doOnDevice } from "./device.ts";
@@ -48,7 +51,7 @@ const QUICK: ReadonlySet<LeaseServerStep["kind"]> = new Set(["tell", "answer", "
 
 /** Leases addresses. */
 export class LeaseService {
-  readonly #host: Clock & Random & Files & Processes & LocalAddresses & TcpListening;
+  readonly #host: Clock & Random & Files & FileLocks & Processes & LocalAddresses & TcpListening;
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #name: string;
@@ -83,6 +86,16 @@ export class LeaseService {
     });
   }
 
+  /** What is kept of the leases. */
+  get journal(): Journaled {
+    return this.#store.journal;
+  }
+
+  /** Has the leases kept in the server's file, and not in one of their own. */
+  keepIn(store: Store): void {
+    this.#store.shareWith(store);
+  }
+
   /** Takes over what was saved, and begins. */
   async start(): Promise<void> {
     await this.#store.restore();
@@ -95,13 +108,13 @@ export class LeaseService {
     this.#wake();
   }
 
-  /** Ends it: leases stay what they are. */
-  async close(): Promise<void> {
+  /** Ends it: leases stay what they are. @returns Whether they are saved. */
+  async close(): Promise<boolean> {
     this.#server.end();
     this.#unlisten();
     this.#wake();
     await this.#work;
-    await this.#store.close();
+    return await this.#store.close();
   }
 
   #ask(request: LeaseRequest): Promise<LeaseAnswer | undefined> {

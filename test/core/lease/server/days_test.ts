@@ -3,14 +3,10 @@ import { LeaseBook } from "../../../../lib/core/lease/server/book.ts";
 import { LeaseClient, type LeaseStep } from "../../../../lib/core/lease/client/client.ts";
 import type { LeaseBookOptions } from "../../../../lib/core/lease/server/options.ts";
 import { LeaseSession } from "../../../../lib/core/lease/server/session.ts";
-import {
-  encodeLeaseNotes,
-  encodeLeases,
-  restoreLeases,
-} from "../../../../lib/core/lease/server/state.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { joinBytes } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { idOf } from "../../../support/fake_random.ts";
+import { encodeAdded, encodeLeases, restoreLeases } from "../../../support/saved_leases.ts";
 import { seededNumbers, seededRandom } from "../../../support/seeded_random.ts";
 import { test } from "../../../testing.ts";
 
@@ -73,7 +69,7 @@ function simulate({ seed, clients, seconds, loss, killed }: World) {
       book.settled(publicKey, gone);
     }
     if (number() < 0.01) saved = [encodeLeases(book, serverNow(mono))];
-    else saved.push(encodeLeaseNotes(book.takeUnsaved(), serverNow(mono)));
+    else saved.push(encodeAdded(book, serverNow(mono)));
   };
   const restart = (mono: number) => {
     outcome.killed++;

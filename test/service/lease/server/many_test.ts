@@ -2,9 +2,11 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LeaseBook } from "../../../../lib/core/lease/server/book.ts";
-import { encodeLeases } from "../../../../lib/core/lease/server/state.ts";
+import { LEASE_ENTRY_SIZE } from "../../../../lib/core/lease/server/journal.ts";
+import { BATCH_HEAD } from "../../../../lib/core/store/journal_file.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { idOf } from "../../../support/fake_random.ts";
+import { encodeLeases } from "../../../support/saved_leases.ts";
 import { MemoryHost } from "../../../support/memory_host.ts";
 import { type FakeConnection, Scene } from "./scene.ts";
 
@@ -12,7 +14,7 @@ const PEERS = 10_000;
 const BOTH = "request_ip=1\nip=0.0.0.0\nip=::\n\n";
 const GRANTED = /^ip=10\.20\.\d+\.\d+\/32\nip=fd00:20::\S+\/128\nleasestart=\d+\n.*errno=0\n\n$/s;
 /** A group's head, and two addresses. */
-const ONE_GRANT = 16 + 2 * 52;
+const ONE_GRANT = BATCH_HEAD + 2 * LEASE_ENTRY_SIZE;
 
 const keyOf = (i: number) => formatKey(idOf(100 + i));
 const addressOf = (i: number) => `fe80::1:${i.toString(16)}`;

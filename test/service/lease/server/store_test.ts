@@ -1,17 +1,19 @@
 /** Leases on a disk that is slow, full, or somebody else's. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatLeaseCidr, parseLeaseIp } from "../../../../lib/core/lease/address.ts";
 import { LeaseBook } from "../../../../lib/core/lease/server/book.ts";
+import { LEASE_ENTRY_SIZE } from "../../../../lib/core/lease/server/journal.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
+import { BATCH_HEAD, JOURNAL_HEAD } from "../../../../lib/core/store/journal_file.ts";
+import { UserError } from "../../../../lib/core/settings/user_error.ts";
 import { LeaseStore } from "../../../../lib/service/lease/server/store.ts";
 import { Log } from "../../../../lib/service/log/log.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { MemoryHost } from "../../../support/memory_host.ts";
 
 const PATH = "/leases";
-const LEASE_SIZE = 52;
-const GROUP_SIZE = 16 + LEASE_SIZE;
+const GROUP_SIZE = BATCH_HEAD + LEASE_ENTRY_SIZE;
 
 /** A disk that counts what is written, and can be made slow. */
 class Disk extends MemoryHost {
@@ -32,6 +34,11 @@ class Disk extends MemoryHost {
     const size = await super.appendFile(path, added);
     this.written.push(`more ${added.length}`);
     return size;
+  }
+
+  /** What is to be tried again later waits for the test. */
+  override after(seconds: number, run: () => void): () => void {
+    return seconds === 0 ? super.after(seconds, run) : () => {};
   }
 
   get log(): string {
@@ -72,6 +79,11 @@ function held(book: LeaseBook): string[] {
   ).sort();
 }
 
+/** A file that is being written anew is there. */
+async function renewed(): Promise<void> {
+  for (let i = 0; i < 50; i++) await new Promise((done) => setTimeout(done, 0));
+}
+
 /** What the next run would find. */
 async function saved(disk: Disk): Promise<string[]> {
   const book = bookOf();
@@ -87,7 +99,7 @@ Deno.test("one more lease of many costs one small write", async () => {
   const { disk, book, store } = await storeOf();
   for (let i = 0; i < 10_000; i++) grant(book, i);
   await store.save();
-  await store.close();
+  await renewed();
   disk.written.length = 0;
   for (let i = 0; i < 50; i++) {
     grant(book, 10_000 + i);
@@ -120,7 +132,7 @@ Deno.test("the file is written anew when it has doubled, and nothing waits for t
   const { disk, book, store } = await storeOf();
   for (let i = 0; i < 1500; i++) grant(book, i);
   await store.save();
-  await store.close();
+  await renewed();
   const lengths: number[] = [];
   for (let i = 0; i < 6000; i++) {
     // Renewals, and now and then another address.
@@ -137,7 +149,7 @@ Deno.test("the file is written anew when it has doubled, and nothing waits for t
   const wholes = disk.written.filter((each) => each.startsWith("whole"));
   assert(wholes.length >= 3 && wholes.length <= 8, `${wholes}`);
   const largest = Math.max(...lengths);
-  assert(largest < 2.2 * 1500 * LEASE_SIZE + 65_536, `${largest}`);
+  assert(largest < 2.2 * 1500 * LEASE_ENTRY_SIZE + 65_536, `${largest}`);
   assertEquals(await saved(disk), held(book));
 });
 
@@ -191,7 +203,7 @@ Deno.test("a file that can't be added to is written whole, or again a little lat
   };
   grant(book, 1);
   await store.save();
-  assertEquals(disk.written, ["more 10", `whole ${8 + GROUP_SIZE}`]);
+  assertEquals(disk.written, ["more 10", `whole ${JOURNAL_HEAD + GROUP_SIZE}`]);
   disk.appendFile = appendFile;
   // Somebody has changed or removed it.
   await disk.appendFile(PATH, new Uint8Array(3));
@@ -236,16 +248,18 @@ Deno.test("a file of which the end is damaged is put aside, a torn one is not", 
   };
   const torn = await restored(bytes.subarray(0, -1));
   assertEquals([torn.count, torn.host.text(`${PATH}.damaged`)], [3, undefined]);
-  assertMatch(torn.host.log, / leases-cut file=\/leases bytes=67\n/);
+  assertMatch(torn.host.log, / leases-cut file=\/leases bytes=75\n/);
   const damaged = await restored(bytes.map((byte, i) => i === 100 ? byte ^ 1 : byte));
   assertEquals(damaged.count, 1);
   assert(damaged.host.text(`${PATH}.damaged`) !== undefined);
-  assertMatch(damaged.host.log, / leases-damaged file=\/leases why="its last 204 bytes" /);
+  assertMatch(damaged.host.log, / leases-damaged file=\/leases why="its last 228 bytes" /);
   // It can be read again.
   assertEquals(await saved(damaged.host).then(({ length }) => length), 1);
-  const none = await restored(new TextEncoder().encode("something else"));
-  assertEquals(none.count, 0);
-  assertMatch(none.host.log, / leases-damaged file=\/leases why="it is no file of leases" /);
+  // Somebody else's is left alone.
+  const others = new Disk({ files: { [PATH]: { content: "something else" } } });
+  const why = "/leases is no lease file, and stays as it is; choose another with state in ";
+  await assertRejects(() => storeOf(others), UserError, why);
+  assertEquals([others.text(PATH), others.events], ["something else", []]);
 });
 
 Deno.test("a wall clock that is set makes what was written before count from now", async () => {

@@ -1,0 +1,126 @@
+/**
+ * What is kept of a registry's peers over a restart. The last word on a group and a peer counts.
+ *
+ * ```
+ * part "peer": GROUP (u32), per entry:
+ *   record (50) | highest label (12) | seconds that the peer's clock was ahead, at most (u32)
+ *   | seconds since it was seen, when written (f32)
+ * ```
+ *
+ * Who was seen less than no seconds ago was removed. Without an entry, the group is gone with all its
+ * peers. What is written when, and why that is enough: see `peer_changes.ts`.
+ *
+ * @module
+ */
+
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../net/clock.ts";
+import { NONE } from "../net/none.ts";
+import { FORMER_STATE_MAGIC } from "../net/state_magic.ts";
+import type { Batch, JournalEnd } from "../store/journal_file.ts";
+import type { Journaled, Pieces, Restored } from "../store/journaled.ts";
+import { readFormerState } from "./former_state.ts";
+import type { RegistryGroup } from "./group.ts";
+import type { DiskNeeds } from "./peer_changes.ts";
+import { BATCH_GROUP_SIZE, PeerPieces } from "./peer_entries.ts";
+import type { Registry } from "./registry.ts";
+import { PeerRestorer } from "./restore_peers.ts";
+
+/** The peers of a registry. */
+export class RegistryJournal implements Journaled {
+  readonly part = "peer";
+  readonly formerMagics: readonly string[] = [FORMER_STATE_MAGIC];
+  readonly #registry: Registry;
+  readonly #needs: DiskNeeds;
+  readonly #seed: number;
+
+  /**
+   * Has the registry note what changes from now on.
+   *
+   * @param seed Random, for the hashes with which a file is read.
+   */
+  constructor(registry: Registry, seed: number) {
+    this.#registry = registry;
+    this.#needs = registry.keepChanges();
+    this.#seed = seed;
+  }
+
+  get patience(): number {
+    return this.#needs.patience;
+  }
+
+  get wentOn(): boolean {
+    return this.#needs.wentOn;
+  }
+
+  all(): Pieces {
+    this.#needs.wentOn = false;
+    const groups = [...this.#registry.groups.values()];
+    return new PeerPieces(
+      [],
+      groups.map((group) => ({ group, removed: [], peers: () => this.#peersOf(group) })),
+    );
+  }
+
+  changes(): Pieces {
+    const { gone } = this.#needs;
+    this.#needs.gone = [];
+    this.#needs.patience = Infinity;
+    const work = Array.from(this.#registry.groups.values(), (group) => {
+      const { peers, removed } = group.changes?.take() ?? { peers: [], removed: [] };
+      return { group, removed, peers: () => peers };
+    });
+    return new PeerPieces(gone, work);
+  }
+
+  restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored {
+    const byGroup = new Map<number, Batch[]>();
+    for (const batch of batches) {
+      if (batch.end < batch.at + BATCH_GROUP_SIZE) continue;
+      const id = file.view.getUint32(batch.at);
+      const of = byGroup.get(id);
+      if (of === undefined || batch.end === batch.at + BATCH_GROUP_SIZE) byGroup.set(id, [batch]);
+      else of.push(batch);
+    }
+    return this.#counted(now, () => {
+      for (const [id, of] of byGroup) {
+        const group = this.#registry.groups.get(id);
+        if (group !== undefined) new PeerRestorer(group, file, now).addBatches(of, this.#seed);
+        // They are not to come back when the group does.
+        else if (of.some(({ at, end }) => end > at + BATCH_GROUP_SIZE)) {
+          this.#registry.forgetSaved(id);
+        }
+      }
+    });
+  }
+
+  restoreFormer(file: WireBuffer, now: Now): Restored & JournalEnd {
+    const restorers = new Map(
+      Array.from(
+        this.#registry.groups,
+        ([id, group]) => [id, new PeerRestorer(group, file, now)] as const,
+      ),
+    );
+    const restored = this.#counted(now, () => {
+      readFormerState(file, now, (id, at, seenAt) => restorers.get(id)?.add(at, seenAt, 0));
+    });
+    return { ...restored, cut: 0, isDamaged: false };
+  }
+
+  /** The peers of a group from the oldest to the newest; none where the group is gone meanwhile. */
+  #peersOf({ id, table }: RegistryGroup): readonly number[] {
+    const peers: number[] = [];
+    if (this.#registry.groups.get(id)?.table !== table) return peers;
+    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) peers.push(peer);
+    return peers;
+  }
+
+  /** How many peers there are more when something is done, and those that are too old are gone. */
+  #counted(now: Now, restore: () => void): Restored {
+    const before = this.#registry.peerCount;
+    restore();
+    this.#registry.expire(now);
+    const peers = this.#registry.peerCount - before;
+    return { event: "state-restored", counts: { peers } };
+  }
+}

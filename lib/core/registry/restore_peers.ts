@@ -1,0 +1,126 @@
+/**
+ * How the peers of a file come into the table of their group: those seen last first, since of too many
+ * these are kept.
+ *
+ * @module
+ */
+
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
+import { type Label, readNanoseconds, readSeconds } from "../../wire/wgsig/tai64n.ts";
+import type { Now } from "../net/clock.ts";
+import { NONE } from "../net/none.ts";
+import type { Batch } from "../store/journal_file.ts";
+import { countWords, visitLastWords, visitWords } from "../store/last_words.ts";
+import type { RegistryGroup } from "./group.ts";
+import {
+  BATCH_GROUP_SIZE,
+  ENTRY_AGE,
+  ENTRY_AHEAD,
+  ENTRY_LABEL,
+  ENTRY_SIZE,
+} from "./peer_entries.ts";
+
+const LAYOUT = { size: ENTRY_SIZE, name: ID_SIZE, first: BATCH_GROUP_SIZE };
+
+/** Puts peers into the table of a group. */
+export class PeerRestorer {
+  readonly #group: RegistryGroup;
+  readonly #file: WireBuffer;
+  readonly #now: Now;
+  readonly #highest: Label = { seconds: 0, nanoseconds: 0 };
+
+  /** Begins with a file. */
+  constructor(group: RegistryGroup, file: WireBuffer, now: Now) {
+    this.#group = group;
+    this.#file = file;
+    this.#now = now;
+  }
+
+  /** Makes room for so many more. */
+  reserve(peers: number): void {
+    const { table, changes } = this.#group;
+    table.reserve(table.count + peers);
+    changes?.reserve(Math.min(table.count + peers, table.maxPeers));
+  }
+
+  /**
+   * Adds the peer whose record is at `at`, with its highest label after it, as the one that was seen
+   * longest ago; unless it is there. One that is not allowed, or too many, is left out, and is to be
+   * on the disk no more.
+   *
+   * @param seenAt On the monotonic clock of this process, in seconds.
+   * @param ahead How far ahead its clock was at most, in seconds.
+   */
+  add(at: number, seenAt: number, ahead: number): void {
+    const { table, changes } = this.#group;
+    const file = this.#file;
+    if (table.find(file, at) !== NONE) return;
+    const highest = this.#highest;
+    highest.seconds = readSeconds(file, at + ENTRY_LABEL);
+    highest.nanoseconds = readNanoseconds(file, at + ENTRY_LABEL);
+    const isRight = this.#group.allows(file, at) && !Number.isNaN(highest.seconds);
+    const peer = isRight
+      ? this.#group.restorePeer(file, at, seenAt, highest, this.#now.mono)
+      : NONE;
+    if (peer === NONE) return changes?.removed(file, at);
+    table.setEndpoint(peer, readAddress(file, at), file.view.getUint16(at + RECORD_PORT));
+    table.setLabel(peer, file, at + RECORD_LABEL);
+    changes?.saved(peer, ahead);
+  }
+
+  /**
+   * Adds those that batches speak of, by the last word on each.
+   *
+   * @param seed Random, for a hash.
+   */
+  addBatches(batches: readonly Batch[], seed: number): void {
+    const { view } = this.#file;
+    const most = countWords(batches, LAYOUT);
+    this.reserve(most);
+    // A file that was not added to since is in order, and the table finds who is there twice.
+    if (this.#isInOrder(batches)) {
+      visitWords(batches, LAYOUT, (at, batch) => {
+        this.add(at, this.#seenAt(at, batch), view.getUint32(at + ENTRY_AHEAD));
+        return true;
+      });
+      return;
+    }
+    const places = new Int32Array(most);
+    const times = new Float64Array(most);
+    let count = 0;
+    visitLastWords(this.#file, batches, LAYOUT, seed, (at, batch) => {
+      const seenAt = this.#seenAt(at, batch);
+      if (Number.isNaN(seenAt)) return;
+      places[count] = at;
+      times[count] = seenAt;
+      count++;
+    });
+    const order = new Int32Array(count);
+    for (let i = 0; i < count; i++) order[i] = i;
+    order.sort((a, b) => times[b]! - times[a]! || a - b);
+    for (const i of order) {
+      const at = places[i]!;
+      this.add(at, times[i]!, view.getUint32(at + ENTRY_AHEAD));
+    }
+  }
+
+  /** Whether nobody is removed, and each was seen no later than those who come after it. */
+  #isInOrder(batches: readonly Batch[]): boolean {
+    let before = Infinity;
+    return visitWords(batches, LAYOUT, (at, batch) => {
+      const seenAt = this.#seenAt(at, batch);
+      const isNext = seenAt <= before;
+      before = seenAt;
+      return isNext;
+    });
+  }
+
+  /** When the peer of an entry was seen; NaN where it was removed. */
+  #seenAt(at: number, { writtenAt }: Batch): number {
+    const age = this.#file.view.getFloat32(at + ENTRY_AGE);
+    // A clock that was set back must not make records younger than they are.
+    const elapsed = Math.max(0, this.#now.unix - writtenAt);
+    return age >= 0 ? this.#now.mono - elapsed - age : NaN;
+  }
+}

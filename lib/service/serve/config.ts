@@ -1,0 +1,42 @@
+/**
+ * What `serve` is to do.
+ *
+ * @module
+ */
+
+import type { HostPort } from "../../core/net/host_port.ts";
+import type { RegistryOptions } from "../../core/registry/registry.ts";
+import type { DnsConfig } from "../zone/server/zones.ts";
+import type { LeaseConfig } from "../lease/server/service.ts";
+import type { LogOptions } from "../log/log.ts";
+
+/** A group as it is configured. */
+export interface ServedGroup {
+  readonly id: number;
+  readonly secretFile: string;
+  readonly allowFile: string | undefined;
+  /** A WireGuard interface of this host, whose peers are offered to the group. */
+  readonly interface: string | undefined;
+}
+
+/** What `serve` is to do. */
+export interface ServeConfig extends RegistryOptions {
+  readonly listen: readonly HostPort[];
+  /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
+  readonly skipMissingAddresses: boolean;
+  /** Without one, the wgsig protocol is not served. */
+  readonly groups: readonly ServedGroup[];
+  /** The file that keeps peers, and leases that have no file of their own, over a restart. */
+  readonly state: string | undefined;
+  readonly maxPeers: number;
+  readonly maxAnswer: number;
+  /** In seconds. */
+  readonly maxAge: number;
+  /** The addresses that are leased, if any are. */
+  readonly lease: LeaseConfig | undefined;
+  /** The zones that are served, if any are. */
+  readonly dns: DnsConfig | undefined;
+  /** Where WireGuard's hole-punching example is answered, if it is. */
+  readonly punch: HostPort | undefined;
+  readonly log: LogOptions;
+}

@@ -1,0 +1,92 @@
+/**
+ * The groups of a registry: what is in the files that their settings name, and what puts it into force.
+ *
+ * @module
+ */
+
+import { KeySet } from "../../core/net/key_set.ts";
+import { drawSeed, NonceSource } from "../../core/net/random.ts";
+import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
+import type { Registry } from "../../core/registry/registry.ts";
+import { UserError } from "../../core/settings/user_error.ts";
+import type { Files, Input } from "../../host/files.ts";
+import type { Cryptography, System } from "../../host/host.ts";
+import type { Random } from "../../host/random.ts";
+import { readAllowList, readSecret } from "../files/files.ts";
+import type { ServeConfig, ServedGroup } from "./config.ts";
+
+/** What is in the files of a group. */
+export interface GroupFiles {
+  readonly id: number;
+  /** 32 bytes. Whoever has it wipes it: see {@linkcode wipeSecrets}. */
+  readonly secret: Uint8Array;
+  /** Who may take part, 32 bytes each. */
+  readonly allowed: readonly Uint8Array[] | undefined;
+}
+
+/** Reads the files of all groups, or of none. */
+export async function readGroups(
+  host: System & Files & Input,
+  groups: readonly ServedGroup[],
+): Promise<GroupFiles[]> {
+  const read: GroupFiles[] = [];
+  try {
+    for (const { id, secretFile, allowFile } of groups) {
+      if (read.some((group) => group.id === id)) {
+        throw new UserError(`group ${id} is configured twice; give each group another id`);
+      }
+      const secret = await readSecret(host, secretFile, "registry");
+      read.push({ id, secret, allowed: undefined });
+      if (allowFile === undefined) continue;
+      read[read.length - 1] = { id, secret, allowed: await readAllowList(host, allowFile) };
+    }
+  } catch (error) {
+    wipeSecrets(read);
+    throw error;
+  }
+  return read;
+}
+
+/** Overwrites secrets that are in force, or will never be. */
+export function wipeSecrets(groups: readonly GroupFiles[]): void {
+  for (const { secret } of groups) secret.fill(0);
+}
+
+/** Puts the settings of groups into force. */
+export class GroupSettings {
+  readonly #registry: Registry;
+  readonly #host: Random & Cryptography;
+  readonly #nonces: NonceSource;
+
+  constructor(registry: Registry, host: Random & Cryptography) {
+    this.#registry = registry;
+    this.#host = host;
+    this.#nonces = new NonceSource((bytes) => host.random(bytes));
+  }
+
+  /**
+   * Groups that were there before keep their peers. The secrets are not needed any more then.
+   *
+   * @param mono The monotonic clock when it was begun to read the settings, in seconds.
+   */
+  apply(config: ServeConfig, groups: readonly GroupFiles[], mono: number): void {
+    const registry = this.#registry;
+    const { encryption, window, maxAge, maxPeers, maxAnswer } = config;
+    const { primitives } = this.#host;
+    registry.configure({ encryption, window });
+    for (const id of [...registry.groups.keys()]) {
+      if (!groups.some((group) => group.id === id)) registry.removeGroup(id, mono);
+    }
+    for (const { id, secret, allowed: keys } of groups) {
+      const seed = drawSeed((bytes) => this.#host.random(bytes));
+      const allowed = keys && new KeySet(keys, seed);
+      const options: GroupOptions = { id, secret, primitives, allowed, maxAge, window };
+      const present = registry.groups.get(id);
+      if (present !== undefined) present.configure(options, mono);
+      else {
+        const limits = { maxPeers, maxAnswer, seed };
+        registry.addGroup(new RegistryGroup(options, limits, this.#nonces), mono);
+      }
+    }
+  }
+}
