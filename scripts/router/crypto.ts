@@ -9,9 +9,8 @@
  * @module
  */
 
-import { cached } from "./cache.ts";
-import { runAll } from "./commands.ts";
-import { BEARSSL, sourceDigest, sourceFolder } from "./sources.ts";
+import { libraryObjects } from "./objects.ts";
+import { BEARSSL } from "./sources.ts";
 import type { Toolchain } from "./toolchain.ts";
 
 /** The files of BearSSL with the primitives, and what they call. */
@@ -24,7 +23,8 @@ const PARTS = [
   "mac/hmac",
   "symcipher/chacha20_ct",
   "symcipher/poly1305_ctmul32",
-];
+].map((part) => `src/${part}`);
+const HEADERS = ["-Iinc", "-Isrc"];
 /** Multiplications whose operands always have their highest bit set: they all take as long. */
 const EVEN_MULTIPLY = ["-DBR_CT_MUL15=1", "-DBR_CT_MUL31=1"];
 
@@ -39,25 +39,7 @@ export async function cryptoObjects(
   name: string,
   unevenMultiply: boolean,
 ): Promise<string[]> {
-  const source = await sourceFolder(BEARSSL);
-  const flags = [...tools.flags, "-w", ...(unevenMultiply ? EVEN_MULTIPLY : [])];
-  const objects = PARTS.map((part) => `${part.slice(part.indexOf("/") + 1)}.o`);
-  const inputs = [await sourceDigest(BEARSSL), PARTS, tools.version, flags, include];
-  const folder = await cached(`crypto-${name}`, inputs, async (folder) => {
-    await runAll(PARTS.map((part, i) => ({
-      argv: [
-        tools.cc,
-        ...flags,
-        ...include,
-        "-Iinc",
-        "-Isrc",
-        "-c",
-        `src/${part}.c`,
-        "-o",
-        `${folder}/${objects[i]}`,
-      ],
-      cwd: source,
-    })));
-  });
-  return objects.map((object) => `${folder}/${object}`);
+  const flags = [...HEADERS, ...(unevenMultiply ? EVEN_MULTIPLY : [])];
+  const library = { source: BEARSSL, parts: PARTS, flags };
+  return await libraryObjects(library, tools, include, `crypto-${name}`);
 }
