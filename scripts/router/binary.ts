@@ -8,9 +8,10 @@ import { ROOT } from "../tools.ts";
 import { namesIn, runAll, runQuietly } from "./commands.ts";
 import { cryptoObjects } from "./crypto.ts";
 import { engineObjects } from "./engine.ts";
+import { inflateObjects } from "./inflate.ts";
 import { muslFolder } from "./musl.ts";
 import { softFloatLibrary } from "./soft_float.ts";
-import { BEARSSL, QUICKJS, sourceFolder } from "./sources.ts";
+import { BEARSSL, QUICKJS, sourceFolder, ZLIB } from "./sources.ts";
 import type { RouterTarget } from "./targets.ts";
 import { compilerFile, type Toolchain, toolchain } from "./toolchain.ts";
 
@@ -60,6 +61,7 @@ export async function staticBinary(
   const fast = { ...tools, flags: [...tools.flags, target.engine] };
   const engine = await engineObjects(fast, include, target.name);
   const crypto = await cryptoObjects(fast, include, target.name, target.unevenMultiply);
+  const inflate = await inflateObjects(tools, include, target.name);
   const float = target.softFloat ? [await softFloatLibrary(tools, include)] : [];
   const made = `${file}.made`;
   await runQuietly({
@@ -79,6 +81,7 @@ export async function staticBinary(
       ...objects,
       ...engine,
       ...crypto,
+      ...inflate,
       ...float,
       `${musl}/lib/libc.a`,
       "-lgcc",
@@ -116,9 +119,11 @@ export async function sanitizedBinary(
   );
   const engine = await engineObjects(tools, [], "sanitized");
   const crypto = await cryptoObjects(tools, [], "sanitized", false);
+  const inflate = await inflateObjects(tools, [], "sanitized");
+  const libraries = [...engine, ...crypto, ...inflate, "-lm"];
   const made = `${file}.made`;
   await runQuietly({
-    argv: ["gcc", ...flags, ...ours, ...objects, ...engine, ...crypto, "-lm", "-o", made],
+    argv: ["gcc", ...flags, ...ours, ...objects, ...libraries, "-o", made],
     cwd: folder,
   });
   await Deno.rename(made, file);
@@ -137,6 +142,7 @@ async function compileAll(
   const objects = all.map((path) => `${folder}/${path.slice(path.lastIndexOf("/") + 1, -2)}.o`);
   const quickjs = await sourceFolder(QUICKJS);
   const bearssl = await sourceFolder(BEARSSL);
+  const zlib = await sourceFolder(ZLIB);
   await runAll(all.map((path, i) => ({
     argv: [
       tools.cc,
@@ -148,6 +154,8 @@ async function compileAll(
       quickjs,
       "-isystem",
       `${bearssl}/inc`,
+      "-isystem",
+      zlib,
       `-DCONFIG_VERSION="${QUICKJS.version}"`,
       "-c",
       path.slice(path.lastIndexOf("/") + 1),

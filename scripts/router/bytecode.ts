@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deflateSync } from "node:zlib";
 import { bundle, ROOT } from "../tools.ts";
 import { runQuietly } from "./commands.ts";
 import { bytecodeCompiler } from "./engine.ts";
@@ -14,8 +15,11 @@ const REPLACED = {
   "@noble/curves/ed25519.js": `${ROOT}/lib/host/quickjs/x25519.ts`,
   "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
 };
-/** What `lib/host/quickjs/main.c` calls the bytecode. */
-const NAME = "wgsig_bundle";
+/** What the engine's compiler calls the bytecode. */
+const NAME = "bytecode";
+/** The level that packs best. */
+const LEVEL = 9;
+const PER_LINE = 16;
 
 /**
  * Bundles an entry point.
@@ -33,12 +37,23 @@ export async function bundleForEngine(entry: string, file: string): Promise<void
 }
 
 /**
- * Compiles a bundle into a C file that defines `wgsig_bundle` and `wgsig_bundle_size`. The names of
- * functions stay in it, lines and sources don't.
+ * Compiles a bundle into a C file with the packed bytecode, as `lib/host/quickjs/main.c` has it. The
+ * names of functions stay in it, lines and sources don't.
  *
  * @throws {Error} The engine doesn't understand the bundle, or it imports a module.
  */
 export async function bytecodeFile(bundled: string, file: string): Promise<void> {
+  const bytecode = await compiled(bundled, file);
+  await Deno.writeTextFile(file, definitions(bytecode.length, packed(bytecode)));
+}
+
+/** Packs bytecode in the zlib format (RFC 1950). A version of Deno makes the same bytes everywhere. */
+export function packed(bytecode: Uint8Array): Uint8Array {
+  return deflateSync(bytecode, { level: LEVEL });
+}
+
+/** The bytecode of a bundle. The engine's compiler writes it as a C file. */
+async function compiled(bundled: string, file: string): Promise<Uint8Array<ArrayBuffer>> {
   const [folder, name] = split(bundled);
   await runQuietly({
     argv: [await bytecodeCompiler(), "-c", "-m", "-s", "-N", NAME, "-o", file, name],
@@ -46,9 +61,26 @@ export async function bytecodeFile(bundled: string, file: string): Promise<void>
   });
   // It reports an error, but ends as if there were none.
   const text = await Deno.readTextFile(file).catch(() => "");
-  if (!text.includes(`${NAME}_size`)) {
+  const size = Number(new RegExp(`${NAME}_size = (\\d+);`).exec(text)?.[1]);
+  const bytes = Uint8Array.from(text.match(/\b0x[0-9a-f]{2}\b/g) ?? [], Number);
+  if (bytes.length === 0 || bytes.length !== size) {
     throw new Error(`${bundled}: the engine could not compile it`);
   }
+  return bytes;
+}
+
+function definitions(size: number, bytes: Uint8Array): string {
+  const lines = Array.from(
+    { length: Math.ceil(bytes.length / PER_LINE) },
+    (_, i) => `  ${bytes.subarray(i * PER_LINE, (i + 1) * PER_LINE).join(",")},\n`,
+  );
+  return `#include <stdint.h>
+
+const uint32_t wgsig_bytecode_size = ${size};
+const uint32_t wgsig_bundle_size = ${bytes.length};
+const uint8_t wgsig_bundle[${bytes.length}] = {
+${lines.join("")}};
+`;
 }
 
 function split(path: string): [string, string] {

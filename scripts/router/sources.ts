@@ -58,6 +58,19 @@ export const BEARSSL: Source = {
   contents: "617d709e49c5e9d0feb75cf608779d3a4536d79786814d83fb03c9ed25246c4f",
 };
 
+/** What unpacks the bytecode. */
+export const ZLIB: Source = {
+  name: "zlib",
+  version: "1.3.1",
+  file: "zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
+  pool: "pool/main/z/zlib",
+  sha256: "60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
+  parts: ["*.c", "*.h", "*/LICENSE"],
+  folder: "zlib-1.3.1",
+  variable: "ZLIB_SRC",
+  contents: "348953090c84393c755febd8005160d5f1dcf4bfb58327252d02b153a582989b",
+};
+
 /** The C library. */
 export const MUSL: Source = {
   name: "musl",
@@ -105,7 +118,12 @@ export async function sourceFolder(source: Source): Promise<string> {
   return `${unpacked}/${source.folder}`;
 }
 
-const LICENSED = [[QUICKJS, "LICENSE"], [MUSL, "COPYRIGHT"], [BEARSSL, "LICENSE.txt"]] as const;
+const LICENSED = [
+  [QUICKJS, "LICENSE"],
+  [MUSL, "COPYRIGHT"],
+  [BEARSSL, "LICENSE.txt"],
+  [ZLIB, "LICENSE"],
+] as const;
 
 /** The licenses of what is linked into every binary, each under the name of whose it is. */
 export async function licenses(): Promise<string> {

@@ -9,21 +9,63 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define ZLIB_CONST
+#include <zlib.h>
+
 #include "native.h"
 
+_Noreturn static void die(const char *message)
+{
+    fprintf(stderr, "wgsig: %s\n", message);
+    exit(1);
+}
+
 #ifndef WGSIG_SCRIPT
+/* The bytecode of the bundle in the zlib format (RFC 1950), and its size when it is unpacked. */
 extern const uint8_t wgsig_bundle[];
 extern const uint32_t wgsig_bundle_size;
+extern const uint32_t wgsig_bytecode_size;
 
-static JSValue load(JSContext *ctx)
+/* The whole pages of the file that hold the bundle aren't needed again. */
+static void drop_bundle(void)
 {
-    JSValue module = JS_ReadObject(ctx, wgsig_bundle, wgsig_bundle_size, JS_READ_OBJ_BYTECODE);
-    /* What was read is a copy now: the whole pages of the file aren't needed again. */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t start = ((uintptr_t)wgsig_bundle + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)wgsig_bundle + wgsig_bundle_size) / page * page;
     if (start < end)
         madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+/*
+ * The bytecode, which is the caller's to free. The engine trusts what it is given, so a bundle that is
+ * damaged ends the program here.
+ */
+static uint8_t *unpack_bundle(void)
+{
+    uint8_t *bytecode = malloc(wgsig_bytecode_size);
+    z_stream stream = {
+        .next_in = wgsig_bundle,
+        .avail_in = wgsig_bundle_size,
+        .next_out = bytecode,
+        .avail_out = wgsig_bytecode_size,
+    };
+
+    if (bytecode == NULL || inflateInit(&stream) != Z_OK)
+        die("no memory");
+    if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_in != 0 || stream.avail_out != 0)
+        die("this file is damaged: the program in it can't be unpacked");
+    inflateEnd(&stream);
+    drop_bundle();
+    return bytecode;
+}
+
+static JSValue load(JSContext *ctx)
+{
+    uint8_t *bytecode = unpack_bundle();
+    JSValue module = JS_ReadObject(ctx, bytecode, wgsig_bytecode_size, JS_READ_OBJ_BYTECODE);
+
+    /* The module has a copy of its own. */
+    free(bytecode);
     return module;
 }
 #else
@@ -121,10 +163,8 @@ int main(int argc, char **argv)
     JSRuntime *rt = JS_NewRuntime();
     JSContext *ctx = rt == NULL ? NULL : new_context(rt);
 
-    if (ctx == NULL) {
-        fputs("wgsig: no memory\n", stderr);
-        return 1;
-    }
+    if (ctx == NULL)
+        die("no memory");
     keep_standard_files();
     /* A reader that has gone away is an error of its write. */
     signal(SIGPIPE, SIG_IGN);

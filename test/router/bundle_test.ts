@@ -1,0 +1,93 @@
+/**
+ * The bytecode as it stands in a binary: the same each time it is built, and whole or not run at all.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { inflateSync } from "node:zlib";
+import { staticBinary } from "../../scripts/router/binary.ts";
+import { bytecodeFile, packed } from "../../scripts/router/bytecode.ts";
+import { sha256 } from "../../scripts/router/cache.ts";
+import { ownRouterTarget } from "../../scripts/router/targets.ts";
+import { ROUTER_BINARY, run, SANITIZED_QUICKJS, testWith, withFolder } from "../support/program.ts";
+import { needsOf } from "./router_binary.ts";
+
+const DAMAGED = "wgsig: this file is damaged: the program in it can't be unpacked\n";
+/** How a stream of this level begins, in the zlib format. */
+const [METHOD, LEVEL] = [0x78, 0xda];
+/** No other stream in a binary is as large. */
+const SMALLEST = 100_000;
+const BINARIES = [
+  [ROUTER_BINARY, "the router binary", 50],
+  [SANITIZED_QUICKJS.replace("runner-", "wgsig-"), "the sanitized QuickJS", 12],
+] as const;
+
+/** Where the packed bytecode begins, and what it is unpacked. */
+function bundleIn(binary: Uint8Array): { at: number; bytecode: Uint8Array<ArrayBuffer> } {
+  for (let at = binary.indexOf(METHOD); at >= 0; at = binary.indexOf(METHOD, at + 1)) {
+    if (binary[at + 1] !== LEVEL) continue;
+    try {
+      const bytecode = Uint8Array.from(inflateSync(binary.subarray(at)));
+      if (bytecode.length > SMALLEST) return { at, bytecode };
+    } catch {
+      // Two bytes that happen to stand there.
+    }
+  }
+  throw new Error("there is no packed bytecode");
+}
+
+for (const [file, need, count] of BINARIES) {
+  testWith(
+    [need],
+    `${file.slice(file.lastIndexOf("/") + 1)}: damage ends it`,
+    () =>
+      withFolder(async (folder) => {
+        const binary = await Deno.readFile(file);
+        const { at, bytecode } = bundleIn(binary);
+        const bundle = Uint8Array.from(packed(bytecode));
+        assertEquals(binary.subarray(at, at + bundle.length), bundle);
+        const runChanged = async (change: (bytes: Uint8Array<ArrayBuffer>) => void) => {
+          const changed = binary.slice();
+          change(changed);
+          await Deno.writeFile(`${folder}/wgsig`, changed, { mode: 0o700 });
+          return await run([`${folder}/wgsig`, "--version"]);
+        };
+
+        assertEquals((await runChanged(() => {})).code, 0);
+        const last = bundle.length - 1;
+        const places = Array.from({ length: count }, (_, i) => Math.round(i * last / (count - 1)));
+        for (const place of places) {
+          const result = await runChanged((bytes) => bytes[at + place]! ^= 0xff);
+          assertEquals(result, { code: 1, out: "", err: DAMAGED }, `byte ${place} of ${last}`);
+        }
+        // Whole streams: too short, of the right size with something behind it, too long.
+        for (const more of [-1, 0, 1]) {
+          const other = packed(new Uint8Array(bytecode.length + more));
+          const result = await runChanged((bytes) => bytes.set(other, at));
+          assertEquals(result, { code: 1, out: "", err: DAMAGED }, `${more} more`);
+        }
+      }),
+  );
+}
+
+const own = ownRouterTarget();
+if (own !== undefined) {
+  testWith(
+    needsOf(own),
+    "two builds are the same, wherever they are made",
+    () =>
+      withFolder(async (folder) => {
+        const digests = [];
+        for (const name of ["one", "another/below"]) {
+          const place = `${folder}/${name}`;
+          await Deno.mkdir(place, { recursive: true });
+          await Deno.writeTextFile(`${place}/script.js`, "globalThis.made = [1.5, /a+/u, 'text'];");
+          await bytecodeFile(`${place}/script.js`, `${place}/script.c`);
+          await staticBinary(own, `${place}/script.c`, `${place}/script`, place);
+          digests.push(await sha256(await Deno.readFile(`${place}/script`)));
+        }
+        assertEquals(digests[0], digests[1]);
+      }),
+  );
+}
