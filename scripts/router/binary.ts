@@ -32,6 +32,11 @@ const ATOMICS = [
   "load",
   "store",
 ].map((name) => `-Wl,--defsym=__atomic_${name}_8=abort`);
+/**
+ * How a binary is linked that is loaded anywhere. Packed relocations are 40 KB less on x86-64; for
+ * aarch64, binutils knows them from 2.42 on and passes over the option before.
+ */
+const PIE = ["-static-pie", "-Wl,-z,relro,-z,now", "-Wl,-z,pack-relative-relocs"];
 /** All of its warnings are errors. */
 const STRICT = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"];
 
@@ -69,7 +74,7 @@ export async function staticBinary(
       tools.cc,
       ...tools.flags,
       "-nostdlib",
-      ...(target.pie ? ["-static-pie", "-Wl,-z,relro,-z,now"] : ["-static", "-no-pie"]),
+      ...(target.pie ? PIE : ["-static", "-no-pie"]),
       "-Wl,--gc-sections",
       "-Wl,--build-id=none",
       "-Wl,-z,noexecstack",
