@@ -138,7 +138,7 @@ export class RegistryGroup {
     if (!(Math.abs(seconds - Math.floor(now.unix)) <= window)) return "drop-outside-window";
     const peer = table.find(buffer, idAt);
     request.peer = peer;
-    return this.#labels.isReplay(peer, request) ? "drop-replayed" : undefined;
+    return this.#labels.isReplay(peer, request, now) ? "drop-replayed" : undefined;
   }
 
   /**

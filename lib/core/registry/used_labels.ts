@@ -48,13 +48,21 @@ export class UsedLabels {
     this.#former = former;
   }
 
-  /** Whether the request's peer, who is `peer` in the table or NONE, has used its label or a later one. */
-  isReplay(peer: number, request: ParsedRequest): boolean {
-    if (peer !== NONE) return !this.#table.isLater(peer, request);
+  /**
+   * Whether the request's peer, who is `peer` in the table or NONE, has used its label or a later one.
+   * A clock that was ahead and is set back locks nobody out for longer than a window: no label is
+   * remembered as later than what is let in now.
+   */
+  isReplay(peer: number, request: ParsedRequest, now: Now): boolean {
+    if (peer !== NONE) {
+      const latest = this.latest(now);
+      if (this.#table.labelSeconds(peer) > latest) this.#table.setHighestLabel(peer, latest, 0);
+      return !this.#table.isLater(peer, request);
+    }
     const { buffer, idAt, seconds, nanoseconds } = request;
     if (this.#others.isReplay(buffer, idAt, seconds, nanoseconds)) return true;
     const former = this.#former;
-    return former !== undefined && former.isReplay(former.#table.find(buffer, idAt), request);
+    return former !== undefined && former.isReplay(former.#table.find(buffer, idAt), request, now);
   }
 
   /**
@@ -76,6 +84,11 @@ export class UsedLabels {
     mono: number,
   ): void {
     this.#others.note(buffer, at, seconds, nanoseconds, mono);
+  }
+
+  /** The latest label that is let in, in whole Unix seconds. */
+  latest(now: Now): number {
+    return Math.floor(now.unix) + this.#window;
   }
 
   /** Forgets what can't be used any more. */

@@ -14,6 +14,7 @@ import {
   requestOf,
   T0,
 } from "../../support/registry_driver.ts";
+import { encodeState, restoreState, startedAfter } from "../../support/saved_state.ts";
 import { test } from "../../testing.ts";
 
 const A = idOf(1);
@@ -219,6 +220,33 @@ test("a request is refused for its whole window, if not as a replay then for its
       assertNotEquals(driver.reasonFor(asked), undefined, `${before} s, ${step} steps`);
     }
   }
+});
+
+test("a clock that was ahead locks a peer out for one window, not until that time", () => {
+  const driver = new RegistryDriver();
+  driver.unix += 3600;
+  assertEquals(driver.reasonFor({ id: A, from: FROM_A }), undefined);
+  driver.unix -= 3600;
+  driver.pass(10);
+  const heard = { id: A, from: FROM_A, seconds: driver.unix + 30 };
+  assertEquals(driver.reasonFor(heard), "drop-replayed");
+  driver.pass(31);
+  assertEquals(driver.reasonFor({ id: A, from: FROM_A }), undefined);
+  // And what was heard stays so.
+  assertEquals(driver.reasonFor({ ...heard, seconds: driver.unix }), "drop-replayed");
+});
+
+test("a label of a clock that was ahead locks nobody out over a restart", () => {
+  const driver = new RegistryDriver();
+  driver.unix += 3600;
+  assertEquals(driver.reasonFor({ id: A, from: FROM_A }), undefined);
+  const state = encodeState(driver.registry, driver);
+  const next = startedAfter(driver, 10, {});
+  next.unix -= 3600;
+  restoreState(state, next.registry, next);
+  assertEquals(next.reasonFor({ id: A, from: FROM_A }), "drop-replayed");
+  next.pass(31);
+  assertEquals(next.reasonFor({ id: A, from: "198.51.100.9 9" }), undefined);
 });
 
 // SC5: the MAC.
