@@ -69,6 +69,7 @@ async function serveConfig(
     state,
     maxPeers: options["max-peers"],
     maxAnswer: options["max-answer"],
+    answerBudget: options["answer-budget"],
     maxAge: options["max-age"],
     window: options.window,
     log: { format: options["log-format"], verbosity: options["log-level"] },

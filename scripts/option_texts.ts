@@ -21,6 +21,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.max-answer": {
     meaning: "peers in an answer, the newest; rounded up to a multiple of ten",
   },
+  "serve.answer-budget": {
+    meaning:
+      "bytes a second that a source (/24, IPv6 /56) gets beyond the first datagrams; 0: no limit",
+  },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
   "serve.group.id": { meaning: "number of the group" },

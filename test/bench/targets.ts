@@ -52,7 +52,10 @@ export async function startServer(
   await Deno.writeFile(`${folder}/state`, state, { mode: 0o600 });
   await Deno.writeTextFile(`${folder}/secret`, encodeHex(SECRET), { mode: 0o600 });
   // Else the answers to one source would soon be empty.
-  await Deno.writeTextFile(`${folder}/wgsig.toml`, "[serve.dns]\nanswer-budget = 0\n");
+  await Deno.writeTextFile(
+    `${folder}/wgsig.toml`,
+    "[serve]\nanswer-budget = 0\n[serve.dns]\nanswer-budget = 0\n",
+  );
   for (let tries = TRIES;; tries--) {
     try {
       return await startServerOnce(folder, maxAnswer);

@@ -3,7 +3,7 @@
  * not grow. `WGSIG_SOAK=1` sends a million datagrams instead of twenty thousand.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { memoryOf } from "../support/program.ts";
 import {
   type Counts,
@@ -234,4 +234,32 @@ Deno.test("garbage from the server's address doesn't keep query from the answer"
   });
   const { code, err } = await result;
   assertEquals([code, err], [0, ""]);
+});
+
+Deno.test("whoever has the secret gets no more than a budget sent to a forged source", async () => {
+  await using scene = await Scene.open();
+  const config = await scene.file("wgsig.toml", "[serve]\nanswer-budget = 1000\n");
+  const server = await scene.serve(["--config", config, "--max-answer", "1000"]);
+  const member = scene.peer();
+  for (let i = 0; i < 1000; i++) {
+    await member.send(member.request({ id: randomBytes(32) }), server.port);
+    await member.next();
+  }
+  // What came of the last registrations is over.
+  await member.drain();
+  const before = await server.counters();
+  for (let i = 0; i < 990; i++) {
+    await member.send(member.request({ id: randomBytes(32), flags: 1 }), server.port);
+    await member.next();
+  }
+  const after = await server.counters();
+  const gained = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
+  assertEquals(gained("answered"), 990);
+  assertEquals(gained("answer-cut"), 990);
+  assertEquals(gained("sent"), 990);
+  const lines = server.running.out.match(/ answer-cut from=\S+ bytes=\d+ hint="its network /g);
+  assertEquals(lines?.length, 1);
+  // Whoever shares that source is told that there is more.
+  const { err } = await scene.query([`127.0.0.1:${server.port}`, "--timeout", "1s"]);
+  assertMatch(err, /: only 1 of 100 datagrams .*, or the server a larger answer-budget\n/);
 });

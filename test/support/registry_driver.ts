@@ -112,6 +112,8 @@ export function recordText(record: TwinRecord): string {
 /** A registry with its clocks. */
 export class RegistryDriver {
   readonly registry: Registry;
+  /** Whether an answer may be its first datagram alone. */
+  mayCut = false;
   /** Seconds since 1970. */
   unix = T0;
   /** The monotonic clock. */
@@ -248,8 +250,10 @@ export class RegistryDriver {
     plains.forEach((plain, i) => {
       const response = twinDecodeResponse(plain, secret);
       assert(response.macValid, "a MAC is wrong");
-      assertEquals([response.extensions, response.others, response.group], [0, run - 1, id]);
-      if (i < run - 1) assertEquals(response.records.length, 10, "a gap before the last datagram");
+      const isCut = this.mayCut && run === 1;
+      const others = isCut ? response.others : run - 1;
+      assertEquals([response.extensions, response.others, response.group], [0, others, id]);
+      if (i < others) assertEquals(response.records.length, 10, "a gap before the last datagram");
       records.push(...response.records);
     });
     assertEquals(new Set(records.map(({ id }) => hex(id))).size, records.length, "an ID twice");

@@ -24,6 +24,17 @@ export const DEFAULT_ANSWER_BUDGET: AnswerBudgetOptions = {
   burst: 131_072,
 };
 
+/** A source that was quiet for so long, in seconds, gets all of that at once. */
+const BURST_SECONDS = 16;
+
+/** The budget of a registry: sixty clients behind one NAT that ask for 1000 peers every 12.5 s. */
+export const REGISTRY_BUDGET = 262_144;
+
+/** The limits of a budget of so many bytes a second; 0 is no limit. */
+export function registryBudget(bytesPerSecond: number): AnswerBudgetOptions {
+  return { bytesPerSecond, burst: BURST_SECONDS * bytesPerSecond };
+}
+
 const BUCKETS = 4096;
 /** Bytes of an address, /24 of an IPv4-mapped one and /56 of another, that are one source. */
 const IPV4_PREFIX = ADDRESS_SIZE - 1;

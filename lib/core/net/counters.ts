@@ -16,6 +16,7 @@ export const COUNTER_NAMES = [
   "no-room",
   "ipv6-source",
   "before-start",
+  "answer-cut",
   "drop-too-short",
   "drop-too-long",
   "drop-source-port-0",

@@ -63,17 +63,24 @@ export class AnswerPages {
     this.#authenticatedCount = 0;
   }
 
+  /** Size of all datagrams of an answer but the first, in bytes. */
+  sizeAfterFirst(encrypt: boolean): number {
+    return (this.#table.pageCount - 1) * (encrypt ? SEALED_SIZE : RESPONSE_SIZE);
+  }
+
   /**
-   * Answers datagram `to` of the batch with all datagrams of the group.
+   * Answers datagram `to` of the batch with all datagrams of the group, or with the first alone.
    *
    * One datagram's ciphertext may go to several clients: it is the same plaintext under the same
    * nonce. A datagram that changed gets a new nonce.
    */
-  answer(to: number, encrypt: boolean, replies: ReplyBatch): void {
+  answer(to: number, encrypt: boolean, isCut: boolean, replies: ReplyBatch): void {
     const count = this.#table.pageCount;
     this.#authenticate(count);
-    if (encrypt) this.#addRuns(to, replies, this.#seal(count).bytes, SEALED_SIZE, count);
-    else this.#addRuns(to, replies, this.#table.pages.bytes, RESPONSE_SIZE, count);
+    const buffer = encrypt ? this.#seal(count).bytes : this.#table.pages.bytes;
+    const size = encrypt ? SEALED_SIZE : RESPONSE_SIZE;
+    if (isCut) replies.add(to, buffer, 0, size, 1);
+    else this.#addRuns(to, replies, buffer, size, count);
   }
 
   /** Brings trailers and MACs of the datagrams that changed up to date. */

@@ -19,6 +19,7 @@ import {
   type ReplyBatch,
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
+import type { AnswerBudget } from "../net/answer_budget.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
@@ -41,7 +42,7 @@ export interface RegistryOptions {
 export interface RegistryObserver {
   /** A peer is new or its endpoint another. The record is in the group's table until returned. */
   endpointChanged(group: RegistryGroup, peer: number, isNew: boolean): void;
-  /** Datagram `i` of the batch was dropped. */
+  /** Datagram `i` of the batch was dropped, or its answer cut. */
   dropped(reason: CounterName, batch: DatagramBatch, i: number): void;
 }
 
@@ -54,6 +55,7 @@ export class Registry {
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
   #needs: DiskNeeds | undefined;
   #expiredAt = -Infinity;
+  #budget: AnswerBudget | undefined;
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
@@ -70,6 +72,14 @@ export class Registry {
   /** Replaces the settings; the groups stay. */
   configure(options: RegistryOptions): void {
     this.#options = options;
+  }
+
+  /**
+   * Limits what each source prefix gets: once its budget is spent, it gets the first datagram of each
+   * answer alone, so that nobody with the secret can have others flooded. No limit before.
+   */
+  limitAnswers(budget: AnswerBudget): void {
+    this.#budget = budget;
   }
 
   /** The groups, by number. */
@@ -156,7 +166,9 @@ export class Registry {
     for (let i = 0; i < batch.count; i++) {
       const group = this.#answering[i];
       if (group === undefined) continue;
-      group.answers.answer(i, this.#encrypted[i] !== 0, replies);
+      const encrypt = this.#encrypted[i] !== 0;
+      const isCut = this.#isOverBudget(batch, i, group.answers.sizeAfterFirst(encrypt), now);
+      group.answers.answer(i, encrypt, isCut, replies);
       this.#answering[i] = undefined;
       answered++;
     }
@@ -164,6 +176,15 @@ export class Registry {
     for (let i = 0; i < replies.count; i++) sent += replies.runs[i]!;
     this.counters.add("answered", answered);
     this.counters.add("sent", sent);
+  }
+
+  /** Whether who asked with datagram `i` has had too much to get so many bytes more. */
+  #isOverBudget(batch: DatagramBatch, i: number, bytes: number, now: Now): boolean {
+    if (bytes === 0 || this.#budget === undefined) return false;
+    if (this.#budget.spend(batch.sources, batch.sourceAt(i), bytes, now.mono)) return false;
+    this.counters.add("answer-cut");
+    this.#observer.dropped("answer-cut", batch, i);
+    return true;
   }
 
   /** Lets datagram `i` in, with the change that it asks for, or says why not (SC1 to SC5). */

@@ -11,6 +11,7 @@ import { checkField } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import { parseAddress } from "../net/ip_address.ts";
+import { AnswerBudget, REGISTRY_BUDGET, registryBudget } from "../net/answer_budget.ts";
 import { KeySet } from "../net/key_set.ts";
 import { NonceSource, type RandomSource } from "../net/random.ts";
 import type { Now } from "../net/clock.ts";
@@ -49,6 +50,11 @@ export interface OneGroupOptions {
   readonly maxPeers?: number;
   /** The most peers in an answer, 10 or more; 1000 if left out. */
   readonly maxAnswer?: number;
+  /**
+   * What each source prefix (/24, or /56 of IPv6) gets of answers' second and later datagrams, in bytes
+   * a second; 0 is no limit; 262 144 if left out.
+   */
+  readonly answerBudget?: number;
   /** Told of what happens; nobody if left out. */
   readonly observer?: RegistryObserver;
 }
@@ -69,6 +75,7 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
     maxAge = 86_400,
     maxPeers = 100_000,
     maxAnswer = 1000,
+    answerBudget = REGISTRY_BUDGET,
   } = options;
   checkField(id, 32, "a group's number");
   for (const { length } of options.allowed ?? []) {
@@ -80,6 +87,7 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
   const allowed = options.allowed && new KeySet(options.allowed, seed);
   const limits = { maxPeers, maxAnswer, seed };
   const registry = new Registry({ encryption, window }, options.observer ?? UNOBSERVED);
+  registry.limitAnswers(new AnswerBudget(registryBudget(answerBudget), seed));
   registry.setGroup(
     new RegistryGroup(
       { id, secret, primitives, allowed, maxAge, window },

@@ -5,7 +5,7 @@
  */
 
 import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT } from "../ask/server_name.ts";
-import { DEFAULT_ANSWER_BUDGET } from "../net/answer_budget.ts";
+import { DEFAULT_ANSWER_BUDGET, REGISTRY_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -205,6 +205,11 @@ export const SERVE = {
     reader: whole(1, MAX_PEERS),
     default: 1000,
     help: "peers in an answer, the newest",
+  },
+  "answer-budget": {
+    reader: whole(0, MAX_BUDGET),
+    default: REGISTRY_BUDGET,
+    help: "bytes a second that a source gets beyond the first datagrams; 0: no limit",
   },
   "max-age": {
     flag: "max-age",

@@ -6,7 +6,5 @@
 
 /** WireGuard takes no notice of anything so short. */
 export const OPENER: Uint8Array = new Uint8Array(8);
-/** The most that are sent at once. */
-export const MAX_OPENERS = 1000;
 /** Gives the system time to take what was sent before the socket closes, in seconds. */
 export const LINGER = 0.01;

@@ -11,6 +11,7 @@ import {
   MAX_REQUEST_SIZE,
   type SeenPeer,
 } from "../../core/ask/exchange.ts";
+import { chooseOpeners } from "../../core/ask/openers.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { NonceSource } from "../../core/net/random.ts";
 import type { RegistryStatus } from "../../core/query/query_result.ts";
@@ -27,7 +28,7 @@ import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer } from "./asked_server.ts";
-import { LINGER, MAX_OPENERS, OPENER } from "./opener.ts";
+import { LINGER, OPENER } from "./opener.ts";
 import { warningOf } from "./warning.ts";
 
 /** A question. */
@@ -310,19 +311,16 @@ class RegistryAsker {
   }
 
   async #openNat(peers: readonly SeenPeer[]): Promise<void> {
-    const opened = new Set<string>();
-    for (const peer of peers) {
-      const to = { host: peer.address, port: peer.port };
-      const text = formatHostPort(to);
-      if (opened.has(text) || opened.size === MAX_OPENERS) continue;
-      if (this.#config.opensTo?.(peer) === false) continue;
-      opened.add(text);
-      const { through } = this.#config;
+    const { through, opensTo = () => true } = this.#config;
+    const turn = Math.floor(this.#host.now().mono);
+    const opened = chooseOpeners(peers.filter(opensTo), turn);
+    for (const { address, port } of opened) {
+      const to = { host: address, port };
       const socket = this.#socketTo(to) ??
         (through === undefined ? undefined : await this.#tryToConnect(to, through));
       socket?.send(OPENER, to);
     }
-    if (opened.size > 0) await new Promise<void>((done) => this.#after(LINGER, done));
+    if (opened.length > 0) await new Promise<void>((done) => this.#after(LINGER, done));
   }
 
   #after(seconds: number, run: () => void): void {

@@ -42,7 +42,8 @@ export function warningOf(
         : undefined;
     case "incomplete":
       return `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
-        `within ${timeout} s; give it longer with --timeout`;
+        `within ${timeout} s; give it longer with --timeout` +
+        (exchange.received === 1 ? ", or the server a larger answer-budget" : "");
     case "not-found":
       return `cannot find server ${server}; check the name and this host's DNS`;
     case "not-authenticated":

@@ -5,13 +5,14 @@
  * @module
  */
 
+import { chooseOpeners } from "../../core/ask/openers.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
 import { formatIpv4 } from "../../core/net/ip_address.ts";
 import { parseKey } from "../../core/net/peer_key.ts";
 import { type Clock, pause } from "../../host/clock.ts";
 import type { ConnectedUdp, UdpSocket } from "../../host/udp.ts";
-import { LINGER, MAX_OPENERS, OPENER } from "../ask/opener.ts";
+import { LINGER, OPENER } from "../ask/opener.ts";
 import {
   decodePunchReply,
   encodePunchRequest,
@@ -63,7 +64,8 @@ export async function askPunch(
 ): Promise<PunchAnswer> {
   const answer = await ask(host, to, question);
   const { opensTo = () => true } = question;
-  await openNat(host, question, answer.peers.filter(opensTo).slice(0, MAX_OPENERS));
+  const turn = Math.floor(host.now().mono);
+  await openNat(host, question, chooseOpeners(answer.peers.filter(opensTo), turn));
   return answer;
 }
 

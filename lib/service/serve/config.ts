@@ -30,6 +30,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly state: string | undefined;
   readonly maxPeers: number;
   readonly maxAnswer: number;
+  /** Bytes a second that a source gets beyond the first datagram of its answers; 0 is no limit. */
+  readonly answerBudget: number;
   /** In seconds. */
   readonly maxAge: number;
   /** The addresses that are leased, if any are. */

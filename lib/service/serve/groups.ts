@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AnswerBudget, registryBudget } from "../../core/net/answer_budget.ts";
 import { KeySet } from "../../core/net/key_set.ts";
 import { drawSeed, NonceSource } from "../../core/net/random.ts";
 import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
@@ -57,6 +58,7 @@ export class GroupSettings {
   readonly #registry: Registry;
   readonly #host: Random & Cryptography;
   readonly #nonces: NonceSource;
+  #budget: number | undefined;
 
   constructor(registry: Registry, host: Random & Cryptography) {
     this.#registry = registry;
@@ -74,6 +76,7 @@ export class GroupSettings {
     const { encryption, window, maxAge, maxPeers, maxAnswer } = config;
     const { primitives } = this.#host;
     registry.configure({ encryption, window });
+    this.#limitAnswers(config.answerBudget);
     for (const id of [...registry.groups.keys()]) {
       if (!groups.some((group) => group.id === id)) registry.removeGroup(id, mono);
     }
@@ -88,5 +91,13 @@ export class GroupSettings {
         registry.addGroup(new RegistryGroup(options, limits, this.#nonces), mono);
       }
     }
+  }
+
+  /** Another budget begins with nothing spent. */
+  #limitAnswers(bytesPerSecond: number): void {
+    if (bytesPerSecond === this.#budget) return;
+    this.#budget = bytesPerSecond;
+    const seed = drawSeed((bytes) => this.#host.random(bytes));
+    this.#registry.limitAnswers(new AnswerBudget(registryBudget(bytesPerSecond), seed));
   }
 }

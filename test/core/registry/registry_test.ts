@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { AnswerBudget } from "../../../lib/core/net/answer_budget.ts";
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NONE } from "../../../lib/core/net/none.ts";
@@ -15,6 +16,7 @@ import {
   T0,
 } from "../../support/registry_driver.ts";
 import { encodeState, restoreState, startedAfter } from "../../support/saved_state.ts";
+import { KEEP_ENDPOINT } from "../../../lib/wire/wgsig/request.ts";
 import { test } from "../../testing.ts";
 
 const A = idOf(1);
@@ -563,6 +565,26 @@ test("answers stay right when the table grows within a batch", () => {
     ),
   );
   for (const answer of answers) assertEquals(numbers(answer), range(1, 200));
+});
+
+test("beyond its budget a source gets the first datagram alone, and others all of theirs", () => {
+  const driver = new RegistryDriver();
+  driver.mayCut = true;
+  register(driver, 1, 40);
+  const budget = { bytesPerSecond: 3 * 540, burst: 2 * 3 * 540 };
+  driver.registry.limitAnswers(new AnswerBudget(budget, 7));
+  const datagrams = (number: number, from: string) =>
+    driver.ask({ flags: KEEP_ENDPOINT, id: idOf(number), from })?.datagrams.length;
+  assertEquals([100, 101, 102].map((id) => datagrams(id, "192.0.2.1 1")), [4, 4, 1]);
+  // One prefix is one source, whatever its addresses and ports are.
+  assertEquals(datagrams(103, "192.0.2.200 2"), 1);
+  assertEquals(datagrams(104, "198.51.100.1 1"), 4);
+  assertEquals(driver.registry.counters.get("answer-cut"), 2);
+  assertEquals(driver.drops.map(({ reason }) => reason), ["answer-cut", "answer-cut"]);
+  driver.pass(1);
+  assertEquals([105, 106].map((id) => datagrams(id, "192.0.2.1 1")), [4, 1]);
+  driver.registry.limitAnswers(new AnswerBudget({ bytesPerSecond: 0, burst: 0 }, 7));
+  assertEquals(datagrams(107, "192.0.2.1 1"), 4);
 });
 
 // A full table.

@@ -14,6 +14,7 @@ const CONFIG: ServeConfig = {
   groups: [],
   state: undefined,
   maxPeers: 100,
+  answerBudget: 0,
   maxAnswer: 10,
   maxAge: 60,
   encryption: "auto",
