@@ -1,6 +1,7 @@
 /** Registries that can't be reached in one way, while there is another. */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { parseKey } from "../../lib/core/net/peer_key.ts";
 import { BINARY, testWith } from "../support/program.ts";
 import { Lab, LAB_NEEDS, REGISTRY, REGISTRY_NAME } from "./lab.ts";
 import { must } from "./namespace.ts";
@@ -10,10 +11,32 @@ import { WireGuardHost } from "./wireguard_host.ts";
 const NOWHERE_IPV6 = "2001:db8::10";
 const NOWHERE_IPV4 = "198.51.100.10";
 
+/**
+ * Answers WireGuard's hole-punching example: one key is at the first endpoint, all others at the second.
+ * Arguments: the key in hex, and the endpoints.
+ */
+const CLAIM = `
+import socket, struct, sys
+key = bytes.fromhex(sys.argv[1])
+def endpoint(text):
+    host, port = text.split(":")
+    return socket.inet_aton(host) + struct.pack(">H", int(port))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 49918))
+print("ready", flush=True)
+while True:
+    question, client = s.recvfrom(64)
+    s.sendto(endpoint(sys.argv[2] if question[32:] == key else sys.argv[3]), client)
+`;
+
 /** Has a host know several addresses of the registry's name. */
 async function knowRegistry({ namespace }: WireGuardHost, ...addresses: string[]): Promise<void> {
   const lines = addresses.map((address) => `${address} ${REGISTRY_NAME}\n`);
   await Deno.writeTextFile(namespace.hostsFile, `127.0.0.1 localhost\n${lines.join("")}`);
+}
+
+function quoted(text: string): string {
+  return text.replace(/[+/=]/g, "\\$&");
 }
 
 for (const register of ["raw", "borrow"]) {
@@ -73,6 +96,39 @@ for (const register of ["raw", "borrow"]) {
         out + err,
         /cannot send to 203\.0\.113\.10:1224: operation not permitted; look for a firewall rule/,
       );
+    },
+  );
+}
+
+for (const register of ["raw", "borrow"]) {
+  testWith(
+    [...LAB_NEEDS, "python3"],
+    `lab: endpoints that the system refuses stop no other peer, --register ${register}`,
+    async () => {
+      await using lab = await Lab.withWireGuard("preserve", "eim");
+      const { alice, bob } = lab;
+      await lab.serve();
+      await lab.syncOnce(bob);
+      // A broadcast address of alice's network (EACCES), and one without a way (EHOSTUNREACH).
+      const refused = ["192.168.1.255:9", `${NOWHERE_IPV4}:9`];
+      await alice.namespace.ip(`route add unreachable ${NOWHERE_IPV4}/32`);
+      const keys: string[] = [];
+      for (let i = 0; i < refused.length; i++) {
+        const key = (await must([BINARY, "keygen", "secret"])).trim();
+        await alice.set("peer", key, "allowed-ips", `10.9.0.${100 + i}/32`);
+        keys.push(key);
+      }
+      const hex = [...parseKey(keys[0]!) ?? []].map((byte) => byte.toString(16).padStart(2, "0"));
+      const argv = ["python3", "-c", CLAIM, hex.join(""), ...refused];
+      const liar = lab.registry.start(argv);
+      await liar.printed(/ready/);
+      const servers = ["--server", `punch://${REGISTRY}`, "--server", REGISTRY];
+      const args = ["--register", register, "--timeout", "2s"];
+      const { code, out, err } = await lab.syncOnce(alice, ...args, ...servers);
+      assertEquals([code, err], [0, ""], out);
+      assertMatch(out, new RegExp(`endpoint-set key=${quoted(bob.publicKey)} endpoint=203`));
+      // They were named, and tried: no filter has kept them away.
+      assertMatch(out, /endpoint-set key=\S+ endpoint=192\.168\.1\.255:9 /);
     },
   );
 }
