@@ -3,7 +3,7 @@
  * namespace without a way out: on port 53, and nobody else is asked.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { BINARY, type Running, testWith } from "../support/program.ts";
 import { readTool, type ToolAnswer } from "./dns_clients.ts";
 import {
@@ -251,3 +251,30 @@ throughRecursor("dnsmasq", DNSMASQ);
 throughRecursor("pdns-recursor", PDNS);
 throughRecursor("knot-resolver, a stub zone", kresd("STUB"));
 throughRecursor("knot-resolver, a forward zone", kresd("FORWARD"));
+
+/** How a home router's dnsmasq comes to leave SRV records out. */
+const FILTERS: readonly (readonly [string, readonly string[]])[] = [
+  ["filterwin2k", ["--filterwin2k"]],
+  ["filter-rr=SRV", ["--filter-rr=SRV"]],
+];
+
+for (const [name, filters] of FILTERS) {
+  testWith([...NEEDS, "dnsmasq"], `dns: behind dnsmasq with ${name}`, async () => {
+    const recursor: Recursor = { ...DNSMASQ, argv: [...DNSMASQ.argv, ...filters] };
+    await using site = await Site.open(recursor);
+    const query = async (server: string, ...more: readonly string[]) => {
+      const argv = [BINARY, "query", `dns://${server}/${ZONE}`, ...more];
+      return await site.device.namespace.run(argv, { env: { WGSIG_CONFIG: "/dev/null" } });
+    };
+    assertEquals((await query(SERVER)).code, 0);
+    const { code, out, err } = await query(RECURSOR);
+    assertEquals([code, out], [1, ""], err);
+    assertStringIncludes(
+      err,
+      `wgsig: dns://${RECURSOR}:53/${ZONE} names peers without an endpoint (2)`,
+    );
+    assertStringIncludes(err, "filterwin2k");
+    const json = JSON.parse((await query(RECURSOR, "--json")).out);
+    assertEquals([json.servers[0].status, json.peers], ["no-endpoints", []]);
+  });
+}

@@ -167,10 +167,12 @@ function merge(
   };
 }
 
+/** Who answered, and has nothing of use. */
+const SAID_NO: ReadonlySet<ServerStatus> = new Set(["refused", "no-zone", "no-endpoints"]);
+
 /** One whole answer is enough. */
 function statusOf(statuses: readonly ServerStatus[]): ExitStatus {
   if (statuses.includes("ok")) return EXIT.ok;
   if (statuses.includes("not-authenticated")) return EXIT.notAuthenticated;
-  const refused = statuses.some((status) => status === "refused" || status === "no-zone");
-  return refused ? EXIT.failed : EXIT.timedOut;
+  return statuses.some((status) => SAID_NO.has(status)) ? EXIT.failed : EXIT.timedOut;
 }

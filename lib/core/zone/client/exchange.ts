@@ -96,9 +96,16 @@ export type ZoneReceipt =
  * How far a zone's answer came: `ok` all of it; `incomplete` a part; `no-answer` nothing; `refused`
  * only refusals and failures (REFUSED, SERVFAIL, NOTAUTH, …, or a server that points to others);
  * `no-zone` the list is not there (NXDOMAIN), or no key that was asked for, and the server doesn't say
- * that at least the zone is its own.
+ * that at least the zone is its own; `no-endpoints` all of it, where the list names peers and nothing
+ * says where any of them is, as behind a resolver that leaves SRV or address records out.
  */
-export type ZoneStatus = "ok" | "incomplete" | "no-answer" | "refused" | "no-zone";
+export type ZoneStatus =
+  | "ok"
+  | "incomplete"
+  | "no-answer"
+  | "refused"
+  | "no-zone"
+  | "no-endpoints";
 
 /** A peer while it is asked for. */
 interface Found {
@@ -141,6 +148,8 @@ export class ZoneExchange {
   /** Questions of any kind that were refused or never answered. */
   #failed = 0;
   #skipped = 0;
+  /** Peers that are there, and whose SRV record, or whose addresses, are not. */
+  #unlocated = 0;
   /** Whether the zone itself is there, and only names in it are not. */
   #isZoneSeen = false;
   /** Whether a list was surely cut, and whether beginnings of keys have lists. */
@@ -192,6 +201,11 @@ export class ZoneExchange {
     return this.#skipped;
   }
 
+  /** How many peers the zone names without saying where they are. */
+  get unlocated(): number {
+    return this.#unlocated;
+  }
+
   /** How far it came. Final when {@linkcode isComplete}, or when the caller gives up. */
   get status(): ZoneStatus {
     if (!this.#isHeard) return this.isComplete && this.#tally.asked === 0 ? "ok" : "no-answer";
@@ -201,7 +215,14 @@ export class ZoneExchange {
     if (missing === asked && !mayLack) return "no-zone";
     const isWhole = this.isComplete && this.#failed === 0 && !this.#isLimited &&
       (!this.#isCut || this.#hasSubtypes);
-    return isWhole ? "ok" : "incomplete";
+    if (!isWhole) return "incomplete";
+    // A key that was asked for may be unknown there; a peer in the list is not.
+    const isListed = this.#options.keys === undefined && this.#unlocated > 0;
+    return isListed && !this.#isAnyLocated() ? "no-endpoints" : "ok";
+  }
+
+  #isAnyLocated(): boolean {
+    return [...this.#found.values()].some(({ address }) => address !== undefined);
   }
 
   /** The peers whose endpoint is known so far, in the order in which they were named. */
@@ -257,10 +278,12 @@ export class ZoneExchange {
     if (rcode !== RCODE.noerror && rcode !== RCODE.nxdomain || isReferral(response)) {
       this.#failed++;
       if (this.#isDiscovery(asked)) this.#tally.refused++;
+      else if (asked.purpose.kind === "service") this.#unlocated++;
       return;
     }
     if (rcode === RCODE.nxdomain) {
       if (this.#isDiscovery(asked)) this.#tally.missing++;
+      else if (asked.purpose.kind === "service") this.#unlocated++;
       if (asked.purpose.kind === "address") this.#skipped++;
       this.#isZoneSeen ||= firstOf(response.authorities, "SOA")?.name === this.#zone;
       return;
@@ -393,7 +416,10 @@ export class ZoneExchange {
     { answers, additionals }: DnsResponse,
   ): void {
     const service = bestService(records);
-    if (service === undefined) return;
+    if (service === undefined) {
+      this.#unlocated++;
+      return;
+    }
     if (service.port === 0 || !isDnsName(service.target)) {
       this.#skipped++;
       return;
@@ -412,8 +438,9 @@ export class ZoneExchange {
 
   #takeAddress(peer: Found, { type }: Asked, records: readonly DnsRecord[]): void {
     if (this.#setAddress(peer, records)) return;
-    if (type === "A") this.#askFor(peer, "address", peer.target, "AAAA");
-    else this.#skipped++;
+    if (type === "A") return this.#askFor(peer, "address", peer.target, "AAAA");
+    this.#skipped++;
+    this.#unlocated++;
   }
 
   /**

@@ -51,6 +51,8 @@ export interface ZoneAnswer {
   readonly peers: readonly ZonePeer[];
   /** Records that were published and are of no use. */
   readonly skipped: number;
+  /** How many peers the zone names without saying where they are. */
+  readonly unlocated: number;
   /** The address that answered last. */
   readonly server: HostPort | undefined;
   /** How many messages were not taken, by reason. */
@@ -242,6 +244,7 @@ class ZoneAsker {
       status: this.#exchange.status,
       peers: this.#exchange.peers(),
       skipped: this.#exchange.skipped,
+      unlocated: this.#exchange.unlocated,
       server: this.#server,
       dropped: this.#dropped,
       error: this.#error,

@@ -63,16 +63,20 @@ export async function askZoneServer(
 function warningOf(
   server: string,
   { zone, port }: ZoneServerName,
-  { status, skipped, error }: ZoneAnswer,
+  answer: ZoneAnswer,
   timeout: number,
 ): string | undefined {
+  const { status, peers, skipped, unlocated, error } = answer;
   const seconds = Number(timeout.toFixed(3));
   switch (status) {
     case "ok":
+    case "no-endpoints":
+      if (unlocated > 0) return unlocatedWarning(server, answer);
       return skipped === 0
         ? undefined
         : `${server}: ${skipped} of its records are of no use, and were left out`;
     case "incomplete":
+      if (unlocated > 0 && peers.length === 0) return unlocatedWarning(server, answer);
       return `${server} did not answer everything within ${seconds} s; give it longer with --timeout`;
     case "no-answer":
       return error === "ECONNREFUSED"
@@ -85,4 +89,13 @@ function warningOf(
     case "no-zone":
       return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
   }
+}
+
+/** Peers are named, and of some or all nothing says where they are. */
+function unlocatedWarning(server: string, { peers, unlocated }: ZoneAnswer): string {
+  const what = `${server} names peers without an endpoint (${unlocated})`;
+  if (peers.length > 0) return what;
+  return `${what}, and none with one: a resolver on the way leaves SRV or address records out, as ` +
+    "dnsmasq does with filterwin2k, filter-rr or stop-dns-rebind; let them through for this zone, " +
+    "or ask its name server itself";
 }

@@ -595,6 +595,31 @@ test("some refusals among answers are an incomplete answer", () => {
   assertEquals(failing(new RegExp(`^${nameOf(2)} SRV$`), 3).status, "ok");
 });
 
+test("a list whose peers are nowhere is not the same as an empty one", () => {
+  const peers = peersOf(3);
+  /** Behind a resolver that leaves record types out, of one peer or of all. */
+  const without = (types: RegExp, rcode = 0) => {
+    const asking = exchange();
+    askAll(
+      asking,
+      new ZoneDouble({
+        peers,
+        bare: true,
+        instead: (asked) => types.test(asked) ? { flags: FLAGS.ra | rcode } : undefined,
+      }),
+    );
+    return [asking.status, asking.unlocated, asking.peers().length];
+  };
+  assertEquals(without(/ SRV$/), ["no-endpoints", 3, 0]);
+  assertEquals(without(/ SRV$/, 3), ["no-endpoints", 3, 0]);
+  assertEquals(without(/ (A|AAAA)$/), ["no-endpoints", 3, 0]);
+  // What is refused may be there.
+  assertEquals(without(/ SRV$/, 5), ["incomplete", 3, 0]);
+  assertEquals(without(new RegExp(`^${ONE_NAME} SRV$`)), ["ok", 1, 2]);
+  assertEquals(without(/ TXT$/), ["ok", 0, 3]);
+  assertEquals(ask({ peers: [] }).status, "ok");
+});
+
 test("a part of the answer that never came is missing", () => {
   const asking = exchange({ wantsTxt: false });
   const answers = [1, 2].map((peer) => ({
