@@ -63,13 +63,13 @@ export interface TcpListenOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   /**
-   * So many at once; one more is closed at once. It must stay well below the number of descriptors
-   * that the process may have (by 200): where none is left, Deno's listener takes no more, ever.
+   * So many at once; one more is closed at once. There are fewer where the process may not have so many
+   * descriptors: some are left to everything else.
    */
   readonly maxConnections: number;
   /** Called with each new connection; what it returns gets the connection's events. */
   onConnection(connection: TcpConnection): TcpEvents;
-  /** Called when a connection was closed for `maxConnections`. */
+  /** Called when a connection was closed for `maxConnections`, or for want of descriptors. */
   onRefused?(): void;
 }
 

@@ -4,13 +4,15 @@ import { assert, assertEquals } from "@std/assert";
 import { connect, type Socket } from "node:net";
 import { frameMessage } from "../../lib/wire/dns/frame.ts";
 import { readReply } from "../support/dns.ts";
-import { memoryOf, testWith } from "../support/program.ts";
+import { BINARY, memoryOf, testWith } from "../support/program.ts";
 import { dig, isAnswer, newQuery, TcpEnd, Witness } from "./dns_clients.ts";
 import {
   assertBalanced,
   Device,
   DEVICE_NEEDS,
+  dnsServer,
   figure,
+  freeDnsAddress,
   instance,
   newPeers,
   SERVICE,
@@ -26,6 +28,8 @@ const IDLE_SECONDS = 10;
 const MAX_PER_SOURCE = 50;
 const MAX_CONNECTIONS = 150;
 const MAX_QUERY = 4096;
+/** What a server may have that is short of them. */
+const DESCRIPTORS = 48;
 
 testWith(DEVICE_NEEDS, "dns: queries over TCP come together, or byte by byte", async () => {
   const peers = newPeers(200);
@@ -221,6 +225,47 @@ function connection(
   });
   return { socket, lasts };
 }
+
+testWith(
+  [],
+  "dns: connections leave descriptors for all else, and the rest is refused",
+  async () => {
+    await using scene = await Scene.open();
+    const state = `${scene.folder}/state`;
+    const server = await dnsServer(scene.start([
+      ...["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`, BINARY, "serve"],
+      ...["--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state", state],
+      ...["--dns", freeDnsAddress(), "--zone", ZONE],
+    ], { env: { WGSIG_CONFIG: "/dev/null" } }));
+    const made = ["127.0.0.1", "127.0.0.2"].flatMap((address) =>
+      Array.from({ length: DESCRIPTORS - 10 }, () => connection(server.port, address))
+    );
+    try {
+      let told = 0;
+      for (const { lasts } of made) void lasts.then(() => told++);
+      await until("each is answered or refused", () => told === made.length || undefined);
+      const lasting = (await Promise.all(made.map(({ lasts }) => lasts))).filter((lasts) => lasts);
+      const counts = await server.counters();
+      assertEquals(counts["dns-tcp-refused"], made.length - lasting.length);
+      assert(lasting.length > 0 && lasting.length < DESCRIPTORS, `${lasting.length}`);
+      // While they are held, what changes is still written to the disk.
+      const [, port] = / listening address=127\.0\.0\.1:(\d+)/.exec(server.running.out)!;
+      const sizeOf = async () => (await Deno.stat(state)).size;
+      const size = await sizeOf();
+      await scene.peer().ask(Number(port));
+      await until("the state is saved", async () => await sizeOf() > size || undefined);
+      assertEquals(server.running.out.includes("state-not-saved"), false, server.running.out);
+    } finally {
+      for (const { socket } of made) socket.destroy();
+    }
+    await until("there is room again", async () => {
+      const again = connection(server.port, "127.0.0.3");
+      const lasts = await again.lasts;
+      again.socket.destroy();
+      return lasts || undefined;
+    });
+  },
+);
 
 testWith([...DEVICE_NEEDS, "dig"], "dns: more connections than allowed are refused", async () => {
   const [peer] = newPeers(1);

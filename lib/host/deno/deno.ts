@@ -15,7 +15,7 @@ import { openConnectedSocket } from "../linux/connected_socket.ts";
 import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
 import { nodeHost } from "../node/node.ts";
-import { tcpHost } from "../node/tcp.ts";
+import { BACKLOG, tcpHost } from "../node/tcp.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 
 const OWNER_ONLY = 0o600;
@@ -33,7 +33,10 @@ export interface DenoHostOptions {
 export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
   return {
     ...nodeHost(),
-    ...tcpHost(Deno.build.os === "linux" ? linuxSockets : undefined),
+    ...tcpHost({
+      maker: Deno.build.os === "linux" ? linuxSockets : undefined,
+      takenAtOnce: BACKLOG + 1,
+    }),
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
     primitives: PORTABLE,

@@ -20,11 +20,9 @@ import type {
 } from "../tcp.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
+import { ConnectionRoom } from "./connection_room.ts";
 
-/**
- * Connections that may wait to be taken. Deno takes them all at once before any can be refused, so
- * that a listener needs descriptors for so many beside its limit.
- */
+/** Connections that may wait to be taken. */
 export const BACKLOG = 128;
 const MAX_PORT = 0xffff;
 
@@ -41,10 +39,21 @@ export interface SocketMaker {
   close(fd: number): void;
 }
 
-/** The part of a host that is TCP; with a `maker`, for all but plain connections. */
-export function tcpHost(maker?: SocketMaker): Pick<Host, "tcpListen" | "tcpConnect"> {
+/** How a runtime goes about TCP. */
+export interface TcpHostOptions {
+  /** For all but plain connections. */
+  readonly maker?: SocketMaker | undefined;
+  /** Connections that the runtime takes before the first of them can be refused. */
+  readonly takenAtOnce?: number;
+}
+
+/** The part of a host that is TCP. */
+export function tcpHost(
+  { maker, takenAtOnce = 0 }: TcpHostOptions = {},
+): Pick<Host, "tcpListen" | "tcpConnect"> {
+  const room = new ConnectionRoom(takenAtOnce);
   return {
-    tcpListen: (options) => listen(options, maker),
+    tcpListen: (options) => listen(options, room, maker),
     async tcpConnect(options, events) {
       const ipv4 = checked(options.to);
       if (options.from !== undefined && checked(options.from) !== ipv4) throw codedError("EINVAL");
@@ -68,22 +77,29 @@ function adopt(fd: number, maker: SocketMaker): Socket {
   }
 }
 
-async function listen(options: TcpListenOptions, maker?: SocketMaker): Promise<TcpListener> {
+async function listen(
+  options: TcpListenOptions,
+  room: ConnectionRoom,
+  maker?: SocketMaker,
+): Promise<TcpListener> {
   const { address, port, maxConnections } = options;
   checked({ host: address, port });
   const connections = new Set<Connection>();
   let closed = false;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", ignore);
-    if (closed || connections.size >= maxConnections) {
+    const ends = endsOf(socket);
+    // It was reset before it was taken.
+    if (ends === undefined) return void socket.destroy();
+    if (closed || connections.size >= maxConnections || !room.take()) {
       socket.resetAndDestroy();
       if (!closed) options.onRefused?.();
       return;
     }
-    const ends = endsOf(socket);
-    // It was reset before it was taken.
-    if (ends === undefined) return void socket.destroy();
-    const connection = new Connection(socket, ends, () => connections.delete(connection));
+    const connection = new Connection(socket, ends, () => {
+      connections.delete(connection);
+      room.leave();
+    });
     connections.add(connection);
     connection.attach(options.onConnection(connection));
     connection.start();
@@ -97,7 +113,7 @@ async function listen(options: TcpListenOptions, maker?: SocketMaker): Promise<T
       throw error;
     });
   }
-  // Where no descriptor is left, connections wait on Bun; Deno takes no more, ever.
+  room.measure();
   server.on("error", ignore);
   const bound = server.address();
   return {

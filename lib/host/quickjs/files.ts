@@ -82,7 +82,8 @@ class Pieces {
   }
 }
 
-async function readFile(
+/** See `Host.readFile`. */
+export async function readFile(
   path: string,
   limit: number,
   { regular = false, beginning = false }: ReadOptions = {},

@@ -12,8 +12,10 @@ import type {
   TcpListener,
   TcpListenOptions,
 } from "../tcp.ts";
+import { descriptorsForConnections, LIMITS_FILE, LIMITS_SIZE } from "../descriptors.ts";
 import { codedError } from "../error.ts";
 import { endsOf, isNativeIpv4, nativeAddress, ownPort } from "./address.ts";
+import { readFile } from "./files.ts";
 import { setTimer, unwatch, watch, type Watcher } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
 
@@ -32,10 +34,19 @@ const NOBODY: Watcher = {};
 /** What all connections read into: it is lent to `onData`. */
 const chunk = new Uint8Array(CHUNK);
 
+/** What the process may have, as the system says it; undefined without /proc. */
+async function limits(): Promise<string | undefined> {
+  try {
+    return native.decode((await readFile(LIMITS_FILE, LIMITS_SIZE)).bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Takes TCP connections. */
-// deno-lint-ignore require-await -- what throws becomes a rejection
 export async function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
   const address = nativeAddress({ host: options.address, port: options.port });
+  const highest = descriptorsForConnections(await limits());
   const fd = checked(native.tcpListen(...address, BACKLOG));
   const connections = new Set<Connection>();
   let closed = false;
@@ -60,7 +71,8 @@ export async function listenTcp(options: TcpListenOptions): Promise<TcpListener>
   }
 
   function take(taken: number): void {
-    if (connections.size >= options.maxConnections) {
+    // A new descriptor has the lowest number that is free: it tells how many there are.
+    if (connections.size >= options.maxConnections || taken >= highest) {
       native.reset(taken);
       options.onRefused?.();
       return;
