@@ -84,6 +84,8 @@ async function dispatch(host: Host): Promise<ExitStatus> {
   const command = commandOf(name);
   const args = readArguments(command, rest);
   if (isGiven(args, HELP.help)) return help(host, command.name);
+  // All of them read or make secrets.
+  host.forbidDumps();
   return await RUN[command.name](host, args);
 }
 

@@ -33,6 +33,11 @@ export interface System {
   readonly args: readonly string[];
   /** A variable of the environment. */
   env(name: string): string | undefined;
+  /**
+   * From now on the system writes no core dump of this process, and shows its memory to no other
+   * process of its user. Does nothing where that is not to be had.
+   */
+  forbidDumps(): void;
 }
 
 /** What keys are made with. */

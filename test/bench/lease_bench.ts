@@ -124,6 +124,7 @@ class Scene {
       args: [],
       primitives: PORTABLE,
       onSignal: () => () => {},
+      forbidDumps() {},
       udp: none,
       connectedUdp: none,
       tcpConnect: none,

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, isRouterBinary, memoryOf } from "../support/program.ts";
+import { BINARY, isRouterBinary, memoryOf, testWith } from "../support/program.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -582,4 +582,18 @@ Deno.test("secrets are taken as raw bytes, base64, hex, or from standard input",
   const server = scene.start(["sh", "-c", line, BINARY, scene.secretFile]);
   const [, port] = await server.printed(/listening address=127\.0\.0\.1:(\d+)/);
   await scene.peer().ask(Number(port));
+});
+
+testWith(["root", "setpriv"], "nobody else may look at the memory that holds secrets", async () => {
+  await using scene = await Scene.open();
+  const nobody = 65_534;
+  await Deno.chown(scene.folder, nobody, nobody);
+  await Deno.chown(scene.secretFile, nobody, nobody);
+  const server = scene.start([
+    ...["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", BINARY, "serve"],
+    ...["--listen", "127.0.0.1:0", "--secret", scene.secretFile],
+  ]);
+  await server.printed(/ ready /);
+  // Of a process that may be dumped, these are its user's.
+  assertEquals((await Deno.stat(`/proc/${server.pid}/mem`)).uid, 0);
 });

@@ -259,6 +259,8 @@ export class MemoryHost implements Host {
     return this.#note("makeFolder", path);
   }
 
+  forbidDumps(): void {}
+
   localAddresses(): string[] {
     return ["127.0.0.1"];
   }

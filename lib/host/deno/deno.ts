@@ -12,6 +12,7 @@ import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import { denoLibc } from "../linux/libc_deno.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { forbidDumps } from "../linux/process.ts";
 import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
 import { nodeHost } from "../node/node.ts";
@@ -40,6 +41,7 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
     primitives: PORTABLE,
+    forbidDumps: () => forbidDumps(denoLibc),
     onSignal(signal, run) {
       // Deno keeps SIGUSR1 for its inspector; SIGUSR2 does the same here.
       Deno.addSignalListener(signal, run);

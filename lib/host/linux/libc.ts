@@ -60,6 +60,12 @@ export interface LockLibc extends Pick<Libc, "errno"> {
   flock(fd: number, operation: number): number;
 }
 
+/** What a process says of itself. See prctl(2). */
+export interface ProcessLibc {
+  /** Sets what the kernel does with this process. */
+  prctl(option: number, value: number): number;
+}
+
 /** What sockets need that send and receive many datagrams at once. See sendmmsg(2), recvmmsg(2). */
 export interface BatchLibc extends Libc {
   /** Reads an option of a socket. `size` is an int: the room in `value`, then what was written. */

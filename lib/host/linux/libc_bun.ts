@@ -6,7 +6,17 @@
 
 import process from "node:process";
 import { dlopen, ptr, read } from "bun:ffi";
-import { type BatchLibc, LIBRARIES, type LockLibc, NO_CALLS, SYSTEM_CALLS } from "./libc.ts";
+import {
+  type BatchLibc,
+  LIBRARIES,
+  type LockLibc,
+  NO_CALLS,
+  type ProcessLibc,
+  SYSTEM_CALLS,
+} from "./libc.ts";
+
+/** What Bun's host needs. */
+export type BunLibc = BatchLibc & LockLibc & ProcessLibc;
 
 const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -19,14 +29,15 @@ const SYMBOLS = {
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-let opened: BatchLibc & LockLibc | undefined;
+let opened: BunLibc | undefined;
 
 /** libc; throws where there is none under a name that is known. */
-export function bunLibc(): BatchLibc & LockLibc {
+export function bunLibc(): BunLibc {
   return opened ??= open();
 }
 
@@ -42,7 +53,7 @@ function load() {
   throw problem;
 }
 
-function open(): BatchLibc & LockLibc {
+function open(): BunLibc {
   const libc = load();
   const { sendmmsg, recvmmsg } = SYSTEM_CALLS[process.arch] ?? NO_CALLS;
   return {
@@ -61,6 +72,7 @@ function open(): BatchLibc & LockLibc {
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, ptr(bytes), size, flags)),
     flock: (fd, operation) => Number(libc.flock(fd, operation)),
     close: (fd) => Number(libc.close(fd)),
+    prctl: (option, value) => Number(libc.prctl(option, value, 0, 0, 0)),
     interfaceIndex: (name) =>
       Number(libc.if_nametoindex(ptr(new TextEncoder().encode(`${name}\0`)))),
     errno: () => read.i32(Number(libc.__errno_location()), 0),

@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { type BatchLibc, LIBRARIES, NO_CALLS, SYSTEM_CALLS } from "./libc.ts";
+import { type BatchLibc, LIBRARIES, NO_CALLS, type ProcessLibc, SYSTEM_CALLS } from "./libc.ts";
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -24,6 +24,7 @@ const SYMBOLS = {
   },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const;
@@ -34,7 +35,7 @@ const POLLIN = 1;
 const SHUT_RD = 0;
 
 /** What Deno needs for sockets of its own. */
-export interface DenoLibc extends BatchLibc {
+export interface DenoLibc extends BatchLibc, ProcessLibc {
   /** The own address of a socket. `size` is an int: the room in `address`, then what was written. */
   getsockname(fd: number, address: Uint8Array, size: Uint8Array): number;
   /** Waits until a socket has something to receive, or was ended with {@linkcode wake}. */
@@ -91,6 +92,7 @@ function open(): DenoLibc {
     interfaceIndex: (name) => libc.if_nametoindex(new TextEncoder().encode(`${name}\0`)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, owned(bytes), BigInt(size), flags)),
     close: (fd) => libc.close(fd),
+    prctl: (option, value) => libc.prctl(option, BigInt(value), 0n, 0n, 0n),
     errno() {
       const location = libc.__errno_location();
       return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();

@@ -43,6 +43,7 @@ export function nodeHost(): Omit<
   | "args"
   | "onSignal"
   | "lockFile"
+  | "forbidDumps"
   | "udp"
   | "connectedUdp"
   | "tcpListen"

@@ -44,6 +44,7 @@ export interface Native {
   user(): number;
   readonly version: string;
   env(name: string): string | undefined;
+  forbidDumps(): void;
   now(): number;
   mono(): number;
   random(bytes: Uint8Array): void;

@@ -29,6 +29,7 @@ export function quickjsHost(): Host {
     err: standardOutput(2),
     primitives: QUICKJS_PRIMITIVES,
     env: native.env,
+    forbidDumps: native.forbidDumps,
     now: () => ({ unix: native.now() / 1000, mono: native.mono() / 1000 }),
     random: native.random,
     after: (seconds, run) => setTimer(seconds * 1000, run),

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,9 +160,20 @@ static JSValue user(ARGUMENTS)
     return JS_NewInt64(ctx, (int64_t)geteuid());
 }
 
+/* forbidDumps(): no core dump is made, and no other process of the user may look inside */
+static JSValue forbid_dumps(ARGUMENTS)
+{
+    NO_SELF;
+    UNUSED(ctx);
+    UNUSED(argv);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("errorName", 1, error_name),
     JS_CFUNC_DEF("env", 1, env),
+    JS_CFUNC_DEF("forbidDumps", 0, forbid_dumps),
     JS_CFUNC_DEF("now", 0, now),
     JS_CFUNC_DEF("mono", 0, mono),
     JS_CFUNC_DEF("random", 1, random_bytes),
