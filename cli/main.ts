@@ -11,6 +11,7 @@ import { HELP } from "../lib/core/settings/common_options.ts";
 import { type CommandName, isGiven } from "../lib/core/settings/option.ts";
 import { unknownName } from "../lib/core/settings/reader.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import { isJournal, priorityOf } from "../lib/service/log/journal.ts";
 import { type Arguments, readArguments } from "./arguments.ts";
 import { runConfig } from "./config.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -44,6 +45,7 @@ async function runCommand(host: Host): Promise<ExitStatus> {
   try {
     return await dispatch(host);
   } catch (error) {
+    if (isJournal(host, host.err)) host.err.write(priorityOf("error"));
     if (error instanceof UserError) {
       host.err.write(`wgsig: ${error.message}\n`);
       return error.status;

@@ -21,6 +21,7 @@ import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
 import type { ServeConfig, ServedGroup } from "../lib/service/serve/config.ts";
 import { serve } from "../lib/service/serve/serve.ts";
+import { isJournal } from "../lib/service/log/journal.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./arguments.ts";
@@ -72,7 +73,11 @@ async function serveConfig(
     answerBudget: options["answer-budget"],
     maxAge: options["max-age"],
     window: options.window,
-    log: { format: options["log-format"], verbosity: options["log-level"] },
+    log: {
+      format: options["log-format"],
+      verbosity: options["log-level"],
+      isJournal: isJournal(host, host.out),
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files/files.ts";
+import { isJournal } from "../lib/service/log/journal.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { askedServers, interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
@@ -50,7 +51,11 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     persistentKeepalive: options["persistent-keepalive"],
     peers,
     report: {
-      log: { format: flags["log-format"], verbosity: "normal" },
+      log: {
+        format: flags["log-format"],
+        verbosity: "normal",
+        isJournal: isJournal(host, host.out),
+      },
       hook: options.hook,
     },
   });

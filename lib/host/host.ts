@@ -12,6 +12,7 @@
 import type { Primitives } from "../wire/crypto/primitives.ts";
 import type { Clock } from "./clock.ts";
 import type { Files, Input } from "./files.ts";
+import type { LocalDatagrams } from "./local_datagrams.ts";
 import type { FileLocks } from "./locks.ts";
 import type { LocalAddresses, Names } from "./names.ts";
 import type { Outputs } from "./output.ts";
@@ -61,6 +62,7 @@ export interface Host
     Processes,
     Names,
     LocalAddresses,
+    LocalDatagrams,
     Udp,
     ConnectedUdp,
     TcpListening,

@@ -8,6 +8,8 @@
 export interface TextOutput {
   /** Whether a person looks at it. */
   readonly isTerminal: boolean;
+  /** The numbers of its device and inode, `DEVICE:INODE`; undefined where files have none. */
+  readonly file: string | undefined;
   /**
    * Writes all of the text before it returns. A reader that has gone away is no error; a full disk
    * (`ENOSPC`) is one.

@@ -125,6 +125,7 @@ class Scene {
       primitives: PORTABLE,
       onSignal: () => () => {},
       forbidDumps() {},
+      sendLocal() {},
       udp: none,
       connectedUdp: none,
       tcpConnect: none,

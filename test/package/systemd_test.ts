@@ -44,6 +44,7 @@ testWith(["systemd-analyze"], "systemd-analyze finds nothing wrong with the unit
 /** Run as a service in a Debian of its own: `step` names what follows. */
 const SCRIPT = String.raw`
 step() { echo "=== $1"; }
+until_status() { for i in $(seq 150); do systemctl show "$1" -p StatusText | grep -q "$2" && return; sleep 0.1; done; }
 until_active() { for i in $(seq 50); do systemctl -q is-active "$1" && ss -Hlun | grep -q :1223 && return; sleep 0.1; done; }
 step start
 systemctl start wgsig-serve; echo "status $?"; sleep 1
@@ -77,6 +78,8 @@ printf '[sync.wg0]\nservers = ["127.0.0.1"]\n' >> /etc/wgsig/wgsig.toml
 systemctl restart wgsig-sync@wg0; sleep 0.5
 mkdir -p /run/wireguard; wireguard-go wg0 > /root/go 2>&1 || cat /root/go
 wg set wg0 private-key /root/private listen-port 51820; ip link set wg0 up; sleep 3
+until_status wgsig-sync@wg0 alive
+systemctl show wgsig-sync@wg0 -p StatusText
 journalctl -o cat -u wgsig-sync@wg0 | grep -E 'interface-found|own-endpoint|warn|error'
 pid=$(systemctl show wgsig-sync@wg0 -p MainPID --value)
 awk '/^CapEff/ { print $1, $2 }' /proc/$pid/status
@@ -138,6 +141,9 @@ testWith(
     assertStringIncludes(step("sync"), "failed\n");
     assertStringIncludes(step("sync"), "interface-found interface=wg0 port=51820 register=raw");
     assertStringIncludes(step("sync"), "own-endpoint endpoint=127.0.0.1:51820");
+    // The journal has a time of its own.
+    assertMatch(step("sync"), /^info interface-found /m);
+    assertMatch(step("sync"), /^StatusText=wg0: 0 of 0 peers alive, seen at 127\.0\.0\.1:51820$/m);
     // CAP_NET_ADMIN is 12, CAP_NET_RAW 13.
     assertStringIncludes(step("sync"), "CapEff: 0000000000003000\n");
 

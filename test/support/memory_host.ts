@@ -59,6 +59,7 @@ export class MemoryError extends Error {
 /** Output that is kept. */
 export class MemoryOutput implements TextOutput {
   readonly isTerminal = false;
+  readonly file = "8:15";
   text = "";
 
   write(text: string): void {
@@ -103,6 +104,8 @@ export class MemoryHost implements Host {
   readonly events: string[] = [];
   /** The files that are locked. */
   readonly locks = new Set<string>();
+  /** Datagrams to programs of this machine: where to, and what. */
+  readonly notices: string[] = [];
   /** How each program was run. */
   readonly runs: RunOptions[] = [];
   /** Seconds of each timer that has elapsed. */
@@ -260,6 +263,11 @@ export class MemoryHost implements Host {
   }
 
   forbidDumps(): void {}
+
+  /** Kept in `notices`. */
+  sendLocal(to: string, bytes: Uint8Array): void {
+    this.notices.push(`${to} ${new TextDecoder().decode(bytes)}`);
+  }
 
   localAddresses(): string[] {
     return ["127.0.0.1"];

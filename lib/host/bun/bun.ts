@@ -12,6 +12,7 @@ import type { Host } from "../host.ts";
 import { bunLibc } from "../linux/libc_bun.ts";
 import { lockFile } from "../linux/file_lock.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
 import { nodeHost } from "../node/node.ts";
 import { tcpHost } from "../node/tcp.ts";
@@ -33,6 +34,7 @@ export function bunHost({ libc = true }: BunHostOptions = {}): Host {
     args: Bun.argv.slice(2),
     primitives: BUN_PRIMITIVES,
     forbidDumps: () => forbidDumps(bunLibc),
+    sendLocal: (to, bytes) => sendLocalDatagram(bunLibc, to, bytes),
     run: runProgram,
     onSignal(signal, run) {
       process.on(signal, run);

@@ -12,6 +12,7 @@ import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import { denoLibc } from "../linux/libc_deno.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
 import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
@@ -42,6 +43,7 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     args: Deno.args,
     primitives: PORTABLE,
     forbidDumps: () => forbidDumps(denoLibc),
+    sendLocal: (to, bytes) => sendLocalDatagram(denoLibc, to, bytes),
     onSignal(signal, run) {
       // Deno keeps SIGUSR1 for its inspector; SIGUSR2 does the same here.
       Deno.addSignalListener(signal, run);

@@ -7,10 +7,10 @@
  * @module
  */
 
-import { constants } from "node:os";
 import type { TcpConnectOptions } from "../tcp.ts";
 import { codedError } from "../error.ts";
 import { BACKLOG, type SocketMaker } from "../node/tcp.ts";
+import { errnoName } from "../linux/errno.ts";
 import { LIBRARIES } from "../linux/libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
 
@@ -35,8 +35,6 @@ const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const POLL_MS = 5;
-
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** TCP sockets of Linux, for Deno. The library is loaded for as long as it is needed (`ENOSYS`). */
 export const linuxSockets: SocketMaker = {
@@ -125,7 +123,7 @@ function check(libc: Libc, fd: number, result: number): void {
 function lastError(libc: Libc): string {
   const location = libc.symbols.__errno_location();
   const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
-  return NAMES.get(errno) ?? `errno ${errno}`;
+  return errnoName(errno);
 }
 
 function indexOf(libc: Libc): (name: string) => number {

@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { constants, write, writeSync } from "node:fs";
+import { constants, fstatSync, write, writeSync } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
@@ -44,6 +44,7 @@ export function nodeHost(): Omit<
   | "onSignal"
   | "lockFile"
   | "forbidDumps"
+  | "sendLocal"
   | "udp"
   | "connectedUdp"
   | "tcpListen"
@@ -99,6 +100,16 @@ function drift(): number {
   return Math.abs(off) < 2 ? 0 : off;
 }
 
+function fileOf(fd: number): string | undefined {
+  try {
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    // It was closed before the start.
+    return undefined;
+  }
+}
+
 function output(fd: number): TextOutput {
   const encoder = new TextEncoder();
   const clock = new Int32Array(new SharedArrayBuffer(4));
@@ -140,6 +151,7 @@ function output(fd: number): TextOutput {
   }
   return {
     isTerminal: isatty(fd),
+    file: fileOf(fd),
     write: (text) => writeBytes(encoder.encode(text)),
     writeBytes,
     post(text) {

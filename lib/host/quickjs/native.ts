@@ -45,6 +45,7 @@ export interface Native {
   readonly version: string;
   env(name: string): string | undefined;
   forbidDumps(): void;
+  fileOf(fd: number): string | undefined;
   now(): number;
   mono(): number;
   random(bytes: Uint8Array): void;
@@ -85,6 +86,7 @@ export interface Native {
   ends(fd: number, bytes: Uint8Array): number;
   interfaceIndex(name: string): number;
   localAddresses(bytes: Uint8Array): number;
+  sendLocal(to: string, bytes: Uint8Array): number;
   // udp.c
   udpOpen(address: Uint8Array, scope: number, port: number, hears: number): number;
   udpReceive(

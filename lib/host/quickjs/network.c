@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "socket.h"
@@ -145,10 +146,50 @@ static JSValue local_addresses(ARGUMENTS)
     return JS_NewInt32(ctx, count);
 }
 
+/*
+ * sendLocal(to, bytes): sends a datagram to a unix socket, a path or "@" and an abstract name, without
+ * waiting
+ */
+static JSValue send_local(ARGUMENTS)
+{
+    size_t size, length;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    NO_SELF;
+    uint8_t *bytes = whole_array(ctx, argv[1], &size);
+    if (bytes == NULL)
+        return JS_EXCEPTION;
+    const char *to = JS_ToCStringLen(ctx, &length, argv[0]);
+    if (to == NULL)
+        return JS_EXCEPTION;
+    int is_abstract = to[0] == '@';
+    int fits = length < sizeof address.sun_path;
+    if (fits) {
+        memcpy(address.sun_path, to, length);
+        if (is_abstract)
+            address.sun_path[0] = 0;
+    }
+    JS_FreeCString(ctx, to);
+    if (!fits)
+        return JS_NewInt32(ctx, -ENAMETOOLONG);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return result_of(ctx, -1);
+    /* Every byte of an abstract name counts; a path ends with a zero. */
+    socklen_t used = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
+                                 (is_abstract ? 0 : 1));
+    ssize_t sent = sendto(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                          (struct sockaddr *)&address, used);
+    JSValue result = result_of(ctx, sent < 0 ? -1 : 0);
+    close(fd);
+    return result;
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("ends", 2, ends),
     JS_CFUNC_DEF("interfaceIndex", 1, interface_index),
     JS_CFUNC_DEF("localAddresses", 1, local_addresses),
+    JS_CFUNC_DEF("sendLocal", 2, send_local),
 };
 
 void add_network(JSContext *ctx, JSValueConst native)

@@ -45,6 +45,7 @@ export function standardOutput(fd: number): TextOutput {
 
   return {
     isTerminal: native.isTerminal(fd) === 1,
+    file: native.fileOf(fd),
     write: (text) => writeBytes(native.encode(text)),
     writeBytes,
     post(text) {

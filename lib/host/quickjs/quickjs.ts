@@ -10,7 +10,7 @@ import { localAddresses } from "./address.ts";
 import { QUICKJS_PRIMITIVES } from "./crypto.ts";
 import { quickjsFiles } from "./files.ts";
 import { onSignal, setTimer } from "./loop.ts";
-import { native } from "./native.ts";
+import { checked, native } from "./native.ts";
 import { standardOutput } from "./output.ts";
 import { runProgram } from "./program.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
@@ -30,6 +30,7 @@ export function quickjsHost(): Host {
     primitives: QUICKJS_PRIMITIVES,
     env: native.env,
     forbidDumps: native.forbidDumps,
+    sendLocal: (to, bytes) => void checked(native.sendLocal(to, bytes)),
     now: () => ({ unix: native.now() / 1000, mono: native.mono() / 1000 }),
     random: native.random,
     after: (seconds, run) => setTimer(seconds * 1000, run),

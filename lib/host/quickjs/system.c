@@ -3,10 +3,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,6 +172,23 @@ static JSValue forbid_dumps(ARGUMENTS)
     return JS_UNDEFINED;
 }
 
+/* fileOf(fd): its device and inode, "DEVICE:INODE", or undefined */
+static JSValue file_of(ARGUMENTS)
+{
+    int32_t fd;
+    struct stat status;
+    char text[48];
+
+    NO_SELF;
+    if (JS_ToInt32(ctx, &fd, argv[0]) < 0)
+        return JS_EXCEPTION;
+    if (fstat(fd, &status) < 0)
+        return JS_UNDEFINED;
+    snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino);
+    return JS_NewString(ctx, text);
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("errorName", 1, error_name),
     JS_CFUNC_DEF("env", 1, env),
@@ -178,6 +197,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("mono", 0, mono),
     JS_CFUNC_DEF("random", 1, random_bytes),
     JS_CFUNC_DEF("exit", 1, end),
+    JS_CFUNC_DEF("fileOf", 1, file_of),
     JS_CFUNC_DEF("user", 0, user),
     JS_PROP_STRING_DEF("target", "linux-" ARCHITECTURE, JS_PROP_ENUMERABLE),
     JS_PROP_STRING_DEF("version", CONFIG_VERSION, JS_PROP_ENUMERABLE),

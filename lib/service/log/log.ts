@@ -7,6 +7,7 @@
 import type { LogFields, LogLevel } from "../../core/net/log_line.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { Outputs } from "../../host/output.ts";
+import { priorityOf } from "./journal.ts";
 
 /** Which lines are written: from warnings up, from information up, all. */
 export type Verbosity = "quiet" | "normal" | "verbose";
@@ -22,6 +23,8 @@ const NEEDS_QUOTES = /[\s"\p{Cc}]/u;
 export interface LogOptions {
   readonly format: "text" | "json";
   readonly verbosity: Verbosity;
+  /** Whether systemd's journal reads them: it has levels and times of its own. */
+  readonly isJournal?: boolean | undefined;
 }
 
 /** Writes log lines to standard output, as supervisors expect of a program in the foreground. */
@@ -52,20 +55,25 @@ export class Log {
 
   /** Writes a line whatever the verbosity is: the answer to something that was asked for. */
   always(level: LogLevel, event: string, fields: LogFields = {}): void {
-    const time = isoTime(this.#host.now().unix);
-    const line = this.#options.format === "json"
-      ? JSON.stringify({ time, level, event, ...fields }) + "\n"
-      : `${time} ${level} ${event}${Object.entries(fields).map(field).join("")}\n`;
+    const line = this.#line(level, event, fields);
     // A reader that stops reading must not stop the service.
-    if (this.#lost > 0 && this.#host.out.post(this.#lostLine(time))) this.#lost = 0;
+    if (
+      this.#lost > 0 && this.#host.out.post(this.#line("warn", "log-lost", { lines: this.#lost }))
+    ) {
+      this.#lost = 0;
+    }
     if (!this.#host.out.post(line)) this.#lost++;
   }
 
-  #lostLine(time: string): string {
-    const lines = this.#lost;
-    return this.#options.format === "json"
-      ? `${JSON.stringify({ time, level: "warn", event: "log-lost", lines })}\n`
-      : `${time} warn log-lost lines=${lines}\n`;
+  #line(level: LogLevel, event: string, fields: LogFields): string {
+    const { format, isJournal = false } = this.#options;
+    const time = isoTime(this.#host.now().unix);
+    const priority = isJournal ? priorityOf(level) : "";
+    if (format === "json") {
+      return `${priority}${JSON.stringify({ time, level, event, ...fields })}\n`;
+    }
+    const head = isJournal ? priority : `${time} `;
+    return `${head}${level} ${event}${Object.entries(fields).map(field).join("")}\n`;
   }
 }
 

@@ -7,11 +7,13 @@
 import type { ExitStatus } from "../../core/settings/user_error.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
+import { SyncStatus } from "../../core/sync/status.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
 import { nudgePeer, readDevice, setPeer } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
+import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
@@ -21,7 +23,7 @@ import type { SyncConfig } from "./config.ts";
 import { RememberedNames } from "./remembered_names.ts";
 
 /** What of a host is needed to synchronise. */
-export type SyncHost = AskingHost & LocalAddresses & Outputs & Signals;
+export type SyncHost = AskingHost & LocalAddresses & NotifierHost & Outputs & Signals;
 
 /** Synchronises until a signal ends it, or once. */
 export async function sync(host: SyncHost, config: SyncConfig): Promise<ExitStatus> {
@@ -34,6 +36,8 @@ class Sync {
   readonly #report: SyncReport;
   readonly #lease: LeaseRunner | undefined;
   readonly #machine: SyncMachine;
+  readonly #status: SyncStatus;
+  readonly #notifier: Notifier;
   #wake: () => void = () => {};
 
   constructor(host: SyncHost, config: SyncConfig) {
@@ -46,6 +50,12 @@ class Sync {
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
     this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());
+    this.#status = new SyncStatus(name);
+    this.#notifier = new Notifier(
+      host,
+      () => this.#status.text,
+      (why) => this.#report.once("warn", "systemd-not-told", { why }),
+    );
     this.#lease = lease === undefined || dryRun ? undefined : new LeaseRunner(host, this.#report, {
       interface: name,
       acceptRoutes: lease.acceptRoutes,
@@ -68,6 +78,7 @@ class Sync {
         this.#wake();
       });
     }
+    this.#notifier.ready();
     for (;;) {
       const step = this.#machine.next(this.#host.now());
       this.#tell();
@@ -132,6 +143,7 @@ class Sync {
 
   #tell(): void {
     for (const note of this.#machine.takeNotes()) {
+      this.#status.hear(note);
       if (note.kind === "device") this.#lease?.see(note.device);
       else this.#report.tell(note);
     }
@@ -148,6 +160,7 @@ class Sync {
   }
 
   async #end(): Promise<void> {
+    this.#notifier.stopping();
     await this.#lease?.end();
     await this.#report.finish();
   }

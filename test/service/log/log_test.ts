@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { LogFields, LogLevel } from "../../../lib/core/net/log_line.ts";
+import { isJournal } from "../../../lib/service/log/journal.ts";
 import { LineLimit, Log, type LogOptions } from "../../../lib/service/log/log.ts";
 import { MemoryHost } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
@@ -54,6 +55,32 @@ test("a line of JSON has the same as properties, in this order", () => {
     `{"time":"${TIME}","level":"info","event":"listening",` +
       `"address":"[::]:1223","group":0,"first":false}\n`,
   );
+});
+
+test("the journal gets levels as priorities, and no time beside its own", () => {
+  const { log, host } = logWith({ isJournal: true, verbosity: "verbose" });
+  for (const level of LEVELS) log.write(level, "event", { a: 1 });
+  assertEquals(
+    host.out.text,
+    "<3>error event a=1\n<4>warn event a=1\n<6>info event a=1\n<7>debug event a=1\n",
+  );
+  const json = logWith({ isJournal: true, format: "json" });
+  json.log.write("warn", "event");
+  assertEquals(json.host.out.text, `<4>{"time":"${TIME}","level":"warn","event":"event"}\n`);
+});
+
+test("the journal reads a stream that is its own, and no file in its place", () => {
+  const at = (stream?: string) => {
+    const host = new MemoryHost(stream === undefined ? {} : { env: { JOURNAL_STREAM: stream } });
+    return isJournal(host, host.out);
+  };
+  assertEquals([at(), at("8:15"), at("8:16"), at("9:15"), at("")], [
+    false,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("values with spaces or quotes are quoted, others are not", () => {

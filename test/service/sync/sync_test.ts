@@ -64,6 +64,8 @@ function hostWith(
     run: (argv, how) => host.run(argv, how),
     resolve: () => host.resolve(),
     localAddresses: () => host.localAddresses(),
+    env: () => undefined,
+    sendLocal: (to, bytes) => host.sendLocal(to, bytes),
     udp: () => host.udp(),
     connectedUdp: () => host.connectedUdp(),
     tcpConnect: () => host.tcpConnect(),

@@ -1,0 +1,58 @@
+/**
+ * How an interface is doing, in a line: by what there was to tell of it.
+ *
+ * @module
+ */
+
+import type { SyncNote } from "./notes.ts";
+
+/** Follows the notes of a {@linkcode SyncMachine}. */
+export class SyncStatus {
+  readonly #interface: string;
+  /** The peers of the interface; undefined while there is none. */
+  #peers: readonly string[] | undefined;
+  readonly #alive = new Set<string>();
+  readonly #unanswered = new Map<string, string>();
+  #own: string | undefined;
+  #isClockWrong = false;
+
+  /** @param name The interface's. */
+  constructor(name: string) {
+    this.#interface = name;
+  }
+
+  /** Takes a note. */
+  hear(note: SyncNote): void {
+    switch (note.kind) {
+      case "device":
+        this.#peers = note.device?.peers.map(({ publicKey }) => publicKey);
+        return;
+      case "server":
+        if (note.status === "ok") this.#unanswered.delete(note.server);
+        else this.#unanswered.set(note.server, note.status);
+        return;
+      case "clock":
+        this.#isClockWrong = note.isWrong;
+        return;
+      case "change":
+        return this.#change(note.event, note.fields);
+    }
+  }
+
+  #change(event: string, { key, endpoint }: { readonly [name: string]: unknown }): void {
+    if (event === "own-endpoint") this.#own = String(endpoint);
+    if (event === "peer-alive") this.#alive.add(String(key));
+    if (event === "peer-lost") this.#alive.delete(String(key));
+  }
+
+  /** The line. */
+  get text(): string {
+    if (this.#isClockWrong) return "waiting for the clock to be set";
+    if (this.#peers === undefined) return `waiting for ${this.#interface}`;
+    const alive = this.#peers.filter((key) => this.#alive.has(key)).length;
+    const parts = [`${this.#interface}: ${alive} of ${this.#peers.length} peers alive`];
+    if (this.#own !== undefined) parts.push(`seen at ${this.#own}`);
+    for (const [server, status] of this.#unanswered) parts.push(`${server}: ${status}`);
+    return parts.join(", ");
+  }
+}
