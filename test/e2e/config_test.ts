@@ -206,60 +206,62 @@ ${peerSettings(peer, `persistent-keepalive = 3`)}`,
   assertStringIncludes(again.out, "PersistentKeepalive = 7\n");
 });
 
-Deno.test("--format json says the same without secrets", async () => {
-  await using scene = await Scene.open();
-  const server = await scene.serve();
-  const { file, secret, key } = await keyPair(scene);
-  const [alice, absent] = [scene.peer(), scene.peer()];
-  const answer = await alice.ask(server.port);
-  const psk = (await wgsig(["keygen", "psk"])).out;
-  await scene.file("psk", psk);
-  const settings = await scene.file(
-    "wgsig.toml",
-    peerSettings(
-      alice,
-      `name = "alice"`,
-      `allowed-ips = ["10.0.0.2/32"]`,
-      `preshared-key-file = "psk"`,
-    ) + peerSettings(absent),
-  );
-  const port = await scene.freePort();
-  const { code, out, err } = await config(scene, [
-    ...["--config", settings, "--server", server.address, "--private-key", file],
-    ...["--address", "10.0.0.1/24", "--port", `${port}`, "--format", "json"],
-  ]);
-  assertEquals([code, err], [0, ""]);
-  const { peers, ...rest }: { peers: Record<string, unknown>[] } = JSON.parse(out);
-  assertEquals(rest as Record<string, unknown>, {
-    schema: 1,
-    interface: {
-      publicKey: key,
-      endpoint: `127.0.0.1:${port}`,
-      addresses: ["10.0.0.1/24"],
-      listenPort: port,
-    },
+for (const spelling of [["--json"], ["--format", "json"]]) {
+  Deno.test(`${spelling.join(" ")} says the same without secrets`, async () => {
+    await using scene = await Scene.open();
+    const server = await scene.serve();
+    const { file, secret, key } = await keyPair(scene);
+    const [alice, absent] = [scene.peer(), scene.peer()];
+    const answer = await alice.ask(server.port);
+    const psk = (await wgsig(["keygen", "psk"])).out;
+    await scene.file("psk", psk);
+    const settings = await scene.file(
+      "wgsig.toml",
+      peerSettings(
+        alice,
+        `name = "alice"`,
+        `allowed-ips = ["10.0.0.2/32"]`,
+        `preshared-key-file = "psk"`,
+      ) + peerSettings(absent),
+    );
+    const port = await scene.freePort();
+    const { code, out, err } = await config(scene, [
+      ...["--config", settings, "--server", server.address, "--private-key", file],
+      ...["--address", "10.0.0.1/24", "--port", `${port}`, ...spelling],
+    ]);
+    assertEquals([code, err], [0, ""]);
+    const { peers, ...rest }: { peers: Record<string, unknown>[] } = JSON.parse(out);
+    assertEquals(rest as Record<string, unknown>, {
+      schema: 1,
+      interface: {
+        publicKey: key,
+        endpoint: `127.0.0.1:${port}`,
+        addresses: ["10.0.0.1/24"],
+        listenPort: port,
+      },
+    });
+    const [{ age, ...first } = { age: -1 }, second] = peers;
+    assert(typeof age === "number" && age >= 0 && age < 60);
+    assertEquals(first, {
+      publicKey: alice.publicKey,
+      name: "alice",
+      endpoint: alice.endpoint,
+      seen: recordOf(answer, alice)!.seconds,
+      allowedIps: ["10.0.0.2/32"],
+      persistentKeepalive: 25,
+    });
+    assertEquals(second, {
+      publicKey: absent.publicKey,
+      name: null,
+      endpoint: null,
+      seen: null,
+      age: null,
+      allowedIps: null,
+      persistentKeepalive: 25,
+    });
+    for (const hidden of [secret, psk.trim()]) assertEquals(out.includes(hidden), false);
   });
-  const [{ age, ...first } = { age: -1 }, second] = peers;
-  assert(typeof age === "number" && age >= 0 && age < 60);
-  assertEquals(first, {
-    publicKey: alice.publicKey,
-    name: "alice",
-    endpoint: alice.endpoint,
-    seen: recordOf(answer, alice)!.seconds,
-    allowedIps: ["10.0.0.2/32"],
-    persistentKeepalive: 25,
-  });
-  assertEquals(second, {
-    publicKey: absent.publicKey,
-    name: null,
-    endpoint: null,
-    seen: null,
-    age: null,
-    allowedIps: null,
-    persistentKeepalive: 25,
-  });
-  for (const hidden of [secret, psk.trim()]) assertEquals(out.includes(hidden), false);
-});
+}
 
 Deno.test("where no server answers, nothing is printed", async () => {
   await using scene = await Scene.open();

@@ -76,7 +76,7 @@ mistakes("an unknown option is named with the nearest", [
     says: /^unknown option "--jsn" \(did you mean "--json"\?\); see: wgsig query --help$/,
   },
   { args: ["serve", "--secrets=x"], says: /^unknown option "--secrets" \(did you mean "--secret"/ },
-  { args: ["serve", "--json"], says: /^unknown option "--json" \(known: --listen, --secret, / },
+  { args: ["serve", "--dump"], says: /^unknown option "--dump" \(known: --listen, --secret, / },
   { args: ["query", "-j"], says: /^unknown option "-j" / },
   { args: ["query", "--no-json"], says: /^unknown option "--no-json" / },
   { args: ["keygen", "--secret", "x"], says: /^unknown option "--secret" / },

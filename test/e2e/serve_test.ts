@@ -456,31 +456,33 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("--log-format json: every line is an object with time, level and event", async () => {
-  await using scene = await Scene.open();
-  const { running, port } = await scene.serve(["--log-format", "json"]);
-  const peer = scene.peer();
-  await peer.ask(port);
-  await peer.assertSilent(port, new Uint8Array(3));
-  assertEquals(await running.stop(), 0);
-  const lines = running.out.trimEnd().split("\n");
-  const events = lines.map((line) => {
-    const fields: unknown = JSON.parse(line);
-    assert(typeof fields === "object" && fields !== null);
-    assert("time" in fields && "level" in fields && "event" in fields);
-    const { time, level, event } = fields;
-    assert(typeof time === "string" && new Date(time).toISOString() === time);
-    assert(level === "info" && typeof event === "string");
-    return event;
+for (const spelling of [["--json"], ["--log-format", "json"]]) {
+  Deno.test(`${spelling.join(" ")}: every line is an object with time, level and event`, async () => {
+    await using scene = await Scene.open();
+    const { running, port } = await scene.serve(spelling);
+    const peer = scene.peer();
+    await peer.ask(port);
+    await peer.assertSilent(port, new Uint8Array(3));
+    assertEquals(await running.stop(), 0);
+    const lines = running.out.trimEnd().split("\n");
+    const events = lines.map((line) => {
+      const fields: unknown = JSON.parse(line);
+      assert(typeof fields === "object" && fields !== null);
+      assert("time" in fields && "level" in fields && "event" in fields);
+      const { time, level, event } = fields;
+      assert(typeof time === "string" && new Date(time).toISOString() === time);
+      assert(level === "info" && typeof event === "string");
+      return event;
+    });
+    const expected = ["listening", "ready", "peer-registered", "drop-too-short", "counters"];
+    assertEquals(events, [...expected, "stopped"]);
+    assertEquals(readCounters(lines.at(-2)!)["drop-too-short"], 1);
+    const registered: unknown = JSON.parse(lines[2]!);
+    assert(typeof registered === "object" && registered !== null && "key" in registered);
+    assertEquals(registered.key, peer.publicKey);
+    assertStringIncludes(lines[2]!, `"endpoint":"${peer.endpoint}"`);
   });
-  const expected = ["listening", "ready", "peer-registered", "drop-too-short", "counters"];
-  assertEquals(events, [...expected, "stopped"]);
-  assertEquals(readCounters(lines.at(-2)!)["drop-too-short"], 1);
-  const registered: unknown = JSON.parse(lines[2]!);
-  assert(typeof registered === "object" && registered !== null && "key" in registered);
-  assertEquals(registered.key, peer.publicKey);
-  assertStringIncludes(lines[2]!, `"endpoint":"${peer.endpoint}"`);
-});
+}
 
 Deno.test("text log lines say who registered and who moved", async () => {
   await using scene = await Scene.open();

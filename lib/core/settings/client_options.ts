@@ -233,7 +233,13 @@ export const SYNC_FLAGS = {
 export const CONFIG_FLAGS = {
   "no-register": NO_REGISTER,
   interface: { flag: "interface", reader: device, help: "the same as INTERFACE" },
-  format: { flag: "format", reader: oneOf("wg", "json"), default: "wg", help: "what to print" },
+  format: {
+    flag: "format",
+    reader: oneOf("wg", "json"),
+    switches: { json: "print JSON, without secrets" },
+    default: "wg",
+    help: "what to print",
+  },
   output: {
     flag: "output",
     reader: file,

@@ -226,6 +226,7 @@ export const SERVE = {
   "log-format": {
     flag: "log-format",
     reader: oneOf("text", "json"),
+    switches: { json: "log in JSON lines" },
     default: "text",
     help: "how log lines look",
   },

@@ -8,11 +8,11 @@
  */
 
 import { setImmediate } from "node:timers";
-import { constants } from "node:os";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import type { UdpOptions, UdpSocket } from "../udp.ts";
 import { codedError } from "../error.ts";
 import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
+import { errnoName } from "../linux/errno.ts";
 import { type DenoLibc, denoLibc } from "../linux/libc_deno.ts";
 import { ReceiveVector } from "../linux/receive_vector.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
@@ -23,7 +23,6 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /**
  * Opens a socket, or returns undefined where sockets can't be had this way: another libc or processor,
@@ -54,7 +53,7 @@ function bound(libc: DenoLibc, options: UdpOptions): number {
   const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, 0);
   const check = (result: number) => {
     if (result >= 0) return;
-    const code = nameOf(libc.errno());
+    const code = errnoName(libc.errno());
     if (fd >= 0) libc.close(fd);
     throw codedError(code);
   };
@@ -112,8 +111,4 @@ class LibcSocket implements UdpSocket {
     }
     this.#libc.close(this.#fd);
   }
-}
-
-function nameOf(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
 }

@@ -13,6 +13,7 @@ import { readIpv4 } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
+import { errnoName } from "./errno.ts";
 import type { BatchLibc } from "./libc.ts";
 import { MessageVector, Pointer, pointersTo, SOL_UDP, UDP_SEGMENT } from "./message_vector.ts";
 import {
@@ -36,7 +37,6 @@ const MAX_SEGMENTS = 64;
 const MAX_MESSAGE_SIZE = 65_507;
 
 const { EAGAIN, EINVAL, EIO, EMSGSIZE } = constants.errno;
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 /**
  * Why a message of many datagrams is refused that could be sent one by one: they don't fit the path
  * whole, or it leads through IPsec or a card that can't make checksums.
@@ -218,7 +218,7 @@ export class BatchSender {
         // It may be what became of an earlier datagram, and then this one was not looked at.
         if (tried) {
           from++;
-          this.#fail(datagrams, NAMES.get(errno) ?? `errno ${errno}`);
+          this.#fail(datagrams, errnoName(errno));
         }
         tried = !tried;
       }

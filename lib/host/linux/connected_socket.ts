@@ -21,6 +21,7 @@ import { isIpv4, parseAddress } from "../../core/net/ip_address.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { ConnectedUdpOptions, UdpSocket } from "../udp.ts";
 import { codedError } from "../error.ts";
+import { errnoName } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
 
@@ -44,18 +45,6 @@ const POLL_MS = 5;
 /** The most that one call can receive without its headers. */
 const MAX_PIECE_SIZE = 65_535;
 
-/** Names of the errors that a user can mend (the same numbers on all of Linux's usual processors). */
-const ERRORS: Readonly<Record<number, string>> = {
-  1: "EPERM",
-  13: "EACCES",
-  97: "EAFNOSUPPORT",
-  98: "EADDRINUSE",
-  101: "ENETUNREACH",
-  105: "ENOBUFS",
-  111: "ECONNREFUSED",
-  113: "EHOSTUNREACH",
-};
-
 /** Opens a socket. Throws errors with a POSIX `code`. */
 export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): UdpSocket {
   const { raw, mark } = options;
@@ -70,10 +59,10 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
 
   const type = (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC;
   const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, IPPROTO_UDP);
-  if (fd < 0) throw codedError(nameOf(libc.errno()));
+  if (fd < 0) throw codedError(errnoName(libc.errno()));
   const check = (result: number) => {
     if (result >= 0) return;
-    const code = nameOf(libc.errno());
+    const code = errnoName(libc.errno());
     libc.close(fd);
     throw codedError(code);
   };
@@ -147,7 +136,7 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       }
       packet.bytes.set(bytes, at);
       const sent = libc.send(fd, packet.bytes, at + bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0) options.onSendError(nameOf(libc.errno()), options.to);
+      if (sent < 0) options.onSendError(errnoName(libc.errno()), options.to);
     },
     close() {
       if (closed) return;
@@ -156,10 +145,6 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       libc.close(fd);
     },
   };
-}
-
-function nameOf(errno: number): string {
-  return ERRORS[errno] ?? `errno ${errno}`;
 }
 
 /** An int of C, in this machine's byte order. */

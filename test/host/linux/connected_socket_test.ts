@@ -233,7 +233,8 @@ testWith(["root"], "what a system refuses has its name, and leaves nothing open"
   assertEquals(await code("::1", 97, "socket"), "EAFNOSUPPORT");
   assertEquals(await code("127.0.0.1", 1, "setsockopt"), "EPERM");
   assertEquals(await code("2001:db8::1", 101, "connect"), "ENETUNREACH");
-  assertEquals(await code("127.0.0.1", 99, "connect"), "errno 99");
+  assertEquals(await code("127.0.0.1", 99, "connect"), "EADDRNOTAVAIL");
+  assertEquals(await code("127.0.0.1", 9999, "connect"), "errno 9999");
   assertEquals(await code("example.org", 1, "connect"), "EINVAL");
 });
 

@@ -103,7 +103,7 @@ test("settings that can't be read end the search, whoever named them", async () 
     ["EACCES", "permission denied"],
     ["EISDIR", "it is a directory"],
     ["EFBIG", "it is too large"],
-    ["EIO", "EIO"],
+    ["EIO", "the device has failed (input/output error)"],
   ];
   for (const [code, why] of codes) {
     const host = new MemoryHost({

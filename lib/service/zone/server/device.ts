@@ -8,6 +8,7 @@ import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { Processes } from "../../../host/processes.ts";
 import { readDevice } from "../../../wireguard/device.ts";
+import { inWords } from "../../log/in_words.ts";
 import type { Log } from "../../log/log.ts";
 
 /** Seconds for which what was read counts as new. */
@@ -84,7 +85,7 @@ export class ZoneDevice {
       if (device === undefined) why = "there is no such interface";
     } catch (error) {
       this.peers.set(undefined);
-      why = error instanceof Error ? error.message : String(error);
+      why = inWords(error);
     }
     this.#readAt = this.#host.now().mono;
     if (why === this.#problem) return;
