@@ -4,7 +4,7 @@
  * that of a router.
  *
  * The last line is `N passed, N failed`. As root on Debian, the packages that the tests need are
- * installed first; elsewhere what could not run is named at the end.
+ * installed first, and named; elsewhere what could not run is named at the end.
  *
  * @module
  */
@@ -12,44 +12,9 @@
 import { ROUTER_TARGETS } from "./router/targets.ts";
 import { isFile, ROUTER_BINARY } from "../test/support/program.ts";
 import { missingPackages } from "./router/toolchain.ts";
-import { bundle, bunProgram, DENO, has, ownTarget, ROOT, run, say, status } from "./tools.ts";
+import { installPackages } from "./test_packages.ts";
+import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
-/** Debian's packages, and a program of each. */
-const PACKAGES: readonly (readonly [string, string])[] = [
-  ["bind9-dnsutils", "dig"],
-  ["bind9-host", "host"],
-  ["conntrack", "conntrack"],
-  ["dnsmasq-base", "dnsmasq"],
-  ["faketime", "faketime"],
-  ["iproute2", "ip"],
-  ["iputils-ping", "ping"],
-  ["knot-dnsutils", "kdig"],
-  ["knot-resolver", "kresd"],
-  ["ldnsutils", "drill"],
-  ["nftables", "nft"],
-  ["pdns-recursor", "pdns_recursor"],
-  ["unbound", "unbound"],
-  ["util-linux", "setpriv"],
-  ["wireguard-go", "wireguard-go"],
-  ["wireguard-tools", "wg"],
-];
-/** The same for the tests of routers and packages. */
-const PACKAGES_OF_ALL: typeof PACKAGES = [
-  ["busybox", "busybox"],
-  ["fish", "fish"],
-  ["g++", "g++"],
-  ["lintian", "lintian"],
-  ["make", "make"],
-  ["man-db", "man"],
-  ["mandoc", "mandoc"],
-  ["mmdebstrap", "mmdebstrap"],
-  ["musl-tools", "musl-gcc"],
-  ["qemu-user-static", "qemu-mips-static"],
-  ["shellcheck", "shellcheck"],
-  ["systemd", "systemd-analyze"],
-  ["systemd-container", "systemd-nspawn"],
-  ["zsh", "zsh"],
-];
 /** Tests of router binaries and packages: building these takes long, so they run with `--all`. */
 const LONG = ["test/router", "test/package", "test/host/quickjs/quickjs_test.ts"];
 /** Characters of what is said once more at the end. */
@@ -67,26 +32,6 @@ interface Count {
   failed: number;
   /** What a runner says of the tests that failed. */
   readonly errors: string;
-}
-
-async function installPackages(): Promise<void> {
-  const missing = [
-    ...[...PACKAGES, ...(ALL ? PACKAGES_OF_ALL : [])]
-      .filter(([, program]) => !has(program)).map(([name]) => name),
-    ...(ALL ? missingPackages(ROUTER_TARGETS) : []),
-  ];
-  if (missing.length === 0) return;
-  if (Deno.uid() !== 0 || !has("apt-get")) {
-    say(`The tests also need ${missing.join(", ")}: install them to run all tests.`);
-    return;
-  }
-  say(`Installing what the tests need: ${missing.join(", ")}`);
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing];
-  if (await status(["apt-get", "update", "-qq"], { env }) !== 0) {
-    say("apt-get update failed; trying to install with the lists that there are");
-  }
-  if (await status(install, { env }) !== 0) say(`could not install ${missing.join(", ")}`);
 }
 
 /** Builds the router binaries that can be built here, and the programs that find errors in C. */
@@ -190,7 +135,7 @@ async function runLane(runners: readonly Runner[], isShownLater: boolean): Promi
   return counts;
 }
 
-await installPackages();
+await installPackages(ALL);
 await run([DENO, "run", "--allow-all", `${ROOT}/scripts/build.ts`]);
 if (ALL) await buildRouters();
 const folder = await Deno.makeTempDir();

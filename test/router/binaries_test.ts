@@ -30,6 +30,14 @@ const SHOWN: Readonly<Record<string, string>> = {
 /** Instructions of MIPS processors that use the registers of the floating point unit. */
 const FLOATING = /^([ls][wd]x?c1|[mc][tf]h?c1|bc1[tf]l?|[a-z0-9.]+\.[sdwl]|ctc1|cfc1)$/;
 
+const X86_64 = ROUTER_TARGETS.find(({ name }) => name === "x86_64")!;
+const OLD = ["qemu-x86_64-static", "-cpu", "Conroe"];
+
+testWith([...needsOf(X86_64), OLD[0]!], "router binary x86_64: runs without SSE4.2", async () => {
+  const { code, out } = await run([...OLD, routerBinary(X86_64), "keygen", "secret"]);
+  assertEquals([code, out.length], [0, 45]);
+});
+
 for (const target of ROUTER_TARGETS) {
   const { name, pie, softFloat, triplet } = target;
   const binary = routerBinary(target);
