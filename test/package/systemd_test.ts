@@ -25,7 +25,7 @@ testWith(["systemd-analyze"], "systemd-analyze finds nothing wrong with the unit
     for (const name of ["wgsig-serve.service", "wgsig-sync@.service"]) {
       // The programs of the units are not on this machine; all else is looked at as it is.
       const text = (await Deno.readTextFile(`${FOLDER}/${name}`))
-        .replaceAll(/\/usr\/(?:bin\/wgsig|lib\/wgsig\/serve-settings)/g, "/bin/true")
+        .replaceAll(/^(ExecStart=)wgsig |\/usr\/lib\/wgsig\/serve-settings /gm, "$1/bin/true ")
         .replaceAll(/^Documentation=.*$/gm, "");
       const unit = name.replace("@", "@wg0");
       await Deno.writeTextFile(`${folder}/${unit}`, text);
@@ -97,6 +97,14 @@ systemctl show wgsig-serve wgsig-sync@wg0 -p Result
 step purge
 dpkg --purge wgsig > /dev/null 2>&1; echo "status $?"
 ls -d /etc/wgsig /var/lib/wgsig /var/lib/private/wgsig 2>/dev/null; systemctl list-unit-files 'wgsig*' | grep -c wgsig
+step permanent
+install /root/wgsig.bin /usr/local/bin/wgsig; hash -r
+wgsig keygen secret --output /etc/wgsig/secret
+cd /root/clone; . /root/permanent.sh
+systemctl enable --now wgsig-serve; echo "status $?"; until_active wgsig-serve
+wgsig query 127.0.0.1 --key /root/public --dump; echo "status $?"
+systemctl restart wgsig-serve; until_active wgsig-serve
+journalctl -o cat -u wgsig-serve -n 20 | grep -c state-restored
 step end
 `;
 
@@ -113,6 +121,21 @@ testWith(
     const page = await Deno.readTextFile(`${ROOT}/docs/install.md`);
     const [, permit = ""] = /^```ini\n([^]*?)^```$/m.exec(page) ?? [];
     await Deno.writeTextFile(`${root.folder}/root/permit.conf`, permit);
+    // What README.md says for a binary that was installed by hand.
+    const readme = await Deno.readTextFile(`${ROOT}/README.md`);
+    const [, permanent = ""] = /^## Make it permanent$[^]*?^```sh\n([^]*?)^```$/m.exec(readme) ??
+      [];
+    const [, state = ""] = /^## Make it permanent$[^]*?^```toml\n([^]*?)^```$/m.exec(readme) ?? [];
+    await Deno.writeTextFile(
+      `${root.folder}/root/permanent.sh`,
+      `${permanent.replaceAll("sudo ", "")}\ncat > /etc/wgsig/wgsig.toml << .\n${state}.\n`,
+    );
+    const units = "scripts/package/systemd";
+    await Deno.mkdir(`${root.folder}/root/clone/${units}`, { recursive: true });
+    for await (const { name } of Deno.readDir(`${ROOT}/${units}`)) {
+      await Deno.copyFile(`${ROOT}/${units}/${name}`, `${root.folder}/root/clone/${units}/${name}`);
+    }
+    await Deno.copyFile(BINARY, `${root.folder}/root/wgsig.bin`);
     const printed = await root.boot(SCRIPT);
     const step = (name: string) => {
       const [, text] = new RegExp(`^=== ${name}\n([^]*?)^=== `, "m").exec(printed) ?? [];
@@ -154,5 +177,9 @@ testWith(
     assertEquals(step("stop").match(/Result=\w+/g), ["Result=success", "Result=success"]);
     assertStringIncludes(step("stop"), "cannot access '/run/wgsig-serve'");
     assertEquals(step("purge"), "status 0\n0\n");
+    assertMatch(
+      step("permanent"),
+      /status 0\n\S{44}\t127\.0\.0\.1:\d+\t\d+\nstatus 0\n1\n$/,
+    );
   },
 );
