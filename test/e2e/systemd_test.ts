@@ -20,6 +20,27 @@ Deno.test("sync tells systemd that it is there, what it does, and that it ends",
   }
 });
 
+Deno.test("serve tells systemd that it serves, reloads, and ends", async () => {
+  await using scene = await Scene.open();
+  using socket = new NotifySocket(`${scene.folder}/notify`);
+  const server = await scene.serve([], { env: { NOTIFY_SOCKET: socket.name } });
+  const status = "STATUS=0 peers in 1 group, 0 answered\n";
+  assertEquals(await socket.next(), `READY=1\n${status}`);
+  await scene.peer().ask(server.port);
+  server.running.signal("SIGHUP");
+  assertEquals(await socket.next(), "RELOADING=1\n");
+  assertEquals(await socket.next(), "READY=1\nSTATUS=1 peer in 1 group, 1 answered\n");
+  // What can't be read is no end: the settings before stay in force.
+  await Deno.chmod(scene.secretFile, 0o644);
+  server.running.signal("SIGHUP");
+  assertEquals(await socket.next(), "RELOADING=1\n");
+  assertEquals(await socket.next(), "READY=1\nSTATUS=1 peer in 1 group, 1 answered\n");
+  await server.running.printed(/ error not-reloaded /);
+  assertEquals(await server.running.stop(), 0);
+  assertEquals(await socket.next(), "STOPPING=1\n");
+  assertEquals(socket.take(), undefined);
+});
+
 Deno.test("where nobody is there to be told, it is said, and sync goes on", async () => {
   await using scene = await Scene.open();
   const sync = scene.start([

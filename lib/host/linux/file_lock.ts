@@ -4,17 +4,15 @@
  * @module
  */
 
-import { closeSync, constants as fs, openSync } from "node:fs";
-import { constants } from "node:os";
+import { closeSync, constants, openSync } from "node:fs";
 import { codedError } from "../error.ts";
+import { errnoName } from "./errno.ts";
 import type { LockLibc } from "./libc.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const OWNER_ONLY = 0o600;
-const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs;
-const { EAGAIN } = constants.errno;
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /** See `FileLocks`. @param open Opens libc, or throws where there is none. */
 export function lockFile(open: () => LockLibc, path: string): () => void {
@@ -34,7 +32,5 @@ function lock(open: () => LockLibc, fd: number): string | undefined {
     return "ENOSYS";
   }
   if (libc.flock(fd, LOCK_EX | LOCK_NB) >= 0) return undefined;
-  const errno = libc.errno();
-  // It has two names.
-  return errno === EAGAIN ? "EAGAIN" : NAMES.get(errno) ?? `errno ${errno}`;
+  return errnoName(libc.errno());
 }

@@ -6,7 +6,9 @@
 
 import { Reload, type ReloadOutcome } from "../../core/serve/reload.ts";
 import type { Clock } from "../../host/clock.ts";
+import { inWords } from "../log/in_words.ts";
 import type { Log } from "../log/log.ts";
+import type { Notifier } from "../systemd/notifier.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, wipeSecrets } from "./groups.ts";
 
@@ -14,6 +16,7 @@ import { type GroupFiles, wipeSecrets } from "./groups.ts";
 export interface ReloaderParts {
   readonly host: Clock;
   readonly log: Log;
+  readonly notifier: Pick<Notifier, "reloading" | "ready">;
   /** Reads settings and all files that they name, and checks them. */
   load(): Promise<{ readonly settings: ServeConfig; readonly files: readonly GroupFiles[] }>;
   /** Puts them into force. @param mono The monotonic clock when {@linkcode load} was called. */
@@ -43,10 +46,17 @@ export class Reloader {
   }
 
   async #run(): Promise<void> {
+    const { notifier } = this.#parts;
+    let isReloading = false;
     for (let step = this.#reload.next(); step.kind !== "rest"; step = this.#reload.next()) {
-      if (step.kind === "load") this.#tell(await this.#load());
-      else this.#tell(this.#apply(step.settings, step.files));
+      if (step.kind === "load") {
+        notifier.reloading();
+        isReloading = true;
+        this.#tell(await this.#load());
+      } else this.#tell(this.#apply(step.settings, step.files));
     }
+    // Who asked while that went on is served by that run.
+    if (isReloading) notifier.ready();
   }
 
   async #load(): Promise<Outcome> {
@@ -54,7 +64,7 @@ export class Reloader {
     try {
       return { kind: "loaded", ...await this.#parts.load() };
     } catch (error) {
-      return { kind: "failed", why: wordsOf(error) };
+      return { kind: "failed", why: inWords(error) };
     }
   }
 
@@ -63,7 +73,7 @@ export class Reloader {
       this.#parts.apply(settings, files, this.#begunAt);
       return { kind: "applied" };
     } catch (error) {
-      return { kind: "failed", why: wordsOf(error) };
+      return { kind: "failed", why: inWords(error) };
     } finally {
       wipeSecrets(files);
     }
@@ -77,8 +87,4 @@ export class Reloader {
       else log.write("error", event, { ...fields, effect: "the settings before stay in force" });
     }
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import type { Now } from "../../core/net/clock.ts";
 import { drawSeed } from "../../core/net/random.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
+import { serveStatus } from "../../core/serve/status.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Host } from "../../host/host.ts";
 import type { ServiceContext } from "../context.ts";
@@ -16,6 +17,7 @@ import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
 import { Store } from "../store/store.ts";
+import { Notifier } from "../systemd/notifier.ts";
 import { DnsService } from "../zone/server/service.ts";
 import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
@@ -64,6 +66,7 @@ class Service {
   readonly #leases: LeaseService | undefined;
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
+  readonly #notifier: Notifier;
   #now: Now;
 
   constructor(host: Host, first: ServeConfig) {
@@ -79,6 +82,11 @@ class Service {
     this.#first = first;
     this.#now = host.now();
     this.#groups = new GroupSettings(registry, host);
+    this.#notifier = new Notifier(
+      host,
+      () => this.#status(),
+      (why) => log.write("warn", "systemd-not-told", { why }),
+    );
     this.#tunnels = new TunnelFeed(host, log, traffic, registry);
     this.#sockets = new RegistrySockets(context, registry, () => this.#store?.look());
     this.#dns = first.dns && new DnsService(context, first.dns);
@@ -121,6 +129,7 @@ class Service {
     const reloader = new Reloader(this.#first, {
       host: this.#host,
       log: this.#log,
+      notifier: this.#notifier,
       load,
       apply: (settings, files, mono) => {
         this.#configure(settings, files, mono);
@@ -138,7 +147,9 @@ class Service {
       this.#host.onSignal("SIGUSR1", () => this.#logCounters());
       this.#host.onSignal("SIGUSR2", () => this.#logCounters());
       this.#logReady();
+      this.#notifier.ready();
     });
+    this.#notifier.stopping();
     this.#sockets.close();
     this.#dns?.close();
     this.#punch?.close();
@@ -174,6 +185,13 @@ class Service {
       ...(groups.size > 0 ? { groups: [...groups.keys()].join(",") } : {}),
       ...(zones.length > 0 ? { zones: zones.map(({ name }) => name).join(",") } : {}),
     });
+  }
+
+  #status(): string {
+    const { groups, counters, peerCount: peers } = this.#registry;
+    const { answered = 0, "dns-answered": named = 0 } = counters.snapshot();
+    const zones = this.#first.dns?.zones.length ?? 0;
+    return serveStatus({ groups: groups.size, zones, peers, answered: answered + named });
   }
 
   #logCounters(): void {
