@@ -16,6 +16,7 @@ import type { Processes } from "../../host/processes.ts";
 import { labelOf } from "../../wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readDevice } from "../../wireguard/device.ts";
+import { inWords } from "../log/in_words.ts";
 import type { Log } from "../log/log.ts";
 import type { ServedGroup } from "./config.ts";
 
@@ -97,7 +98,7 @@ export class TunnelFeed {
         }
       }
     } catch (error) {
-      this.#tell(name, error instanceof Error ? error.message : String(error));
+      this.#tell(name, inWords(error));
     }
   }
 
