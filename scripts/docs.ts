@@ -8,6 +8,7 @@
  * ```
  *
  * A row that is new comes to its place by itself. The tables are formatted as `deno fmt` has them.
+ * docs/events.md has the table of events, likewise.
  *
  * @module
  */
@@ -15,6 +16,8 @@
 import { COMMANDS, flagsOf, type FlagSpec } from "../lib/core/settings/commands.ts";
 import type { CommandName, Option, Rows, Written } from "../lib/core/settings/option.ts";
 import { SETTINGS } from "../lib/core/settings/settings.ts";
+import { EVENT_TEXTS } from "./event_texts.ts";
+import { type FoundEvent, foundEvents } from "./events.ts";
 import { OPTION_TEXTS } from "./option_texts.ts";
 import { initLists } from "./package/openwrt_options.ts";
 import { ROOT, say } from "./tools.ts";
@@ -67,7 +70,11 @@ function markdownTable(name: string, keys: readonly Key[]): string[] {
   });
   const isUsed = [true, rows.some((row) => row[1] !== ""), rows.some((row) => row[2] !== "none")];
   const head = ["key", "flag", "default", "meaning"];
-  const filled = [head, ...rows].map((row) => row.filter((_, i) => isUsed[i] ?? true));
+  return tableOfRows([head, ...rows].map((row) => row.filter((_, i) => isUsed[i] ?? true)));
+}
+
+/** Rows in Markdown, the head first. */
+function tableOfRows(filled: readonly (readonly string[])[]): string[] {
   const widths = filled[0]!.map((_, i) => Math.max(...filled.map((row) => row[i]!.length)));
   const line = (cells: readonly string[], fill: string) =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i]!, fill)).join(" | ")} |`;
@@ -145,8 +152,31 @@ export async function repeatedTables(): Promise<{ file: string; is: string; ough
   );
 }
 
+const EVENTS_FILE = "docs/events.md";
+const EVENTS = /^<!-- events -->\n[^]*?^<!-- end of events -->$/m;
+
+/** The file that has the table of events: as it is, and as it should be. */
+export async function eventsTable(): Promise<{ file: string; is: string; ought: string }> {
+  const is = await Deno.readTextFile(`${ROOT}/${EVENTS_FILE}`);
+  const head = ["event", "level", "of", "fields", "meaning"];
+  const table = tableOfRows([head, ...(await foundEvents()).map(eventRow)]);
+  const lines = ["<!-- events -->", "", ...table, "", "<!-- end of events -->"];
+  return { file: EVENTS_FILE, is, ought: is.replace(EVENTS, lines.join("\n")) };
+}
+
+function eventRow({ name, levels, fields, commands, isChange }: FoundEvent): string[] {
+  const text = EVENT_TEXTS[name];
+  return [
+    code(name),
+    levels.join(", "),
+    [...commands.map(code), ...isChange ? ["hook"] : []].join(", "),
+    (text?.fields ?? fields).map((each) => /^[\w-]+$/.test(each) ? code(each) : each).join(", "),
+    text?.meaning ?? "",
+  ];
+}
+
 if (import.meta.main) {
-  for (const { file, is, ought } of await repeatedTables()) {
+  for (const { file, is, ought } of [...await repeatedTables(), await eventsTable()]) {
     if (is === ought) continue;
     await Deno.writeTextFile(`${ROOT}/${file}`, ought);
     say(file);

@@ -1,0 +1,130 @@
+/**
+ * What docs/ say of each event that {@linkcode foundEvents} finds. No binary has these texts.
+ *
+ * @module
+ */
+
+/** An event in words. */
+export interface EventText {
+  readonly meaning: string;
+  /** Its fields, where the call that tells of it doesn't name all of them. */
+  readonly fields?: readonly string[];
+}
+
+/** Fields of a change of a peer's endpoint. */
+const CHANGED = ["key", "name", "endpoint", "before", "persistentKeepalive", "dryRun"];
+
+/** The texts, by the name of the event. */
+export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
+  "clock-set": { meaning: "this host's clock is right now" },
+  "clock-wrong": { meaning: "this host's clock can't be right: nobody is asked until it is set" },
+  "counters": {
+    meaning: "what was counted, on SIGUSR1 and at the end",
+    fields: ["peers", "… each [counter](settings.md#counters) that isn't 0"],
+  },
+  "dns-listening": { meaning: "DNS is answered at this address" },
+  "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
+  "dns-zone": { meaning: "a zone is served, from this interface or group" },
+  "endpoint-restored": {
+    meaning: "no endpoint worked, and WireGuard has its former one again",
+    fields: CHANGED,
+  },
+  "endpoint-set": { meaning: "WireGuard was given this endpoint of a peer", fields: CHANGED },
+  "hook-failed": { meaning: "the hook ended with another status than 0, or could not be run" },
+  "hook-too-slow": { meaning: "64 changes wait for the hook; more are left out" },
+  "interface-changed": { meaning: "the interface has another key or port, or was made anew" },
+  "interface-found": { meaning: "the interface is there; how its port is registered, and why" },
+  "interface-gone": { meaning: "the interface is gone, and with `--until-gone` that is the end" },
+  "interface-not-read": {
+    meaning: "an interface whose peers are offered or published can't be read",
+  },
+  "interface-read": { meaning: "it can be read again" },
+  "lease-addresses": { meaning: "addresses that were leased to this host came or went" },
+  "lease-bad-reply": { meaning: "the lease server's answer was none" },
+  "lease-changed": { meaning: "a peer's leased addresses are in WireGuard's AllowedIPs, or gone" },
+  "lease-configured": { meaning: "this was done on the interface (`--configure`)" },
+  "lease-forgotten": { meaning: "a lease ended because its peer was removed from the interface" },
+  "lease-listening": { meaning: "leases are answered at this address; so many are held" },
+  "lease-no-server": { meaning: "no lease server answers" },
+  "lease-not-applied": { meaning: "a peer's leased addresses can't be set, and are tried again" },
+  "lease-not-done": { meaning: "something on the interface can't be done, and is tried again" },
+  "lease-not-noted": { meaning: "what is leased can't be noted: a restart forgets it" },
+  "lease-refused": { meaning: "the server refuses, with its own number and words" },
+  "lease-routes": { meaning: "the routes that the server names have changed" },
+  "lease-setup": { meaning: "something on the interface is missing for leases: what to run" },
+  "lease-waiting": { meaning: "leases can't be answered yet, and why" },
+  "leased": { meaning: "addresses are leased, for so many seconds" },
+  "leases-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },
+  "leases-damaged": { meaning: "the file of leases is damaged, and was put aside" },
+  "leases-kept": { meaning: "leases are kept until this host restarts" },
+  "leases-not-kept": { meaning: "leases can't be kept over a restart of the program" },
+  "leases-not-locked": { meaning: "the file can't be locked: two processes might use it" },
+  "leases-not-saved": { meaning: "leases can't be saved, and that is tried again" },
+  "leases-restored": {
+    meaning: "leases were read: so many in force, ended, and of no pool",
+    fields: ["file", "restored", "expired", "dropped"],
+  },
+  "leases-saved-again": { meaning: "they can be saved again" },
+  "leases-taken-back": {
+    meaning: "addresses of peers that have no lease were taken off the interface",
+  },
+  "listening": { meaning: "the registry answers at this address" },
+  "log-lost": {
+    meaning: "so many lines were left out: nobody read them in time",
+    fields: ["lines"],
+  },
+  "many-peers-unknown": { meaning: "so many peers were named that are not on the interface" },
+  "nat": {
+    meaning: "what kind of NAT this is, where two servers have answered",
+    fields: ["mapping", "portPreserved", "meaning"],
+  },
+  "no-private-key": { meaning: "the interface has no private key yet" },
+  "not-asked": { meaning: "the servers can't be asked, and that is tried again" },
+  "not-done": { meaning: "something could not be done, and is tried again" },
+  "not-reloaded": {
+    meaning: "settings can't be read again: those before stay in force",
+    fields: ["why", "effect"],
+  },
+  "own-endpoint": { meaning: "where servers see this host, when that is new" },
+  "peer-added": {
+    meaning: "a peer was added to the interface (`--add-peers`)",
+    fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],
+  },
+  "peer-alive": { meaning: "the tunnel to a peer is up", fields: ["key", "name", "endpoint"] },
+  "peer-lost": { meaning: "the tunnel to a peer is down", fields: ["key", "name", "endpoint"] },
+  "peer-moved": { meaning: "a registered peer has another endpoint" },
+  "peer-registered": { meaning: "a peer is new" },
+  "peer-unknown": {
+    meaning: "a server names a peer that is not on the interface",
+    fields: ["key", "name", "endpoint", "hint"],
+  },
+  "peer-unreachable": {
+    meaning: "servers hear a peer, and no endpoint reaches it; what helps",
+    fields: ["key", "name", "endpoint", "nat", "hint"],
+  },
+  "port-mended": { meaning: "the interface has the port again that a killed `sync` had borrowed" },
+  "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
+  "ready": {
+    meaning: "everything is open, and answered",
+    fields: ["runtime", "groups", "zones"],
+  },
+  "reloaded": { meaning: "settings and secrets were read again", fields: ["groups"] },
+  "restart-needed": {
+    meaning: "these settings have changed too, and wait for a restart",
+    fields: ["changed"],
+  },
+  "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
+  "server": { meaning: "what there is to say of a server, or of the question" },
+  "server-moved": { meaning: "a server's name has other addresses" },
+  "server-status": { meaning: "a server answers again, or does something else than before" },
+  "stale-route": { meaning: "a host route to an endpoint that a peer has left, and what to run" },
+  "state-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },
+  "state-damaged": { meaning: "the state file is damaged, and was put aside" },
+  "state-not-locked": { meaning: "the file can't be locked: two processes might use it" },
+  "state-not-saved": { meaning: "state can't be saved, and that is tried again" },
+  "state-restored": { meaning: "so many peers were read from the file", fields: ["file", "peers"] },
+  "state-saved-again": { meaning: "it can be saved again" },
+  "stopped": { meaning: "the end, and the signal that was its cause" },
+  "systemd-not-told": { meaning: "systemd asks to be told how the service is, and can't be" },
+  "waiting": { meaning: "there is no such interface yet" },
+};
