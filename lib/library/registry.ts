@@ -39,6 +39,11 @@ export {
   type ObservedPeer,
   RegistryGroup,
 } from "../core/registry/group.ts";
+export {
+  AnswerBudget,
+  type AnswerBudgetOptions,
+  registryBudget,
+} from "../core/net/answer_budget.ts";
 export type { AnswerPages, GroupKeys } from "../core/registry/answer_pages.ts";
 export type { ParsedRequest } from "../core/registry/parsed_request.ts";
 export {

@@ -459,7 +459,7 @@ Deno.test("an answer that never gets whole is printed with a warning, exit statu
   assertMatch(
     err,
     new RegExp(
-      `^wgsig: only 1 of 65536 datagrams came from ${fake.endpoint} within 0\\.4 s; .*--timeout\n$`,
+      `^wgsig: only 1 of 65536 datagrams came from ${fake.endpoint} within 0\\.4 s; .*--timeout, .* answer-budget\n$`,
     ),
   );
   const { servers, peers } = readJson(out);

@@ -37,6 +37,7 @@ const PEERS: KeyCase = {
   good: [[`1`, 1], [`100000`, 100_000], [`1_000`, 1000]],
   bad: [`0`, `100001`, `-5`, `2.5`, `"10"`, `inf`],
 };
+const BUDGET: KeyCase = { good: [[`0`, 0], [`16384`, 16384]], bad: [`-1`, `"1"`, `0.5`] };
 const PORT: KeyCase = {
   good: [[`0`, 0], [`51820`, 51_820], [`65535`, 65_535]],
   bad: [`-1`, `65536`, `0.5`, `"51820"`, `inf`],
@@ -103,6 +104,7 @@ const SECTIONS: readonly Section[] = [
       state: TEXT,
       "max-peers": PEERS,
       "max-answer": PEERS,
+      "answer-budget": BUDGET,
       "max-age": DURATION,
       window: DURATION,
       "log-format": {
@@ -168,7 +170,7 @@ const SECTIONS: readonly Section[] = [
         bad: [`""`, `"a..b"`, `[{ name = "a..b" }]`, `[3]`, `3`],
       },
       ...ZONE_KEYS,
-      "answer-budget": { good: [[`0`, 0], [`16384`, 16384]], bad: [`-1`, `"1"`, `0.5`] },
+      "answer-budget": BUDGET,
     },
   },
   {
