@@ -61,8 +61,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   "lib/host": {
     "": [],
-    "bun": ["linux", "node"],
-    "deno": ["linux", "node"],
+    "bun": ["linux", "node", "resolver"],
+    "deno": ["linux", "node", "resolver"],
     "linux": [],
     "node": [],
     "quickjs": ["resolver"],

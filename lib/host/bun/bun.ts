@@ -14,8 +14,9 @@ import { lockFile } from "../linux/file_lock.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
 import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
-import { nodeHost } from "../node/node.ts";
+import { nodeHost, SYSTEM_RESOLVER } from "../node/node.ts";
 import { tcpHost } from "../node/tcp.ts";
+import { Resolver } from "../resolver/resolver.ts";
 
 declare const Bun: { readonly version: string; readonly argv: readonly string[] };
 
@@ -27,7 +28,7 @@ export interface BunHostOptions {
 
 /** The host on Bun. */
 export function bunHost({ libc = true }: BunHostOptions = {}): Host {
-  return {
+  const host: Host = {
     ...nodeHost(),
     ...tcpHost(),
     runtime: `bun ${Bun.version}`,
@@ -45,5 +46,8 @@ export function bunHost({ libc = true }: BunHostOptions = {}): Host {
     udp: (options) => openBunUdp(options, libc),
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(bunLibc(), options),
+    resolve: (name, options) => resolver.resolve(name, options),
   };
+  const resolver = new Resolver(host, undefined, SYSTEM_RESOLVER);
+  return host;
 }

@@ -16,8 +16,9 @@ import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
 import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
-import { nodeHost } from "../node/node.ts";
+import { nodeHost, SYSTEM_RESOLVER } from "../node/node.ts";
 import { BACKLOG, tcpHost } from "../node/tcp.ts";
+import { Resolver } from "../resolver/resolver.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 
 const OWNER_ONLY = 0o600;
@@ -33,7 +34,7 @@ export interface DenoHostOptions {
 
 /** The host on Deno. */
 export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
-  return {
+  const host: Host = {
     ...nodeHost(),
     ...tcpHost({
       maker: Deno.build.os === "linux" ? linuxSockets : undefined,
@@ -61,7 +62,10 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
       }
       return await (options.address === "::" ? openIpv6Only(options) : open(options));
     },
+    resolve: (name, options) => resolver.resolve(name, options),
   };
+  const resolver = new Resolver(host, undefined, SYSTEM_RESOLVER);
+  return host;
 }
 
 async function lockFile(path: string): Promise<() => void> {

@@ -57,6 +57,13 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
     batch.setSourcePort(i, options.to.port);
   }
 
+  // A raw socket has no port. A name server may be at a link-local address: `fe80::1%eth0`.
+  const server = socketAddress(
+    options.to.host,
+    raw ? 0 : options.to.port,
+    (name) => libc.interfaceIndex(name),
+  );
+
   const type = (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC;
   const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, IPPROTO_UDP);
   if (fd < 0) throw codedError(errnoName(libc.errno()));
@@ -79,8 +86,6 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
   }
   // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
   if (mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(mark), 4));
-  // A raw socket has no port.
-  const server = socketAddress(options.to.host, raw ? 0 : options.to.port);
   check(libc.connect(fd, server, server.length));
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);

@@ -45,6 +45,8 @@ export interface Libc {
   recv(fd: number, bytes: Uint8Array, size: number, flags: number): number;
   /** Closes a file descriptor. */
   close(fd: number): number;
+  /** The number of an interface, or 0. */
+  interfaceIndex(name: string): number;
   /** What went wrong with the call before. */
   errno(): number;
   /**
@@ -81,6 +83,4 @@ export interface BatchLibc extends Libc {
    * above.
    */
   recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
-  /** The number of an interface, or 0. */
-  interfaceIndex(name: string): number;
 }

@@ -19,6 +19,7 @@ import type { FileContent, ReadOptions } from "../files.ts";
 import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
+import type { SystemResolver } from "../names.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
@@ -35,10 +36,11 @@ const OWNER_ONLY = 0o700;
 /** What resolvers call a name that has no address, or whose servers don't answer. */
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 
-/** Everything of a host but its sockets and its name. */
+/** Everything of a host but its sockets, what needs them, and its name. */
 export function nodeHost(): Omit<
   Host,
   | "runtime"
+  | "resolve"
   | "primitives"
   | "args"
   | "onSignal"
@@ -78,18 +80,21 @@ export function nodeHost(): Omit<
       Object.values(networkInterfaces()).flatMap((each) => each ?? []).map(({ address }) =>
         address
       ),
-    async resolve(name) {
-      try {
-        return (await lookup(name, { all: true, order: "ipv4first" })).map(({ address }) =>
-          address
-        );
-      } catch (error) {
-        const code = errorCode(error);
-        throw codedError(NOT_FOUND.has(code) ? "ENOTFOUND" : code);
-      }
-    },
   };
 }
+
+/** The system's resolver: the only one that knows how names are looked up where this isn't Linux. */
+export const SYSTEM_RESOLVER: SystemResolver = {
+  isOnly: platform() !== "linux",
+  async lookUp(name) {
+    try {
+      return (await lookup(name, { all: true, order: "ipv4first" })).map(({ address }) => address);
+    } catch (error) {
+      const code = errorCode(error);
+      throw codedError(NOT_FOUND.has(code) ? "ENOTFOUND" : code);
+    }
+  },
+};
 
 /**
  * How far the wall clock has been set since the start: `performance` alone doesn't follow it,

@@ -36,7 +36,7 @@ export function quickjsHost(): Host {
     after: (seconds, run) => setTimer(seconds * 1000, run),
     onSignal,
     run: runProgram,
-    resolve: (name) => resolver.resolve(name),
+    resolve: (name, options) => resolver.resolve(name, options),
     localAddresses,
     udp: openUdp,
     connectedUdp: openConnectedUdp,

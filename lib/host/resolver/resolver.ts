@@ -1,25 +1,33 @@
 /**
- * Looks names up without the C library, whose resolver holds the event loop up: /etc/hosts, then the
- * name servers of /etc/resolv.conf, over UDP, and over TCP what doesn't fit (RFC 1035, RFC 7766).
+ * Looks names up, one way on every runtime: /etc/hosts, then the name servers of /etc/resolv.conf,
+ * over UDP, and over TCP what doesn't fit (RFC 1035, RFC 7766). The C library's resolver waits for
+ * each server in turn, for both types of address, and can't mark what it sends.
+ *
+ * The system's own resolver alone is asked on systems other than Linux. On Linux it comes after that
+ * where there is nothing in /etc/resolv.conf to go by, where no socket can be had, and for names that
+ * are not DNS's: those without a dot, and `.local` (RFC 6762).
  *
  * @module
  */
 
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { codedError } from "../error.ts";
-import type { Files } from "../files.ts";
-import { askForAddresses, type AskingHost } from "./name_question.ts";
-import { isDnsName } from "../../wire/dns/message.ts";
+import { type AddressesByType, NameLookup } from "../../core/dns/name_lookup.ts";
 import {
   candidateNames,
   findInHosts,
   parseResolverSettings,
-  type ResolverSettings,
-} from "./files.ts";
+} from "../../core/dns/resolver_settings.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { codedError, errorCode } from "../error.ts";
+import type { Files } from "../files.ts";
+import type { LookUpOptions, SystemResolver } from "../names.ts";
+import { isDnsName } from "../../wire/dns/message.ts";
+import { type AskingHost, Look } from "./look.ts";
 
 const MAX_FILE = 1_048_576;
 const LOCALHOST = ["127.0.0.1", "::1"];
+/** The most names of which something is kept: those of servers in the settings. */
+const MOST_KNOWN = 256;
 
 /** What the resolver needs of a host. */
 export type ResolverHost = Pick<Files, "readFile"> & AskingHost;
@@ -37,39 +45,135 @@ const USUAL_PLACES: ResolverPlaces = {
   port: 53,
 };
 
+/** A look that is under way. */
+interface Running {
+  /** Never fails. */
+  readonly answered: Promise<void>;
+  /** What is known by now. */
+  addresses(): string[];
+  /** What stood in the way. */
+  problem(): string | undefined;
+}
+
 /** Looks names up. The files are read each time: routers write them anew. */
 export class Resolver {
   readonly #host: ResolverHost;
   readonly #places: ResolverPlaces;
+  readonly #system: SystemResolver | undefined;
+  /** One at a time of each name. */
+  readonly #running = new Map<string, Running>();
+  /** What looks that are over have left, by name. */
+  readonly #known = new Map<string, AddressesByType>();
 
-  constructor(host: ResolverHost, places: ResolverPlaces = USUAL_PLACES) {
+  /** @param system Where there is one. */
+  constructor(
+    host: ResolverHost,
+    places: ResolverPlaces = USUAL_PLACES,
+    system?: SystemResolver,
+  ) {
     this.#host = host;
     this.#places = places;
+    this.#system = system;
   }
 
   /**
    * The IP addresses of a name, IPv4 first; of an address itself.
    *
-   * @throws An error with the code `ENOTFOUND`.
+   * @throws An error with the code `ENOTFOUND`, or `ETIMEDOUT` after the time that is given.
    */
-  async resolve(name: string): Promise<string[]> {
+  async resolve(name: string, { timeout, mark = 0 }: LookUpOptions = {}): Promise<string[]> {
     if (parseAddress(name, new WireBuffer(ADDRESS_SIZE), 0)) return [name];
     const plain = name.replace(/\.$/, "");
-    const known = findInHosts(await this.#read(this.#places.hosts), plain);
-    if (known.length > 0) return ipv4First(known);
-    if (/^(?:.*\.)?localhost$/i.test(plain)) return [...LOCALHOST];
-    const settings = parseResolverSettings(await this.#read(this.#places.settings));
-    for (const candidate of candidateNames(name, settings)) {
-      if (!isDnsName(candidate)) continue;
-      const found = await this.#ask(candidate, settings);
-      if (found.length > 0) return ipv4First(found);
+    const isOnly = this.#system?.isOnly === true;
+    if (!isOnly) {
+      const known = findInHosts(await this.#read(this.#places.hosts), plain);
+      if (known.length > 0) return ipv4First(known);
+      if (/^(?:.*\.)?localhost$/i.test(plain)) return [...LOCALHOST];
     }
-    throw codedError("ENOTFOUND");
+    const running = this.#running.get(name) ??
+      (isOnly ? this.#askSystem(name) : await this.#ask(name, mark));
+    const isAnswered = await this.#isDoneWithin(running.answered, timeout);
+    const addresses = running.addresses();
+    if (addresses.length > 0) return addresses;
+    throw codedError(isAnswered ? running.problem() ?? "ENOTFOUND" : "ETIMEDOUT");
   }
 
-  #ask(name: string, { servers, patience }: ResolverSettings): Promise<string[]> {
-    const ports = servers.map((host) => ({ host, port: this.#places.port }));
-    return askForAddresses(this.#host, name, ports, patience);
+  /** Asks name servers. */
+  async #ask(name: string, mark: number): Promise<Running> {
+    const text = await this.#read(this.#places.settings);
+    const settings = parseResolverSettings(text);
+    // Another one may have begun while the file was read.
+    const other = this.#running.get(name);
+    if (other !== undefined) return other;
+    const lookup = new NameLookup({
+      names: candidateNames(name, settings).filter(isDnsName),
+      servers: settings.servers,
+      mark,
+      patience: settings.patience,
+      random: (bytes) => this.#host.random(bytes),
+      before: this.#known.get(name),
+    });
+    const look = new Look(this.#host, lookup, this.#places.port);
+    const { answered, ended } = look.begin();
+    let others: readonly string[] = [];
+    const isOthers = text.trim() === "" || /^[^.]+\.?$|\.local\.?$/i.test(name);
+    const askOthers = async () => {
+      await answered;
+      if (lookup.addresses.length > 0 || (!isOthers && look.hasAsked)) return;
+      others = await this.#system?.lookUp(name).catch(() => []) ?? [];
+    };
+    const running: Running = {
+      answered: askOthers(),
+      addresses: () => lookup.addresses.length > 0 ? lookup.addresses : [...others],
+      problem: () => undefined,
+    };
+    this.#running.set(name, running);
+    void Promise.all([running.answered, ended]).then(() => {
+      this.#running.delete(name);
+      this.#keep(name, lookup.known);
+    });
+    return running;
+  }
+
+  #askSystem(name: string): Running {
+    const before = this.#known.get(name);
+    let found: string[] | undefined;
+    let problem: string | undefined;
+    const ask = async () => {
+      try {
+        found = await this.#system!.lookUp(name);
+        this.#keep(name, { A: found, AAAA: [] });
+      } catch (error) {
+        problem = errorCode(error);
+      }
+      this.#running.delete(name);
+    };
+    const running: Running = {
+      answered: ask(),
+      addresses: () => [...found ?? before?.A ?? []],
+      problem: () => problem,
+    };
+    this.#running.set(name, running);
+    return running;
+  }
+
+  #keep(name: string, known: AddressesByType): void {
+    this.#known.delete(name);
+    if (known.A.length + known.AAAA.length === 0) return;
+    const [oldest] = this.#known.keys();
+    if (this.#known.size === MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(name, known);
+  }
+
+  async #isDoneWithin(what: Promise<void>, timeout: number | undefined): Promise<boolean> {
+    if (timeout === undefined) return await what.then(() => true);
+    let cancel = () => {};
+    const late = new Promise<false>((done) => {
+      cancel = this.#host.after(timeout, () => done(false));
+    });
+    const isDone = await Promise.race([what.then(() => true), late]);
+    cancel();
+    return isDone;
   }
 
   async #read(path: string): Promise<string> {

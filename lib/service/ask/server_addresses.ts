@@ -7,17 +7,17 @@
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
 import { formatServerName, type ServerName } from "../../core/ask/server_name.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { codedError, explain } from "../../host/error.ts";
+import { explain } from "../../host/error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Names } from "../../host/names.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
-type Found = readonly [ServerName, readonly string[]];
-
 /**
  * Looks the servers' names up, all at once.
  *
- * @param timeout A name server that is silent must not take longer than the whole question may.
+ * @param timeout A name server that is silent must not take longer than the whole question may; nor
+ *   more than half of that where another server is found: it is to be asked in the rest.
+ * @param mark Of the tunnel's own datagrams; 0 is none.
  * @returns By server: its IP addresses, none where it isn't found.
  * @throws {UserError} If none is found.
  */
@@ -25,35 +25,32 @@ export async function findServers(
   host: Clock & Names,
   servers: readonly ServerName[],
   timeout: number,
+  mark: number,
 ): Promise<ReadonlyMap<ServerName, readonly string[]>> {
+  const found = new Map<ServerName, readonly string[]>(servers.map((server) => [server, []]));
   let problem = "";
-  const found = await Promise.all(servers.map(async (server): Promise<Found> => {
+  let isFound = () => {};
+  const oneIsFound = new Promise<void>((done) => void (isFound = done));
+  const looks = servers.map(async (server) => {
     try {
       const literal = parseAddress(server.host, new WireBuffer(ADDRESS_SIZE), 0);
-      return [
+      found.set(
         server,
-        literal ? [server.host] : await lookUp(host, server.host, timeout),
-      ];
+        literal ? [server.host] : await host.resolve(server.host, { timeout, mark }),
+      );
+      isFound();
     } catch (error) {
       problem = `cannot find server ${formatServerName(server)}: ${explain(error)}` +
         "; check the name and this host's DNS";
-      return [server, []];
     }
-  }));
-  if (found.every(([, addresses]) => addresses.length === 0)) {
+  });
+  let cancel = () => {};
+  const isLate = new Promise<void>((done) => void (cancel = host.after(timeout / 2, done)));
+  await Promise.race([Promise.all(looks), Promise.all([isLate, oneIsFound])]);
+  cancel();
+  if ([...found.values()].every((addresses) => addresses.length === 0)) {
     throw new UserError(problem, EXIT.hostNotFound);
   }
+  // What comes after this is for the next look.
   return new Map(found);
-}
-
-async function lookUp(host: Clock & Names, name: string, timeout: number): Promise<string[]> {
-  let cancel = () => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = host.after(timeout, () => reject(codedError("ETIMEDOUT")));
-  });
-  try {
-    return await Promise.race([host.resolve(name), late]);
-  } finally {
-    cancel();
-  }
 }

@@ -61,7 +61,12 @@ export async function query(
 ): Promise<QueryResult> {
   const { servers, id, secret } = config;
   const startedAt = host.now().mono;
-  const found = await findServers(host, servers, config.timeout);
+  const found = await findServers(
+    host,
+    servers,
+    config.timeout,
+    config.through?.mark ?? 0,
+  );
   const registries = new Map<RegistryName, readonly string[]>();
   const punches: (readonly [PunchServerName, readonly string[]])[] = [];
   const zones: (() => Promise<ServerReply>)[] = [];

@@ -4,9 +4,11 @@
  * @module
  */
 
+import type { LookUpOptions, Names } from "../../host/names.ts";
+
 /** Looks a name up, anew each time; if that fails, the addresses that it had still hold. */
 export class RememberedNames {
-  readonly #resolve: (name: string) => Promise<string[]>;
+  readonly #resolve: Names["resolve"];
   readonly #onMove: (name: string, addresses: readonly string[]) => void;
   readonly #addresses = new Map<string, readonly string[]>();
 
@@ -15,7 +17,7 @@ export class RememberedNames {
    * @param onMove Is told when a name has none of its addresses any more, but others.
    */
   constructor(
-    resolve: (name: string) => Promise<string[]>,
+    resolve: Names["resolve"],
     onMove: (name: string, addresses: readonly string[]) => void,
   ) {
     this.#resolve = resolve;
@@ -23,10 +25,10 @@ export class RememberedNames {
   }
 
   /** The addresses of a name. Throws what the system says where there were never any. */
-  async resolve(name: string): Promise<string[]> {
+  async resolve(name: string, options?: LookUpOptions): Promise<string[]> {
     const before = this.#addresses.get(name);
     try {
-      const found = await this.#resolve(name);
+      const found = await this.#resolve(name, options);
       this.#addresses.set(name, found);
       if (before !== undefined && !found.some((address) => before.includes(address))) {
         this.#onMove(name, found);

@@ -43,10 +43,10 @@ class Sync {
   constructor(host: SyncHost, config: SyncConfig) {
     const { lease, dryRun, interface: name, addPeers } = config;
     const names = new RememberedNames(
-      (name) => host.resolve(name),
+      (name, options) => host.resolve(name, options),
       (server, addresses) => this.#hear({ kind: "server-moved", server, addresses }),
     );
-    this.#host = { ...host, resolve: (name) => names.resolve(name) };
+    this.#host = { ...host, resolve: (name, options) => names.resolve(name, options) };
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
     this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());

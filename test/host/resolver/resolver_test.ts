@@ -8,14 +8,15 @@ import { assertEquals, assertRejects } from "@std/assert";
 import dnsPacket from "dns-packet";
 import { Buffer } from "node:buffer";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
-import { errorCode } from "../../../lib/host/error.ts";
+import { codedError, errorCode } from "../../../lib/host/error.ts";
 import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
+import type { SystemResolver } from "../../../lib/host/names.ts";
 import { Resolver } from "../../../lib/host/resolver/resolver.ts";
 import {
   candidateNames,
   findInHosts,
   parseResolverSettings,
-} from "../../../lib/host/resolver/files.ts";
+} from "../../../lib/core/dns/resolver_settings.ts";
 import { withFolder } from "../../support/program.ts";
 
 const HOST = denoHost();
@@ -62,7 +63,7 @@ function message(query: Uint8Array, answers: Answers, tcp: boolean): Uint8Array 
 async function withServers(
   servers: Readonly<Record<string, Answers>>,
   test: (
-    resolver: (settings: string, hosts?: string) => Resolver,
+    resolver: (settings: string, hosts?: string, system?: SystemResolver) => Resolver,
     asked: string[],
   ) => Promise<void>,
 ): Promise<void> {
@@ -96,11 +97,11 @@ async function withServers(
   }
   try {
     await withFolder(async (folder) => {
-      await test((settings, hosts = "") => {
+      await test((settings, hosts = "", system?: SystemResolver) => {
         Deno.writeTextFileSync(`${folder}/resolv.conf`, settings);
         Deno.writeTextFileSync(`${folder}/hosts`, hosts);
         const places = { settings: `${folder}/resolv.conf`, hosts: `${folder}/hosts`, port };
-        return new Resolver(HOST, places);
+        return new Resolver(HOST, places, system);
       }, asked);
     });
   } finally {
@@ -122,6 +123,16 @@ Deno.test("a name's addresses come behind its aliases, IPv4 first", async () => 
     const found = await resolver("nameserver 127.0.0.1\n").resolve("Some.Example.org");
     assertEquals(found, ["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
     assertEquals(asked.sort(), ["127.0.0.1 A some.example.org", "127.0.0.1 AAAA some.example.org"]);
+  });
+});
+
+Deno.test("a name server may have an address with a scope", async () => {
+  await withServers({ "::1": KNOWN }, async (resolver) => {
+    assertEquals((await resolver("nameserver ::1%lo\n").resolve("a.example")).length, 3);
+    assertEquals(
+      await refused(resolver("nameserver ::1%none\n").resolve("a.example")),
+      "ENOTFOUND",
+    );
   });
 });
 
@@ -179,6 +190,55 @@ Deno.test("short names are looked for in the domains of the settings", async () 
       "127.0.0.1 A box.one.example",
       "127.0.0.1 A box.two.example",
     ]);
+  });
+});
+
+Deno.test("what comes after the time that was given is for the next look", async () => {
+  let answers = 0;
+  const slow: Answers = (name, type) => ++answers > 2 ? KNOWN(name, type) : undefined;
+  await withServers({ "127.0.0.1": slow }, async (resolver, asked) => {
+    const one = resolver("nameserver 127.0.0.1\n");
+    // Two looks at the same time are one.
+    const looks = [0, 0].map(() => refused(one.resolve("slow.example", { timeout: 0.1 })));
+    assertEquals(await Promise.all(looks), ["ETIMEDOUT", "ETIMEDOUT"]);
+    assertEquals((await one.resolve("slow.example", { timeout: 5 })).length, 3);
+    assertEquals(asked.length, 4);
+  });
+});
+
+Deno.test("where no server answers any more, the last addresses hold", async () => {
+  let isDead = false;
+  const dying: Answers = (name, type) => isDead ? undefined : KNOWN(name, type);
+  await withServers({ "127.0.0.1": dying }, async (resolver) => {
+    const one = resolver("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+    const before = await one.resolve("a.example");
+    isDead = true;
+    assertEquals(await one.resolve("a.example", { timeout: 0.1 }), before);
+    assertEquals(await one.resolve("a.example"), before);
+  });
+});
+
+Deno.test("the system's own resolver is asked for what is not DNS's, and where no socket is to be had", async () => {
+  const system = (isOnly: boolean) => ({ isOnly, lookUp: () => Promise.resolve(["192.0.2.9"]) });
+  await withServers({ "127.0.0.1": () => ({ rcode: 3 }) }, async (_, asked) => {
+    const port = 9;
+    const places = { settings: "/dev/null", hosts: "/dev/null", port };
+    const none = { ...HOST, connectedUdp: () => Promise.reject(codedError("ENOSYS")) };
+    assertEquals(await new Resolver(none, places, system(false)).resolve("a.example"), [
+      "192.0.2.9",
+    ]);
+    assertEquals(await new Resolver(HOST, places, system(true)).resolve("a.example"), [
+      "192.0.2.9",
+    ]);
+    assertEquals(await refused(new Resolver(none, places).resolve("a.example")), "ENOTFOUND");
+    assertEquals(asked, []);
+  });
+  await withServers({ "127.0.0.1": () => ({ rcode: 3 }) }, async (resolver) => {
+    const settings = "nameserver 127.0.0.1\n";
+    const one = resolver(settings, "", system(false));
+    assertEquals(await one.resolve("box.local"), ["192.0.2.9"]);
+    assertEquals(await one.resolve("box"), ["192.0.2.9"]);
+    assertEquals(await refused(one.resolve("box.example")), "ENOTFOUND");
   });
 });
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /** More servers are not asked, as with the C libraries. */
