@@ -4,7 +4,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { parseKey } from "../../lib/core/net/peer_key.ts";
 import { BINARY, testWith } from "../support/program.ts";
 import { Lab, LAB_NEEDS, REGISTRY, REGISTRY_NAME } from "./lab.ts";
-import { must } from "./namespace.ts";
+import { must, sleep } from "./namespace.ts";
+import { Ping } from "./ping.ts";
 import { WireGuardHost } from "./wireguard_host.ts";
 
 /** A documentation prefix that the lab has no route to. */
@@ -158,3 +159,50 @@ testWith(LAB_NEEDS, "lab: an answer that the kernel left in one piece is taken a
     await hub.set("peer", bob.publicKey, "endpoint", "203.0.113.99:9");
   }
 });
+
+testWith(
+  LAB_NEEDS,
+  "lab: a peer on the registry's own host is found at the registry's",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    const { alice } = lab;
+    const hub = new WireGuardHost(lab.registry, `${lab.folder}/registry`, "10.9.0.254");
+    await hub.makeKey();
+    await hub.startWireGuard();
+    await hub.setPeer(alice);
+    await alice.setPeer(hub);
+    await lab.serve("0.0.0.0");
+    for (const address of ["127.0.0.1", "127.0.1.1"]) {
+      lab.sync(hub, "--server", address);
+      const sync = lab.sync(alice);
+      await sync.printed(/ endpoint-set key=\S+ endpoint=203\.0\.113\.10:51820 /);
+      await new Ping(alice.namespace, hub.address).reply(10);
+      const args = ["config", "wg0", "--server", REGISTRY, "--secret", lab.secretFile];
+      const config = await alice.namespace.must([BINARY, ...args]);
+      assertMatch(config, /Endpoint = 203\.0\.113\.10:51820/);
+      await sync.stop("SIGTERM");
+      await alice.set("peer", hub.publicKey, "endpoint", "203.0.113.99:9");
+      await alice.stopWireGuard();
+      await alice.startWireGuard();
+      await alice.setPeer(hub);
+    }
+  },
+);
+
+testWith(
+  [...LAB_NEEDS, "nft"],
+  "lab: a proxy before the registry that rewrites sources is said once",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    await lab.registry.ip("addr add 172.17.0.1/32 dev lo");
+    const rules = `table ip proxy { chain i { type nat hook input priority 100;
+      udp dport 1223 snat to 172.17.0.1; }; }`;
+    await lab.registry.must(["nft", "-f", "-"], { input: rules });
+    await lab.serve();
+    const sync = lab.sync(lab.alice, "--interval", "2s");
+    const said = / sees this peer at 172\.17\.0\.1:\d+, where others can't reach it: a proxy or /;
+    await sync.printed(said);
+    await sleep(4);
+    assertEquals(sync.out.split(said).length, 2, sync.out);
+  },
+);

@@ -30,6 +30,8 @@ export class AskedServer {
   /** By address: what the system said when it could not be asked (`ENETUNREACH`, `EPERM`, …). */
   readonly #problems = new Map<string, string>();
 
+  #answeredFrom: string | undefined;
+
   constructor(readonly name: RegistryName, exchange: Exchange) {
     this.exchange = exchange;
   }
@@ -86,10 +88,23 @@ export class AskedServer {
 
   /** Whether datagram `i` comes from it. */
   sent(batch: DatagramBatch, i: number): boolean {
-    return batch.sourcePort(i) === this.name.port &&
-      this.#binary.some((address) =>
-        equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
-      );
+    return batch.sourcePort(i) === this.name.port && this.#indexOf(batch, i) >= 0;
+  }
+
+  /** Notes which of its addresses a part of the answer came from. */
+  noteAnswer(batch: DatagramBatch, i: number): void {
+    this.#answeredFrom = this.addresses[this.#indexOf(batch, i)]?.host;
+  }
+
+  /** The IP address that the answer came from last. */
+  get answeredFrom(): string | undefined {
+    return this.#answeredFrom;
+  }
+
+  #indexOf(batch: DatagramBatch, i: number): number {
+    return this.#binary.findIndex((address) =>
+      equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
+    );
   }
 
   /** What became of it so far. */

@@ -14,7 +14,7 @@ import {
 import { chooseOpeners } from "../../core/ask/openers.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { NonceSource } from "../../core/net/random.ts";
-import type { RegistryStatus } from "../../core/query/query_result.ts";
+import { explainHidden } from "../../core/ask/server_network.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { ConnectedUdp, Udp, UdpSocket } from "../../host/udp.ts";
@@ -29,6 +29,7 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer } from "./asked_server.ts";
 import { LINGER, OPENER } from "./opener.ts";
+import type { RegistryAnswer, RegistryOutcome } from "./registry_answer.ts";
 import { warningOf } from "./warning.ts";
 
 /** A question. */
@@ -49,32 +50,6 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primi
   readonly timeout: number;
   /** Since when it counts: the clock that never jumps. */
   readonly startedAt: number;
-}
-
-/** What one registry said. */
-export interface RegistryOutcome {
-  readonly name: RegistryName;
-  readonly status: RegistryStatus;
-  /** Datagrams received of those that its answer has. */
-  readonly received: number;
-  readonly expected: number | undefined;
-  /** Where it saw the socket that asked, if that was registered. */
-  readonly ownEndpoint: HostPort | undefined;
-  /** All peers that are not stale, the own record among them. */
-  readonly peers: readonly SeenPeer[];
-  /** What a person should know. */
-  readonly warning: string | undefined;
-}
-
-/** What registries said. */
-export interface RegistryAnswer {
-  readonly servers: readonly RegistryOutcome[];
-  /** The port that was asked from. */
-  readonly port: number;
-  /** Whether the servers were asked to take down the endpoint of that port. */
-  readonly registered: boolean;
-  /** What a person should know, a line each. */
-  readonly notes: readonly string[];
 }
 
 const FIRST_RETRY = 0.5;
@@ -275,6 +250,7 @@ class RegistryAsker {
           continue;
         }
         const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
+        if (receipt === "accepted") server.noteAnswer(batch, i);
         if (receipt === "drop-bad-mac" || receipt === "drop-group-mismatch") server.badMac = true;
       }
     }
@@ -286,14 +262,17 @@ class RegistryAsker {
     const unix = this.#host.now().unix;
     const servers = this.#servers.map((server): RegistryOutcome => {
       const peers = server.exchange.peers(unix);
+      const own = this.#register ? ownEndpoint(server.exchange, peers) : undefined;
       return {
         name: server.name,
         status: server.status,
         received: server.exchange.received,
         expected: server.exchange.expected,
-        ownEndpoint: this.#register ? ownEndpoint(server.exchange, peers) : undefined,
+        address: server.answeredFrom,
+        ownEndpoint: own,
         peers,
-        warning: warningOf(server, this.#config, this.#register, unix),
+        warning: warningOf(server, this.#config, this.#register, unix) ??
+          explainHidden(formatHostPort(server.name), server.answeredFrom, own),
       };
     });
     const publicKey = this.#servers[0]?.exchange.publicKey;

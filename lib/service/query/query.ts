@@ -11,6 +11,7 @@ import {
   type RegistryName,
   type ServerName,
 } from "../../core/ask/server_name.ts";
+import { besideServer } from "../../core/ask/server_network.ts";
 import type { QueryResult, ServerStatus } from "../../core/query/query_result.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -23,11 +24,8 @@ import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import type { PunchQuestion } from "../punch/asker.ts";
 import { askPunchServer } from "../punch/server.ts";
-import {
-  askRegistries,
-  type RegistryAnswer,
-  type RegistryQuestion,
-} from "../ask/registry_asker.ts";
+import type { RegistryAnswer } from "../ask/registry_answer.ts";
+import { askRegistries, type RegistryQuestion } from "../ask/registry_asker.ts";
 import { inWords } from "../log/in_words.ts";
 import { findServers } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
@@ -87,10 +85,10 @@ export async function query(
   ]);
   const replies: ServerReply[] = [
     ...registry.servers.map((
-      { name, status, received, expected, ownEndpoint, peers, warning },
+      { name, status, received, expected, address, ownEndpoint, peers, warning },
     ) => ({
       outcome: { server: formatServerName(name), status, received, expected, ownEndpoint },
-      peers,
+      peers: besideServer(peers, address, id && formatKey(id)),
       warning,
     })),
     ...zoneWords,

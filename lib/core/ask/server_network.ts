@@ -1,0 +1,84 @@
+/**
+ * Endpoints that hold only where the server is: it sees a peer on its own host at 127.0.0.1, one in
+ * its own network at a private address, and behind a proxy that rewrites sources (Docker's userland
+ * proxy, say) everybody at one.
+ *
+ * @module
+ */
+
+import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
+import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import { PrefixSet } from "../net/ip_prefix.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+
+const LOOPBACK = new PrefixSet(["127.0.0.0/8", "::1/128"]);
+/** RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */
+const PRIVATE = new PrefixSet([
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "fc00::/7",
+  "fe80::/10",
+]);
+
+/** How far an address holds: on one host, in one network, everywhere. */
+type Reach = 0 | 1 | 2;
+
+function reachOf(text: string): Reach {
+  const address = new WireBuffer(ADDRESS_SIZE);
+  if (!parseAddress(text, address, 0) || LOOPBACK.contains(address, 0)) return 0;
+  return PRIVATE.contains(address, 0) ? 1 : 2;
+}
+
+/** Where a peer is said to be. */
+interface Where {
+  readonly publicKey: string;
+  /** An IP address. */
+  readonly address: string;
+}
+
+/**
+ * Adds to each peer whose address holds less far than the server's the same at the server's address:
+ * it may be on the server's host, or that may forward the port. The address of another host's
+ * loopback is left out.
+ *
+ * @param server The IP address that has answered; undefined where none has.
+ * @param own The public key of whoever asks, whose record stays as it is.
+ */
+export function besideServer<T extends Where>(
+  peers: readonly T[],
+  server: string | undefined,
+  own: string | undefined,
+): readonly T[] {
+  const reach = server === undefined ? 0 : reachOf(server);
+  if (server === undefined || reach === 0) return peers;
+  return peers.flatMap((peer) => {
+    const its = reachOf(peer.address);
+    if (its >= reach || peer.publicKey === own) return [peer];
+    const beside = { ...peer, address: server };
+    return its === 0 ? [beside] : [peer, beside];
+  });
+}
+
+/**
+ * Why the endpoint at which a server sees this peer is of no use to others; undefined where nothing
+ * is wrong with it.
+ *
+ * @param name The server as it was named.
+ * @param server The IP address that has answered.
+ */
+export function explainHidden(
+  name: string,
+  server: string | undefined,
+  own: HostPort | undefined,
+): string | undefined {
+  if (server === undefined || own === undefined) return undefined;
+  if (reachOf(server) < 2 || reachOf(own.host) === 2) return undefined;
+  return `${name} sees this peer at ${
+    formatHostPort(own)
+  }, where others can't reach it: a proxy or ` +
+    "Docker rewrites sources there (let the server use the host's network), or the way there goes " +
+    "through a tunnel";
+}
