@@ -48,6 +48,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
       : undefined,
     untilGone: options["until-gone"],
     mendRoutes: options["mend-routes"],
+    movePort: options["move-port"],
     persistentKeepalive: options["persistent-keepalive"],
     peers,
     report: {

@@ -74,6 +74,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["lines"],
   },
   "many-peers-unknown": { meaning: "so many peers were named that are not on the interface" },
+  "mapping-stuck": {
+    meaning: "a NAT keeps an old mapping for WireGuard's port; what helps",
+  },
   "nat": {
     meaning: "what kind of NAT this is, where two servers have answered",
     fields: ["mapping", "portPreserved", "meaning"],
@@ -103,6 +106,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "nat", "hint"],
   },
   "port-mended": { meaning: "the interface has the port again that a killed `sync` had borrowed" },
+  "port-moved": { meaning: "with `move-port`, WireGuard listens on another port now" },
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {
     meaning: "everything is open, and answered",

@@ -26,7 +26,7 @@ export interface FoundEvent {
 
 /** Calls that tell of something; the second group is the method. */
 const CALL =
-  /(?:(?:\blog|#log|#notes|\breport|#report)\.(write|always|event|once|change)|\bthis\.(event|once)|\byield (tell))\(/g;
+  /(?:(?:\blog|#log|\bnotes|\breport|#report)\.(write|always|event|once|change)|\bthis\.(event|once)|\byield (tell))\(/g;
 /** Where calls are. */
 const FOLDERS = ["lib/core", "lib/service"];
 /** Files and folders of `sync`; all others are of `serve`. */

@@ -68,6 +68,9 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "sync.mend-routes": {
     meaning: "remove the host route to an endpoint that a peer has left; else the log names it",
   },
+  "sync.move-port": {
+    meaning: "have WireGuard listen on another port where a NAT keeps an old mapping for this one",
+  },
   "sync.trust-allowed-ips": { meaning: "DNS zones whose AllowedIPs `--add-peers` takes" },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },

@@ -77,22 +77,26 @@ export class Router {
     await this.apply();
   }
 
-  /** Gives it another public address, as a provider does at night. */
-  async move(address: string): Promise<void> {
+  /**
+   * Gives it another public address, as a provider does at night.
+   *
+   * @param keeps Whether it knows of all connections still.
+   */
+  async move(address: string, keeps = false): Promise<void> {
     await this.namespace.ip(
       `addr del ${this.#address}/24 dev wan`,
       `addr add ${address}/24 dev wan`,
       `route replace default via ${BACKBONE}`,
     );
     this.#address = address;
-    await this.apply();
+    await this.apply(keeps);
   }
 
-  /** Puts the rules in force, and forgets all connections. */
-  async apply(): Promise<void> {
+  /** Puts the rules in force, and forgets all connections, unless it `keeps` them. */
+  async apply(keeps = false): Promise<void> {
     const input = ruleset(this.#kind, this.#address, this.#inside);
     await this.namespace.must(["nft", "-f", "-"], { input });
-    await this.namespace.must(["conntrack", "--flush"]);
+    if (!keeps) await this.namespace.must(["conntrack", "--flush"]);
   }
 }
 

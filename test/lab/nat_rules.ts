@@ -8,12 +8,13 @@
  * How a router maps and filters UDP.
  *
  * - `preserve`: Linux masquerading; keeps the port while it is free, lets in only answers.
+ * - `snat`: the same to a fixed address, which goes on for what goes on when that changes.
  * - `eim`: one mapping for all destinations, at another port; lets in only answers.
  * - `cone`: the same mapping, and everybody may send to it.
  * - `sym`: symmetric; a random port for each destination.
  * - `none`: no translation; what is behind it can't be reached from outside.
  */
-export type NatKind = "preserve" | "eim" | "cone" | "sym" | "none";
+export type NatKind = "snat" | "preserve" | "eim" | "cone" | "sym" | "none";
 
 /** The kinds that a table of pairs is made of. */
 export const NAT_KINDS = ["preserve", "eim", "cone", "sym"] as const;
@@ -37,6 +38,8 @@ function rulesOf(kind: NatKind, publicAddress: string, inside: string): Rules {
   switch (kind) {
     case "none":
       return {};
+    case "snat":
+      return { outbound: `oifname wan snat to ${publicAddress}` };
     case "preserve":
       return { outbound: "oifname wan masquerade" };
     case "sym":

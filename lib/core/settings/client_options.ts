@@ -124,6 +124,12 @@ export const CLIENT = {
     ...SWITCH,
     help: "remove the host route to an endpoint that a peer has left",
   },
+  "move-port": {
+    flag: "move-port",
+    commands: ["sync"],
+    ...SWITCH,
+    help: "listen on another port where a NAT keeps an old mapping for this one",
+  },
   "trust-allowed-ips": {
     commands: ["sync"],
     reader: many(zoneName, "ZONE"),

@@ -40,6 +40,8 @@ export type SyncAction =
   | { readonly kind: "read-device" }
   /** Give back the port that a killed run has borrowed. `port` */
   | { readonly kind: "mend-port" }
+  /** Have WireGuard listen on another port, which the system chooses. `done` */
+  | { readonly kind: "move-port" }
   /** Try whether a raw socket is permitted for this port of WireGuard's. `done` */
   | { readonly kind: "try-raw"; readonly port: number; readonly mark: number }
   /** Ask the servers. `answer` */

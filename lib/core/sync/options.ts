@@ -42,6 +42,8 @@ export interface SyncOptions {
   readonly trustedZones: readonly string[];
   /** Remove the host route to an endpoint that a peer has left; else it is only named. */
   readonly mendRoutes: boolean;
+  /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */
+  readonly movePort: boolean;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { QueryResult } from "../query/query_result.ts";
 import type { AskWay } from "./actions.ts";
+import { StuckMapping } from "./stuck_mapping.ts";
 
 /**
  * `raw` socket, `borrow` the port, the first of them that is permitted (`auto`); `tunnel` leaves it
@@ -23,6 +25,9 @@ export class Registration {
   readonly #lasts: number;
   #settled: SettledMode = "none";
   #registeredAt = -Infinity;
+  readonly #mapping: StuckMapping = new StuckMapping();
+  /** Whether the port may be moved: once, until it has been answered. */
+  #mayMove = true;
 
   /**
    * @param mode As the settings say.
@@ -42,6 +47,7 @@ export class Registration {
    */
   begin(): { readonly mode: SettledMode; readonly why: string } | undefined {
     this.#registeredAt = -Infinity;
+    this.#mapping.forget();
     if (!this.#hasRegistry) return { mode: "none", why: "no registry is among the servers" };
     if (this.#mode === "auto") return undefined;
     return { mode: this.#mode, why: "as the settings say" };
@@ -61,13 +67,34 @@ export class Registration {
   way(port: number, mayBorrow: boolean, mono: number): AskWay {
     const mode = this.#settled;
     if (mode === "none" || mode === "tunnel" || port === 0) return "unregistered";
+    if (this.#mapping.asksElsewhere(mono)) return "unregistered";
     if (mode === "raw") return mode;
     const isNew = mono - this.#registeredAt < this.#lasts;
     return isNew || !mayBorrow ? "unregistered" : mode;
   }
 
-  /** The endpoint was registered. @param mono When it was asked for. */
-  done(mono: number): void {
-    this.#registeredAt = mono;
+  /**
+   * Takes in the answer to a question.
+   *
+   * @param askedAt When it was asked.
+   * @returns Whether it shows that a NAT keeps an old mapping for the port.
+   */
+  took({ registered, servers }: QueryResult, askedAt: number, mono: number): boolean {
+    if (registered) this.#registeredAt = askedAt;
+    const isAnswered = servers.some(({ received = 0 }) => received > 0);
+    if (registered && isAnswered) this.#mayMove = true;
+    return this.#mapping.took(registered, isAnswered, mono);
+  }
+
+  /** Whether a NAT keeps an old mapping for the port. */
+  get isStuck(): boolean {
+    return this.#mapping.isStuck;
+  }
+
+  /** Whether moving the port may help: not where that has just been in vain. It counts as moved. */
+  takeMove(): boolean {
+    const mayMove = this.#mayMove;
+    this.#mayMove = false;
+    return mayMove;
   }
 }

@@ -18,7 +18,12 @@ import { OwnEndpoint } from "./own_endpoint.ts";
 import type { PlannedChange } from "./plan.ts";
 import { Registration, type SettledMode } from "./registration.ts";
 import { JITTER, type Rhythm } from "./rhythm.ts";
+import { nothingAsked, tellServers } from "./server_words.ts";
 import { SyncedPeers } from "./synced_peers.ts";
+
+const MAPPING_HINT =
+  "a NAT keeps an old mapping for this port, while others are answered: have its " +
+  "router forget connections (conntrack -F), or WireGuard listen on another port (--move-port)";
 
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
@@ -249,26 +254,31 @@ export class SyncStages {
     const askedAt = now.mono;
     this.#queue.add({ kind: "ask", question }, {
       answer: (answer, now) => {
-        if (answer.registered) this.#registration.done(askedAt);
+        if (this.#registration.took(answer, askedAt, now.mono)) this.#mappingStuck(device);
+        else if (!this.#registration.isStuck) this.#notes.forget("mapping-stuck");
         this.#takeAnswer(device, answer, now);
         this.#queue.then((now) => then(answer, now));
       },
     });
   }
 
+  /** Servers answer, but not WireGuard's port. */
+  #mappingStuck({ listenPort: port }: Device): void {
+    const { interface: name, movePort, dryRun } = this.#options;
+    this.#notes.once("warn", "mapping-stuck", { port, hint: MAPPING_HINT });
+    if (!movePort || dryRun || !this.#registration.takeMove()) return;
+    this.#queue.add({ kind: "move-port" }, {
+      done: () => {
+        this.#notes.change("port-moved", { interface: name, before: port });
+        this.#queue.then(() => this.look());
+      },
+    });
+  }
+
   #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
-    for (const { server, status, warning: why } of answer.servers) {
-      this.#notes.add({ kind: "server", server, status });
-      const topic = `server warning ${server}`;
-      // What is said may hold the time: it is the same warning as long as the status is the same.
-      if (why === undefined) this.#notes.forget(topic);
-      else this.#notes.once("warn", "server", { why }, topic, status);
-    }
-    for (const why of answer.notes) this.#notes.once("warn", "server", { why });
-    if (answer.status === EXIT.ok) {
-      this.#rhythm.answered();
-      if (answer.notes.length === 0) this.#notes.forget("server");
-    } else this.#rhythm.failed();
+    tellServers(answer, this.#notes);
+    if (answer.status === EXIT.ok) this.#rhythm.answered();
+    else this.#rhythm.failed();
     if (!answer.registered) return;
     const moved = this.#own.take(answer);
     if (moved !== undefined) {
@@ -336,10 +346,4 @@ export class SyncStages {
 
 function keyOf({ publicKey }: Device): Uint8Array | undefined {
   return publicKey === undefined ? undefined : parseKey(publicKey);
-}
-
-/** What is known where there is no server to ask. */
-function nothingAsked({ publicKey }: Device, unix: number): QueryResult {
-  const nothing = { servers: [], peers: [], sightings: new Map(), warnings: [], notes: [] };
-  return { ...nothing, publicKey, port: 0, registered: false, unix, status: EXIT.ok };
 }

@@ -11,7 +11,7 @@ import { SyncStatus } from "../../core/sync/status.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
-import { nudgePeer, readDevice, setPeer } from "../../wireguard/device.ts";
+import { nudgePeer, readDevice, setListenPort, setPeer } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
@@ -115,6 +115,9 @@ class Sync {
         return { kind: "device", device: await readDevice(host, name) };
       case "mend-port":
         return { kind: "port", port: await mendBorrowedPort(host, name) };
+      case "move-port":
+        await setListenPort(host, name, 0);
+        return { kind: "done" };
       case "try-raw":
         await tryRaw(host, action.port, action.mark);
         return { kind: "done" };

@@ -219,6 +219,7 @@ const SECTIONS: readonly Section[] = [
       },
       "add-peers": BOOLEAN,
       "mend-routes": BOOLEAN,
+      "move-port": BOOLEAN,
       "trust-allowed-ips": {
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],

@@ -539,8 +539,8 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
           const servers = ["a", "b"].map((server) => ({
             server,
             status: pick(["ok", "no-answer"] as const),
-            received: 0,
-            expected: 0,
+            received: pick([0, 1]),
+            expected: 1,
             ownEndpoint: pick([undefined, endpoint()]),
           }));
           const peers = [...sightings.values()].flatMap(([newest]) => newest ?? []);
@@ -585,6 +585,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
     addPeers: fc.boolean(),
     untilGone: fc.boolean(),
     mendRoutes: fc.boolean(),
+    movePort: fc.boolean(),
     register: fc.constantFrom("auto", "raw", "borrow", "tunnel", "none"),
     interval: fc.constantFrom(1, 25, 60),
     peers: fc.constant(

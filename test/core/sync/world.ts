@@ -44,6 +44,8 @@ const TIMEOUT = 3;
 const HANDSHAKE_RETRY = 5;
 const HANDSHAKE_RENEWED = 120;
 const SESSION = 180;
+/** How long a NAT keeps a mapping that nothing refreshes. */
+const MAPPING = 120;
 /** How far a clock may be off. */
 const WINDOW = 60;
 /** More than so many actions without a wait is a machine that runs wild. */
@@ -62,6 +64,7 @@ export const OPTIONS: SyncOptions = {
   untilGone: false,
   trustedZones: [],
   mendRoutes: false,
+  movePort: false,
   peers: new Map(),
 };
 
@@ -172,6 +175,7 @@ export class World {
 
   /** Sends something from WireGuard's port. @returns Who gets it. */
   deliver(from: WorldHost, to: HostPort): WorldHost | undefined {
+    if (from.isStuckTo(formatHostPort(to))) return undefined;
     from.opened.add(formatHostPort(to));
     const target = this.hosts.find((host) => host.publicEndpoint === formatHostPort(to));
     return target?.isThere && target.opened.has(from.publicEndpoint) ? target : undefined;
@@ -187,7 +191,8 @@ export class World {
       const isAnswered = isUp && Math.abs(now.unix - this.now.unix) < WINDOW;
       const text = host.seenBy[i] ?? host.publicEndpoint;
       const seen = parseHostPort(text);
-      if (!isAnswered || seen === undefined) {
+      const isStuck = registered && host.isStuckTo(name);
+      if (!isAnswered || isStuck || seen === undefined) {
         // As the real ones, it holds the time.
         return { ...outcome(name, "no-answer"), warning: `no answer (clock ${now.unix})` };
       }
@@ -225,7 +230,9 @@ export class World {
       const found = openTo.get(publicKey);
       const to = `${address}:${port}`;
       if (!openTo.has(publicKey)) continue;
-      if (found === undefined || formatHostPort(found) !== to) host.opened.add(to);
+      if (found === undefined || formatHostPort(found) !== to) {
+        if (!host.isStuckTo(to)) host.opened.add(to);
+      }
     }
   }
 }
@@ -235,7 +242,8 @@ function outcome(
   status: ServerOutcome["status"],
   ownEndpoint?: HostPort,
 ): ServerOutcome {
-  return { server, status, received: undefined, expected: undefined, ownEndpoint };
+  const received = status === "ok" ? 1 : 0;
+  return { server, status, received, expected: received || undefined, ownEndpoint };
 }
 
 /** An action that is under way. */
@@ -261,6 +269,8 @@ export class WorldHost {
   seenBy: readonly string[] = [];
   /** What the NAT lets in. */
   opened = new Set<string>();
+  /** By destination, when an old mapping that the NAT keeps was used last. */
+  readonly #stuck = new Map<string, number>();
   isThere = false;
   hasKey = true;
   listenPort = WIREGUARD_PORT;
@@ -330,6 +340,24 @@ export class WorldHost {
   move(endpoint: string): void {
     this.publicEndpoint = endpoint;
     this.opened = new Set();
+    this.#stuck.clear();
+  }
+
+  /** The NAT gets another address, and keeps the old one for what goes on: nothing comes back. */
+  moveStuck(endpoint: string): void {
+    const { now: { mono }, registries } = this.#world;
+    const flows = [...this.opened, ...registries.map(({ name }) => name)];
+    this.move(endpoint);
+    for (const to of flows) this.#stuck.set(to, mono);
+  }
+
+  /** Whether what is sent there from WireGuard's port takes an old mapping, which that refreshes. */
+  isStuckTo(to: string): boolean {
+    const { now: { mono } } = this.#world;
+    const usedAt = this.#stuck.get(to) ?? -Infinity;
+    if (mono - usedAt < MAPPING) this.#stuck.set(to, mono);
+    else this.#stuck.delete(to);
+    return this.#stuck.has(to);
   }
 
   /** The interface goes away, and all that WireGuard knew. */
@@ -409,6 +437,10 @@ export class WorldHost {
         if (peer !== undefined) peer.sentAt = -Infinity;
         break;
       }
+      case "move-port":
+        this.listenPort++;
+        this.move(this.publicEndpoint.replace(/\d+$/, `${this.listenPort}`));
+        break;
       case "try-raw":
         break;
     }

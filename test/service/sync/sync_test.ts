@@ -26,6 +26,7 @@ const CONFIG: SyncConfig = {
   untilGone: false,
   trustedZones: [],
   mendRoutes: false,
+  movePort: false,
   peers: new Map(),
   report: { log: { format: "text", verbosity: "normal" }, hook: undefined },
 };
