@@ -39,12 +39,14 @@ const MOST_CANDIDATES = 16;
  * somebody has proved comes before what was only claimed or came from a zone.
  *
  * @param believed What can be a peer's endpoint.
+ * @param mono The monotonic clock at the end of the question.
  */
 export function candidatesOf(
   { sightings, publicKey: own, unix }: QueryResult,
   news: readonly PeerNews[],
   trust: Trust,
   believed: Pick<BelievedEndpoints, "has">,
+  mono: number,
 ): Candidates {
   const candidates = new Map<string, SeenCandidate[]>();
   for (const [key, seen] of sightings) {
@@ -56,7 +58,7 @@ export function candidatesOf(
       all.map(({ address, port, seconds, allowedIps, zone, isClaim, server }) => ({
         endpoint: { host: address, port },
         // A clock that is ahead must not make old news the newest, nor news for ever.
-        seenAt: seconds === undefined ? undefined : Math.min(seconds, unix),
+        seenAt: seconds === undefined ? undefined : mono - Math.max(0, unix - seconds),
         isClaim,
         server,
         allowedIps: zone !== undefined && trust.zones.includes(zone) ? allowedIps : undefined,

@@ -20,7 +20,6 @@
  */
 
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
-import type { Now } from "../net/clock.ts";
 
 /** A peer of the interface, as far as it matters here. */
 export interface PlannedPeer {
@@ -28,8 +27,8 @@ export interface PlannedPeer {
   readonly publicKey: string;
   /** An IP address and a port. */
   readonly endpoint: HostPort | undefined;
-  /** Unix seconds; 0 where there was none. */
-  readonly latestHandshake: number;
+  /** When the last handshake was, on the monotonic clock; undefined where there was none. */
+  readonly handshakeAt: number | undefined;
   /** Seconds; 0 is off. */
   readonly persistentKeepalive: number;
 }
@@ -38,7 +37,7 @@ export interface PlannedPeer {
 export interface Candidate {
   /** An IP address and a port. */
   readonly endpoint: HostPort;
-  /** Unix seconds of when the peer was heard, never later than now; undefined where nobody says. */
+  /** When the peer was heard, on the own monotonic clock; undefined where nobody says. */
   readonly seenAt: number | undefined;
   /** Who says so. */
   readonly server?: string | undefined;
@@ -83,13 +82,13 @@ interface Search {
   cutShort: number;
   /** All candidates that there were so far: one that only changes places with another is not new. */
   readonly known: Set<string>;
-  /** When the present trial ends, on the monotonic clock; after the last one, when all begins anew. */
+  /** When the present trial ends; after the last one, when all begins anew. */
   until: number;
-  /** When the first candidate was tried, Unix seconds. */
+  /** When the first candidate was tried. */
   startedAt: number;
   /** Whether nothing is left to try. */
   exhausted: boolean;
-  /** When that was found, Unix seconds. */
+  /** When that was found. */
   exhaustedAt: number;
 }
 
@@ -98,11 +97,14 @@ const MOST_KNOWN = 64;
 /** A new candidate may end a trial before its time so often in one search: a peer that moves on. */
 const MOST_CUT_SHORT = 3;
 
-/** Keeps what was tried from one look at the interface to the next. */
+/**
+ * Keeps what was tried from one look at the interface to the next. All times are seconds of the
+ * monotonic clock.
+ */
 export class SyncPlan {
   readonly #options: SyncPlanOptions;
   readonly #searches = new Map<string, Search>();
-  /** When the own public endpoint moved, Unix seconds. */
+  /** When the own public endpoint moved. */
   #movedAt = -Infinity;
 
   /** Starts with nothing tried. */
@@ -111,15 +113,14 @@ export class SyncPlan {
   }
 
   /** The own public endpoint is another than before. */
-  ownEndpointMoved(now: Now): void {
-    this.#movedAt = now.unix;
+  ownEndpointMoved(mono: number): void {
+    this.#movedAt = mono;
     this.#searches.clear();
   }
 
   /** Whether the path to a peer is known to work. */
-  isAlive(peer: PlannedPeer, now: Now): boolean {
-    const { latestHandshake } = peer;
-    return latestHandshake > 0 && now.unix - latestHandshake < this.#options.alive;
+  isAlive({ handshakeAt }: Pick<PlannedPeer, "handshakeAt">, mono: number): boolean {
+    return handshakeAt !== undefined && mono - handshakeAt < this.#options.alive;
   }
 
   /** Whether something is being tried, so that the next look should be soon. */
@@ -143,30 +144,32 @@ export class SyncPlan {
   step(
     peers: readonly PlannedPeer[],
     candidates: ReadonlyMap<string, readonly Candidate[]>,
-    now: Now,
+    mono: number,
   ): PlannedChange[] {
     const present = new Set(peers.map(({ publicKey }) => publicKey));
     for (const key of this.#searches.keys()) if (!present.has(key)) this.#searches.delete(key);
-    return peers.flatMap((peer) => this.#stepPeer(peer, candidates.get(peer.publicKey) ?? [], now));
+    return peers.flatMap((peer) =>
+      this.#stepPeer(peer, candidates.get(peer.publicKey) ?? [], mono)
+    );
   }
 
-  #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], now: Now): PlannedChange[] {
-    const { publicKey, endpoint } = peer;
+  #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], mono: number): PlannedChange[] {
+    const { publicKey, endpoint, handshakeAt = -Infinity } = peer;
     let search = this.#searches.get(publicKey);
-    if (this.isAlive(peer, now) && !this.#lostByMove(peer, candidates, search)) {
+    if (this.isAlive(peer, mono) && !this.#lostByMove(peer, candidates, search)) {
       // A handshake from before the own move doesn't say that what was set since works.
-      if (peer.latestHandshake >= this.#movedAt) this.#searches.delete(publicKey);
+      if (handshakeAt >= this.#movedAt) this.#searches.delete(publicKey);
       return [];
     }
     if (search === undefined) {
       if (candidates.length === 0) return [];
-      search = newSearch(endpoint, now);
+      search = newSearch(endpoint, mono);
       this.#searches.set(publicKey, search);
     }
     const [newest] = candidates;
-    if (search.exhausted && now.mono >= search.until && newest !== undefined) {
+    if (search.exhausted && mono >= search.until && newest !== undefined) {
       if (newest.seenAt === undefined || newest.seenAt > search.startedAt) {
-        search = newSearch(endpoint, now);
+        search = newSearch(endpoint, mono);
         this.#searches.set(publicKey, search);
       }
     }
@@ -175,7 +178,7 @@ export class SyncPlan {
     const isNew = newest !== undefined && !known.has(textOf(newest.endpoint));
     if (known.size > MOST_KNOWN) known.clear();
     for (const candidate of candidates) known.add(textOf(candidate.endpoint));
-    if (now.mono < search.until) {
+    if (mono < search.until) {
       if (!isNew || (!search.exhausted && !mayCutShort(newest, candidates, search))) return [];
       if (!search.exhausted) search.cutShort++;
     }
@@ -184,7 +187,7 @@ export class SyncPlan {
       tried.add(textOf(next.endpoint));
       search.current = next;
       search.trials.set(next.server, (search.trials.get(next.server) ?? 0) + 1);
-      search.until = now.mono + this.#options.trial;
+      search.until = mono + this.#options.trial;
       search.exhausted = false;
       // WireGuard tries its present endpoint by itself.
       if (endpoint !== undefined && textOf(next.endpoint) === textOf(endpoint)) {
@@ -194,8 +197,8 @@ export class SyncPlan {
     }
     if (search.exhausted) return [];
     search.exhausted = true;
-    search.exhaustedAt = now.unix;
-    search.until = now.mono + this.#options.pause;
+    search.exhaustedAt = mono;
+    search.until = mono + this.#options.pause;
     const { old } = search;
     if (old === undefined || endpoint === undefined || textOf(old) === textOf(endpoint)) return [];
     if (tried.has(textOf(old))) return [];
@@ -204,11 +207,11 @@ export class SyncPlan {
 
   /** A handshake from before the own move, and a peer that a registry has seen elsewhere. */
   #lostByMove(
-    { endpoint, latestHandshake }: PlannedPeer,
+    { endpoint, handshakeAt = -Infinity }: PlannedPeer,
     [newest]: readonly Candidate[],
     search: Search | undefined,
   ): boolean {
-    if (latestHandshake >= this.#movedAt || newest === undefined) return false;
+    if (handshakeAt >= this.#movedAt || newest === undefined) return false;
     const text = textOf(newest.endpoint);
     return !search?.known.has(text) && (endpoint === undefined || text !== textOf(endpoint));
   }
@@ -261,7 +264,7 @@ function nextOf(
   return best;
 }
 
-function newSearch(old: HostPort | undefined, now: Now): Search {
+function newSearch(old: HostPort | undefined, mono: number): Search {
   return {
     old,
     tried: new Set(),
@@ -270,7 +273,7 @@ function newSearch(old: HostPort | undefined, now: Now): Search {
     cutShort: 0,
     known: new Set(),
     until: -Infinity,
-    startedAt: now.unix,
+    startedAt: mono,
     exhausted: false,
     exhaustedAt: Infinity,
   };

@@ -114,8 +114,8 @@ export class SyncStages {
     const device = this.#device;
     if (device === undefined) return;
     const before = this.#own.endpoint;
-    this.#ask(device, now, (answer) => {
-      if (this.#own.endpoint === before && !this.#peers.haveMoved(device, answer)) return;
+    this.#ask(device, now, (answer, now) => {
+      if (this.#own.endpoint === before && !this.#peers.haveMoved(device, answer, now)) return;
       this.look(answer);
     });
   }

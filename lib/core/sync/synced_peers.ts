@@ -16,6 +16,7 @@ import { EXIT, type ExitStatus } from "../settings/user_error.ts";
 import { BelievedEndpoints } from "./believed.ts";
 import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
+import { Handshakes } from "./handshakes.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
@@ -33,6 +34,7 @@ export class SyncedPeers {
   readonly #options: SyncOptions;
   readonly #states: PeerStates;
   readonly #doubted = new DoubtedPeers();
+  readonly #handshakes = new Handshakes(ALIVE);
   readonly #unknown: UnknownPeers;
   #plan: SyncPlan;
   /** What the lease server tells of others. */
@@ -52,6 +54,7 @@ export class SyncedPeers {
   /** The interface is another one: nothing has been tried yet. */
   begin(): void {
     this.#plan = this.#newPlan();
+    this.#handshakes.forget();
     this.#states.forget();
   }
 
@@ -67,7 +70,8 @@ export class SyncedPeers {
    * @returns Whether somebody was lost.
    */
   look(device: Device, fromPoll: boolean, now: Now): boolean {
-    const isLost = this.#states.look(device, (peer) => this.#plan.isAlive(peer, now));
+    this.#handshakes.look(device, now);
+    const isLost = this.#states.look(device, (peer) => this.#isAlive(peer, now));
     this.#doubted.look(device, fromPoll);
     return isLost;
   }
@@ -75,7 +79,7 @@ export class SyncedPeers {
   /** Those to which the NAT is opened; with each, the endpoint to which it needn't be. */
   openTo({ peers }: Device, now: Now): ReadonlyMap<string, HostPort | undefined> {
     return new Map(peers.map((peer) => {
-      const isFound = this.#plan.isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
+      const isFound = this.#isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
       return [peer.publicKey, isFound ? peer.endpoint : undefined];
     }));
   }
@@ -83,19 +87,23 @@ export class SyncedPeers {
   /** The own endpoint is another than before. */
   ownEndpointMoved(device: Device, now: Now): void {
     this.#doubted.doubt(device);
-    this.#plan.ownEndpointMoved(now);
+    this.#plan.ownEndpointMoved(now.mono);
   }
 
   /** Whether servers say that a peer is elsewhere than at the last look. */
-  haveMoved(device: Device, answer: QueryResult): boolean {
-    return whereaboutsOf(device, this.#candidatesOf(device, answer)) !== this.#whereabouts;
+  haveMoved(device: Device, answer: QueryResult, now: Now): boolean {
+    return whereaboutsOf(device, this.#candidatesOf(device, answer, now)) !== this.#whereabouts;
   }
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */
   plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
-    this.#candidates = this.#candidatesOf(device, answer);
+    this.#candidates = this.#candidatesOf(device, answer, now);
     this.#whereabouts = whereaboutsOf(device, this.#candidates);
-    return this.#plan.step(device.peers, this.#candidates, now);
+    const peers = device.peers.map((peer) => ({
+      ...peer,
+      handshakeAt: this.#handshakes.at(peer.publicKey),
+    }));
+    return this.#plan.step(peers, this.#candidates, now.mono);
   }
 
   /** What to tell of a change. */
@@ -118,7 +126,7 @@ export class SyncedPeers {
 
   /** Those that are to be sent something at once. */
   toNudge(device: Device, now: Now): readonly DevicePeer[] {
-    return this.#doubted.toNudge(device, (peer) => this.#plan.isAlive(peer, now));
+    return this.#doubted.toNudge(device, (peer) => this.#isAlive(peer, now));
   }
 
   /** Those that are to be added. */
@@ -129,22 +137,26 @@ export class SyncedPeers {
   /** Whether something is awaited of one. */
   isAwaiting({ peers }: Device, now: Now): boolean {
     return this.#plan.isSearching || this.#doubted.count > 0 ||
-      peers.some((peer) => !this.#plan.isAlive(peer, now));
+      peers.some((peer) => !this.#isAlive(peer, now));
   }
 
   /** How one look ends. */
   status({ peers }: Device, answer: QueryResult, now: Now): ExitStatus {
     if (answer.status !== EXIT.ok) return answer.status;
     const failed = peers.some((peer) =>
-      !this.#plan.isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
+      !this.#isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
     );
     return failed ? EXIT.somePeersFailed : EXIT.ok;
   }
 
-  #candidatesOf(device: Device, answer: QueryResult): Candidates {
+  #isAlive({ publicKey }: DevicePeer, { mono }: Now): boolean {
+    return this.#plan.isAlive({ handshakeAt: this.#handshakes.at(publicKey) }, mono);
+  }
+
+  #candidatesOf(device: Device, answer: QueryResult, { mono }: Now): Candidates {
     const { trustedZones, lease } = this.#options;
     const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
-    return candidatesOf(answer, this.#news, trust, new BelievedEndpoints(device));
+    return candidatesOf(answer, this.#news, trust, new BelievedEndpoints(device), mono);
   }
 
   #newPlan(): SyncPlan {

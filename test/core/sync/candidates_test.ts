@@ -8,6 +8,7 @@ import { test } from "../../testing.ts";
 
 const NOBODY = { zones: [], leases: false };
 const EVERYWHERE = { has: () => true };
+const UNIX = 1e9;
 
 function sighting(publicKey: string, address: string, more: Partial<Sighting> = {}): Sighting {
   return { publicKey, address, port: 1, seconds: undefined, nanoseconds: 0, ...more };
@@ -25,7 +26,7 @@ function resultOf(...seen: readonly Sighting[]): QueryResult {
     notes: [],
     port: 0,
     registered: false,
-    unix: 1e9,
+    unix: UNIX,
   };
   return { ...nothing, publicKey: "own", sightings, status: 0 };
 }
@@ -42,7 +43,7 @@ test("candidates come in the order of the sightings, without the own record", ()
     sighting("a", "192.0.2.2", { seconds: 5 }),
     sighting("own", "192.0.2.9"),
   );
-  const candidates = candidatesOf(result, [], NOBODY, EVERYWHERE);
+  const candidates = candidatesOf(result, [], NOBODY, EVERYWHERE, UNIX);
   assertEquals([...candidates.keys()], ["a"]);
   assertEquals(
     candidates.get("a")?.map(({ endpoint, seenAt }) => [endpoint.host, seenAt]),
@@ -57,7 +58,13 @@ test("AllowedIPs are taken from zones that are trusted, and from no others", () 
     sighting("b", "192.0.2.2", { allowedIps, zone: "bad.test" }),
     sighting("c", "192.0.2.3", { allowedIps }),
   );
-  const candidates = candidatesOf(result, [], { zones: ["good.test"], leases: false }, EVERYWHERE);
+  const candidates = candidatesOf(
+    result,
+    [],
+    { zones: ["good.test"], leases: false },
+    EVERYWHERE,
+    UNIX,
+  );
   const taken = ["a", "b", "c"].map((key) => candidates.get(key)?.[0]?.allowedIps);
   assertEquals(taken, [allowedIps, undefined, undefined]);
 });
@@ -74,7 +81,7 @@ test("what the lease server says comes last, and its AllowedIPs count where it i
   ];
   const result = resultOf(sighting("a", "192.0.2.1", { seconds: 1 }));
   for (const leases of [false, true]) {
-    const candidates = candidatesOf(result, news, { zones: [], leases }, EVERYWHERE);
+    const candidates = candidatesOf(result, news, { zones: [], leases }, EVERYWHERE, UNIX);
     assertEquals([...candidates.keys()], ["a"]);
     const [first, second] = candidates.get("a") ?? [];
     assertEquals([first?.endpoint.host, second?.endpoint.host], ["192.0.2.1", "192.0.2.7"]);
@@ -85,7 +92,7 @@ test("what the lease server says comes last, and its AllowedIPs count where it i
 test("whereabouts change with the peers of the interface alone, and not with claims", () => {
   const device = deviceOf("a", "b");
   const at = (...seen: readonly Sighting[]) =>
-    whereaboutsOf(device, candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE));
+    whereaboutsOf(device, candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE, UNIX));
   const before = at(sighting("a", "192.0.2.1"));
   assertEquals(at(sighting("a", "192.0.2.1"), sighting("c", "192.0.2.3")), before);
   assertEquals(
@@ -105,7 +112,7 @@ test("what somebody has proved comes first, and nothing was seen in the future",
     sighting("a", "192.0.2.4", { seconds: 4 }),
   );
   assertEquals(
-    candidatesOf(result, [], NOBODY, EVERYWHERE).get("a")
+    candidatesOf(result, [], NOBODY, EVERYWHERE, UNIX).get("a")
       ?.map(({ endpoint, seenAt }) => [endpoint.host.at(-1), seenAt]),
     [["3", 5], ["4", 4], ["1", 1e9], ["2", 1e9]],
   );
@@ -153,12 +160,12 @@ test("what can't be a peer's endpoint is nobody's, whoever names it", () => {
     sighting("b", "127.0.0.1"),
   );
   const news = [{ publicKey: "b", endpoint: { host: "127.0.0.1", port: 5 }, allowedIps: [] }];
-  const candidates = candidatesOf(result, news, NOBODY, believed);
+  const candidates = candidatesOf(result, news, NOBODY, believed, UNIX);
   assertEquals([...candidates.keys()], ["a"]);
   assertEquals(candidates.get("a")?.map(({ endpoint }) => endpoint.host), somewhere);
 });
 
 test("a peer has so many candidates and no more", () => {
   const seen = Array.from({ length: 300 }, (_, i) => sighting("a", `192.0.2.${i % 250}`));
-  assertEquals(candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE).get("a")?.length, 16);
+  assertEquals(candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE, UNIX).get("a")?.length, 16);
 });

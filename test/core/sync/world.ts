@@ -71,7 +71,10 @@ export const OPTIONS: SyncOptions = {
 /** A peer of an interface in the world. */
 export interface WorldPeer {
   endpoint: HostPort | undefined;
+  /** By the wall clock of the host, which may be wrong. */
   latestHandshake: number;
+  /** The same by the clock that WireGuard goes by. */
+  handshakeAt: number;
   received: number;
   persistentKeepalive: number;
   allowedIps: readonly string[];
@@ -83,6 +86,7 @@ export function newPeer(endpoint?: string, persistentKeepalive = 0): WorldPeer {
   return {
     endpoint: endpoint === undefined ? undefined : parseHostPort(endpoint),
     latestHandshake: 0,
+    handshakeAt: -Infinity,
     received: 0,
     persistentKeepalive,
     allowedIps: [],
@@ -465,18 +469,17 @@ export class WorldHost {
 
   /** When there is something to do next. */
   dueAt(): number {
-    const { unix, mono } = this.#world.now;
+    const { mono } = this.#world.now;
     const own = this.ended !== undefined ? Infinity : this.#doing?.at ?? this.#until;
     const peers = this.isThere ? [...this.peers.values()] : [];
     return Math.min(
       own,
-      ...peers.map(({ endpoint, persistentKeepalive, latestHandshake, triedAt, sentAt }) => {
+      ...peers.map(({ endpoint, persistentKeepalive, handshakeAt, triedAt, sentAt }) => {
         if (endpoint === undefined || persistentKeepalive === 0) return Infinity;
-        const madeAt = mono + latestHandshake - unix;
-        const keepalive = mono - madeAt < SESSION ? sentAt + persistentKeepalive : Infinity;
+        const keepalive = mono - handshakeAt < SESSION ? sentAt + persistentKeepalive : Infinity;
         return Math.min(
           keepalive,
-          Math.max(madeAt + HANDSHAKE_RENEWED, triedAt + HANDSHAKE_RETRY),
+          Math.max(handshakeAt + HANDSHAKE_RENEWED, triedAt + HANDSHAKE_RETRY),
         );
       }),
     );
@@ -485,20 +488,21 @@ export class WorldHost {
   /** What WireGuard does by itself now. */
   wireGuard(): void {
     if (!this.isThere) return;
-    const { unix, mono } = this.#world.now;
+    const { mono } = this.#world.now;
     for (const [key, peer] of this.peers) {
       const { endpoint, persistentKeepalive } = peer;
       if (endpoint === undefined || persistentKeepalive === 0) continue;
-      const age = peer.latestHandshake === 0 ? Infinity : unix - peer.latestHandshake;
+      const age = mono - peer.handshakeAt;
       if (age > HANDSHAKE_RENEWED && mono - peer.triedAt >= HANDSHAKE_RETRY) {
         peer.triedAt = mono;
         const other = this.#send(endpoint, key);
         const back = other?.peers.get(this.key);
         if (other !== undefined && back !== undefined) {
           other.opened.add(this.publicEndpoint);
-          for (const each of [peer, back]) {
-            each.latestHandshake = Math.floor(unix);
-            each.received += 148;
+          for (const [host, each, size] of [[this, peer, 92], [other, back, 148]] as const) {
+            each.latestHandshake = Math.floor(host.now().unix);
+            each.handshakeAt = mono;
+            each.received += size;
           }
         }
       }
