@@ -17,6 +17,7 @@ import {
   type KnownPeer,
   type OwnInterface,
 } from "../lib/core/ask/wg_config.ts";
+import { takeZoneIps, type ZoneIps } from "../lib/core/ask/allowed_ips.ts";
 import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Files } from "../lib/host/files.ts";
@@ -76,7 +77,9 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
       : undefined,
   };
   const keepalive = options["persistent-keepalive"] ?? (whole ? DEFAULT_KEEPALIVE : undefined);
-  const peers = knownPeers(result, configured, keepalive, whole);
+  const zoneIps = zoneIpsOf(result, configured, options["trust-allowed-ips"]);
+  for (const warning of zoneIps.warnings) host.err.write(`wgsig: ${warning}\n`);
+  const peers = knownPeers(result, configured, zoneIps.taken, keepalive, whole);
   const format = flags.format === "json" ? formatJson : whole ? formatFile : formatFragment;
   const text = format(own, peers, result.unix);
   if (flags.output === undefined) host.out.write(text);
@@ -115,10 +118,25 @@ async function knownSettings(
   return configured;
 }
 
+/** What is taken of the AllowedIPs that zones name, for peers of which the settings name none. */
+function zoneIpsOf(
+  { peers, publicKey }: QueryResult,
+  configured: ReadonlyMap<string, ConfiguredPeer>,
+  trustedZones: readonly string[],
+): ZoneIps {
+  const known = (key: string) => configured.get(key)?.settings["allowed-ips"];
+  return takeZoneIps(
+    peers.filter((peer) => peer.publicKey !== publicKey && known(peer.publicKey) === undefined),
+    trustedZones,
+    [...configured.keys()].flatMap((key) => known(key) ?? []),
+  );
+}
+
 /** The registries' peers in their order, then those that only the settings know. */
 function knownPeers(
   { peers, publicKey }: QueryResult,
   configured: ReadonlyMap<string, ConfiguredPeer>,
+  zoneIps: ReadonlyMap<string, readonly string[]>,
   keepalive: number | undefined,
   whole: boolean,
 ): KnownPeer[] {
@@ -132,7 +150,7 @@ function knownPeers(
       publicKey: key,
       name: known?.settings.name,
       seen: seen.get(key),
-      allowedIps: known?.settings["allowed-ips"] ?? seen.get(key)?.allowedIps,
+      allowedIps: known?.settings["allowed-ips"] ?? zoneIps.get(key),
       persistentKeepalive: known?.settings["persistent-keepalive"] ?? keepalive,
       presharedKey: known?.presharedKey,
     };

@@ -71,7 +71,9 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "sync.move-port": {
     meaning: "have WireGuard listen on another port where a NAT keeps an old mapping for this one",
   },
-  "sync.trust-allowed-ips": { meaning: "DNS zones whose AllowedIPs `--add-peers` takes" },
+  "sync.trust-allowed-ips": {
+    meaning: "DNS zones whose AllowedIPs `--add-peers` and `config` take",
+  },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },
   "sync.hook": { meaning: "shell command for each change, with JSON on its standard input" },

@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
 import { BINARY, type Finished, run, testWith, wgsig } from "../support/program.ts";
+import { doublePeer, ZONE, ZoneDouble } from "../support/zone_double.ts";
+import { ZoneServer } from "../support/zone_server.ts";
 import { KEEP_ENDPOINT, type Peer, randomBytes, recordAt, recordOf, Scene } from "./scene.ts";
 
 /** A key pair, the private half in a file. */
@@ -475,4 +477,41 @@ Deno.test("--output writes a whole file, or leaves what there was", async () => 
   assertEquals([refused.code, refused.out], [1, ""]);
   assertMatch(refused.err, /^wgsig: cannot write \S+\/nowhere: .*\n$/);
   assert(!refused.err.includes(secret));
+});
+
+Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no other peer has them", async () => {
+  await using scene = await Scene.open();
+  const { file } = await keyPair(scene);
+  const [bob, forger] = [doublePeer(7), doublePeer(8)];
+  const txt = ["txtvers=1", "allowed=0.0.0.0/1,128.0.0.0/1,10.0.0.2/32,10.0.0.8/32"];
+  await using zone = new ZoneServer({
+    zone: new ZoneDouble({ peers: [bob, { ...forger, txt }] }),
+  });
+  const make = async (trusted: string, json = false) => {
+    const settings = await scene.file(
+      "wgsig.toml",
+      `[sync.wg0]\ntrust-allowed-ips = [${trusted}]\n[[peer]]\npublic-key = "${bob.publicKey}"\n` +
+        `allowed-ips = ["10.0.0.2/32"]\n`,
+    );
+    return await config(scene, [
+      ...["--config", settings, "--private-key", file, "--address", "10.0.0.1/24"],
+      ...["--server", `dns://127.0.0.1:${zone.port}/${ZONE}`],
+      ...(json ? ["--format", "json"] : []),
+    ]);
+  };
+  const allowed = (text: string) => [...text.matchAll(/^AllowedIPs = (.*)$/gm)].map(([, ip]) => ip);
+  for (const trusted of ["", '"other.test"']) {
+    const { code, out, err } = await make(trusted);
+    assertEquals([code, allowed(out)], [0, ["10.0.0.2/32"]], err);
+    assertMatch(err, /^wgsig: the AllowedIPs that the zone example\.com names are left out, .*\n$/);
+    const { out: json } = await make(trusted, true);
+    assertEquals(json.includes("128.0.0.0"), false);
+  }
+  const { code, out, err } = await make(`"${ZONE}"`);
+  assertEquals([code, allowed(out)], [0, ["10.0.0.2/32", "128.0.0.0/1, 10.0.0.8/32"]]);
+  assertEquals(
+    err,
+    `wgsig: AllowedIPs that other peers have are left out: 0.0.0.0/1, 10.0.0.2/32 of ` +
+      `${forger.publicKey}\n`,
+  );
 });

@@ -40,7 +40,7 @@ export interface TcpStream {
 }
 
 /** A running server. */
-export class ZoneServer {
+export class ZoneServer implements AsyncDisposable {
   readonly #options: ZoneServerOptions;
   readonly #udp: Deno.DatagramConn;
   readonly #other: Deno.DatagramConn;
@@ -140,6 +140,10 @@ export class ZoneServer {
       if (i === 500) throw new Error(`${this.#open.size} connections were left open`);
       await new Promise((done) => setTimeout(done, 10));
     }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /** Ends it. */

@@ -90,3 +90,26 @@ export class PrefixSet {
     return true;
   }
 }
+
+/** A prefix that is compared with others. */
+export class IpPrefix {
+  readonly #set: PrefixSet;
+  readonly #address: WireBuffer = new WireBuffer(ADDRESS_SIZE);
+  /** Of 128 bits. */
+  readonly #length: number;
+
+  /**
+   * Reads one.
+   *
+   * @throws {SyntaxError} Where the text is none.
+   */
+  constructor(text: string) {
+    this.#set = new PrefixSet([text]);
+    this.#length = readPrefix(text, this.#address, 0);
+  }
+
+  /** Whether all addresses of the other lie in this: IPv4 in IPv4, IPv6 in IPv6. */
+  covers(other: IpPrefix): boolean {
+    return this.#length <= other.#length && this.#set.contains(other.#address, 0);
+  }
+}

@@ -131,10 +131,10 @@ export const CLIENT = {
     help: "listen on another port where a NAT keeps an old mapping for this one",
   },
   "trust-allowed-ips": {
-    commands: ["sync"],
+    commands: ["sync", "config"],
     reader: many(zoneName, "ZONE"),
     default: [],
-    help: "DNS zones whose AllowedIPs add-peers takes",
+    help: "DNS zones whose AllowedIPs add-peers and config take",
   },
   lease: {
     flag: "lease",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AllowedIpsGate } from "../ask/allowed_ips.ts";
 import type { Device } from "../net/device.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { LogFields } from "../net/log_line.ts";
@@ -55,20 +56,28 @@ export class UnknownPeers {
    */
   look({ publicKey: own, peers }: Device, candidates: Candidates): readonly PeerAddition[] {
     const present = new Set(peers.map(({ publicKey }) => publicKey));
+    const gate = new AllowedIpsGate({
+      configured: [...this.#options.peers.values()].flatMap(({ allowedIps }) => allowedIps ?? []),
+      present: peers.flatMap(({ allowedIps }) => allowedIps),
+    });
     for (const key of this.#told) if (!candidates.has(key)) this.#told.delete(key);
     return [...candidates].flatMap(([publicKey, all]) => {
       if (publicKey === own || present.has(publicKey)) return [];
-      return this.#meet(publicKey, all.filter(({ isClaim }) => isClaim !== true));
+      return this.#meet(publicKey, all.filter(({ isClaim }) => isClaim !== true), gate);
     });
   }
 
-  #meet(publicKey: string, seen: readonly SeenCandidate[]): PeerAddition[] {
+  #meet(
+    publicKey: string,
+    seen: readonly SeenCandidate[],
+    gate: AllowedIpsGate,
+  ): PeerAddition[] {
     const [newest] = seen;
     if (newest === undefined) return [];
     const { endpoint } = newest;
     const { addPeers, dryRun, peers } = this.#options;
     const { allowedIps: known, name } = peers.get(publicKey) ?? {};
-    const allowedIps = known ?? seen.find((each) => each.allowedIps !== undefined)?.allowedIps;
+    const named = seen.find((each) => each.allowedIps !== undefined)?.allowedIps;
     const fields = {
       key: publicKey,
       ...(name === undefined ? {} : { name }),
@@ -82,7 +91,7 @@ export class UnknownPeers {
       const hint = "a member of the group registers many keys, perhaps; no more of them are named";
       this.#notes.event("warn", "many-peers-unknown", { named: MOST_TOLD, hint });
     }
-    if (!addPeers || allowedIps === undefined) {
+    if (!addPeers || (known ?? named) === undefined) {
       const hint = addPeers
         ? "not on the interface; the settings name no allowed-ips for it, and trust nobody who does"
         : "not on the interface; --add-peers adds those that the settings know";
@@ -90,6 +99,14 @@ export class UnknownPeers {
       return [];
     }
     if (dryRun && told) return [];
+    const { taken, refused } = gate.take(known === undefined ? named ?? [] : []);
+    if (refused.length > 0 && !told) {
+      const hint = "other peers have them; name this peer's in a [[peer]] of the settings";
+      const left = { ...fields, allowedIps: refused.join(","), hint };
+      this.#notes.event("warn", "allowed-ips-refused", left);
+    }
+    const allowedIps = known ?? taken;
+    if (known === undefined && taken.length === 0) return [];
     return [{
       publicKey,
       endpoint,

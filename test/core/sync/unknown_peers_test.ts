@@ -35,3 +35,29 @@ test("a member that registers ever new keys grows neither the log nor what is ke
   unknown.look(DEVICE, seen(20_000, 2));
   assertEquals(told(notes), { "peer-unknown": 2 });
 });
+
+test("a peer that is added gets nothing that other peers have, whoever names it", () => {
+  const notes = new SyncNotes();
+  const configured = { name: "bob", allowedIps: ["10.9.0.2/32"] };
+  const peers = new Map([["bob", configured], ["known", { ...configured, name: "known" }]]);
+  const unknown = new UnknownPeers(notes, { addPeers: true, dryRun: false, peers });
+  const peer = { latestHandshake: 0, received: 0, sent: 0, persistentKeepalive: 0 };
+  const hub = { ...peer, publicKey: "hub", endpoint: undefined, allowedIps: ["10.9.0.0/24"] };
+  const naming = (...allowedIps: string[]) => [
+    { endpoint: { host: "192.0.2.1", port: 1 }, seenAt: 1, allowedIps },
+  ];
+  const candidates = new Map([
+    ["forger", naming("0.0.0.0/1", "128.0.0.0/1", "10.9.0.2/32", "10.9.0.0/24", "10.9.0.7/32")],
+    ["copier", naming("10.9.0.7/32")],
+    // What the settings say of a peer themselves is theirs to say.
+    ["known", naming("10.9.0.9/32")],
+  ]);
+  const look = () => unknown.look({ ...DEVICE, peers: [hub] }, candidates);
+  assertEquals(look().map(({ publicKey, allowedIps }) => [publicKey, allowedIps]), [
+    ["forger", ["128.0.0.0/1", "10.9.0.7/32"]],
+    ["known", ["10.9.0.2/32"]],
+  ]);
+  assertEquals(told(notes), { "allowed-ips-refused": 2 });
+  look();
+  assertEquals(told(notes), {}, "once");
+});
