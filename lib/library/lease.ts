@@ -66,6 +66,7 @@ export {
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
 export { WireBuffer } from "../wire/bytes/wire_buffer.ts";
+export { type Bounds, LeaseBounds } from "../core/lease/client/bounds.ts";
 export {
   LeaseClient,
   type LeaseClientOptions,

@@ -16,6 +16,10 @@ const GONE_ALREADY =
   /Cannot assign requested address|ddress not found|No such process|Cannot find device/;
 /** Not the other end's, which follows `peer`. */
 const ADDRESS = /\binet6? ([0-9A-Fa-f.:]+(?:\/\d+)?)/g;
+/** The own address with the prefix length of its network, and the other end's. */
+const NETWORK = /\b(?:inet6?|peer) ([0-9A-Fa-f.:]+(?:\/\d+)?)/g;
+const GATEWAY = /\bvia (?:inet6 )?([0-9A-Fa-f.:]+)/g;
+const LINK_LOCAL = /^fe[89ab]/i;
 /** Prefixes this long have no anycast address (RFC 6164). */
 const POINT_TO_POINT = 127;
 const OF_THE_SYSTEM = /\bproto kernel\b/;
@@ -40,6 +44,24 @@ export async function readLink(host: Processes, name: string): Promise<Link> {
     return `${address}/${address.includes(":") ? 128 : 32}`;
   });
   return { index: index === undefined ? undefined : Number(index), addresses };
+}
+
+/**
+ * The networks of this host's other interfaces, and gateways, which may lie in none of them; as
+ * prefixes, without link-local ones.
+ */
+export async function readOtherNetworks(host: Processes, name: string): Promise<string[]> {
+  const { out } = await runIp(host, ["-o", "addr", "show"]);
+  const found = out.split("\n").flatMap((line) => {
+    const device = /^\d+:\s+([^\s:@]+)/.exec(line)?.[1];
+    if (device === undefined || device === name || device === "lo") return [];
+    return [...line.matchAll(NETWORK)].map(([, network = ""]) => network);
+  });
+  for (const family of ["-4", "-6"]) {
+    const { out } = await runIp(host, [family, "route", "show", "default"]);
+    found.push(...[...out.matchAll(GATEWAY)].map(([, gateway = ""]) => gateway));
+  }
+  return found.filter((network) => !LINK_LOCAL.test(network));
 }
 
 /** The prefixes of the IPv6 routes through an interface. */

@@ -70,8 +70,10 @@ async function news(scene: LeaseScene): Promise<void> {
   const pools = POOLS.map((pool) => `"${pool}"`).join(", ");
   const config = await scene.settings(
     `[serve.lease]\ninterface = "wg0"\npools = [${pools}]\nconfigure = true\n` +
-      `routes = ["10.40.0.0/16", "10.16.0.0/12"]\n`,
+      `routes = ["10.40.0.0/16", "10.16.0.0/12", "0.0.0.0/0"]\n`,
   );
+  const allowedIps = "fe80::/128,10.16.0.0/12,10.40.0.0/16,fd00::/16";
+  await alice.set("peer", hub.publicKey, "allowed-ips", allowedIps);
   await scene.serveWith(["--config", config]);
   const b = await scene.lease(bob);
   const routes = () => alice.namespace.must(["ip", "route", "show", "dev", INTERFACE]);
@@ -94,6 +96,7 @@ async function news(scene: LeaseScene): Promise<void> {
   await careful.stop("SIGTERM");
 
   const trusting = await run(true);
+  await trusting.printed(/ lease-not-taken prefixes=0\.0\.0\.0\/0 hint=/, 20);
   await trusting.printed(/ peer-added key=\S+ endpoint=203\.0\.113\.22:51820 /, 20);
   const added = await peer();
   assertEquals(added?.allowedIps.toSorted(), b.addresses.toSorted());
@@ -105,6 +108,19 @@ async function news(scene: LeaseScene): Promise<void> {
   assertMatch(await routes(), /^10\.16\.0\.0\/12 /m);
   assertEquals(await scene.allowed(alice), [`${ALICE}/128`]);
   assertEquals((await hub.device()).peers.length, 2);
+}
+
+async function strange(scene: LeaseScene): Promise<void> {
+  const { hub, alice } = scene;
+  // The network between alice and her router.
+  await scene.serveWith(["--lease", "192.168.1.0/24", "--lease", "fd00:20::/64", "--configure"]);
+  const allowedIps = "::/0,0.0.0.0/0";
+  await alice.set("peer", hub.publicKey, "allowed-ips", allowedIps);
+  const client = scene.sync(alice);
+  await client.printed(/ lease-not-taken prefixes=192\.168\.1\.\d+\/32 hint=/, 20);
+  await client.printed(/ lease-addresses addresses=fd00:20::\S+\/128 gone= why=leased\n/, 20);
+  assertEquals((await scene.addresses(alice)).length, 1);
+  assertEquals(client.out.includes(" lease-refused "), false, client.out);
 }
 
 async function untilGone(scene: LeaseScene): Promise<void> {
@@ -156,5 +172,5 @@ PersistentKeepalive = 5
 }
 
 testWith([...LAB_NEEDS, "wg-quick"], "lab: what leases need, bring, and outlive", async () => {
-  await together({ missingAtTheServer, missingAtTheClient, news, untilGone });
+  await together({ missingAtTheServer, missingAtTheClient, news, strange, untilGone });
 });

@@ -9,6 +9,7 @@ import {
   anycastBy,
   readIpv6Routes,
   readLink,
+  readOtherNetworks,
   removeAddress,
   removeRoute,
 } from "../../lib/wireguard/addresses.ts";
@@ -46,6 +47,26 @@ Deno.test("an interface is read with its number and its addresses", async () => 
   assertEquals(await readLink(hostWith({}), "wg0"), none);
   const gone = failing('Device "wg0" does not exist.\n');
   assertEquals(await readLink(hostWith({ [ADDR]: gone }), "wg0"), none);
+});
+
+Deno.test("the networks of other interfaces are read, the other ends of lines, and gateways", async () => {
+  const host = hostWith({
+    "-o addr show": `1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever
+2: eth0    inet 192.168.1.7/24 brd 192.168.1.255 scope global eth0\\       valid_lft forever
+2: eth0    inet6 2001:db8:1::7/64 scope global \\       valid_lft forever
+2: eth0    inet6 fe80::1234/64 scope link \\       valid_lft forever
+3: ppp0    inet 100.64.0.7 peer 100.64.0.1/32 scope global ppp0\\       valid_lft forever
+12: wg0    inet 10.20.0.1/24 scope global wg0\\       valid_lft forever
+13: wg0x    inet 10.30.0.1/24 scope global wg0x\\       valid_lft forever
+`,
+    "-4 route show default": "default via 172.31.1.1 dev eth0 onlink\ndefault dev wg0 metric 9\n",
+    "-6 route show default": "default via fe80::1 dev eth0\ndefault via 2001:db8::1 dev eth1\n",
+  });
+  assertEquals(await readOtherNetworks(host, "wg0"), [
+    ...["192.168.1.7/24", "2001:db8:1::7/64", "100.64.0.7", "100.64.0.1/32", "10.30.0.1/24"],
+    ...["172.31.1.1", "2001:db8::1"],
+  ]);
+  assertEquals(await readOtherNetworks(hostWith({}), "wg0"), []);
 });
 
 Deno.test("IPv6 routes are read as prefixes", async () => {

@@ -17,6 +17,7 @@ import {
   parseLeaseIp,
 } from "../address.ts";
 import { formatWants, type LeaseWants, NO_NEWS, type PeerNews } from "../news.ts";
+import { type Bounds, siftReply } from "./bounds.ts";
 import { type LeaseReply, LeaseReplyReader } from "./reply.ts";
 
 /** After a refusal it is asked again, in seconds. */
@@ -27,6 +28,8 @@ const MAX_FAILED_RETRY = 30;
 const RENEW_BEFORE = 30;
 /** How long an answer may take, in seconds. */
 const REPLY_TIMEOUT = 10;
+/** A lease counts for a day at most, in seconds: then it is asked for again. */
+export const MAX_LEASE_TIME = 86_400;
 /** After an error that is not a refusal: without what may have caused it, it is tried soon. */
 const FALLBACK_RETRY = 1;
 
@@ -39,6 +42,8 @@ export interface LeaseClientOptions {
    * count as held until the first answer: where that refuses them, they are given up at once.
    */
   readonly held?: readonly string[];
+  /** What is taken of what the server says; everything where this is left out. */
+  readonly bounds?: Bounds;
 }
 
 /** What to do next. */
@@ -72,6 +77,8 @@ export type LeaseEvent =
     readonly message: string;
     readonly retryAt: number;
   }
+  /** Addresses and routes that the server named and this host must not have: none where that is over. */
+  | { readonly kind: "not-taken"; readonly prefixes: readonly string[] }
   /** The connection ended before the answer, or no answer came in time. */
   | { readonly kind: "no-answer"; readonly retryAt: number }
   /** The answer was none. */
@@ -89,6 +96,7 @@ const ANY: Readonly<Record<Family, string>> = { 4: "0.0.0.0", 6: "::" };
 export class LeaseClient {
   readonly #held = new Map<Family, Held>();
   #wants: LeaseWants;
+  #bounds: Bounds | undefined;
   /** Whether the server has to be asked for addresses alone. */
   #isPlain = false;
   #reader = new LeaseReplyReader();
@@ -104,11 +112,13 @@ export class LeaseClient {
   #ended = false;
   #routes: readonly string[] = [];
   #peers: readonly PeerNews[] = [];
+  #notTaken: readonly string[] = [];
   #events: LeaseEvent[] = [];
 
   /** Makes a client that will ask at once. */
   constructor(options: LeaseClientOptions) {
     this.#wants = options.wants;
+    this.#bounds = options.bounds;
     for (const text of options.held ?? []) {
       const address = parseLeaseIp(text);
       if (address !== undefined) this.#held.set(address.family, { address, until: undefined });
@@ -133,6 +143,11 @@ export class LeaseClient {
     if (wantsMore && this.#failures === 0 && this.#held.size > 0) {
       this.#askAt = Math.min(this.#askAt, mono);
     }
+  }
+
+  /** Says what is taken from now on of what the server says. */
+  bind(bounds: Bounds): void {
+    this.#bounds = bounds;
   }
 
   /** What happened since this was last called, in order. */
@@ -216,14 +231,14 @@ export class LeaseClient {
   }
 
   #adopt(reply: LeaseReply, mono: number): void {
-    const { errno, leaseTime, message } = reply;
+    const { errno, message } = reply;
+    const leaseTime = Math.min(reply.leaseTime, MAX_LEASE_TIME);
     if (errno !== LEASE_ERRNO.ok && errno !== LEASE_ERRNO.unavailable) {
       this.#fallBack(errno, message, mono);
       return;
     }
-    const granted = new Map<Family, bigint>();
-    if (reply.ipv4 !== undefined) granted.set(4, reply.ipv4);
-    if (reply.ipv6 !== undefined) granted.set(6, reply.ipv6);
+    const { granted, routes, notTaken } = siftReply(reply, this.#wants.routes, this.#bounds);
+    this.#tellNotTaken(notTaken);
     let givesUp = false;
     this.#change(granted.size > 0 ? "leased" : "refused", () => {
       for (const [family, value] of granted) {
@@ -244,9 +259,9 @@ export class LeaseClient {
     if (givesUp) this.#askAt = mono;
     if (granted.size > 0) {
       this.#events.push({ kind: "leased", leaseTime, renewAt: this.#askAt });
-      this.#tell(reply.routes, reply.peers);
+      this.#tell(routes, reply.peers);
     }
-    if (granted.size < 2) {
+    if (reply.ipv4 === undefined || reply.ipv6 === undefined) {
       this.#events.push({ kind: "refused", errno, message, retryAt: this.#askAt });
     }
   }
@@ -302,6 +317,12 @@ export class LeaseClient {
     const gone = before.filter((address) => !addresses.includes(address));
     const isNew = addresses.some((address) => !before.includes(address));
     if (gone.length > 0 || isNew) this.#events.push({ kind: "addresses", addresses, gone, why });
+  }
+
+  #tellNotTaken(prefixes: readonly string[]): void {
+    if (isSame(this.#notTaken, prefixes)) return;
+    this.#notTaken = prefixes;
+    this.#events.push({ kind: "not-taken", prefixes });
   }
 
   #tell(routes: readonly string[], peers: readonly PeerNews[]): void {

@@ -14,28 +14,22 @@ import {
   type Link,
   readIpv6Routes,
   readLink,
+  readOtherNetworks,
   removeAddress,
   removeRoute,
 } from "../../../wireguard/addresses.ts";
-import type { Device, DevicePeer } from "../../../core/net/device.ts";
+import {
+  COVERS_SERVER,
+  isServer,
+  LeaseBounds,
+  SERVER_PREFIX,
+} from "../../../core/lease/client/bounds.ts";
+import type { Device } from "../../../core/net/device.ts";
 import { HeldAddresses, type HeldPrefixes } from "./held_addresses.ts";
 import { LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
 import type { SyncReport } from "../../log/sync_report.ts";
 
-const SERVER_PREFIX = `${LEASE_SERVER_ADDRESS}/128`;
 const OWN_LINK_LOCAL = /^(fe[89ab][0-9a-f]:.*)\/128$/i;
-/** Prefixes of AllowedIPs and of routes in which the server's address lies. */
-const COVERS_SERVER = new Set([SERVER_PREFIX, "fe80::/64", "fe80::/10", "::/0"]);
-
-/** Whether an interface has peers besides the server. */
-export function hasOthers({ peers }: Device): boolean {
-  return peers.some((peer) => !isServer(peer));
-}
-
-/** Whether the server is reached through a peer. */
-function isServer({ allowedIps }: DevicePeer): boolean {
-  return allowedIps.some((each) => COVERS_SERVER.has(each));
-}
 
 /** One interface. */
 export class LeaseLink {
@@ -87,6 +81,11 @@ export class LeaseLink {
     if (isNew) this.#tried = new Set();
     this.#index = link.index;
     return { ...link, isNew };
+  }
+
+  /** Where what a lease brings may lie. */
+  async bounds(device: Device): Promise<LeaseBounds> {
+    return new LeaseBounds(device, await readOtherNetworks(this.#host, this.#name));
   }
 
   /** What is missing on the interface, in words, or undefined. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasOthers } from "../../../core/lease/client/bounds.ts";
 import { LeaseClient, type LeaseEvent } from "../../../core/lease/client/client.ts";
 import type { PeerNews } from "../../../core/lease/news.ts";
 import type { TcpConnecting, TcpConnection } from "../../../host/tcp.ts";
@@ -14,7 +15,7 @@ import { readLink } from "../../../wireguard/addresses.ts";
 import type { Device } from "../../../core/net/device.ts";
 import { inWords } from "../../log/in_words.ts";
 import { LEASE_PORT, LEASE_SERVER_ADDRESS } from "../../../wire/lease/message.ts";
-import { hasOthers, LeaseLink, ownAddresses } from "./link.ts";
+import { LeaseLink, ownAddresses } from "./link.ts";
 import type { SyncReport } from "../../log/sync_report.ts";
 
 const CONNECT_TIMEOUT = 5;
@@ -185,6 +186,7 @@ export class LeaseRunner {
         this.#hangUp();
         return 0;
       case "ask": {
+        this.#client?.bind(await this.#link.bounds(device));
         this.#connection ??= await this.#connect(CONNECT_TIMEOUT);
         if (this.#ended || this.#device === undefined) this.#hangUp();
         this.#connection?.write(step.bytes);
@@ -271,6 +273,14 @@ export class LeaseRunner {
         const { errno, message } = event;
         this.#news.push(() => report.once("warn", "lease-refused", { errno, message }));
         return;
+      }
+      case "not-taken": {
+        const { prefixes } = event;
+        if (prefixes.length === 0) return report.forget("lease-not-taken");
+        const hint =
+          "taken is what lies in the AllowedIPs of the server's peer, and in no network " +
+          "that this host reaches without it";
+        return report.once("warn", "lease-not-taken", { prefixes: prefixes.join(","), hint });
       }
       case "no-answer":
         return report.once("info", "lease-no-server", { why: "no answer" });

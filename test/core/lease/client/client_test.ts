@@ -5,6 +5,7 @@ import {
   type LeaseClientOptions,
   type LeaseEvent,
 } from "../../../../lib/core/lease/client/client.ts";
+import { LeaseBounds } from "../../../../lib/core/lease/client/bounds.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
@@ -489,4 +490,62 @@ test("whatever a server sends, the client goes on, the same in any pieces", () =
     }),
     { numRuns: 300 },
   );
+});
+
+test("what this host must not have is not taken, and told of once", () => {
+  const bounds = new LeaseBounds(
+    {
+      mark: 0,
+      peers: [{
+        ...{ latestHandshake: 0, received: 0, sent: 0, persistentKeepalive: 0 },
+        publicKey: formatKey(idOf(1)),
+        endpoint: { host: "203.0.113.10", port: 1 },
+        allowedIps: ["fe80::/128", "10.0.0.0/24", "fd00::/64"],
+      }],
+    },
+    ["192.168.1.0/24"],
+  );
+  const client = clientOf({ wants: { routes: true, peers: false }, bounds });
+  const routes = "errno=0\nroute=0.0.0.0/0\nroute=10.0.0.0/25\n\n";
+  assertEquals(exchange(client, 0, grant("192.168.1.1", "fd00::2", 3600, routes)), [
+    { kind: "not-taken", prefixes: ["192.168.1.1/32", "0.0.0.0/0"] },
+    { kind: "addresses", addresses: ["fd00::2/128"], gone: [], why: "leased" },
+    { kind: "leased", leaseTime: 3600, renewAt: 30 },
+    { kind: "routes", routes: ["10.0.0.0/25"] },
+  ]);
+  // It asks for any other.
+  const request = asked(client, 30);
+  assert(request.includes("ip=0.0.0.0/32\nip=fd00::2/128\n"), request);
+  client.receive(ascii(grant("192.168.1.1", "fd00::2", 3600, routes)), 30);
+  assertEquals(client.takeEvents().map(({ kind }) => kind), ["leased"]);
+  assertEquals(exchange(client, 90, grant("10.0.0.2", "fd00::2", 3600)), [
+    { kind: "not-taken", prefixes: [] },
+    { kind: "addresses", addresses: ["10.0.0.2/32", "fd00::2/128"], gone: [], why: "leased" },
+    { kind: "leased", leaseTime: 3600, renewAt: 3660 },
+    { kind: "routes", routes: [] },
+  ]);
+  // What is held stays until it ends.
+  assertEquals(exchange(client, 3660, grant("203.0.113.10", "fd01::2", 3600)), [
+    { kind: "not-taken", prefixes: ["203.0.113.10/32", "fd01::2/128"] },
+  ]);
+  assertEquals(client.addresses, ["10.0.0.2/32", "fd00::2/128"]);
+  client.next(90 + 3600);
+  assertEquals(client.addresses, []);
+});
+
+test("what is noted of a lease before a restart goes where this host must not have it", () => {
+  const bounds = { takesAddress: () => false, takesRoute: () => false };
+  const client = clientOf({ held: ["10.0.0.2/32", "fd00::2/128"], bounds });
+  assertEquals(exchange(client, 0, grant("10.0.0.2", "fd00::2", 3600)).slice(1), [{
+    kind: "addresses",
+    addresses: [],
+    gone: ["10.0.0.2/32", "fd00::2/128"],
+    why: "refused",
+  }]);
+});
+
+test("a lease counts for a day at most", () => {
+  for (const time of [86_401, 604_800, 4_294_967_295]) {
+    assertEquals(waits(leasedClient(time), 0), 86_400 - 30);
+  }
 });
