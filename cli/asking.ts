@@ -70,6 +70,16 @@ export async function ownPrivateKey(
   return path === undefined ? undefined : await readPrivateKey(host, path);
 }
 
+/** The own public key that flags or settings name, by a private key or as it is; else undefined. */
+export async function namedKey(
+  host: Host,
+  options: Pick<ClientOptions, "public-key" | "private-key-file">,
+): Promise<Uint8Array | undefined> {
+  const { "private-key-file": path, "public-key": key } = options;
+  if (path !== undefined) return x25519.getPublicKey(await readPrivateKey(host, path));
+  return key === undefined ? undefined : await readPublicKey(host, key);
+}
+
 /** The own public key for `query`: a private key stands in where no public key is named. */
 export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
   const { args, device } = asker;
@@ -95,11 +105,13 @@ export async function ownPublicKey(
     return await readPublicKey(host, key);
   }
   if (flags.interface !== undefined && device !== undefined) {
-    return await interfaceKey(host, device);
+    return await interfaceKey(host, device, () => namedKey(host, options));
   }
   if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
   if (key !== undefined) return await readPublicKey(host, key);
-  if (device !== undefined) return await interfaceKey(host, device);
+  if (device !== undefined) {
+    return await interfaceKey(host, device, () => namedKey(host, options));
+  }
   if ((loaded.settings.sync?.size ?? 0) > 1) {
     const names = [...loaded.settings.sync!.keys()].join(", ");
     throw new UserError(`the settings have several interfaces (${names}); name one of them`);

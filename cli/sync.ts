@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatKey } from "../lib/core/net/peer_key.ts";
 import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
@@ -11,7 +12,7 @@ import { loadSettings } from "../lib/service/files/files.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
-import { askedServers, interfaceSettings, peersByKey, questionConfig } from "./asking.ts";
+import { askedServers, interfaceSettings, namedKey, peersByKey, questionConfig } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Runs `wgsig sync`. */
@@ -51,6 +52,10 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
     movePort: options["move-port"],
     persistentKeepalive: options["persistent-keepalive"],
     peers,
+    readKey: async () => {
+      const key = await namedKey(host, options);
+      return key && formatKey(key);
+    },
     report: {
       log: {
         format: flags["log-format"],

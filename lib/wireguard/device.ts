@@ -11,7 +11,7 @@ import { parseKey } from "../core/net/peer_key.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain } from "../host/error.ts";
 import type { Processes } from "../host/processes.ts";
-import { parseAllowedIps, parseDump } from "../core/net/wg_dump.ts";
+import { parseAllowedIps, parseDump, parsePeer } from "../core/net/wg_dump.ts";
 
 const INTERFACE_NAME = /^[\w=+.][\w=+.-]{0,14}$/;
 /** The last where neither the kernel knows WireGuard, nor a program of that interface runs yet. */
@@ -64,8 +64,16 @@ async function show(host: Processes, name: string, what: string): Promise<string
   throw failure(`cannot read WireGuard interface ${name}`, err);
 }
 
-/** The public key of an interface, 32 bytes. */
-export async function interfaceKey(host: Processes, name: string): Promise<Uint8Array> {
+/**
+ * The public key of an interface, 32 bytes.
+ *
+ * @param named Where its program doesn't tell it, as boringtun: the one that the settings name.
+ */
+export async function interfaceKey(
+  host: Processes,
+  name: string,
+  named: () => Promise<Uint8Array | undefined> = () => Promise.resolve(undefined),
+): Promise<Uint8Array> {
   const device = await readDevice(host, name);
   if (device === undefined) {
     throw new UserError(
@@ -73,10 +81,12 @@ export async function interfaceKey(host: Processes, name: string): Promise<Uint8
       EXIT.failed,
     );
   }
-  const key = device.publicKey === undefined ? undefined : parseKey(device.publicKey);
+  const key = device.publicKey === undefined ? await named() : parseKey(device.publicKey);
   if (key === undefined) {
     throw new UserError(
-      `WireGuard interface ${name} has no key; set one with: wg set ${name} private-key FILE`,
+      `WireGuard interface ${name} has no key; set one with: wg set ${name} private-key FILE; or ` +
+        `where its program doesn't tell it (boringtun), name private-key-file or public-key in ` +
+        `[sync.${name}] of the settings`,
       EXIT.failed,
     );
   }
@@ -93,9 +103,16 @@ export async function setPeer(
   host: Processes,
   name: string,
   publicKey: string,
-  { endpoint, persistentKeepalive, allowedIps }: PeerChange,
+  changed: PeerChange,
 ): Promise<void> {
-  await change(host, name, [
+  await change(host, name, peerSettings(publicKey, changed));
+}
+
+function peerSettings(
+  publicKey: string,
+  { endpoint, persistentKeepalive, allowedIps }: PeerChange,
+): string[] {
+  return [
     "peer",
     publicKey,
     ...(endpoint === undefined ? [] : ["endpoint", formatHostPort(endpoint)]),
@@ -103,7 +120,40 @@ export async function setPeer(
       ? []
       : ["persistent-keepalive", `${persistentKeepalive}`]),
     ...(allowedIps === undefined ? [] : ["allowed-ips", allowedIps.join(",")]),
-  ]);
+  ];
+}
+
+/**
+ * Removes a peer, and adds it as it was but for what is changed: boringtun can't change a peer, and
+ * loses a thread over the attempt. Both at once is more than it understands.
+ */
+export async function replacePeer(
+  host: Processes,
+  name: string,
+  publicKey: string,
+  changed: PeerChange,
+): Promise<void> {
+  const dump = await readDump(host, name);
+  const line = dump?.split("\n").find((each) => each.startsWith(`${publicKey}\t`));
+  if (line === undefined) return await setPeer(host, name, publicKey, changed);
+  const before = parsePeer(line);
+  const presharedKey = line.split("\t")[1] ?? "";
+  const add = async (after: PeerChange) => {
+    const settings = peerSettings(publicKey, after);
+    if (parseKey(presharedKey) === undefined) return await change(host, name, settings);
+    await change(host, name, [...settings, "preshared-key", "/dev/stdin"], `${presharedKey}\n`);
+  };
+  await change(host, name, ["peer", publicKey, "remove"]);
+  try {
+    await add({
+      endpoint: changed.endpoint ?? before.endpoint,
+      allowedIps: changed.allowedIps ?? before.allowedIps,
+      persistentKeepalive: changed.persistentKeepalive ?? before.persistentKeepalive,
+    });
+  } catch (error) {
+    await add(before);
+    throw error;
+  }
 }
 
 /**
@@ -158,9 +208,15 @@ export async function setListenPort(host: Processes, name: string, port: number)
   await change(host, name, ["listen-port", `${port}`]);
 }
 
-async function change(host: Processes, name: string, settings: readonly string[]): Promise<void> {
+/** @param input What a setting reads from standard input. */
+async function change(
+  host: Processes,
+  name: string,
+  settings: readonly string[],
+  input?: string,
+): Promise<void> {
   checkInterfaceName(name);
-  const { code, err } = await runWg(host, ["set", name, ...settings]);
+  const { code, err } = await runWg(host, ["set", name, ...settings], input);
   if (code !== 0) throw failure(`cannot change WireGuard interface ${name}`, err);
 }
 
@@ -181,9 +237,10 @@ function failure(what: string, err: string): UserError {
   return new UserError(`${what}: ${why}${hint}`, EXIT.failed);
 }
 
-async function runWg(host: Processes, args: readonly string[]) {
+async function runWg(host: Processes, args: readonly string[], input?: string) {
   try {
-    const result = await host.run(["wg", ...args], { timeout: TIMEOUT });
+    const given = input === undefined ? {} : { input };
+    const result = await host.run(["wg", ...args], { timeout: TIMEOUT, ...given });
     if (result.code !== TIMED_OUT || result.err !== "") return result;
     return { ...result, err: `wg did not end within ${TIMEOUT} s` };
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * A host of the lab with a real WireGuard: wireguard-go.
+ * A host of the lab with a real WireGuard: wireguard-go, or another program.
  *
  * @module
  */
@@ -24,6 +24,8 @@ export class WireGuardHost {
   readonly keyFile: string;
   #publicKey = "";
   #program: Running | undefined;
+  /** What makes the interface, in the foreground. */
+  program: readonly string[] = ["wireguard-go", "-f", INTERFACE];
   /** The peer that the interface gets when it starts. */
   peer: WireGuardHost | undefined;
 
@@ -55,14 +57,16 @@ export class WireGuardHost {
 
   /** Starts WireGuard, and sets nothing. */
   async startKeyless(): Promise<void> {
-    const program = this.namespace.start(["wireguard-go", "-f", INTERFACE], {
+    const program = this.namespace.start(this.program, {
       env: { LOG_LEVEL: "error", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
     });
     this.#program = program;
     const socket = `${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`;
     const until = performance.now() + START_SECONDS * 1000;
     while (!await exists(socket)) {
-      if (performance.now() > until) throw new Error(`wireguard-go does not start: ${program.err}`);
+      if (performance.now() > until) {
+        throw new Error(`${this.program[0]} does not start: ${program.err}`);
+      }
       await sleep(0.01);
     }
   }

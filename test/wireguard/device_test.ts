@@ -13,6 +13,7 @@ import {
   interfaceKey,
   readAllowedIps,
   readDevice,
+  replacePeer,
   setAllowedIps,
   setListenPort,
   setPeer,
@@ -361,4 +362,53 @@ Deno.test("an interface without a key is one line for a user", async () => {
   const out = "(none)\t(none)\t49285\toff\n";
   const host = new MemoryHost({ run: () => ({ code: 0, out, err: "" }) });
   assertMatch(await complaint(() => interfaceKey(host, "wg0")), /has no key; set one with: wg set/);
+  const named = new Uint8Array(32).fill(7);
+  assertEquals(await interfaceKey(host, "wg0", () => Promise.resolve(named)), named);
+});
+
+Deno.test("a peer that is replaced is removed, and is what it was but for its endpoint", async () => {
+  const line = (key: string) =>
+    `${PEER}\t${key}\t192.0.2.1:1\t10.0.0.2/32,fd00::2/128\t0\t0\t0\t25\n`;
+  const added = (endpoint: string) =>
+    `wg set wg0 peer ${PEER} endpoint ${endpoint} persistent-keepalive 25 ` +
+    "allowed-ips 10.0.0.2/32,fd00::2/128";
+  const removed = ["wg show wg0 dump", `wg set wg0 peer ${PEER} remove`];
+  const endpoint = { host: "192.0.2.7", port: 7 };
+  for (const key of ["(none)", OTHER]) {
+    const withKey = key === OTHER ? " preshared-key /dev/stdin" : "";
+    for (const fails of [false, true]) {
+      const host = new MemoryHost({
+        run: (argv) => {
+          const out = argv.includes("show") ? `(none)\t(none)\t1\toff\n${line(key)}` : "";
+          const code = fails && argv.includes("192.0.2.7:7") ? 1 : 0;
+          return { code, out, err: "no luck\n" };
+        },
+      });
+      const replaced = replacePeer(host, "wg0", PEER, { endpoint });
+      if (fails) await assertRejects(() => replaced, UserError, "no luck");
+      else await replaced;
+      const again = fails ? [added("192.0.2.1:1") + withKey] : [];
+      assertEquals(host.events, [...removed, added("192.0.2.7:7") + withKey, ...again]);
+      assertEquals(host.runs.at(-1)?.input, key === OTHER ? `${OTHER}\n` : undefined);
+    }
+  }
+});
+
+testWith(NEEDS, "replacePeer keeps what a peer has, its preshared key as well", async () => {
+  await withDevice(async (scene) => {
+    await scene.must([
+      "sh",
+      "-c",
+      `echo ${OTHER} | wg set wg0 peer ${PEER} preshared-key /dev/stdin`,
+    ]);
+    const before = await scene.must(["wg", "showconf", "wg0"]);
+    await replacePeer(scene.host, "wg0", PEER, { endpoint: { host: "192.0.2.77", port: 7 } });
+    const after = await scene.must(["wg", "showconf", "wg0"]);
+    const sorted = (text: string) => text.split("\n\n").map((each) => each.trim()).toSorted();
+    const peer = sorted(after).find((each) => each.includes(PEER)) ?? "";
+    assert(peer.includes("Endpoint = 192.0.2.77:7") && peer.includes(OTHER), after);
+    const lines = (text: string) =>
+      text.split("\n").filter((each) => !each.startsWith("Endpoint")).toSorted();
+    assertEquals(lines(after), lines(before));
+  });
 });

@@ -12,6 +12,7 @@ import type { SyncAction, SyncResult } from "./actions.ts";
 /** What follows from what came of an action; nothing where it is left out. */
 export interface Follows {
   readonly device?: (device: Device | undefined, now: Now) => void;
+  readonly key?: (publicKey: string | undefined, now: Now) => void;
   readonly port?: (port: number | undefined, now: Now) => void;
   readonly answer?: (answer: QueryResult, now: Now) => void;
   readonly addresses?: (addresses: readonly string[], now: Now) => void;
@@ -60,11 +61,15 @@ export class ActionQueue {
 
   /** Takes in what came of the action under way. @returns Whether it can be taken in. */
   told(result: SyncResult, now: Now): boolean {
-    const { device, port, answer, addresses, route, done, failed } = this.#doing?.follows ?? {};
+    const { device, key, port, answer, addresses, route, done, failed } = this.#doing?.follows ??
+      {};
     this.#doing = undefined;
     switch (result.kind) {
       case "device":
         device?.(result.device, now);
+        break;
+      case "key":
+        key?.(result.publicKey, now);
         break;
       case "port":
         port?.(result.port, now);

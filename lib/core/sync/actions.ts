@@ -38,6 +38,8 @@ export interface SyncQuestion {
 export type SyncAction =
   /** Read the interface. `device` */
   | { readonly kind: "read-device" }
+  /** Read the key that the settings name, where the interface doesn't tell its own. `key` */
+  | { readonly kind: "read-key" }
   /** Give back the port that a killed run has borrowed. `port` */
   | { readonly kind: "mend-port" }
   /** Have WireGuard listen on another port, which the system chooses. `done` */
@@ -56,6 +58,8 @@ export type SyncAction =
     /** Seconds. */
     readonly persistentKeepalive: number | undefined;
     readonly allowedIps: readonly string[] | undefined;
+    /** Whether the peer has to be removed first, and made anew as it was: boringtun changes none. */
+    readonly replaces: boolean;
   }
   /** Make WireGuard send a peer something at once; keepalives are on. `done` */
   | {
@@ -83,6 +87,8 @@ export type SyncStep =
 export type SyncResult =
   /** The interface; undefined where there is none of that name. */
   | { readonly kind: "device"; readonly device: Device | undefined }
+  /** In base64; undefined where the settings name none. */
+  | { readonly kind: "key"; readonly publicKey: string | undefined }
   /** The port that the interface has again; undefined where there was nothing to mend. */
   | { readonly kind: "port"; readonly port: number | undefined }
   | { readonly kind: "answer"; readonly answer: QueryResult }

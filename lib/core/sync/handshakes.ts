@@ -8,6 +8,7 @@
  * the wall clock has gone back                       nothing has happened
  * it has gone ahead, or the host has slept           who is silent for another 30 s is not alive
  * data where the handshake is too old for any        the wall clock was wrong: it was not
+ * a time just after 1970                             boringtun's: seconds since the handshake
  * ```
  *
  * @module
@@ -23,9 +24,12 @@ const INITIATION_SIZE = 148;
 /** Keepalives come every 25 s. */
 const GRACE = 30;
 
+/** A time that is further back is none, but an age. */
+const LONG_AGO = 1e9;
+
 /** What is known of a peer. */
 interface Known {
-  /** As WireGuard tells it, Unix seconds. */
+  /** As WireGuard tells it: Unix seconds, or an age. */
   readonly handshake: number;
   /** Bytes. */
   readonly received: number;
@@ -80,7 +84,8 @@ export class Handshakes {
     hasJumped: boolean,
     { unix, mono }: Now,
   ): Known {
-    const age = unix - handshake;
+    const isAge = unix - handshake > LONG_AGO;
+    const age = isAge ? handshake : unix - handshake;
     let at: number;
     let doubtedAt = before?.doubtedAt;
     if (handshake === before?.handshake) {
@@ -91,7 +96,8 @@ export class Handshakes {
         if (mono - at >= SESSION) at = mono;
       }
     } else {
-      at = mono - Math.min(Math.max(0, age), before === undefined ? Infinity : passed);
+      const isBounded = before !== undefined && !isAge;
+      at = mono - Math.min(Math.max(0, age), isBounded ? passed : Infinity);
       doubtedAt = before === undefined && age < 0 ? mono : undefined;
     }
     if (hasJumped && age >= this.#alive) doubtedAt = mono;

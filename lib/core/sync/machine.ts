@@ -11,6 +11,7 @@
  *    ├──────────────► poll     ask ──── nobody has moved, or no answer ─────────┤
  *    │ else             │ somebody has                                          │
  *    └──────────────► device   read-device ──── no interface ───────────────────┤
+ *                       │      read-key                    where it tells none  │
  *                       │                                                       │
  *                      mend    mend-port, read-device      where it appears     │
  *                       │      try-raw                                          │

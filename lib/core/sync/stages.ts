@@ -37,6 +37,10 @@ export class SyncStages {
   readonly #peers: SyncedPeers;
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
+  /** Whether the interface tells no key: then it is boringtun's, perhaps, or it has none. */
+  #isBoringtun = false;
+  /** The own key that the settings named last. */
+  #namedKey: string | undefined;
   /** Whether a killed run may have left the interface without its port. */
   #mayLackPort = true;
   #hasLooked = false;
@@ -129,11 +133,18 @@ export class SyncStages {
     this.#queue.add({ kind: "read-device" }, {
       device: (device, now) => {
         if (device === undefined) return this.#interfaceGone();
-        // An interface that is met may lack the port that a killed run has borrowed.
-        if (this.#mayLackPort && !this.#options.dryRun) return this.#mendPort(device, news);
-        this.#meet(device, news, now);
+        this.#isBoringtun = device.publicKey === undefined;
+        if (!this.#isBoringtun) return this.#found(device, news, now);
+        this.#queue.add({ kind: "read-key" }, { key: (key) => void (this.#namedKey = key) });
+        this.#queue.then((now) => this.#found({ ...device, publicKey: this.#namedKey }, news, now));
       },
     });
+  }
+
+  #found(device: Device, news: QueryResult | undefined, now: Now): void {
+    // An interface that is met may lack the port that a killed run has borrowed.
+    if (this.#mayLackPort && !this.#options.dryRun) return this.#mendPort(device, news);
+    this.#meet(device, news, now);
   }
 
   #mendPort(device: Device, news: QueryResult | undefined): void {
@@ -206,8 +217,10 @@ export class SyncStages {
     this.#notes.add({ kind: "device", device });
     if (keyOf(device) === undefined) {
       const { interface: name, once } = this.#options;
-      if (once) return this.#cannotLook(`WireGuard interface ${name} has no private key yet`);
-      return this.#notes.once("warn", "no-private-key", { interface: name });
+      const hint = `set one; or where its program doesn't tell it (boringtun), name ` +
+        `private-key-file or public-key in [sync.${name}] of the settings`;
+      if (once) return this.#cannotLook(`WireGuard interface ${name} has no private key; ${hint}`);
+      return this.#notes.once("warn", "no-private-key", { interface: name, hint });
     }
     if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
     for (const address of this.#left.look(device)) this.#findRoute(address);
@@ -300,7 +313,8 @@ export class SyncStages {
     const { once, dryRun } = this.#options;
     for (const change of this.#peers.plan(device, answer, now)) {
       const { publicKey, endpoint, persistentKeepalive } = change;
-      const set = { publicKey, endpoint, persistentKeepalive, allowedIps: undefined };
+      const replaces = this.#isBoringtun;
+      const set = { publicKey, endpoint, persistentKeepalive, allowedIps: undefined, replaces };
       const done = (now: Now) => this.#changed(change, now);
       if (dryRun) done(now);
       else this.#queue.add({ kind: "set-peer", ...set }, { done });
@@ -317,7 +331,7 @@ export class SyncStages {
 
   #nudge(device: Device, now: Now): void {
     this.#peers.tellUnreachable(this.#own.nat);
-    if (!this.#options.dryRun) {
+    if (!this.#options.dryRun && !this.#isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
         this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
       }
@@ -332,7 +346,8 @@ export class SyncStages {
       const tell = () => this.#notes.change("peer-added", fields);
       if (dryRun) tell();
       else {
-        this.#queue.add({ kind: "set-peer", ...peer, persistentKeepalive }, {
+        const set = { ...peer, persistentKeepalive, replaces: false };
+        this.#queue.add({ kind: "set-peer", ...set }, {
           done: (now) => {
             this.#rhythm.changed(now.mono);
             tell();

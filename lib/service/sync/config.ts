@@ -11,5 +11,7 @@ import type { QueryConfig } from "../query/query.ts";
 /** What `sync` is to do, what to ask with, and where to tell of it. */
 export interface SyncConfig
   extends SyncOptions, Pick<QueryConfig, "secret" | "group" | "encrypt" | "maxAge" | "timeout"> {
+  /** The own public key that the settings name, in base64; undefined where they name none. */
+  readonly readKey: () => Promise<string | undefined>;
   readonly report: SyncReportOptions;
 }

@@ -11,7 +11,13 @@ import { SyncStatus } from "../../core/sync/status.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
-import { nudgePeer, readDevice, setListenPort, setPeer } from "../../wireguard/device.ts";
+import {
+  nudgePeer,
+  readDevice,
+  replacePeer,
+  setListenPort,
+  setPeer,
+} from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
@@ -113,6 +119,8 @@ class Sync {
     switch (action.kind) {
       case "read-device":
         return { kind: "device", device: await readDevice(host, name) };
+      case "read-key":
+        return { kind: "key", publicKey: await this.#config.readKey() };
       case "mend-port":
         return { kind: "port", port: await mendBorrowedPort(host, name) };
       case "move-port":
@@ -126,7 +134,7 @@ class Sync {
       case "read-addresses":
         return { kind: "addresses", addresses: host.localAddresses() };
       case "set-peer":
-        await setPeer(host, name, action.publicKey, action);
+        await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
         return { kind: "done" };
       case "nudge-peer":
         await nudgePeer(host, name, action.publicKey, action.persistentKeepalive);

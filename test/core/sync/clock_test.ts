@@ -125,3 +125,25 @@ test("after sleep, or a clock that has gone ahead, who is silent is alive for 30
     assertEquals(watch.look(6065, 5000, hears ? 32 : 0), hears ? 65 : ALIVE - 5);
   }
 });
+
+test("boringtun tells how old a handshake is", () => {
+  const watch = new Watch();
+  const unix = 1_800_000_000;
+  for (
+    const [passed, told, age] of [[0, 5, 5], [25, 30, 30], [1, 30, 31], [120, 3, 3], [
+      200,
+      203,
+      203,
+    ]]
+  ) {
+    watch.mono += passed!;
+    assertEquals(watch.look(unix, told!), age);
+  }
+  // A host without a battery had a handshake before its clock was set: that is one as any other.
+  const router = new Watch();
+  assertEquals(router.look(300, 290), 10);
+  router.mono += 10;
+  assertEquals(router.look(unix, 290), ALIVE - 30);
+  router.mono += 10;
+  assertEquals(router.look(unix + 10, 290, 32), 30);
+});

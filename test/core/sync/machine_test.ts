@@ -362,7 +362,8 @@ test("sync: one look ends with 0, 1, 2 or 5, and says why it could not be", () =
   );
   assertEquals(
     statusOf(single((_, alice) => alice.hasKey = false)),
-    "WireGuard interface wg0 has no private key yet",
+    "WireGuard interface wg0 has no private key; set one; or where its program doesn't tell it " +
+      "(boringtun), name private-key-file or public-key in [sync.wg0] of the settings",
   );
   for (const kind of ["read-device", "ask"] as const) {
     const error = new UserError("cannot run wg");
@@ -459,10 +460,32 @@ test("sync: an interface without a private key is told of once, until it has one
   const [alice, bob] = world.pair({ interval: INTERVAL });
   alice.hasKey = false;
   world.run(30);
-  assertEquals(alice.log.slice(1), ["warn no-private-key interface=wg0"]);
+  const hint = "set one; or where its program doesn't tell it (boringtun), name private-key-file " +
+    "or public-key in [sync.wg0] of the settings";
+  assertEquals(alice.log.slice(1), [`warn no-private-key interface=wg0 hint="${hint}"`]);
   assertEquals(alice.all("ask"), []);
   alice.hasKey = true;
   world.until(() => world.works(alice, bob), 2 * INTERVAL);
+});
+
+test("sync: where the interface doesn't tell its key, the one that the settings name serves", () => {
+  for (const register of ["raw", "borrow"] as const) {
+    const world = new World();
+    const [alice, bob] = world.pair({ interval: INTERVAL, register });
+    alice.tellsKey = false;
+    alice.namedKey = alice.key;
+    world.until(() => world.works(alice, bob), 2 * INTERVAL);
+    world.run(200);
+    assertEquals(count(alice, "no-private-key"), 0);
+    assertEquals(count(alice, "interface-"), 1, alice.log.join("\n"));
+    // The file that holds it is away: that is told of, and what was known holds.
+    alice.fails = failing("read-key");
+    world.run(5 * INTERVAL);
+    assertEquals([count(alice, "not-done"), count(alice, "no-private-key")], [1, 0]);
+    alice.move("203.0.113.31:51820");
+    bob.move("203.0.113.32:35436");
+    world.until(() => world.works(alice, bob), 2 * INTERVAL + 60);
+  }
 });
 
 test("sync: the lease client is told of each look, and of the interface's end", () => {
@@ -520,6 +543,8 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
           const device = { publicKey, listenPort: pick([0, 1, 1, 1]), mark: pick([0, 7]), peers };
           return { kind: "device", device };
         }
+        case "read-key":
+          return { kind: "key", publicKey: pick([undefined, keys[0]]) };
         case "mend-port":
           return { kind: "port", port: pick([undefined, 7]) };
         case "read-addresses":

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import type { Now } from "../../../lib/core/net/clock.ts";
 import type { Device } from "../../../lib/core/net/device.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../../../lib/core/net/host_port.ts";
@@ -277,6 +278,9 @@ export class WorldHost {
   readonly #stuck = new Map<string, number>();
   isThere = false;
   hasKey = true;
+  /** Whether the interface tells its key; and what the settings name. */
+  tellsKey = true;
+  namedKey: string | undefined;
   listenPort = WIREGUARD_PORT;
   /** What a killed run has borrowed. */
   borrowed: number | undefined;
@@ -416,6 +420,8 @@ export class WorldHost {
       }
       case "read-device":
         return { at, finish: () => ({ kind: "device", device: this.#device() }) };
+      case "read-key":
+        return { at, finish: () => ({ kind: "key", publicKey: this.namedKey }) };
       case "mend-port":
         return { at, finish: () => ({ kind: "port", port: this.#mend() }) };
       case "read-addresses":
@@ -428,7 +434,8 @@ export class WorldHost {
         this.routes = this.routes.filter((each) => each !== action.route);
         break;
       case "set-peer": {
-        const { publicKey, endpoint, persistentKeepalive, allowedIps } = action;
+        const { publicKey, endpoint, persistentKeepalive, allowedIps, replaces } = action;
+        assertEquals(replaces, !this.tellsKey && this.peers.has(publicKey));
         const peer = this.peers.get(publicKey) ?? newPeer();
         peer.endpoint = endpoint;
         if (persistentKeepalive !== undefined) peer.persistentKeepalive = persistentKeepalive;
@@ -454,7 +461,7 @@ export class WorldHost {
   #device(): Device | undefined {
     if (!this.isThere) return undefined;
     return {
-      publicKey: this.hasKey ? this.key : undefined,
+      publicKey: this.hasKey && this.tellsKey ? this.key : undefined,
       listenPort: this.borrowed === undefined ? this.listenPort : 40_000,
       mark: 0,
       peers: [...this.peers].map(([publicKey, peer]) => ({ publicKey, sent: 0, ...peer })),

@@ -28,6 +28,7 @@ const CONFIG: SyncConfig = {
   mendRoutes: false,
   movePort: false,
   peers: new Map(),
+  readKey: () => Promise.resolve(undefined),
   report: { log: { format: "text", verbosity: "normal" }, hook: undefined },
 };
 const UNIX = 1_800_000_000;
@@ -101,6 +102,17 @@ test("sync: a question that fails gives the port back, a signal looks at once, a
     "removeFile /var/run/wgsig/wg0.port",
   ];
   assertEquals(memory.events, [...round, ...round]);
+});
+
+test("sync: boringtun's interface, which tells no key, is asked for with that of the settings", async () => {
+  const [host, memory] = hostWith(
+    showing("(none)\t(none)\t51820\toff\n"),
+    new Map([[0, "SIGTERM"]]),
+  );
+  const config = { ...CONFIG, readKey: () => Promise.resolve(OWN) };
+  assertEquals(await sync(host, config), 0);
+  assertEquals(memory.events.includes("wg set wg0 listen-port 0"), true, "the port is borrowed");
+  assertEquals(memory.out.text.includes("no-private-key"), false);
 });
 
 test("sync: a port that a killed run has left is given back first", async () => {
