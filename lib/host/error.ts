@@ -18,6 +18,13 @@ export function errorCode(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Whether an error carries a POSIX name: then the system says no, and no fault of the program. */
+export function isCoded(error: unknown): boolean {
+  const code = errorCode(error);
+  // Runtimes have names for faults of their own, such as ERR_INVALID_ARG_TYPE.
+  return POSIX_NAME.test(code) && !code.startsWith("ERR_");
+}
+
 const POSIX_NAME = /^E[A-Z0-9_]+$/;
 /** What the system calls its errors, for people: without the name, which nobody has to know. */
 const EXPLANATIONS: Readonly<Record<string, string>> = {

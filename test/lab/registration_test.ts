@@ -69,6 +69,31 @@ testWith([...LAB_NEEDS, "setpriv"], "lab: without CAP_NET_RAW the port is borrow
   assertMatch(err, /^wgsig: raw sockets are not permitted; .*CAP_NET_RAW.*--register borrow\n$/);
 });
 
+testWith(
+  [...LAB_NEEDS, "setpriv"],
+  "lab: without a place for notes the port is borrowed, too",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    const { alice, bob } = lab;
+    await lab.serve();
+    const script = "mkdir -p /var/run/wgsig && mount -t tmpfs -o ro tmpfs /var/run/wgsig && " +
+      'exec "$@"';
+    const through = ["sh", "-c", script, "sh", ...NO_RAW];
+    const once = await alice.namespace.run([...through, BINARY, ...lab.syncArgs("--once")]);
+    assertEquals([once.code, once.err], [5, ""], once.out);
+    assertMatch(
+      once.out,
+      / warn not-kept why="cannot write \/var\/run\/wgsig\/wg0\.port: read-only/,
+    );
+    const sync = lab.syncWith(alice, ["--interval", "1s"], { through });
+    await sync.printed(/ own-endpoint endpoint=203\.0\.113\.21:51820\n/);
+    lab.syncWith(bob, [], { through });
+    await new Ping(bob.namespace, alice.address).reply(LIMIT);
+    await sync.printed(/ peer-alive /, LIMIT);
+    assertEquals(sync.out.match(/ not-kept /g)?.length, 1, sync.out);
+  },
+);
+
 for (const register of ["raw", "borrow"]) {
   const name = `lab: a tunnel that takes all traffic doesn't swallow --register ${register}`;
   testWith(LAB_NEEDS, name, async () => {

@@ -91,7 +91,12 @@ export type SyncResult =
   | { readonly kind: "key"; readonly publicKey: string | undefined }
   /** The port that the interface has again; undefined where there was nothing to mend. */
   | { readonly kind: "port"; readonly port: number | undefined }
-  | { readonly kind: "answer"; readonly answer: QueryResult }
+  | {
+    readonly kind: "answer";
+    readonly answer: QueryResult;
+    /** What could not be kept on the disk meanwhile, in words. */
+    readonly notKept?: string | undefined;
+  }
   | { readonly kind: "addresses"; readonly addresses: readonly string[] }
   /** As `ip` takes it; undefined where there is none. */
   | { readonly kind: "route"; readonly route: string | undefined }

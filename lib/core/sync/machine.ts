@@ -99,6 +99,9 @@ export class SyncMachine {
     const kind = this.#queue.doing;
     if (kind === undefined) return;
     const isTaken = this.#queue.told(result, now);
+    if (result.kind === "answer" && result.notKept !== undefined) {
+      this.#notes.once("warn", "not-kept", { why: result.notKept });
+    }
     if (result.kind !== "failed") this.#undone.done(kind);
     else if (!isTaken) this.#failed(kind, result.error, result.why);
   }

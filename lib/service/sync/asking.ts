@@ -18,7 +18,7 @@ import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import { query, type QueryConfig } from "../query/query.ts";
-import { withBorrowedPort } from "./borrowed_port.ts";
+import { type Borrowed, withBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
 
 /** What of a host is needed to ask. */
@@ -46,12 +46,16 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
   probe.close();
 }
 
-/** Asks. Servers that don't answer are reported in the result, not thrown. */
+/**
+ * Asks. Servers that don't answer are reported in the result, not thrown.
+ *
+ * @returns The answer, and what could not be kept on the way.
+ */
 export async function askServers(
   host: AskingHost,
   config: SyncConfig,
   { way, port, mark, id, keys, openTo }: SyncQuestion,
-): Promise<QueryResult> {
+): Promise<Borrowed<QueryResult>> {
   const { servers, secret, group, encrypt, maxAge, timeout } = config;
   const question: Omit<QueryConfig, "port" | "anyPort" | "register"> = {
     servers,
@@ -74,7 +78,7 @@ export async function askServers(
   const registering = { ...question, port, anyPort: false, register: true };
   switch (way) {
     case "unregistered":
-      return await query(host, { ...question, port: 0, anyPort: true, register: false });
+      return kept(await query(host, { ...question, port: 0, anyPort: true, register: false }));
     case "borrow":
       return await withBorrowedPort(
         host,
@@ -84,7 +88,7 @@ export async function askServers(
       );
     case "raw":
       try {
-        return await query(host, { ...registering, through: { raw: true, mark } });
+        return kept(await query(host, { ...registering, through: { raw: true, mark } }));
       } catch (error) {
         if (errorCode(error) !== "EPERM") throw error;
         throw new UserError(
@@ -93,4 +97,8 @@ export async function askServers(
         );
       }
   }
+}
+
+function kept(answer: QueryResult): Borrowed<QueryResult> {
+  return { answer, notKept: undefined };
 }

@@ -2,13 +2,14 @@
  * Borrows the UDP port of a WireGuard interface: WireGuard moves to another one for as long as a
  * question takes (some milliseconds), and then comes back. The mapping of a NAT stays.
  *
- * The port is noted in a file meanwhile. If the program is killed, its next start mends it.
+ * The port is noted in a file meanwhile. If the program is killed, its next start mends it. Where the
+ * file can't be written, the port is borrowed all the same: without that, nobody would hear of it.
  *
  * @module
  */
 
 import { type Clock, pause } from "../../host/clock.ts";
-import { errorCode } from "../../host/error.ts";
+import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
 import { isNoDevice, setListenPort } from "../../wireguard/device.ts";
@@ -19,21 +20,47 @@ const MAX_NOTE = 16;
 const TRIES = 100;
 const PAUSE = 0.05;
 
+/** What came of it. */
+export interface Borrowed<T> {
+  readonly answer: T;
+  /** What could not be noted, in words. */
+  readonly notKept: string | undefined;
+}
+
 /** Runs `ask` while the port is free, and gives it back whatever happens. */
 export async function withBorrowedPort<T>(
   host: Clock & Files & Processes,
   name: string,
   port: number,
   ask: () => Promise<T>,
-): Promise<T> {
-  await host.makeFolder(FOLDER);
-  await host.writeFile(noteOf(name), new TextEncoder().encode(`${port}\n`), { mode: MODE });
+): Promise<Borrowed<T>> {
+  const notKept = await writeNote(host, name, port);
+  let answer: T;
   try {
     await setListenPort(host, name, 0);
-    return await ask();
+    answer = await ask();
   } finally {
     await giveBack(host, name, port);
+    if (notKept === undefined) await removeNote(host, name);
   }
+  return { answer, notKept };
+}
+
+/** @returns Why it could not be written, in words. */
+async function writeNote(host: Files, name: string, port: number): Promise<string | undefined> {
+  try {
+    await host.makeFolder(FOLDER);
+    await host.writeFile(noteOf(name), new TextEncoder().encode(`${port}\n`), { mode: MODE });
+    return undefined;
+  } catch (error) {
+    return `cannot write ${noteOf(name)}: ${explain(error)}; where sync is killed while it has ` +
+      `borrowed port ${port}, WireGuard stays on another`;
+  }
+}
+
+/** The note of a port that is back where it was says nothing wrong. */
+async function removeNote(host: Files, name: string): Promise<void> {
+  await host.removeFile(noteOf(name)).catch(() => {});
 }
 
 /**
@@ -56,10 +83,11 @@ export async function mendBorrowedPort(
     if (code !== "EFBIG") throw error;
   }
   if (!Number.isInteger(port) || port < 1 || port > 0xffff) {
-    await host.removeFile(noteOf(name));
+    await removeNote(host, name);
     return undefined;
   }
   await giveBack(host, name, port);
+  await removeNote(host, name);
   return port;
 }
 
@@ -78,7 +106,6 @@ async function giveBack(
       await pause(host, PAUSE);
     }
   }
-  await host.removeFile(noteOf(name));
 }
 
 function noteOf(name: string): string {

@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { ExitStatus } from "../../core/settings/user_error.ts";
+import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
+import { isCoded } from "../../host/error.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
@@ -97,7 +98,7 @@ class Sync {
           return step.status;
         case "fail":
           await this.#end();
-          throw step.error;
+          throw isCoded(step.error) ? couldNotLook(this.#config.interface, step.error) : step.error;
         default:
           this.#machine.told(await this.#do(step), this.#host.now());
       }
@@ -130,7 +131,7 @@ class Sync {
         await tryRaw(host, action.port, action.mark);
         return { kind: "done" };
       case "ask":
-        return { kind: "answer", answer: await askServers(host, this.#config, action.question) };
+        return { kind: "answer", ...await askServers(host, this.#config, action.question) };
       case "read-addresses":
         return { kind: "addresses", addresses: host.localAddresses() };
       case "set-peer":
@@ -175,4 +176,8 @@ class Sync {
     await this.#lease?.end();
     await this.#report.finish();
   }
+}
+
+function couldNotLook(name: string, error: unknown): UserError {
+  return new UserError(`the look at ${name} was not done: ${inWords(error)}`, EXIT.failed);
 }

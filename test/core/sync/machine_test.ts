@@ -77,6 +77,17 @@ test("sync: what fails again after it has worked is told again", () => {
   assertEquals(count(hub, "not-done"), 2, hub.log.join("\n"));
 });
 
+test("sync: what can't be kept on the disk is told of once, and the rest goes on", () => {
+  const world = new World();
+  const [alice, bob] = world.pair({ interval: INTERVAL, register: "borrow" });
+  alice.notKept = "cannot write";
+  world.until(() => world.works(alice, bob), 2 * INTERVAL);
+  world.run(60);
+  assertEquals(alice.log.filter((line) => line.includes("cannot write")), [
+    'warn not-kept why="cannot write"',
+  ]);
+});
+
 test("sync: two kinds of failures are told once each, whatever the texts of others", () => {
   const [world, hub, peers] = star(4);
   for (const host of [hub, ...peers]) host.fails = failing("read-addresses");

@@ -287,6 +287,8 @@ export class WorldHost {
   routes: string[] = [];
   /** How far its wall clock is off. */
   clockError = 0;
+  /** What can't be kept on its disk. */
+  notKept: string | undefined;
   /** Why an action fails. */
   fails: (action: SyncAction) => unknown = () => undefined;
   /** How it ended. */
@@ -416,7 +418,8 @@ export class WorldHost {
       case "ask": {
         // Another port than WireGuard's has another mapping, and registers nothing.
         const [seconds, answer] = this.#world.ask(this, action.question);
-        return { at: mono + seconds, finish: () => ({ kind: "answer", answer }) };
+        const { notKept } = this;
+        return { at: mono + seconds, finish: () => ({ kind: "answer", answer, notKept }) };
       }
       case "read-device":
         return { at, finish: () => ({ kind: "device", device: this.#device() }) };

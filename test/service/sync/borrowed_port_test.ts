@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { mendBorrowedPort, withBorrowedPort } from "../../../lib/service/sync/borrowed_port.ts";
 import { UserError } from "../../../lib/core/settings/user_error.ts";
 import { DONE, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
@@ -35,7 +35,7 @@ test("the port is noted, moved away, moved back, and the note is removed", async
     host.events.push("asked");
     return Promise.resolve(5);
   });
-  assertEquals(answer, 5);
+  assertEquals(answer, { answer: 5, notKept: undefined });
   assertEquals(host.events, [
     `makeFolder ${FOLDER}`,
     `writeFile ${NOTE}`,
@@ -87,23 +87,30 @@ test("the port is given back when moving it away failed halfway", async () => {
   assertEquals([asked, host.events.at(-2), host.text(NOTE)], [false, BACK, undefined]);
 });
 
-test("nothing is touched where the note cannot be written", async () => {
-  for (const refuses of [{ makeFolder: "EROFS" }, { writeFile: "ENOSPC" }]) {
-    const host = hostWith({ refuses });
-    let asked = false;
-    await assertRejects(() =>
-      withBorrowedPort(host, "wg0", PORT, () => {
-        asked = true;
-        return Promise.resolve();
-      })
-    );
-    assertEquals([asked, host.events.some((event) => event.startsWith("wg "))], [false, false]);
+test("where the note cannot be written, the port is borrowed, and that is said", async () => {
+  const cases = [["makeFolder", "EROFS", "read-only file"], ["writeFile", "ENOSPC", "no space"]];
+  for (const [call = "", code, words = ""] of cases) {
+    const host = hostWith({ refuses: { [call]: code } });
+    const { answer, notKept } = await withBorrowedPort(host, "wg0", PORT, () => {
+      assertEquals(host.events.at(-1), AWAY);
+      return Promise.resolve(5);
+    });
+    assertEquals([answer, host.events.at(-1)], [5, BACK]);
+    assertStringIncludes(notKept ?? "", `cannot write ${NOTE}: ${words}`);
   }
+});
+
+test("a note that cannot be removed is no failure", async () => {
+  const host = hostWith({ ...noteOf(`${PORT}\n`), refuses: { removeFile: "EROFS" } });
+  assertEquals(await mendBorrowedPort(host, "wg0"), PORT);
+  const { answer } = await withBorrowedPort(host, "wg0", PORT, () => Promise.resolve(5));
+  assertEquals(answer, 5);
 });
 
 test("a port that somebody took is asked for until it is free", async () => {
   const host = hostWith({ busy: 3 });
-  assertEquals(await withBorrowedPort(host, "wg0", PORT, () => Promise.resolve(5)), 5);
+  const { answer } = await withBorrowedPort(host, "wg0", PORT, () => Promise.resolve(5));
+  assertEquals(answer, 5);
   assertEquals(host.events.slice(2), [AWAY, BACK, BACK, BACK, BACK, `removeFile ${NOTE}`]);
   assertEquals(host.pauses, [0.05, 0.05, 0.05]);
 });

@@ -5,7 +5,7 @@ import type { Signal } from "../../../lib/host/signals.ts";
 import type { SyncConfig } from "../../../lib/service/sync/config.ts";
 import { sync, type SyncHost } from "../../../lib/service/sync/sync.ts";
 import { idOf } from "../../support/fake_random.ts";
-import { DONE, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
+import { DONE, MemoryError, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
 
 const CONFIG: SyncConfig = {
@@ -160,6 +160,30 @@ test("sync: a single look ends with what stands in its way", async () => {
     await assertRejects(() => sync(host, { ...CONFIG, once: true }), UserError, why);
     assertEquals(memory.out.text.includes("not-"), false);
   }
+});
+
+test("sync: a single look at which the system says no is no fault of the program", async () => {
+  const [host] = hostWith(showing(DUMP), new Map());
+  const failing = (error: Error) =>
+    sync({ ...host, readFile: () => Promise.reject(error) }, { ...CONFIG, once: true });
+  await assertRejects(
+    () => failing(new MemoryError("EACCES")),
+    UserError,
+    "the look at wg0 was not done: permission denied",
+  );
+  const fault = Object.assign(new TypeError("x is undefined"), { code: "ERR_INVALID_ARG_TYPE" });
+  await assertRejects(() => failing(fault), TypeError);
+});
+
+test("sync: where nothing can be noted, the port is borrowed all the same", async () => {
+  const refuses = { makeFolder: "EROFS", writeFile: "EROFS", removeFile: "EROFS" };
+  const [host, memory] = hostWith({ ...showing(DUMP), refuses }, new Map([[0, "SIGTERM"]]));
+  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(memory.events, [
+    "wg show wg0 dump",
+    "wg set wg0 listen-port 0",
+    "wg set wg0 listen-port 51820",
+  ]);
 });
 
 test("sync: the end waits for the hook of what has changed", async () => {
