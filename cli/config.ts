@@ -62,7 +62,11 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const configured = await knownSettings(host, loaded);
 
   const result = await query(host, config);
-  for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
+  const { publicKey } = result;
+  const unlisted = publicKey !== undefined && configured.size > 0 && !configured.has(publicKey)
+    ? [`no [[peer]] of ${loaded.path} has this host's key ${publicKey}; do the others' have it?`]
+    : [];
+  for (const warning of [...unlisted, ...result.warnings]) host.err.write(`wgsig: ${warning}\n`);
   if (!result.servers.some(({ status }) => status === "ok" || status === "incomplete")) {
     return result.status;
   }

@@ -12,7 +12,14 @@ import { loadSettings } from "../lib/service/files/files.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
-import { askedServers, interfaceSettings, namedKey, peersByKey, questionConfig } from "./asking.ts";
+import {
+  askedServers,
+  interfaceSettings,
+  namedKey,
+  peersByKey,
+  questionConfig,
+  tellMissingSection,
+} from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Runs `wgsig sync`. */
@@ -24,6 +31,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
   if (name === undefined) {
     throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
   }
+  tellMissingSection(host, loaded, name);
   const options = resolve(SYNC, args, interfaceSettings(loaded, name));
   if (options.lease && flags.once) {
     throw new UserError("--lease holds addresses, and --once doesn't stay; leave one of them out");

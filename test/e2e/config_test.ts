@@ -27,7 +27,7 @@ async function output(argv: readonly string[]): Promise<string> {
   return out;
 }
 
-function peerSettings(peer: Peer, ...lines: readonly string[]): string {
+function peerSettings(peer: Pick<Peer, "publicKey">, ...lines: readonly string[]): string {
   return ["[[peer]]", `public-key = "${peer.publicKey}"`, ...lines, ""].join("\n");
 }
 
@@ -105,7 +105,8 @@ Deno.test("with a private key, addresses and settings it prints a whole file", a
       `allowed-ips = ["10.0.0.2/32", "fd00::2/128"]`,
       `persistent-keepalive = 0`,
       `preshared-key-file = "psk"`,
-    ) + peerSettings(absent, `name = "bob"`, `allowed-ips = ["10.0.0.3"]`),
+    ) + peerSettings(absent, `name = "bob"`, `allowed-ips = ["10.0.0.3"]`) +
+      peerSettings({ publicKey: key }, `name = "own"`),
   );
   const port = await scene.freePort();
   const args = ["--config", settings, "--private-key", file, "--port", `${port}`];
@@ -188,7 +189,8 @@ port = ${port}
 persistent-keepalive = 7
 [sync.wg1]
 servers = ["127.0.0.1:9"]
-${peerSettings(peer, `persistent-keepalive = 3`)}`,
+${peerSettings(peer, `persistent-keepalive = 3`)}
+${peerSettings({ publicKey: key })}`,
   );
   const { code, out, err } = await wgsig(["config", "wg0", "--config", settings]);
   assertEquals([code, err], [0, ""]);
@@ -224,7 +226,7 @@ for (const spelling of [["--json"], ["--format", "json"]]) {
         `name = "alice"`,
         `allowed-ips = ["10.0.0.2/32"]`,
         `preshared-key-file = "psk"`,
-      ) + peerSettings(absent),
+      ) + peerSettings(absent) + peerSettings({ publicKey: key }),
     );
     const port = await scene.freePort();
     const { code, out, err } = await config(scene, [
@@ -381,7 +383,8 @@ testWith(
         `allowed-ips = ["10.88.1.0/24", "fd88::2/128"]`,
         `preshared-key-file = "psk"`,
         `persistent-keepalive = 11`,
-      ) + peerSettings(absent, `allowed-ips = ["10.88.2.1"]`, `persistent-keepalive = 0`),
+      ) + peerSettings(absent, `allowed-ips = ["10.88.2.1"]`, `persistent-keepalive = 0`) +
+        peerSettings({ publicKey: key }),
     );
     const port = await scene.freePort();
     const { code, out, err } = await config(scene, [
@@ -481,7 +484,7 @@ Deno.test("--output writes a whole file, or leaves what there was", async () => 
 
 Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no other peer has them", async () => {
   await using scene = await Scene.open();
-  const { file } = await keyPair(scene);
+  const { file, key } = await keyPair(scene);
   const [bob, forger] = [doublePeer(7), doublePeer(8)];
   const txt = ["txtvers=1", "allowed=0.0.0.0/1,128.0.0.0/1,10.0.0.2/32,10.0.0.8/32"];
   await using zone = new ZoneServer({
@@ -491,7 +494,7 @@ Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no o
     const settings = await scene.file(
       "wgsig.toml",
       `[sync.wg0]\ntrust-allowed-ips = [${trusted}]\n[[peer]]\npublic-key = "${bob.publicKey}"\n` +
-        `allowed-ips = ["10.0.0.2/32"]\n`,
+        `allowed-ips = ["10.0.0.2/32"]\n${peerSettings({ publicKey: key })}`,
     );
     return await config(scene, [
       ...["--config", settings, "--private-key", file, "--address", "10.0.0.1/24"],
@@ -514,4 +517,28 @@ Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no o
     `wgsig: AllowedIPs that other peers have are left out: 0.0.0.0/1, 10.0.0.2/32 of ` +
       `${forger.publicKey}\n`,
   );
+});
+
+Deno.test("settings without the own key, or without the interface that is named, are told of", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, key } = await keyPair(scene);
+  const peer = scene.peer();
+  const settings = await scene.file(
+    "wgsig.toml",
+    `[sync.wg0]\nservers = ["127.0.0.1:9"]\n[sync.wg1]\n${peerSettings(peer)}`,
+  );
+  const args = ["--config", settings, "--private-key", file, "--server", server.address];
+  const section =
+    `wgsig: ${settings} has no [sync.wg5], only [sync.wg0], [sync.wg1]; that is not used\n`;
+  const unlisted = `wgsig: no [[peer]] of ${settings} has this host's key ${key}; ` +
+    `do the others' have it?\n`;
+  const { code, err } = await config(scene, ["wg5", "--key", key, ...args]);
+  assertEquals([code, err], [0, section + unlisted]);
+  const known = await config(scene, ["wg0", "--key", peer.publicKey, ...args.toSpliced(2, 2)]);
+  assertEquals([known.code, known.err], [0, ""]);
+  for (const command of [["query", "--interface", "wg5"], ["sync", "wg5"]]) {
+    const { err } = await wgsig([...command, "--config", settings]);
+    assertEquals(err.startsWith(section), true, err);
+  }
 });

@@ -55,6 +55,24 @@ export class PeerStates {
     return isLost;
   }
 
+  /**
+   * Tells who is down, one by one.
+   *
+   * @param peers With each, the seconds since its last handshake; undefined where there was none.
+   */
+  tellDown(peers: readonly (readonly [DevicePeer, number | undefined])[], candidates: Candidates) {
+    for (const [{ publicKey, endpoint }, age] of peers) {
+      this.#notes.event("warn", "peer-down", {
+        ...this.named(publicKey),
+        ...(endpoint === undefined ? {} : { endpoint: formatHostPort(endpoint) }),
+        ...(age === undefined ? {} : { sinceHandshake: Math.round(age) }),
+        hint: candidates.has(publicKey)
+          ? "a server knows it; look again in some seconds"
+          : "no server knows it; does sync run there, with the same servers and group?",
+      });
+    }
+  }
+
   /** Peers that servers hear, and that no endpoint reaches: tells of each, and what helps. */
   tellUnreachable(
     publicKeys: readonly string[],

@@ -222,12 +222,21 @@ export class SyncStages {
       if (once) return this.#cannotLook(`WireGuard interface ${name} has no private key; ${hint}`);
       return this.#notes.once("warn", "no-private-key", { interface: name, hint });
     }
+    this.#tellUnlisted(device);
     if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
     for (const address of this.#left.look(device)) this.#findRoute(address);
     this.#queue.then((now) => {
       if (news !== undefined) return this.#plan(device, news, now);
       this.#ask(device, now, (answer, now) => this.#plan(device, answer, now));
     });
+  }
+
+  /** A file of settings for all hosts has this one as well: else a key may be a wrong one. */
+  #tellUnlisted({ publicKey: key }: Device): void {
+    const { peers } = this.#options;
+    if (key === undefined || peers.size === 0 || peers.has(key)) return;
+    const hint = "no [[peer]] of the settings has this host's key; do the others' have it?";
+    this.#notes.once("info", "own-key-unlisted", { key, hint });
   }
 
   #findRoute(address: string): void {
@@ -355,7 +364,10 @@ export class SyncStages {
         });
       }
     }
-    this.#queue.then(() => void (this.#hasLooked = true));
+    this.#queue.then((now) => {
+      this.#hasLooked = true;
+      if (this.#options.once) this.#peers.tellLook(device, now);
+    });
   }
 }
 

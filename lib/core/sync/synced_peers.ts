@@ -31,6 +31,7 @@ const PAUSE = 60;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
+  readonly #notes: SyncNotes;
   readonly #options: SyncOptions;
   readonly #states: PeerStates;
   readonly #doubted = new DoubtedPeers();
@@ -45,6 +46,7 @@ export class SyncedPeers {
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: SyncOptions) {
+    this.#notes = notes;
     this.#options = options;
     this.#states = new PeerStates(notes, options.peers);
     this.#unknown = new UnknownPeers(notes, options);
@@ -138,6 +140,19 @@ export class SyncedPeers {
   isAwaiting({ peers }: Device, now: Now): boolean {
     return this.#plan.isSearching || this.#doubted.count > 0 ||
       peers.some((peer) => !this.#isAlive(peer, now));
+  }
+
+  /** Tells what one look has found: a line for each peer that is down, and one of all. */
+  tellLook({ peers }: Device, now: Now): void {
+    const down = peers.filter((peer) => !this.#isAlive(peer, now));
+    this.#states.tellDown(
+      down.map((peer) => {
+        const at = this.#handshakes.at(peer.publicKey);
+        return [peer, at === undefined ? undefined : now.mono - at];
+      }),
+      this.#candidates,
+    );
+    this.#notes.event("info", "looked", { peers: peers.length, down: down.length });
   }
 
   /** How one look ends. */

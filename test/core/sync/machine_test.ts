@@ -400,6 +400,36 @@ test("sync: where one peer of a single look fails, the others are set, and it en
   assertEquals(hub.log.filter((line) => line.includes("not-done")), ["warn not-done why=third"]);
 });
 
+test("sync: one look tells of each peer that is down, and is never silent", () => {
+  const [world, hub, [up, down, stranger]] = star(3, { once: true });
+  world.hosts.splice(0, 1);
+  world.run(1);
+  world.hosts.pop();
+  world.registries[0]!.records.delete(stranger!.key);
+  Object.assign(hub.peers.get(up!.key)!, { latestHandshake: Math.floor(world.now.unix) });
+  const before = { endpoint: { host: "192.0.2.9", port: 9 } };
+  Object.assign(hub.peers.get(stranger!.key)!, {
+    ...before,
+    latestHandshake: Math.floor(world.now.unix) - 300,
+  });
+  // What is set is the endpoint that it has already: nothing else is told of.
+  Object.assign(hub.peers.get(down!.key)!, {
+    endpoint: { host: "203.0.113.3", port: 51_820 },
+    persistentKeepalive: 25,
+  });
+  world.hosts.unshift(hub);
+  world.until(() => hub.ended !== undefined, 10);
+  assertEquals(statusOf(hub), EXIT.somePeersFailed);
+  const lines = hub.log.filter((line) => /peer-down|looked|endpoint-set/.test(line));
+  assertEquals(lines.map((line) => line.replace(/=30\d /, "=30… ")), [
+    `warn peer-down key=${down!.key} endpoint=203.0.113.3:51820 ` +
+    'hint="a server knows it; look again in some seconds"',
+    `warn peer-down key=${stranger!.key} endpoint=192.0.2.9:9 sinceHandshake=30… ` +
+    'hint="no server knows it; does sync run there, with the same servers and group?"',
+    "info looked peers=3 down=2",
+  ]);
+});
+
 test("sync: a dry run says what it would do, and does nothing", () => {
   const world = new World();
   const [alice, bob] = world.pair({ interval: INTERVAL });
@@ -417,10 +447,14 @@ test("sync: a dry run says what it would do, and does nothing", () => {
   world.run(3);
   assertEquals(dry.kinds(), ["read-device", "ask"]);
   assertEquals(dry.all("ask")[0]?.question.way, "unregistered");
+  const hint = "no [[peer]] of the settings has this host's key; do the others' have it?";
   assertEquals(dry.log.slice(1), [
+    `info own-key-unlisted key=${dry.key} hint="${hint}"`,
     `info endpoint-set key=${bob.key} endpoint=${bob.publicEndpoint} persistentKeepalive=25 dryRun=true`,
     `info peer-added key=${alice.key} name=alice endpoint=${alice.publicEndpoint} ` +
     "allowedIps=10.0.0.1/32 dryRun=true",
+    `warn peer-down key=${bob.key} hint="a server knows it; look again in some seconds"`,
+    "info looked peers=1 down=1",
   ]);
   assertEquals(statusOf(dry), EXIT.ok);
 });

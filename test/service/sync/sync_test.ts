@@ -201,6 +201,9 @@ test("sync: the end waits for the hook of what has changed", async () => {
   const report = { ...CONFIG.report, hook: "logger" };
   const config: SyncConfig = { ...CONFIG, servers: [], once: true, report };
   assertEquals(await sync(host, config), 0);
-  assertEquals(told(memory).at(-1), `info peer-alive key=${PEER} endpoint=192.0.2.7:7`);
+  assertEquals(told(memory).slice(-2), [
+    `info peer-alive key=${PEER} endpoint=192.0.2.7:7`,
+    "info looked peers=1 down=0",
+  ]);
   assertEquals(ended, 1);
 });
