@@ -6,10 +6,11 @@
 
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
-import { resolve } from "../lib/core/settings/option.ts";
+import { resolve, type Resolved } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
 import { loadSettings } from "../lib/service/files/files.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
+import type { SyncConfig } from "../lib/service/sync/config.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import {
@@ -25,6 +26,14 @@ import type { Arguments } from "./arguments.ts";
 /** Runs `wgsig sync`. */
 export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> {
   const flags = resolve(SYNC_FLAGS, args);
+  return await sync(host, () => readConfig(host, args, flags));
+}
+
+async function readConfig(
+  host: Host,
+  args: Arguments,
+  flags: Resolved<typeof SYNC_FLAGS>,
+): Promise<SyncConfig> {
   const loaded = await loadSettings(host, flags.config);
   const sections = [...(loaded.settings.sync?.keys() ?? [])];
   const name = args.operands[0] ?? (sections.length === 1 ? sections[0] : undefined);
@@ -43,7 +52,7 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
       { name: peer.name, allowedIps: peer["allowed-ips"] },
     ]),
   );
-  return await sync(host, {
+  return {
     ...await questionConfig(host, options, servers),
     interface: name,
     register: options.register,
@@ -72,5 +81,5 @@ export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> 
       },
       hook: options.hook,
     },
-  });
+  };
 }

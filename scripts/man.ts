@@ -37,7 +37,8 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 const SIGNALS: readonly (readonly [string, string])[] = [
   [
     "SIGHUP",
-    "serve reads settings, secrets and lists again; the peers stay. sync looks at once.",
+    "serve reads settings, secrets and lists again; the peers stay. sync reads settings and secret " +
+    "again, and looks at once.",
   ],
   ["SIGUSR1", "serve logs its counters; sync looks at once."],
   ["SIGTERM, SIGINT", "The state is saved, and the program ends."],

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BINARY, type Running, testWith } from "../support/program.ts";
-import { Lab, LAB_NEEDS } from "./lab.ts";
+import { Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { must, sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
 
@@ -67,6 +67,29 @@ testWith(LAB_NEEDS, "lab: sync without wg, without rights, without a key is one 
   const noKey = await lab.syncOnce(alice);
   assertEquals([noKey.code, noKey.err.split("\n").length], [1, 2], noKey.err);
   assertMatch(noKey.err, /^wgsig: .*wg0 has no (private )?key/);
+});
+
+testWith(LAB_NEEDS, "lab: SIGHUP reads a secret that has come right", async () => {
+  await using lab = await Lab.withWireGuard("preserve", "eim");
+  const { alice } = lab;
+  await lab.serve();
+  const secret = `${lab.folder}/other`;
+  await Deno.writeTextFile(secret, await must(["wg", "genkey"]), { mode: 0o600 });
+  const config = `${lab.folder}/wgsig.toml`;
+  const settings = (servers: string) =>
+    Deno.writeTextFile(config, `[sync.wg0]\nservers = ${servers}\nsecret-file = "${secret}"\n`);
+  await settings(`["${REGISTRY}"]`);
+  const argv = [BINARY, "sync", "wg0", "--config", config, "--timeout", "1s"];
+  const sync = alice.namespace.start(argv);
+  await sync.printed(/ warn server why="no answer from /, LIMIT);
+  await settings(`"none"`);
+  sync.signal("SIGHUP");
+  await sync.printed(/ error not-reloaded why=".*servers: expected a list/, LIMIT);
+  await settings(`["${REGISTRY}"]`);
+  await Deno.copyFile(lab.secretFile, secret);
+  sync.signal("SIGHUP");
+  await sync.printed(/ info reloaded servers=1\n/, LIMIT);
+  await sync.printed(/ own-endpoint endpoint=203\.0\.113\.21:51820\n/, LIMIT);
 });
 
 testWith(LAB_NEEDS, "lab: sync waits for the interface, and follows it", async () => {

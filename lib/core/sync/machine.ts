@@ -66,6 +66,8 @@ export class SyncMachine {
   #looksAtOnce = false;
   #isEnding = false;
   #clockIsWrong = false;
+  /** Settings that hold from the next round on. */
+  #options: SyncOptions | undefined;
 
   /** Begins with a look. @param random For the jitter of waits. */
   constructor(options: SyncOptions, random: RandomSource, now: Now) {
@@ -111,6 +113,12 @@ export class SyncMachine {
     this.#stages.heard(news, now);
   }
 
+  /** Replaces the settings, but for `once`, when the next round begins: at once. */
+  configure(options: SyncOptions): void {
+    this.#options = options;
+    this.look();
+  }
+
   /** Looks at the interface as soon as what is under way allows. */
   look(): void {
     this.#looksAtOnce = true;
@@ -133,6 +141,11 @@ export class SyncMachine {
 
   #beginRound(now: Now): void {
     this.#isInRound = true;
+    if (this.#options !== undefined) {
+      this.#rhythm.configure(this.#options.interval);
+      this.#stages.configure(this.#options);
+      this.#options = undefined;
+    }
     if (this.#looksAtOnce) this.#rhythm.lookNext();
     this.#looksAtOnce = false;
     this.#checkClock(now.unix);

@@ -14,7 +14,7 @@ import type { SyncedPeer } from "./options.ts";
 /** Tells of each change once. */
 export class PeerStates {
   readonly #notes: SyncNotes;
-  readonly #peers: ReadonlyMap<string, SyncedPeer>;
+  #peers: ReadonlyMap<string, SyncedPeer>;
   readonly #alive = new Set<string>();
   /** Peers of which it was said that they can't be reached. */
   readonly #unreachable = new Set<string>();
@@ -22,6 +22,11 @@ export class PeerStates {
   /** @param peers What the settings know, by public key. */
   constructor(notes: SyncNotes, peers: ReadonlyMap<string, SyncedPeer>) {
     this.#notes = notes;
+    this.#peers = peers;
+  }
+
+  /** Replaces what the settings know. */
+  configure(peers: ReadonlyMap<string, SyncedPeer>): void {
     this.#peers = peers;
   }
 

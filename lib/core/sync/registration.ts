@@ -19,10 +19,10 @@ export type SettledMode = Exclude<RegisterMode, "auto">;
 
 /** Chooses the way, and how often it is taken. */
 export class Registration {
-  readonly #mode: RegisterMode;
-  readonly #hasRegistry: boolean;
+  #mode: RegisterMode;
+  #hasRegistry: boolean;
   /** So long what was registered counts as new where registering disturbs, in seconds. */
-  readonly #lasts: number;
+  #lasts: number;
   #settled: SettledMode = "none";
   #registeredAt = -Infinity;
   readonly #mapping: StuckMapping = new StuckMapping();
@@ -38,6 +38,19 @@ export class Registration {
     this.#mode = mode;
     this.#hasRegistry = hasRegistry;
     this.#lasts = lasts;
+  }
+
+  /**
+   * Replaces what the constructor was told.
+   *
+   * @returns Whether the way may be another one now: then it has to {@linkcode begin} anew.
+   */
+  configure(mode: RegisterMode, hasRegistry: boolean, lasts: number): boolean {
+    const isOther = mode !== this.#mode || hasRegistry !== this.#hasRegistry;
+    this.#mode = mode;
+    this.#hasRegistry = hasRegistry;
+    this.#lasts = lasts;
+    return isOther;
   }
 
   /**

@@ -38,7 +38,7 @@ export interface RhythmState {
 
 /** Keeps the time. All times are seconds of the monotonic clock. */
 export class Rhythm {
-  readonly #interval: number;
+  #interval: number;
   readonly #random: RandomSource;
   #changedAt: number;
   /** Rounds in a row that learnt nothing. */
@@ -55,6 +55,11 @@ export class Rhythm {
     this.#interval = interval;
     this.#random = random;
     this.#changedAt = mono;
+  }
+
+  /** Replaces the interval. */
+  configure(interval: number): void {
+    this.#interval = interval;
   }
 
   /** Whether the servers alone are asked next, half an interval after the last look. */

@@ -11,14 +11,15 @@ import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus, UserError } from "../settings/user_error.ts";
 import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNews, SyncQuestion } from "./actions.ts";
-import { LeftEndpoints } from "./left_endpoints.ts";
+import { DeviceReader } from "./device_reader.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { OwnEndpoint } from "./own_endpoint.ts";
 import type { PlannedChange } from "./plan.ts";
-import { Registration, type SettledMode } from "./registration.ts";
+import { type RegisterMode, Registration, type SettledMode } from "./registration.ts";
 import { JITTER, type Rhythm } from "./rhythm.ts";
 import { nothingAsked, tellServers } from "./server_words.ts";
+import { StaleRoutes } from "./stale_routes.ts";
 import { SyncedPeers } from "./synced_peers.ts";
 
 const MAPPING_HINT =
@@ -27,22 +28,17 @@ const MAPPING_HINT =
 
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
-  readonly #options: SyncOptions;
+  #options: SyncOptions;
   readonly #queue: ActionQueue;
   readonly #notes: SyncNotes;
   readonly #rhythm: Rhythm;
+  readonly #reader: DeviceReader;
   readonly #registration: Registration;
   readonly #own: OwnEndpoint = new OwnEndpoint();
-  readonly #left: LeftEndpoints = new LeftEndpoints();
+  readonly #routes: StaleRoutes;
   readonly #peers: SyncedPeers;
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
-  /** Whether the interface tells no key: then it is boringtun's, perhaps, or it has none. */
-  #isBoringtun = false;
-  /** The own key that the settings named last. */
-  #namedKey: string | undefined;
-  /** Whether a killed run may have left the interface without its port. */
-  #mayLackPort = true;
   #hasLooked = false;
   #isOver = false;
   #status: ExitStatus = EXIT.ok;
@@ -50,14 +46,22 @@ export class SyncStages {
 
   /** Knows nothing yet. */
   constructor(options: SyncOptions, queue: ActionQueue, notes: SyncNotes, rhythm: Rhythm) {
-    const { servers, register, interval } = options;
-    const hasRegistry = servers.some(({ scheme }) => scheme !== "dns");
     this.#options = options;
     this.#queue = queue;
     this.#notes = notes;
     this.#rhythm = rhythm;
-    this.#registration = new Registration(register, hasRegistry, interval * (1 - 2 * JITTER));
+    this.#routes = new StaleRoutes(queue, notes);
+    this.#reader = new DeviceReader(options, queue, notes);
+    this.#registration = new Registration(...registrationOf(options));
     this.#peers = new SyncedPeers(notes, options);
+  }
+
+  /** Replaces the settings. */
+  configure(options: SyncOptions): void {
+    this.#options = options;
+    this.#peers.configure(options);
+    // The way of registering is chosen where an interface is met.
+    if (this.#registration.configure(...registrationOf(options))) this.#device = undefined;
   }
 
   /** Whether there is an interface. */
@@ -130,32 +134,9 @@ export class SyncStages {
    * @param news What the servers have just said; they are asked where it is left out.
    */
   look(news?: QueryResult): void {
-    this.#queue.add({ kind: "read-device" }, {
-      device: (device, now) => {
-        if (device === undefined) return this.#interfaceGone();
-        this.#isBoringtun = device.publicKey === undefined;
-        if (!this.#isBoringtun) return this.#found(device, news, now);
-        this.#queue.add({ kind: "read-key" }, { key: (key) => void (this.#namedKey = key) });
-        this.#queue.then((now) => this.#found({ ...device, publicKey: this.#namedKey }, news, now));
-      },
-    });
-  }
-
-  #found(device: Device, news: QueryResult | undefined, now: Now): void {
-    // An interface that is met may lack the port that a killed run has borrowed.
-    if (this.#mayLackPort && !this.#options.dryRun) return this.#mendPort(device, news);
-    this.#meet(device, news, now);
-  }
-
-  #mendPort(device: Device, news: QueryResult | undefined): void {
-    this.#queue.then((now) => this.#meet(device, news, now));
-    this.#queue.add({ kind: "mend-port" }, {
-      port: (port) => {
-        this.#mayLackPort = false;
-        if (port === undefined) return;
-        this.#notes.event("warn", "port-mended", { interface: this.#options.interface, port });
-        this.#queue.then(() => this.look(news));
-      },
+    this.#reader.read({
+      gone: () => this.#interfaceGone(),
+      found: (device, now) => this.#meet(device, news, now),
     });
   }
 
@@ -169,7 +150,6 @@ export class SyncStages {
     this.#peers.heard([]);
     const isNews = this.#device !== undefined;
     this.#device = undefined;
-    this.#mayLackPort = true;
     if (untilGone && isNews) {
       this.#notes.event("info", "interface-gone", { interface: name });
       this.#isOver = true;
@@ -224,7 +204,8 @@ export class SyncStages {
     }
     this.#tellUnlisted(device);
     if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
-    for (const address of this.#left.look(device)) this.#findRoute(address);
+    const { mendRoutes, dryRun } = this.#options;
+    this.#routes.look(device, mendRoutes && !dryRun);
     this.#queue.then((now) => {
       if (news !== undefined) return this.#plan(device, news, now);
       this.#ask(device, now, (answer, now) => this.#plan(device, answer, now));
@@ -239,24 +220,6 @@ export class SyncStages {
     this.#notes.once("info", "own-key-unlisted", { key, hint });
   }
 
-  #findRoute(address: string): void {
-    const { mendRoutes, dryRun } = this.#options;
-    this.#queue.add({ kind: "find-route", address }, {
-      route: (route) => {
-        if (route === undefined) return;
-        const stale = () => {
-          const hint = `no peer is there any more; remove it: ip route del ${route}`;
-          this.#notes.event("warn", "stale-route", { route, hint });
-        };
-        if (!mendRoutes || dryRun) return stale();
-        this.#queue.add({ kind: "remove-route", route }, {
-          done: () => this.#notes.event("warn", "route-removed", { route }),
-          failed: stale,
-        });
-      },
-    });
-  }
-
   /** @param then What follows from the answer. */
   #ask(device: Device, now: Now, then: (answer: QueryResult, now: Now) => void): void {
     const { servers, addPeers, dryRun } = this.#options;
@@ -265,7 +228,9 @@ export class SyncStages {
     if (servers.length === 0) return then(nothingAsked(device, now.unix), now);
     const { listenPort: port, mark } = device;
     const question: SyncQuestion = {
-      way: dryRun ? "unregistered" : this.#registration.way(port, !this.#mayLackPort, now.mono),
+      way: dryRun
+        ? "unregistered"
+        : this.#registration.way(port, !this.#reader.mayLackPort, now.mono),
       port,
       mark,
       id,
@@ -322,7 +287,7 @@ export class SyncStages {
     const { once, dryRun } = this.#options;
     for (const change of this.#peers.plan(device, answer, now)) {
       const { publicKey, endpoint, persistentKeepalive } = change;
-      const replaces = this.#isBoringtun;
+      const replaces = this.#reader.isBoringtun;
       const set = { publicKey, endpoint, persistentKeepalive, allowedIps: undefined, replaces };
       const done = (now: Now) => this.#changed(change, now);
       if (dryRun) done(now);
@@ -340,7 +305,7 @@ export class SyncStages {
 
   #nudge(device: Device, now: Now): void {
     this.#peers.tellUnreachable(this.#own.nat);
-    if (!this.#options.dryRun && !this.#isBoringtun) {
+    if (!this.#options.dryRun && !this.#reader.isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
         this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
       }
@@ -369,6 +334,14 @@ export class SyncStages {
       if (this.#options.once) this.#peers.tellLook(device, now);
     });
   }
+}
+
+/** The way, whether a registry is asked, and how long a registration lasts, in seconds. */
+function registrationOf(
+  { servers, register, interval }: SyncOptions,
+): [RegisterMode, boolean, number] {
+  const hasRegistry = servers.some(({ scheme }) => scheme !== "dns");
+  return [register, hasRegistry, interval * (1 - 2 * JITTER)];
 }
 
 function keyOf({ publicKey }: Device): Uint8Array | undefined {

@@ -32,7 +32,7 @@ const PAUSE = 60;
 /** Knows them from one look to the next. */
 export class SyncedPeers {
   readonly #notes: SyncNotes;
-  readonly #options: SyncOptions;
+  #options: SyncOptions;
   readonly #states: PeerStates;
   readonly #doubted = new DoubtedPeers();
   readonly #handshakes = new Handshakes(ALIVE);
@@ -51,6 +51,15 @@ export class SyncedPeers {
     this.#states = new PeerStates(notes, options.peers);
     this.#unknown = new UnknownPeers(notes, options);
     this.#plan = this.#newPlan();
+  }
+
+  /** Replaces the settings. */
+  configure(options: SyncOptions): void {
+    const before = this.#options.persistentKeepalive;
+    this.#options = options;
+    this.#states.configure(options.peers);
+    this.#unknown.configure(options);
+    if (options.persistentKeepalive !== before) this.#plan = this.#newPlan();
   }
 
   /** The interface is another one: nothing has been tried yet. */

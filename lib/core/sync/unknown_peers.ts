@@ -38,13 +38,18 @@ const MOST_TOLD = 64;
 /** Names them once, and finds those that are to be added. */
 export class UnknownPeers {
   readonly #notes: SyncNotes;
-  readonly #options: UnknownPeersOptions;
+  #options: UnknownPeersOptions;
   readonly #told = new Set<string>();
   #hasToldOfMore = false;
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: UnknownPeersOptions) {
     this.#notes = notes;
+    this.#options = options;
+  }
+
+  /** Replaces the settings. */
+  configure(options: UnknownPeersOptions): void {
     this.#options = options;
   }
 

@@ -27,7 +27,7 @@ const MAX_WAITING = 64;
 export class SyncReport {
   readonly #host: Outputs & Clock & Processes;
   readonly #log: Log;
-  readonly #hook: string | undefined;
+  #hook: string | undefined;
   readonly #said = new Map<string, string>();
   #hooks: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -36,6 +36,12 @@ export class SyncReport {
   constructor(host: Outputs & Clock & Processes, { log, hook }: SyncReportOptions) {
     this.#host = host;
     this.#log = new Log(host, log);
+    this.#hook = hook;
+  }
+
+  /** Replaces the settings. */
+  configure({ log, hook }: SyncReportOptions): void {
+    this.#log.configure(log);
     this.#hook = hook;
   }
 

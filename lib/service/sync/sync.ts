@@ -32,20 +32,29 @@ import { RememberedNames } from "./remembered_names.ts";
 /** What of a host is needed to synchronise. */
 export type SyncHost = AskingHost & LocalAddresses & NotifierHost & Outputs & Signals;
 
-/** Synchronises until a signal ends it, or once. */
-export async function sync(host: SyncHost, config: SyncConfig): Promise<ExitStatus> {
-  return await new Sync(host, config).run();
+/**
+ * Synchronises until a signal ends it, or once.
+ *
+ * @param load Reads settings; called again on SIGHUP.
+ */
+export async function sync(
+  host: SyncHost,
+  load: () => Promise<SyncConfig>,
+): Promise<ExitStatus> {
+  return await new Sync(host, await load()).run(load);
 }
 
 class Sync {
   readonly #host: SyncHost;
-  readonly #config: SyncConfig;
+  #config: SyncConfig;
   readonly #report: SyncReport;
   readonly #lease: LeaseRunner | undefined;
   readonly #machine: SyncMachine;
   readonly #status: SyncStatus;
   readonly #notifier: Notifier;
   #wake: () => void = () => {};
+  /** Whether the settings are to be read again. */
+  #reloads = false;
 
   constructor(host: SyncHost, config: SyncConfig) {
     const { lease, dryRun, interface: name, addPeers } = config;
@@ -71,7 +80,7 @@ class Sync {
     });
   }
 
-  async run(): Promise<ExitStatus> {
+  async run(load: () => Promise<SyncConfig>): Promise<ExitStatus> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       this.#host.onSignal(signal, () => {
         this.#report.abandon();
@@ -79,14 +88,17 @@ class Sync {
         this.#wake();
       });
     }
-    for (const signal of ["SIGHUP", "SIGUSR1"] as const) {
-      this.#host.onSignal(signal, () => {
-        this.#machine.look();
-        this.#wake();
-      });
-    }
+    this.#host.onSignal("SIGHUP", () => {
+      this.#reloads = true;
+      this.#wake();
+    });
+    this.#host.onSignal("SIGUSR1", () => {
+      this.#machine.look();
+      this.#wake();
+    });
     this.#notifier.ready();
     for (;;) {
+      if (this.#reloads) await this.#reload(load);
       const step = this.#machine.next(this.#host.now());
       this.#tell();
       switch (step.kind) {
@@ -102,6 +114,31 @@ class Sync {
         default:
           this.#machine.told(await this.#do(step), this.#host.now());
       }
+    }
+  }
+
+  async #reload(load: () => Promise<SyncConfig>): Promise<void> {
+    this.#reloads = false;
+    this.#machine.look();
+    const { interface: name, lease } = this.#config;
+    try {
+      const config = await load();
+      const leases = (each: SyncConfig) =>
+        JSON.stringify([each.lease, each.lease && each.addPeers]);
+      const changed = [
+        ...(config.interface === name ? [] : ["interface"]),
+        ...(leases(config) === leases(this.#config) ? [] : ["lease"]),
+      ];
+      this.#config = { ...config, interface: name, lease: lease && { ...lease, ...config.lease } };
+      this.#report.configure(config.report);
+      this.#machine.configure(this.#config);
+      this.#report.event("info", "reloaded", { servers: config.servers.length });
+      if (changed.length > 0) {
+        this.#report.event("warn", "restart-needed", { changed: changed.join(",") });
+      }
+    } catch (error) {
+      const effect = "the settings before stay in force";
+      this.#report.event("error", "not-reloaded", { why: inWords(error), effect });
     }
   }
 

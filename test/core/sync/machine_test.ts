@@ -500,6 +500,37 @@ test("sync: where the interface's end is the end of all, it is told of and ends 
   assertEquals([statusOf(alice), alice.log.at(-1)], [EXIT.ok, "info interface-gone interface=wg0"]);
 });
 
+test("sync: other settings hold from the next round on, and what works stays as it is", () => {
+  const [world, hub, [first, second]] = star(2, { interval: 30, peers: new Map() });
+  hub.peers.delete(second!.key);
+  world.until(() => world.works(hub, first!), 5);
+  world.run(100);
+  const written = hub.all("set-peer").length;
+  const told = hub.log.length;
+  assert(hub.events.includes("peer-unknown"));
+  const known = { name: "second", allowedIps: ["10.0.0.2/32"] };
+  const options = {
+    ...OPTIONS,
+    interval: 5,
+    addPeers: true,
+    peers: new Map([[second!.key, known]]),
+  };
+  hub.machine.configure(options);
+  const since = world.second;
+  world.run(31);
+  assertEquals(hub.peers.get(second!.key)?.allowedIps, ["10.0.0.2/32"]);
+  assertEquals(hub.all("set-peer").length, written + 1);
+  assert(hub.kinds(since).filter((kind) => kind === "read-device").length >= 5);
+  assert(!hub.log.slice(told).some((line) => line.includes("interface-")), hub.log.join("\n"));
+  assert(hub.log.some((line) => line.includes(" name=second ")));
+  // Another way of registering is chosen anew.
+  hub.machine.configure({ ...options, register: "none" });
+  world.run(1);
+  const ask = hub.all("ask").at(-1);
+  assertEquals(ask?.question.way, "unregistered");
+  assertEquals(count(hub, "interface-found"), 2);
+});
+
 test("sync: an interface without a private key is told of once, until it has one", () => {
   const world = new World();
   const [alice, bob] = world.pair({ interval: INTERVAL });

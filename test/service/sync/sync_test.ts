@@ -31,6 +31,7 @@ const CONFIG: SyncConfig = {
   readKey: () => Promise.resolve(undefined),
   report: { log: { format: "text", verbosity: "normal" }, hook: undefined },
 };
+const LEASE = { acceptRoutes: false, isTrusted: false };
 const UNIX = 1_800_000_000;
 const OWN = formatKey(idOf(1));
 const PEER = formatKey(idOf(2));
@@ -74,6 +75,11 @@ function hostWith(
   }, host];
 }
 
+/** The same settings whenever they are read. */
+function synced(host: SyncHost, config: SyncConfig) {
+  return sync(host, () => Promise.resolve(config));
+}
+
 /** What was logged, without the time. */
 function told({ out }: MemoryHost): string[] {
   return out.text.trimEnd().split("\n").map((line) => line.slice(line.indexOf(" ") + 1));
@@ -87,11 +93,12 @@ function showing(dump: string): MemoryOptions {
 test("sync: a question that fails gives the port back, a signal looks at once, another ends it", async () => {
   const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGTERM"]]);
   const [host, memory] = hostWith(showing(DUMP), signals);
-  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(await synced(host, CONFIG), 0);
   assertEquals(told(memory), [
     "info interface-found interface=wg0 port=51820 register=borrow " +
     'why="no raw socket: operation not permitted"',
     'warn not-asked why="cannot use UDP port 51820: permission denied"',
+    "info reloaded servers=1",
   ]);
   const round = [
     "wg show wg0 dump",
@@ -110,9 +117,36 @@ test("sync: boringtun's interface, which tells no key, is asked for with that of
     new Map([[0, "SIGTERM"]]),
   );
   const config = { ...CONFIG, readKey: () => Promise.resolve(OWN) };
-  assertEquals(await sync(host, config), 0);
+  assertEquals(await synced(host, config), 0);
   assertEquals(memory.events.includes("wg set wg0 listen-port 0"), true, "the port is borrowed");
   assertEquals(memory.out.text.includes("no-private-key"), false);
+});
+
+test("sync: SIGHUP reads settings and secret again, and what is wrong with them changes nothing", async () => {
+  const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGHUP"], [2, "SIGTERM"]]);
+  const [host, memory] = hostWith(showing(DUMP), signals);
+  const read: (() => SyncConfig)[] = [
+    () => ({ ...CONFIG, register: "none" }),
+    () => {
+      throw new UserError("secret file /etc/wgsig/secret has 5 bytes that are no secret");
+    },
+    () => ({ ...CONFIG, interface: "wg1", addPeers: true, lease: LEASE }),
+  ];
+  let loads = 0;
+  assertEquals(await sync(host, () => Promise.resolve().then(() => read[loads++]!())), 0);
+  assertEquals(loads, 3);
+  const lines = told(memory);
+  assertEquals(lines.filter((line) => !line.includes("server")), [
+    'info interface-found interface=wg0 port=51820 register=none why="as the settings say"',
+    'warn not-asked why="cannot use UDP port 0: permission denied"',
+    'error not-reloaded why="secret file /etc/wgsig/secret has 5 bytes that are no secret" ' +
+    'effect="the settings before stay in force"',
+    "warn restart-needed changed=interface,lease",
+    'info interface-found interface=wg0 port=51820 register=borrow why="no raw socket: operation ' +
+    'not permitted"',
+    'warn not-asked why="cannot use UDP port 51820: permission denied"',
+  ]);
+  assertEquals(lines.filter((line) => line.includes("reloaded servers=1")).length, 1);
 });
 
 test("sync: a port that a killed run has left is given back first", async () => {
@@ -121,7 +155,7 @@ test("sync: a port that a killed run has left is given back first", async () => 
     { ...showing(DUMP), files: note },
     new Map([[0, "SIGTERM"]]),
   );
-  assertEquals(await sync(host, { ...CONFIG, register: "none" }), 0);
+  assertEquals(await synced(host, { ...CONFIG, register: "none" }), 0);
   assertEquals(told(memory)[0], "warn port-mended interface=wg0 port=7");
   assertEquals(memory.events, [
     "wg show wg0 dump",
@@ -138,7 +172,7 @@ test("sync: an interface that can't be read is told of once, and ends nothing", 
     err: "Unable to access interface: Operation not permitted\n",
   });
   const [host, memory] = hostWith({ run }, new Map([[5, "SIGINT"]]));
-  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(await synced(host, CONFIG), 0);
   assertEquals(told(memory), [
     'warn not-done why="cannot read WireGuard interface wg0: Unable to access interface: ' +
     'Operation not permitted; run this as root, or with CAP_NET_ADMIN"',
@@ -157,7 +191,7 @@ test("sync: a single look ends with what stands in its way", async () => {
   ];
   for (const [options, why] of cases) {
     const [host, memory] = hostWith(options, new Map());
-    await assertRejects(() => sync(host, { ...CONFIG, once: true }), UserError, why);
+    await assertRejects(() => synced(host, { ...CONFIG, once: true }), UserError, why);
     assertEquals(memory.out.text.includes("not-"), false);
   }
 });
@@ -165,7 +199,7 @@ test("sync: a single look ends with what stands in its way", async () => {
 test("sync: a single look at which the system says no is no fault of the program", async () => {
   const [host] = hostWith(showing(DUMP), new Map());
   const failing = (error: Error) =>
-    sync({ ...host, readFile: () => Promise.reject(error) }, { ...CONFIG, once: true });
+    synced({ ...host, readFile: () => Promise.reject(error) }, { ...CONFIG, once: true });
   await assertRejects(
     () => failing(new MemoryError("EACCES")),
     UserError,
@@ -178,7 +212,7 @@ test("sync: a single look at which the system says no is no fault of the program
 test("sync: where nothing can be noted, the port is borrowed all the same", async () => {
   const refuses = { makeFolder: "EROFS", writeFile: "EROFS", removeFile: "EROFS" };
   const [host, memory] = hostWith({ ...showing(DUMP), refuses }, new Map([[0, "SIGTERM"]]));
-  assertEquals(await sync(host, CONFIG), 0);
+  assertEquals(await synced(host, CONFIG), 0);
   assertEquals(memory.events, [
     "wg show wg0 dump",
     "wg set wg0 listen-port 0",
@@ -200,7 +234,7 @@ test("sync: the end waits for the hook of what has changed", async () => {
   }, new Map());
   const report = { ...CONFIG.report, hook: "logger" };
   const config: SyncConfig = { ...CONFIG, servers: [], once: true, report };
-  assertEquals(await sync(host, config), 0);
+  assertEquals(await synced(host, config), 0);
   assertEquals(told(memory).slice(-2), [
     `info peer-alive key=${PEER} endpoint=192.0.2.7:7`,
     "info looked peers=1 down=0",
