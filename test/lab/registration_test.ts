@@ -63,6 +63,7 @@ testWith([...LAB_NEEDS, "setpriv"], "lab: without CAP_NET_RAW the port is borrow
   await new Ping(lab.bob.namespace, lab.alice.address).reply(LIMIT);
   assertMatch(bob.out, / register=borrow /);
   // Who insists on raw sockets is told what to do.
+  await alice.stop();
   const insisting = [...NO_RAW, BINARY, ...lab.syncArgs("--once", "--register", "raw")];
   const { code, err } = await lab.alice.namespace.run(insisting);
   assertEquals(code, 1);

@@ -69,6 +69,30 @@ testWith(LAB_NEEDS, "lab: sync without wg, without rights, without a key is one 
   assertMatch(noKey.err, /^wgsig: .*wg0 has no (private )?key/);
 });
 
+testWith(
+  LAB_NEEDS,
+  "lab: of two on one interface, the second waits for the first's end",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    const { alice } = lab;
+    await lab.serve();
+    const first = lab.sync(alice, "--register", "borrow");
+    await first.printed(/ own-endpoint /, LIMIT);
+    const second = lab.sync(alice);
+    await second.printed(/ warn interface-busy interface=wg0 /, LIMIT);
+    const once = await lab.syncOnce(alice);
+    assertEquals([once.code, once.err], [
+      1,
+      "wgsig: another wgsig sync takes care of wg0 already\n",
+    ]);
+    const dry = await lab.syncOnce(alice, "--dry-run");
+    assertEquals(dry.code, 5, dry.err);
+    await first.stop("SIGKILL");
+    await second.printed(/ interface-found .*\n[^]* own-endpoint /, LIMIT);
+    assertEquals(second.out.match(/ interface-busy /g)?.length, 1);
+  },
+);
+
 testWith(LAB_NEEDS, "lab: SIGHUP reads a secret that has come right", async () => {
   await using lab = await Lab.withWireGuard("preserve", "eim");
   const { alice } = lab;

@@ -11,6 +11,7 @@ import type { SyncAction, SyncResult } from "./actions.ts";
 
 /** What follows from what came of an action; nothing where it is left out. */
 export interface Follows {
+  readonly lock?: (isTaken: boolean, now: Now) => void;
   readonly device?: (device: Device | undefined, now: Now) => void;
   readonly key?: (publicKey: string | undefined, now: Now) => void;
   readonly port?: (port: number | undefined, now: Now) => void;
@@ -61,10 +62,14 @@ export class ActionQueue {
 
   /** Takes in what came of the action under way. @returns Whether it can be taken in. */
   told(result: SyncResult, now: Now): boolean {
-    const { device, key, port, answer, addresses, route, done, failed } = this.#doing?.follows ??
-      {};
+    const { lock, device, key, port, answer, addresses, route, done, failed } =
+      this.#doing?.follows ??
+        {};
     this.#doing = undefined;
     switch (result.kind) {
+      case "lock":
+        lock?.(result.isTaken, now);
+        break;
       case "device":
         device?.(result.device, now);
         break;

@@ -36,6 +36,8 @@ export interface SyncQuestion {
 
 /** Something to do, and then to tell of. */
 export type SyncAction =
+  /** Make sure that no other process does the same for the interface. `lock` */
+  | { readonly kind: "take-lock" }
   /** Read the interface. `device` */
   | { readonly kind: "read-device" }
   /** Read the key that the settings name, where the interface doesn't tell its own. `key` */
@@ -85,6 +87,8 @@ export type SyncStep =
 
 /** What came of an action. */
 export type SyncResult =
+  /** Whether no other process does. */
+  | { readonly kind: "lock"; readonly isTaken: boolean }
   /** The interface; undefined where there is none of that name. */
   | { readonly kind: "device"; readonly device: Device | undefined }
   /** In base64; undefined where the settings name none. */

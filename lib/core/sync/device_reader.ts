@@ -1,5 +1,5 @@
 /**
- * Reads the interface, and mends what keeps it from being used: a key that it doesn't tell, a port that
+ * Reads the interface, of which no other process takes care, and mends what keeps it from being used: a key that it doesn't tell, a port that
  * a killed run has borrowed.
  *
  * @module
@@ -11,10 +11,11 @@ import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 
-/** What follows where there is an interface, and where there is none. */
+/** What follows where there is an interface, where there is none, and where another has it. */
 export interface DeviceFollows {
   readonly found: (device: Device, now: Now) => void;
   readonly gone: () => void;
+  readonly busy: () => void;
 }
 
 /** Reads one interface again and again. */
@@ -24,6 +25,7 @@ export class DeviceReader {
   readonly #notes: SyncNotes;
   /** The own key that the settings named last. */
   #namedKey: string | undefined;
+  #isLocked = false;
   #isBoringtun = false;
   #mayLackPort = true;
 
@@ -50,6 +52,23 @@ export class DeviceReader {
 
   /** Reads it. */
   read(follows: DeviceFollows): void {
+    const { interface: name, dryRun } = this.#options;
+    if (this.#isLocked || dryRun) return this.#read(follows);
+    const go = () => {
+      this.#isLocked = true;
+      this.#read(follows);
+    };
+    this.#queue.add({ kind: "take-lock" }, {
+      lock: (isTaken) => isTaken ? go() : follows.busy(),
+      failed: (why) => {
+        const hint = "another sync on this interface would not be noticed";
+        this.#notes.event("warn", "not-locked", { interface: name, why, hint });
+        go();
+      },
+    });
+  }
+
+  #read(follows: DeviceFollows): void {
     this.#queue.add({ kind: "read-device" }, {
       device: (device, now) => {
         if (device === undefined) {

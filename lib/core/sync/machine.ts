@@ -10,7 +10,8 @@
  *    │ half an interval after a look                                            │
  *    ├──────────────► poll     ask ──── nobody has moved, or no answer ─────────┤
  *    │ else             │ somebody has                                          │
- *    └──────────────► device   read-device ──── no interface ───────────────────┤
+ *    └──────────────► device   take-lock ────── another process has it ─────────┤
+ *                       │      read-device ──── no interface ───────────────────┤
  *                       │      read-key                    where it tells none  │
  *                       │                                                       │
  *                      mend    mend-port, read-device      where it appears     │

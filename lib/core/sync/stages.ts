@@ -135,9 +135,17 @@ export class SyncStages {
    */
   look(news?: QueryResult): void {
     this.#reader.read({
+      busy: () => this.#interfaceBusy(),
       gone: () => this.#interfaceGone(),
       found: (device, now) => this.#meet(device, news, now),
     });
+  }
+
+  #interfaceBusy(): void {
+    const { interface: name, once } = this.#options;
+    if (once) return this.#cannotLook(`another wgsig sync takes care of ${name} already`);
+    const hint = "another wgsig sync takes care of it; this one waits for its end";
+    this.#notes.once("warn", "interface-busy", { interface: name, hint });
   }
 
   #interfaceGone(): void {

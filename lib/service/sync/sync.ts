@@ -9,6 +9,7 @@ import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.t
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
+import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
@@ -25,12 +26,19 @@ import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
 import { type AskingHost, askServers, tryRaw } from "./asking.ts";
+import { InterfaceLock } from "./interface_lock.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
 import { RememberedNames } from "./remembered_names.ts";
 
 /** What of a host is needed to synchronise. */
-export type SyncHost = AskingHost & LocalAddresses & NotifierHost & Outputs & Signals;
+export type SyncHost =
+  & AskingHost
+  & FileLocks
+  & LocalAddresses
+  & NotifierHost
+  & Outputs
+  & Signals;
 
 /**
  * Synchronises until a signal ends it, or once.
@@ -52,6 +60,7 @@ class Sync {
   readonly #machine: SyncMachine;
   readonly #status: SyncStatus;
   readonly #notifier: Notifier;
+  readonly #lock: InterfaceLock;
   #wake: () => void = () => {};
   /** Whether the settings are to be read again. */
   #reloads = false;
@@ -65,6 +74,7 @@ class Sync {
     this.#host = { ...host, resolve: (name, options) => names.resolve(name, options) };
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
+    this.#lock = new InterfaceLock(host, name);
     this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());
     this.#status = new SyncStatus(name);
     this.#notifier = new Notifier(
@@ -155,6 +165,8 @@ class Sync {
     const host = this.#host;
     const name = this.#config.interface;
     switch (action.kind) {
+      case "take-lock":
+        return { kind: "lock", isTaken: await this.#lock.take() };
       case "read-device":
         return { kind: "device", device: await readDevice(host, name) };
       case "read-key":
@@ -212,6 +224,7 @@ class Sync {
     this.#notifier.stopping();
     await this.#lease?.end();
     await this.#report.finish();
+    this.#lock.release();
   }
 }
 

@@ -531,6 +531,35 @@ test("sync: other settings hold from the next round on, and what works stays as 
   assertEquals(count(hub, "interface-found"), 2);
 });
 
+test("sync: an interface of which another process takes care is waited for", () => {
+  const world = new World();
+  const [alice, bob] = world.pair({ interval: INTERVAL });
+  alice.isBusy = true;
+  world.run(30);
+  assertEquals(alice.log, [
+    'warn interface-busy interface=wg0 hint="another wgsig sync takes care of it; this one waits ' +
+    'for its end"',
+  ]);
+  assert(alice.kinds().every((kind) => kind === "take-lock"));
+  alice.isBusy = false;
+  world.until(() => world.works(alice, bob), 2 * INTERVAL);
+  assertEquals(alice.kinds(31).filter((kind) => kind === "take-lock"), [], "it is kept");
+
+  const once = world.host("203.0.113.7:7", { once: true });
+  once.isBusy = true;
+  world.run(1);
+  assertEquals(statusOf(once), "another wgsig sync takes care of wg0 already");
+});
+
+test("sync: where there are no locks, that is told of once, and the rest goes on", () => {
+  const world = new World();
+  const [alice, bob] = world.pair({ interval: INTERVAL });
+  alice.fails = failing("take-lock");
+  world.until(() => world.works(alice, bob), 2 * INTERVAL);
+  world.run(60);
+  assertEquals([count(alice, "not-locked"), count(alice, "not-done")], [1, 0]);
+});
+
 test("sync: an interface without a private key is told of once, until it has one", () => {
   const world = new World();
   const [alice, bob] = world.pair({ interval: INTERVAL });
@@ -604,6 +633,8 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
         return { kind: "failed", error, why: error.message };
       }
       switch (action.kind) {
+        case "take-lock":
+          return { kind: "lock", isTaken: chance() < 0.5 };
         case "read-device": {
           if (chance() < 0.1) return { kind: "device", device: undefined };
           const peers = keys.slice(1).filter(() => chance() < 0.9).map((publicKey) => ({

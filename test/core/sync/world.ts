@@ -287,6 +287,8 @@ export class WorldHost {
   routes: string[] = [];
   /** How far its wall clock is off. */
   clockError = 0;
+  /** Whether another process takes care of the interface. */
+  isBusy = false;
   /** What can't be kept on its disk. */
   notKept: string | undefined;
   /** Why an action fails. */
@@ -421,6 +423,8 @@ export class WorldHost {
         const { notKept } = this;
         return { at: mono + seconds, finish: () => ({ kind: "answer", answer, notKept }) };
       }
+      case "take-lock":
+        return { at, finish: () => ({ kind: "lock", isTaken: !this.isBusy }) };
       case "read-device":
         return { at, finish: () => ({ kind: "device", device: this.#device() }) };
       case "read-key":

@@ -37,6 +37,9 @@ const OWN = formatKey(idOf(1));
 const PEER = formatKey(idOf(2));
 const DUMP = `(hidden)\t${OWN}\t51820\toff\n`;
 
+/** What is done first. */
+const LOCKED = ["makeFolder /var/run/wgsig", "readlink /proc/self/ns/net"];
+
 /** A memory host whose timers send signals: those of a number, as it elapses. */
 function hostWith(
   options: MemoryOptions,
@@ -65,6 +68,7 @@ function hostWith(
     removeFile: (path) => host.removeFile(path),
     makeFolder: (path) => host.makeFolder(path),
     run: (argv, how) => host.run(argv, how),
+    lockFile: (path) => host.lockFile(path),
     resolve: () => host.resolve(),
     localAddresses: () => host.localAddresses(),
     env: () => undefined,
@@ -108,7 +112,7 @@ test("sync: a question that fails gives the port back, a signal looks at once, a
     "wg set wg0 listen-port 51820",
     "removeFile /var/run/wgsig/wg0.port",
   ];
-  assertEquals(memory.events, [...round, ...round]);
+  assertEquals(memory.events, [...LOCKED, ...round, ...round]);
 });
 
 test("sync: boringtun's interface, which tells no key, is asked for with that of the settings", async () => {
@@ -149,6 +153,31 @@ test("sync: SIGHUP reads settings and secret again, and what is wrong with them 
   assertEquals(lines.filter((line) => line.includes("reloaded servers=1")).length, 1);
 });
 
+test("sync: who comes second waits until the first has ended, in each network namespace", async () => {
+  const options: MemoryOptions = {
+    run: (argv) => {
+      const out = argv[0] === "readlink" ? "net:[7]\n" : argv.includes("show") ? DUMP : "";
+      return { ...DONE, out };
+    },
+  };
+  for (const [locked, waits] of [["wg0.7", true], ["wg0.8", false], ["wg1.7", false]] as const) {
+    const [host, memory] = hostWith(options, new Map([[2, "SIGTERM"]]));
+    memory.locks.add(`/var/run/wgsig/${locked}.lock`);
+    assertEquals(await synced(host, { ...CONFIG, register: "none" }), 0);
+    const [first = ""] = told(memory);
+    assertEquals(first.startsWith("warn interface-busy interface=wg0 "), waits, first);
+    assertEquals(memory.events.includes("wg show wg0 dump"), !waits);
+    assertEquals([...memory.locks], [`/var/run/wgsig/${locked}.lock`], "its own is given back");
+  }
+  const [host, memory] = hostWith(options, new Map());
+  memory.locks.add("/var/run/wgsig/wg0.7.lock");
+  await assertRejects(
+    () => synced(host, { ...CONFIG, once: true }),
+    UserError,
+    "another wgsig sync takes care of wg0 already",
+  );
+});
+
 test("sync: a port that a killed run has left is given back first", async () => {
   const note = { "/var/run/wgsig/wg0.port": { content: "7\n" } };
   const [host, memory] = hostWith(
@@ -158,6 +187,7 @@ test("sync: a port that a killed run has left is given back first", async () => 
   assertEquals(await synced(host, { ...CONFIG, register: "none" }), 0);
   assertEquals(told(memory)[0], "warn port-mended interface=wg0 port=7");
   assertEquals(memory.events, [
+    ...LOCKED,
     "wg show wg0 dump",
     "wg set wg0 listen-port 7",
     "removeFile /var/run/wgsig/wg0.port",
@@ -177,7 +207,7 @@ test("sync: an interface that can't be read is told of once, and ends nothing", 
     'warn not-done why="cannot read WireGuard interface wg0: Unable to access interface: ' +
     'Operation not permitted; run this as root, or with CAP_NET_ADMIN"',
   ]);
-  assertEquals(memory.events.length, 6);
+  assertEquals(memory.events.length, LOCKED.length + 6);
 });
 
 test("sync: a single look ends with what stands in its way", async () => {

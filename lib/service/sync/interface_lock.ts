@@ -1,0 +1,60 @@
+/**
+ * One `sync` for each interface: two would borrow each other's port, and lease each other's addresses.
+ *
+ * The lock is on a file that stays: if it was removed, two could have a lock each. Network namespaces
+ * may share the folder, and each have an interface of that name.
+ *
+ * @module
+ */
+
+import { errorCode } from "../../host/error.ts";
+import type { Files } from "../../host/files.ts";
+import type { FileLocks } from "../../host/locks.ts";
+import type { Processes } from "../../host/processes.ts";
+
+const FOLDER = "/var/run/wgsig";
+const NAMESPACE = "/proc/self/ns/net";
+
+/** The lock of one interface. */
+export class InterfaceLock {
+  readonly #host: Files & FileLocks & Processes;
+  readonly #name: string;
+  #unlock: (() => void) | undefined;
+
+  /** @param name Of the interface. */
+  constructor(host: Files & FileLocks & Processes, name: string) {
+    this.#host = host;
+    this.#name = name;
+  }
+
+  /** Takes it; it ends with the process at the latest. @returns Whether nobody else has it. */
+  async take(): Promise<boolean> {
+    if (this.#unlock !== undefined) return true;
+    await this.#host.makeFolder(FOLDER);
+    try {
+      const path = `${FOLDER}/${this.#name}${await this.#namespace()}.lock`;
+      this.#unlock = await this.#host.lockFile(path);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === "EAGAIN") return false;
+      throw error;
+    }
+  }
+
+  /** Gives it back. */
+  release(): void {
+    this.#unlock?.();
+    this.#unlock = undefined;
+  }
+
+  /** The number of the network namespace behind a dot, where the system has them. */
+  async #namespace(): Promise<string> {
+    try {
+      const { out } = await this.#host.run(["readlink", NAMESPACE]);
+      const number = /^net:\[(\d+)\]$/.exec(out.trim())?.[1];
+      return number === undefined ? "" : `.${number}`;
+    } catch {
+      return "";
+    }
+  }
+}
