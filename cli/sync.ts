@@ -65,6 +65,7 @@ async function readConfig(
       ? { acceptRoutes: options["lease-routes"], isTrusted: options["trust-lease"] }
       : undefined,
     untilGone: options["until-gone"],
+    addRoutes: options["add-routes"],
     mendRoutes: options["mend-routes"],
     movePort: options["move-port"],
     persistentKeepalive: options["persistent-keepalive"],

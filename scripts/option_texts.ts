@@ -65,6 +65,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "sync.address": { meaning: "own addresses in the tunnel" },
   "sync.persistent-keepalive": { default: "`25` in whole files" },
   "sync.interval": { meaning: "time between two looks while all peers are alive, 100ms or more" },
+  "sync.add-routes": {
+    meaning:
+      "set routes to the AllowedIPs of peers that are added; else the log names what lacks one",
+  },
   "sync.mend-routes": {
     meaning: "remove the host route to an endpoint that a peer has left; else the log names it",
   },

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { parseLeasePrefix } from "../core/lease/address.ts";
+import { formatLeaseAddress, parseLeasePrefix } from "../core/lease/address.ts";
 import { EXIT, UserError } from "../core/settings/user_error.ts";
 import { errorCode, explain } from "../host/error.ts";
 import type { Processes } from "../host/processes.ts";
@@ -132,6 +132,28 @@ async function readIpv4Routes(host: Processes, name: string): Promise<string[]> 
  */
 export async function addRoute(host: Processes, name: string, prefix: string): Promise<boolean> {
   return await change(host, [family(prefix), "route", "add", prefix, "dev", name], DONE_ALREADY);
+}
+
+/**
+ * The route to the first host of a prefix as `ip route get` has it, if it leads into the interface.
+ * Rules count, such as those of wg-quick for all traffic.
+ */
+export async function findRouteInto(
+  host: Processes,
+  name: string,
+  prefix: string,
+): Promise<string | undefined> {
+  const address = firstHost(prefix);
+  const { code, out } = await runIp(host, [family(prefix), "route", "get", address]);
+  const [line = ""] = out.split("\n");
+  const words = line.trim().split(/\s+/);
+  return code === 0 && words[words.indexOf("dev") + 1] === name ? line.trim() : undefined;
+}
+
+/** The first address of a prefix isn't a host's, unless the prefix is one host. */
+function firstHost(prefix: string): string {
+  const { family, first, last } = parseLeasePrefix(prefix);
+  return formatLeaseAddress({ family, value: first === last ? first : first + 1n });
 }
 
 /** Does so no more. */

@@ -175,6 +175,42 @@ testWith(LAB_NEEDS, "lab: --add-peers adds those that the settings know", async 
   assertEquals([added?.allowedIps, added?.persistentKeepalive], [[`${alice.address}/32`], 25]);
 });
 
+testWith(
+  LAB_NEEDS,
+  "lab: what is behind a peer that is added gets a route, or is named",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "eim");
+    const { alice, bob } = lab;
+    await lab.serve();
+    await lab.sync(alice).printed(/ own-endpoint /);
+    const config = `${lab.folder}/wgsig.toml`;
+    await Deno.writeTextFile(
+      config,
+      `[[peer]]\npublic-key = "${alice.publicKey}"\n` +
+        `allowed-ips = ["${alice.address}/32", "192.168.77.0/24"]\n`,
+    );
+    const once = async (...args: readonly string[]) => {
+      await bob.set("peer", alice.publicKey, "remove");
+      return (await lab.syncOnce(bob, "--config", config, "--add-peers", ...args)).out;
+    };
+    const routes = () => bob.namespace.must(["ip", "route", "get", "192.168.77.9"]);
+    const bare = await once();
+    // The address of the interface brings a route to the others of its network.
+    assertEquals(
+      bare.match(/ no-route prefix=(\S+) hint="[^"]*ip route add 192.168.77.0\/24 dev wg0 /g)
+        ?.length,
+      1,
+    );
+    assertEquals(bare.match(/ no-route /g)?.length, 1, bare);
+    assertMatch(await routes(), / dev eth0 /);
+    const routed = await once("--add-routes");
+    assertMatch(routed, / route-added prefix=192\.168\.77\.0\/24 interface=wg0\n/);
+    assertEquals(routed.includes("no-route"), false);
+    assertMatch(await routes(), / dev wg0 /);
+    assertEquals(/ (route-added|no-route) /.test(await once("--add-routes")), false);
+  },
+);
+
 testWith(LAB_NEEDS, "lab: --dry-run says what it would do, and does nothing", async () => {
   await using lab = await Lab.withWireGuard("preserve", "eim");
   const { alice, bob } = lab;

@@ -7,6 +7,7 @@ import {
   addAddress,
   addRoute,
   anycastBy,
+  findRouteInto,
   readIpv6Routes,
   readLink,
   readOtherNetworks,
@@ -67,6 +68,20 @@ Deno.test("the networks of other interfaces are read, the other ends of lines, a
     ...["172.31.1.1", "2001:db8::1"],
   ]);
   assertEquals(await readOtherNetworks(hostWith({}), "wg0"), []);
+});
+
+Deno.test("the route to a prefix is found where it leads into the interface", async () => {
+  const host = hostWith({
+    "-4 route get 10.9.0.2": "10.9.0.2 dev wg0 src 10.9.0.1 uid 0 \n    cache \n",
+    "-4 route get 192.168.20.1": "192.168.20.1 via 192.168.1.1 dev eth0 src 192.168.1.7 uid 0\n",
+    "-4 route get 10.8.0.1": "10.8.0.1 dev wg01 src 10.9.0.1\n",
+    "-6 route get fd00::1":
+      "fd00::1 from :: dev wg0 table 51820 src fd00::7 metric 1024 pref medium\n",
+    "-4 route get 0.0.0.1": failing("RTNETLINK answers: Network is unreachable\n"),
+  });
+  const into = async (prefix: string) => await findRouteInto(host, "wg0", prefix) !== undefined;
+  const prefixes = ["10.9.0.2/32", "fd00::/64", "192.168.20.0/24", "10.8.0.0/16", "0.0.0.0/0"];
+  assertEquals(await Promise.all(prefixes.map(into)), [true, true, false, false, false]);
 });
 
 Deno.test("IPv6 routes are read as prefixes", async () => {

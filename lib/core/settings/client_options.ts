@@ -119,6 +119,12 @@ export const CLIENT = {
     ...SWITCH,
     help: "add peers that the settings know with their allowed-ips",
   },
+  "add-routes": {
+    flag: "add-routes",
+    commands: ["sync"],
+    ...SWITCH,
+    help: "set routes to the allowed-ips of peers that are added",
+  },
   "mend-routes": {
     commands: ["sync"],
     ...SWITCH,

@@ -72,6 +72,10 @@ export type SyncAction =
   }
   /** Find the route to exactly this address. `route` */
   | { readonly kind: "find-route"; readonly address: string }
+  /** Find the route to a prefix, if it leads into the interface. `route` */
+  | { readonly kind: "find-tunnel-route"; readonly prefix: string }
+  /** Send what goes to a prefix into the interface. `done` */
+  | { readonly kind: "add-route"; readonly prefix: string }
   /** Remove a route that was found. `done` */
   | { readonly kind: "remove-route"; readonly route: string };
 

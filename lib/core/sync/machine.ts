@@ -26,7 +26,7 @@
  *                       │                                                       │
  *                     nudges   nudge-peer …                                     │
  *                       │                                                       │
- *                   additions  set-peer …  ─────────────────────────────────────┘
+ *                   additions  set-peer, find-tunnel-route, add-route … ────────┘
  *
  *    end ◄── a signal; the interface is gone, where that ends it; the one look is over
  * ```

@@ -27,6 +27,8 @@ export interface SyncOptions {
   readonly dryRun: boolean;
   /** Add peers that the settings know with their AllowedIPs. */
   readonly addPeers: boolean;
+  /** Set routes to the AllowedIPs of peers that are added; else only those that lack are named. */
+  readonly addRoutes: boolean;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
   /** Whether addresses are leased from inside the tunnel, and how; undefined where not. */

@@ -11,6 +11,7 @@ import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus, UserError } from "../settings/user_error.ts";
 import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNews, SyncQuestion } from "./actions.ts";
+import { Additions } from "./additions.ts";
 import { DeviceReader } from "./device_reader.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
@@ -36,6 +37,7 @@ export class SyncStages {
   readonly #registration: Registration;
   readonly #own: OwnEndpoint = new OwnEndpoint();
   readonly #routes: StaleRoutes;
+  readonly #additions: Additions;
   readonly #peers: SyncedPeers;
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
@@ -51,6 +53,7 @@ export class SyncStages {
     this.#notes = notes;
     this.#rhythm = rhythm;
     this.#routes = new StaleRoutes(queue, notes);
+    this.#additions = new Additions(queue, notes);
     this.#reader = new DeviceReader(options, queue, notes);
     this.#registration = new Registration(...registrationOf(options));
     this.#peers = new SyncedPeers(notes, options);
@@ -322,21 +325,8 @@ export class SyncStages {
   }
 
   #add(device: Device): void {
-    const { dryRun, persistentKeepalive: seconds } = this.#options;
-    const persistentKeepalive = seconds > 0 ? seconds : undefined;
-    for (const { fields, ...peer } of this.#peers.toAdd(device)) {
-      const tell = () => this.#notes.change("peer-added", fields);
-      if (dryRun) tell();
-      else {
-        const set = { ...peer, persistentKeepalive, replaces: false };
-        this.#queue.add({ kind: "set-peer", ...set }, {
-          done: (now) => {
-            this.#rhythm.changed(now.mono);
-            tell();
-          },
-        });
-      }
-    }
+    const changed = (mono: number) => this.#rhythm.changed(mono);
+    this.#additions.add(this.#peers.toAdd(device), this.#options, changed);
     this.#queue.then((now) => {
       this.#hasLooked = true;
       if (this.#options.once) this.#peers.tellLook(device, now);

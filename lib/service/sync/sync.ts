@@ -13,6 +13,7 @@ import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
+import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
 import {
   nudgePeer,
   readDevice,
@@ -191,6 +192,11 @@ class Sync {
         return { kind: "done" };
       case "find-route":
         return { kind: "route", route: await findHostRoute(host, action.address) };
+      case "find-tunnel-route":
+        return { kind: "route", route: await findRouteInto(host, name, action.prefix) };
+      case "add-route":
+        await addRoute(host, name, action.prefix);
+        return { kind: "done" };
       case "remove-route":
         if (await removeHostRoute(host, action.route)) return { kind: "done" };
         return { kind: "failed", error: undefined, why: "ip doesn't remove it" };

@@ -218,6 +218,7 @@ const SECTIONS: readonly Section[] = [
         bad: [`"99ms"`, `0`, `"0s"`, `-1`, `"x"`, `""`],
       },
       "add-peers": BOOLEAN,
+      "add-routes": BOOLEAN,
       "mend-routes": BOOLEAN,
       "move-port": BOOLEAN,
       "trust-allowed-ips": {

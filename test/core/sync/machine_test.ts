@@ -531,6 +531,41 @@ test("sync: other settings hold from the next round on, and what works stays as 
   assertEquals(count(hub, "interface-found"), 2);
 });
 
+for (const addRoutes of [false, true]) {
+  test(`sync: what is behind a peer that is added has a route, or that is said: ${addRoutes}`, () => {
+    const allowedIps = ["10.0.0.2/32", "192.168.20.0/24", "fd00::2/128", "0.0.0.0/0"];
+    const peer = { name: "first", allowedIps };
+    const [world, hub, [first]] = star(1, { addPeers: true, addRoutes });
+    hub.peers.clear();
+    hub.machine.configure({
+      ...OPTIONS,
+      ...{ addPeers: true, addRoutes, peers: new Map([[first!.key, peer]]) },
+    });
+    hub.routes = ["10.0.0.2/32 dev wg0"];
+    hub.fails = (action) =>
+      action.kind === "add-route" && action.prefix.includes(":") ? new Error("no luck") : undefined;
+    world.run(40);
+    assertEquals(hub.routes.slice(1), addRoutes ? ["192.168.20.0/24 dev wg0"] : []);
+    const told = hub.log.filter((line) => / (no-route|route-added|not-done) /.test(line));
+    const lacks = (prefix: string, mend: string, why = "") =>
+      `warn no-route prefix=${prefix}${why} hint="what goes there leaves outside the tunnel, in ` +
+      `clear: ${mend}"`;
+    const more = addRoutes ? "" : " (add-routes = true in the settings does that)";
+    assertEquals(told.toSorted(), [
+      ...(addRoutes ? ["info route-added prefix=192.168.20.0/24 interface=wg0"] : []),
+      lacks("0.0.0.0/0", "wg-quick sets what that needs, a mark and rules"),
+      ...(addRoutes
+        ? []
+        : [lacks("192.168.20.0/24", `ip route add 192.168.20.0/24 dev wg0${more}`)]),
+      lacks(
+        "fd00::2/128",
+        `ip -6 route add fd00::2/128 dev wg0${more}`,
+        addRoutes ? ' why="no luck"' : "",
+      ),
+    ]);
+  });
+}
+
 test("sync: an interface of which another process takes care is waited for", () => {
   const world = new World();
   const [alice, bob] = world.pair({ interval: INTERVAL });
@@ -657,6 +692,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
         case "read-addresses":
           return { kind: "addresses", addresses: ["192.0.2.1"] };
         case "find-route":
+        case "find-tunnel-route":
           return { kind: "route", route: pick([undefined, "192.0.2.1 via 192.0.2.9"]) };
         case "ask": {
           const sightings = new Map(keys.map((publicKey) => [
@@ -718,6 +754,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
     untilGone: fc.boolean(),
     mendRoutes: fc.boolean(),
     movePort: fc.boolean(),
+    addRoutes: fc.boolean(),
     register: fc.constantFrom("auto", "raw", "borrow", "tunnel", "none"),
     interval: fc.constantFrom(1, 25, 60),
     peers: fc.constant(

@@ -64,6 +64,7 @@ export const OPTIONS: SyncOptions = {
   lease: undefined,
   untilGone: false,
   trustedZones: [],
+  addRoutes: false,
   mendRoutes: false,
   movePort: false,
   peers: new Map(),
@@ -437,6 +438,13 @@ export class WorldHost {
         const route = this.routes.find((each) => each.startsWith(`${action.address} `));
         return { at, finish: () => ({ kind: "route", route }) };
       }
+      case "find-tunnel-route": {
+        const route = this.routes.find((each) => each === `${action.prefix} dev wg0`);
+        return { at, finish: () => ({ kind: "route", route }) };
+      }
+      case "add-route":
+        this.routes.push(`${action.prefix} dev wg0`);
+        break;
       case "remove-route":
         this.routes = this.routes.filter((each) => each !== action.route);
         break;

@@ -25,6 +25,7 @@ const CONFIG: SyncConfig = {
   lease: undefined,
   untilGone: false,
   trustedZones: [],
+  addRoutes: false,
   mendRoutes: false,
   movePort: false,
   peers: new Map(),
