@@ -277,6 +277,7 @@ export class SyncStages {
     tellServers(answer, this.#notes);
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
+    this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
     const moved = this.#own.take(answer);
     if (moved !== undefined) {

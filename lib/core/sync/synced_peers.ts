@@ -21,6 +21,7 @@ import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
+import { SharedKeys } from "./shared_keys.ts";
 import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
 
 /** A handshake is renewed after 120 s at the latest while there is traffic; then 15 s of retries. */
@@ -36,6 +37,7 @@ export class SyncedPeers {
   readonly #states: PeerStates;
   readonly #doubted = new DoubtedPeers();
   readonly #handshakes = new Handshakes(ALIVE);
+  readonly #shared: SharedKeys = new SharedKeys();
   readonly #unknown: UnknownPeers;
   #plan: SyncPlan;
   /** What the lease server tells of others. */
@@ -99,6 +101,18 @@ export class SyncedPeers {
   ownEndpointMoved(device: Device, now: Now): void {
     this.#doubted.doubt(device);
     this.#plan.ownEndpointMoved(now.mono);
+  }
+
+  /** Tells of keys that two hosts have, the own one among them. */
+  tellShared({ publicKey: own, peers }: Device, { sightings }: QueryResult, now: Now): void {
+    const keys = [...own === undefined ? [] : [own], ...peers.map(({ publicKey }) => publicKey)];
+    for (const { publicKey, endpoints } of this.#shared.look(keys, sightings, now.mono)) {
+      const hint =
+        "two hosts have this key, as after a copy of a configuration: give each one of " +
+        "its own; or one host changes between two ways out";
+      const fields = { ...this.#states.named(publicKey), endpoints: endpoints.join(","), hint };
+      this.#notes.event("warn", "key-on-two-hosts", fields);
+    }
   }
 
   /** Whether servers say that a peer is elsewhere than at the last look. */

@@ -126,6 +126,13 @@ export class World {
     return host;
   }
 
+  /** A host with another's key. */
+  copyOf(of: WorldHost, address: string, options: Partial<SyncOptions> = {}): WorldHost {
+    const host = new WorldHost(this, this.hosts.indexOf(of) + 1, address, options);
+    this.hosts.push(host);
+    return host;
+  }
+
   /** Two hosts that know each other, whose interfaces are there. */
   pair(a: Partial<SyncOptions> = {}, b: Partial<SyncOptions> = a): [WorldHost, WorldHost] {
     const hosts: [WorldHost, WorldHost] = [
