@@ -16,6 +16,10 @@ const CHANGED = ["key", "name", "endpoint", "before", "persistentKeepalive", "dr
 
 /** The texts, by the name of the event. */
 export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
+  "allowed-ips-refused": {
+    meaning: "AllowedIPs that a zone or the lease server names and that other peers have: left out",
+    fields: ["key", "name", "endpoint", "allowedIps", "hint"],
+  },
   "clock-set": { meaning: "this host's clock is right now" },
   "clock-wrong": { meaning: "this host's clock can't be right: nobody is asked until it is set" },
   "counters": {
@@ -32,6 +36,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "endpoint-set": { meaning: "WireGuard was given this endpoint of a peer", fields: CHANGED },
   "hook-failed": { meaning: "the hook ended with another status than 0, or could not be run" },
   "hook-too-slow": { meaning: "64 changes wait for the hook; more are left out" },
+  "interface-busy": {
+    meaning: "another `sync` takes care of the interface: this one waits for its end",
+  },
   "interface-changed": { meaning: "the interface has another key or port, or was made anew" },
   "interface-found": { meaning: "the interface is there; how its port is registered, and why" },
   "interface-gone": { meaning: "the interface is gone, and with `--until-gone` that is the end" },
@@ -39,6 +46,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "an interface whose peers are offered or published can't be read",
   },
   "interface-read": { meaning: "it can be read again" },
+  "key-on-two-hosts": {
+    meaning: "a key's endpoint goes to and fro at a server: two hosts have it, perhaps",
+    fields: ["key", "name", "endpoints", "hint"],
+  },
   "lease-addresses": { meaning: "addresses that were leased to this host came or went" },
   "lease-bad-reply": { meaning: "the lease server's answer was none" },
   "lease-changed": { meaning: "a peer's leased addresses are in WireGuard's AllowedIPs, or gone" },
@@ -49,6 +60,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "lease-not-applied": { meaning: "a peer's leased addresses can't be set, and are tried again" },
   "lease-not-done": { meaning: "something on the interface can't be done, and is tried again" },
   "lease-not-noted": { meaning: "what is leased can't be noted: a restart forgets it" },
+  "lease-not-taken": { meaning: "what the lease server names and this host must not have" },
   "lease-refused": { meaning: "the server refuses, with its own number and words" },
   "lease-routes": { meaning: "the routes that the server names have changed" },
   "lease-setup": { meaning: "something on the interface is missing for leases: what to run" },
@@ -73,6 +85,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "so many lines were left out: nobody read them in time",
     fields: ["lines"],
   },
+  "looked": { meaning: "what `--once` has found: so many peers, so many of them down" },
   "many-peers-unknown": { meaning: "so many peers were named that are not on the interface" },
   "mapping-stuck": {
     meaning: "a NAT keeps an old mapping for WireGuard's port; what helps",
@@ -81,19 +94,30 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "what kind of NAT this is, where two servers have answered",
     fields: ["mapping", "portPreserved", "meaning"],
   },
-  "no-private-key": { meaning: "the interface has no private key yet" },
+  "no-private-key": { meaning: "the interface has no private key, or tells none (boringtun)" },
+  "no-route": {
+    meaning: "what is behind a peer that was added leaves outside the tunnel",
+    fields: ["prefix", "why", "hint"],
+  },
   "not-asked": { meaning: "the servers can't be asked, and that is tried again" },
   "not-done": { meaning: "something could not be done, and is tried again" },
+  "not-kept": { meaning: "what can't be noted on the disk, and what is lost thereby" },
+  "not-locked": { meaning: "another `sync` on this interface would not be noticed" },
   "not-reloaded": {
     meaning: "settings can't be read again: those before stay in force",
     fields: ["why", "effect"],
   },
   "own-endpoint": { meaning: "where servers see this host, when that is new" },
+  "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
   "peer-added": {
     meaning: "a peer was added to the interface (`--add-peers`)",
     fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],
   },
   "peer-alive": { meaning: "the tunnel to a peer is up", fields: ["key", "name", "endpoint"] },
+  "peer-down": {
+    meaning: "`--once` found a peer down; how many seconds ago its handshake was",
+    fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],
+  },
   "peer-lost": { meaning: "the tunnel to a peer is down", fields: ["key", "name", "endpoint"] },
   "peer-moved": { meaning: "a registered peer has another endpoint" },
   "peer-registered": { meaning: "a peer is new" },
@@ -112,11 +136,12 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "everything is open, and answered",
     fields: ["runtime", "groups", "zones"],
   },
-  "reloaded": { meaning: "settings and secrets were read again", fields: ["groups"] },
+  "reloaded": { meaning: "settings and secrets were read again", fields: ["groups", "servers"] },
   "restart-needed": {
     meaning: "these settings have changed too, and wait for a restart",
     fields: ["changed"],
   },
+  "route-added": { meaning: "a route to what is behind a peer that was added (`--add-routes`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },

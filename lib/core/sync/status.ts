@@ -21,6 +21,11 @@ export class SyncStatus {
     this.#interface = name;
   }
 
+  /** Other servers may be asked from now on. */
+  forgetServers(): void {
+    this.#unanswered.clear();
+  }
+
   /** Takes a note. */
   hear(note: SyncNote): void {
     switch (note.kind) {

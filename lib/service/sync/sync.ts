@@ -130,6 +130,9 @@ class Sync {
 
   async #reload(load: () => Promise<SyncConfig>): Promise<void> {
     this.#reloads = false;
+    // What came of the last action comes first.
+    this.#tell();
+    this.#notifier.reloading();
     this.#machine.look();
     const { interface: name, lease } = this.#config;
     try {
@@ -143,6 +146,7 @@ class Sync {
       this.#config = { ...config, interface: name, lease: lease && { ...lease, ...config.lease } };
       this.#report.configure(config.report);
       this.#machine.configure(this.#config);
+      this.#status.forgetServers();
       this.#report.event("info", "reloaded", { servers: config.servers.length });
       if (changed.length > 0) {
         this.#report.event("warn", "restart-needed", { changed: changed.join(",") });
@@ -151,6 +155,7 @@ class Sync {
       const effect = "the settings before stay in force";
       this.#report.event("error", "not-reloaded", { why: inWords(error), effect });
     }
+    this.#notifier.ready();
   }
 
   /** Does one thing, and says also what stood in its way. */

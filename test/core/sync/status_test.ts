@@ -38,3 +38,12 @@ test("the status says who is alive, where the host is seen, and which server is 
   notes.add({ kind: "device", device: undefined });
   assertEquals(text(), "waiting for wg0");
 });
+
+test("after a reload, servers that are asked no more are not named", () => {
+  const status = new SyncStatus("wg0");
+  status.hear({ kind: "device", device: device("a") });
+  status.hear({ kind: "server", server: "two", status: "no-answer" });
+  assertEquals(status.text, "wg0: 0 of 1 peers alive, two: no-answer");
+  status.forgetServers();
+  assertEquals(status.text, "wg0: 0 of 1 peers alive");
+});

@@ -154,6 +154,25 @@ test("sync: SIGHUP reads settings and secret again, and what is wrong with them 
   assertEquals(lines.filter((line) => line.includes("reloaded servers=1")).length, 1);
 });
 
+test("sync: systemd hears of a reload, also where it failed", async () => {
+  const [host] = hostWith(showing(DUMP), new Map([[0, "SIGHUP"], [3, "SIGTERM"]]));
+  const sent: string[] = [];
+  const told: SyncHost = {
+    ...host,
+    env: (name) => name === "NOTIFY_SOCKET" ? "/run/notify" : undefined,
+    sendLocal: (_, bytes) => void sent.push(new TextDecoder().decode(bytes).split("\n")[0]!),
+  };
+  let loads = 0;
+  const load = () =>
+    loads++ === 0
+      ? Promise.resolve<SyncConfig>({ ...CONFIG, register: "none" })
+      : Promise.reject(new UserError("no"));
+  assertEquals(await sync(told, load), 0);
+  assertEquals(sent.filter((line) => !line.startsWith("STATUS")), [
+    ...["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"],
+  ]);
+});
+
 test("sync: who comes second waits until the first has ended, in each network namespace", async () => {
   const options: MemoryOptions = {
     run: (argv) => {
