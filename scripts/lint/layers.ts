@@ -50,7 +50,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "punch": ["registry"],
     "query": ["ask", "settings", "zone/client"],
     "registry": ["store"],
-    "serve": [],
+    "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],
     "sync": ["ask", "lease", "query", "settings"],

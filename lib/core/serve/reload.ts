@@ -12,6 +12,8 @@
  * @module
  */
 
+import { type Fixed, needsRestart } from "../settings/restart.ts";
+
 /** The settings of which some can't be changed while the server runs. */
 export interface Reloadable {
   readonly listen: unknown;
@@ -24,7 +26,7 @@ export interface Reloadable {
 }
 
 /** What needs a restart, as the log calls it: what is bound or in use. */
-const FIXED: Readonly<Record<string, (settings: Reloadable) => unknown>> = {
+export const FIXED: Fixed<Reloadable> = {
   listen: ({ listen }) => listen,
   maxPeers: ({ maxPeers }) => maxPeers,
   maxAnswer: ({ maxAnswer }) => maxAnswer,
@@ -105,18 +107,11 @@ export class Reload<S extends Reloadable, F> {
     }
     if (loaded === undefined) return [];
     this.#running = loaded.settings;
-    const changed = needsRestart(this.#first, loaded.wanted).join(",");
+    const changed = needsRestart(FIXED, this.#first, loaded.wanted).join(",");
     const news: ReloadNews[] = [{ event: "reloaded" }];
     if (changed !== "") news.push({ event: "restart-needed", changed });
     return news;
   }
-}
-
-/** What is wanted otherwise than at the start, and needs a restart. */
-export function needsRestart(first: Reloadable, wanted: Reloadable): string[] {
-  return Object.entries(FIXED)
-    .filter(([, of]) => JSON.stringify(of(first)) !== JSON.stringify(of(wanted)))
-    .map(([name]) => name);
 }
 
 /** What is wanted, as far as it needs no restart: a new group has the limits of the others. */

@@ -4,42 +4,30 @@
  * @module
  */
 
+import { type Fixed, needsRestart } from "../../core/settings/restart.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
-import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
+import type { SyncNews } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
-import type { FileLocks } from "../../host/locks.ts";
-import type { LocalAddresses } from "../../host/names.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signals } from "../../host/signals.ts";
-import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
-import {
-  nudgePeer,
-  readDevice,
-  replacePeer,
-  setListenPort,
-  setPeer,
-} from "../../wireguard/device.ts";
-import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
-import { type AskingHost, askServers, tryRaw } from "./asking.ts";
-import { InterfaceLock } from "./interface_lock.ts";
-import { mendBorrowedPort } from "./borrowed_port.ts";
+import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
 import { RememberedNames } from "./remembered_names.ts";
 
+/** What needs a restart, as the log calls it. */
+const FIXED: Fixed<SyncConfig> = {
+  interface: (config) => config.interface,
+  lease: ({ lease, addPeers }) => [lease, lease && addPeers],
+};
+
 /** What of a host is needed to synchronise. */
-export type SyncHost =
-  & AskingHost
-  & FileLocks
-  & LocalAddresses
-  & NotifierHost
-  & Outputs
-  & Signals;
+export type SyncHost = ActingHost & NotifierHost & Outputs & Signals;
 
 /**
  * Synchronises until a signal ends it, or once.
@@ -61,7 +49,7 @@ class Sync {
   readonly #machine: SyncMachine;
   readonly #status: SyncStatus;
   readonly #notifier: Notifier;
-  readonly #lock: InterfaceLock;
+  readonly #actor: SyncActor;
   #wake: () => void = () => {};
   /** Whether the settings are to be read again. */
   #reloads = false;
@@ -72,10 +60,11 @@ class Sync {
       (name, options) => host.resolve(name, options),
       (server, addresses) => this.#hear({ kind: "server-moved", server, addresses }),
     );
-    this.#host = { ...host, resolve: (name, options) => names.resolve(name, options) };
+    this.#host = host;
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
-    this.#lock = new InterfaceLock(host, name);
+    const resolve = names.resolve.bind(names);
+    this.#actor = new SyncActor({ ...host, resolve }, config);
     this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());
     this.#status = new SyncStatus(name);
     this.#notifier = new Notifier(
@@ -123,7 +112,7 @@ class Sync {
           await this.#end();
           throw isCoded(step.error) ? couldNotLook(this.#config.interface, step.error) : step.error;
         default:
-          this.#machine.told(await this.#do(step), this.#host.now());
+          this.#machine.told(await this.#actor.do(step), this.#host.now());
       }
     }
   }
@@ -137,15 +126,11 @@ class Sync {
     const { interface: name, lease } = this.#config;
     try {
       const config = await load();
-      const leases = (each: SyncConfig) =>
-        JSON.stringify([each.lease, each.lease && each.addPeers]);
-      const changed = [
-        ...(config.interface === name ? [] : ["interface"]),
-        ...(leases(config) === leases(this.#config) ? [] : ["lease"]),
-      ];
+      const changed = needsRestart(FIXED, this.#config, config);
       this.#config = { ...config, interface: name, lease: lease && { ...lease, ...config.lease } };
       this.#report.configure(config.report);
       this.#machine.configure(this.#config);
+      this.#actor.configure(this.#config);
       this.#status.forgetServers();
       this.#report.event("info", "reloaded", { servers: config.servers.length });
       if (changed.length > 0) {
@@ -156,56 +141,6 @@ class Sync {
       this.#report.event("error", "not-reloaded", { why: inWords(error), effect });
     }
     this.#notifier.ready();
-  }
-
-  /** Does one thing, and says also what stood in its way. */
-  async #do(action: SyncAction): Promise<SyncResult> {
-    try {
-      return await this.#run(action);
-    } catch (error) {
-      return { kind: "failed", error, why: inWords(error) };
-    }
-  }
-
-  async #run(action: SyncAction): Promise<SyncResult> {
-    const host = this.#host;
-    const name = this.#config.interface;
-    switch (action.kind) {
-      case "take-lock":
-        return { kind: "lock", isTaken: await this.#lock.take() };
-      case "read-device":
-        return { kind: "device", device: await readDevice(host, name) };
-      case "read-key":
-        return { kind: "key", publicKey: await this.#config.readKey() };
-      case "mend-port":
-        return { kind: "port", port: await mendBorrowedPort(host, name) };
-      case "move-port":
-        await setListenPort(host, name, 0);
-        return { kind: "done" };
-      case "try-raw":
-        await tryRaw(host, action.port, action.mark);
-        return { kind: "done" };
-      case "ask":
-        return { kind: "answer", ...await askServers(host, this.#config, action.question) };
-      case "read-addresses":
-        return { kind: "addresses", addresses: host.localAddresses() };
-      case "set-peer":
-        await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
-        return { kind: "done" };
-      case "nudge-peer":
-        await nudgePeer(host, name, action.publicKey, action.persistentKeepalive);
-        return { kind: "done" };
-      case "find-route":
-        return { kind: "route", route: await findHostRoute(host, action.address) };
-      case "find-tunnel-route":
-        return { kind: "route", route: await findRouteInto(host, name, action.prefix) };
-      case "add-route":
-        await addRoute(host, name, action.prefix);
-        return { kind: "done" };
-      case "remove-route":
-        if (await removeHostRoute(host, action.route)) return { kind: "done" };
-        return { kind: "failed", error: undefined, why: "ip doesn't remove it" };
-    }
   }
 
   #hear(news: SyncNews): void {
@@ -235,7 +170,7 @@ class Sync {
     this.#notifier.stopping();
     await this.#lease?.end();
     await this.#report.finish();
-    this.#lock.release();
+    this.#actor.end();
   }
 }
 

@@ -2,12 +2,13 @@
 
 import { assertEquals } from "@std/assert";
 import {
+  FIXED,
   inForce,
-  needsRestart,
   Reload,
   type Reloadable,
   type ReloadOutcome,
 } from "../../../lib/core/serve/reload.ts";
+import { needsRestart } from "../../../lib/core/settings/restart.ts";
 import { test } from "../../testing.ts";
 
 interface Settings extends Reloadable {
@@ -91,11 +92,11 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     maxAge: 5,
   };
   const all = "listen,maxPeers,maxAnswer,state,dns,lease,punch";
-  assertEquals(needsRestart(FIRST, wanted).join(), all);
-  assertEquals(needsRestart(FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
+  assertEquals(needsRestart(FIXED, FIRST, wanted).join(), all);
+  assertEquals(needsRestart(FIXED, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
     "lease",
   ]);
-  assertEquals(needsRestart(FIRST, structuredClone(FIRST)), []);
+  assertEquals(needsRestart(FIXED, FIRST, structuredClone(FIRST)), []);
   // A group that is new has the limits of the others.
   const { listen, maxPeers, maxAnswer, state } = FIRST;
   assertEquals(inForce(FIRST, wanted), { ...wanted, listen, maxPeers, maxAnswer, state });

@@ -1,0 +1,99 @@
+/**
+ * What a {@linkcode SyncMachine} wants done: the interface is read and set, registries are asked.
+ *
+ * @module
+ */
+
+import type { SyncAction, SyncResult } from "../../core/sync/actions.ts";
+import type { FileLocks } from "../../host/locks.ts";
+import type { LocalAddresses } from "../../host/names.ts";
+import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
+import {
+  nudgePeer,
+  readDevice,
+  replacePeer,
+  setListenPort,
+  setPeer,
+} from "../../wireguard/device.ts";
+import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
+import { inWords } from "../log/in_words.ts";
+import { type AskingHost, askServers, tryRaw } from "./asking.ts";
+import { mendBorrowedPort } from "./borrowed_port.ts";
+import type { SyncConfig } from "./config.ts";
+import { InterfaceLock } from "./interface_lock.ts";
+
+/** What of a host that takes. */
+export type ActingHost = AskingHost & FileLocks & LocalAddresses;
+
+/** Does what is wanted, one thing after the other. */
+export class SyncActor {
+  readonly #host: ActingHost;
+  readonly #lock: InterfaceLock;
+  #config: SyncConfig;
+
+  constructor(host: ActingHost, config: SyncConfig) {
+    this.#host = host;
+    this.#lock = new InterfaceLock(host, config.interface);
+    this.#config = config;
+  }
+
+  /** Takes other settings over. */
+  configure(config: SyncConfig): void {
+    this.#config = config;
+  }
+
+  /** Gives the interface's lock back. */
+  end(): void {
+    this.#lock.release();
+  }
+
+  /** Does one thing, and says also what stood in its way. */
+  async do(action: SyncAction): Promise<SyncResult> {
+    try {
+      return await this.#run(action);
+    } catch (error) {
+      return { kind: "failed", error, why: inWords(error) };
+    }
+  }
+
+  async #run(action: SyncAction): Promise<SyncResult> {
+    const host = this.#host;
+    const name = this.#config.interface;
+    switch (action.kind) {
+      case "take-lock":
+        return { kind: "lock", isTaken: await this.#lock.take() };
+      case "read-device":
+        return { kind: "device", device: await readDevice(host, name) };
+      case "read-key":
+        return { kind: "key", publicKey: await this.#config.readKey() };
+      case "mend-port":
+        return { kind: "port", port: await mendBorrowedPort(host, name) };
+      case "move-port":
+        await setListenPort(host, name, 0);
+        return { kind: "done" };
+      case "try-raw":
+        await tryRaw(host, action.port, action.mark);
+        return { kind: "done" };
+      case "ask":
+        return { kind: "answer", ...await askServers(host, this.#config, action.question) };
+      case "read-addresses":
+        return { kind: "addresses", addresses: host.localAddresses() };
+      case "set-peer":
+        await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
+        return { kind: "done" };
+      case "nudge-peer":
+        await nudgePeer(host, name, action.publicKey, action.persistentKeepalive);
+        return { kind: "done" };
+      case "find-route":
+        return { kind: "route", route: await findHostRoute(host, action.address) };
+      case "find-tunnel-route":
+        return { kind: "route", route: await findRouteInto(host, name, action.prefix) };
+      case "add-route":
+        await addRoute(host, name, action.prefix);
+        return { kind: "done" };
+      case "remove-route":
+        if (await removeHostRoute(host, action.route)) return { kind: "done" };
+        return { kind: "failed", error: undefined, why: "ip doesn't remove it" };
+    }
+  }
+}
