@@ -9,7 +9,6 @@ import type { Now } from "../../core/net/clock.ts";
 import { drawSeed } from "../../core/net/random.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
-import { serveStatus } from "../../core/serve/status.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Host } from "../../host/host.ts";
 import type { ServiceContext } from "../context.ts";
@@ -24,6 +23,7 @@ import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { Reloader } from "./reloader.ts";
+import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
 
@@ -67,6 +67,7 @@ class Service {
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
   readonly #notifier: Notifier;
+  readonly #summary: Summary;
   #now: Now;
 
   constructor(host: Host, first: ServeConfig) {
@@ -84,7 +85,7 @@ class Service {
     this.#groups = new GroupSettings(registry, host);
     this.#notifier = new Notifier(
       host,
-      () => this.#status(),
+      () => this.#summary.status,
       (why) => log.write("warn", "systemd-not-told", { why }),
     );
     this.#tunnels = new TunnelFeed(host, log, traffic, registry);
@@ -92,6 +93,8 @@ class Service {
     this.#dns = first.dns && new DnsService(context, first.dns);
     this.#leases = first.lease && new LeaseService(context, first.lease);
     this.#punch = first.punch && new PunchService(context, registry.groups);
+    const zones = first.dns?.zones.map(({ name }) => name) ?? [];
+    this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
     this.#store = first.state === undefined ? undefined : this.#storeAt(first.state, seed());
   }
 
@@ -144,9 +147,9 @@ class Service {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
       this.#host.onSignal("SIGHUP", () => reloader.reload());
-      this.#host.onSignal("SIGUSR1", () => this.#logCounters());
-      this.#host.onSignal("SIGUSR2", () => this.#logCounters());
-      this.#logReady();
+      this.#host.onSignal("SIGUSR1", () => this.#summary.logCounters());
+      this.#host.onSignal("SIGUSR2", () => this.#summary.logCounters());
+      this.#summary.logReady(this.#host.runtime);
       this.#notifier.ready();
     });
     this.#notifier.stopping();
@@ -156,7 +159,7 @@ class Service {
     this.#tunnels.close();
     const hasLeases = await this.#leases?.close() ?? true;
     const hasState = await this.#store?.close() ?? true;
-    this.#logCounters();
+    this.#summary.logCounters();
     this.#log.write("info", "stopped", { signal });
     return hasLeases && hasState ? EXIT.ok : EXIT.failed;
   }
@@ -175,31 +178,5 @@ class Service {
     this.#now = this.#host.now();
     this.#registry.expireInTime(this.#now);
     return this.#now;
-  }
-
-  #logReady(): void {
-    const { groups } = this.#registry;
-    const zones = this.#first.dns?.zones ?? [];
-    this.#log.write("info", "ready", {
-      runtime: this.#host.runtime,
-      ...(groups.size > 0 ? { groups: [...groups.keys()].join(",") } : {}),
-      ...(zones.length > 0 ? { zones: zones.map(({ name }) => name).join(",") } : {}),
-    });
-  }
-
-  #status(): string {
-    const { groups, counters, peerCount: peers } = this.#registry;
-    const { answered = 0, "dns-answered": named = 0 } = counters.snapshot();
-    const zones = this.#first.dns?.zones.length ?? 0;
-    return serveStatus({ groups: groups.size, zones, peers, answered: answered + named });
-  }
-
-  #logCounters(): void {
-    const { counters, peerCount: peers } = this.#registry;
-    this.#log.always("info", "counters", {
-      peers,
-      ...counters.snapshot(),
-      ...this.#punch?.counters,
-    });
   }
 }

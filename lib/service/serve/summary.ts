@@ -1,0 +1,58 @@
+/**
+ * What a server says of itself as a whole.
+ *
+ * @module
+ */
+
+import type { Registry } from "../../core/registry/registry.ts";
+import { serveStatus } from "../../core/serve/status.ts";
+import type { Log } from "../log/log.ts";
+
+/** Says how a server is. */
+export class Summary {
+  readonly #log: Log;
+  readonly #registry: Registry;
+  readonly #zones: readonly string[];
+  readonly #punch: () => Readonly<Record<string, number>>;
+
+  /**
+   * @param zones Their names.
+   * @param punch The counters of hole punching, if it is served.
+   */
+  constructor(
+    log: Log,
+    registry: Registry,
+    zones: readonly string[],
+    punch: () => Readonly<Record<string, number>>,
+  ) {
+    this.#log = log;
+    this.#registry = registry;
+    this.#zones = zones;
+    this.#punch = punch;
+  }
+
+  /** Logs that it serves. */
+  logReady(runtime: string): void {
+    const groups = [...this.#registry.groups.keys()].join(",");
+    const zones = this.#zones.join(",");
+    this.#log.write("info", "ready", {
+      runtime,
+      ...(groups === "" ? {} : { groups }),
+      ...(zones === "" ? {} : { zones }),
+    });
+  }
+
+  /** Logs the counters, whatever else is logged. */
+  logCounters(): void {
+    const { counters, peerCount: peers } = this.#registry;
+    this.#log.always("info", "counters", { peers, ...counters.snapshot(), ...this.#punch() });
+  }
+
+  /** A line for the system's service manager. */
+  get status(): string {
+    const { groups, counters, peerCount: peers } = this.#registry;
+    const { answered = 0, "dns-answered": named = 0 } = counters.snapshot();
+    const zones = this.#zones.length;
+    return serveStatus({ groups: groups.size, zones, peers, answered: answered + named });
+  }
+}
