@@ -12,6 +12,8 @@ const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
 const PATIENCE_MS = 10_000;
 const POLL_MS = 10;
+// It stays open: opened within a test, it would count as what that test has left.
+const libc = denoLibc();
 
 /** A unix socket that takes datagrams. */
 export class NotifySocket implements Disposable {
@@ -19,7 +21,6 @@ export class NotifySocket implements Disposable {
 
   /** @param name A path, or `@` and an abstract name. */
   constructor(readonly name: string) {
-    const libc = denoLibc();
     this.#fd = libc.socket(AF_UNIX, SOCK_DGRAM, 0);
     const path = new TextEncoder().encode(name.startsWith("@") ? `\0${name.slice(1)}` : name);
     const address = new Uint8Array(2 + path.length);
@@ -31,7 +32,7 @@ export class NotifySocket implements Disposable {
   /** A datagram that has come, or undefined. */
   take(): string | undefined {
     const bytes = new Uint8Array(4096);
-    const size = denoLibc().recv(this.#fd, bytes, bytes.length, MSG_DONTWAIT);
+    const size = libc.recv(this.#fd, bytes, bytes.length, MSG_DONTWAIT);
     return size < 0 ? undefined : new TextDecoder().decode(bytes.subarray(0, size));
   }
 
@@ -47,6 +48,6 @@ export class NotifySocket implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    denoLibc().close(this.#fd);
+    libc.close(this.#fd);
   }
 }
