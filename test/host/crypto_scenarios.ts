@@ -5,7 +5,8 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { chacha20 } from "@noble/ciphers/chacha.js";
+import { chacha20, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
@@ -13,6 +14,7 @@ import type { Primitives } from "../../lib/wire/crypto/primitives.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { key32, place } from "../support/arbitraries.ts";
 import { placed, written } from "../support/bytes.ts";
+import { SMALL_ORDER } from "../support/points.ts";
 
 /** Each compares what keys are made with there. */
 export const CRYPTO_SCENARIOS: Readonly<Record<string, (given: Primitives) => void>> = {
@@ -87,6 +89,110 @@ export const CRYPTO_SCENARIOS: Readonly<Record<string, (given: Primitives) => vo
       const buffer = new WireBuffer(bytes.slice());
       made.xor(buffer, 0, 3, buffer, 12, buffer, 12, size);
       assertEquals(buffer.bytes, Uint8Array.from([...bytes.subarray(0, 12), ...wanted]));
+    }
+  },
+
+  "what takes another key is as if it were made with it"(given) {
+    const [one, two] = [1, 2].map((byte) => new Uint8Array(32).fill(byte));
+    const keys = new WireBuffer(Uint8Array.from([0, ...one!, ...two!]));
+    const mac = given.hmacSha256(new Uint8Array(32));
+    const aead = given.xchacha20Poly1305(new Uint8Array(32));
+    const message = new WireBuffer(300);
+    const results = () => {
+      const out = new WireBuffer(1000);
+      for (const [at, size] of [[0, 3], [32, 300], [64, 299]] as const) {
+        mac.compute(message, 0, size, out, at);
+      }
+      aead.seal(message, 0, message, 0, 5, out, 100, 200);
+      return out.bytes;
+    };
+    results();
+    for (const [key, at] of [[one!, 1], [two!, 33], [one!, 1]] as const) {
+      mac.rekey(keys, at);
+      aead.rekey(keys, at);
+      const sealed = xchacha20poly1305(key, new Uint8Array(24), new Uint8Array(5));
+      const wanted = new Uint8Array(1000);
+      [3, 300, 299].forEach((size, i) => {
+        wanted.set(hmac(sha256, key, new Uint8Array(size)), 32 * i);
+      });
+      wanted.set(sealed.encrypt(new Uint8Array(200)), 100);
+      assertEquals(results(), wanted);
+    }
+  },
+
+  "what is sealed is @noble/ciphers's, and opens, for random keys, sizes and offsets"(given) {
+    const nonce = fc.uint8Array({ minLength: 24, maxLength: 24 });
+    const message = fc.uint8Array({ maxLength: 700 });
+    const head = fc.uint8Array({ maxLength: 70 });
+    fc.assert(
+      fc.property(
+        key32,
+        nonce,
+        head,
+        message,
+        place,
+        place,
+        (key, nonce, head, bytes, one, two) => {
+          const made = given.xchacha20Poly1305(key);
+          const wanted = xchacha20poly1305(key, nonce, head).encrypt(bytes);
+          const nonces = placed(nonce, one);
+          const heads = placed(head, two);
+          const size = bytes.length;
+          const put = written(wanted.length, one, (out, at) => {
+            out.bytes.set(bytes, at);
+            made.seal(nonces, one.at, heads, two.at, head.length, out, at, size);
+          });
+          assertEquals(put, Uint8Array.from(wanted));
+          const opened = written(wanted.length, two, (out, at) => {
+            out.bytes.set(wanted, at);
+            assertEquals(
+              made.open(nonces, one.at, heads, two.at, head.length, out, at, size),
+              true,
+            );
+          });
+          assertEquals(opened, Uint8Array.from([...bytes, ...wanted.subarray(size)]));
+        },
+      ),
+    );
+  },
+
+  "what was changed doesn't open, and stays as it was"(given) {
+    const nonce = new WireBuffer(Uint8Array.from({ length: 24 }, (_, i) => 90 + i));
+    const key = Uint8Array.from({ length: 32 }, (_, i) => i);
+    const made = given.xchacha20Poly1305(key);
+    key.fill(0);
+    for (const size of [0, 1, 15, 16, 17, 63, 64, 65, 300]) {
+      const buffer = new WireBuffer(Uint8Array.from({ length: 20 + size + 16 }, (_, i) => i * 3));
+      const before = buffer.bytes.slice();
+      made.seal(nonce, 0, buffer, 0, 20, buffer, 20, size);
+      const sealed = buffer.bytes.slice();
+      for (let at = 0; at < buffer.size; at++) {
+        buffer.bytes[at]! ^= 1 << (at % 8);
+        const changed = buffer.bytes.slice();
+        assertEquals(made.open(nonce, 0, buffer, 0, 20, buffer, 20, size), false, `byte ${at}`);
+        assertEquals(buffer.bytes, changed);
+        buffer.bytes.set(sealed);
+      }
+      assertEquals(made.open(nonce, 0, buffer, 0, 20, buffer, 20, size), true);
+      assertEquals(buffer.bytes.slice(0, 20 + size), before.slice(0, 20 + size));
+    }
+  },
+
+  "X25519 is @noble/curves's, and zeros for points of small order"({ x25519: make }) {
+    let point = new Uint8Array(32).fill(9, 0, 1);
+    for (let i = 0; i < 20; i++) {
+      const key = Uint8Array.from({ length: 32 }, (_, k) => (point[k]! * 7 + i) & 0xff);
+      const made = make(key);
+      const wanted = x25519.getSharedSecret(key, point);
+      key.fill(0);
+      const product = new Uint8Array(32);
+      made.multiply(point, product);
+      assertEquals(product, Uint8Array.from(wanted));
+      for (const each of SMALL_ORDER) {
+        made.multiply(each, product.fill(1));
+        assertEquals(product, new Uint8Array(32));
+      }
+      point = Uint8Array.from(wanted);
     }
   },
 };

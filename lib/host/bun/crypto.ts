@@ -5,8 +5,9 @@
  * @module
  */
 
+import { nodeX25519 } from "../node/x25519.ts";
 import { BLOCK_SIZE, INNER_PAD, OUTER_PAD } from "../../wire/crypto/hmac_sha256.ts";
-import { MAC_SIZE } from "../../wire/crypto/mac.ts";
+import { MAC_SIZE, SECRET_SIZE } from "../../wire/crypto/mac.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 import type { Hmac, Primitives } from "../../wire/crypto/primitives.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -23,7 +24,7 @@ const MAX_SIZES = 4;
 
 /** HMAC-SHA256 by Bun's hash. */
 class BunHmac implements Hmac {
-  readonly #key = new Uint8Array(BLOCK_SIZE);
+  readonly #key = new WireBuffer(BLOCK_SIZE);
   /** The padded key with room for a message, by the size of that. */
   readonly #inner = new Map<number, WireBuffer>();
   readonly #outer = new WireBuffer(BLOCK_SIZE + MAC_SIZE);
@@ -31,8 +32,18 @@ class BunHmac implements Hmac {
   readonly #computed = new WireBuffer(MAC_SIZE);
 
   constructor(key: Uint8Array) {
-    this.#key.set(key);
-    for (let i = 0; i < BLOCK_SIZE; i++) this.#outer.bytes[i] = this.#key[i]! ^ OUTER_PAD;
+    this.rekey(new WireBuffer(key), 0);
+  }
+
+  rekey(key: WireBuffer, at: number): void {
+    copyBytes(key, at, this.#key, 0, SECRET_SIZE);
+    this.#pad(this.#outer, OUTER_PAD);
+    for (const inner of this.#inner.values()) this.#pad(inner, INNER_PAD);
+  }
+
+  /** Writes the padded key to the first block of `into`. */
+  #pad({ bytes }: WireBuffer, pad: number): void {
+    for (let i = 0; i < BLOCK_SIZE; i++) bytes[i] = this.#key.bytes[i]! ^ pad;
   }
 
   compute(message: WireBuffer, at: number, length: number, out: WireBuffer, outAt: number): void {
@@ -51,14 +62,15 @@ class BunHmac implements Hmac {
     const known = this.#inner.get(length);
     if (known !== undefined) return known;
     const made = new WireBuffer(BLOCK_SIZE + length);
-    for (let i = 0; i < BLOCK_SIZE; i++) made.bytes[i] = this.#key[i]! ^ INNER_PAD;
+    this.#pad(made, INNER_PAD);
     if (this.#inner.size < MAX_SIZES) this.#inner.set(length, made);
     return made;
   }
 }
 
-/** The primitives on Bun: its own hash, and the portable cipher. */
+/** The primitives on Bun: its own hash and curve, and the portable ciphers. */
 export const BUN_PRIMITIVES: Primitives = {
   ...PORTABLE,
+  x25519: nodeX25519,
   hmacSha256: (key) => new BunHmac(key),
 };

@@ -18,10 +18,15 @@ import { openDenoUdp } from "./udp.ts";
 import { linuxSockets } from "./tcp.ts";
 import { nodeHost, SYSTEM_RESOLVER } from "../node/node.ts";
 import { BACKLOG, tcpHost } from "../node/tcp.ts";
+import { nodeX25519 } from "../node/x25519.ts";
 import { Resolver } from "../resolver/resolver.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
 
 const OWNER_ONLY = 0o600;
+
+/** The primitives on Deno: Node's curve, and the portable rest. */
+export const DENO_PRIMITIVES: Primitives = { ...PORTABLE, x25519: nodeX25519 };
 
 /** Sends a datagram, and says what failed. */
 type Send = (bytes: Uint8Array, port: number, address: string) => Promise<unknown>;
@@ -42,7 +47,7 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     }),
     runtime: `deno ${Deno.version.deno}`,
     args: Deno.args,
-    primitives: PORTABLE,
+    primitives: DENO_PRIMITIVES,
     forbidDumps: () => forbidDumps(denoLibc),
     sendLocal: (to, bytes) => sendLocalDatagram(denoLibc, to, bytes),
     onSignal(signal, run) {

@@ -4,10 +4,12 @@
  * @module
  */
 
-import type { Hmac, Primitives, StreamCipher } from "../../wire/crypto/primitives.ts";
+import type { Aead, Hmac, Primitives, Scalar, StreamCipher } from "../../wire/crypto/primitives.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { native } from "./native.ts";
 
+/** Size of every key, in bytes. */
+const KEY_SIZE = 32;
 /** Size of a key's two states. */
 const HMAC_STATES_SIZE = 64;
 
@@ -15,6 +17,8 @@ const HMAC_STATES_SIZE = 64;
 export const QUICKJS_PRIMITIVES: Primitives = {
   hmacSha256: (key) => new NativeHmac(key),
   chacha20: (key) => new NativeCipher(key),
+  xchacha20Poly1305: (key) => new NativeAead(key),
+  x25519: (privateKey) => new NativeScalar(privateKey),
 };
 
 class NativeHmac implements Hmac {
@@ -22,6 +26,10 @@ class NativeHmac implements Hmac {
 
   constructor(key: Uint8Array) {
     native.hmacKey(key, this.#states);
+  }
+
+  rekey({ bytes }: WireBuffer, at: number): void {
+    native.hmacKey(bytes.subarray(at, at + KEY_SIZE), this.#states);
   }
 
   compute(message: WireBuffer, at: number, length: number, out: WireBuffer, outAt: number): void {
@@ -48,5 +56,75 @@ class NativeCipher implements StreamCipher {
   ): void {
     const key = this.#key;
     native.chacha20(key, bytes, nonceAt, counter, from.bytes, fromAt, to.bytes, toAt, length);
+  }
+}
+
+class NativeAead implements Aead {
+  readonly #key: Uint8Array;
+
+  constructor(key: Uint8Array) {
+    this.#key = key.slice();
+  }
+
+  rekey({ bytes }: WireBuffer, at: number): void {
+    for (let i = 0; i < KEY_SIZE; i++) this.#key[i] = bytes[at + i]!;
+  }
+
+  seal(
+    nonce: WireBuffer,
+    nonceAt: number,
+    associated: WireBuffer,
+    associatedAt: number,
+    associatedLength: number,
+    { bytes }: WireBuffer,
+    at: number,
+    length: number,
+  ): void {
+    native.aeadSeal(
+      this.#key,
+      nonce.bytes,
+      nonceAt,
+      associated.bytes,
+      associatedAt,
+      associatedLength,
+      bytes,
+      at,
+      length,
+    );
+  }
+
+  open(
+    nonce: WireBuffer,
+    nonceAt: number,
+    associated: WireBuffer,
+    associatedAt: number,
+    associatedLength: number,
+    { bytes }: WireBuffer,
+    at: number,
+    length: number,
+  ): boolean {
+    return native.aeadOpen(
+      this.#key,
+      nonce.bytes,
+      nonceAt,
+      associated.bytes,
+      associatedAt,
+      associatedLength,
+      bytes,
+      at,
+      length,
+    );
+  }
+}
+
+class NativeScalar implements Scalar {
+  readonly #key: Uint8Array;
+
+  constructor(key: Uint8Array) {
+    this.#key = key.slice();
+  }
+
+  multiply(point: Uint8Array, product: Uint8Array): void {
+    native.x25519(this.#key, point, product);
   }
 }

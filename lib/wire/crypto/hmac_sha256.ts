@@ -11,9 +11,9 @@
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import { MAC_SIZE } from "./mac.ts";
+import { MAC_SIZE, SECRET_SIZE } from "./mac.ts";
 import type { Hmac } from "./primitives.ts";
-import type { WireBuffer } from "../bytes/wire_buffer.ts";
+import { WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a block of SHA-256, in bytes. */
 export const BLOCK_SIZE = 64;
@@ -24,21 +24,29 @@ export const OUTER_PAD = 0x5c;
 
 // One message is worked on at a time, so what changes is shared by all keys.
 const state = sha256.create();
+const fresh = sha256.create();
 const digest = new Uint8Array(MAC_SIZE);
+const block = new Uint8Array(BLOCK_SIZE);
 
 /** A key, ready to compute MACs. */
 export class HmacSha256 implements Hmac {
   readonly #inner = sha256.create();
   readonly #outer = sha256.create();
 
-  /** Computes the key's states. @param key At most 64 bytes. Not kept. */
+  /** Computes the key's states. @param key 32 bytes. Not kept. */
   constructor(key: Uint8Array) {
-    const padded = new Uint8Array(BLOCK_SIZE);
-    for (const [pad, kept] of [[INNER_PAD, this.#inner], [OUTER_PAD, this.#outer]] as const) {
-      for (let i = 0; i < BLOCK_SIZE; i++) padded[i] = (key[i] ?? 0) ^ pad;
-      kept.update(padded);
+    this.rekey(new WireBuffer(key), 0);
+  }
+
+  /** See {@linkcode Hmac}. */
+  rekey({ bytes }: WireBuffer, at: number): void {
+    for (let i = 0; i < BLOCK_SIZE; i++) {
+      block[i] = (i < SECRET_SIZE ? bytes[at + i]! : 0) ^ INNER_PAD;
     }
-    padded.fill(0);
+    fresh._cloneInto(this.#inner).update(block);
+    for (let i = 0; i < BLOCK_SIZE; i++) block[i]! ^= INNER_PAD ^ OUTER_PAD;
+    fresh._cloneInto(this.#outer).update(block);
+    block.fill(0);
   }
 
   /** See {@linkcode Hmac}. */

@@ -34,6 +34,16 @@ export class MacKey {
   }
 
   /**
+   * Puts another key of 32 bytes in the place of this one, of which nothing is left.
+   *
+   * @throws {RangeError} If it lies outside its buffer.
+   */
+  rekey(key: WireBuffer, at: number): void {
+    checkBounds(key, at, SECRET_SIZE, "a MAC key");
+    this.#hmac.rekey(key, at);
+  }
+
+  /**
    * Writes the MAC of `length` bytes at `at` to `out` at `outAt` (32 bytes).
    *
    * @throws {RangeError} If the message or the MAC lies outside its buffer.
@@ -45,13 +55,20 @@ export class MacKey {
   }
 
   /**
-   * Whether the 32 bytes at `macAt` are the MAC of `length` bytes at `at`, in constant time.
+   * Whether the bytes at `macAt` are the MAC of `length` bytes at `at`, in constant time.
    *
+   * @param size How many of the MAC's 32 bytes are there.
    * @throws {RangeError} If either lies outside the buffer.
    */
-  verify(message: WireBuffer, at: number, length: number, macAt: number): boolean {
-    checkBounds(message, macAt, MAC_SIZE, "a MAC");
+  verify(
+    message: WireBuffer,
+    at: number,
+    length: number,
+    macAt: number,
+    size: number = MAC_SIZE,
+  ): boolean {
+    checkBounds(message, macAt, size, "a MAC");
     this.compute(message, at, length, computed, 0);
-    return equalBytes(computed, 0, message, macAt, MAC_SIZE);
+    return equalBytes(computed, 0, message, macAt, size);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The cryptographic primitives that run for every datagram. Every key is made with those that it is
+ * The cryptographic primitives that run for every datagram, and X25519. Every key is made with those that it is
  * handed: a host has its runtime's, `portable.ts` has what runs everywhere. They are the same
  * functions: no byte depends on which is used.
  *
@@ -10,6 +10,8 @@ import type { WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** HMAC-SHA256 (RFC 2104) with one key. The caller has checked that everything lies in its buffer. */
 export interface Hmac {
+  /** Puts the 32 bytes at `at` in the place of the key. Nothing is left of the former one. */
+  rekey(key: WireBuffer, at: number): void;
   /** Writes the MAC of `length` bytes at `at` to `out` at `outAt` (32 bytes). */
   compute(message: WireBuffer, at: number, length: number, out: WireBuffer, outAt: number): void;
 }
@@ -29,10 +31,64 @@ export interface StreamCipher {
   ): void;
 }
 
+/**
+ * XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03, section 2.3.1) with one key. The caller has checked
+ * that everything lies in its buffer.
+ */
+export interface Aead {
+  /** Puts the 32 bytes at `at` in the place of the key. Nothing is left of the former one. */
+  rekey(key: WireBuffer, at: number): void;
+  /**
+   * Enciphers `length` bytes in their place and writes the tag after them (16 bytes).
+   *
+   * @param nonce Holds 24 bytes at `nonceAt`.
+   * @param associated Holds what the tag also covers.
+   */
+  seal(
+    nonce: WireBuffer,
+    nonceAt: number,
+    associated: WireBuffer,
+    associatedAt: number,
+    associatedLength: number,
+    bytes: WireBuffer,
+    at: number,
+    length: number,
+  ): void;
+  /**
+   * The other way round: deciphers `length` bytes that a tag follows. Where the tag is wrong, they
+   * stay as they were.
+   *
+   * @returns Whether the tag is right.
+   */
+  open(
+    nonce: WireBuffer,
+    nonceAt: number,
+    associated: WireBuffer,
+    associatedAt: number,
+    associatedLength: number,
+    bytes: WireBuffer,
+    at: number,
+    length: number,
+  ): boolean;
+}
+
+/** X25519 (RFC 7748) with one private key. */
+export interface Scalar {
+  /**
+   * Writes what the private key and a point (32 bytes each) make: zeros where the point is of small
+   * order.
+   */
+  multiply(point: Uint8Array, product: Uint8Array): void;
+}
+
 /** What keys are made with. */
 export interface Primitives {
   /** HMAC-SHA256 with a key of 32 bytes, which is not kept. */
   hmacSha256(key: Uint8Array): Hmac;
   /** ChaCha20 (RFC 8439) with a key of 32 bytes, which is not kept. */
   chacha20(key: Uint8Array): StreamCipher;
+  /** XChaCha20-Poly1305 with a key of 32 bytes, which is not kept. */
+  xchacha20Poly1305(key: Uint8Array): Aead;
+  /** X25519 with a private key of 32 bytes, which is not kept. */
+  x25519(privateKey: Uint8Array): Scalar;
 }
