@@ -39,6 +39,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "lease": [],
     "punch": ["wgsig"],
     "wgsig": ["crypto"],
+    "wgsig2": ["crypto", "wgsig"],
   },
   "lib/core": {
     "net": [],

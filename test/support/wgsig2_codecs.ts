@@ -1,0 +1,168 @@
+/**
+ * Fields of wgsig 2 in the form that the codecs of lib/ take them, and back.
+ *
+ * @module
+ */
+
+import type { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { type Answer, newAnswer, type Span } from "../../lib/wire/wgsig2/answer.ts";
+import { type Candidate, type CandidateList, isIpv4 } from "../../lib/wire/wgsig2/candidate.ts";
+import type { OptionalBytes, PrefixList } from "../../lib/wire/wgsig2/option.ts";
+import { newPush, type Push } from "../../lib/wire/wgsig2/push.ts";
+import { newQuestion, type Question } from "../../lib/wire/wgsig2/question.ts";
+import { newPeerNews, type PeerNews, readPeerNews } from "../../lib/wire/wgsig2/record.ts";
+import { newRetry, type Retry } from "../../lib/wire/wgsig2/retry.ts";
+import type {
+  TwinAnswer,
+  TwinCandidate,
+  TwinNews,
+  TwinPush,
+  TwinQuestion,
+  TwinRetry,
+} from "./wgsig2_twin.ts";
+
+function fill(into: WireBuffer, bytes: readonly number[]): void {
+  into.bytes.set(bytes);
+}
+
+function give(into: OptionalBytes, bytes: readonly number[] | undefined): void {
+  into.isGiven = bytes !== undefined;
+  fill(into.value, bytes ?? []);
+}
+
+function list(into: PrefixList, prefixes: readonly (readonly number[])[] | undefined): void {
+  into.isGiven = prefixes !== undefined;
+  into.count = prefixes?.length ?? 0;
+  into.bytes.bytes.set(prefixes?.flat() ?? []);
+}
+
+function libCandidate(into: Candidate, { kind, address, port, age = 0 }: TwinCandidate): void {
+  const isShort = address.length === 4;
+  into.address.bytes.set(isShort ? [...new Uint8Array(10), 0xff, 0xff, ...address] : address);
+  Object.assign(into, { kind, port, age });
+}
+
+function libCandidates(into: CandidateList, candidates: readonly TwinCandidate[]): void {
+  into.count = candidates.length;
+  candidates.forEach((each, i) => libCandidate(into.slots[i]!, each));
+}
+
+/** A question's fields for lib/. */
+export function libQuestion(from: TwinQuestion): Question {
+  const question = newQuestion();
+  const { seconds, nanoseconds, flags, version, ack } = from;
+  Object.assign(question, { seconds, nanoseconds, flags, version, ack });
+  fill(question.id, from.id);
+  fill(question.epoch, from.epoch);
+  list(question.wants, from.wants);
+  list(question.relayed, from.relayed);
+  libCandidates(question.candidates, from.candidates);
+  give(question.cookie, from.cookie);
+  give(question.key, from.key);
+  return question;
+}
+
+/** A record's fields for lib/. */
+export function libNews({ id, flags, age, candidates }: TwinNews): PeerNews {
+  const news = { ...newPeerNews(), flags, age };
+  fill(news.id, id);
+  libCandidates(news.candidates, candidates);
+  return news;
+}
+
+/** An answer's fields for lib/. */
+export function libAnswer(from: TwinAnswer): Answer {
+  const answer = newAnswer();
+  const { seconds, nanoseconds, version, part, parts, flags, offers } = from;
+  Object.assign(answer, { seconds, nanoseconds, version, part, parts, flags, offers });
+  fill(answer.epoch, from.epoch);
+  libCandidate(answer.seen, from.seen);
+  give(answer.cookie, from.cookie);
+  give(answer.serverKey, from.serverKey);
+  return answer;
+}
+
+/** A push's fields for lib/. */
+export function libPush({ counter, epoch, previous, version }: TwinPush): Push {
+  const push = { ...newPush(), counter, previous, version };
+  fill(push.epoch, epoch);
+  return push;
+}
+
+/** A retry's fields for lib/. */
+export function libRetry({ seconds, nanoseconds, reason, cookie, serverKey }: TwinRetry): Retry {
+  const retry = { ...newRetry(), seconds, nanoseconds, reason };
+  give(retry.cookie, cookie);
+  give(retry.serverKey, serverKey);
+  return retry;
+}
+
+function plainCandidate({ kind, address, port, age }: Candidate): TwinCandidate {
+  return { kind, address: [...address.bytes.subarray(isIpv4(address) ? 12 : 0)], port, age };
+}
+
+function plainCandidates({ slots, count }: CandidateList): TwinCandidate[] {
+  return slots.slice(0, count).map(plainCandidate);
+}
+
+function plainList({ isGiven, count, bytes }: PrefixList): number[][] | undefined {
+  if (!isGiven) return undefined;
+  return Array.from({ length: count }, (_, i) => [...bytes.bytes.subarray(8 * i, 8 * i + 8)]);
+}
+
+function plain({ isGiven, value }: OptionalBytes): number[] | undefined {
+  return isGiven ? [...value.bytes] : undefined;
+}
+
+/** The fields of a question. */
+export function plainQuestion(question: Question): TwinQuestion {
+  const { seconds, nanoseconds, flags, version, ack } = question;
+  return {
+    id: [...question.id.bytes],
+    ...{ seconds, nanoseconds, flags, version, ack },
+    epoch: [...question.epoch.bytes],
+    wants: plainList(question.wants),
+    relayed: plainList(question.relayed),
+    candidates: plainCandidates(question.candidates).map(({ kind, address, port }) => {
+      return { kind, address, port };
+    }),
+    cookie: plain(question.cookie),
+    key: plain(question.key),
+  };
+}
+
+/** The records that lie somewhere. */
+export function plainRecords(buffer: WireBuffer, { at, end }: Span): TwinNews[] {
+  const records: TwinNews[] = [];
+  const news = newPeerNews();
+  while (at < end) {
+    at = readPeerNews(buffer, at, end, news);
+    const { id, flags, age, candidates } = news;
+    records.push({ id: [...id.bytes], flags, age, candidates: plainCandidates(candidates) });
+  }
+  return records;
+}
+
+/** The fields of an answer. */
+export function plainAnswer(answer: Answer, records: readonly TwinNews[]): TwinAnswer {
+  const { seconds, nanoseconds, version, part, parts, flags, offers } = answer;
+  const { kind, address, port } = plainCandidate(answer.seen);
+  return {
+    ...{ seconds, nanoseconds, version, part, parts, flags, offers, records },
+    epoch: [...answer.epoch.bytes],
+    seen: { kind, address, port },
+    cookie: plain(answer.cookie),
+    serverKey: plain(answer.serverKey),
+  };
+}
+
+/** The fields of a push. */
+export function plainPush(push: Push, records: readonly TwinNews[]): TwinPush {
+  const { counter, epoch, previous, version } = push;
+  return { counter, epoch: [...epoch.bytes], previous, version, records };
+}
+
+/** The fields of a retry. */
+export function plainRetry({ seconds, nanoseconds, reason, cookie, serverKey }: Retry): TwinRetry {
+  return { seconds, nanoseconds, reason, cookie: plain(cookie), serverKey: plain(serverKey) };
+}
