@@ -14,7 +14,7 @@ export const LONG_NONCE_SIZE = 24;
 /** What sealing adds to a message, in bytes. */
 export const TAG_SIZE = 16;
 
-/** A key of XChaCha20-Poly1305. We allocate nothing per message; the portable primitive does. */
+/** A key of XChaCha20-Poly1305. Nothing is allocated per message. */
 export class AeadKey {
   readonly #aead: Aead;
 
