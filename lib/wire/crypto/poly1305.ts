@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type WireBuffer } from "../bytes/wire_buffer.ts";
+import type { WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a block, and of a tag, in bytes. */
 export const POLY1305_BLOCK = 16;

@@ -138,6 +138,18 @@ testWith(NEEDS, "public keys and digests in C are @noble's", async () => {
   assertEquals<unknown>(JSON.parse(await printed(script)), wanted);
 });
 
+testWith(NEEDS, "wgsig 2 is the same with the primitives in C", async () => {
+  const files = ["keys", "datagram", "question", "vectors"];
+  const count = await passes(
+    files.map((name) => `${ROOT}/test/wire/wgsig2/${name}_test.ts`),
+    "",
+    {
+      [`file://${ROOT}/lib/wire/crypto/portable.ts`]: `${ROOT}/test/support/quickjs/portable.ts`,
+    },
+  );
+  assert(count > 80, `${count} tests`);
+});
+
 testWith(NEEDS, "messages sealed in C are @noble's, and only those open", async () => {
   const sizes = [0, 1, 15, 16, 17, 63, 64, 65, 100, 600];
   const messages = sizes.flatMap((size) =>
