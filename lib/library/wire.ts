@@ -1,6 +1,7 @@
 /**
  * The bytes of all protocols that `wgsig` speaks: requests, responses and envelopes of the wgsig
- * protocol, WireGuard's hole-punching example, wg-dynamic's leases, and DNS.
+ * protocol, datagrams of its second version, WireGuard's hole-punching example, wg-dynamic's leases,
+ * and DNS.
  *
  * A codec reads from a {@linkcode WireBuffer} and writes into one, at an offset, and keeps neither.
  * Where something doesn't fit, it throws a RangeError; where bytes of the network mean nothing, it
@@ -38,10 +39,12 @@
  */
 
 export { copyBytes, equalBytes, joinBytes, WireBuffer } from "../wire/bytes/wire_buffer.ts";
+export { AEAD_KEY_SIZE, AeadKey, LONG_NONCE_SIZE, TAG_SIZE } from "../wire/crypto/aead_key.ts";
 export { CIPHER_KEY_SIZE, CipherKey, NONCE_SIZE } from "../wire/crypto/cipher_key.ts";
+export { EXCHANGE_KEY_SIZE, ExchangeKey } from "../wire/crypto/exchange_key.ts";
 export { MAC_SIZE, MacKey, SECRET_SIZE } from "../wire/crypto/mac.ts";
 export { PORTABLE } from "../wire/crypto/portable.ts";
-export type { Hmac, Primitives, StreamCipher } from "../wire/crypto/primitives.ts";
+export type { Aead, Hmac, Primitives, Scalar, StreamCipher } from "../wire/crypto/primitives.ts";
 
 export {
   ENVELOPE_SIZE,
@@ -54,6 +57,50 @@ export * from "../wire/wgsig/record.ts";
 export * from "../wire/wgsig/request.ts";
 export * from "../wire/wgsig/response.ts";
 export * from "../wire/wgsig/tai64n.ts";
+
+export * from "../wire/wgsig2/answer.ts";
+export {
+  CANDIDATE,
+  type Candidate,
+  type CandidateList,
+  MAX_CANDIDATES,
+  newCandidate,
+} from "../wire/wgsig2/candidate.ts";
+export {
+  DATAGRAM,
+  DATAGRAM_NONCE,
+  DATAGRAM_PAYLOAD,
+  type DatagramType,
+  MAX_DATAGRAM_SIZE,
+  MAX_PAYLOAD_END,
+  openDatagram,
+  readDatagramGroup,
+  readDatagramType,
+  sealDatagram,
+  writeDatagramHeader,
+} from "../wire/wgsig2/datagram.ts";
+export * from "../wire/wgsig2/keys.ts";
+export { type OptionalBytes, PREFIX_SIZE, type PrefixList } from "../wire/wgsig2/option.ts";
+export * from "../wire/wgsig2/push.ts";
+export {
+  decodeQuestion,
+  encodeQuestion,
+  MIN_QUESTION_SIZE,
+  newQuestion,
+  proveQuestion,
+  type Question,
+  QUESTION_FLAG,
+  verifyProof,
+} from "../wire/wgsig2/question.ts";
+export {
+  newPeerNews,
+  type PeerNews,
+  peerNewsSize,
+  readPeerNews,
+  RECORD_FLAG,
+  writePeerNews,
+} from "../wire/wgsig2/record.ts";
+export * from "../wire/wgsig2/retry.ts";
 
 export * from "../wire/lease/message.ts";
 export * from "../wire/punch/message.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
-import { type Answer, newAnswer, type Span } from "../../lib/wire/wgsig2/answer.ts";
+import { type Answer, newAnswer, type RecordSpan } from "../../lib/wire/wgsig2/answer.ts";
 import { type Candidate, type CandidateList, isIpv4 } from "../../lib/wire/wgsig2/candidate.ts";
 import type { OptionalBytes, PrefixList } from "../../lib/wire/wgsig2/option.ts";
 import { newPush, type Push } from "../../lib/wire/wgsig2/push.ts";
@@ -132,7 +132,7 @@ export function plainQuestion(question: Question): TwinQuestion {
 }
 
 /** The records that lie somewhere. */
-export function plainRecords(buffer: WireBuffer, { at, end }: Span): TwinNews[] {
+export function plainRecords(buffer: WireBuffer, { at, end }: RecordSpan): TwinNews[] {
   const records: TwinNews[] = [];
   const news = newPeerNews();
   while (at < end) {

@@ -31,7 +31,7 @@ import {
   writeCandidate,
 } from "./candidate.ts";
 import { EPOCH_SIZE, readVersion, VERSION_SIZE, writeVersion } from "./cursor.ts";
-import { MAX_DATAGRAM_SIZE, PAYLOAD } from "./datagram.ts";
+import { DATAGRAM_PAYLOAD, MAX_DATAGRAM_SIZE } from "./datagram.ts";
 import {
   COOKIE_SIZE,
   newOptional,
@@ -43,7 +43,7 @@ import {
 } from "./option.ts";
 import { areWholeRecords } from "./record.ts";
 
-const TIME = PAYLOAD;
+const TIME = DATAGRAM_PAYLOAD;
 const EPOCH = TIME + LABEL_SIZE;
 const VERSION = EPOCH + EPOCH_SIZE;
 const PART = VERSION + VERSION_SIZE;
@@ -90,8 +90,10 @@ export interface Answer extends Label {
 }
 
 /** Where the records of an answer or a push lie in its buffer, for `readPeerNews`. */
-export interface Span {
+export interface RecordSpan {
+  /** Where the first one begins. */
   at: number;
+  /** Where the last one ends. */
   end: number;
 }
 
@@ -176,7 +178,7 @@ export function decodeAnswer(
   at: number,
   length: number,
   answer: Answer,
-  records: Span,
+  records: RecordSpan,
 ): boolean {
   if (length < SEEN + TAG_SIZE || length > MAX_DATAGRAM_SIZE) return false;
   checkBounds(buffer, at, length, "an answer");

@@ -27,9 +27,9 @@ const SCRAMBLED_VERSION = 4;
 /** Offset of the nonce. */
 export const DATAGRAM_NONCE: number = 8;
 /** Offset of the payload: the size of the header, in bytes. */
-export const PAYLOAD: number = DATAGRAM_NONCE + LONG_NONCE_SIZE;
+export const DATAGRAM_PAYLOAD: number = DATAGRAM_NONCE + LONG_NONCE_SIZE;
 /** Size of a datagram with an empty payload, in bytes. */
-export const MIN_DATAGRAM_SIZE: number = PAYLOAD + TAG_SIZE;
+export const MIN_DATAGRAM_SIZE: number = DATAGRAM_PAYLOAD + TAG_SIZE;
 /** Size of the largest datagram, in bytes: it fits each path of IPv6. */
 export const MAX_DATAGRAM_SIZE = 1232;
 /** Where the payload of the largest datagram ends. */
@@ -44,7 +44,7 @@ export const DATAGRAM = { question: 1, answer: 2, push: 3, retry: 4 } as const;
 export type DatagramType = typeof DATAGRAM[keyof typeof DATAGRAM];
 
 /** The header, and the nonce of the question after it. One datagram is worked on at a time. */
-const bound = new WireBuffer(PAYLOAD + LONG_NONCE_SIZE);
+const bound = new WireBuffer(DATAGRAM_PAYLOAD + LONG_NONCE_SIZE);
 
 /**
  * Writes a header at `at`: 32 bytes.
@@ -52,7 +52,7 @@ const bound = new WireBuffer(PAYLOAD + LONG_NONCE_SIZE);
  * @param nonce Holds 24 random bytes at `nonceAt`.
  * @throws {RangeError} If something lies outside its buffer, or the group number is none.
  */
-export function writeHeader(
+export function writeDatagramHeader(
   type: DatagramType,
   group: number,
   nonce: WireBuffer,
@@ -61,7 +61,7 @@ export function writeHeader(
   at: number,
 ): void {
   checkBounds(nonce, nonceAt, LONG_NONCE_SIZE, "a nonce");
-  checkBounds(buffer, at, PAYLOAD, "a header");
+  checkBounds(buffer, at, DATAGRAM_PAYLOAD, "a header");
   checkField(group, 32, "a group number");
   const { view } = buffer;
   copyBytes(nonce, nonceAt, buffer, at + DATAGRAM_NONCE, LONG_NONCE_SIZE);
@@ -78,7 +78,7 @@ export function writeHeader(
  *
  * @throws {RangeError} If the buffer is smaller than `length` says.
  */
-export function readType(buffer: WireBuffer, at: number, length: number): number {
+export function readDatagramType(buffer: WireBuffer, at: number, length: number): number {
   if (length < MIN_DATAGRAM_SIZE || length > MAX_DATAGRAM_SIZE) return 0;
   checkBounds(buffer, at, length, "a datagram");
   const version = buffer.view.getInt32(at + SCRAMBLED_VERSION) ^
@@ -112,11 +112,12 @@ export function sealDatagram(
     throw new RangeError(`Cannot seal a datagram of ${length} bytes: it has 48 to 1232`);
   }
   checkBounds(buffer, at, length, "a datagram");
-  const from = at + PAYLOAD;
+  const from = at + DATAGRAM_PAYLOAD;
   const size = length - MIN_DATAGRAM_SIZE;
   const nonceAt = at + DATAGRAM_NONCE;
-  if (asked === undefined) key.seal(buffer, nonceAt, buffer, at, PAYLOAD, buffer, from, size);
-  else {
+  if (asked === undefined) {
+    key.seal(buffer, nonceAt, buffer, at, DATAGRAM_PAYLOAD, buffer, from, size);
+  } else {
     bind(buffer, at, asked, askedAt);
     key.seal(buffer, nonceAt, bound, 0, bound.size, buffer, from, size);
   }
@@ -141,11 +142,11 @@ export function openDatagram(
 ): boolean {
   if (length < MIN_DATAGRAM_SIZE || length > MAX_DATAGRAM_SIZE) return false;
   checkBounds(buffer, at, length, "a datagram");
-  const from = at + PAYLOAD;
+  const from = at + DATAGRAM_PAYLOAD;
   const size = length - MIN_DATAGRAM_SIZE;
   const nonceAt = at + DATAGRAM_NONCE;
   if (asked === undefined) {
-    return key.open(buffer, nonceAt, buffer, at, PAYLOAD, buffer, from, size);
+    return key.open(buffer, nonceAt, buffer, at, DATAGRAM_PAYLOAD, buffer, from, size);
   }
   bind(buffer, at, asked, askedAt);
   return key.open(buffer, nonceAt, bound, 0, bound.size, buffer, from, size);
@@ -153,6 +154,6 @@ export function openDatagram(
 
 function bind(buffer: WireBuffer, at: number, asked: WireBuffer, askedAt: number): void {
   checkBounds(asked, askedAt, LONG_NONCE_SIZE, "a question's nonce");
-  copyBytes(buffer, at, bound, 0, PAYLOAD);
-  copyBytes(asked, askedAt, bound, PAYLOAD, LONG_NONCE_SIZE);
+  copyBytes(buffer, at, bound, 0, DATAGRAM_PAYLOAD);
+  copyBytes(asked, askedAt, bound, DATAGRAM_PAYLOAD, LONG_NONCE_SIZE);
 }

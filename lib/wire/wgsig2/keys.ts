@@ -101,6 +101,8 @@ export class PeerAgreement {
   readonly #info = joinBytes([PEER_INFO, new Uint8Array(2 * EXCHANGE_KEY_SIZE)]);
 
   /**
+   * Makes ready for any number of others.
+   *
    * @param own P of a peer, or S of a registry.
    * @param secret The group secret, 32 bytes. A copy is kept.
    * @throws {RangeError} If the secret has another size.

@@ -44,6 +44,7 @@ const PREFIXES_PER_OPTION = Math.floor(MAX_VALUE_SIZE / PREFIX_SIZE);
 
 /** A value that may be left out. */
 export interface OptionalBytes {
+  /** Whether it is there. */
   isGiven: boolean;
   /** What it is, where it is given. */
   readonly value: WireBuffer;
@@ -51,6 +52,7 @@ export interface OptionalBytes {
 
 /** Beginnings of public keys; or none are given, which is another thing than an empty list. */
 export interface PrefixList {
+  /** Whether there is a list. */
   isGiven: boolean;
   /** How many there are. */
   count: number;

@@ -15,12 +15,12 @@
 
 import { TAG_SIZE } from "../crypto/aead_key.ts";
 import { checkBounds, checkField, copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
-import type { Span } from "./answer.ts";
+import type { RecordSpan } from "./answer.ts";
 import { EPOCH_SIZE, readVersion, VERSION_SIZE, writeVersion } from "./cursor.ts";
-import { MAX_DATAGRAM_SIZE, PAYLOAD } from "./datagram.ts";
+import { DATAGRAM_PAYLOAD, MAX_DATAGRAM_SIZE } from "./datagram.ts";
 import { areWholeRecords } from "./record.ts";
 
-const COUNTER = PAYLOAD;
+const COUNTER = DATAGRAM_PAYLOAD;
 const EPOCH = COUNTER + 4;
 const PREVIOUS = EPOCH + EPOCH_SIZE;
 const VERSION = PREVIOUS + VERSION_SIZE;
@@ -74,7 +74,7 @@ export function decodePush(
   at: number,
   length: number,
   push: Push,
-  records: Span,
+  records: RecordSpan,
 ): boolean {
   if (length < RECORDS + TAG_SIZE || length > MAX_DATAGRAM_SIZE) return false;
   checkBounds(buffer, at, length, "a push");

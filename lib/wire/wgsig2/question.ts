@@ -15,9 +15,8 @@
  */
 
 import { TAG_SIZE } from "../crypto/aead_key.ts";
-import type { MacKey } from "../crypto/mac.ts";
+import { MAC_SIZE, type MacKey } from "../crypto/mac.ts";
 import { checkBounds, checkField, copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
-import { MAC_SIZE } from "../crypto/mac.ts";
 import { ID_SIZE } from "../wgsig/record.ts";
 import {
   type Label,
@@ -36,7 +35,7 @@ import {
   writeCandidate,
 } from "./candidate.ts";
 import { EPOCH_SIZE, readVersion, VERSION_SIZE, writeVersion } from "./cursor.ts";
-import { MAX_DATAGRAM_SIZE, MAX_PAYLOAD_END, PAYLOAD } from "./datagram.ts";
+import { DATAGRAM_PAYLOAD, MAX_DATAGRAM_SIZE, MAX_PAYLOAD_END } from "./datagram.ts";
 import {
   COOKIE_SIZE,
   newOptional,
@@ -52,7 +51,7 @@ import {
 } from "./option.ts";
 
 /** Offset of the peer ID in the datagram. */
-export const QUESTION_ID: number = PAYLOAD;
+export const QUESTION_ID: number = DATAGRAM_PAYLOAD;
 /** Offset of the TAI64N label. */
 export const QUESTION_LABEL: number = QUESTION_ID + ID_SIZE;
 /** Offset of the flags. */
@@ -68,12 +67,15 @@ export const MIN_QUESTION_SIZE = 160;
 /** The most prefixes of one list. */
 export const MAX_PREFIXES: number = Math.floor((MAX_PAYLOAD_END - QUESTION_OPTIONS) / PREFIX_SIZE);
 
-/** FLAGS: ask only: leave my record as it is. */
-export const KEEP: number = 0x0001;
-/** FLAGS: the proof is there. */
-export const PROVED: number = 0x0002;
-/** FLAGS: push to where this came from what changes of the peers that I want. */
-export const SUBSCRIBE: number = 0x0004;
+/** FLAGS of a question. */
+export const QUESTION_FLAG = {
+  /** Ask only: leave my record as it is. */
+  keep: 0x0001,
+  /** The proof is there. */
+  proved: 0x0002,
+  /** Push to where this came from what changes of the peers that I want. */
+  subscribe: 0x0004,
+} as const;
 
 /** A question's fields. {@linkcode decodeQuestion} writes into one that the caller keeps. */
 export interface Question extends Label {
@@ -81,7 +83,7 @@ export interface Question extends Label {
   readonly id: WireBuffer;
   /** Unix seconds of the label; decoded, NaN where it is none. */
   seconds: number;
-  /** {@linkcode KEEP}, {@linkcode PROVED}, {@linkcode SUBSCRIBE}; 0 to 0xffff. */
+  /** {@linkcode QUESTION_FLAG}, 0 to 0xffff. */
   flags: number;
   /** EPOCH of the last answer, 8 bytes: zeros for none. */
   readonly epoch: WireBuffer;
@@ -117,6 +119,11 @@ export function newQuestion(): Question {
     key: newOptional(PREFIX_SIZE),
     ack: 0,
   };
+}
+
+/** Size of what stands behind the options: the proof, if any, and the tag. */
+function tailSize(flags: number): number {
+  return TAG_SIZE + ((flags & QUESTION_FLAG.proved) !== 0 ? PROOF_SIZE : 0);
 }
 
 /** Options are read one datagram at a time. */
@@ -161,7 +168,7 @@ export function encodeQuestion(question: Question, buffer: WireBuffer, at: numbe
   next = writePrefixes(buffer, next, OPTION.want, question.wants);
   next = writePrefixes(buffer, next, OPTION.relay, question.relayed);
 
-  const tail = TAG_SIZE + ((flags & PROVED) !== 0 ? PROOF_SIZE : 0);
+  const tail = tailSize(flags);
   const length = Math.max(next - at + tail, MIN_QUESTION_SIZE);
   if (length > MAX_DATAGRAM_SIZE) {
     throw new RangeError(`Cannot write a question of ${length} bytes: it has 1232 at most`);
@@ -232,7 +239,7 @@ export function decodeQuestion(
   }
   cookie.isGiven = key.isGiven = false;
   candidates.count = question.ack = 0;
-  const tail = TAG_SIZE + ((flags & PROVED) !== 0 ? PROOF_SIZE : 0);
+  const tail = tailSize(flags);
   options.start(buffer, at + QUESTION_OPTIONS, at + length - tail);
   while (options.next()) {
     switch (options.type) {

@@ -23,7 +23,7 @@ import {
   readSeconds,
   writeLabel,
 } from "../wgsig/tai64n.ts";
-import { MAX_DATAGRAM_SIZE, PAYLOAD } from "./datagram.ts";
+import { DATAGRAM_PAYLOAD, MAX_DATAGRAM_SIZE } from "./datagram.ts";
 import {
   COOKIE_SIZE,
   newOptional,
@@ -33,7 +33,7 @@ import {
   writeOptional,
 } from "./option.ts";
 
-const TIME = PAYLOAD;
+const TIME = DATAGRAM_PAYLOAD;
 const REASON = TIME + LABEL_SIZE;
 const OPTIONS = REASON + 1;
 

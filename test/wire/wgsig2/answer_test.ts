@@ -6,10 +6,10 @@ import {
   decodeAnswer,
   encodeAnswer,
   newAnswer,
-  type Span,
+  type RecordSpan,
   writeAnswerPart,
 } from "../../../lib/wire/wgsig2/answer.ts";
-import { PAYLOAD } from "../../../lib/wire/wgsig2/datagram.ts";
+import { DATAGRAM_PAYLOAD } from "../../../lib/wire/wgsig2/datagram.ts";
 import { decodePush, encodePush, newPush } from "../../../lib/wire/wgsig2/push.ts";
 import { newPeerNews, readPeerNews, writePeerNews } from "../../../lib/wire/wgsig2/record.ts";
 import { decodeRetry, encodeRetry, newRetry } from "../../../lib/wire/wgsig2/retry.ts";
@@ -61,7 +61,7 @@ const NEWS: TwinNews = { id: new Array<number>(32).fill(9), flags: 1, age: 4, ca
 
 /** A whole datagram as it is when it was opened. */
 function opened(payload: readonly number[]): Uint8Array {
-  return Uint8Array.from([...new Uint8Array(PAYLOAD), ...payload, ...new Uint8Array(16)]);
+  return Uint8Array.from([...new Uint8Array(DATAGRAM_PAYLOAD), ...payload, ...new Uint8Array(16)]);
 }
 
 function decodedAnswer(payload: readonly number[], where: Place = ODD_PLACE) {
@@ -69,7 +69,7 @@ function decodedAnswer(payload: readonly number[], where: Place = ODD_PLACE) {
   const buffer = placed(bytes, where);
   const read: Answer = { ...newAnswer(), offers: 9 };
   for (const each of [read.cookie, read.serverKey]) each.isGiven = true;
-  const records: Span = { at: 0, end: 0 };
+  const records: RecordSpan = { at: 0, end: 0 };
   if (!decodeAnswer(buffer, where.at, bytes.length, read, records)) return undefined;
   return plainAnswer(read, plainRecords(buffer, records));
 }
@@ -78,7 +78,7 @@ function decodedPush(payload: readonly number[], where: Place = ODD_PLACE) {
   const bytes = opened(payload);
   const buffer = placed(bytes, where);
   const read = newPush();
-  const records: Span = { at: 0, end: 0 };
+  const records: RecordSpan = { at: 0, end: 0 };
   if (!decodePush(buffer, where.at, bytes.length, read, records)) return undefined;
   return plainPush(read, plainRecords(buffer, records));
 }
@@ -93,11 +93,11 @@ function decodedRetry(payload: readonly number[], where: Place = ODD_PLACE) {
 
 /** What stands between the header and the tag, at any offset. */
 function payload(size: number, where: Place, write: (buffer: WireBuffer, at: number) => void) {
-  return written(PAYLOAD + size + 16, where, (buffer, at) => {
-    buffer.bytes.fill(0, at, at + PAYLOAD);
-    buffer.bytes.fill(0, at + PAYLOAD + size, at + PAYLOAD + size + 16);
+  return written(DATAGRAM_PAYLOAD + size + 16, where, (buffer, at) => {
+    buffer.bytes.fill(0, at, at + DATAGRAM_PAYLOAD);
+    buffer.bytes.fill(0, at + DATAGRAM_PAYLOAD + size, at + DATAGRAM_PAYLOAD + size + 16);
     write(buffer, at);
-  }).slice(PAYLOAD, -16);
+  }).slice(DATAGRAM_PAYLOAD, -16);
 }
 
 test("an answer is written as its twin has it, at any offset", () => {
@@ -108,7 +108,7 @@ test("an answer is written as its twin has it, at any offset", () => {
       let next = encodeAnswer({ ...libAnswer(given), part: 0, parts: 1, flags: 0 }, buffer, at);
       for (const each of given.records) next = writePeerNews(libNews(each), buffer, next);
       writeAnswerPart(given, buffer, at);
-      assertEquals(next, at + PAYLOAD + wanted.length);
+      assertEquals(next, at + DATAGRAM_PAYLOAD + wanted.length);
     });
     assertEquals(hex(result), hex(wanted));
   }));
@@ -137,7 +137,7 @@ test("a retry is written and read as its twin has it, at any offset", () => {
     const wanted = Uint8Array.from(twinRetry(given));
     const result = payload(wanted.length, where, (buffer, at) => {
       const length = encodeRetry(libRetry(given), buffer, at);
-      assertEquals(length, PAYLOAD + wanted.length + 16);
+      assertEquals(length, DATAGRAM_PAYLOAD + wanted.length + 16);
       assert(length <= 113);
     });
     assertEquals(hex(result), hex(wanted));
@@ -243,7 +243,7 @@ test("answers, pushes, retries and records must lie inside their buffers", () =>
   const big = new WireBuffer(2000);
   const size = encodeAnswer(encoded, big, 0);
   assertNeeds(size, (buffer, at) => encodeAnswer(encoded, buffer, at));
-  const span: Span = { at: 0, end: 0 };
+  const span: RecordSpan = { at: 0, end: 0 };
   assertNeeds(200, (buffer, at) => decodeAnswer(buffer, at, 200, newAnswer(), span));
   assertNeeds(60, (buffer, at) => encodePush(newPush(), buffer, at));
   assertNeeds(200, (buffer, at) => decodePush(buffer, at, 200, newPush(), span));

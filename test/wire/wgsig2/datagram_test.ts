@@ -5,15 +5,15 @@ import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import {
   DATAGRAM,
+  DATAGRAM_PAYLOAD,
   type DatagramType,
   MAX_DATAGRAM_SIZE,
   MIN_DATAGRAM_SIZE,
   openDatagram,
-  PAYLOAD,
   readDatagramGroup,
-  readType,
+  readDatagramType,
   sealDatagram,
-  writeHeader,
+  writeDatagramHeader,
 } from "../../../lib/wire/wgsig2/datagram.ts";
 import { key32, place, uint32 } from "../../support/arbitraries.ts";
 import { assertNeeds, hex, ODD_PLACE, type Place, placed, written } from "../../support/bytes.ts";
@@ -54,7 +54,7 @@ function open(datagram: Uint8Array, where: Place, key: Uint8Array, asked?: Uint8
   const { length } = datagram;
   const nonce = asked === undefined ? undefined : placed(asked, where);
   if (openDatagram(new AeadKey(key, PORTABLE), buffer, where.at, length, nonce, where.at)) {
-    return buffer.bytes.slice(where.at + PAYLOAD, where.at + length - 16);
+    return buffer.bytes.slice(where.at + DATAGRAM_PAYLOAD, where.at + length - 16);
   }
   assertEquals(buffer.bytes, before);
   return undefined;
@@ -65,8 +65,8 @@ test("a datagram is sealed as its twin has it, at any offset", () => {
     const { type, group, nonce, key, payload, asked } = given;
     const length = MIN_DATAGRAM_SIZE + payload.length;
     const sealed = written(length, where, (buffer, at) => {
-      writeHeader(type, group, placed(nonce, from), from.at, buffer, at);
-      buffer.bytes.set(payload, at + PAYLOAD);
+      writeDatagramHeader(type, group, placed(nonce, from), from.at, buffer, at);
+      buffer.bytes.set(payload, at + DATAGRAM_PAYLOAD);
       const question = asked === undefined ? undefined : placed(asked, from);
       sealDatagram(new AeadKey(key, PORTABLE), buffer, at, length, question, from.at);
     });
@@ -78,7 +78,7 @@ test("a datagram is opened, and its type and group read, at any offset", () => {
   fc.assert(fc.property(made, place, (given, where) => {
     const datagram = twin(given);
     const buffer = placed(datagram, where);
-    assertEquals(readType(buffer, where.at, datagram.length), given.type);
+    assertEquals(readDatagramType(buffer, where.at, datagram.length), given.type);
     assertEquals(readDatagramGroup(buffer, where.at), given.group);
     const opened = open(datagram, where, given.key, given.asked);
     assertEquals(opened && hex(opened), hex(given.payload));
@@ -112,7 +112,7 @@ test("any bytes are read as their twin reads them, and open with no key", () => 
   fc.assert(fc.property(bytes, key32, (bytes, key) => {
     const buffer = placed(bytes, ODD_PLACE);
     const header = twinReadHeader(bytes);
-    assertEquals(readType(buffer, ODD_PLACE.at, bytes.length), header?.type ?? 0);
+    assertEquals(readDatagramType(buffer, ODD_PLACE.at, bytes.length), header?.type ?? 0);
     assertEquals(open(bytes, ODD_PLACE, key), undefined);
     assertEquals(bytes.length < 48 ? undefined : twinUnseal(key, bytes), undefined);
   }));
@@ -122,11 +122,11 @@ test("a type that is not known is told, and another version is none", () => {
   const bytes = Uint8Array.from(
     twinSeal(new Uint8Array(32), twinHeader(200, 7, new Uint8Array(24)), []),
   );
-  assertEquals(readType(new WireBuffer(bytes), 0, bytes.length), 200);
+  assertEquals(readDatagramType(new WireBuffer(bytes), 0, bytes.length), 200);
   for (const at of [4, 5, 6]) {
     const other = bytes.slice();
     other[at]! ^= 0x80;
-    assertEquals(readType(new WireBuffer(other), 0, other.length), 0);
+    assertEquals(readDatagramType(new WireBuffer(other), 0, other.length), 0);
   }
 });
 
@@ -134,19 +134,23 @@ test("headers, nonces and datagrams must lie inside their buffers, and have a da
   const key = new AeadKey(new Uint8Array(32), PORTABLE);
   const nonce = new WireBuffer(24);
   const big = new WireBuffer(2000);
-  assertNeeds(32, (buffer, at) => writeHeader(1, 0, nonce, 0, buffer, at));
-  assertNeeds(24, (buffer, at) => writeHeader(1, 0, buffer, at, big, 0));
-  assertNeeds(60, (buffer, at) => readType(buffer, at, 60));
+  assertNeeds(32, (buffer, at) => writeDatagramHeader(1, 0, nonce, 0, buffer, at));
+  assertNeeds(24, (buffer, at) => writeDatagramHeader(1, 0, buffer, at, big, 0));
+  assertNeeds(60, (buffer, at) => readDatagramType(buffer, at, 60));
   assertNeeds(60, (buffer, at) => sealDatagram(key, buffer, at, 60));
   assertNeeds(24, (buffer, at) => sealDatagram(key, big, 0, 60, buffer, at));
   assertNeeds(60, (buffer, at) => openDatagram(key, buffer, at, 60));
   assertNeeds(24, (buffer, at) => openDatagram(key, big, 0, 60, buffer, at));
   for (const group of [-1, 2 ** 32, 0.5]) {
-    assertThrows(() => writeHeader(1, group, nonce, 0, big, 0), RangeError, "a group number");
+    assertThrows(
+      () => writeDatagramHeader(1, group, nonce, 0, big, 0),
+      RangeError,
+      "a group number",
+    );
   }
   for (const size of [47, 1233]) {
     assertThrows(() => sealDatagram(key, big, 0, size), RangeError, "48 to 1232");
     assertEquals(openDatagram(key, big, 0, size), false);
-    assertEquals(readType(big, 0, size), 0);
+    assertEquals(readDatagramType(big, 0, size), 0);
   }
 });

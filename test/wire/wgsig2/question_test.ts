@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { MacKey } from "../../../lib/wire/crypto/mac.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
-import { PAYLOAD, writeHeader } from "../../../lib/wire/wgsig2/datagram.ts";
+import { DATAGRAM_PAYLOAD, writeDatagramHeader } from "../../../lib/wire/wgsig2/datagram.ts";
 import {
   decodeQuestion,
   encodeQuestion,
   MAX_PREFIXES,
   newQuestion,
-  PROVED,
   proveQuestion,
+  QUESTION_FLAG,
   verifyProof,
 } from "../../../lib/wire/wgsig2/question.ts";
 import { key32, place } from "../../support/arbitraries.ts";
@@ -28,6 +28,7 @@ import {
 } from "../../support/wgsig2_twin.ts";
 import { test } from "../../testing.ts";
 
+const PROVED = QUESTION_FLAG.proved;
 const TAG = new Array<number>(16).fill(0xaa);
 const NONE: TwinQuestion = {
   id: new Array<number>(32).fill(1),
@@ -75,7 +76,7 @@ test("a question is written and proved as its twin has it, at any offset", () =>
     const wanted = datagram(given, secret, nonce);
     const key = new MacKey(secret, PORTABLE);
     const result = written(wanted.length, where, (buffer, at) => {
-      writeHeader(1, 7, new WireBuffer(nonce), 0, buffer, at);
+      writeDatagramHeader(1, 7, new WireBuffer(nonce), 0, buffer, at);
       const length = encodeQuestion(libQuestion(given), buffer, at);
       assertEquals(length, wanted.length);
       if ((given.flags & PROVED) !== 0) proveQuestion(key, buffer, at, length);
@@ -134,7 +135,7 @@ test("any bytes are a question or none, and nothing is thrown", () => {
   }));
   fc.assert(fc.property(question, key32, fc.nat(), fc.nat(255), (given, secret, at, byte) => {
     const all = datagram(given, secret);
-    all[PAYLOAD + at % (all.length - PAYLOAD)] = byte;
+    all[DATAGRAM_PAYLOAD + at % (all.length - DATAGRAM_PAYLOAD)] = byte;
     if (decoded(all) !== undefined) read++;
     decoded(all.slice(0, at % all.length));
   }));
@@ -191,7 +192,7 @@ test("options that end in the middle of one are no question", () => {
 test("a version that is no safe number is none", () => {
   const bytes = datagram({ ...NONE, version: Number.MAX_SAFE_INTEGER }, new Uint8Array(32));
   assertEquals(decoded(bytes)?.version, Number.MAX_SAFE_INTEGER);
-  bytes[PAYLOAD + 54 + 1] = 0x20;
+  bytes[DATAGRAM_PAYLOAD + 54 + 1] = 0x20;
   assertEquals(decoded(bytes)?.version, 0);
 });
 

@@ -16,17 +16,17 @@ import {
   decodeAnswer,
   encodeAnswer,
   newAnswer,
-  type Span,
+  type RecordSpan,
 } from "../../../lib/wire/wgsig2/answer.ts";
 import {
   DATAGRAM,
+  DATAGRAM_PAYLOAD,
   type DatagramType,
   openDatagram,
-  PAYLOAD,
   readDatagramGroup,
-  readType,
+  readDatagramType,
   sealDatagram,
-  writeHeader,
+  writeDatagramHeader,
 } from "../../../lib/wire/wgsig2/datagram.ts";
 import { GroupKeys, PeerAgreement, PeerKeys } from "../../../lib/wire/wgsig2/keys.ts";
 import { decodePush, encodePush, newPush } from "../../../lib/wire/wgsig2/push.ts";
@@ -81,7 +81,7 @@ function told(value: unknown): unknown {
 
 /** The fields of an opened datagram; undefined where it means nothing. */
 function read(type: number, buffer: WireBuffer, length: number): unknown {
-  const records: Span = { at: 0, end: 0 };
+  const records: RecordSpan = { at: 0, end: 0 };
   switch (type) {
     case DATAGRAM.question: {
       const question = newQuestion();
@@ -105,7 +105,12 @@ function read(type: number, buffer: WireBuffer, length: number): unknown {
 }
 
 /** Writes the records that were read, and returns the size of the datagram. */
-function again(source: WireBuffer, { at: from, end }: Span, out: WireBuffer, next: number): number {
+function again(
+  source: WireBuffer,
+  { at: from, end }: RecordSpan,
+  out: WireBuffer,
+  next: number,
+): number {
   const news = newPeerNews();
   while (from < end) {
     from = readPeerNews(source, from, end, news);
@@ -116,7 +121,7 @@ function again(source: WireBuffer, { at: from, end }: Span, out: WireBuffer, nex
 
 /** Writes what was read of an opened datagram once more. Returns its size. */
 function write(type: number, source: WireBuffer, length: number, out: WireBuffer): number {
-  const records: Span = { at: 0, end: 0 };
+  const records: RecordSpan = { at: 0, end: 0 };
   switch (type) {
     case DATAGRAM.question: {
       const question = newQuestion();
@@ -199,11 +204,14 @@ for (const vector of wgsig2Datagrams) {
 
   test(`${name}: is read`, () => {
     const buffer = placed(datagram, ODD_PLACE);
-    assertEquals(readType(buffer, at, datagram.length), type);
+    assertEquals(readDatagramType(buffer, at, datagram.length), type);
     assertEquals(readDatagramGroup(buffer, at), group);
     const plain = opened(vector);
     assert(plain !== undefined);
-    assertEquals(hex(plain.bytes.slice(at + PAYLOAD, at + datagram.length - 16)), hex(payload));
+    assertEquals(
+      hex(plain.bytes.slice(at + DATAGRAM_PAYLOAD, at + datagram.length - 16)),
+      hex(payload),
+    );
     if (proof !== undefined) {
       assertEquals(verifyProof(PROVE, plain, at, datagram.length), proof);
     }
@@ -214,7 +222,7 @@ for (const vector of wgsig2Datagrams) {
   test(`${name}: is written`, () => {
     const plain = opened(vector)!;
     const out = written(datagram.length, ODD_PLACE, (buffer, at) => {
-      writeHeader(typeOf(type), group, new WireBuffer(nonce), 0, buffer, at);
+      writeDatagramHeader(typeOf(type), group, new WireBuffer(nonce), 0, buffer, at);
       assertEquals(write(type, plain, datagram.length, buffer), datagram.length);
       if (proof !== undefined) proveQuestion(PROVE, buffer, at, datagram.length);
       const question = asked === undefined ? undefined : new WireBuffer(asked);
@@ -236,7 +244,7 @@ for (const vector of wgsig2Refused) {
 for (const { name, isEncrypted, request, datagram } of wgsig2Lookalikes) {
   test(`${name} looks like a question, doesn't open, and is one of the first protocol`, () => {
     const buffer = placed(datagram, ODD_PLACE);
-    assertEquals(readType(buffer, at, datagram.length), DATAGRAM.question);
+    assertEquals(readDatagramType(buffer, at, datagram.length), DATAGRAM.question);
     assertEquals(readDatagramGroup(buffer, at), GROUP.group);
     assertEquals(openDatagram(KEYS.question, buffer, at, datagram.length), false);
 
