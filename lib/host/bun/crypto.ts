@@ -19,14 +19,17 @@ declare const Bun: {
 
 /** From this size on, an array of its own costs less than a loop. */
 const LARGE = 256;
-/** The protocol's messages have two sizes. */
-const MAX_SIZES = 4;
+/** The messages of the first protocol have two sizes, the questions of the second many. */
+const MAX_VIEWS = 64;
+/** Room for most messages. */
+const USUAL_SIZE = 512;
 
 /** HMAC-SHA256 by Bun's hash. */
 class BunHmac implements Hmac {
-  readonly #key = new WireBuffer(BLOCK_SIZE);
-  /** The padded key with room for a message, by the size of that. */
-  readonly #inner = new Map<number, WireBuffer>();
+  /** The padded key, and a message after it. */
+  #inner = new WireBuffer(BLOCK_SIZE + USUAL_SIZE);
+  /** The beginning of that, with a message, by the size of the message. */
+  readonly #views = new Map<number, Uint8Array>();
   readonly #outer = new WireBuffer(BLOCK_SIZE + MAC_SIZE);
   readonly #digest = this.#outer.bytes.subarray(BLOCK_SIZE);
   readonly #computed = new WireBuffer(MAC_SIZE);
@@ -36,21 +39,20 @@ class BunHmac implements Hmac {
   }
 
   rekey(key: WireBuffer, at: number): void {
-    copyBytes(key, at, this.#key, 0, SECRET_SIZE);
-    this.#pad(this.#outer, OUTER_PAD);
-    for (const inner of this.#inner.values()) this.#pad(inner, INNER_PAD);
-  }
-
-  /** Writes the padded key to the first block of `into`. */
-  #pad({ bytes }: WireBuffer, pad: number): void {
-    for (let i = 0; i < BLOCK_SIZE; i++) bytes[i] = this.#key.bytes[i]! ^ pad;
+    const inner = this.#inner.bytes;
+    const outer = this.#outer.bytes;
+    for (let i = 0; i < BLOCK_SIZE; i++) {
+      const byte = i < SECRET_SIZE ? key.bytes[at + i]! : 0;
+      inner[i] = byte ^ INNER_PAD;
+      outer[i] = byte ^ OUTER_PAD;
+    }
   }
 
   compute(message: WireBuffer, at: number, length: number, out: WireBuffer, outAt: number): void {
-    const inner = this.#innerFor(length);
-    if (length < LARGE) copyBytes(message, at, inner, BLOCK_SIZE, length);
-    else inner.bytes.set(message.bytes.subarray(at, at + length), BLOCK_SIZE);
-    Bun.SHA256.hash(inner.bytes, this.#digest);
+    const whole = this.#views.get(length) ?? this.#newView(length);
+    if (length < LARGE) copyBytes(message, at, this.#inner, BLOCK_SIZE, length);
+    else whole.set(message.bytes.subarray(at, at + length), BLOCK_SIZE);
+    Bun.SHA256.hash(whole, this.#digest);
     if (out.size === MAC_SIZE) Bun.SHA256.hash(this.#outer.bytes, out.bytes);
     else {
       Bun.SHA256.hash(this.#outer.bytes, this.#computed.bytes);
@@ -58,12 +60,16 @@ class BunHmac implements Hmac {
     }
   }
 
-  #innerFor(length: number): WireBuffer {
-    const known = this.#inner.get(length);
-    if (known !== undefined) return known;
-    const made = new WireBuffer(BLOCK_SIZE + length);
-    this.#pad(made, INNER_PAD);
-    if (this.#inner.size < MAX_SIZES) this.#inner.set(length, made);
+  #newView(length: number): Uint8Array {
+    if (BLOCK_SIZE + length > this.#inner.size) {
+      const former = this.#inner;
+      this.#inner = new WireBuffer(BLOCK_SIZE + length);
+      copyBytes(former, 0, this.#inner, 0, BLOCK_SIZE);
+      former.bytes.fill(0);
+      this.#views.clear();
+    }
+    const made = this.#inner.bytes.subarray(0, BLOCK_SIZE + length);
+    if (this.#views.size < MAX_VIEWS) this.#views.set(length, made);
     return made;
   }
 }
