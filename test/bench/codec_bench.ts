@@ -4,10 +4,12 @@
  * @module
  */
 
-import { chacha20 } from "@noble/ciphers/chacha.js";
+import { chacha20, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
+import { DENO_PRIMITIVES } from "../../lib/host/deno/deno.ts";
+import { AeadKey } from "../../lib/wire/crypto/aead_key.ts";
 import { CipherKey } from "../../lib/wire/crypto/cipher_key.ts";
 import { envelopeKey, openEnvelope, sealEnvelope } from "../../lib/wire/wgsig/envelope.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
@@ -29,6 +31,7 @@ import {
 import { readSeconds, writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
+import { Wgsig2Poll } from "./wgsig2_datagrams.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 
 const key = new MacKey(SECRET, PORTABLE);
@@ -88,6 +91,36 @@ Deno.bench("ChaCha20 of 540 bytes: wgsig", { group: "chacha20", baseline: true }
 });
 Deno.bench("ChaCha20 of 540 bytes: noble", { group: "chacha20" }, () => {
   chacha20(SECRET, nonce.bytes, long, target, 1);
+});
+
+for (const [name, primitives] of [["portable", PORTABLE], ["Deno", DENO_PRIMITIVES]] as const) {
+  const poll = new Wgsig2Poll(SECRET, primitives);
+  Deno.bench(`wgsig 2, ${name}: keys of a peer`, { group: "wgsig 2 keys" }, () => poll.agree());
+}
+const poll = new Wgsig2Poll(SECRET, PORTABLE);
+Deno.bench("wgsig 2 question: encode, prove, seal", { group: "wgsig 2" }, () => void poll.ask());
+Deno.bench("wgsig 2 question: open, decode, verify", { group: "wgsig 2" }, () => void poll.hear());
+Deno.bench("wgsig 2 question: refuse", { group: "wgsig 2" }, () => void poll.refuse());
+for (const records of [0, 8]) {
+  const answered = new Wgsig2Poll(SECRET, PORTABLE);
+  const name = `wgsig 2 answer of ${records} records`;
+  Deno.bench(`${name}: encode, seal`, { group: "wgsig 2" }, () => void answered.reply(records));
+  Deno.bench(`${name}: open, decode`, { group: "wgsig 2" }, (bench) => {
+    answered.reply(records);
+    bench.start();
+    answered.learn();
+    bench.end();
+  });
+}
+
+const sealed = new AeadKey(SECRET, PORTABLE);
+Deno.bench("XChaCha20-Poly1305 of 112 bytes: wgsig", { group: "aead", baseline: true }, () => {
+  sealed.seal(out, 0, out, 0, 32, out, 100, 112);
+});
+Deno.bench("XChaCha20-Poly1305 of 112 bytes: noble", { group: "aead" }, () => {
+  const head = out.bytes.subarray(0, 32);
+  const cipher = xchacha20poly1305(SECRET, out.bytes.subarray(0, 24), head);
+  cipher.encrypt(out.bytes.subarray(100, 212), out.bytes.subarray(100, 228));
 });
 
 for (const encrypt of [false, true]) {
