@@ -250,7 +250,11 @@ test("answers, pushes, retries and records must lie inside their buffers", () =>
   assertNeeds(61, (buffer, at) => encodeRetry(newRetry(), buffer, at));
   assertNeeds(200, (buffer, at) => decodeRetry(buffer, at, 200, newRetry()));
   assertNeeds(38, (buffer, at) => writePeerNews(newPeerNews(), buffer, at));
-  assertEquals(readPeerNews(big, 0, 37, newPeerNews()), -1);
+  const size39 = placed(Uint8Array.from([...twinNews(NEWS).slice(0, -1), 1, 0]), ODD_PLACE);
+  const ends = [37, 38, 39].map((end) =>
+    readPeerNews(size39, ODD_PLACE.at, ODD_PLACE.at + end, newPeerNews())
+  );
+  assertEquals(ends, [-1, -1, ODD_PLACE.at + 39]);
   for (const length of [0, 60, 1233]) {
     assertEquals(decodeAnswer(big, 0, length, newAnswer(), span), false);
     assertEquals(decodeRetry(big, 0, length, newRetry()), false);

@@ -120,8 +120,12 @@ test("a proof is verified; one that was changed, or is another key's, is not", (
       return verifyProof(new MacKey(secret, PORTABLE), buffer, ODD_PLACE.at, bytes.length);
     };
     assertEquals([verify(one), verify(two)], [true, hex(one) === hex(two)]);
-    bytes[i % (bytes.length - TAG.length)]! ^= change;
-    assertEquals(verify(one), false);
+    const proofAt = bytes.length - TAG.length - 16;
+    for (const at of [i % proofAt, proofAt + i % 16, proofAt + 15]) {
+      bytes[at]! ^= change;
+      assertEquals(verify(one), false);
+      bytes[at]! ^= change;
+    }
   }));
 });
 
