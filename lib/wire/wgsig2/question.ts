@@ -233,16 +233,10 @@ export function decodeQuestion(
   question.version = readVersion(buffer, at + QUESTION_VERSION) || 0;
 
   const { wants, relayed, candidates, cookie, key } = question;
-  wants.isGiven =
-    relayed.isGiven =
-    cookie.isGiven =
-    key.isGiven =
-      false;
-  wants.count =
-    relayed.count =
-    candidates.count =
-    question.ack =
-      0;
+  wants.isGiven = relayed.isGiven = false;
+  wants.count = relayed.count = candidates.count = 0;
+  cookie.isGiven = key.isGiven = false;
+  question.ack = 0;
   const tail = tailSize(flags);
   options.start(buffer, at + QUESTION_OPTIONS, at + length - tail);
   while (options.next()) {
