@@ -13,6 +13,12 @@ import type { ParsedRequest } from "./parsed_request.ts";
 import type { PeerTable } from "./peer_table.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
+/**
+ * Seconds by which clocks are too coarse: many show whole milliseconds. Whoever was heard before was
+ * heard by another process, which ended longer ago than that.
+ */
+const GRAIN = 0.002;
+
 /** The labels of a group's peers, in its table or not. */
 export class UsedLabels {
   readonly #table: PeerTable;
@@ -72,7 +78,7 @@ export class UsedLabels {
   isFromBefore({ seconds, nanoseconds }: ParsedRequest, ahead: number, now: Now): boolean {
     const known = now.mono - this.#knownSince;
     if (known > this.#longestUse) return false;
-    return now.unix - seconds - nanoseconds / NANOSECONDS_PER_SECOND + ahead > known;
+    return now.unix - seconds - nanoseconds / NANOSECONDS_PER_SECOND + ahead > known + GRAIN;
   }
 
   /** Notes that the ID at `at`, which is not in the table, has used this label. */

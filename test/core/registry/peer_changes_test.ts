@@ -151,6 +151,18 @@ test("after a crash, who was alive is there, and who was not comes of age", () =
   assertEquals(keysHeld(disk.crash(maxAge + 1, [{ maxAge }])), []);
 });
 
+test("a clock that shows whole milliseconds is good enough right after a start", () => {
+  const driver = new RegistryDriver();
+  driver.unix += 0.9;
+  driver.group().distrustBefore(driver.mono);
+  const seconds = Math.floor(driver.unix);
+  for (const [id, nanoseconds] of [[1, 899e6], [2, 890e6]] as const) {
+    assert(driver.ask({ id: idOf(id), seconds, nanoseconds }) !== undefined);
+  }
+  assertEquals(keysHeld(driver), keysOf(1));
+  assertEquals(driver.registry.counters.get("before-start"), 1);
+});
+
 test("a request that was heard before a crash changes no endpoint after it", () => {
   const driver = driverWith(3);
   const disk = new Disk(driver);
