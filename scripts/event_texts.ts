@@ -137,6 +137,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["runtime", "groups", "zones"],
   },
   "reloaded": { meaning: "settings and secrets were read again", fields: ["groups", "servers"] },
+  "peers-forgotten": {
+    meaning: "a group is there no more, and its peers are forgotten",
+  },
   "restart-needed": {
     meaning: "these settings have changed too, and wait for a restart",
     fields: ["changed"],

@@ -46,7 +46,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EEXIST: "it exists already",
   EFAULT: "wrong address in memory",
   EFBIG: "it is too large",
-  EFTYPE: "it is no regular file",
+  EFTYPE: "it is no regular file, or a link to one",
   EHOSTDOWN: "the host is down",
   EHOSTUNREACH: "no route to host",
   EINPROGRESS: "it is under way",

@@ -396,7 +396,7 @@ Deno.test("SIGHUP says what needs a restart", async () => {
   const server = await scene.serveWith(["--config", await settings("127.0.0.1:0", "")]);
   await settings("127.0.0.2:0", "max-peers = 7");
   const [line] = await server.signal("SIGHUP", /^.* restart-needed .*$/m);
-  assertMatch(line, / warn restart-needed changed=listen,maxPeers$/);
+  assertMatch(line, / warn restart-needed changed=listen,max-peers$/);
   await scene.peer().ask(server.port);
 });
 

@@ -75,7 +75,7 @@ Deno.test("state keeps groups apart, and leaves out what is gone or not allowed 
   await scene.file("allowed", `${b.publicKey}\n`);
   await settings(group(1, "one", `allow-file = "allowed"\n`));
   const second = await scene.serveWith(args);
-  await second.running.printed(/ state-restored file=\S+ peers=1\n/);
+  await second.running.printed(/ state-restored file=\S+ peers=1 forgotten=1\n/);
   assertEquals(keysIn(await b.ask(second.port, { group: 1 })), keysOf([b]));
 });
 
@@ -187,8 +187,7 @@ Deno.test("a file that is no state file is named, and stays as it is", async () 
   const secret = await Deno.readFile(scene.secretFile);
   const named = `${scene.folder}/dir/.././secret`;
   const garbage = await scene.file("garbage", crypto.getRandomValues(new Uint8Array(200)));
-  const empty = await scene.file("empty", "");
-  for (const path of [named, garbage, empty]) {
+  for (const path of [named, garbage]) {
     const before = await Deno.readFile(path);
     const { code, out, err } = await wgsig(
       ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile, "--state", path],
@@ -200,7 +199,7 @@ Deno.test("a file that is no state file is named, and stays as it is", async () 
   }
   assertEquals(await Deno.readFile(scene.secretFile), secret);
   const names = await Array.fromAsync(Deno.readDir(scene.folder), ({ name }) => name);
-  assertEquals(names.sort(), ["dir", "empty", "garbage", "secret"]);
+  assertEquals(names.sort(), ["dir", "garbage", "secret"]);
 });
 
 Deno.test("one process has a state file, and the next when that is gone, however", async () => {
@@ -358,6 +357,24 @@ Deno.test("a state file that is a device, a pipe, or the secret is refused and s
   }
   assertEquals(await Deno.readTextFile(scene.secretFile), before);
   assertEquals((await Deno.stat("/dev/null")).isCharDevice, true);
+});
+
+Deno.test("peers of a group that is there no more are forgotten, and that is said", async () => {
+  await using scene = await Scene.open();
+  const settings = (id: number) =>
+    scene.file(
+      "wgsig.toml",
+      `[serve]\nlisten = ["127.0.0.1:0"]\nstate = "state"\n` +
+        `[[serve.group]]\nid = ${id}\nsecret-file = "secret"\n`,
+    );
+  const first = await scene.serveWith(["--config", await settings(5)]);
+  for (let i = 0; i < 3; i++) await scene.peer().ask(first.port, { group: 5 });
+  await settings(6);
+  await first.signal("SIGHUP", / warn peers-forgotten peers=3\n/);
+  await scene.peer().ask(first.port, { group: 6 });
+  assertEquals(await first.running.stop(), 0);
+  const second = await scene.serveWith(["--config", await settings(7)]);
+  assertMatch(second.running.out, / state-restored file=\S+ peers=0 forgotten=1\n/);
 });
 
 Deno.test("the state is kept over SIGHUP and saved for the groups that came with it", async () => {

@@ -24,7 +24,7 @@ import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { BATCH_GROUP_SIZE, PeerPieces } from "./peer_entries.ts";
 import type { Registry } from "./registry.ts";
-import { PeerRestorer } from "./restore_peers.ts";
+import { countPeers, PeerRestorer } from "./restore_peers.ts";
 
 /** The peers of a registry. */
 export class RegistryJournal implements Journaled {
@@ -82,16 +82,20 @@ export class RegistryJournal implements Journaled {
       if (of === undefined || batch.end === batch.at + BATCH_GROUP_SIZE) byGroup.set(id, [batch]);
       else of.push(batch);
     }
-    return this.#counted(now, () => {
+    let forgotten = 0;
+    const restored = this.#counted(now, () => {
       for (const [id, of] of byGroup) {
         const group = this.#registry.groups.get(id);
         if (group !== undefined) new PeerRestorer(group, file, now).addBatches(of, this.#seed);
         // They are not to come back when the group does.
         else if (of.some(({ at, end }) => end > at + BATCH_GROUP_SIZE)) {
+          forgotten += countPeers(file, of, this.#seed);
           this.#registry.forgetSaved(id);
         }
       }
     });
+    if (forgotten === 0) return restored;
+    return { ...restored, counts: { ...restored.counts, forgotten } };
   }
 
   restoreFormer(file: WireBuffer, now: Now): Restored & JournalEnd {

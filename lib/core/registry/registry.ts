@@ -119,13 +119,18 @@ export class Registry {
     this.setGroup(group);
   }
 
-  /** Removes a group with all its peers. @param mono The monotonic clock, in seconds. */
-  removeGroup(id: number, mono: number): void {
+  /**
+   * Removes a group with all its peers, and returns how many these were.
+   *
+   * @param mono The monotonic clock, in seconds.
+   */
+  removeGroup(id: number, mono: number): number {
     const group = this.#groups.get(id);
-    if (group === undefined) return;
+    if (group === undefined) return 0;
     this.#former.set(id, { group, goneAt: mono });
     this.#groups.delete(id);
     this.forgetSaved(id);
+    return group.table.count;
   }
 
   /** Has the disk forget a group that there is no more. */

@@ -23,6 +23,15 @@ import {
 
 const LAYOUT = { size: ENTRY_SIZE, name: ID_SIZE, first: BATCH_GROUP_SIZE };
 
+/** How many peers batches speak of, by the last word on each. @param seed Random, for a hash. */
+export function countPeers(file: WireBuffer, batches: readonly Batch[], seed: number): number {
+  let count = 0;
+  visitLastWords(file, batches, LAYOUT, seed, (at) => {
+    if (file.view.getFloat32(at + ENTRY_AGE) >= 0) count++;
+  });
+  return count;
+}
+
 /** Puts peers into the table of a group. */
 export class PeerRestorer {
   readonly #group: RegistryGroup;

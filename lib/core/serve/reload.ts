@@ -28,8 +28,8 @@ export interface Reloadable {
 /** What needs a restart, as the log calls it: what is bound or in use. */
 export const FIXED: Fixed<Reloadable> = {
   listen: ({ listen }) => listen,
-  maxPeers: ({ maxPeers }) => maxPeers,
-  maxAnswer: ({ maxAnswer }) => maxAnswer,
+  "max-peers": ({ maxPeers }) => maxPeers,
+  "max-answer": ({ maxAnswer }) => maxAnswer,
   state: ({ state }) => state,
   dns: ({ dns }) => dns?.listen,
   lease: ({ lease }) => lease && [lease.interface, lease.state],

@@ -70,15 +70,17 @@ export class GroupSettings {
    * Groups that were there before keep their peers. The secrets are not needed any more then.
    *
    * @param mono The monotonic clock when it was begun to read the settings, in seconds.
+   * @returns How many peers are forgotten, with groups that are there no more.
    */
-  apply(config: ServeConfig, groups: readonly GroupFiles[], mono: number): void {
+  apply(config: ServeConfig, groups: readonly GroupFiles[], mono: number): number {
+    let forgotten = 0;
     const registry = this.#registry;
     const { encryption, window, maxAge, maxPeers, maxAnswer } = config;
     const { primitives } = this.#host;
     registry.configure({ encryption, window });
     this.#limitAnswers(config.answerBudget);
     for (const id of [...registry.groups.keys()]) {
-      if (!groups.some((group) => group.id === id)) registry.removeGroup(id, mono);
+      if (!groups.some((group) => group.id === id)) forgotten += registry.removeGroup(id, mono);
     }
     for (const { id, secret, allowed: keys } of groups) {
       const seed = drawSeed((bytes) => this.#host.random(bytes));
@@ -91,6 +93,7 @@ export class GroupSettings {
         registry.addGroup(new RegistryGroup(options, limits, this.#nonces), mono);
       }
     }
+    return forgotten;
   }
 
   /** Another budget begins with nothing spent. */

@@ -165,7 +165,8 @@ class Service {
   }
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {
-    this.#groups.apply(settings, files, mono);
+    const peers = this.#groups.apply(settings, files, mono);
+    if (peers > 0) this.#log.write("warn", "peers-forgotten", { peers });
     if (settings.dns !== undefined) this.#dns?.configure(settings.dns, this.#registry.groups);
   }
 

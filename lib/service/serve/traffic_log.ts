@@ -22,7 +22,7 @@ const VERBOSE_DROPS_PER_SECOND = 50;
 
 /** What a user can do about a drop. */
 const DROP_HINTS: Partial<Record<CounterName, string>> = {
-  "answer-cut": "its network gets more than answer-budget, and so the first datagram alone",
+  "answer-cut": "its network has had what answer-budget allows, and gets the first datagram alone",
   "drop-bad-mac": "its secret is not this group's",
   "drop-encrypted": "encryption is off here",
   "drop-group-mismatch": "it was encrypted with a secret that is not this group's",

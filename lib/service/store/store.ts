@@ -28,6 +28,9 @@ const MODE = 0o600;
 /** What is said where there are no locks. */
 const NO_LOCKS = new Set(["ENOSYS", "ENOLCK", "EOPNOTSUPP", "ENOTSUP"]);
 
+/** What is said where something else is in the lock's place. */
+const IN_THE_WAY = new Set(["EISDIR", "ELOOP", "ENXIO"]);
+
 /** A file, and what it is called. */
 export interface StoreFile {
   readonly path: string;
@@ -149,7 +152,8 @@ export class Store {
       this.#fail("read", path, error);
     }
     const magic = magicOf(start);
-    const isOurs = magic === STATE_MAGIC ||
+    // One without a byte holds nothing that could be lost.
+    const isOurs = start.length === 0 || magic === STATE_MAGIC ||
       this.#parts.some(({ formerMagics }) => formerMagics.includes(magic ?? ""));
     if (isOurs) return;
     const { what, option } = this.#file;
@@ -168,7 +172,9 @@ export class Store {
           EXIT.failed,
         );
       }
-      if (!NO_LOCKS.has(code)) this.#fail("write", path, error);
+      if (!NO_LOCKS.has(code)) {
+        this.#fail("write", IN_THE_WAY.has(code) ? `${path}.lock` : path, error);
+      }
       this.#log.write("warn", `${name}-not-locked`, { file: path, why: explain(error) });
     }
   }
@@ -179,18 +185,21 @@ export class Store {
     let damage: string;
     try {
       const { bytes } = await this.#host.readFile(path, MAX_JOURNAL_SIZE, { regular: true });
+      if (bytes.length === 0) return false;
       const found = restoreFile(new WireBuffer(bytes), this.#parts, this.#host.now());
       if (path === this.#file.path) this.#journal.found(found, bytes.length);
       this.#tellRestored(path, found);
       if (!found.isDamaged) return true;
-      damage = `its last ${found.cut} bytes`;
+      damage = `its last ${found.cut} bytes mean nothing`;
     } catch (error) {
       if (errorCode(error) === "ENOENT") return false;
       if (!(error instanceof SyntaxError)) this.#fail("read", path, error);
       damage = error.message;
     }
     const kept = `${path}.damaged`;
-    await this.#host.renameFile(path, kept).catch((error) => this.#fail("rename", path, error));
+    await this.#host.renameFile(path, kept).catch((error) =>
+      this.#fail("put aside", `${path}, which is damaged, as ${kept}`, error)
+    );
     this.#log.write("warn", `${name}-damaged`, { file: path, why: damage, kept });
     return false;
   }

@@ -91,7 +91,7 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     punch: { host: "::", port: 1 },
     maxAge: 5,
   };
-  const all = "listen,maxPeers,maxAnswer,state,dns,lease,punch";
+  const all = "listen,max-peers,max-answer,state,dns,lease,punch";
   assertEquals(needsRestart(FIXED, FIRST, wanted).join(), all);
   assertEquals(needsRestart(FIXED, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
     "lease",

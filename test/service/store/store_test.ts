@@ -191,7 +191,6 @@ Deno.test("where there are no locks, that is said, and all goes on", async () =>
 
 Deno.test("a file that is none of ours stays as it is", async () => {
   const contents = [
-    "",
     "wgsig",
     "wgsigst3 and more",
     "\0".repeat(32),
@@ -315,6 +314,21 @@ Deno.test("many peers that move at once are written in slices", async () => {
   for (let i = 0; i < 50; i++) await disk.pass(0.1);
   assert(rests > 0);
   assertEquals((await found(disk))[0].length, 200);
+});
+
+Deno.test("something else in the place of the lock is named", async () => {
+  const disk = new Disk();
+  disk.refuses = { lockFile: "EISDIR" };
+  const { message } = await refusal(opened(disk));
+  assertEquals(message, `cannot write state file ${PATH}.lock: it is a directory`);
+});
+
+Deno.test("a file without a byte is taken for a new one", async () => {
+  const disk = new Disk({ [PATH]: { content: "" } });
+  const server = await opened(disk);
+  server.register(1);
+  await server.store.save();
+  assertEquals(await found(disk), [keysOf(1), []]);
 });
 
 Deno.test("the program's own folder is made; another that isn't there may be a mistake", async () => {
