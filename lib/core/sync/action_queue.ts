@@ -6,8 +6,7 @@
 
 import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
-import type { QueryResult } from "../query/query_result.ts";
-import type { SyncAction, SyncResult } from "./actions.ts";
+import type { Answers, SyncAction, SyncResult } from "./actions.ts";
 
 /** What follows from what came of an action; nothing where it is left out. */
 export interface Follows {
@@ -15,7 +14,7 @@ export interface Follows {
   readonly device?: (device: Device | undefined, now: Now) => void;
   readonly key?: (publicKey: string | undefined, now: Now) => void;
   readonly port?: (port: number | undefined, now: Now) => void;
-  readonly answer?: (answer: QueryResult, now: Now) => void;
+  readonly answer?: (answers: Answers, now: Now) => void;
   readonly addresses?: (addresses: readonly string[], now: Now) => void;
   readonly route?: (route: string | undefined, now: Now) => void;
   readonly done?: (now: Now) => void;
@@ -80,7 +79,7 @@ export class ActionQueue {
         port?.(result.port, now);
         break;
       case "answer":
-        answer?.(result.answer, now);
+        answer?.(result, now);
         break;
       case "addresses":
         addresses?.(result.addresses, now);

@@ -19,6 +19,8 @@ export type AskWay = "raw" | "borrow" | "unregistered";
 /** A question to all servers. */
 export interface SyncQuestion {
   readonly way: AskWay;
+  /** Whether to ask through another port at the same time, where the way registers. */
+  readonly beside: boolean;
   /** WireGuard's UDP port. */
   readonly port: number;
   /** The mark of WireGuard's datagrams; 0 where there is none. */
@@ -32,6 +34,13 @@ export interface SyncQuestion {
    * which it needn't be: there the peer is, alive.
    */
   readonly openTo: ReadonlyMap<string, HostPort | undefined>;
+}
+
+/** What servers said. */
+export interface Answers {
+  readonly answer: QueryResult;
+  /** What they said through another port at the same time, where that was asked and could be. */
+  readonly beside?: QueryResult | undefined;
 }
 
 /** Something to do, and then to tell of. */
@@ -99,9 +108,8 @@ export type SyncResult =
   | { readonly kind: "key"; readonly publicKey: string | undefined }
   /** The port that the interface has again; undefined where there was nothing to mend. */
   | { readonly kind: "port"; readonly port: number | undefined }
-  | {
+  | Answers & {
     readonly kind: "answer";
-    readonly answer: QueryResult;
     /** What could not be kept on the disk meanwhile, in words. */
     readonly notKept?: string | undefined;
   }

@@ -5,7 +5,7 @@
  */
 
 import type { QueryResult } from "../query/query_result.ts";
-import type { AskWay } from "./actions.ts";
+import type { Answers, AskWay } from "./actions.ts";
 import { StuckMapping } from "./stuck_mapping.ts";
 
 /**
@@ -80,23 +80,29 @@ export class Registration {
   way(port: number, mayBorrow: boolean, mono: number): AskWay {
     const mode = this.#settled;
     if (mode === "none" || mode === "tunnel" || port === 0) return "unregistered";
-    if (this.#mapping.asksElsewhere(mono)) return "unregistered";
+    if (this.#mapping.isQuiet(mono)) return "unregistered";
     if (mode === "raw") return mode;
     const isNew = mono - this.#registeredAt < this.#lasts;
     return isNew || !mayBorrow ? "unregistered" : mode;
   }
 
+  /** Whether to ask through another port at the same time, where the way registers. */
+  asksBeside(mono: number): boolean {
+    return this.#mapping.asksBeside(mono);
+  }
+
   /**
-   * Takes in the answer to a question.
+   * Takes in the answers to a question.
    *
    * @param askedAt When it was asked.
-   * @returns Whether it shows that a NAT keeps an old mapping for the port.
+   * @returns Whether they show that a NAT keeps an old mapping for the port.
    */
-  took({ registered, servers }: QueryResult, askedAt: number, mono: number): boolean {
-    if (registered) this.#registeredAt = askedAt;
-    const isAnswered = servers.some(({ received = 0 }) => received > 0);
-    if (registered && isAnswered) this.#mayMove = true;
-    return this.#mapping.took(registered, isAnswered, mono);
+  took({ answer, beside }: Answers, askedAt: number, mono: number): boolean {
+    if (!answer.registered) return false;
+    this.#registeredAt = askedAt;
+    const isAnswered = isHeard(answer);
+    if (isAnswered) this.#mayMove = true;
+    return this.#mapping.took(isAnswered, beside && isHeard(beside), mono);
   }
 
   /** Whether a NAT keeps an old mapping for the port. */
@@ -110,4 +116,14 @@ export class Registration {
     this.#mayMove = false;
     return mayMove;
   }
+}
+
+/** The answer that tells more: that to WireGuard's port, unless only another port has got one. */
+export function betterOf({ answer, beside }: Answers): QueryResult {
+  return beside !== undefined && !isHeard(answer) && isHeard(beside) ? beside : answer;
+}
+
+/** Whether a registry has answered. */
+function isHeard({ servers }: QueryResult): boolean {
+  return servers.some(({ received = 0 }) => received > 0);
 }

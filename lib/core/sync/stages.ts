@@ -17,7 +17,7 @@ import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { OwnEndpoint } from "./own_endpoint.ts";
 import type { PlannedChange } from "./plan.ts";
-import { type RegisterMode, Registration, type SettledMode } from "./registration.ts";
+import { betterOf, type RegisterMode, Registration, type SettledMode } from "./registration.ts";
 import { JITTER, type Rhythm } from "./rhythm.ts";
 import { nothingAsked, tellServers } from "./server_words.ts";
 import { StaleRoutes } from "./stale_routes.ts";
@@ -242,6 +242,7 @@ export class SyncStages {
       way: dryRun
         ? "unregistered"
         : this.#registration.way(port, !this.#reader.mayLackPort, now.mono),
+      beside: this.#registration.asksBeside(now.mono),
       port,
       mark,
       id,
@@ -251,8 +252,9 @@ export class SyncStages {
     };
     const askedAt = now.mono;
     this.#queue.add({ kind: "ask", question }, {
-      answer: (answer, now) => {
-        if (this.#registration.took(answer, askedAt, now.mono)) this.#mappingStuck(device);
+      answer: (answers, now) => {
+        const answer = betterOf(answers);
+        if (this.#registration.took(answers, askedAt, now.mono)) this.#mappingStuck(device);
         else if (!this.#registration.isStuck) this.#notes.forget("mapping-stuck");
         this.#takeAnswer(device, answer, now);
         this.#queue.then((now) => then(answer, now));

@@ -3,21 +3,26 @@
  * the address from before for a flow that something refreshes, although nothing comes back to it.
  *
  * ```
- * the own port is silent, 3 times ──► another port is asked ── silent ──► again in 30 s
- *                                        │ answered
- *                                        ▼
- *                            the own port is silent, still: the mapping is stuck
- *                                        │
- *                            200 s without a word from the own port: the mapping dies
- *                                        │
- *                            the own port is asked again …
+ * the own port is silent ──► from now on, another port is asked through at the same time
+ *                              │                  │
+ *                              │ answered,        │ silent as well: the server is away;
+ *                              │ 3 times in a row │ only the own port is asked for 30 s
+ *                              ▼                  ▼
+ *                    the mapping is stuck       again
+ *                              │
+ *                    200 s without a word from the own port: the mapping dies
+ *                              │
+ *                    both are asked again …
  * ```
+ *
+ * Any answer to the own port ends all that. One port after the other would tell a server that goes up
+ * and down from a NAT by luck alone: it may be up whenever the other port is asked.
  *
  * @module
  */
 
-/** So many questions through the own port must have been in vain. */
-const SILENT = 3;
+/** So many questions in a row must have been answered to another port only. */
+const ANSWERED_ELSEWHERE = 3;
 /** Between two questions through another port while nobody answers that either, in seconds. */
 const NEXT_PROBE = 30;
 /** Linux forgets a UDP flow after 120 s, or 180 s before 4.20, in seconds. */
@@ -25,10 +30,9 @@ const QUIET = 200;
 
 /** Watches through which ports servers answer. All times are seconds of the monotonic clock. */
 export class StuckMapping {
-  /** Questions through the own port, in a row, that no server has answered. */
-  #silent = 0;
-  /** Whether another port has been answered since the own one became silent. */
-  #isOtherAnswered = false;
+  #isSilent = false;
+  /** Questions in a row that were answered to another port only. */
+  #elsewhere = 0;
   #probeAt = -Infinity;
   #quietUntil = -Infinity;
 
@@ -37,37 +41,46 @@ export class StuckMapping {
     return this.#quietUntil > -Infinity;
   }
 
-  /** Whether another port is to be asked through now. */
-  asksElsewhere(mono: number): boolean {
-    const isProbeDue = this.#silent >= SILENT && !this.#isOtherAnswered && mono >= this.#probeAt;
-    return mono < this.#quietUntil || isProbeDue;
+  /** Whether the own port is to be left alone now, and another asked through in its place. */
+  isQuiet(mono: number): boolean {
+    return mono < this.#quietUntil;
   }
 
-  /** The port is another one. */
+  /** Whether another port is to be asked through as well, at the same time. */
+  asksBeside(mono: number): boolean {
+    return this.#isSilent && mono >= this.#probeAt;
+  }
+
+  /** The port is another one, or was answered. */
   forget(): void {
-    this.#silent = 0;
-    this.#isOtherAnswered = false;
+    this.#isSilent = false;
+    this.#elsewhere = 0;
     this.#probeAt = -Infinity;
     this.#quietUntil = -Infinity;
   }
 
   /**
-   * Takes in what came of a question.
+   * Takes in what came of a question through the own port.
    *
-   * @param own Whether it went through the own port.
-   * @param isAnswered Whether a server has answered.
+   * @param own Whether a server has answered it.
+   * @param beside The same of the question beside it; undefined where there was none.
    * @returns Whether it shows that the mapping is stuck.
    */
-  took(own: boolean, isAnswered: boolean, mono: number): boolean {
-    if (own && isAnswered) this.forget();
-    else if (own) {
-      this.#silent++;
-      if (this.#isOtherAnswered && this.#silent >= SILENT) {
-        this.#quietUntil = mono + QUIET;
-        return true;
-      }
-    } else if (isAnswered) this.#isOtherAnswered = this.#silent > 0;
-    else this.#probeAt = mono + NEXT_PROBE;
-    return false;
+  took(own: boolean, beside: boolean | undefined, mono: number): boolean {
+    if (own) {
+      this.forget();
+      return false;
+    }
+    this.#isSilent = true;
+    if (beside === undefined) return false;
+    if (!beside) {
+      this.#probeAt = mono + NEXT_PROBE;
+      this.#elsewhere = 0;
+      return false;
+    }
+    this.#elsewhere++;
+    if (!this.isStuck && this.#elsewhere < ANSWERED_ELSEWHERE) return false;
+    this.#quietUntil = mono + QUIET;
+    return true;
   }
 }

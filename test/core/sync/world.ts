@@ -427,9 +427,14 @@ export class WorldHost {
     switch (action.kind) {
       case "ask": {
         // Another port than WireGuard's has another mapping, and registers nothing.
-        const [seconds, answer] = this.#world.ask(this, action.question);
+        const { question } = action;
+        const asksBeside = question.beside && question.way !== "unregistered";
+        const [seconds, answer] = this.#world.ask(this, question);
+        const [, beside] = asksBeside
+          ? this.#world.ask(this, { ...question, way: "unregistered" })
+          : [];
         const { notKept } = this;
-        return { at: mono + seconds, finish: () => ({ kind: "answer", answer, notKept }) };
+        return { at: mono + seconds, finish: () => ({ kind: "answer", answer, beside, notKept }) };
       }
       case "take-lock":
         return { at, finish: () => ({ kind: "lock", isTaken: !this.isBusy }) };
