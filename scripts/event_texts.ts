@@ -34,7 +34,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: CHANGED,
   },
   "endpoint-set": { meaning: "WireGuard was given this endpoint of a peer", fields: CHANGED },
-  "hook-failed": { meaning: "the hook ended with another status than 0, or could not be run" },
+  "hook-failed": {
+    meaning: "the hook ended with another status than 0, was stopped (124), or could not be run",
+  },
   "hook-too-slow": { meaning: "64 changes wait for the hook; more are left out" },
   "interface-busy": {
     meaning: "another `sync` takes care of the interface: this one waits for its end",

@@ -80,7 +80,9 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },
-  "sync.hook": { meaning: "shell command for each change, with JSON on its standard input" },
+  "sync.hook": {
+    meaning: "shell command for each change, with JSON on its standard input; stopped after 10 s",
+  },
 
   "peer.lease": { meaning: "addresses that `serve --lease` keeps for it" },
 };

@@ -18,8 +18,13 @@ export const TIMED_OUT = 124;
 export interface RunOptions {
   /** What it gets on standard input; nothing where this is left out. */
   readonly input?: string;
-  /** It is ended after so many seconds, with {@linkcode TIMED_OUT}. */
+  /**
+   * It is ended after so many seconds, with {@linkcode TIMED_OUT}: it, and where the system has process
+   * groups, what it has started.
+   */
   readonly timeout?: number;
+  /** Once this is fulfilled, it is ended in the same way. */
+  readonly stop?: Promise<void>;
 }
 
 /** Runs programs. */

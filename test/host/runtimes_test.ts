@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { run, withFolder } from "../support/program.ts";
+import { isRunning, run, withFolder } from "../support/program.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.ts";
 import { CRYPTO_SCENARIOS } from "./crypto_scenarios.ts";
 
@@ -79,6 +79,21 @@ for (const { name, make, file, start } of RUNTIMES) {
     `);
     assertEquals(finished, { code: 0, out: "ENOENT 124\n", err: "" });
     assert(performance.now() - start < 20_000, "it waited");
+  });
+
+  Deno.test(`on ${name} what is stopped is stopped with what it has started`, async () => {
+    const { code, out, err } = await runScript(`
+      // Each says which process it has started, and waits for that.
+      const argv = ["sh", "-c", "sleep 300 & echo $!; wait"];
+      const late = await host.run(argv, { timeout: 1 });
+      const stop = new Promise((resolve) => setTimeout(resolve, 1000));
+      const stopped = await host.run(argv, { timeout: 300, stop });
+      for (const { code, out } of [late, stopped]) host.out.write(code + " " + out);
+    `);
+    assertEquals([code, err], [0, ""]);
+    const stopped = [...out.matchAll(/^124 (\d+)$/gm)].map(([, pid]) => pid!);
+    assertEquals(stopped.length, 2, out);
+    for (const pid of stopped) assertEquals(await isRunning(pid), false, `${pid} runs`);
   });
 
   Deno.test(`on ${name} standard input, the command line and the environment are read`, async () => {

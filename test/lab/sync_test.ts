@@ -263,8 +263,12 @@ testWith(LAB_NEEDS, "lab: hooks get each change, and do no harm", async () => {
     [[1, "own-endpoint"], [1, "endpoint-set"], [1, "peer-alive"]],
   );
   assertEquals([lines[1]!.key, lines[1]!.endpoint], [bob.publicKey, BOB]);
-  // It is given up after 10 s; those that wait for it are left out when sync ends.
-  await assertEndsSoon(hanging, 15);
+  // It has 2 s left; those that wait for it are left out when sync ends.
+  await assertEndsSoon(hanging, 8);
+  assertMatch(
+    hanging.out,
+    / warn hook-failed status=124 why="stopped 2 s after the end had come"\n/,
+  );
   await assertEndsSoon(failing, 2);
 });
 

@@ -272,3 +272,9 @@ export function testWith(
   }
   Deno.test({ name, ignore: true, fn: body });
 }
+
+/** Whether there is such a process that has not ended. */
+export async function isRunning(pid: string): Promise<boolean> {
+  const { out } = await run(["ps", "-o", "stat=", "-p", pid]);
+  return out.trim() !== "" && !out.startsWith("Z");
+}

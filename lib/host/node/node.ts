@@ -277,14 +277,21 @@ async function appendFile(path: string, bytes: Uint8Array): Promise<number> {
 function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [program = "", ...args] = argv;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // Detached, it leads a process group of its own; on Windows it would get a window.
+    const detached = process.platform !== "win32";
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached });
     let late = false;
-    const timer = options.timeout === undefined ? undefined : setTimeout(() => {
-      late = child.exitCode === null;
-      child.kill("SIGKILL");
-      // Its own children may hold the pipes open for longer.
+    const end = () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        late = true;
+        killGroup(child);
+      }
+      // What it has left running may hold the pipes open for longer.
       for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
-    }, options.timeout * 1000);
+    };
+    const { timeout, stop } = options;
+    const timer = timeout === undefined ? undefined : setTimeout(end, timeout * 1000);
+    void stop?.then(end);
     // A program that reads nothing closes its end: that is its right.
     child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");
@@ -301,6 +308,16 @@ function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResu
       resolve({ code: late ? TIMED_OUT : code ?? 1, out: decoded(out), err: decoded(err) });
     });
   });
+}
+
+/** Ends a program and, where it leads a process group, what it has started. */
+function killGroup(child: { readonly pid?: number | undefined; kill(signal: "SIGKILL"): boolean }) {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // There is no such group: on Windows, say.
+    child.kill("SIGKILL");
+  }
 }
 
 function decoded(chunks: readonly Uint8Array[]): string {

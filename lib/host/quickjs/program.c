@@ -40,7 +40,10 @@ static void close_all(const int fds[PIPES])
     }
 }
 
-/* An errno, or 0. The child gets signals as if nobody had ever touched them. */
+/*
+ * An errno, or 0. The child gets signals as if nobody had ever touched them, and leads a process group
+ * of its own.
+ */
 static int start(char **arguments, const int theirs[PIPES], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -58,7 +61,9 @@ static int start(char **arguments, const int theirs[PIPES], pid_t *pid)
     }
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                              POSIX_SPAWN_SETPGROUP);
     for (int i = 0; i < PIPES && problem == 0; i++)
         problem = posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
     if (problem == 0)
@@ -142,7 +147,7 @@ static JSValue reap(ARGUMENTS)
     return JS_NewInt32(ctx, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-/* kill(pid): at once (SIGKILL) */
+/* kill(pid): it and what it has started, at once (SIGKILL) */
 static JSValue kill_program(ARGUMENTS)
 {
     int32_t pid;
@@ -152,7 +157,7 @@ static JSValue kill_program(ARGUMENTS)
         return JS_EXCEPTION;
     if (pid <= 0)
         return JS_ThrowRangeError(ctx, "%d is no process", pid);
-    return result_of(ctx, kill(pid, SIGKILL));
+    return result_of(ctx, kill(-pid, SIGKILL));
 }
 
 static const JSCFunctionListEntry FUNCTIONS[] = {

@@ -21,11 +21,14 @@ let chunk: Uint8Array | undefined;
 // deno-lint-ignore require-await -- what throws becomes a rejection
 export async function runProgram(
   argv: readonly string[],
-  { input = "", timeout }: RunOptions = {},
+  { input = "", timeout, stop }: RunOptions = {},
 ): Promise<RunResult> {
   const pipes = new Int32Array(3);
   const pid = checked(native.spawn(argv, pipes));
-  return new Promise((resolve) => new Program(pid, pipes, native.encode(input), timeout, resolve));
+  return new Promise((resolve) => {
+    const program = new Program(pid, pipes, native.encode(input), timeout, resolve);
+    void stop?.then(() => program.end());
+  });
 }
 
 /** A program that runs: it is over when it has ended, and its pipes with it. */
@@ -53,9 +56,7 @@ class Program {
     this.#input = input;
     this.#resolve = resolve;
     this.#stopSignal = onSignal("SIGCHLD", () => this.#reap());
-    this.#stopTimer = timeout === undefined
-      ? () => {}
-      : setTimer(timeout * 1000, () => this.#end());
+    this.#stopTimer = timeout === undefined ? () => {} : setTimer(timeout * 1000, () => this.end());
     watch(pipes[STDOUT]!, { onReadable: () => this.#read(STDOUT) });
     watch(pipes[STDERR]!, { onReadable: () => this.#read(STDERR) });
     this.#write();
@@ -102,8 +103,8 @@ class Program {
     this.#finish();
   }
 
-  /** It took too long. Its own children may hold the pipes open for longer. */
-  #end(): void {
+  /** It took too long. What it has left running may hold the pipes open for longer. */
+  end(): void {
     this.#reap();
     if (this.#code === undefined) {
       this.#isLate = true;

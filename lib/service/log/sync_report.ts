@@ -9,7 +9,7 @@ import type { SyncNote } from "../../core/sync/notes.ts";
 import { explain } from "../../host/error.ts";
 import { type Clock, isoTime } from "../../host/clock.ts";
 import type { Outputs } from "../../host/output.ts";
-import type { Processes } from "../../host/processes.ts";
+import { type Processes, TIMED_OUT } from "../../host/processes.ts";
 import { Log, type LogOptions } from "./log.ts";
 
 /** Where it is told. */
@@ -19,7 +19,9 @@ export interface SyncReportOptions {
   readonly hook: string | undefined;
 }
 
+/** A hook is stopped after so many seconds; once the program is to end, after fewer. */
 const HOOK_TIMEOUT = 10;
+const HOOK_GRACE = 2;
 /** Changes that wait for a hook that is slow; more are left out. */
 const MAX_WAITING = 64;
 
@@ -32,6 +34,8 @@ export class SyncReport {
   #hooks: Promise<void> = Promise.resolve();
   #waiting = 0;
   #abandoned = false;
+  #stopHook: () => void = () => {};
+  #stopTimer: () => void = () => {};
 
   constructor(host: Outputs & Clock & Processes, { log, hook }: SyncReportOptions) {
     this.#host = host;
@@ -127,24 +131,39 @@ export class SyncReport {
     this.#hooks = this.#hooks.then(() => this.#runHook(hook, input));
   }
 
-  /** Leaves out the changes that wait behind a hook: the program is to end. */
+  /** Leaves out the changes that wait behind a hook, and gives that little time: the end has come. */
   abandon(): void {
+    if (this.#abandoned) return;
     this.#abandoned = true;
+    if (this.#waiting === 0) return;
+    this.#stopTimer = this.#host.after(HOOK_GRACE, () => this.#stopHook());
   }
 
   /** Waits for the hooks that still run. */
   async finish(): Promise<void> {
     await this.#hooks;
+    this.#stopTimer();
   }
 
   async #runHook(hook: string, input: string): Promise<void> {
     try {
       if (this.#abandoned) return;
-      const options = { input, timeout: HOOK_TIMEOUT };
+      let isStopped = false;
+      const stop = new Promise<void>((resolve) => {
+        this.#stopHook = () => {
+          isStopped = true;
+          resolve();
+        };
+      });
+      const options = { input, timeout: HOOK_TIMEOUT, stop };
       const { code, err } = await this.#host.run(["sh", "-c", hook], options);
       if (code === 0) return;
-      const why = err.trim().split("\n").at(-1) ?? "";
-      this.#log.write("warn", "hook-failed", { status: code, why });
+      const said = err.trim().split("\n").at(-1) ?? "";
+      const late = isStopped
+        ? `stopped ${HOOK_GRACE} s after the end had come`
+        : `stopped after ${HOOK_TIMEOUT} s`;
+      const why = said === "" && code === TIMED_OUT ? late : said;
+      this.#log.write("warn", "hook-failed", { status: code, ...(why === "" ? {} : { why }) });
     } catch (error) {
       this.#log.write("warn", "hook-failed", { why: explain(error) });
     } finally {

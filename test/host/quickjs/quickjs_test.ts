@@ -10,7 +10,7 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { ROOT } from "../../../scripts/tools.ts";
-import { testWith, withFolder } from "../../support/program.ts";
+import { isRunning, testWith, withFolder } from "../../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
 import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "../batch_scenarios.ts";
 import { CRYPTO_SCENARIOS } from "../crypto_scenarios.ts";
@@ -261,6 +261,18 @@ testWith(NEEDS, "on QuickJS nothing that a program left keeps the process", asyn
     host.out.write(gone + " " + late.code);`);
   assertEquals(out, "ENOENT 124");
   assert(performance.now() - start < 20_000, "it waited");
+});
+
+testWith(NEEDS, "on QuickJS what is stopped is stopped with what it has started", async () => {
+  const out = await printed(`
+    const argv = ["sh", "-c", "sleep 300 & echo $!; wait"];
+    const late = await host.run(argv, { timeout: 1 });
+    const stop = new Promise((resolve) => host.after(1, resolve));
+    const stopped = await host.run(argv, { timeout: 300, stop });
+    for (const { code, out } of [late, stopped]) host.out.write(code + " " + out);`);
+  const stopped = [...out.matchAll(/^124 (\d+)$/gm)].map(([, pid]) => pid!);
+  assertEquals(stopped.length, 2, out);
+  for (const pid of stopped) assertEquals(await isRunning(pid), false, `${pid} runs`);
 });
 
 testWith(

@@ -117,16 +117,37 @@ test("a hook that fails is told of, and those after it run all the same", async 
   const results = [
     { code: 3, out: "", err: "first\nlast\n" },
     { code: 124, out: "", err: "" },
+    { code: 1, out: "", err: "" },
     DONE,
   ];
   const { report, host } = reportWith({ hook: HOOK, run: () => results.shift() ?? DONE });
-  for (const i of [1, 2, 3]) report.change("peer-alive", { i });
+  for (const i of [1, 2, 3, 4]) report.change("peer-alive", { i });
   await report.finish();
-  assertEquals(told(host).slice(3), [
+  assertEquals(told(host).slice(4), [
     "hook-failed status=3 why=last",
-    "hook-failed status=124 why=",
+    'hook-failed status=124 why="stopped after 10 s"',
+    "hook-failed status=1",
   ]);
-  assertEquals(host.runs.length, 3);
+  assertEquals(host.runs.length, 4);
+});
+
+test("at the end a hook that hangs is stopped after 2 s, and those that wait are left out", async () => {
+  const { report, host } = reportWith({
+    hook: HOOK,
+    run: async (_, { stop } = {}) => {
+      await stop;
+      return { code: 124, out: "", err: "" };
+    },
+  });
+  for (const i of [1, 2]) report.change("peer-alive", { i });
+  await Promise.resolve();
+  report.abandon();
+  report.abandon();
+  await report.finish();
+  assertEquals(told(host).slice(2), [
+    'hook-failed status=124 why="stopped 2 s after the end had come"',
+  ]);
+  assertEquals([host.runs.length, host.pauses], [1, [2]]);
 });
 
 test("a shell that is missing harms nothing", async () => {
