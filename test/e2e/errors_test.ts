@@ -337,6 +337,26 @@ Deno.test("files that others can read are refused with the command that mends it
   }
 });
 
+Deno.test("settings and allow-lists that others can change are refused by every command", async () => {
+  await using scene = await Scene.open();
+  const settings = await scene.file("wgsig.toml", "", 0o666);
+  const args = ["--config", settings];
+  const says = new RegExp(
+    `^settings file ${settings} can be changed by others \\(mode 0666\\); ` +
+      `mend it with: chmod go-w ${settings}$`,
+  );
+  for (const command of ["serve", "query", "sync", "config"]) {
+    await assertRefused([command, ...args, ...command === "sync" ? ["wg0"] : []], USAGE, says);
+  }
+  const allow = await scene.file("allow", "", 0o664);
+  const serve = ["serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile];
+  await assertRefused(
+    [...serve, "--allow", allow],
+    USAGE,
+    /^allow-list .* \(mode 0664\); mend it /,
+  );
+});
+
 const settingsErrors: readonly (readonly [string, RegExp])[] = [
   ["[serve\n", /wgsig\.toml: .*line 1\b/],
   ["[serve]\n\n\nfoo bar\n", /wgsig\.toml: .*line 4\b/],

@@ -14,11 +14,16 @@ import { UserError } from "../../core/settings/user_error.ts";
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;
 const MAX_SECRET_SIZE = 4096;
-/** Bits that let others than the owner in. */
+/** Bits that let others than the owner in, and that let them write. */
 const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
 const ROOT = 0;
-/** Whoever has no number in this user namespace: the system can't say who it is. */
+/** The user `nobody`; and whoever has no number in this user namespace. */
 const NOBODY = 65_534;
+/** Which numbers this user namespace has; and how many there are outside of any. */
+const USER_MAP = "/proc/self/uid_map";
+const MAX_USER_MAP = 65_536;
+const ALL_USERS = 0xffff_ffff;
 /** A key or a secret in base64 or hex, where the name of its file should be. */
 const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
@@ -57,8 +62,13 @@ export async function loadSettings(
   return { settings: {}, path: undefined };
 }
 
-async function readSettings(host: Files, path: string, optional = false): Promise<LoadedSettings> {
-  const { bytes } = await read(host, path, MAX_SETTINGS_SIZE, "settings file", "", optional);
+async function readSettings(
+  host: System & Files,
+  path: string,
+  optional = false,
+): Promise<LoadedSettings> {
+  const what = "settings file";
+  const { bytes } = await readTrusted(host, path, MAX_SETTINGS_SIZE, what, optional);
   try {
     return { settings: parseSettings(decode(bytes), path), path };
   } catch (error) {
@@ -141,8 +151,8 @@ export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uin
 }
 
 /** Reads an allow-list: one public key a line, then anything; `#` begins a comment. */
-export async function readAllowList(host: Files, path: string): Promise<Uint8Array[]> {
-  const { bytes } = await read(host, path, MAX_LIST_SIZE, "allow-list", "");
+export async function readAllowList(host: System & Files, path: string): Promise<Uint8Array[]> {
+  const { bytes } = await readTrusted(host, path, MAX_LIST_SIZE, "allow-list");
   const keys: Uint8Array[] = [];
   decode(bytes).split("\n").forEach((line, i) => {
     const word = line.trim().split(/[\s#]/, 1)[0] ?? "";
@@ -191,8 +201,9 @@ async function readPrivate(
       `expected the name of a ${what}, got what belongs into it; write that to a file`,
     );
   }
-  const { bytes, mode, owner } = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
-  if (host.target.startsWith("win32") || isCredential(host, path)) return bytes;
+  const file = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
+  const { bytes, mode } = file;
+  if (!hasOwner(host, path)) return bytes;
   const elsewhere = flag === undefined
     ? ""
     : `, or where that can't be done, add: --${flag} - < ${path}`;
@@ -202,13 +213,73 @@ async function readPrivate(
         `mend it with: chmod 600 ${path}${elsewhere}`,
     );
   }
-  if (owner !== undefined && ![ROOT, NOBODY, host.user].includes(owner)) {
+  await checkOwner(host, path, what, file, "read and change");
+  return bytes;
+}
+
+/**
+ * Reads a file that only its owner may change: whoever can change it has commands run, or decides who
+ * takes part.
+ *
+ * @param optional Let the host's error through where there is no such file.
+ */
+async function readTrusted(
+  host: System & Files,
+  path: string,
+  limit: number,
+  what: string,
+  optional = false,
+): Promise<FileContent> {
+  const file = await read(host, path, limit, what, "", optional);
+  if (!hasOwner(host, path)) return file;
+  const { mode } = file;
+  if (mode !== undefined && (mode & OTHERS_WRITE) !== 0) {
     throw new UserError(
-      `${what} ${path} belongs to another user (${owner}), who can read and change it; ` +
-        `mend it with: chown ${host.user ?? ROOT} ${path}`,
+      `${what} ${path} can be changed by others (mode ${mode.toString(8).padStart(4, "0")}); ` +
+        `mend it with: chmod go-w ${path}`,
     );
   }
-  return bytes;
+  await checkOwner(host, path, what, file, "change");
+  return file;
+}
+
+/** Whether mode and owner of a file say who can read and change it. */
+function hasOwner(host: System, path: string): boolean {
+  return !host.target.startsWith("win32") && !isCredential(host, path);
+}
+
+/** Refuses a file of another user. @param can What that user can do with it. */
+async function checkOwner(
+  host: System & Files,
+  path: string,
+  what: string,
+  { owner }: FileContent,
+  can: string,
+): Promise<void> {
+  if (owner === undefined || owner === ROOT || owner === host.user) return;
+  if (owner === NOBODY && await isUnnamed(host)) return;
+  throw new UserError(
+    `${what} ${path} belongs to another user (${owner}), who can ${can} it; ` +
+      `mend it with: chown ${host.user ?? ROOT} ${path}`,
+  );
+}
+
+/**
+ * Whether `nobody` may stand for whoever has no number in this user namespace: root outside of a
+ * container, say.
+ */
+async function isUnnamed(host: Files): Promise<boolean> {
+  try {
+    const { bytes } = await host.readFile(USER_MAP, MAX_USER_MAP);
+    let users = 0;
+    for (const line of decode(bytes).trim().split("\n")) {
+      users += Number(line.trim().split(/\s+/)[2]);
+    }
+    return users < ALL_USERS;
+  } catch {
+    // A system without user namespaces.
+    return false;
+  }
 }
 
 /** Whether systemd made the file for this service alone, with a mode and an owner of its own. */

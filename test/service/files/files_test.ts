@@ -201,20 +201,81 @@ test("files with secrets must be for their owner alone", async () => {
   }
 });
 
-test("files with secrets must belong to the user, to root, or to whom the system can't name", async () => {
+test("files with secrets must belong to the user, or to root", async () => {
   for (
-    const [owner, isTaken] of [[1000, true], [0, true], [65_534, true], [1001, false]] as const
+    const [owner, isTaken] of [[1000, true], [0, true], [65_534, false], [1001, false]] as const
   ) {
     const host = withFile("/s", { content: KEY, owner });
     if (isTaken) assertEquals(await readSecret(host, "/s"), RAW);
     else {
       assertEquals(
         await complaint(() => readSecret(host, "/s")),
-        "secret file /s belongs to another user (1001), who can read and change it; " +
+        `secret file /s belongs to another user (${owner}), who can read and change it; ` +
           "mend it with: chown 1000 /s",
       );
     }
   }
+});
+
+test("in a user namespace, files may belong to whom the system can't name", async () => {
+  const maps = [
+    ["         0          0 4294967295\n", false],
+    ["         0     100000      65536\n", true],
+    ["         0       1000          1\n         1     100000      65536\n", true],
+    ["         0          0          1\n         1          1 4294967294\n", false],
+  ] as const;
+  for (const [map, isTaken] of maps) {
+    const files = {
+      "/s": { content: KEY, owner: 65_534 },
+      [SYSTEM]: { content: "", mode: 0o644, owner: 65_534 },
+      "/proc/self/uid_map": { content: map, mode: 0o444, owner: 0 },
+    };
+    const host = new MemoryHost({ files });
+    for (const read of [() => readSecret(host, "/s"), () => loadSettings(host, undefined)]) {
+      if (isTaken) await read();
+      else await complaint(read);
+    }
+  }
+});
+
+const TRUSTED = [
+  ["settings file", (host: MemoryHost) => loadSettings(host, "/f")],
+  ["allow-list", (host: MemoryHost) => readAllowList(host, "/f")],
+] as const;
+
+for (const [what, read] of TRUSTED) {
+  test(`a ${what} that others can change is refused`, async () => {
+    for (const mode of [0o666, 0o664, 0o646, 0o602, 0o620]) {
+      assertEquals(
+        await complaint(() => read(withFile("/f", { content: "", mode }))),
+        `${what} /f can be changed by others (mode 0${mode.toString(8)}); ` +
+          "mend it with: chmod go-w /f",
+      );
+    }
+    for (const owner of [1001, 65_534]) {
+      assertEquals(
+        await complaint(() => read(withFile("/f", { content: "", mode: 0o644, owner }))),
+        `${what} /f belongs to another user (${owner}), who can change it; ` +
+          "mend it with: chown 1000 /f",
+      );
+    }
+  });
+
+  test(`a ${what} that others can only read is taken, and one without a mode`, async () => {
+    for (const mode of [0o644, 0o600, 0o400, 0o755, undefined]) {
+      for (const owner of [0, 1000]) await read(withFile("/f", { content: "", mode, owner }));
+    }
+    const files = { "/f": { content: "", mode: 0o666 } };
+    await read(new MemoryHost({ files, target: "win32-x64" }));
+  });
+}
+
+test("settings of a user in a home folder are refused in the same way, not passed over", async () => {
+  const files = {
+    "/home/me/.config/wgsig/wgsig.toml": { ...marked(1), mode: 0o666 },
+    [SYSTEM]: marked(2),
+  };
+  await complaint(() => foundGroup(new MemoryHost({ files, env: { HOME: "/home/me" } })).then());
 });
 
 test("what systemd hands to a service is taken with the mode that it has", async () => {
