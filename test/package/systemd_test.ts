@@ -105,6 +105,16 @@ systemctl enable --now wgsig-serve; echo "status $?"; until_active wgsig-serve
 wgsig query 127.0.0.1 --key /root/public --dump; echo "status $?"
 systemctl restart wgsig-serve; until_active wgsig-serve
 journalctl -o cat -u wgsig-serve -n 20 | grep -c state-restored
+step foreground
+ip link del wg0; mkdir -p /etc/wireguard
+(umask 077; printf '[Interface]\nPrivateKey = %s\nListenPort = 51820\nAddress = 10.0.0.1/24\n' "$(cat /root/private)" > /etc/wireguard/wg0.conf)
+printf '[sync.wg0]\nservers = ["127.0.0.1"]\n' >> /etc/wgsig/wgsig.toml
+wg-quick up wg0 > /root/up 2>&1; echo "status $?"
+step peer
+. /root/peer.sh; echo "status $?"
+until_status wgsig-sync@wg0 seen
+systemctl is-active wg-quick@wg0 wgsig-sync@wg0
+systemd-analyze cat-config sysctl.d 2> /dev/null | grep ip_forward
 step end
 `;
 
@@ -130,6 +140,10 @@ testWith(
       `${root.folder}/root/permanent.sh`,
       `${permanent.replaceAll("sudo ", "")}\ncat > /etc/wgsig/wgsig.toml << .\n${state}.\n`,
     );
+    const peer = /^## Make it permanent$([^]*?)^## /m.exec(readme)![1]!.matchAll(/^home# (.*)$/gm);
+    const lines = [...peer].map(([, line]) => `${line} || exit`);
+    assert(lines.length >= 3, readme);
+    await Deno.writeTextFile(`${root.folder}/root/peer.sh`, `(${lines.join("\n")})\n`);
     const units = "scripts/package/systemd";
     await Deno.mkdir(`${root.folder}/root/clone/${units}`, { recursive: true });
     for await (const { name } of Deno.readDir(`${ROOT}/${units}`)) {
@@ -181,5 +195,7 @@ testWith(
       step("permanent"),
       /status 0\n\S{44}\t127\.0\.0\.1:\d+\t\d+\nstatus 0\n1\n$/,
     );
+    assertMatch(step("foreground"), /^status 0\n$/m);
+    assertMatch(step("peer"), /status 0\nactive\nactive\nnet\.ipv4\.ip_forward=1\n$/);
   },
 );
