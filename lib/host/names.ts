@@ -4,6 +4,8 @@
  * @module
  */
 
+import { errorCode, explain } from "./error.ts";
+
 /** How a name is looked up. */
 export interface LookUpOptions {
   /** Seconds that an answer is waited for; as the system's settings have it where left out. */
@@ -18,7 +20,8 @@ export interface LookUpOptions {
 /** Looks names up. */
 export interface Names {
   /**
-   * The IP addresses of a name, IPv4 first (`ENOTFOUND`; `ETIMEDOUT`). What comes after that is kept
+   * The IP addresses of a name, IPv4 first (`ENOTFOUND`; `ETIMEDOUT`, with what stood in the way as
+   * their message: see {@linkcode explainLookUp}). What comes after that is kept
    * for the next look, and where that learns nothing, what was known before holds.
    */
   resolve(name: string, options?: LookUpOptions): Promise<string[]>;
@@ -36,4 +39,12 @@ export interface SystemResolver {
 export interface LocalAddresses {
   /** The IP addresses of this host. */
   localAddresses(): string[];
+}
+
+/** Why a name was not found, in words. */
+export function explainLookUp(error: unknown): string {
+  const code = errorCode(error);
+  const isSaid = error instanceof Error && error.message !== code && error.message !== "";
+  if (!isSaid || (code !== "ENOTFOUND" && code !== "ETIMEDOUT")) return explain(error);
+  return code === "ETIMEDOUT" ? `${explain(error)}: ${error.message}` : error.message;
 }

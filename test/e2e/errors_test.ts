@@ -208,6 +208,11 @@ mistakes("which server, which peer", [
     says: /^cannot find server no-such-host\.invalid:1223: host not found; check the name and /,
   },
   {
+    args: [...ASK, "203.0.113.300"],
+    status: HOST_NOT_FOUND,
+    says: /^cannot find server 203\.0\.113\.300:1223: 203\.0\.113\.300 is no IP address; check /,
+  },
+  {
     args: ["query", "--interface", "a/b", "h"],
     says: /^"a\/b" is no name of a network interface; expected one such as wg0$/,
   },

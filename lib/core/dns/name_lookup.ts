@@ -9,6 +9,7 @@
  */
 
 import type { RandomSource } from "../net/random.ts";
+import type { NameServerFault, NameServerFaults } from "./lookup_fault.ts";
 import {
   ADDRESS_TYPES,
   type AddressType,
@@ -75,6 +76,18 @@ export class NameLookup {
   /** The same by type: for the next look, too, where that learns nothing of a type. */
   get known(): AddressesByType {
     return { A: this.#knownOf("A"), AAAA: this.#knownOf("AAAA") };
+  }
+
+  /** What name servers did in the place of an answer: those that have none for any of the names. */
+  get faults(): NameServerFaults {
+    const faults = new Map<string, NameServerFault>();
+    for (const server of this.#options.servers) {
+      for (const question of this.#questions) {
+        const fault = question.faultOf(server);
+        if (fault !== undefined && !faults.has(server)) faults.set(server, fault);
+      }
+    }
+    return faults;
   }
 
   #knownOf(type: AddressType): readonly string[] {

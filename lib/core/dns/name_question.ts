@@ -20,6 +20,7 @@ import type { RandomSource } from "../net/random.ts";
 import { RCODE } from "../../wire/dns/answer.ts";
 import { decodeResponse, type DnsResponse } from "../../wire/dns/message.ts";
 import { type Question, QuestionQueue, type Transport } from "./question_queue.ts";
+import type { NameServerFault } from "./lookup_fault.ts";
 import { follow, usableAddress } from "./records.ts";
 
 /** The types of records that addresses have. */
@@ -52,6 +53,8 @@ type Word = "found" | "absent" | "failed";
 interface AskedWay {
   readonly way: NameServerWay;
   readonly words: Partial<Record<AddressType, Word>>;
+  /** What it did last in the place of an answer about a type. */
+  readonly faults: Partial<Record<AddressType, NameServerFault>>;
   isAsked: boolean;
 }
 
@@ -96,7 +99,7 @@ export class NameQuestion {
     endsAt: number,
   ) {
     this.#name = name.toLowerCase();
-    this.#ways = ways.map((way) => ({ way, words: {}, isAsked: false }));
+    this.#ways = ways.map((way) => ({ way, words: {}, faults: {}, isAsked: false }));
     this.#endsAt = endsAt;
     // Over UDP, and what was cut over TCP as well.
     const most = 2 * ADDRESS_TYPES.length * Math.max(1, ways.length);
@@ -121,6 +124,17 @@ export class NameQuestion {
   /** Whether every name server says that there are no addresses. */
   get isAbsent(): boolean {
     return this.#believed === undefined && this.#ways.length > 0 && this.#ways.every(saysAbsent);
+  }
+
+  /** What a name server did in the place of an answer; undefined where it has answered, or wasn't asked. */
+  faultOf(server: string): NameServerFault | undefined {
+    const asked = this.#ways.filter(({ way, isAsked }) => isAsked && way.server === server);
+    // Many servers fail at AAAA alone.
+    if (asked.length === 0 || asked.some(({ words: { A } }) => A === "found" || A === "absent")) {
+      return undefined;
+    }
+    const faults = asked.flatMap(({ faults: { A, AAAA } }) => A ?? AAAA ?? []);
+    return faults.find((each) => each !== "unreachable") ?? faults[0] ?? "silent";
   }
 
   /** When what has come is enough; it may be in the past, and come earlier by what comes. */
@@ -199,11 +213,15 @@ export class NameQuestion {
     now: number,
   ): void {
     const response = decodeResponse(bytes);
-    if (response === undefined) return;
-    const { id, question } = response;
-    const asking = this.#queue.find(id, transport);
-    if (asking === undefined || asking.type !== type || asking.purpose.asked.way !== way) return;
-    if (question?.name !== this.#name || question.type !== type) return;
+    const asking = response && this.#queue.find(response.id, transport);
+    const isAnswer = asking?.type === type && asking.purpose.asked.way === way &&
+      response?.question?.name === this.#name && response.question.type === type;
+    if (response === undefined || asking === undefined || !isAnswer) {
+      const asked = this.#ways.find((each) => each.way === way);
+      if (asked?.isAsked) asked.faults[type] ??= "garbled";
+      return;
+    }
+    const { id } = response;
     this.#queue.settle(id);
     this.#take(response, asking, now);
   }
@@ -215,8 +233,10 @@ export class NameQuestion {
     if (rcode === RCODE.nxdomain) {
       // That is said of the name.
       for (const each of ADDRESS_TYPES) words[each] ??= "absent";
-    } else if (rcode !== RCODE.noerror) words[type] ??= "failed";
-    else {
+    } else if (rcode !== RCODE.noerror) {
+      words[type] ??= "failed";
+      asked.faults[type] = rcode;
+    } else {
       const addresses = this.#addressesIn(response, type);
       if (addresses.length > 0) this.#keep(asked, type, addresses, now);
       if (!truncated || asking.transport === "tcp") {
@@ -248,6 +268,7 @@ export class NameQuestion {
   lost({ way, type }: Pick<NameMessage, "way" | "type">): void {
     const asked = this.#ways.find((each) => each.way === way);
     if (asked === undefined) return;
+    asked.faults[type] ??= "unreachable";
     // What came in the datagram must do.
     asked.words[type] ??= this.#believed === asked && this.found(type).length > 0
       ? "found"

@@ -67,6 +67,11 @@ export function parseResolverSettings(text: string): ResolverSettings {
   };
 }
 
+/** Whether /etc/resolv.conf names a name server: else the one on this host is asked, if there is any. */
+export function namesServer(text: string): boolean {
+  return /^[ \t]*nameserver[ \t]/m.test(text);
+}
+
 function optionOf(text: string, name: string): number | undefined {
   const value = text.startsWith(`${name}:`) ? text.slice(name.length + 1) : "";
   return /^\d+$/.test(value) ? Number(value) : undefined;

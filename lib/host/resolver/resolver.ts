@@ -12,9 +12,11 @@
 
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
 import { type AddressesByType, NameLookup } from "../../core/dns/name_lookup.ts";
+import { explainFaults } from "../../core/dns/lookup_fault.ts";
 import {
   candidateNames,
   findInHosts,
+  namesServer,
   parseResolverSettings,
 } from "../../core/dns/resolver_settings.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -25,6 +27,8 @@ import { isDnsName } from "../../wire/dns/message.ts";
 import { type AskingHost, Look } from "./look.ts";
 
 const MAX_FILE = 1_048_576;
+/** No name ends so (RFC 3696, section 2): it is meant as an IPv4 address. */
+const LIKE_ADDRESS = /^\d+(?:\.\d+)+$/;
 const LOCALHOST = ["127.0.0.1", "::1"];
 /** The most names of which something is kept: those of servers in the settings. */
 const MOST_KNOWN = 256;
@@ -51,8 +55,8 @@ interface Running {
   readonly answered: Promise<void>;
   /** What is known by now. */
   addresses(): string[];
-  /** What stood in the way. */
-  problem(): string | undefined;
+  /** Which error stood in the way, if any, and what it was in words. */
+  problem(): { readonly code?: string | undefined; readonly why?: string | undefined };
 }
 
 /** Looks names up. The files are read each time: routers write them anew. */
@@ -79,23 +83,28 @@ export class Resolver {
   /**
    * The IP addresses of a name, IPv4 first; of an address itself.
    *
-   * @throws An error with the code `ENOTFOUND`, or `ETIMEDOUT` after the time that is given.
+   * @throws An error with the code `ENOTFOUND`, or `ETIMEDOUT` after the time that is given; its
+   *   message says what stood in the way, if more is known.
    */
   async resolve(name: string, { timeout, mark = 0 }: LookUpOptions = {}): Promise<string[]> {
     if (parseAddress(name, new WireBuffer(ADDRESS_SIZE), 0)) return [name];
+    if (LIKE_ADDRESS.test(name)) throw codedError("ENOTFOUND", `${name} is no IP address`);
     const plain = name.replace(/\.$/, "");
     const isOnly = this.#system?.isOnly === true;
     if (!isOnly) {
       const known = findInHosts(await this.#read(this.#places.hosts), plain);
       if (known.length > 0) return ipv4First(known);
       if (/^(?:.*\.)?localhost$/i.test(plain)) return [...LOCALHOST];
+      // No server has to be asked for these (RFC 6761, section 6.4).
+      if (/^(?:.*\.)?invalid$/i.test(plain)) throw codedError("ENOTFOUND");
     }
     const running = this.#running.get(name) ??
       (isOnly ? this.#askSystem(name) : await this.#ask(name, mark));
     const isAnswered = await this.#isDoneWithin(running.answered, timeout);
     const addresses = running.addresses();
     if (addresses.length > 0) return addresses;
-    throw codedError(isAnswered ? running.problem() ?? "ENOTFOUND" : "ETIMEDOUT");
+    const { code = "ENOTFOUND", why } = running.problem();
+    throw codedError(isAnswered ? code : "ETIMEDOUT", why);
   }
 
   /** Asks name servers. */
@@ -125,7 +134,16 @@ export class Resolver {
     const running: Running = {
       answered: askOthers(),
       addresses: () => lookup.addresses.length > 0 ? lookup.addresses : [...others],
-      problem: () => undefined,
+      problem: () => {
+        const { faults } = lookup;
+        if (faults.size === 0) return {};
+        const why = explainFaults(faults);
+        return {
+          why: namesServer(text)
+            ? why
+            : `${this.#places.settings} names no name server, and ${why}`,
+        };
+      },
     };
     this.#running.set(name, running);
     void Promise.all([running.answered, ended]).then(() => {
@@ -151,7 +169,7 @@ export class Resolver {
     const running: Running = {
       answered: ask(),
       addresses: () => [...found ?? before?.A ?? []],
-      problem: () => problem,
+      problem: () => ({ code: problem }),
     };
     this.#running.set(name, running);
     return running;

@@ -7,9 +7,8 @@
 import { ADDRESS_SIZE, parseAddress } from "../../core/net/ip_address.ts";
 import { formatServerName, type ServerName } from "../../core/ask/server_name.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { explain } from "../../host/error.ts";
 import type { Clock } from "../../host/clock.ts";
-import type { Names } from "../../host/names.ts";
+import { explainLookUp, type Names } from "../../host/names.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /**
@@ -40,7 +39,7 @@ export async function findServers(
       );
       isFound();
     } catch (error) {
-      problem = `cannot find server ${formatServerName(server)}: ${explain(error)}` +
+      problem = `cannot find server ${formatServerName(server)}: ${explainLookUp(error)}` +
         "; check the name and this host's DNS";
     }
   });

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import dnsPacket from "dns-packet";
 import { Buffer } from "node:buffer";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
 import { codedError, errorCode } from "../../../lib/host/error.ts";
 import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
-import type { SystemResolver } from "../../../lib/host/names.ts";
+import { explainLookUp, type SystemResolver } from "../../../lib/host/names.ts";
 import { Resolver } from "../../../lib/host/resolver/resolver.ts";
 import {
   candidateNames,
@@ -30,6 +30,8 @@ type Answer = {
   readonly rcode?: number;
   readonly data?: readonly string[];
   readonly cut?: boolean;
+  /** What is no DNS message, in its place. */
+  readonly garbage?: Uint8Array;
 };
 type Answers = (name: string, type: string) => Answer | undefined;
 
@@ -38,6 +40,7 @@ function message(query: Uint8Array, answers: Answers, tcp: boolean): Uint8Array 
   const question = dnsPacket.question.decode(Buffer.from(query), 12);
   const answer = answers(question.name, question.type);
   if (answer === undefined) return undefined;
+  if (answer.garbage !== undefined) return answer.garbage;
   const cut = answer.cut === true && !tcp;
   const alias = `real.${question.name}`;
   const records = cut ? [] : (answer.data ?? []).map((data) => ({
@@ -143,6 +146,7 @@ Deno.test("addresses, /etc/hosts and localhost need no server", async () => {
     assertEquals(await one.resolve("192.0.2.77"), ["192.0.2.77"]);
     assertEquals(await one.resolve("box.LAN."), ["192.0.2.5", "2001:db8::5"]);
     assertEquals(await one.resolve("localhost"), ["127.0.0.1", "::1"]);
+    assertEquals(await refused(one.resolve("any.invalid")), "ENOTFOUND");
     assertEquals(asked, []);
   });
 });
@@ -168,6 +172,57 @@ Deno.test("nobody who knows is ENOTFOUND, soon where that is certain", async () 
   await withServers({ "127.0.0.1": () => undefined }, async (resolver) => {
     const settings = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
     assertEquals(await refused(resolver(settings).resolve("silent.example")), "ENOTFOUND");
+  });
+});
+
+Deno.test("what name servers do in the place of an answer is said", async () => {
+  const why = async (lookup: Promise<unknown>) => explainLookUp(await assertRejects(() => lookup));
+  const garbage = Uint8Array.of(1, 2, 3);
+  const answers: readonly (readonly [Answers, string])[] = [
+    [() => ({ rcode: 5 }), "name server 127.0.0.1 refuses to answer"],
+    [() => ({ rcode: 2 }), "name server 127.0.0.1 fails to find an answer (SERVFAIL)"],
+    [() => ({ rcode: 9 }), "name server 127.0.0.1 answers with error 9"],
+    [() => ({ garbage }), "name server 127.0.0.1 sends what is no answer"],
+    [() => undefined, "name server 127.0.0.1 doesn't answer"],
+    [() => ({ rcode: 3 }), "host not found"],
+    [() => ({}), "host not found"],
+    [(_, type) => type === "A" ? {} : { rcode: 2 }, "host not found"],
+  ];
+  for (const [answer, says] of answers) {
+    await withServers({ "127.0.0.1": answer }, async (resolver) => {
+      const settings = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
+      assertEquals(await why(resolver(settings).resolve("a.example")), says);
+    });
+  }
+  const servers = { "127.0.0.1": () => ({ rcode: 5 }), "127.0.0.2": () => undefined };
+  await withServers(servers, async (resolver) => {
+    const settings = "nameserver 127.0.0.1\nnameserver 127.0.0.2\n";
+    assertEquals(
+      await why(resolver(settings).resolve("a.example", { timeout: 1 })),
+      "timed out: name server 127.0.0.1 refuses to answer, 127.0.0.2 doesn't answer",
+    );
+  });
+  await withServers({ "127.0.0.2": KNOWN }, async (resolver) => {
+    for (const settings of ["", "search lan\n# nameserver 127.0.0.2\n"]) {
+      assertMatch(
+        await why(resolver(settings).resolve("a.example", { timeout: 1 })),
+        /\/resolv\.conf names no name server, and name server 127\.0\.0\.1 (?:can't be|doesn't) /,
+      );
+    }
+  });
+});
+
+Deno.test("what is meant as an address, and is none, is asked nobody for", async () => {
+  await withServers({ "127.0.0.1": KNOWN }, async (resolver, asked) => {
+    for (const name of ["203.0.113.300", "203.0.113", "1.2.3.4.5"]) {
+      const error = await assertRejects(() => resolver("nameserver 127.0.0.1\n").resolve(name));
+      assertEquals([errorCode(error), explainLookUp(error)], [
+        "ENOTFOUND",
+        `${name} is no IP address`,
+      ]);
+    }
+    assertEquals(asked, []);
+    assertEquals((await resolver("nameserver 127.0.0.1\n").resolve("1.example")).length, 3);
   });
 });
 
