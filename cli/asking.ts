@@ -13,6 +13,8 @@ import {
   type SyncSettings,
 } from "../lib/core/settings/client_options.ts";
 import { isGiven, readTexts, resolve, type Resolved } from "../lib/core/settings/option.ts";
+import { namedFiles } from "../lib/core/settings/named_files.ts";
+import { SETTINGS } from "../lib/core/settings/settings.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
   type LoadedSettings,
@@ -71,6 +73,12 @@ export function interfaceSettings(
   const sections = loaded.settings.sync ?? new Map<string, SyncSettings>();
   if (name !== undefined) return sections.get(name) ?? {};
   return sections.size === 1 ? [...sections.values()][0]! : {};
+}
+
+/** The files that arguments and settings name. */
+export function filesOf({ loaded: { settings, path }, options }: Asker): string[] {
+  const named = [...namedFiles(SETTINGS, settings), ...namedFiles(CLIENT, options)];
+  return [...named, options["public-key"], path].filter((each) => each !== undefined);
 }
 
 /** The private key that the flags or the settings name, 32 bytes. */

@@ -19,17 +19,17 @@ import {
 } from "../lib/core/ask/wg_config.ts";
 import { takeZoneIps, type ZoneIps } from "../lib/core/ask/allowed_ips.ts";
 import { ageOf, endpointOf } from "../lib/core/ask/sighting.ts";
-import { errorCode, explain } from "../lib/host/error.ts";
-import type { Files } from "../lib/host/files.ts";
 import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.ts";
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
-import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import { readFormer, writeOutput } from "../lib/service/files/output.ts";
+import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import {
   askedServers,
+  filesOf,
   namesKey,
   needsKey,
   ownPrivateKey,
@@ -39,7 +39,8 @@ import {
   readAsker,
 } from "./asking.ts";
 
-const OWNER_ONLY = 0o600;
+/** The name that stands for standard output. */
+const STANDARD_OUTPUT = "-";
 
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -47,6 +48,10 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const asker = await readAsker(host, args, flags, args.operands[0] ?? flags.interface);
   const { loaded, options, device } = asker;
   const { address: addresses } = options;
+  const output = flags.output === STANDARD_OUTPUT ? undefined : flags.output;
+  // What must not be written is told before a server is asked.
+  const named = output === undefined ? [] : filesOf(asker);
+  if (output !== undefined) await readFormer(host, output, named);
   const privateKey = await ownPrivateKey(host, asker);
   const servers = askedServers(options.servers);
   const whole = privateKey !== undefined || addresses.length > 0;
@@ -86,19 +91,14 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const peers = knownPeers(result, configured, zoneIps.taken, keepalive, whole);
   const format = flags.format === "json" ? formatJson : whole ? formatFile : formatFragment;
   const text = format(own, peers, result.unix);
-  if (flags.output === undefined) host.out.write(text);
-  else await writeConfig(host, flags.output, text);
-  return result.status;
-}
-
-/** Writes the file at once and whole: what was there before stays until then. */
-async function writeConfig(host: Files, path: string, text: string): Promise<void> {
-  try {
-    await host.writeFile(path, new TextEncoder().encode(text), { mode: OWNER_ONLY });
-  } catch (error) {
-    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
-    throw new UserError(`cannot write ${path}: ${explain(error)}${hint}`, EXIT.failed);
+  if (output === undefined) host.out.write(text);
+  else {
+    const copy = await writeOutput(host, output, text, named);
+    if (copy !== undefined) {
+      host.err.write(`wgsig: ${output} had what wgsig did not write: that is in ${copy} now\n`);
+    }
   }
+  return result.status;
 }
 
 /** A peer of the settings, with what its files hold. */

@@ -16,6 +16,8 @@ import type { Arguments } from "./arguments.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
 const OWNER_ONLY = 0o600;
+/** The name that stands for standard output. */
+const STANDARD_OUTPUT = "-";
 
 /** Runs `wgsig keygen`. */
 export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -25,7 +27,8 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
     throw new UserError(`unknown kind of key "${given}"; it is one of: ${KINDS.join(", ")}`);
   }
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
-  const { raw, output: path } = resolve(KEYGEN_FLAGS, args);
+  const { raw, output } = resolve(KEYGEN_FLAGS, args);
+  const path = output === STANDARD_OUTPUT ? undefined : output;
   if (raw && path === undefined && host.out.isTerminal) {
     throw new UserError("--raw would write 32 bytes to the terminal; add --output FILE");
   }

@@ -46,6 +46,11 @@ export interface Files {
   removeFile(path: string): Promise<void>;
   /** Makes a folder, and those above it, where there is none; for the owner alone. */
   makeFolder(path: string): Promise<void>;
+  /**
+   * What tells a file from all others, whatever its names are: links are followed, and nothing is
+   * opened (`ENOENT` where there is none).
+   */
+  identify(path: string): Promise<string>;
   /** Gives a file another name. */
   renameFile(from: string, to: string): Promise<void>;
 }

@@ -472,7 +472,9 @@ Deno.test("--output writes a whole file, or leaves what there was", async () => 
   assertEquals([silent.code, silent.out], [2, ""]);
   assertEquals(await Deno.readTextFile(path), "# mine\n");
   const { code, out, err } = await config(scene, [...args, "--server", server.address]);
-  assertEquals([code, out, err], [0, "", ""]);
+  assertEquals([code, out], [0, ""]);
+  assertEquals(err, `wgsig: ${path} had what wgsig did not write: that is in ${path}.old now\n`);
+  assertEquals(await Deno.readTextFile(`${path}.old`), "# mine\n");
   assertStringIncludes(await Deno.readTextFile(path), `PrivateKey = ${secret}\n`);
   assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
   const away = ["--output", `${path}/nowhere`, "--server", server.address];
@@ -480,6 +482,98 @@ Deno.test("--output writes a whole file, or leaves what there was", async () => 
   assertEquals([refused.code, refused.out], [1, ""]);
   assertMatch(refused.err, /^wgsig: cannot write \S+\/nowhere: .*\n$/);
   assert(!refused.err.includes(secret));
+});
+
+Deno.test("--output keeps a copy of what wgsig did not write, or whose private key goes", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret } = await keyPair(scene);
+  const path = `${scene.folder}/wg0.conf`;
+  const make = async (...more: readonly string[]) => {
+    const args = ["--server", server.address, "--output", path, ...more];
+    const { code, out, err } = await config(scene, ["--private-key", file, ...args]);
+    assertEquals([code, out], [0, ""], err);
+    return err;
+  };
+  const text = () => Deno.readTextFile(path);
+  const said = (copy: string) =>
+    `wgsig: ${path} had what wgsig did not write: that is in ${copy} now\n`;
+  assertEquals([await make(), await make("--address", "10.0.0.1/24"), await make()], ["", "", ""]);
+  assertMatch(await text(), /^# Made by wgsig config \(checksum [0-9a-f]{8}\)\n\[Interface\]\n/);
+  // A file of its own that was changed, twice; the same copy is not made again.
+  const changed = `${await text()}PostUp = iptables -A FORWARD -i wg0 -j ACCEPT\n`;
+  await Deno.writeTextFile(path, changed);
+  assertEquals(await make(), said(`${path}.old`));
+  await Deno.writeTextFile(path, changed);
+  assertEquals(await make(), said(`${path}.old`));
+  await Deno.writeTextFile(path, `${changed}Table = off\n`);
+  assertEquals(await make(), said(`${path}.old2`));
+  assertEquals(await Deno.readTextFile(`${path}.old`), changed);
+  assertEquals(await Deno.readTextFile(`${path}.old2`), `${changed}Table = off\n`);
+  assertEquals((await Deno.stat(`${path}.old`)).mode! & 0o777, 0o600);
+  // Another private key.
+  const former = await text();
+  assertStringIncludes(former, secret);
+  await Deno.writeTextFile(file, (await wgsig(["keygen", "private"])).out);
+  assertEquals(await make(), said(`${path}.old3`));
+  assertEquals(await Deno.readTextFile(`${path}.old3`), former);
+  // JSON has no private key: that one is kept, and the JSON after it is not.
+  assertEquals([await make("--json"), await make("--json")], [said(`${path}.old4`), ""]);
+});
+
+Deno.test("--output writes no link, pipe, or file that arguments or settings name; - is standard output", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, secret } = await keyPair(scene);
+  const lists = [await scene.file("allow", "# nobody\n"), await scene.file("psk", secret)];
+  const group = `[[serve.group]]\nsecret-file = "${scene.secretFile}"\nallow-file = "allow"\n`;
+  const settings = await scene.file(
+    "wgsig.toml",
+    `[serve]\nstate = "state"\n${group}` +
+      `[sync.wg0]\nservers = ["${server.address}"]\nprivate-key-file = "${file}"\n` +
+      peerSettings(scene.peer(), 'preshared-key-file = "psk"'),
+  );
+  const state = await scene.file("state", "peers\n");
+  const asked = ["--config", settings];
+  const precious = [file, scene.secretFile, settings, ...lists, state];
+  const before = await Promise.all(precious.map((path) => Deno.readTextFile(path)));
+  await Deno.link(file, `${scene.folder}/same`);
+  await Deno.mkdir(`${scene.folder}/down`);
+  const again = `${scene.folder}/down/../private`;
+  for (const path of [...precious, `${scene.folder}/same`, again]) {
+    const { code, out, err } = await config(scene, [...asked, "--output", path]);
+    assertEquals([code, out], [6, ""], path);
+    assertMatch(err, /^wgsig: cannot write \S+: arguments or settings name that file as \S+\n$/);
+  }
+  // What is written first has that name, until it is whole.
+  await Deno.copyFile(file, `${scene.folder}/wg0.new`);
+  const beside = ["--private-key", `${scene.folder}/wg0.new`, "--output", `${scene.folder}/wg0`];
+  assertEquals((await config(scene, [...asked, ...beside])).code, 6);
+  assertEquals(await Deno.readTextFile(`${scene.folder}/wg0.new`), before[0]);
+  assertEquals(await Promise.all(precious.map((path) => Deno.readTextFile(path))), before);
+
+  const [pipe, link, conf] = ["pipe", "link", "conf"].map((name) => `${scene.folder}/${name}`);
+  await output(["mkfifo", pipe!]);
+  await Deno.writeTextFile(conf!, "# mine\n");
+  await Deno.symlink(conf!, link!);
+  for (const path of [pipe!, link!]) {
+    const { code, out, err } = await config(scene, [...asked, "--output", path]);
+    assertEquals([code, out], [6, ""], path);
+    assertMatch(
+      err,
+      /^wgsig: cannot write \S+: it is a link, a pipe or a device; name a file, .*\n$/,
+    );
+  }
+  assert((await Deno.lstat(pipe!)).isFifo && (await Deno.lstat(link!)).isSymlink);
+  assertEquals(await Deno.readTextFile(conf!), "# mine\n");
+
+  const printed = await wgsig(
+    ["config", "--secret", scene.secretFile, ...asked, "--output", "-"],
+    { cwd: scene.folder },
+  );
+  assertEquals(printed.code, 0);
+  assertStringIncludes(printed.out, `[Interface]\n# PublicKey`);
+  assert(!await Deno.stat(`${scene.folder}/-`).then(() => true, () => false));
 });
 
 Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no other peer has them", async () => {

@@ -89,6 +89,14 @@ Deno.test("--output makes a new file for its owner alone", async () => {
   assertEquals((await Deno.stat(path)).size, 32);
 });
 
+Deno.test("--output - is standard output", async () => {
+  await using scene = await Scene.open();
+  const { code, out, err } = await wgsig(["keygen", "--output", "-"], { cwd: scene.folder });
+  assertEquals([code, err], [0, ""]);
+  assertMatch(out, /^[A-Za-z0-9+/]{43}=\n$/);
+  assertEquals(await Deno.stat(`${scene.folder}/-`).catch(() => undefined), undefined);
+});
+
 Deno.test("--output refuses to overwrite", async () => {
   await using scene = await Scene.open();
   const before = await Deno.readFile(scene.secretFile);

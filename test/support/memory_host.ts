@@ -221,6 +221,13 @@ export class MemoryHost implements Host {
     return content.length;
   }
 
+  /** A file has one name here. */
+  identify(path: string): Promise<string> {
+    return this.#files.has(path)
+      ? Promise.resolve(path)
+      : Promise.reject(new MemoryError("ENOENT"));
+  }
+
   renameFile(from: string, to: string): Promise<void> {
     const file = this.#files.get(from);
     if (file === undefined) return Promise.reject(new MemoryError("ENOENT"));

@@ -255,7 +255,7 @@ export const CONFIG_FLAGS = {
   output: {
     flag: "output",
     reader: file,
-    help: "write this file, as a whole or not at all, for its owner alone",
+    help: "write this file, as a whole or not at all, for its owner alone; - for standard output",
   },
   ...CONFIG_FILE,
   ...HELP,

@@ -46,7 +46,7 @@ export const KEYGEN_FLAGS = {
   output: {
     flag: "output",
     reader: file,
-    help: "write a new file that only its owner can read",
+    help: "write a new file that only its owner can read; - for standard output",
   },
   ...HELP,
 } satisfies Rows;

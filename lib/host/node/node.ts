@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { constants, fstatSync, write, writeSync } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -72,6 +72,7 @@ export function nodeHost(): Omit<
     readInput: (limit) => input ??= readInput(limit),
     writeFile,
     appendFile,
+    identify: async (path) => identityOf(await stat(path, { bigint: true })),
     renameFile: rename,
     removeFile: unlink,
     makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
@@ -105,10 +106,13 @@ function drift(): number {
   return Math.abs(off) < 2 ? 0 : off;
 }
 
+function identityOf({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
+  return `${dev}:${ino}`;
+}
+
 function fileOf(fd: number): string | undefined {
   try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return `${dev}:${ino}`;
+    return identityOf(fstatSync(fd, { bigint: true }));
   } catch {
     // It was closed before the start.
     return undefined;

@@ -27,6 +27,7 @@ export function quickjsFiles(): Pick<
   | "appendFile"
   | "removeFile"
   | "makeFolder"
+  | "identify"
   | "renameFile"
   | "lockFile"
 > {
@@ -42,6 +43,8 @@ export function quickjsFiles(): Pick<
     removeFile: async (path) => void checked(native.unlink(path)),
     // deno-lint-ignore require-await -- the same
     makeFolder: async (path) => makeFolder(path),
+    // deno-lint-ignore require-await -- the same
+    identify: async (path) => identify(path),
     // deno-lint-ignore require-await -- the same
     renameFile: async (from, to) => void checked(native.rename(from, to)),
     // deno-lint-ignore require-await -- the same
@@ -173,6 +176,12 @@ function appendFile(path: string, bytes: Uint8Array): number {
   } finally {
     native.close(fd);
   }
+}
+
+function identify(path: string): string {
+  const file = native.fileAt(path);
+  if (typeof file === "number") throw codedError(nameOf(file));
+  return file;
 }
 
 function lockFile(path: string): () => void {

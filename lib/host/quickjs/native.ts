@@ -78,6 +78,7 @@ export interface Native {
   unlink(path: string): number;
   mkdir(path: string, mode: number): number;
   rename(from: string, to: string): number;
+  fileAt(path: string): string | number;
   // program.c
   spawn(argv: readonly string[], pipes: Int32Array): number;
   reap(pid: number): number;

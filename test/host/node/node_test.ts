@@ -160,6 +160,20 @@ testIn("bytes are added to the end of a file that is there", async (folder) => {
   assertEquals(await failure(() => host.appendFile(folder, bytesOf("x"))), "EISDIR");
 });
 
+testIn("a file is the same under all of its names", async (folder) => {
+  const [path, other] = [`${folder}/file`, `${folder}/other`];
+  await writeFile(path, "x");
+  await writeFile(other, "x");
+  await symlink(path, `${folder}/symbolic`);
+  await link(path, `${folder}/hard`);
+  const file = await host.identify(path);
+  for (const name of ["symbolic", "hard", "./file"]) {
+    assertEquals(await host.identify(`${folder}/${name}`), file, name);
+  }
+  assert(await host.identify(other) !== file);
+  assertEquals(await failure(() => host.identify(`${folder}/nowhere`)), "ENOENT");
+});
+
 testIn("a file is written whole, with its mode", async (folder) => {
   const path = `${folder}/file`;
   for (

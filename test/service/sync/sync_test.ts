@@ -65,6 +65,7 @@ function hostWith(
     readFile: (path, limit) => host.readFile(path, limit),
     writeFile: (path, bytes, how) => host.writeFile(path, bytes, how),
     appendFile: (path, bytes) => host.appendFile(path, bytes),
+    identify: (path) => host.identify(path),
     renameFile: (from, to) => host.renameFile(from, to),
     removeFile: (path) => host.removeFile(path),
     makeFolder: (path) => host.makeFolder(path),
