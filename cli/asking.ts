@@ -27,6 +27,7 @@ import type { QueryConfig } from "../lib/service/query/query.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
+import { refuseSecret, refuseSecretKey } from "./secret_keys.ts";
 
 /** What flags and settings say of an interface. */
 export type ClientOptions = Resolved<typeof CLIENT>;
@@ -93,11 +94,22 @@ export async function ownPrivateKey(
 /** The own public key that flags or settings name, by a private key or as it is; else undefined. */
 export async function namedKey(
   host: Host,
-  options: Pick<ClientOptions, "public-key" | "private-key-file">,
+  asker: Pick<Asker, "loaded" | "options">,
 ): Promise<Uint8Array | undefined> {
-  const { "private-key-file": path, "public-key": key } = options;
+  const { "private-key-file": path, "public-key": key } = asker.options;
   if (path !== undefined) return x25519.getPublicKey(await readPrivateKey(host, path));
-  return key === undefined ? undefined : await readPublicKey(host, key);
+  return key === undefined ? undefined : await publicKeyOf(host, asker, key);
+}
+
+/** A public key that was named: the key, or a file with it. What is a secret here is refused. */
+async function publicKeyOf(
+  host: Host,
+  { loaded, options }: Pick<Asker, "loaded" | "options">,
+  given: string,
+): Promise<Uint8Array> {
+  const key = await readPublicKey(host, given);
+  await refuseSecretKey(host, loaded, options, key, given);
+  return key;
 }
 
 /** The own public key for `query`: a private key stands in where no public key is named. */
@@ -114,23 +126,24 @@ export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
  */
 export async function ownPublicKey(
   host: Host,
-  { args, flags, loaded, options, device }: Asker,
+  asker: Asker,
   privateKey: Uint8Array | undefined,
 ): Promise<Uint8Array> {
+  const { args, flags, loaded, options, device } = asker;
   const key = options["public-key"];
   if (key !== undefined && key === options["private-key-file"]) {
     throw new UserError(`${key} is the private key file: leave --key out`);
   }
   if (key !== undefined && isGiven(args, CLIENT["public-key"])) {
-    return await readPublicKey(host, key);
+    return await publicKeyOf(host, asker, key);
   }
   if (flags.interface !== undefined && device !== undefined) {
-    return await interfaceKey(host, device, () => namedKey(host, options));
+    return await interfaceKey(host, device, () => namedKey(host, asker));
   }
   if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
-  if (key !== undefined) return await readPublicKey(host, key);
+  if (key !== undefined) return await publicKeyOf(host, asker, key);
   if (device !== undefined) {
-    return await interfaceKey(host, device, () => namedKey(host, options));
+    return await interfaceKey(host, device, () => namedKey(host, asker));
   }
   if ((loaded.settings.sync?.size ?? 0) > 1) {
     const names = [...loaded.settings.sync!.keys()].join(", ");
@@ -166,8 +179,10 @@ export async function queryConfig(
   servers: readonly ServerName[],
   id: Uint8Array | undefined,
 ): Promise<QueryConfig> {
+  const question = await questionConfig(host, options, servers);
+  refuseSecret(id, question.secret);
   return {
-    ...await questionConfig(host, options, servers),
+    ...question,
     known: [...peersByKey(loaded).keys()],
     id,
     port: options.port,

@@ -22,6 +22,7 @@ import {
   tellMissingSection,
 } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
+import { refuseSecret } from "./secret_keys.ts";
 
 /** Runs `wgsig sync`. */
 export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -52,8 +53,9 @@ async function readConfig(
       { name: peer.name, allowedIps: peer["allowed-ips"] },
     ]),
   );
+  const question = await questionConfig(host, options, servers);
   return {
-    ...await questionConfig(host, options, servers),
+    ...question,
     interface: name,
     register: options.register,
     interval: options.interval,
@@ -71,7 +73,8 @@ async function readConfig(
     persistentKeepalive: options["persistent-keepalive"],
     peers,
     readKey: async () => {
-      const key = await namedKey(host, options);
+      const key = await namedKey(host, { loaded, options });
+      refuseSecret(key, question.secret);
       return key && formatKey(key);
     },
     report: {

@@ -93,6 +93,17 @@ export async function interfaceKey(
   return key;
 }
 
+/** The public keys of all interfaces, in base64, as far as they can be read. */
+export async function interfaceKeys(host: Processes): Promise<string[]> {
+  try {
+    const { out } = await runWg(host, ["show", "all", "public-key"]);
+    return out.split("\n").flatMap((line) => line.split("\t")[1] ?? []);
+  } catch {
+    // Without wg there is no interface to know.
+    return [];
+  }
+}
+
 /** Whether a change failed because the interface is gone. */
 export function isNoDevice(error: unknown): boolean {
   return error instanceof UserError && NO_DEVICE.test(error.message);

@@ -434,6 +434,11 @@ testWith(
     );
     assertEquals(busy.code, 1);
     assertMatch(busy.err, /^wgsig: cannot use UDP port \d+: .*is WireGuard using it\?.*\n$/);
+    // Its private key, in a file that anybody may read, is no public key.
+    const copy = await scene.file("copy", `${secret}\n`, 0o644);
+    const told = await run([...query, "--key", copy, `127.0.0.1:${innerPort}`]);
+    assertEquals([told.code, told.out], [6, ""]);
+    assertMatch(told.err, /^wgsig: .* is a private key, which must not be told to anyone: .*\n$/);
     const absentDevice = await run([...query, "--interface", "wgt-none", "127.0.0.1:9"]);
     assertEquals(absentDevice.code, 1);
     assertMatch(absentDevice.err, /^wgsig: there is no WireGuard interface wgt-none; .*\n$/);

@@ -612,6 +612,48 @@ Deno.test("--key takes a file, a private key is turned into its public one", asy
   assertEquals(readJson(asked.out).self.publicKey, known.out.trim());
 });
 
+Deno.test("--key never publishes a secret of this host, whatever holds it", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const [pair, psk] = [await wgsig(["keygen", "private"]), await wgsig(["keygen", "psk"])];
+  const known = (await wgsig(["keygen", "public"], { input: pair.out })).out.trim();
+  const secret = encodeBase64(scene.secret);
+  const copy = await scene.file("copy", `${secret}\n`, 0o644);
+  await scene.file("psk", psk.out);
+  const key = await scene.file("private", pair.out);
+  const open = await scene.file("open", pair.out, 0o644);
+  const peers = `[[peer]]\npublic-key = "${known}"\npreshared-key-file = "psk"\n`;
+  const cases: [settings: string, key: string][] = [
+    ["", scene.secretFile],
+    ["", copy],
+    ["", secret],
+    [peers, open],
+    [peers, pair.out.trim()],
+    [peers, psk.out.trim()],
+    [`[sync.wg0]\nprivate-key-file = "${key}"\n`, open],
+    [`[sync.wg0]\nprivate-key-file = "${key}"\n[sync.wg1]\n`, pair.out.trim()],
+    [`[[serve.group]]\nsecret-file = "copy"\n`, secret],
+  ];
+  for (const [settings, given] of cases) {
+    const config = ["--config", await scene.file("wgsig.toml", settings)];
+    for (const asked of [server.address, `punch://127.0.0.1:${server.port}`]) {
+      for (const servers of [["query", asked], ["config", "--server", asked]]) {
+        const args = [...servers, ...config, "--secret", scene.secretFile, "--key", given];
+        const { code, out, err } = await wgsig(args);
+        assertEquals([code, out], [6, ""], `${settings}${given}: ${err}`);
+        assertMatch(err, /^wgsig: .*, which must not be told to anyone: .*\n$/);
+        for (const hidden of [secret, pair.out.trim(), psk.out.trim()]) {
+          assert(!err.includes(hidden));
+        }
+      }
+    }
+  }
+  // A key that is nobody's here may have any mode.
+  const other = await scene.file("public", `${scene.peer().publicKey}\n`, 0o600);
+  const asked = await scene.query([server.address, "--key", other, "--json"]);
+  assertEquals([asked.code, readJson(asked.out).peers], [0, []]);
+});
+
 Deno.test("a private key is never taken for a public one; --private-key takes it", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();

@@ -313,7 +313,7 @@ function isHidden(mode: number | undefined): boolean {
 }
 
 /** Whether a key has the bits that every X25519 private key of WireGuard has (RFC 7748, section 5). */
-function isClamped(key: Uint8Array): boolean {
+export function isClamped(key: Uint8Array): boolean {
   return (key[0]! & 7) === 0 && (key[31]! & 0xc0) === 0x40;
 }
 
