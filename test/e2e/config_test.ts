@@ -618,6 +618,24 @@ Deno.test("AllowedIPs of a zone stand only where the settings trust it, and no o
   );
 });
 
+Deno.test("--key of another than the private key makes no file", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const { file, key } = await keyPair(scene);
+  const other = scene.peer().publicKey;
+  const settings = await scene.file("wgsig.toml", `[sync.wg0]\nprivate-key-file = "${file}"\n`);
+  const args = ["--server", server.address, "--key", other];
+  for (const named of [["--config", settings], ["--private-key", file]]) {
+    const { code, out, err } = await config(scene, [...named, ...args]);
+    assertEquals([code, out], [6, ""]);
+    assertEquals(
+      err,
+      `wgsig: the private key in ${file} is that of ${key}, not of ${other}, which --key or the ` +
+        "interface names; leave one of them out\n",
+    );
+  }
+});
+
 Deno.test("settings without the own key, or without the interface that is named, are told of", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();
