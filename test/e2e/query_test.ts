@@ -571,6 +571,28 @@ Deno.test("IPv6 servers are asked, too", async () => {
   assertMatch(readJson(both.out).self.endpoint ?? "", /^127\.0\.0\.1:/);
 });
 
+Deno.test("a server that answers is not taken for another that is silent", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const silent = `127.0.0.2:${server.port}`;
+  const key = scene.peer().publicKey;
+  const both = ["--key", key, server.address, silent, "--timeout", "700ms"];
+  const { code, err } = await scene.query(both);
+  assertEquals(code, 0);
+  assertMatch(err, new RegExp(`^wgsig: no answer from ${silent}`));
+  assert(!err.includes("datagrams came from"), err);
+  // Who wasn't asked is named.
+  const [stranger, port] = [scene.fakeServer(), await scene.freePort()];
+  const elsewhere = ["--port", `${port}`, `127.0.0.2:${stranger.port}`, "--timeout", "700ms"];
+  let isOver = false;
+  const asked = scene.query(["--key", key, ...elsewhere]).finally(() => isOver = true);
+  while (!isOver) {
+    await stranger.send(new Uint8Array(8), port).catch(() => {});
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  assertMatch((await asked).err, new RegExp(`but datagrams came from ${stranger.endpoint};`));
+});
+
 Deno.test("everything can come from the settings", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();

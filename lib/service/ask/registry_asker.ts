@@ -243,10 +243,12 @@ class RegistryAsker {
     for (let i = 0; i < batch.count; i++) {
       const length = batch.lengths[i]!;
       if (length > SLOT_SIZE) continue;
+      // What one of the servers sent says nothing of where another answers from.
+      const isAsked = this.#servers.some((server) => server.sent(batch, i));
       // Two names may be of one address: what comes from there answers both.
       for (const server of this.#servers) {
         if (!server.sent(batch, i)) {
-          server.noteStranger(batch, i);
+          if (!isAsked) server.noteStranger(batch, i);
           continue;
         }
         const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
