@@ -571,6 +571,36 @@ Deno.test("IPv6 servers are asked, too", async () => {
   assertMatch(readJson(both.out).self.endpoint ?? "", /^127\.0\.0\.1:/);
 });
 
+Deno.test("punch:// is asked from another port where WireGuard has that of the settings, as nobody", async () => {
+  await using scene = await Scene.open();
+  const [wireGuard, punch] = [scene.fakeServer(), scene.fakeServer()];
+  const [own, peer] = [scene.peer(), scene.peer()];
+  const settings = await scene.file(
+    "wgsig.toml",
+    `[sync.wg0]\nport = ${wireGuard.port}\npublic-key = "${own.publicKey}"\n` +
+      `[[peer]]\npublic-key = "${peer.publicKey}"\n`,
+  );
+  const named = `punch://127.0.0.1:${punch.port}`;
+  const finished = wgsig(["query", "--config", settings, named, "--json"]);
+  const request = await punch.next();
+  assertEquals(encodeBase64(request.bytes.subarray(0, 32)), encodeBase64(new Uint8Array(32)));
+  assertEquals(encodeBase64(request.bytes.subarray(32)), peer.publicKey);
+  assert(request.port !== wireGuard.port);
+  await punch.reply(request, Uint8Array.of(192, 0, 2, 7, 0xca, 0x6c));
+  const { code, out, err } = await finished;
+  assertEquals(
+    [code, err],
+    [0, `wgsig: UDP port ${wireGuard.port} is in use, so its endpoint was not registered again\n`],
+  );
+  assertEquals(readJson(out).peers.map(({ endpoint }) => endpoint), ["192.0.2.7:51820"]);
+  // A port that the command line names is meant.
+  const meant = await wgsig(
+    ["query", "--config", settings, named, "--port", `${wireGuard.port}`, "--timeout", "1s"],
+  );
+  assertEquals(meant.code, 2);
+  assertMatch(meant.err, /^wgsig: cannot ask punch:\S+: address already in use\n$/);
+});
+
 Deno.test("a server that answers is not taken for another that is silent", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();

@@ -30,7 +30,7 @@ import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { AskedServer } from "./asked_server.ts";
 import { LINGER, OPENER } from "./opener.ts";
 import type { RegistryAnswer, RegistryOutcome } from "./registry_answer.ts";
-import { warningOf } from "./warning.ts";
+import { portInUse, warningOf } from "./warning.ts";
 
 /** A question. */
 export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primitives"> {
@@ -204,9 +204,7 @@ class RegistryAsker {
 
   /** The port is in use, by WireGuard most likely: asks from another, which nobody must register. */
   async #bindAnyPort(address: string, port: number): Promise<UdpSocket> {
-    if (this.#register) {
-      this.#notes.push(`UDP port ${port} is in use, so its endpoint was not registered again`);
-    }
+    if (this.#register) this.#notes.push(portInUse(port));
     this.#register = false;
     for (const { exchange } of this.#servers) exchange.keepEndpoint();
     return await this.#bind(address, 0);

@@ -68,6 +68,11 @@ export function warningOf(
   }
 }
 
+/** What to say where another port was asked from, and nothing was registered. */
+export function portInUse(port: number): string {
+  return `UDP port ${port} is in use, so its endpoint was not registered again`;
+}
+
 /** What to look at where the system can't send. */
 function hintOf(code: string): string {
   return code === "EPERM" || code === "EACCES"

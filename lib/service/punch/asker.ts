@@ -9,8 +9,9 @@ import { chooseOpeners } from "../../core/ask/openers.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
 import { formatIpv4 } from "../../core/net/ip_address.ts";
-import { parseKey } from "../../core/net/peer_key.ts";
+import { KEY_SIZE, parseKey } from "../../core/net/peer_key.ts";
 import { type Clock, pause } from "../../host/clock.ts";
+import { errorCode } from "../../host/error.ts";
 import type { ConnectedUdp, UdpSocket } from "../../host/udp.ts";
 import { LINGER, OPENER } from "../ask/opener.ts";
 import {
@@ -28,6 +29,8 @@ export interface PunchQuestion {
   readonly keys: readonly string[];
   /** The UDP port that is registered: WireGuard's. */
   readonly port: number;
+  /** Whether another port will do, to ask without registering, when that one is in use. */
+  readonly anyPort: boolean;
   /** Whether WireGuard has that port now, so that a raw socket is needed; and its mark. */
   readonly through: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
@@ -51,7 +54,12 @@ export interface PunchAnswer {
   /** How many of the questions were answered, if only with "unknown". */
   readonly answered: number;
   readonly peers: readonly PunchedPeer[];
+  /** Whether the own key was told, and the port that was asked from is registered with it. */
+  readonly isRegistered: boolean;
 }
+
+/** Who asks from a port that is not to be registered: no key that anybody can have. */
+const NOBODY = new Uint8Array(KEY_SIZE);
 
 const WAIT = 0.5;
 const ATTEMPTS = 2;
@@ -62,11 +70,27 @@ export async function askPunch(
   to: HostPort,
   question: PunchQuestion,
 ): Promise<PunchAnswer> {
-  const answer = await ask(host, to, question);
+  const answer = await askFromAnyPort(host, to, question);
+  // What another port would open is closed to WireGuard.
+  if (!answer.isRegistered) return answer;
   const { opensTo = () => true } = question;
   const turn = Math.floor(host.now().mono);
   await openNat(host, question, chooseOpeners(answer.peers.filter(opensTo), turn));
   return answer;
+}
+
+/** The port may be in use, by WireGuard most likely: then it asks from another, as nobody. */
+async function askFromAnyPort(
+  host: Clock & ConnectedUdp,
+  to: HostPort,
+  question: PunchQuestion,
+): Promise<PunchAnswer> {
+  try {
+    return { ...await ask(host, to, question), isRegistered: true };
+  } catch (error) {
+    if (errorCode(error) !== "EADDRINUSE" || question.port === 0 || !question.anyPort) throw error;
+    return { ...await ask(host, to, { ...question, id: NOBODY, port: 0 }), isRegistered: false };
+  }
 }
 
 async function openNat(
@@ -98,7 +122,7 @@ async function ask(
   host: Clock & ConnectedUdp,
   to: HostPort,
   { id, keys, port, through, endsAt }: PunchQuestion,
-): Promise<PunchAnswer> {
+): Promise<Omit<PunchAnswer, "isRegistered">> {
   let take: (batch: DatagramBatch) => void = () => {};
   const socket = await host.connectedUdp({
     port,

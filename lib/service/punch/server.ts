@@ -10,6 +10,7 @@ import type { Clock } from "../../host/clock.ts";
 import type { ConnectedUdp } from "../../host/udp.ts";
 import { askPunch, type PunchQuestion } from "./asker.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
+import { portInUse } from "../ask/warning.ts";
 
 /**
  * Asks one. To ask is to register there, so without a port that may be registered it isn't asked.
@@ -36,14 +37,15 @@ export async function askPunchServer(
   if (question.keys.length === 0) {
     return reply("ok", `${server} is asked for known peers only; name them in [[peer]]`);
   }
-  const { answered, peers } = await askPunch(host, { host: address, port: name.port }, question);
+  const to = { host: address, port: name.port };
+  const { answered, peers, isRegistered } = await askPunch(host, to, question);
   if (answered === 0) {
     const why =
       `no answer from ${server}; check that it runs and that UDP port ${name.port} gets through`;
     return reply("no-answer", why);
   }
   return {
-    ...reply("ok"),
+    ...reply("ok", isRegistered ? undefined : portInUse(question.port)),
     peers: peers.map((peer) => ({
       ...peer,
       seconds: undefined,

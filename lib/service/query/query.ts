@@ -123,7 +123,7 @@ async function alone(name: ServerName, asking: Promise<ServerReply>): Promise<Se
 
 /** To ask is to register the port that is asked from. */
 function punchQuestion(
-  { id, port, register, known, timeout, through, opensTo }: QueryConfig,
+  { id, port, anyPort, register, known, timeout, through, opensTo }: QueryConfig,
   startedAt: number,
 ): PunchQuestion | undefined {
   if (!register || id === undefined) return undefined;
@@ -131,6 +131,7 @@ function punchQuestion(
     id,
     keys: known,
     port,
+    anyPort,
     through: through ?? { raw: false, mark: 0 },
     opensTo,
     endsAt: startedAt + timeout,
@@ -166,7 +167,8 @@ function merge(
     unix: host.now().unix,
     status: statusOf(outcomes.map(({ status }) => status)),
     notes,
-    warnings: [...notes, ...replies.flatMap(({ warning }) => warning ?? [])],
+    // That the port is in use is said of each server that could not register it.
+    warnings: [...new Set([...notes, ...replies.flatMap(({ warning }) => warning ?? [])])],
   };
 }
 
