@@ -216,6 +216,10 @@ export async function questionConfig(
   options: ClientOptions,
   servers: readonly ServerName[],
 ): Promise<QuestionConfig> {
+  const { "private-key-file": key, "secret-file": secret } = options;
+  if (key !== undefined && key === secret) {
+    throw new UserError(`${key} is the group's secret: private-key-file must be another file`);
+  }
   return {
     servers,
     secret: servers.some(({ scheme }) => scheme === "wgsig")

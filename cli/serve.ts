@@ -18,7 +18,7 @@ import {
 import { GROUP, SERVE, type ServeSettings } from "../lib/core/settings/serve_options.ts";
 import { errorCode } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
-import { type LoadedSettings, loadSettings } from "../lib/service/files/files.ts";
+import { type LoadedSettings, settingsReader } from "../lib/service/files/files.ts";
 import type { ServeConfig, ServedGroup } from "../lib/service/serve/config.ts";
 import { serve } from "../lib/service/serve/serve.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
@@ -32,10 +32,8 @@ const MAX_SECRET = 4096;
 
 /** Runs `wgsig serve`. */
 export function runServe(host: Host, args: Arguments): Promise<ExitStatus> {
-  return serve(host, async () => {
-    const loaded = await loadSettings(host, givenValue(args, CONFIG_FILE.config));
-    return await serveConfig(host, args, loaded);
-  });
+  const read = settingsReader(host, givenValue(args, CONFIG_FILE.config));
+  return serve(host, async () => await serveConfig(host, args, await read()));
 }
 
 async function serveConfig(

@@ -8,7 +8,7 @@ import { formatKey } from "../lib/core/net/peer_key.ts";
 import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve, type Resolved } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
-import { loadSettings } from "../lib/service/files/files.ts";
+import { type LoadedSettings, settingsReader } from "../lib/service/files/files.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
 import type { SyncConfig } from "../lib/service/sync/config.ts";
 import { sync } from "../lib/service/sync/sync.ts";
@@ -27,15 +27,16 @@ import { refuseSecret } from "./secret_keys.ts";
 /** Runs `wgsig sync`. */
 export async function runSync(host: Host, args: Arguments): Promise<ExitStatus> {
   const flags = resolve(SYNC_FLAGS, args);
-  return await sync(host, () => readConfig(host, args, flags));
+  const read = settingsReader(host, flags.config);
+  return await sync(host, async () => await readConfig(host, args, flags, await read()));
 }
 
 async function readConfig(
   host: Host,
   args: Arguments,
   flags: Resolved<typeof SYNC_FLAGS>,
+  loaded: LoadedSettings,
 ): Promise<SyncConfig> {
-  const loaded = await loadSettings(host, flags.config);
   const sections = [...(loaded.settings.sync?.keys() ?? [])];
   const name = args.operands[0] ?? (sections.length === 1 ? sections[0] : undefined);
   if (name === undefined) {

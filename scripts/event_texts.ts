@@ -48,6 +48,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "an interface whose peers are offered or published can't be read",
   },
   "interface-read": { meaning: "it can be read again" },
+  "key-not-read": { meaning: "the key that the settings name can't be read; when it is needed" },
   "key-on-two-hosts": {
     meaning: "a key's endpoint goes to and fro at a server: two hosts have it, perhaps",
     fields: ["key", "name", "endpoints", "hint"],

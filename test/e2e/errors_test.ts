@@ -362,6 +362,19 @@ Deno.test("settings and allow-lists that others can change are refused by every 
   );
 });
 
+Deno.test("the group's secret is not taken for a private key", async () => {
+  await using scene = await Scene.open();
+  const settings = await scene.file(
+    "wgsig.toml",
+    '[sync.wg0]\nservers = ["h"]\nsecret-file = "secret"\nprivate-key-file = "secret"\n',
+  );
+  await assertRefused(
+    ["sync", "--config", settings, "wg0"],
+    USAGE,
+    /^\S*secret is the group's secret: private-key-file must be another file$/,
+  );
+});
+
 const settingsErrors: readonly (readonly [string, RegExp])[] = [
   ["[serve\n", /wgsig\.toml: .*line 1\b/],
   ["[serve]\n\n\nfoo bar\n", /wgsig\.toml: .*line 4\b/],

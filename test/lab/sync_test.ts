@@ -236,7 +236,7 @@ testWith(LAB_NEEDS, "lab: --json prints lines of JSON", async () => {
     const told = parseLines(sync.out);
     assertEquals(
       told.map(({ event }) => event),
-      ["interface-found", "own-endpoint", "endpoint-set", "peer-alive"],
+      ["interface-found", "own-endpoint", "endpoint-set", "peer-alive", "stopped"],
     );
     assert(
       told.every(({ level, time }) => level === "info" && !Number.isNaN(Date.parse(`${time}`))),

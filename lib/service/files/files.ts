@@ -9,7 +9,7 @@ import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import type { FileContent, Files, Input } from "../../host/files.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { System } from "../../host/host.ts";
-import { UserError } from "../../core/settings/user_error.ts";
+import { EXIT, UserError } from "../../core/settings/user_error.ts";
 
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;
@@ -60,6 +60,24 @@ export async function loadSettings(
     }
   }
   return { settings: {}, path: undefined };
+}
+
+/**
+ * Reads the settings file again and again: once there was one, it has to stay. Else the usual settings
+ * would take the place of those in a file that was removed by mistake.
+ */
+export function settingsReader(
+  host: System & Files,
+  named: string | undefined,
+): () => Promise<LoadedSettings> {
+  let before: string | undefined;
+  return async () => {
+    const loaded = await loadSettings(host, named);
+    // Another file may have come that is looked for earlier.
+    if (before !== undefined && loaded.path !== before) await readSettings(host, before);
+    before = loaded.path;
+    return loaded;
+  };
 }
 
 async function readSettings(
@@ -175,7 +193,17 @@ export async function readAllowList(host: System & Files, path: string): Promise
  */
 export async function makeOwnFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
   const folder = OWN_FOLDERS.find((each) => path.startsWith(`${each}/`));
-  if (folder !== undefined) await host.makeFolder(path.slice(0, path.lastIndexOf("/")));
+  if (folder !== undefined) await makeFolder(host, path.slice(0, path.lastIndexOf("/")));
+}
+
+/** Makes a folder, and says which it is where a file is in its place. */
+export async function makeFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
+  try {
+    await host.makeFolder(path);
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    throw new UserError(`${path} is a file; a folder is needed there`, EXIT.failed);
+  }
 }
 
 /** Reads what is short from standard input. */

@@ -13,6 +13,7 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
 import { isNoDevice, setListenPort } from "../../wireguard/device.ts";
+import { makeFolder } from "../files/files.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
@@ -49,7 +50,7 @@ export async function withBorrowedPort<T>(
 /** @returns Why it could not be written, in words. */
 async function writeNote(host: Files, name: string, port: number): Promise<string | undefined> {
   try {
-    await host.makeFolder(FOLDER);
+    await makeFolder(host, FOLDER);
     await host.writeFile(noteOf(name), new TextEncoder().encode(`${port}\n`), { mode: MODE });
     return undefined;
   } catch (error) {

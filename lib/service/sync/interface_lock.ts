@@ -11,6 +11,7 @@ import { errorCode } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { Processes } from "../../host/processes.ts";
+import { makeFolder } from "../files/files.ts";
 
 const FOLDER = "/var/run/wgsig";
 const NAMESPACE = "/proc/self/ns/net";
@@ -30,7 +31,7 @@ export class InterfaceLock {
   /** Takes it; it ends with the process at the latest. @returns Whether nobody else has it. */
   async take(): Promise<boolean> {
     if (this.#unlock !== undefined) return true;
-    await this.#host.makeFolder(FOLDER);
+    await makeFolder(this.#host, FOLDER);
     try {
       const path = `${FOLDER}/${this.#name}${await this.#namespace()}.lock`;
       this.#unlock = await this.#host.lockFile(path);

@@ -11,7 +11,7 @@ import { SyncMachine } from "../../core/sync/machine.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
 import type { Outputs } from "../../host/output.ts";
-import type { Signals } from "../../host/signals.ts";
+import type { Signal, Signals } from "../../host/signals.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
@@ -53,6 +53,8 @@ class Sync {
   #wake: () => void = () => {};
   /** Whether the settings are to be read again. */
   #reloads = false;
+  /** What ends it. */
+  #signal: Signal | undefined;
 
   constructor(host: SyncHost, config: SyncConfig) {
     const { lease, dryRun, interface: name, addPeers } = config;
@@ -83,6 +85,7 @@ class Sync {
   async run(load: () => Promise<SyncConfig>): Promise<ExitStatus> {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       this.#host.onSignal(signal, () => {
+        this.#signal ??= signal;
         this.#report.abandon();
         this.#machine.end();
         this.#wake();
@@ -97,6 +100,7 @@ class Sync {
       this.#wake();
     });
     this.#notifier.ready();
+    await this.#checkKey();
     for (;;) {
       if (this.#reloads) await this.#reload(load);
       const step = this.#machine.next(this.#host.now());
@@ -136,11 +140,22 @@ class Sync {
       if (changed.length > 0) {
         this.#report.event("warn", "restart-needed", { changed: changed.join(",") });
       }
+      await this.#checkKey();
     } catch (error) {
       const effect = "the settings before stay in force";
       this.#report.event("error", "not-reloaded", { why: inWords(error), effect });
     }
     this.#notifier.ready();
+  }
+
+  /** Nobody else looks at the key that the settings name before an interface doesn't tell its own. */
+  async #checkKey(): Promise<void> {
+    try {
+      await this.#config.readKey();
+    } catch (error) {
+      const hint = "it is needed where the interface doesn't tell its key (boringtun)";
+      this.#report.event("warn", "key-not-read", { why: inWords(error), hint });
+    }
   }
 
   #hear(news: SyncNews): void {
@@ -171,6 +186,8 @@ class Sync {
     await this.#lease?.end();
     await this.#report.finish();
     this.#actor.end();
+    const signal = this.#signal;
+    if (signal !== undefined) this.#report.event("info", "stopped", { signal });
   }
 }
 

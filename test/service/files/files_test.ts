@@ -5,6 +5,7 @@ import {
   readPrivateKey,
   readPublicKey,
   readSecret as readAnySecret,
+  settingsReader,
 } from "../../../lib/service/files/files.ts";
 import { EXIT, UserError } from "../../../lib/core/settings/user_error.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
@@ -369,6 +370,28 @@ test("a public key is given as it is, or as a file that anybody may read", async
     await complaint(() => readPublicKey(withFile("/k.pub", { content: "x" }), "/k.pub")),
     "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
   );
+});
+
+test("settings that are read again have to be there still", async () => {
+  const own = "/home/me/.config/wgsig/wgsig.toml";
+  const env = { HOME: "/home/me" };
+  const host = new MemoryHost({ files: { [SYSTEM]: marked(1) }, env });
+  const read = settingsReader(host, undefined);
+  assertEquals((await read()).path, SYSTEM);
+  await host.writeFile(own, new TextEncoder().encode("[serve]\n"), { mode: 0o644 });
+  assertEquals((await read()).path, own, "one that is looked for earlier is taken");
+  await host.removeFile(own);
+  for (let i = 0; i < 2; i++) {
+    assertEquals(
+      await complaint(read),
+      `cannot read settings file ${own}: no such file or directory`,
+    );
+  }
+  const without = new MemoryHost({ env });
+  const readAgain = settingsReader(without, undefined);
+  assertEquals((await readAgain()).path, undefined);
+  await without.writeFile(own, new Uint8Array(), { mode: 0o644 });
+  assertEquals((await readAgain()).path, own);
 });
 
 test("an allow-list has a key a line, with comments and empty lines", async () => {

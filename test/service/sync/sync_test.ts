@@ -105,6 +105,7 @@ test("sync: a question that fails gives the port back, a signal looks at once, a
     'why="no raw socket: operation not permitted"',
     'warn not-asked why="cannot use UDP port 51820: permission denied"',
     "info reloaded servers=1",
+    "info stopped signal=SIGTERM",
   ]);
   const round = [
     "wg show wg0 dump",
@@ -151,8 +152,20 @@ test("sync: SIGHUP reads settings and secret again, and what is wrong with them 
     'info interface-found interface=wg0 port=51820 register=borrow why="no raw socket: operation ' +
     'not permitted"',
     'warn not-asked why="cannot use UDP port 51820: permission denied"',
+    "info stopped signal=SIGTERM",
   ]);
   assertEquals(lines.filter((line) => line.includes("reloaded servers=1")).length, 1);
+});
+
+test("sync: a key that the settings name and that can't be read is said, at a reload as well", async () => {
+  const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGTERM"]]);
+  const [host, memory] = hostWith(showing(DUMP), signals);
+  const why = "cannot read private key file /k: no such file or directory";
+  const config = { ...CONFIG, readKey: () => Promise.reject(new UserError(why)) };
+  assertEquals(await synced(host, config), 0);
+  const hint = "it is needed where the interface doesn't tell its key (boringtun)";
+  const line = `warn key-not-read why="${why}" hint="${hint}"`;
+  assertEquals(told(memory).filter((each) => each.includes("key-not-read")), [line, line]);
 });
 
 test("sync: systemd hears of a reload, also where it failed", async () => {
@@ -227,6 +240,7 @@ test("sync: an interface that can't be read is told of once, and ends nothing", 
   assertEquals(told(memory), [
     'warn not-done why="cannot read WireGuard interface wg0: Unable to access interface: ' +
     'Operation not permitted; run this as root, or with CAP_NET_ADMIN"',
+    "info stopped signal=SIGINT",
   ]);
   assertEquals(memory.events.length, LOCKED.length + 6);
 });
@@ -269,6 +283,17 @@ test("sync: where nothing can be noted, the port is borrowed all the same", asyn
     "wg set wg0 listen-port 0",
     "wg set wg0 listen-port 51820",
   ]);
+});
+
+test("sync: a file in the place of the folder for locks is named", async () => {
+  const [host, memory] = hostWith(
+    { ...showing(DUMP), refuses: { makeFolder: "EEXIST" } },
+    new Map([[0, "SIGTERM"]]),
+  );
+  assertEquals(await synced(host, CONFIG), 0);
+  const why = 'why="/var/run/wgsig is a file; a folder is needed there"';
+  const [line = ""] = told(memory).filter((each) => each.includes("not-locked"));
+  assertEquals(line.startsWith(`warn not-locked interface=wg0 ${why} hint=`), true, line);
 });
 
 test("sync: the end waits for the hook of what has changed", async () => {

@@ -7,6 +7,7 @@
 
 import { parseLeasePrefix } from "../../../core/lease/address.ts";
 import type { Files } from "../../../host/files.ts";
+import { makeFolder } from "../../files/files.ts";
 
 const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
@@ -54,7 +55,7 @@ export class HeldAddresses {
       await this.#host.removeFile(this.#path).catch(() => {});
       return;
     }
-    await this.#host.makeFolder(FOLDER);
+    await makeFolder(this.#host, FOLDER);
     const text = lines.map((line) => `${line}\n`).join("");
     await this.#host.writeFile(this.#path, new TextEncoder().encode(text), { mode: MODE });
   }

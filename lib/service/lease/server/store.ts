@@ -16,6 +16,7 @@ import type { FileLocks } from "../../../host/locks.ts";
 import type { Random } from "../../../host/random.ts";
 import type { Log } from "../../log/log.ts";
 import { Store, type StoreFile } from "../../store/store.ts";
+import { makeFolder } from "../../files/files.ts";
 
 /** It goes with a restart of the host, as AllowedIPs do. */
 const RUN_FOLDER = "/var/run/wgsig";
@@ -72,7 +73,7 @@ export class LeaseStore {
     if (this.#store !== undefined) return;
     const file = `${RUN_FOLDER}/${name}-${publicKey.replace(/\W/g, "")}.leases`;
     try {
-      await this.#host.makeFolder(RUN_FOLDER);
+      await makeFolder(this.#host, RUN_FOLDER);
       const store = this.#storeAt(file);
       await store.open();
       const hint = "leases are forgotten when this host restarts; keep them with --state FILE";
