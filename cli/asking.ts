@@ -50,20 +50,20 @@ export async function readAsker(
   device = flags.interface,
 ): Promise<Asker> {
   const loaded = await loadSettings(host, flags.config);
-  tellMissingSection(host, loaded, device);
+  const unused = unusedSections(loaded, device);
+  if (unused !== undefined) host.err.write(`wgsig: ${unused}\n`);
   const options = resolve(CLIENT, args, interfaceSettings(loaded, device));
   return { args, flags, loaded, options, device };
 }
 
-/** Says where the settings have sections for interfaces, but none for the one that was named. */
-export function tellMissingSection(
-  host: Host,
+/** What to say where the settings have sections for interfaces, but none for the one that was named. */
+export function unusedSections(
   { settings: { sync }, path }: LoadedSettings,
   name: string | undefined,
-): void {
+): string | undefined {
   if (name === undefined || sync === undefined || sync.size === 0 || sync.has(name)) return;
   const names = [...sync.keys()].map((each) => `[sync.${each}]`).join(", ");
-  host.err.write(`wgsig: ${path} has no [sync.${name}], only ${names}; that is not used\n`);
+  return `${path} has no [sync.${name}], only ${names}; that is not used`;
 }
 
 /** The settings of the interface that is meant: the one that is named, or the only one. */

@@ -22,7 +22,7 @@ export async function runNat(
   flags: Resolved<typeof QUERY_FLAGS>,
 ): Promise<ExitStatus> {
   if (flags.output === "dump" || flags["no-register"]) {
-    throw new UserError("--nat goes without --dump and --no-register");
+    throw new UserError("--nat cannot be combined with --dump or --no-register");
   }
   const asker = await readAsker(host, args, flags);
   const id = await askersKey(host, asker);

@@ -13,13 +13,14 @@ import { isJournal } from "../lib/service/log/journal.ts";
 import type { SyncConfig } from "../lib/service/sync/config.ts";
 import { sync } from "../lib/service/sync/sync.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import {
   askedServers,
   interfaceSettings,
   namedKey,
   peersByKey,
   questionConfig,
-  tellMissingSection,
+  unusedSections,
 } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
 import { refuseSecret } from "./secret_keys.ts";
@@ -42,7 +43,24 @@ async function readConfig(
   if (name === undefined) {
     throw new UserError("which interface? Name one, such as wg0: wgsig sync wg0");
   }
-  tellMissingSection(host, loaded, name);
+  checkInterfaceName(name);
+  const unused = unusedSections(loaded, name);
+  try {
+    return { ...await configOf(host, args, flags, loaded, name), unused };
+  } catch (error) {
+    // Nothing will be logged.
+    if (unused !== undefined) host.err.write(`wgsig: ${unused}\n`);
+    throw error;
+  }
+}
+
+async function configOf(
+  host: Host,
+  args: Arguments,
+  flags: Resolved<typeof SYNC_FLAGS>,
+  loaded: LoadedSettings,
+  name: string,
+): Promise<SyncConfig> {
   const options = resolve(SYNC, args, interfaceSettings(loaded, name));
   if (options.lease && flags.once) {
     throw new UserError("--lease holds addresses, and --once doesn't stay; leave one of them out");

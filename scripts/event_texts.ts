@@ -152,6 +152,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },
   "server-status": { meaning: "a server answers again, or does something else than before" },
+  "settings-not-used": {
+    meaning: "the settings have sections for other interfaces, and none for this one",
+  },
   "stale-route": { meaning: "a host route to an endpoint that a peer has left, and what to run" },
   "state-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },
   "state-damaged": { meaning: "the state file is damaged, and was put aside" },

@@ -654,6 +654,17 @@ Deno.test("settings without the own key, or without the interface that is named,
   assertEquals([code, err], [0, section + unlisted]);
   const known = await config(scene, ["wg0", "--key", peer.publicKey, ...args.toSpliced(2, 2)]);
   assertEquals([known.code, known.err], [0, ""]);
+  // What sync says where it runs is an event of its log.
+  for (const json of [true, false]) {
+    const args = ["sync", "wg5", "--once", "--config", settings, "--server", "127.0.0.1:9"];
+    const { out, err } = await wgsig(
+      [...args, "--secret", scene.secretFile, ...(json ? ["--json"] : [])],
+    );
+    const why = section.slice("wgsig: ".length).trim();
+    assertEquals(err.includes("has no [sync.wg5]"), false, err);
+    if (json) assertEquals(JSON.parse(out.split("\n")[0]!).why, why);
+    else assertMatch(out, / warn settings-not-used why=".* has no \[sync\.wg5\], .*"\n/);
+  }
   for (const command of [["query", "--interface", "wg5"], ["sync", "wg5"]]) {
     const { err } = await wgsig([...command, "--config", settings]);
     assertEquals(err.startsWith(section), true, err);

@@ -150,7 +150,7 @@ mistakes("bad values of options are named with what was expected", [
   },
   {
     args: ["serve", "--encryption", "on"],
-    says: /^--encryption: expected "auto" or "required" or/,
+    says: /^--encryption: expected "auto", "required" or "off", got/,
   },
   {
     args: ["serve", "--log-format", "xml"],
@@ -321,15 +321,26 @@ Deno.test("a secret in place of another file is not printed", async () => {
   }
 });
 
+Deno.test("sync: what is no name of an interface is refused at once", async () => {
+  await using scene = await Scene.open();
+  for (const name of ["an-interface-with-a-long-name", "a/b", "all"]) {
+    const args = ["sync", name, "--server", "127.0.0.1:9", "--secret", scene.secretFile];
+    const says = /^".*" is no name of a network interface; expected one such as wg0$/;
+    await assertRefused(args, USAGE, says);
+  }
+});
+
 Deno.test("files that others can read are refused with the command that mends it", async () => {
   await using scene = await Scene.open();
   const wg = await wgsig(["keygen", "private"]);
-  for (const mode of [0o644, 0o640, 0o604, 0o660, 0o601]) {
+  for (const mode of [0o644, 0o640, 0o604, 0o660, 0o601, 0o610, 0o602]) {
     const octal = `0${mode.toString(8)}`;
     const secret = await scene.file("open", encodeBase64(scene.secret), mode);
     const says = (what: string, path: string) =>
       new RegExp(
-        `^${what} ${path} can be read by others \\(mode ${octal}\\); mend it with: chmod 600 ${path}` +
+        `^${what} ${path} ${
+          (mode & 0o44) === 0 ? "is not its owner's alone" : "can be read by others"
+        } \\(mode ${octal}\\); mend it with: chmod 600 ${path}` +
           (what === "secret file" ? `, or .*: --secret - < ${path}$` : "$"),
       );
     await assertRefused(serve("--secret", secret), USAGE, says("secret file", secret));

@@ -66,8 +66,14 @@ export function durationFrom(min: number, shown: string): Reader<number> {
 /** One of the given words. */
 export function choice<T extends string>(...words: readonly T[]): Reader<T> {
   return (value, path) =>
-    words.find((word) => word === value) ??
-      refuse(path, words.map((word) => `"${word}"`).join(" or "), value);
+    words.find((word) => word === value) ?? refuse(path, listOf(words), value);
+}
+
+/** `"a"`, `"a" or "b"`, `"a", "b" or "c"`. */
+function listOf(words: readonly string[]): string {
+  const quoted = words.map((word) => `"${word}"`);
+  const last = quoted.pop() ?? "";
+  return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
 }
 
 /** A WireGuard public key, as its base64 text. */

@@ -64,8 +64,13 @@ export class PeerStates {
    * Tells who is down, one by one.
    *
    * @param peers With each, the seconds since its last handshake; undefined where there was none.
+   * @param isAnswered Whether a server has answered: only then is it known that none knows a peer.
    */
-  tellDown(peers: readonly (readonly [DevicePeer, number | undefined])[], candidates: Candidates) {
+  tellDown(
+    peers: readonly (readonly [DevicePeer, number | undefined])[],
+    candidates: Candidates,
+    isAnswered: boolean,
+  ): void {
     for (const [{ publicKey, endpoint }, age] of peers) {
       this.#notes.event("warn", "peer-down", {
         ...this.named(publicKey),
@@ -73,6 +78,8 @@ export class PeerStates {
         ...(age === undefined ? {} : { sinceHandshake: Math.round(age) }),
         hint: candidates.has(publicKey)
           ? "a server knows it; look again in some seconds"
+          : !isAnswered
+          ? "no server has said where it is; the lines before say why"
           : "no server knows it; does sync run there, with the same servers and group?",
       });
     }

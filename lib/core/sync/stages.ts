@@ -44,6 +44,7 @@ export class SyncStages {
   #hasLooked = false;
   #isOver = false;
   #status: ExitStatus = EXIT.ok;
+  #isAnswered = false;
   #failure: { readonly error: unknown } | undefined;
 
   /** Knows nothing yet. */
@@ -307,6 +308,7 @@ export class SyncStages {
       if (dryRun) done(now);
       else this.#queue.add({ kind: "set-peer", ...set }, { done });
     }
+    this.#isAnswered = answer.status === EXIT.ok;
     if (once) this.#status = this.#peers.status(device, answer, now);
     this.#queue.then((now) => this.#nudge(device, now));
   }
@@ -332,7 +334,7 @@ export class SyncStages {
     this.#additions.add(this.#peers.toAdd(device), this.#options, changed);
     this.#queue.then((now) => {
       this.#hasLooked = true;
-      if (this.#options.once) this.#peers.tellLook(device, now);
+      if (this.#options.once) this.#peers.tellLook(device, this.#isAnswered, now);
     });
   }
 }

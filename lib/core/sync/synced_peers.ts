@@ -165,8 +165,8 @@ export class SyncedPeers {
       peers.some((peer) => !this.#isAlive(peer, now));
   }
 
-  /** Tells what one look has found: a line for each peer that is down, and one of all. */
-  tellLook({ peers }: Device, now: Now): void {
+  /** Tells what one look, for which servers have answered or not, has found: a line for each peer that is down, and one of all. */
+  tellLook({ peers }: Device, isAnswered: boolean, now: Now): void {
     const down = peers.filter((peer) => !this.#isAlive(peer, now));
     this.#states.tellDown(
       down.map((peer) => {
@@ -174,6 +174,7 @@ export class SyncedPeers {
         return [peer, at === undefined ? undefined : now.mono - at];
       }),
       this.#candidates,
+      isAnswered,
     );
     this.#notes.event("info", "looked", { peers: peers.length, down: down.length });
   }

@@ -197,7 +197,9 @@ class RegistryAsker {
     } catch (error) {
       const inUse = errorCode(error) === "EADDRINUSE" && port !== 0;
       if (inUse && this.#config.anyPort) return await this.#bindAnyPort(address, port);
-      const hint = inUse ? "; is WireGuard using it? Leave --port out, with --no-register" : "";
+      const hint = inUse
+        ? "; is WireGuard using it? Then leave out --port and add --no-register"
+        : "";
       throw new UserError(`cannot use UDP port ${port}: ${explain(error)}${hint}`, EXIT.failed);
     }
   }

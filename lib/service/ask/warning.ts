@@ -60,7 +60,8 @@ export function warningOf(
       return refused > 0
         ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
         : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
-          `through, that group ${group} has the same secret there, that it ` +
+          `through, that group ${group} has the same secret there and lets this key in (its ` +
+          `allow-list), that it ` +
           `${
             encrypt ? "takes encrypted requests (else: --encryption off)" : "takes plain requests"
           }, ` +

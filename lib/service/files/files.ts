@@ -17,6 +17,7 @@ const MAX_SECRET_SIZE = 4096;
 /** Bits that let others than the owner in, and that let them write. */
 const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
+const READ_BY_OTHERS = 0o044;
 const ROOT = 0;
 /** The user `nobody`; and whoever has no number in this user namespace. */
 const NOBODY = 65_534;
@@ -92,7 +93,9 @@ async function readSettings(
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     // The parser quotes lines: what is in a file that was taken for settings may be secret.
-    const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ");
+    // And it says twice where an error was, where a character that nothing begins with is met.
+    const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ")
+      .replace(/^(Parse error on line \d+, column \d+: )+/, "$1");
     throw new UserError(`${path}: ${why}`);
   }
 }
@@ -236,8 +239,11 @@ async function readPrivate(
     ? ""
     : `, or where that can't be done, add: --${flag} - < ${path}`;
   if (mode !== undefined && (mode & OTHERS) !== 0) {
+    const open = (mode & READ_BY_OTHERS) !== 0
+      ? "can be read by others"
+      : "is not its owner's alone";
     throw new UserError(
-      `${what} ${path} can be read by others (mode ${mode.toString(8).padStart(4, "0")}); ` +
+      `${what} ${path} ${open} (mode ${mode.toString(8).padStart(4, "0")}); ` +
         `mend it with: chmod 600 ${path}${elsewhere}`,
     );
   }

@@ -13,5 +13,7 @@ export interface SyncConfig
   extends SyncOptions, Pick<QueryConfig, "secret" | "group" | "encrypt" | "maxAge" | "timeout"> {
   /** The own public key that the settings name, in base64; undefined where they name none. */
   readonly readKey: () => Promise<string | undefined>;
+  /** What to say where the settings have other interfaces, and this one not. */
+  readonly unused?: string | undefined;
   readonly report: SyncReportOptions;
 }

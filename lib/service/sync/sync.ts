@@ -99,6 +99,7 @@ class Sync {
       this.#machine.look();
       this.#wake();
     });
+    this.#tellUnused();
     this.#notifier.ready();
     await this.#checkKey();
     for (;;) {
@@ -137,6 +138,7 @@ class Sync {
       this.#actor.configure(this.#config);
       this.#status.forgetServers();
       this.#report.event("info", "reloaded", { servers: config.servers.length });
+      this.#tellUnused();
       if (changed.length > 0) {
         this.#report.event("warn", "restart-needed", { changed: changed.join(",") });
       }
@@ -156,6 +158,12 @@ class Sync {
       const hint = "it is needed where the interface doesn't tell its key (boringtun)";
       this.#report.event("warn", "key-not-read", { why: inWords(error), hint });
     }
+  }
+
+  #tellUnused(): void {
+    const { unused: why } = this.#config;
+    if (why !== undefined) this.#report.once("warn", "settings-not-used", { why });
+    else this.#report.forget("settings-not-used");
   }
 
   #hear(news: SyncNews): void {

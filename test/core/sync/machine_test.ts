@@ -366,7 +366,10 @@ test("sync: one look ends with 0, 1, 2 or 5, and says why it could not be", () =
   assertEquals(statusOf(after), EXIT.ok);
   // Bob isn't in the registry yet.
   assertEquals(statusOf(single((world) => void world.hosts.pop())), EXIT.somePeersFailed);
-  assertEquals(statusOf(single(({ registries }) => registries[0]!.isUp = false)), EXIT.timedOut);
+  const silent = single(({ registries }) => registries[0]!.isUp = false);
+  assertEquals(statusOf(silent), EXIT.timedOut);
+  // Who hears nothing can't say that no server knows a peer.
+  assertEquals(count(silent, 'hint="no server has said where it is; the lines before say why"'), 1);
   assertEquals(
     statusOf(single((_, alice) => alice.isThere = false)),
     "there is no WireGuard interface wg0; bring it up first, or leave --once out to wait",

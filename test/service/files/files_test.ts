@@ -120,6 +120,7 @@ test("what is wrong in settings is said with their path, on one line", async () 
   const wrong: readonly (readonly [string, string])[] = [
     ["[serve]\nlisen = []", '/s.toml: unknown key "serve.lisen" (did you mean "listen"?)'],
     ["[serve]\nstate = 5", "/s.toml: serve.state: expected a text, got 5"],
+    ["\u{fffd}=1", '/s.toml: Parse error on line 1, column 0: Unexpected character: "\u{fffd}"'],
     ["[serve]\n\nstate = \n", "/s.toml: Parse error on line 4, column 0: Cannot parse value"],
   ];
   for (const [content, expected] of wrong) {
@@ -195,7 +196,9 @@ test("files with secrets must be for their owner alone", async () => {
       const elsewhere = ", or where that can't be done, add: --secret - < /s";
       assertEquals(
         await complaint(() => read(host, "/s")),
-        `${what} /s can be read by others (mode ${shown}); mend it with: chmod 600 /s` +
+        `${what} /s ${
+          (mode & 0o44) === 0 ? "is not its owner's alone" : "can be read by others"
+        } (mode ${shown}); mend it with: chmod 600 /s` +
           (read === readSecret ? elsewhere : ""),
       );
     }
