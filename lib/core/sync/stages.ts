@@ -118,10 +118,7 @@ export class SyncStages {
     }
   }
 
-  /**
-   * Asks the servers without a look at the interface: so a peer's move is known after half an
-   * interval, and costs no process while nothing moves.
-   */
+  /** Asks without a look at the interface: a move is known sooner, and no process is started. */
   pollServers(now: Now): void {
     const device = this.#device;
     if (device === undefined) return;

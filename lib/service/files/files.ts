@@ -29,8 +29,6 @@ const ALL_USERS = 0xffff_ffff;
 const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
 const STANDARD_INPUT = "-";
-/** Folders that the program makes. */
-const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", "/var/run/wgsig"] as const;
 const SYSTEM_SETTINGS = "/etc/wgsig/wgsig.toml";
 
 /** Settings, and the file that they come from. */
@@ -188,15 +186,6 @@ export async function readAllowList(host: System & Files, path: string): Promise
     keys.push(key);
   });
   return keys;
-}
-
-/**
- * Makes the folder of a file where it is one of the program's own: those that its documentation and
- * its defaults name, and that a fresh host lacks. A folder with another name may be a mistake.
- */
-export async function makeOwnFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
-  const folder = OWN_FOLDERS.find((each) => path.startsWith(`${each}/`));
-  if (folder !== undefined) await makeFolder(host, path.slice(0, path.lastIndexOf("/")));
 }
 
 /** Makes a folder, and says which it is where a file is in its place. */

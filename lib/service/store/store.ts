@@ -20,7 +20,7 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import { joinBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { makeOwnFolder } from "../files/files.ts";
+import { makeOwnFolder } from "../files/own_folders.ts";
 import type { Log } from "../log/log.ts";
 import { TimeSlicer } from "../time_slicer.ts";
 

@@ -1,0 +1,20 @@
+/**
+ * The program's own folders.
+ *
+ * @module
+ */
+
+import type { Files } from "../../host/files.ts";
+import { makeFolder } from "./files.ts";
+
+/** Folders that the program makes. */
+const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", "/var/run/wgsig"] as const;
+
+/**
+ * Makes the folder of a file where it is one of the program's own: those that its documentation and
+ * its defaults name, and that a fresh host lacks. A folder with another name may be a mistake.
+ */
+export async function makeOwnFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
+  const folder = OWN_FOLDERS.find((each) => path.startsWith(`${each}/`));
+  if (folder !== undefined) await makeFolder(host, path.slice(0, path.lastIndexOf("/")));
+}
