@@ -24,7 +24,7 @@ import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.ts";
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
-import { readFormer, writeOutput } from "../lib/service/files/output.ts";
+import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
@@ -40,16 +40,13 @@ import {
   readAsker,
 } from "./asking.ts";
 
-/** The name that stands for standard output. */
-const STANDARD_OUTPUT = "-";
-
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
   const flags = resolve(CONFIG_FLAGS, args);
   const asker = await readAsker(host, args, flags, args.operands[0] ?? flags.interface);
   const { loaded, options, device } = asker;
   const { address: addresses } = options;
-  const output = flags.output === STANDARD_OUTPUT ? undefined : flags.output;
+  const output = outputFile(flags.output);
   // What must not be written is told before a server is asked.
   const named = output === undefined ? [] : filesOf(asker);
   if (output !== undefined) await readFormer(host, output, named);

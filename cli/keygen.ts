@@ -9,6 +9,7 @@ import { formatKey, KEY_SIZE, parseKey } from "../lib/core/net/peer_key.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { readInput } from "../lib/service/files/files.ts";
+import { outputFile } from "../lib/service/files/output.ts";
 import { makeOwnFolder } from "../lib/service/files/own_folders.ts";
 import { KEYGEN_FLAGS } from "../lib/core/settings/commands.ts";
 import { resolve } from "../lib/core/settings/option.ts";
@@ -17,8 +18,6 @@ import type { Arguments } from "./arguments.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
 const OWNER_ONLY = 0o600;
-/** The name that stands for standard output. */
-const STANDARD_OUTPUT = "-";
 
 /** Runs `wgsig keygen`. */
 export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -29,7 +28,7 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
   }
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
   const { raw, output } = resolve(KEYGEN_FLAGS, args);
-  const path = output === STANDARD_OUTPUT ? undefined : output;
+  const path = outputFile(output);
   if (raw && path === undefined && host.out.isTerminal) {
     throw new UserError("--raw would write 32 bytes to the terminal; add --output FILE");
   }

@@ -10,6 +10,7 @@ import { UserError } from "../lib/core/settings/user_error.ts";
 import type { Files } from "../lib/host/files.ts";
 import type { Processes } from "../lib/host/processes.ts";
 import { isClamped, type LoadedSettings } from "../lib/service/files/files.ts";
+import { fileOf } from "../lib/service/files/identity.ts";
 import { interfaceKeys } from "../lib/wireguard/device.ts";
 import { equalBytes, WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 
@@ -74,14 +75,6 @@ function secretFiles({ settings }: LoadedSettings, options: SecretOptions): stri
   ]);
   return [...all, ...peer.map((each) => each["preshared-key-file"])]
     .filter((path) => path !== undefined);
-}
-
-async function fileOf(host: Files, path: string): Promise<string | undefined> {
-  try {
-    return await host.identify(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether a file holds the key. A pipe is not read: who needs it later would find it empty. */

@@ -24,19 +24,25 @@ export interface OpenedEndpoint {
  * @param turn Any number: where an address has more peers than it gets datagrams, it says which have
  *   their turn, so that each has it some time.
  */
-export function chooseOpeners<P extends OpenedEndpoint>(peers: Iterable<P>, turn: number): P[] {
+export function chooseOpeners<P extends OpenedEndpoint>(
+  peers: Iterable<P>,
+  turn: number,
+): readonly P[] {
   const byAddress = new Map<string, Map<number, P>>();
   for (const peer of peers) {
     const there = byAddress.get(peer.address) ?? new Map<number, P>();
     if (!there.has(peer.port)) there.set(peer.port, peer);
     byAddress.set(peer.address, there);
   }
-  const chosen: P[] = [];
-  for (const there of byAddress.values()) {
-    const all = [...there.values()];
-    const first = all.length <= MAX_PER_ADDRESS ? 0 : turn * MAX_PER_ADDRESS % all.length;
-    chosen.push(...[...all.slice(first), ...all.slice(0, first)].slice(0, MAX_PER_ADDRESS));
-  }
-  const first = chosen.length <= MAX_OPENERS ? 0 : turn * MAX_OPENERS % chosen.length;
-  return [...chosen.slice(first), ...chosen.slice(0, first)].slice(0, MAX_OPENERS);
+  const chosen = [...byAddress.values()].flatMap((there) =>
+    inTurn([...there.values()], MAX_PER_ADDRESS, turn)
+  );
+  return inTurn(chosen, MAX_OPENERS, turn);
+}
+
+/** All of them, or as many as there may be, from another on with each turn. */
+function inTurn<T>(all: readonly T[], most: number, turn: number): readonly T[] {
+  if (all.length <= most) return all;
+  const first = turn * most % all.length;
+  return [...all.slice(first), ...all.slice(0, first)].slice(0, most);
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the interface, of which no other process takes care, and mends what keeps it from being used: a key that it doesn't tell, a port that
- * a killed run has borrowed.
+ * Reads the interface, of which no other process takes care, and mends what keeps it from being used:
+ * a key that it doesn't tell, a port that a killed run has borrowed.
  *
  * @module
  */

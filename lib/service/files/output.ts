@@ -8,14 +8,22 @@ import { marked, mayReplace } from "../../core/ask/made_file.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
+import { fileOf } from "./identity.ts";
 
 const OWNER_ONLY = 0o600;
 /** The most that a file may have of which a copy is kept. */
 const MAX_FORMER_SIZE = 16 * 1024 * 1024;
 /** How many copies of former files there can be. */
 const MAX_COPIES = 100;
+/** The name that stands for standard output. */
+const STANDARD_OUTPUT = "-";
 /** How hosts name the file that stands beside another until it is whole. */
 const UNFINISHED = ".new";
+
+/** The file that was named for what is to be written; undefined where that is standard output. */
+export function outputFile(named: string | undefined): string | undefined {
+  return named === STANDARD_OUTPUT ? undefined : named;
+}
 
 /**
  * Reads the file that is to be replaced; undefined where there is none.
@@ -68,19 +76,11 @@ export async function writeOutput(
 }
 
 async function refuseNamed(host: Files, path: string, named: readonly string[]): Promise<void> {
+  // What can't be found can't be written over either.
   const own = await fileOf(host, path);
   for (const each of named) {
     if (each !== path && (own === undefined || own !== await fileOf(host, each))) continue;
     throw new UserError(`cannot write ${path}: arguments or settings name that file as ${each}`);
-  }
-}
-
-async function fileOf(host: Files, path: string): Promise<string | undefined> {
-  try {
-    return await host.identify(path);
-  } catch {
-    // What can't be found can't be written over either.
-    return undefined;
   }
 }
 

@@ -7,8 +7,10 @@
 import type { Files } from "../../host/files.ts";
 import { makeFolder } from "./files.ts";
 
+/** Notes and locks that go with a restart of the host are here. */
+export const RUN_FOLDER = "/var/run/wgsig";
 /** Folders that the program makes. */
-const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", "/var/run/wgsig"] as const;
+const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", RUN_FOLDER] as const;
 
 /**
  * Makes the folder of a file where it is one of the program's own: those that its documentation and

@@ -14,8 +14,8 @@ import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
 import { isNoDevice, setListenPort } from "../../wireguard/device.ts";
 import { makeFolder } from "../files/files.ts";
+import { RUN_FOLDER } from "../files/own_folders.ts";
 
-const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
 const MAX_NOTE = 16;
 const TRIES = 100;
@@ -50,7 +50,7 @@ export async function withBorrowedPort<T>(
 /** @returns Why it could not be written, in words. */
 async function writeNote(host: Files, name: string, port: number): Promise<string | undefined> {
   try {
-    await makeFolder(host, FOLDER);
+    await makeFolder(host, RUN_FOLDER);
     await host.writeFile(noteOf(name), new TextEncoder().encode(`${port}\n`), { mode: MODE });
     return undefined;
   } catch (error) {
@@ -110,5 +110,5 @@ async function giveBack(
 }
 
 function noteOf(name: string): string {
-  return `${FOLDER}/${name}.port`;
+  return `${RUN_FOLDER}/${name}.port`;
 }

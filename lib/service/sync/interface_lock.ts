@@ -12,8 +12,8 @@ import type { Files } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { Processes } from "../../host/processes.ts";
 import { makeFolder } from "../files/files.ts";
+import { RUN_FOLDER } from "../files/own_folders.ts";
 
-const FOLDER = "/var/run/wgsig";
 const NAMESPACE = "/proc/self/ns/net";
 
 /** The lock of one interface. */
@@ -31,9 +31,9 @@ export class InterfaceLock {
   /** Takes it; it ends with the process at the latest. @returns Whether nobody else has it. */
   async take(): Promise<boolean> {
     if (this.#unlock !== undefined) return true;
-    await makeFolder(this.#host, FOLDER);
+    await makeFolder(this.#host, RUN_FOLDER);
     try {
-      const path = `${FOLDER}/${this.#name}${await this.#namespace()}.lock`;
+      const path = `${RUN_FOLDER}/${this.#name}${await this.#namespace()}.lock`;
       this.#unlock = await this.#host.lockFile(path);
       return true;
     } catch (error) {

@@ -10,6 +10,8 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { ROOT } from "../../../scripts/tools.ts";
+import { hex } from "../../support/bytes.ts";
+import { SMALL_ORDER } from "../../support/points.ts";
 import { isRunning, testWith, withFolder } from "../../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
 import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "../batch_scenarios.ts";
@@ -19,14 +21,8 @@ import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "../tcp_scenarios.ts";
 const NEEDS = ["the sanitized QuickJS"];
 /** Points of small order, the ends of the range, and numbers of p and more, which count modulo p. */
 const ODD_POINTS = [
-  "00".repeat(32),
-  `01${"00".repeat(31)}`,
-  "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-  "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-  // p - 1, p, p + 1, p + 9, 2^255 - 1, and with the highest bit, which doesn't count
-  `ec${"ff".repeat(30)}7f`,
-  `ed${"ff".repeat(30)}7f`,
-  `ee${"ff".repeat(30)}7f`,
+  ...SMALL_ORDER.map(hex),
+  // p + 9, 2^255 - 1, and with the highest bit, which doesn't count
   `f6${"ff".repeat(30)}7f`,
   `${"ff".repeat(31)}7f`,
   `09${"00".repeat(30)}80`,

@@ -8,8 +8,8 @@
 import { parseLeasePrefix } from "../../../core/lease/address.ts";
 import type { Files } from "../../../host/files.ts";
 import { makeFolder } from "../../files/files.ts";
+import { RUN_FOLDER } from "../../files/own_folders.ts";
 
-const FOLDER = "/var/run/wgsig";
 const MODE = 0o600;
 const MAX_NOTE = 16_384;
 const ROUTE = "route ";
@@ -28,7 +28,7 @@ export class HeldAddresses {
   /** @param name Of the interface. */
   constructor(host: Files, name: string) {
     this.#host = host;
-    this.#path = `${FOLDER}/${name}.lease`;
+    this.#path = `${RUN_FOLDER}/${name}.lease`;
   }
 
   /** What is noted; nothing where there is no note. What is no prefix is passed over. */
@@ -55,7 +55,7 @@ export class HeldAddresses {
       await this.#host.removeFile(this.#path).catch(() => {});
       return;
     }
-    await makeFolder(this.#host, FOLDER);
+    await makeFolder(this.#host, RUN_FOLDER);
     const text = lines.map((line) => `${line}\n`).join("");
     await this.#host.writeFile(this.#path, new TextEncoder().encode(text), { mode: MODE });
   }

@@ -17,9 +17,8 @@ import type { Random } from "../../../host/random.ts";
 import type { Log } from "../../log/log.ts";
 import { Store, type StoreFile } from "../../store/store.ts";
 import { makeFolder } from "../../files/files.ts";
+import { RUN_FOLDER } from "../../files/own_folders.ts";
 
-/** It goes with a restart of the host, as AllowedIPs do. */
-const RUN_FOLDER = "/var/run/wgsig";
 const FILE: Omit<StoreFile, "path"> = {
   name: "leases",
   what: "lease file",
