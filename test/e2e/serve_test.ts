@@ -183,7 +183,7 @@ Deno.test("a full table gives the place of a stale record away, never of a fresh
   await third.answer();
   await kept.assertSilent(server.port, captured);
 
-  await settings("2s");
+  await settings("4s");
   await server.signal("SIGHUP", / reloaded /);
   await until("the third peer gets the place of the stale one", async () => {
     await kept.ask(server.port);
@@ -197,7 +197,7 @@ Deno.test("a full table gives the place of a stale record away, never of a fresh
 
 Deno.test("--max-age forgets who is not seen any more", async () => {
   await using scene = await Scene.open();
-  const server = await scene.serve(["--max-age", "1s"]);
+  const server = await scene.serve(["--max-age", "3s"]);
   const [gone, here] = [scene.peer(), scene.peer()];
   await gone.ask(server.port);
   await until("the record is discarded", async () => {

@@ -31,6 +31,7 @@ import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
 import type { PeerTable } from "./peer_table.ts";
+import { CLOCK_GRAIN } from "./used_labels.ts";
 
 /** So long may what would be missed after a crash wait for the disk, in seconds. */
 const SOON = 2;
@@ -100,7 +101,8 @@ export class PeerChanges {
   /** A peer has used a label. */
   used(peer: number, seconds: number, nanoseconds: number, now: Now): void {
     const ahead = seconds + nanoseconds / NANOSECONDS_PER_SECOND - now.unix;
-    if (ahead > this.aheadOf(peer)) {
+    // A clock that is right would else be taken for one that is a whole second ahead.
+    if (ahead > CLOCK_GRAIN && ahead > this.aheadOf(peer)) {
       this.#note(peer, SOON);
       this.#ahead[peer] = Math.min(MAX_AHEAD, Math.ceil(ahead));
     } else this.#needs.wentOn = true;
