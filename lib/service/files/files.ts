@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseKey, parseSecret } from "../../core/net/peer_key.ts";
+import { parseKey, parseKeyFile, parseSecret } from "../../core/net/peer_key.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import type { FileContent, Files, Input } from "../../host/files.ts";
 import { errorCode, explain } from "../../host/error.ts";
@@ -137,7 +137,7 @@ export async function readPrivateKey(
     what,
     `make one with: wgsig keygen ${make} --output ${path}`,
   );
-  const key = parseKey(decode(bytes).trim());
+  const key = parseKeyFile(bytes);
   if (key !== undefined) return key;
   throw new UserError(`${what} ${path}: expected one WireGuard key (44 characters of base64)`);
 }
@@ -156,7 +156,7 @@ export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uin
     "public key file",
     "; give a public key (44 characters of base64) or a file with one",
   );
-  const key = parseKey(decode(bytes).trim());
+  const key = parseKeyFile(bytes);
   if (key !== undefined && isHidden(mode) && isClamped(key)) {
     throw new UserError(
       `${keyOrPath} seems to be a private key, which must not be told to anyone: name it with ` +

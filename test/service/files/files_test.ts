@@ -21,6 +21,15 @@ const SYSTEM = "/etc/wgsig/wgsig.toml";
 const RAW = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
 const KEY = formatKey(RAW);
 
+/** A key's text as it comes out of editors, shells and pastes. */
+const spaced = (text: string) => [
+  text,
+  ...["\n", "\r\n", "\n\n\n", "\r\n\r\n", "  ", " \t\n ", "\r"].map((end) => text + end),
+  ` ${text} \r\n`,
+  `\n${text}\n`,
+  `\ufeff${text}\n\n`,
+];
+
 /** The message of the error that a user gets. */
 async function complaint(run: () => Promise<unknown>): Promise<string> {
   const error = await assertRejects(run, UserError);
@@ -139,7 +148,7 @@ test("a secret file that was taken for settings is not shown", async () => {
 
 test("a secret is read in each form", async () => {
   const hexadecimal = hex(RAW);
-  for (const content of [RAW, KEY, `${KEY}\n`, hexadecimal, `${hexadecimal}\r\n`]) {
+  for (const content of [RAW, ...spaced(KEY), ...spaced(hexadecimal)]) {
     assertEquals(await readSecret(withFile("/s", { content }), "/s"), RAW);
   }
 });
@@ -149,6 +158,7 @@ test("what is no secret is refused without being shown", async () => {
     ["", 0],
     [KEY.slice(1), 43],
     [`${KEY}${KEY}`, 88],
+    [`${KEY}\n${KEY}\n`, 90],
     [`secret = ${KEY}`, 53],
   ];
   for (const [content, size] of wrong) {
@@ -336,7 +346,7 @@ test("a secret in place of its file's name is refused without being shown", asyn
 });
 
 test("a private key is one line of base64, and nothing else is shown of its file", async () => {
-  for (const content of [KEY, `${KEY}\n`, ` ${KEY} \r\n`]) {
+  for (const content of spaced(KEY)) {
     assertEquals(await readPrivateKey(withFile("/k", { content }), "/k"), RAW);
   }
   for (const content of ["", RAW, `${KEY}\n${KEY}\n`, `PrivateKey = ${KEY}`]) {
@@ -363,7 +373,9 @@ test("a public key is given as it is, or as a file that anybody may read", async
   const host = withFile("/k.pub", { content: `${KEY}\n`, mode: 0o644 });
   assertEquals(await readPublicKey(host, KEY), RAW);
   assertEquals(host.reads, []);
-  assertEquals(await readPublicKey(host, "/k.pub"), RAW);
+  for (const content of spaced(KEY)) {
+    assertEquals(await readPublicKey(withFile("/k.pub", { content, mode: 0o644 }), "/k.pub"), RAW);
+  }
   assertEquals(
     await complaint(() => readPublicKey(host, KEY.slice(1))),
     `cannot read public key file ${KEY.slice(1)}: no such file or directory; ` +
@@ -371,6 +383,12 @@ test("a public key is given as it is, or as a file that anybody may read", async
   );
   assertEquals(
     await complaint(() => readPublicKey(withFile("/k.pub", { content: "x" }), "/k.pub")),
+    "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
+  );
+  assertEquals(
+    await complaint(() =>
+      readPublicKey(withFile("/k.pub", { content: `${KEY}\n${KEY}\n` }), "/k.pub")
+    ),
     "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
   );
 });
@@ -408,8 +426,11 @@ ${c}# no space
 \t${d}\tx\r
    # only a comment
 ${e}`;
-  const host = withFile("/allow", { content, mode: 0o644 });
-  assertEquals((await readAllowList(host, "/allow")).map(hex), keys.map(hex));
+  // As it is, as editors of Windows save it, and with newlines at its end.
+  for (const saved of [content, `\ufeff${content.replaceAll("\n", "\r\n")}`, `${content} \n\n\n`]) {
+    const host = withFile("/allow", { content: saved, mode: 0o644 });
+    assertEquals((await readAllowList(host, "/allow")).map(hex), keys.map(hex));
+  }
 });
 
 test("an empty allow-list lets nobody in", async () => {
