@@ -17,6 +17,7 @@ export const COUNTER_NAMES = [
   "ipv6-source",
   "before-start",
   "answer-cut",
+  "former-secret",
   "drop-too-short",
   "drop-too-long",
   "drop-source-port-0",

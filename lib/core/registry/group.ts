@@ -1,11 +1,9 @@
 /**
- * One group of a registry: its secret, its peers, its ready-made answers.
+ * One group of a registry: its secrets, its peers, its ready-made answers.
  *
  * @module
  */
 
-import { envelopeKey } from "../../wire/wgsig/envelope.ts";
-import { MacKey } from "../../wire/crypto/mac.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import {
@@ -23,7 +21,9 @@ import { readIpv4 } from "../net/ip_address.ts";
 import type { KeySet } from "../net/key_set.ts";
 import type { NonceSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
-import { AnswerPages, type GroupKeys } from "./answer_pages.ts";
+import { verifyRequest } from "../../wire/wgsig/request.ts";
+import { AnswerPages } from "./answer_pages.ts";
+import { type GroupKeys, groupKeys } from "./group_keys.ts";
 import type { ParsedRequest } from "./parsed_request.ts";
 import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
@@ -34,9 +34,12 @@ import { UsedLabels } from "./used_labels.ts";
 export interface GroupOptions {
   /** GROUP, 0 to 0xffffffff. */
   readonly id: number;
-  /** The group secret, 32 bytes. Not kept. */
-  readonly secret: Uint8Array;
-  /** What the keys of the secret are made with. */
+  /**
+   * The group's secrets, 32 bytes each: the one that it has, and while it changes the one before.
+   * Whoever has one of them is heard, and answered with that. Not kept.
+   */
+  readonly secrets: readonly Uint8Array[];
+  /** What the keys of the secrets are made with. */
   readonly primitives: Primitives;
   /** The peers that may take part; undefined lets every holder of the secret in (SC2). */
   readonly allowed: KeySet | undefined;
@@ -72,31 +75,40 @@ export class RegistryGroup {
   /** What it is answered with. */
   readonly answers: AnswerPages;
   readonly #labels: UsedLabels;
-  #keys: GroupKeys;
+  #secrets: readonly GroupKeys[];
   #allowed: KeySet | undefined;
   #maxAge: number;
   readonly #label = new WireBuffer(LABEL_SIZE);
 
-  /** Makes a group without peers. */
+  /**
+   * Makes a group without peers.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size.
+   */
   constructor(options: GroupOptions, limits: PeerTableOptions, nonces: NonceSource) {
     this.id = options.id;
     this.table = new PeerTable(limits);
     this.#labels = new UsedLabels(this.table, limits.seed, options.window);
-    this.#keys = keysOf(options);
+    this.#secrets = groupKeys(options.secrets, options.primitives);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
-    this.answers = new AnswerPages(options.id, this.table, this.#keys, nonces);
+    this.answers = new AnswerPages(options.id, this.table, this.#secrets, nonces);
   }
 
-  /** What makes and checks its MACs, opens and seals its envelopes. */
-  get keys(): GroupKeys {
-    return this.#keys;
+  /** What its secrets are used through, one or two: the first is the one that it has. */
+  get secrets(): readonly GroupKeys[] {
+    return this.#secrets;
   }
 
-  /** Takes over a new secret, allow-list and maximal age; the peers that are still allowed stay. */
+  /**
+   * Takes over other secrets, allow-list and maximal age; the peers that are still allowed stay.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size: nothing is
+   *   changed then.
+   */
   configure(options: GroupOptions, mono: number): void {
-    this.#keys = keysOf(options);
-    this.answers.setKeys(this.#keys);
+    this.#secrets = groupKeys(options.secrets, options.primitives);
+    this.answers.setSecrets(this.#secrets);
     this.#allowed = options.allowed;
     this.#maxAge = options.maxAge;
     this.changes?.configure(options.maxAge);
@@ -139,6 +151,21 @@ export class RegistryGroup {
     const peer = table.find(buffer, idAt);
     request.peer = peer;
     return this.#labels.isReplay(peer, request, now) ? "drop-replayed" : undefined;
+  }
+
+  /**
+   * Whether the request's MAC was made with one of the secrets (SC5), which `request.secret` is then.
+   * Whoever encrypts does both with the same.
+   */
+  isAuthentic(request: ParsedRequest): boolean {
+    const secrets = this.#secrets;
+    const { buffer, at, isEncrypted } = request;
+    if (isEncrypted) return verifyRequest(secrets[request.secret]!.mac, buffer, at);
+    for (let secret = 0; secret < secrets.length; secret++) {
+      request.secret = secret;
+      if (verifyRequest(secrets[secret]!.mac, buffer, at)) return true;
+    }
+    return false;
   }
 
   /**
@@ -306,8 +333,4 @@ export class RegistryGroup {
   #isStale(peer: number, mono: number): boolean {
     return peer !== NONE && mono - this.table.seenAt(peer) > this.#maxAge;
   }
-}
-
-function keysOf({ secret, primitives }: GroupOptions): GroupKeys {
-  return { mac: new MacKey(secret, primitives), cipher: envelopeKey(secret, primitives) };
 }
