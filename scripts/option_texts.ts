@@ -28,7 +28,12 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
   "serve.group.id": { meaning: "number of the group" },
-  "serve.group.secret-file": { meaning: "the group secret" },
+  "serve.group.secret-file": { flag: "`--secret`", meaning: "the group secret" },
+  "serve.group.secret-files": {
+    flag: "`--secret` (twice)",
+    default: "none",
+    meaning: "in its place: the new secret and the old one, [while it changes](#a-new-secret)",
+  },
   "serve.group.allow-file": {
     meaning: "public keys that may take part, one a line; `#` comments",
   },

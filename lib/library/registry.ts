@@ -45,7 +45,8 @@ export {
   type AnswerBudgetOptions,
   registryBudget,
 } from "../core/net/answer_budget.ts";
-export type { AnswerPages, GroupKeys } from "../core/registry/answer_pages.ts";
+export type { AnswerPages } from "../core/registry/answer_pages.ts";
+export type { GroupKeys } from "../core/registry/group_keys.ts";
 export type { ParsedRequest } from "../core/registry/parsed_request.ts";
 export {
   type DatagramSource,

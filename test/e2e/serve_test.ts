@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, isRouterBinary, memoryOf, testWith } from "../support/program.ts";
+import { BINARY, isRouterBinary, memoryOf, testWith, wgsig } from "../support/program.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -384,6 +384,56 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
   const fresh = { secret: other.secret, group: 5 };
   assertEquals(keysIn(await goes.ask(server.port, fresh)), keysOf([goes]));
   await goes.assertSilent(server.port, stays.request(sealed), fresh);
+});
+
+Deno.test("a group's secret is changed in two steps, and no peer is lost or goes unheard", async () => {
+  await using scene = await Scene.open();
+  const fresh = await scene.secretIn("new");
+  const settings = (group: string) =>
+    scene.file("wgsig.toml", `[serve]\nlisten = ["127.0.0.1:0"]\n[[serve.group]]\n${group}\n`);
+  const server = await scene.serveWith(["--config", await settings(`secret-file = "secret"`)]);
+  const [slow, quick] = [scene.peer(), scene.peer()];
+  await slow.ask(server.port);
+  await quick.ask(server.port);
+
+  await settings(`secret-files = ["new", "secret"]`);
+  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  for (const sealed of [false, true]) {
+    const asked = { secret: fresh.secret, sealed };
+    assertEquals(keysIn(await quick.ask(server.port, asked)), keysOf([slow, quick]));
+    assertEquals(keysIn(await slow.ask(server.port, { sealed })), keysOf([slow, quick]));
+  }
+  for (const [secret, key] of [[scene.secretFile, slow], [fresh.path, quick]] as const) {
+    const query = ["query", server.address, "--secret", secret, "--key", key.publicKey];
+    const { code, out } = await wgsig([...query, "--no-register"]);
+    assertEquals([code, out.includes(slow.publicKey), out.includes(quick.publicKey)], [
+      0,
+      true,
+      true,
+    ]);
+  }
+  const counts = await server.counters();
+  assertEquals(counts["former-secret"], 3);
+  assertMatch(server.running.out, / info former-secret from=127\.0\.0\.1:\d+ bytes=82 hint="it is/);
+
+  await settings(`secret-file = "new"`);
+  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  const asked = { secret: fresh.secret };
+  assertEquals(keysIn(await quick.ask(server.port, asked)), keysOf([slow, quick]));
+  await quick.assertSilent(server.port, slow.request(), asked);
+  await quick.assertSilent(server.port, slow.request({ sealed: true }), asked);
+});
+
+Deno.test("--secret names the new secret, and a second time the old one", async () => {
+  await using scene = await Scene.open();
+  const fresh = await scene.secretIn("new");
+  const server = await scene.serveWith([
+    ...["--listen", "127.0.0.1:0", "--secret", fresh.path, "--secret", scene.secretFile],
+  ]);
+  const [one, two] = [scene.peer(), scene.peer(fresh.secret)];
+  await one.ask(server.port, { sealed: true });
+  assertEquals(keysIn(await two.ask(server.port, { sealed: true })), keysOf([one, two]));
+  assertEquals((await server.counters())["former-secret"], 1);
 });
 
 Deno.test("SIGHUP says what needs a restart", async () => {

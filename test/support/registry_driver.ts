@@ -25,6 +25,7 @@ import { seededRandom } from "./seeded_random.ts";
 import {
   twinDecodeResponse,
   twinEnvelope,
+  twinMac,
   twinOpen,
   type TwinRecord,
   type TwinRequest,
@@ -45,6 +46,8 @@ const SEED = 0x1234_5678;
 export interface DriverGroup {
   readonly id?: number;
   readonly secret?: Uint8Array;
+  /** The one before, if it is understood too. */
+  readonly formerSecret?: Uint8Array;
   readonly allowed?: readonly Uint8Array[];
   readonly maxAge?: number;
   readonly maxPeers?: number;
@@ -139,7 +142,7 @@ export class RegistryDriver {
   readonly #batch = new DatagramBatch();
   readonly #replies = new ReplyBatch();
   readonly #nonces: NonceSource;
-  readonly #secrets = new Map<number, Uint8Array>();
+  readonly #secrets = new Map<number, readonly Uint8Array[]>();
 
   constructor(options: DriverOptions = {}) {
     this.#nonces = new NonceSource(options.random ?? countingRandom());
@@ -166,7 +169,7 @@ export class RegistryDriver {
     const { maxPeers = 1000, maxAnswer = 1000 } = group;
     const added = new RegistryGroup(options, { maxPeers, maxAnswer, seed: SEED }, this.#nonces);
     this.registry.setGroup(added);
-    this.#secrets.set(options.id, options.secret);
+    this.#secrets.set(options.id, options.secrets);
     return added;
   }
 
@@ -174,7 +177,7 @@ export class RegistryDriver {
   configureGroup(group: DriverGroup): void {
     const options = groupOptions(group);
     this.group(options.id).configure(options, this.mono);
-    this.#secrets.set(options.id, options.secret);
+    this.#secrets.set(options.id, options.secrets);
   }
 
   /** The settings of a group, as a registry gets them. */
@@ -279,7 +282,7 @@ export class RegistryDriver {
       assertEquals(datagram.length, size);
       return datagram;
     });
-    const [id, secret] = this.#groupOf(sealed, datagrams[0]!, request);
+    const [id, secret] = this.#groupOf(sealed, request);
     const plains = datagrams.map((datagram) => {
       if (!sealed) return datagram;
       const opened = twinOpen(datagram, secret);
@@ -310,20 +313,25 @@ export class RegistryDriver {
     this.ciphertexts.set(key, ciphertext);
   }
 
-  #groupOf(sealed: boolean, reply: Uint8Array, request: Uint8Array): [number, Uint8Array] {
-    for (const [id, secret] of this.#secrets) {
-      const plain = sealed ? twinOpen(request, secret).payload : request;
-      const claimed = new DataView(plain.buffer, plain.byteOffset).getUint32(46);
-      if (claimed === id && (!sealed || twinOpen(reply, secret).group === id)) return [id, secret];
+  /** The group that a request was for, and the secret that it was made with: so is the answer. */
+  #groupOf(sealed: boolean, request: Uint8Array): [number, Uint8Array] {
+    for (const [id, secrets] of this.#secrets) {
+      for (const secret of secrets) {
+        const plain = (sealed ? twinOpen(request, secret).payload : request).slice(0, 82);
+        const claimed = new DataView(plain.buffer).getUint32(46);
+        const mac = twinMac(secret, plain.slice(0, 50));
+        if (claimed === id && hex(mac) === hex(plain.slice(50))) return [id, secret];
+      }
     }
     throw new RangeError("Cannot tell the group of an answer");
   }
 }
 
 function groupOptions(group: DriverGroup): GroupOptions {
+  const { formerSecret } = group;
   return {
     id: group.id ?? 0,
-    secret: group.secret ?? SECRET,
+    secrets: [group.secret ?? SECRET, ...formerSecret === undefined ? [] : [formerSecret]],
     primitives: PORTABLE,
     allowed: group.allowed && new KeySet(group.allowed, SEED),
     maxAge: group.maxAge ?? 300,

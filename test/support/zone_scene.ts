@@ -73,7 +73,7 @@ export class SceneGroup {
     this.group = new RegistryGroup(
       {
         id: 0,
-        secret: new Uint8Array(32),
+        secrets: [new Uint8Array(32)],
         primitives: PORTABLE,
         allowed: undefined,
         maxAge: 1e9,

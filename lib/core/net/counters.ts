@@ -17,6 +17,7 @@ export const COUNTER_NAMES = [
   "ipv6-source",
   "before-start",
   "answer-cut",
+  "former-secret",
   "questions",
   "answered-proved",
   "answered-unproved",

@@ -1,11 +1,9 @@
 /**
- * One group of a registry: its secret, its peers, its ready-made answers.
+ * One group of a registry: its secrets, its peers, its ready-made answers.
  *
  * @module
  */
 
-import { envelopeKey } from "../../wire/wgsig/envelope.ts";
-import { MacKey } from "../../wire/crypto/mac.ts";
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { RECORD_LABEL } from "../../wire/wgsig/record.ts";
@@ -24,7 +22,9 @@ import { readIpv4 } from "../net/ip_address.ts";
 import type { KeySet } from "../net/key_set.ts";
 import type { NonceSource, RandomSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
-import { AnswerPages, type GroupKeys } from "./answer_pages.ts";
+import { verifyRequest } from "../../wire/wgsig/request.ts";
+import { AnswerPages } from "./answer_pages.ts";
+import { type GroupKeys, groupKeys } from "./group_keys.ts";
 import { Members } from "./members.ts";
 import type { ParsedRequest } from "./parsed_request.ts";
 import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
@@ -40,9 +40,12 @@ export type ProofPolicy = "auto" | "required";
 export interface GroupOptions {
   /** GROUP, 0 to 0xffffffff. */
   readonly id: number;
-  /** The group secret, 32 bytes. Not kept. */
-  readonly secret: Uint8Array;
-  /** What the keys of the secret are made with. */
+  /**
+   * The group's secrets, 32 bytes each: the one that it has, and while it changes the one before.
+   * Whoever has one of them is heard, and answered with that. Not kept.
+   */
+  readonly secrets: readonly Uint8Array[];
+  /** What the keys of the secrets are made with. */
   readonly primitives: Primitives;
   /** The peers that may take part; undefined lets every holder of the secret in (SC2). */
   readonly allowed: KeySet | undefined;
@@ -79,24 +82,28 @@ export class RegistryGroup {
   readonly members: Members;
   /** What it is answered with. */
   readonly answers: AnswerPages;
-  #keys: GroupKeys;
+  #secrets: readonly GroupKeys[];
   #questionKeys: readonly QuestionKeys[];
   readonly #primitives: Primitives;
   #allowed: KeySet | undefined;
   #proof: ProofPolicy;
   readonly #label = new WireBuffer(LABEL_SIZE);
 
-  /** Makes a group without peers. */
+  /**
+   * Makes a group without peers.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size.
+   */
   constructor(options: GroupOptions, limits: PeerTableOptions, nonces: NonceSource) {
     const { id, primitives, allowed, proof = "auto" } = options;
     this.id = id;
     this.members = new Members(limits, options.maxAge, options.window);
-    this.#keys = keysOf(options);
-    this.#questionKeys = secondKeysOf(options, []);
+    this.#secrets = groupKeys(options.secrets, primitives);
+    this.#questionKeys = questionKeysOf(options, []);
     this.#primitives = primitives;
     this.#allowed = allowed;
     this.#proof = proof;
-    this.answers = new AnswerPages(id, this.table, this.#keys, nonces);
+    this.answers = new AnswerPages(id, this.table, this.#secrets, nonces);
   }
 
   /** Those of its peers that were seen over IPv4. */
@@ -109,9 +116,9 @@ export class RegistryGroup {
     return this.members.changes;
   }
 
-  /** What makes and checks its MACs, opens and seals its envelopes. */
-  get keys(): GroupKeys {
-    return this.#keys;
+  /** What its secrets are used through, one or two: the first is the one that it has. */
+  get secrets(): readonly GroupKeys[] {
+    return this.#secrets;
   }
 
   /** What opens and answers questions of wgsig 2, by secret; none where that isn't spoken. */
@@ -129,12 +136,17 @@ export class RegistryGroup {
     return this.members.openDirectory(random, this.#primitives);
   }
 
-  /** Takes over new settings; the peers that are still allowed stay. */
+  /**
+   * Takes over new settings; the peers that are still allowed stay.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size: nothing is
+   *   changed then.
+   */
   configure(options: GroupOptions, mono: number): void {
     const { members } = this;
-    this.#keys = keysOf(options);
-    this.answers.setKeys(this.#keys);
-    this.#questionKeys = secondKeysOf(options, this.#questionKeys);
+    this.#secrets = groupKeys(options.secrets, options.primitives);
+    this.answers.setSecrets(this.#secrets);
+    this.#questionKeys = questionKeysOf(options, this.#questionKeys);
     members.directory?.proofs.retain(this.#questionKeys);
     this.#allowed = options.allowed;
     this.#proof = options.proof ?? "auto";
@@ -172,6 +184,21 @@ export class RegistryGroup {
     const peer = this.table.find(buffer, idAt);
     request.peer = peer;
     return this.members.labels.isReplay(peer, request, now) ? "drop-replayed" : undefined;
+  }
+
+  /**
+   * Whether the request's MAC was made with one of the secrets (SC5), which `request.secret` is then.
+   * Whoever encrypts does both with the same.
+   */
+  isAuthentic(request: ParsedRequest): boolean {
+    const secrets = this.#secrets;
+    const { buffer, at, isEncrypted } = request;
+    if (isEncrypted) return verifyRequest(secrets[request.secret]!.mac, buffer, at);
+    for (let secret = 0; secret < secrets.length; secret++) {
+      request.secret = secret;
+      if (verifyRequest(secrets[secret]!.mac, buffer, at)) return true;
+    }
+    return false;
   }
 
   /**
@@ -309,15 +336,4 @@ export class RegistryGroup {
   #mayStay(ids: WireBuffer, at: number, isProved: boolean): boolean {
     return this.allows(ids, at) && (isProved || !this.isProofRequired);
   }
-}
-
-function keysOf({ secret, primitives }: GroupOptions): GroupKeys {
-  return { mac: new MacKey(secret, primitives), cipher: envelopeKey(secret, primitives) };
-}
-
-function secondKeysOf(
-  { id, secret, primitives, serverKey }: GroupOptions,
-  present: readonly QuestionKeys[],
-): readonly QuestionKeys[] {
-  return questionKeysOf([secret], id, serverKey, primitives, present);
 }

@@ -70,6 +70,8 @@ export class QuestionDesk {
   window = 0;
   /** The question that was taken last; its peer is registered where {@linkcode registrar} says so. */
   readonly asked: AskedQuestion = new AskedQuestion();
+  /** Whether it was sealed with a secret that its group changes from. */
+  isFormerSecret = false;
   /** What became of its peer's record. */
   readonly registrar: Registrar = new Registrar();
   readonly #random: RandomSource;
@@ -120,6 +122,7 @@ export class QuestionDesk {
     for (const keys of group.questionKeys) {
       if (!openDatagram(keys.shared.question, batch.payloads, at, length)) continue;
       this.asked.readSource(batch, i);
+      this.isFormerSecret = keys !== group.questionKeys[0];
       return this.#answer(group, keys, now, replies);
     }
     return group.questionKeys.length > 0 ? "not-opened" : "other";

@@ -10,7 +10,7 @@
  */
 
 import { ENVELOPE_SIZE, readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
-import { REQUEST_SIZE, verifyRequest } from "../../wire/wgsig/request.ts";
+import { REQUEST_SIZE } from "../../wire/wgsig/request.ts";
 import { MIN_QUESTION_SIZE } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
@@ -50,7 +50,7 @@ export interface RegistryObserver {
    * number in that.
    */
   ipv6EndpointChanged?(group: RegistryGroup, peer: number, isNew: boolean): void;
-  /** Datagram `i` of the batch was dropped, or its answer cut. */
+  /** Datagram `i` of the batch was dropped, its answer cut, or its secret a former one. */
   dropped(reason: CounterName, batch: DatagramBatch, i: number): void;
 }
 
@@ -69,8 +69,9 @@ export class Registry {
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
-  // By datagram of the batch: the group that answers it, and in which form.
+  // By datagram of the batch: the group that answers it, with which secret, and in which form.
   readonly #answering: (RegistryGroup | undefined)[] = new Array(BATCH_SIZE).fill(undefined);
+  readonly #secrets = new Uint8Array(BATCH_SIZE);
   readonly #encrypted = new Uint8Array(BATCH_SIZE);
 
   /** Makes a registry without groups. */
@@ -197,7 +198,7 @@ export class Registry {
       if (group === undefined) continue;
       const encrypt = this.#encrypted[i] !== 0;
       const isCut = this.#isOverBudget(batch, i, group.answers.sizeAfterFirst(encrypt), now);
-      group.answers.answer(i, encrypt, isCut, replies);
+      group.answers.answer(i, this.#secrets[i]!, encrypt, isCut, replies);
       this.#answering[i] = undefined;
       answered++;
     }
@@ -229,6 +230,7 @@ export class Registry {
       return isLost ? "drop-not-opened" : refusal;
     }
     if (outcome !== "done") return outcome;
+    if (desk.isFormerSecret) this.#noteFormerSecret(batch, i);
     this.#tellOfPeer(desk);
     return undefined;
   }
@@ -247,9 +249,11 @@ export class Registry {
     if (typeof group === "string") return group;
     const refusal = group.judge(request, now, this.#options.window);
     if (refusal !== undefined) return refusal;
-    if (!verifyRequest(group.keys.mac, request.buffer, request.at)) return "drop-bad-mac";
+    if (!group.isAuthentic(request)) return "drop-bad-mac";
     this.#answering[i] = group;
+    this.#secrets[i] = request.secret;
     this.#encrypted[i] = Number(request.isEncrypted);
+    if (request.secret > 0) this.#noteFormerSecret(batch, i);
     if (!request.isIpv4) this.counters.add("ipv6-source");
     const change = group.accept(request, now, this.counters);
     if (change === undefined) return undefined;
@@ -274,8 +278,7 @@ export class Registry {
       const at = i * SLOT_SIZE;
       const group = this.#groups.get(readEnvelopeGroup(batch.payloads, at));
       if (group !== undefined) {
-        request.readEncrypted(batch, i, group.keys.cipher);
-        if (request.group === group.id) return encryption === "off" ? "drop-encrypted" : group;
+        if (this.#opens(group, batch, i)) return encryption === "off" ? "drop-encrypted" : group;
         // Else it is encrypted with another secret, or a plain request with something after it
         // whose bytes happen to fit.
         mismatch = true;
@@ -285,5 +288,21 @@ export class Registry {
     const group = this.#groups.get(request.group);
     if (group === undefined) return mismatch ? "drop-group-mismatch" : "drop-unknown-group";
     return encryption === "required" ? "drop-not-encrypted" : group;
+  }
+
+  /** Decrypts datagram `i` with the secret of the group that it opens with, if it does. */
+  #opens({ id, secrets }: RegistryGroup, batch: DatagramBatch, i: number): boolean {
+    for (let secret = 0; secret < secrets.length; secret++) {
+      this.#request.readEncrypted(batch, i, secrets[secret]!.cipher);
+      this.#request.secret = secret;
+      if (this.#request.group === id) return true;
+    }
+    return false;
+  }
+
+  /** Whoever changes a secret wants to know who still has the former one. */
+  #noteFormerSecret(batch: DatagramBatch, i: number): void {
+    this.counters.add("former-secret");
+    this.#observer.dropped("former-secret", batch, i);
   }
 }

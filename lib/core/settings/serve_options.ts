@@ -11,10 +11,11 @@ import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
   cidrs,
+  DEFAULT_SECRET_FILE,
   device,
   file,
+  files,
   GROUP_NUMBER,
-  SECRET_FILE,
   SWITCH,
   time,
   zoneName,
@@ -84,7 +85,13 @@ const INTERFACE = {
 /** `[[serve.group]]`. */
 export const GROUP = {
   id: GROUP_NUMBER,
-  "secret-file": SECRET_FILE,
+  "secret-file": { reader: file, default: DEFAULT_SECRET_FILE, help: "file of the group secret" },
+  "secret-files": {
+    flag: "secret",
+    reader: files,
+    shown: DEFAULT_SECRET_FILE,
+    help: "group secret; - for standard input; a second time: the one before",
+  },
   "allow-file": {
     flag: "allow",
     reader: file,

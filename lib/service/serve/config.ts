@@ -13,7 +13,8 @@ import type { LogOptions } from "../log/log.ts";
 /** A group as it is configured. */
 export interface ServedGroup {
   readonly id: number;
-  readonly secretFile: string;
+  /** One, or while its secret changes the new one's and the old one's. */
+  readonly secretFiles: readonly string[];
   readonly allowFile: string | undefined;
   /** A WireGuard interface of this host, whose peers are offered to the group. */
   readonly interface: string | undefined;

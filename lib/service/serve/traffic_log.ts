@@ -30,6 +30,7 @@ const DROP_HINTS: Partial<Record<CounterName, string>> = {
   "drop-not-encrypted": "encryption is required here",
   "drop-outside-window": "its clock or this host's is wrong",
   "drop-unknown-group": "no such group here, or no wgsig request at all",
+  "former-secret": "it is answered, and still has the second of its group's secrets",
 };
 
 /** Logs what a registry tells of. */

@@ -5,7 +5,7 @@ import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { KEEP, QuestionScene } from "../../support/question_scene.ts";
-import { requestOf, SERVER_KEY } from "../../support/registry_driver.ts";
+import { requestOf, SECRET, SERVER_KEY } from "../../support/registry_driver.ts";
 import { test } from "../../testing.ts";
 
 const HOME = "198.51.100.1 1000";
@@ -316,6 +316,29 @@ test("keys are computed once for a peer, also over a reload, and anew for anothe
   assertEquals(scene.driver.drops.at(-1)?.reason, "drop-not-opened");
   scene.ask(scene.client(1, { secret }), HOME);
   assertEquals(exchanges(), 2);
+});
+
+test("while a group changes its secret, who has either is answered with that", () => {
+  const scene = new QuestionScene();
+  const client = scene.client(1);
+  scene.ask(client, HOME);
+  const secret = new Uint8Array(32).fill(0x31);
+  const { driver } = scene;
+  const options = driver.optionsOf({ secret });
+  driver.group().configure({ ...options, secrets: [secret, SECRET] }, driver.mono);
+  driver.pass(1);
+  assertEquals(scene.ask(client, HOME).flags, registered);
+  assertEquals(driver.registry.counters.get("former-secret"), 1);
+  const next = scene.client(1, { secret });
+  next.cookie = client.cookie;
+  next.version = client.version;
+  next.epoch = client.epoch;
+  assertEquals(scene.ask(next, HOME).flags, registered);
+  assertEquals(driver.registry.counters.get("former-secret"), 1);
+  driver.group().configure(options, driver.mono);
+  driver.pass(1);
+  assertEquals(scene.tell(client, HOME), undefined);
+  assertEquals(scene.ask(next, HOME).flags, registered);
 });
 
 test("a datagram of the first protocol that looks like a question is answered as one of the first", () => {

@@ -183,7 +183,16 @@ const SECTIONS: readonly Section[] = [
     head: "[[serve.group]]",
     path: "serve.group[0]",
     find: ({ serve }) => serve?.group?.[0],
-    keys: { id: GROUP, "secret-file": TEXT, "allow-file": TEXT, interface: TEXT },
+    keys: {
+      id: GROUP,
+      "secret-file": TEXT,
+      "secret-files": {
+        good: [[`["new", "/etc/old"]`, ["new", "/etc/old"]], [`["new"]`, ["new"]]],
+        bad: [`"new"`, `[""]`, `[1]`],
+      },
+      "allow-file": TEXT,
+      interface: TEXT,
+    },
   },
   {
     head: "[sync.wg0]",
