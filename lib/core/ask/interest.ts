@@ -1,0 +1,57 @@
+/**
+ * Which peers of a group a client wants to know of.
+ *
+ * @module
+ */
+
+import { PREFIX_SIZE, type PrefixList } from "../../wire/wgsig2/option.ts";
+import { parseKey } from "../net/peer_key.ts";
+
+/** The most peers that a question names, beside all else that it may have. */
+export const MAX_WANTED = 100;
+
+/** What became of an interest: where there is `more`, all has to be told anew. */
+export type InterestChange = "same" | "fewer" | "more";
+
+/** The peers that are wanted: all at first. */
+export class Interest {
+  #keys: ReadonlySet<string> | undefined;
+  #number = 1;
+
+  /** Another number after each change by which more is wanted. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Whether a peer is wanted. @param publicKey In base64. */
+  includes(publicKey: string): boolean {
+    return this.#keys?.has(publicKey) ?? true;
+  }
+
+  /** Wants other peers. @param publicKeys In base64, or undefined for the whole group. */
+  set(publicKeys: Iterable<string> | undefined): InterestChange {
+    const before = this.#keys;
+    const keys = this.#keys = publicKeys && new Set(publicKeys);
+    const hasMore = before !== undefined && (keys === undefined || !isWithin(keys, before));
+    if (hasMore) this.#number++;
+    return hasMore ? "more" : keys?.size === before?.size ? "same" : "fewer";
+  }
+
+  /** Writes whom a question wants. Who wants more peers than it can name wants the whole group. */
+  write(wants: PrefixList): void {
+    const keys = this.#keys;
+    wants.isGiven = keys !== undefined && keys.size <= MAX_WANTED;
+    wants.count = 0;
+    if (!wants.isGiven || keys === undefined) return;
+    for (const text of keys) {
+      const key = parseKey(text);
+      if (key === undefined) continue;
+      wants.bytes.bytes.set(key.subarray(0, PREFIX_SIZE), wants.count++ * PREFIX_SIZE);
+    }
+  }
+}
+
+function isWithin(keys: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  for (const key of keys) if (!others.has(key)) return false;
+  return true;
+}
