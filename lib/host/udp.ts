@@ -13,6 +13,8 @@ export interface UdpOptions {
   readonly address: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
+  readonly mark?: number;
   /**
    * Called with datagrams that came in. What it puts into `replies` is sent when it returns.
    * Both batches are the socket's, filled anew for the next call.
@@ -39,11 +41,12 @@ export interface ConnectedUdpOptions extends Omit<UdpOptions, "address"> {
   readonly raw: boolean;
   /** The one that is spoken to: an IP address and a port. */
   readonly to: HostPort;
-  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
   readonly mark: number;
   /**
-   * Bytes of the datagrams that are expected. A raw socket gets what was sent with UDP_SEGMENT from
-   * this host or over a bridge in one piece: that is split at so many bytes.
+   * Bytes of the datagrams that are expected, where all have the same size. A raw socket gets what was
+   * sent with UDP_SEGMENT from this host or over a bridge in one piece, and the kernel doesn't say
+   * where it is to be taken apart: that is done at so many bytes. What is not raw is taken apart by
+   * the kernel, and this does nothing.
    */
   readonly segment?: number;
 }
@@ -60,7 +63,10 @@ export interface UdpSocket {
 
 /** Opens UDP sockets. */
 export interface Udp {
-  /** Opens a UDP socket. */
+  /**
+   * Opens a UDP socket (`EPERM` where it has a mark without CAP_NET_ADMIN; `ENOSYS` where marks are
+   * not to be had).
+   */
   udp(options: UdpOptions): Promise<UdpSocket>;
 }
 

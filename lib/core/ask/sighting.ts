@@ -22,6 +22,8 @@ export interface Sighting {
   readonly allowedIps?: readonly string[] | undefined;
   /** Whether nobody has proved it: it comes from where everybody may claim to be a peer. */
   readonly isClaim?: boolean | undefined;
+  /** Whether the peer has proved it, by its private key. */
+  readonly isProved?: boolean | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
   /** The server that says so, as it was named. */

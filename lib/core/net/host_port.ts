@@ -12,6 +12,14 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** A family of addresses, by the version of IP. */
+export type Family = 4 | 6;
+
+/** The family of an IP address. */
+export function familyOf({ host }: Pick<HostPort, "host">): Family {
+  return host.includes(":") ? 6 : 4;
+}
+
 const FORM = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/;
 /** An IPv6 address without brackets has at least two colons, and so no port. */
 const BARE_IPV6 = /^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?$/;

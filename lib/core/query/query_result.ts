@@ -25,6 +25,8 @@ export interface ServerOutcome {
   readonly expected: number | undefined;
   /** Where it saw the socket that asked, if that was registered. */
   readonly ownEndpoint: HostPort | undefined;
+  /** The same over IPv6, where `ownEndpoint` is that over IPv4. */
+  readonly ownIpv6?: HostPort | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

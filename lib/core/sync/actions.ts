@@ -128,5 +128,9 @@ export type SyncNews =
     readonly server: string;
     readonly addresses: readonly string[];
   }
+  /** What all servers are known to say, now that one has told of a change without being asked. */
+  | { readonly kind: "told"; readonly answer: QueryResult }
+  /** A server has told of a change, and of others before it that were lost: it is time to ask. */
+  | { readonly kind: "behind" }
   /** All peers that the lease server tells of. */
   | { readonly kind: "lease-peers"; readonly peers: readonly PeerNews[] };

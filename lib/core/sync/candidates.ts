@@ -6,11 +6,11 @@
 
 import type { PeerNews } from "../lease/news.ts";
 import type { Device } from "../net/device.ts";
-import { formatHostPort } from "../net/host_port.ts";
+import { type Family, familyOf, formatHostPort } from "../net/host_port.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { Sighting } from "../ask/sighting.ts";
 import type { BelievedEndpoints } from "./believed.ts";
-import type { Candidate } from "./plan.ts";
+import type { Candidate } from "./planned_peer.ts";
 
 /** Where a server has seen a peer, and what else it says. */
 export interface SeenCandidate extends Candidate {
@@ -36,30 +36,36 @@ const MOST_CANDIDATES = 16;
 
 /**
  * Puts together where servers have seen the peers, and where the lease server's WireGuard has. What
- * somebody has proved comes before what was only claimed or came from a zone.
+ * somebody has proved comes before what was only claimed or came from a zone; and of what is as good
+ * otherwise, IPv4 before IPv6, unless this host itself is seen over IPv6 alone.
  *
  * @param believed What can be a peer's endpoint.
  * @param mono The monotonic clock at the end of the question.
  */
 export function candidatesOf(
-  { sightings, publicKey: own, unix }: QueryResult,
+  answer: QueryResult,
   news: readonly PeerNews[],
   trust: Trust,
   believed: Pick<BelievedEndpoints, "has">,
   mono: number,
 ): Candidates {
+  const { sightings, publicKey: own, unix } = answer;
   const candidates = new Map<string, SeenCandidate[]>();
+  const preferred = preferredFamily(answer);
+  const rankOf = ({ zone, isClaim, address }: Sighting) =>
+    (zone === undefined && isClaim !== true ? 0 : 2) +
+    (familyOf({ host: address }) === preferred ? 0 : 1);
   for (const [key, seen] of sightings) {
     if (key === own) continue;
-    const isProved = ({ zone, isClaim }: Sighting) => zone === undefined && isClaim !== true;
-    const all = [...seen.filter(isProved), ...seen.filter((each) => !isProved(each))];
+    const all = seen.toSorted((a, b) => rankOf(a) - rankOf(b));
     candidates.set(
       key,
-      all.map(({ address, port, seconds, allowedIps, zone, isClaim, server }) => ({
+      all.map(({ address, port, seconds, allowedIps, zone, isClaim, isProved, server }) => ({
         endpoint: { host: address, port },
         // A clock that is ahead must not make old news the newest, nor news for ever.
         seenAt: seconds === undefined ? undefined : mono - Math.max(0, unix - seconds),
         isClaim,
+        isProved,
         server,
         allowedIps: zone !== undefined && trust.zones.includes(zone) ? allowedIps : undefined,
       })).filter(({ endpoint }) => believed.has(endpoint)).slice(0, MOST_CANDIDATES),
@@ -73,6 +79,13 @@ export function candidatesOf(
     candidates.set(key, [...candidates.get(key) ?? [], seen]);
   }
   return candidates;
+}
+
+/** The family that is tried first: IPv6 only where servers have seen the own port over nothing else. */
+function preferredFamily({ servers }: QueryResult): Family {
+  const own = servers.flatMap(({ ownEndpoint, ownIpv6 }) => [ownEndpoint ?? [], ownIpv6 ?? []]);
+  const families = new Set(own.flat().map(familyOf));
+  return families.has(6) && !families.has(4) ? 6 : 4;
 }
 
 /**

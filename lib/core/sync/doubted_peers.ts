@@ -1,12 +1,12 @@
 /**
- * Peers that may not know yet that the own endpoint has moved.
+ * Peers that may not know yet that the path between them and this host is another one.
  *
  * @module
  */
 
 import type { Device, DevicePeer } from "../net/device.ts";
 
-/** Remembers of whom nothing has come since the move. */
+/** Remembers of whom nothing has come since one of its ends has moved. */
 export class DoubtedPeers {
   /** By public key: the bytes received until the move. */
   readonly #received = new Map<string, number>();
@@ -21,8 +21,8 @@ export class DoubtedPeers {
     return this.#received.has(publicKey);
   }
 
-  /** The own endpoint has moved: all peers are doubted. */
-  doubt({ peers }: Device): void {
+  /** The paths to these peers are others now. */
+  doubt(peers: readonly Pick<DevicePeer, "publicKey" | "received">[]): void {
     for (const { publicKey, received } of peers) this.#received.set(publicKey, received);
   }
 

@@ -7,6 +7,7 @@
  *
  * ```
  *   wait ◄──────────────────────────────────────────────────────────────────────┐
+ *    │ a server has told of a change: told, as a poll that is answered already  │
  *    │ half an interval after a look                                            │
  *    ├──────────────► poll     ask ──── nobody has moved, or no answer ─────────┤
  *    │ else             │ somebody has                                          │
@@ -63,6 +64,10 @@ export class SyncMachine {
   /** When the next round begins, on the monotonic clock. */
   #until = -Infinity;
   #isInRound = false;
+  /** Whether that is for what a server has told, between two rounds that ask. */
+  #isBetween = false;
+  /** When the last round that asks began. */
+  #askedAt = -Infinity;
   /** Whether the next round is to begin at once, and to be a look. */
   #looksAtOnce = false;
   #isEnding = false;
@@ -92,8 +97,9 @@ export class SyncMachine {
       const { failure, status } = this.#stages;
       if (failure !== undefined) return { kind: "fail", error: failure.error };
       if (this.#isEnding) return { kind: "end", status: this.#once ? status : EXIT.ok };
-      if (!this.#looksAtOnce && now.mono < this.#until) return { kind: "wait", until: this.#until };
-      this.#beginRound(now);
+      if (this.#looksAtOnce || now.mono >= this.#until) this.#beginRound(now);
+      else if (this.#stages.isTold) this.#beginBetween(now);
+      else return { kind: "wait", until: this.#until };
     }
   }
 
@@ -112,6 +118,10 @@ export class SyncMachine {
   /** Takes in what comes without being asked for. */
   heard(news: SyncNews, now: Now): void {
     this.#stages.heard(news, now);
+    // A server must not make this one ask as often as it likes.
+    if (news.kind === "behind") {
+      this.#until = Math.min(this.#until, Math.max(now.mono, this.#askedAt + this.#rhythm.soonest));
+    }
   }
 
   /** Replaces the settings, but for `once`, when the next round begins: at once. */
@@ -149,9 +159,16 @@ export class SyncMachine {
     }
     if (this.#looksAtOnce) this.#rhythm.lookNext();
     this.#looksAtOnce = false;
+    this.#askedAt = now.mono;
     this.#checkClock(now.unix);
     if (this.#rhythm.polls) this.#stages.pollServers(now);
     else this.#stages.look();
+  }
+
+  #beginBetween(now: Now): void {
+    this.#isInRound = true;
+    this.#isBetween = true;
+    this.#stages.takeTold(now);
   }
 
   #endRound(now: Now): void {
@@ -159,14 +176,25 @@ export class SyncMachine {
     this.#isEnding ||= this.#once || this.#stages.isOver;
     const hasLooked = this.#stages.takeLooked();
     const isAwaiting = this.#stages.isAwaiting(now);
-    this.#until = now.mono + this.#rhythm.pause({
-      hasDevice: this.#stages.hasDevice,
-      isAwaiting,
-      clockIsWrong: this.#clockIsWrong,
-      hasLooked,
-      isUndone: this.#undone.some,
-    }, now.mono);
+    if (this.#isBetween) this.#endBetween(isAwaiting, now);
+    else {
+      this.#until = now.mono + this.#rhythm.pause({
+        hasDevice: this.#stages.hasDevice,
+        isAwaiting,
+        clockIsWrong: this.#clockIsWrong,
+        hasLooked,
+        isUndone: this.#undone.some,
+      }, now.mono);
+    }
     this.#undone.endRound(hasLooked && !isAwaiting);
+  }
+
+  /** What servers tell must not put off what was to come: that registers. */
+  #endBetween(isAwaiting: boolean, now: Now): void {
+    this.#isBetween = false;
+    if (!isAwaiting && !this.#undone.some && this.#stages.hasDevice) return;
+    this.#rhythm.lookNext();
+    this.#until = Math.min(this.#until, now.mono + this.#rhythm.soonest);
   }
 
   #checkClock(unix: number): void {

@@ -5,19 +5,27 @@
  */
 
 import { judgeNat, type NatVerdict } from "../ask/nat_verdict.ts";
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { QueryResult } from "../query/query_result.ts";
 
-/** The own endpoint, as it was registered last. */
+/** The own endpoint of a family is another one. */
+export interface OwnMove {
+  readonly family: Family;
+  readonly endpoint: string;
+  /** The one before; undefined where none was known. */
+  readonly before: string | undefined;
+}
+
+/** The own endpoints, over IPv4 and over IPv6, as they were registered last. */
 export class OwnEndpoint {
-  #endpoint: string | undefined;
+  readonly #endpoints = new Map<Family, string>();
   #nat: NatVerdict | undefined;
   #seen: readonly HostPort[] = [];
   #port = 0;
 
-  /** As text; undefined where it isn't known. */
+  /** As text, with a comma between two; undefined where none is known. */
   get endpoint(): string | undefined {
-    return this.#endpoint;
+    return this.#endpoints.size === 0 ? undefined : [...this.#endpoints.values()].join();
   }
 
   /** What the NAT makes of WireGuard's port, where two servers have seen it. */
@@ -27,34 +35,39 @@ export class OwnEndpoint {
 
   /** The interface is another one. */
   forget(): void {
-    this.#endpoint = undefined;
+    this.#endpoints.clear();
   }
 
-  /**
-   * Takes in the answer to a question that registered it.
-   *
-   * @returns The endpoint and the one before, if that is another.
-   */
-  take(answer: QueryResult): { endpoint: string; before: string | undefined } | undefined {
+  /** Takes in the answer to a question that registered it. @returns What is another than before. */
+  take(answer: QueryResult): readonly OwnMove[] {
     const seen = new Map(
       answer.servers.flatMap(({ server, ownEndpoint }) =>
-        ownEndpoint === undefined ? [] : [[server, ownEndpoint]]
+        ownEndpoint === undefined || familyOf(ownEndpoint) === 6 ? [] : [[server, ownEndpoint]]
       ),
     );
     this.#seen = [...seen.values()];
     this.#port = answer.port;
-    const own = answer.peers.find(({ publicKey }) => publicKey === answer.publicKey);
-    if (own === undefined) return undefined;
-    const endpoint = `${own.address}:${own.port}`;
-    const before = this.#endpoint;
-    if (endpoint === before) return undefined;
+    const own = answer.sightings.get(answer.publicKey ?? "") ?? [];
+    const endpoints = own.map(({ address: host, port }) => ({ host, port }));
+    return [
+      ...this.#takeOf(4, endpoints, answer),
+      ...this.#takeOf(6, endpoints, answer),
+    ];
+  }
+
+  #takeOf(family: Family, own: readonly HostPort[], { servers }: QueryResult): readonly OwnMove[] {
+    const newest = own.find((each) => familyOf(each) === family);
+    if (newest === undefined) return [];
+    const endpoint = formatHostPort(newest);
+    const before = this.#endpoints.get(family);
+    if (endpoint === before) return [];
     // Behind a symmetric NAT, each registry sees another one: that is no move.
-    const seesBefore = answer.servers.some(({ ownEndpoint }) =>
-      ownEndpoint !== undefined && formatHostPort(ownEndpoint) === before
+    const seesBefore = servers.some(({ ownEndpoint, ownIpv6 }) =>
+      [ownEndpoint, ownIpv6].some((each) => each !== undefined && formatHostPort(each) === before)
     );
-    if (seesBefore) return undefined;
-    this.#endpoint = endpoint;
-    return { endpoint, before };
+    if (seesBefore) return [];
+    this.#endpoints.set(family, endpoint);
+    return [{ family, endpoint, before }];
   }
 
   /** Whether the last answer tells what kind of NAT is in between: two servers have seen the port. */

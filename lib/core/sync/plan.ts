@@ -12,36 +12,17 @@
  *                                    └───────────────── the old endpoint again
  * ```
  *
- * A peer with a recent handshake is left alone: its path works. There is one exception: a handshake
- * is no evidence for a path that has changed since, so after the own public endpoint has moved, a
- * peer that has moved as well (a registry knows another endpoint) is given its new one at once.
+ * A peer with a recent handshake is left alone: its path works. But a handshake is no evidence for a
+ * path that has changed since. So after the own public endpoint has moved, a peer that has moved as
+ * well (a registry knows another endpoint) is given its new one at once; and so is one that has proved
+ * itself that it is no longer where WireGuard has it (see {@linkcode PeerMoves}).
  *
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
-
-/** A peer of the interface, as far as it matters here. */
-export interface PlannedPeer {
-  /** The WireGuard public key in base64. */
-  readonly publicKey: string;
-  /** An IP address and a port. */
-  readonly endpoint: HostPort | undefined;
-  /** When the last handshake was, on the monotonic clock; undefined where there was none. */
-  readonly handshakeAt: number | undefined;
-  /** Seconds; 0 is off. */
-  readonly persistentKeepalive: number;
-}
-
-/** Where a registry saw a peer. */
-export interface Candidate {
-  /** An IP address and a port. */
-  readonly endpoint: HostPort;
-  /** When the peer was heard, on the own monotonic clock; undefined where nobody says. */
-  readonly seenAt: number | undefined;
-  /** Who says so. */
-  readonly server?: string | undefined;
-}
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { PeerMoves } from "./peer_moves.ts";
+import type { Candidate, PlannedPeer } from "./planned_peer.ts";
 
 /** Something to set. */
 export interface PlannedChange {
@@ -104,17 +85,18 @@ const MOST_CUT_SHORT = 3;
 export class SyncPlan {
   readonly #options: SyncPlanOptions;
   readonly #searches = new Map<string, Search>();
-  /** When the own public endpoint moved. */
-  #movedAt = -Infinity;
+  /** When the own public endpoint of a family moved. */
+  readonly #movedAt: Record<Family, number> = { 4: -Infinity, 6: -Infinity };
+  readonly #moves = new PeerMoves();
 
   /** Starts with nothing tried. */
   constructor(options: SyncPlanOptions) {
     this.#options = options;
   }
 
-  /** The own public endpoint is another than before. */
-  ownEndpointMoved(mono: number): void {
-    this.#movedAt = mono;
+  /** The own public endpoint of a family is another than before. */
+  ownEndpointMoved(family: Family, mono: number): void {
+    this.#movedAt[family] = mono;
     this.#searches.clear();
   }
 
@@ -131,8 +113,8 @@ export class SyncPlan {
   /** The peers that a registry still heard after everything had been tried in vain. */
   unreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): string[] {
     return [...this.#searches].flatMap(([key, { exhausted, exhaustedAt }]) => {
-      const [newest] = candidates.get(key) ?? [];
-      return exhausted && (newest?.seenAt ?? -Infinity) > exhaustedAt ? [key] : [];
+      const isHeard = candidates.get(key)?.some(({ seenAt = -Infinity }) => seenAt > exhaustedAt);
+      return exhausted && isHeard ? [key] : [];
     });
   }
 
@@ -148,17 +130,19 @@ export class SyncPlan {
   ): PlannedChange[] {
     const present = new Set(peers.map(({ publicKey }) => publicKey));
     for (const key of this.#searches.keys()) if (!present.has(key)) this.#searches.delete(key);
+    this.#moves.keep(present);
     return peers.flatMap((peer) =>
-      this.#stepPeer(peer, candidates.get(peer.publicKey) ?? [], mono)
+      this.#stepPeer(peer, inOrderFor(peer, candidates.get(peer.publicKey) ?? []), mono)
     );
   }
 
   #stepPeer(peer: PlannedPeer, candidates: readonly Candidate[], mono: number): PlannedChange[] {
     const { publicKey, endpoint, handshakeAt = -Infinity } = peer;
+    if (this.#moves.look(peer, candidates, mono)) this.#searches.delete(publicKey);
     let search = this.#searches.get(publicKey);
     if (this.isAlive(peer, mono) && !this.#lostByMove(peer, candidates, search)) {
       // A handshake from before the own move doesn't say that what was set since works.
-      if (handshakeAt >= this.#movedAt) this.#searches.delete(publicKey);
+      if (handshakeAt >= this.#changedAt(peer)) this.#searches.delete(publicKey);
       return [];
     }
     if (search === undefined) {
@@ -166,20 +150,21 @@ export class SyncPlan {
       search = newSearch(endpoint, mono);
       this.#searches.set(publicKey, search);
     }
-    const [newest] = candidates;
-    if (search.exhausted && mono >= search.until && newest !== undefined) {
-      if (newest.seenAt === undefined || newest.seenAt > search.startedAt) {
-        search = newSearch(endpoint, mono);
-        this.#searches.set(publicKey, search);
-      }
+    const { startedAt } = search;
+    const isHeard = candidates.some(({ seenAt = Infinity }) => seenAt > startedAt);
+    if (search.exhausted && mono >= search.until && isHeard) {
+      search = newSearch(endpoint, mono);
+      this.#searches.set(publicKey, search);
     }
     const { tried, known } = search;
     // A candidate that came up during the trial is newer than what is being tried.
-    const isNew = newest !== undefined && !known.has(textOf(newest.endpoint));
+    const news = search.exhausted ? candidates : candidates.slice(0, 1);
+    const fresh = news.find((each) => !known.has(textOf(each.endpoint)));
     if (known.size > MOST_KNOWN) known.clear();
     for (const candidate of candidates) known.add(textOf(candidate.endpoint));
     if (mono < search.until) {
-      if (!isNew || (!search.exhausted && !mayCutShort(newest, candidates, search))) return [];
+      if (fresh === undefined) return [];
+      if (!search.exhausted && !mayCutShort(fresh, candidates, search)) return [];
       if (!search.exhausted) search.cutShort++;
     }
     const next = nextOf(candidates, search);
@@ -205,13 +190,22 @@ export class SyncPlan {
     return [this.#change(peer, old, "restore")];
   }
 
-  /** A handshake from before the own move, and a peer that a registry has seen elsewhere. */
+  /** When one of the ends of the path to a peer has moved last. */
+  #changedAt({ publicKey, endpoint }: PlannedPeer): number {
+    const own = endpoint === undefined
+      ? Math.max(this.#movedAt[4], this.#movedAt[6])
+      : this.#movedAt[familyOf(endpoint)];
+    return Math.max(own, this.#moves.at(publicKey));
+  }
+
+  /** A handshake from before a move, and a peer that a registry has seen elsewhere. */
   #lostByMove(
-    { endpoint, handshakeAt = -Infinity }: PlannedPeer,
+    peer: PlannedPeer,
     [newest]: readonly Candidate[],
     search: Search | undefined,
   ): boolean {
-    if (handshakeAt >= this.#movedAt || newest === undefined) return false;
+    const { endpoint, handshakeAt = -Infinity } = peer;
+    if (handshakeAt >= this.#changedAt(peer) || newest === undefined) return false;
     const text = textOf(newest.endpoint);
     return !search?.known.has(text) && (endpoint === undefined || text !== textOf(endpoint));
   }
@@ -248,6 +242,16 @@ function mayCutShort(
     each.server === current.server && textOf(each.endpoint) === textOf(current.endpoint)
   );
   return cutShort < MOST_CUT_SHORT && (server === current.server || !isNamed);
+}
+
+/** First those of the family over which the peer was reached last, where it was reached at all. */
+function inOrderFor(
+  { endpoint, handshakeAt }: PlannedPeer,
+  candidates: readonly Candidate[],
+): readonly Candidate[] {
+  if (endpoint === undefined || handshakeAt === undefined) return candidates;
+  const rankOf = (each: Candidate) => familyOf(each.endpoint) === familyOf(endpoint) ? 0 : 1;
+  return candidates.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** The candidate to try: of the servers that had the fewest trials, the newest. */

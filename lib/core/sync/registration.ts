@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { ServerName } from "../ask/server_name.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { Answers, AskWay } from "./actions.ts";
+import { JITTER } from "./rhythm.ts";
 import { StuckMapping } from "./stuck_mapping.ts";
 
 /**
@@ -116,6 +118,18 @@ export class Registration {
     this.#mayMove = false;
     return mayMove;
   }
+}
+
+/** The way, whether a registry is asked, and how long a registration lasts, in seconds. */
+export function registrationOf(
+  { servers, register, interval }: {
+    readonly servers: readonly Pick<ServerName, "scheme">[];
+    readonly register: RegisterMode;
+    readonly interval: number;
+  },
+): [RegisterMode, boolean, number] {
+  const hasRegistry = servers.some(({ scheme }) => scheme !== "dns");
+  return [register, hasRegistry, interval * (1 - 2 * JITTER)];
 }
 
 /** The answer that tells more: that to WireGuard's port, unless only another port has got one. */

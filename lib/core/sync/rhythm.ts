@@ -5,6 +5,7 @@
  * look ── half an interval ── poll ── half an interval ── look …      while all peers are alive
  * look ── 1 s ── look …               for 10 minutes after a change, while something is awaited
  * look ── 1, 2, 4 … s ── look …       while servers don't answer, or the interface can't be read
+ * a server tells of a change: look    at once, and what comes next comes when it would have anyway
  * ```
  *
  * @module
@@ -87,6 +88,11 @@ export class Rhythm {
     this.#polls = false;
   }
 
+  /** What comes soonest of itself, in seconds. */
+  get soonest(): number {
+    return Math.min(FAST_INTERVAL, this.#interval);
+  }
+
   /** How long to wait now, in seconds; it is settled thereby what comes next. */
   pause(state: RhythmState, mono: number): number {
     const polled = this.#polls;
@@ -101,7 +107,7 @@ export class Rhythm {
       return this.#backoff(this.#failures, longest);
     }
     if (state.isAwaiting && mono - this.#changedAt < FAST_FOR) {
-      return Math.min(FAST_INTERVAL, this.#interval);
+      return this.soonest;
     }
     const half = this.#interval / 2 * (1 - JITTER * this.#chance());
     // What could not be done is tried again soon, and then as if it were done: it must not hurry

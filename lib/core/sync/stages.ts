@@ -17,8 +17,8 @@ import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { OwnEndpoint } from "./own_endpoint.ts";
 import type { PlannedChange } from "./plan.ts";
-import { betterOf, type RegisterMode, Registration, type SettledMode } from "./registration.ts";
-import { JITTER, type Rhythm } from "./rhythm.ts";
+import { betterOf, Registration, registrationOf, type SettledMode } from "./registration.ts";
+import type { Rhythm } from "./rhythm.ts";
 import { nothingAsked, tellServers } from "./server_words.ts";
 import { StaleRoutes } from "./stale_routes.ts";
 import { SyncedPeers } from "./synced_peers.ts";
@@ -46,6 +46,8 @@ export class SyncStages {
   #status: ExitStatus = EXIT.ok;
   #isAnswered = false;
   #failure: { readonly error: unknown } | undefined;
+  /** What servers have told of without being asked, and was not looked at yet. */
+  #told: QueryResult | undefined;
 
   /** Knows nothing yet. */
   constructor(options: SyncOptions, queue: ActionQueue, notes: SyncNotes, rhythm: Rhythm) {
@@ -100,6 +102,11 @@ export class SyncStages {
     return hasLooked;
   }
 
+  /** Whether servers have told of something without being asked. */
+  get isTold(): boolean {
+    return this.#told !== undefined;
+  }
+
   /** Whether something is awaited of a peer. */
   isAwaiting(now: Now): boolean {
     return this.#device !== undefined && this.#peers.isAwaiting(this.#device, now);
@@ -115,7 +122,17 @@ export class SyncStages {
       }
       case "lease-peers":
         return this.#peers.heard(news.peers);
+      case "told":
+        this.#told = news.answer;
     }
+  }
+
+  /** Looks at the interface, where somebody has moved by what servers have told. */
+  takeTold(now: Now): void {
+    const [device, told] = [this.#device, this.#told];
+    this.#told = undefined;
+    if (device === undefined || told === undefined) return;
+    if (this.#peers.haveMoved(device, told, now)) this.look(told);
   }
 
   /** Asks without a look at the interface: a move is known sooner, and no process is started. */
@@ -211,7 +228,7 @@ export class SyncStages {
       if (once) return this.#cannotLook(`WireGuard interface ${name} has no private key; ${hint}`);
       return this.#notes.once("warn", "no-private-key", { interface: name, hint });
     }
-    this.#tellUnlisted(device);
+    this.#peers.tellUnlisted(device);
     if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
     const { mendRoutes, dryRun } = this.#options;
     this.#routes.look(device, mendRoutes && !dryRun);
@@ -219,14 +236,6 @@ export class SyncStages {
       if (news !== undefined) return this.#plan(device, news, now);
       this.#ask(device, now, (answer, now) => this.#plan(device, answer, now));
     });
-  }
-
-  /** A file of settings for all hosts has this one as well: else a key may be a wrong one. */
-  #tellUnlisted({ publicKey: key }: Device): void {
-    const { peers } = this.#options;
-    if (key === undefined || peers.size === 0 || peers.has(key)) return;
-    const hint = "no [[peer]] of the settings has this host's key; do the others' have it?";
-    this.#notes.once("info", "own-key-unlisted", { key, hint });
   }
 
   /** @param then What follows from the answer. */
@@ -279,12 +288,10 @@ export class SyncStages {
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
-    const moved = this.#own.take(answer);
-    if (moved !== undefined) {
-      const { endpoint, before } = moved;
+    for (const { family, endpoint, before } of this.#own.take(answer)) {
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        this.#peers.ownEndpointMoved(device, now);
+        this.#peers.ownEndpointMoved(device, family, now);
         this.#rhythm.changed(now.mono);
       }
     }
@@ -334,14 +341,6 @@ export class SyncStages {
       if (this.#options.once) this.#peers.tellLook(device, this.#isAnswered, now);
     });
   }
-}
-
-/** The way, whether a registry is asked, and how long a registration lasts, in seconds. */
-function registrationOf(
-  { servers, register, interval }: SyncOptions,
-): [RegisterMode, boolean, number] {
-  const hasRegistry = servers.some(({ scheme }) => scheme !== "dns");
-  return [register, hasRegistry, interval * (1 - 2 * JITTER)];
 }
 
 function keyOf({ publicKey }: Device): Uint8Array | undefined {

@@ -13,7 +13,8 @@ export class SyncStatus {
   #peers: readonly string[] | undefined;
   readonly #alive = new Set<string>();
   readonly #unanswered = new Map<string, string>();
-  #own: string | undefined;
+  /** Where the interface is seen, over IPv4 and over IPv6. */
+  readonly #own = new Map<boolean, string>();
   #isClockWrong = false;
 
   /** @param name The interface's. */
@@ -45,7 +46,7 @@ export class SyncStatus {
   }
 
   #change(event: string, { key, endpoint }: { readonly [name: string]: unknown }): void {
-    if (event === "own-endpoint") this.#own = String(endpoint);
+    if (event === "own-endpoint") this.#own.set(String(endpoint).startsWith("["), String(endpoint));
     if (event === "peer-alive") this.#alive.add(String(key));
     if (event === "peer-lost") this.#alive.delete(String(key));
   }
@@ -56,7 +57,7 @@ export class SyncStatus {
     if (this.#peers === undefined) return `waiting for ${this.#interface}`;
     const alive = this.#peers.filter((key) => this.#alive.has(key)).length;
     const parts = [`${this.#interface}: ${alive} of ${this.#peers.length} peers alive`];
-    if (this.#own !== undefined) parts.push(`seen at ${this.#own}`);
+    if (this.#own.size > 0) parts.push(`seen at ${[...this.#own.values()].join(" and ")}`);
     for (const [server, status] of this.#unanswered) parts.push(`${server}: ${status}`);
     return parts.join(", ");
   }

@@ -9,7 +9,7 @@ import type { NatVerdict } from "../ask/nat_verdict.ts";
 import type { PeerNews } from "../lease/news.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device, DevicePeer } from "../net/device.ts";
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { LogFields } from "../net/log_line.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus } from "../settings/user_error.ts";
@@ -71,6 +71,14 @@ export class SyncedPeers {
     this.#states.forget();
   }
 
+  /** A file of settings for all hosts has this one as well: else a key may be a wrong one. */
+  tellUnlisted({ publicKey: key }: Device): void {
+    const { peers } = this.#options;
+    if (key === undefined || peers.size === 0 || peers.has(key)) return;
+    const hint = "no [[peer]] of the settings has this host's key; do the others' have it?";
+    this.#notes.once("info", "own-key-unlisted", { key, hint });
+  }
+
   /** What the lease server tells of them now. */
   heard(news: readonly PeerNews[]): void {
     this.#news = news;
@@ -97,10 +105,15 @@ export class SyncedPeers {
     }));
   }
 
-  /** The own endpoint is another than before. */
-  ownEndpointMoved(device: Device, now: Now): void {
-    this.#doubted.doubt(device);
-    this.#plan.ownEndpointMoved(now.mono);
+  /** The own endpoint of a family is another than before. */
+  ownEndpointMoved(device: Device, family: Family, now: Now): void {
+    // Those that are reached over the other family know where this host is.
+    this.#doubted.doubt(
+      device.peers.filter(({ endpoint }) =>
+        endpoint === undefined || familyOf(endpoint) === family
+      ),
+    );
+    this.#plan.ownEndpointMoved(family, now.mono);
   }
 
   /** Tells of keys that two hosts have, the own one among them. */
@@ -128,7 +141,13 @@ export class SyncedPeers {
       ...peer,
       handshakeAt: this.#handshakes.at(peer.publicKey),
     }));
-    return this.#plan.step(peers, this.#candidates, now.mono);
+    const changes = this.#plan.step(peers, this.#candidates, now.mono);
+    // Through a session that lasts, WireGuard says nothing by itself before the next keepalive.
+    const changed = new Set(changes.map(({ publicKey }) => publicKey));
+    for (const peer of device.peers) {
+      if (changed.has(peer.publicKey) && this.#isAlive(peer, now)) this.#doubted.doubt([peer]);
+    }
+    return changes;
   }
 
   /** What to tell of a change. */

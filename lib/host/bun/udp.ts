@@ -10,13 +10,14 @@ import process from "node:process";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import { parseAddress } from "../../core/net/ip_address.ts";
 import type { UdpOptions, UdpSocket } from "../udp.ts";
-import { errorCode } from "../error.ts";
+import { codedError, errorCode } from "../error.ts";
 import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
 import type { BatchLibc } from "../linux/libc.ts";
+import { errnoName } from "../linux/errno.ts";
 import { bunLibc } from "../linux/libc_bun.ts";
 import { DatagramSink, ReceiveVector } from "../linux/receive_vector.ts";
 import { scopeOf } from "../linux/socket_address.ts";
-import { growBuffers } from "../linux/socket_options.ts";
+import { growBuffers, setMark } from "../linux/socket_options.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/udp). */
 interface BunUdp {
@@ -111,6 +112,22 @@ function kernelFor(fd: number, { onSendError }: UdpOptions): Kernel | undefined 
   }
 }
 
+/** Marks what a socket sends, or closes it and throws what the system says. */
+function markOrClose(socket: BunSocket, mark: number): void {
+  let code = "ENOSYS";
+  try {
+    const libc = process.platform === "linux" ? bunLibc() : undefined;
+    if (libc !== undefined) {
+      if (setMark(libc, socket.fd, mark) >= 0) return;
+      code = errnoName(libc.errno());
+    }
+  } catch {
+    // A libc under another name.
+  }
+  socket.close();
+  throw codedError(code);
+}
+
 /** Opens a socket. @param libc Whether libc may be used; it is where it can. */
 export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<UdpSocket> {
   const ipv6 = options.address.includes(":");
@@ -142,6 +159,7 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
       error: (error) => options.onSendError(errorCode(error)),
     },
   });
+  if (options.mark) markOrClose(socket, options.mark);
   kernel = libc ? kernelFor(socket.fd, options) : undefined;
 
   function newFilled(): Filled {

@@ -59,12 +59,13 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(denoLibc(), options),
     async udp(options) {
-      // A client's few datagrams are not worth a thread that waits for them.
-      const isServer = options.onOverload !== undefined;
-      if (libc && isServer && Deno.build.os === "linux") {
+      // A client's few datagrams are not worth a thread that waits for them; but only libc has marks.
+      const isWorthIt = options.onOverload !== undefined || Boolean(options.mark);
+      if (libc && isWorthIt && Deno.build.os === "linux") {
         const socket = openDenoUdp(options);
         if (socket !== undefined) return socket;
       }
+      if (options.mark) throw codedError("ENOSYS");
       return await (options.address === "::" ? openIpv6Only(options) : open(options));
     },
     resolve: (name, options) => resolver.resolve(name, options),

@@ -16,7 +16,7 @@ import { errnoName } from "../linux/errno.ts";
 import { type DenoLibc, denoLibc } from "../linux/libc_deno.ts";
 import { ReceiveVector } from "../linux/receive_vector.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
-import { growBuffers } from "../linux/socket_options.ts";
+import { growBuffers, setMark } from "../linux/socket_options.ts";
 
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -61,6 +61,7 @@ function bound(libc: DenoLibc, options: UdpOptions): number {
   const on = new Uint8Array(Int32Array.of(1).buffer);
   if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, on.length));
   check(libc.bind(fd, at, at.length));
+  if (options.mark) check(setMark(libc, fd, options.mark));
   return fd;
 }
 

@@ -24,6 +24,7 @@ import { codedError } from "../error.ts";
 import { errnoName } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
+import { setMark, SOL_SOCKET } from "./socket_options.ts";
 
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
@@ -31,10 +32,8 @@ const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_UDP = 17;
 const IPPROTO_IPV6 = 41;
 const IPV6_CHECKSUM = 7;
-const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ATTACH_FILTER = 26;
-const SO_MARK = 36;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 /** Offset of the checksum in a UDP header. */
@@ -85,11 +84,11 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
     check(libc.bind(fd, own, own.length));
   }
   // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
-  if (mark !== 0) check(libc.setsockopt(fd, SOL_SOCKET, SO_MARK, int(mark), 4));
+  if (mark !== 0) check(setMark(libc, fd, mark));
   check(libc.connect(fd, server, server.length));
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
-  const { segment = 0 } = options;
+  const segment = raw ? options.segment ?? 0 : 0;
   const most = segment > 0 ? MAX_PIECE_SIZE : SLOT_SIZE;
   const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + most);
   // What came before the filter and the connection were in force may be from anybody.

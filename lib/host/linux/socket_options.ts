@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BatchLibc } from "./libc.ts";
+import type { BatchLibc, Libc } from "./libc.ts";
 
 /** The level of options that all sockets have. */
 export const SOL_SOCKET = 1;
@@ -12,6 +12,7 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_MARK = 36;
 
 /** Room for an answer of some 10 000 datagrams until the network card has taken them. */
 const SEND_BUFFER_SIZE = 4 << 20;
@@ -35,6 +36,12 @@ export function readOption(
     new Uint8Array(size.buffer),
   );
   return read < 0 ? undefined : value[0];
+}
+
+/** Marks what a socket sends, for policy routing. @returns Less than 0 where it could not. */
+export function setMark(libc: Pick<Libc, "setsockopt">, fd: number, mark: number): number {
+  const value = new Uint8Array(Int32Array.of(mark).buffer);
+  return libc.setsockopt(fd, SOL_SOCKET, SO_MARK, value, value.length);
 }
 
 /**

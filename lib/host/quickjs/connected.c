@@ -121,9 +121,9 @@ static JSValue connected_open(ARGUMENTS)
 
 /*
  * What one call receives, without its headers, into `room` slots. It is one datagram, or what was sent
- * with UDP_SEGMENT and left in one piece: that is split at `segment` bytes (0: never). Returns how many
- * there are, 0 where it is none of ours, -1 where nothing is there (or errno says what the system
- * tells).
+ * with UDP_SEGMENT and left in one piece, as raw sockets get it: that is split at `segment` bytes (0:
+ * never; the kernel doesn't say where). Returns how many there are, 0 where it is none of ours, -1
+ * where nothing is there (or errno says what the system tells).
  */
 static int receive_one(int fd, int headers, int segment, uint8_t *slots, int32_t *lengths, int room)
 {

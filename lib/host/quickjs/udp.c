@@ -48,20 +48,21 @@ static void grow_buffers(int fd)
 }
 
 /*
- * udpOpen(address, scope, port, hears): a file descriptor. With `hears`, the system tells of
+ * udpOpen(address, scope, port, hears, mark): a file descriptor. With `hears`, the system tells of
  * datagrams that didn't arrive; else nothing that a stranger does disturbs what is sent to others.
  */
 static JSValue udp_open(ARGUMENTS)
 {
     SocketAddress address;
-    int32_t hears;
+    int32_t hears, mark;
 
     NO_SELF;
     socklen_t size = socket_address(ctx, argv, &address);
-    if (size == 0 || JS_ToInt32(ctx, &hears, argv[3]) < 0)
+    if (size == 0 || JS_ToInt32(ctx, &hears, argv[3]) < 0 || JS_ToInt32(ctx, &mark, argv[4]) < 0)
         return JS_EXCEPTION;
     int fd = open_socket(&address, SOCK_DGRAM, 0);
-    if (fd < 0 || bind(fd, &address.any, size) < 0)
+    if (fd < 0 || bind(fd, &address.any, size) < 0 ||
+        (mark != 0 && set_option(fd, SOL_SOCKET, SO_MARK, mark) < 0))
         return result_of(ctx, give_up(fd));
     grow_buffers(fd);
     if (hears && address.any.sa_family == AF_INET)
@@ -253,7 +254,7 @@ static JSValue udp_send(ARGUMENTS)
 }
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
-    JS_CFUNC_DEF("udpOpen", 4, udp_open),
+    JS_CFUNC_DEF("udpOpen", 5, udp_open),
     JS_CFUNC_DEF("udpReceive", 5, udp_receive),
     JS_CFUNC_DEF("udpReply", 8, udp_reply),
     JS_CFUNC_DEF("udpSend", 5, udp_send),

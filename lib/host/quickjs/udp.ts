@@ -41,7 +41,7 @@ export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
   const { batch, replies, problems } = buffers();
   const address = nativeAddress({ host: options.address, port: options.port });
   const isServer = options.onOverload !== undefined;
-  const fd = checked(native.udpOpen(...address, isServer ? 0 : 1));
+  const fd = checked(native.udpOpen(...address, isServer ? 0 : 1, options.mark ?? 0));
   let closed = false;
   let most = BATCH_SIZE;
   /** Since when there were always more than a batch. */
@@ -132,7 +132,8 @@ class KnownAddress {
 // deno-lint-ignore require-await -- what throws becomes a rejection
 export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<UdpSocket> {
   const { batch, replies } = buffers();
-  const { port, raw, to, mark, segment = 0 } = options;
+  const { port, raw, to, mark } = options;
+  const segment = raw ? options.segment ?? 0 : 0;
   const address = nativeAddress(to);
   const headers = raw ? isNativeIpv4(address) ? 4 : 6 : 0;
   const ports = raw ? [port, to.port] : [];

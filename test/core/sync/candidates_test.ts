@@ -118,6 +118,28 @@ test("what somebody has proved comes first, and nothing was seen in the future",
   );
 });
 
+test("IPv4 comes before IPv6, unless this host is seen over IPv6 alone", () => {
+  const result = resultOf(
+    sighting("a", "2001:db8::1", { seconds: 9, isProved: true }),
+    sighting("a", "192.0.2.1", { seconds: 5, isProved: true }),
+    sighting("a", "2001:db8::2", { isClaim: true }),
+    sighting("a", "192.0.2.2", { isClaim: true }),
+  );
+  const server = { server: "s", status: "ok", received: 1, expected: 1 } as const;
+  const ipv4 = { host: "198.51.100.1", port: 1 };
+  const ipv6 = { host: "2001:db8::9", port: 1 };
+  const hosts = (...servers: QueryResult["servers"]) =>
+    candidatesOf({ ...result, servers }, [], NOBODY, EVERYWHERE, UNIX).get("a")
+      ?.map(({ endpoint, isProved }) => [endpoint.host, isProved]);
+  const four = [["192.0.2.1", true], ["2001:db8::1", true]];
+  const claims = [["192.0.2.2", undefined], ["2001:db8::2", undefined]];
+  assertEquals(hosts(), [...four, ...claims]);
+  assertEquals(hosts({ ...server, ownEndpoint: ipv4, ownIpv6: ipv6 }), [...four, ...claims]);
+  const six = [...four.toReversed(), ...claims.toReversed()];
+  assertEquals(hosts({ ...server, ownEndpoint: ipv6 }), six);
+  assertEquals(hosts({ ...server, ownEndpoint: undefined, ownIpv6: ipv6 }), six);
+});
+
 test("what can't be a peer's endpoint is nobody's, whoever names it", () => {
   const nowhere = [
     "0.0.0.0",

@@ -23,7 +23,7 @@ function deviceWith(
 test("who is doubted is so until something comes", () => {
   const doubted = new DoubtedPeers();
   assertEquals(doubted.count, 0);
-  doubted.doubt(deviceWith({ a: 1, b: 2, c: 3 }));
+  doubted.doubt(deviceWith({ a: 1, b: 2, c: 3 }).peers);
   doubted.look(deviceWith({ a: 1, b: 2, c: 3 }), false);
   assertEquals(doubted.count, 3);
   // c has left.
@@ -33,7 +33,7 @@ test("who is doubted is so until something comes", () => {
 
 test("what has come before the interface was looked at says nothing", () => {
   const doubted = new DoubtedPeers();
-  doubted.doubt(deviceWith({ a: 1 }));
+  doubted.doubt(deviceWith({ a: 1 }).peers);
   doubted.look(deviceWith({ a: 5 }), true);
   assertEquals(doubted.has("a"), true);
   doubted.look(deviceWith({ a: 5 }), false);
@@ -45,7 +45,7 @@ test("what has come before the interface was looked at says nothing", () => {
 test("those are nudged that are doubted, alive, and have keepalives", () => {
   const doubted = new DoubtedPeers();
   const device = deviceWith({ a: 1, b: 1, c: 1 });
-  doubted.doubt(deviceWith({ a: 1, b: 1 }));
+  doubted.doubt(deviceWith({ a: 1, b: 1 }).peers);
   const keys = (device: Device) =>
     doubted.toNudge(device, ({ publicKey }) => publicKey !== "b").map((peer) => peer.publicKey);
   assertEquals(keys(device), ["a"]);

@@ -1,13 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatHostPort, type HostPort, parseHostPort } from "../../../lib/core/net/host_port.ts";
-import {
-  type Candidate,
-  type PlannedChange,
-  type PlannedPeer,
-  SyncPlan,
-  type SyncPlanOptions,
-} from "../../../lib/core/sync/plan.ts";
+import { type PlannedChange, SyncPlan, type SyncPlanOptions } from "../../../lib/core/sync/plan.ts";
+import type { Candidate, PlannedPeer } from "../../../lib/core/sync/planned_peer.ts";
 import { test } from "../../testing.ts";
 
 const OPTIONS: SyncPlanOptions = { alive: 135, trial: 6, pause: 60, persistentKeepalive: 25 };
@@ -458,7 +453,7 @@ test("a peer that leaves the interface is forgotten", () => {
 function moved(endpoint = OLD): Bench {
   const bench = new Bench({ handshakeAt: BEGIN, endpoint: endpointOf(endpoint) });
   bench.mono += 10;
-  bench.plan.ownEndpointMoved(bench.mono);
+  bench.plan.ownEndpointMoved(4, bench.mono);
   return bench;
 }
 
@@ -509,9 +504,78 @@ test("after the own endpoint moved, what failed before is tried again at once", 
   const bench = new Bench();
   bench.watch(20, A, B);
   assertEquals(bench.plan.isSearching, false);
-  bench.plan.ownEndpointMoved(bench.mono);
+  bench.plan.ownEndpointMoved(4, bench.mono);
   bench.watch(1, A, B);
   assertEquals(bench.written.at(-1), `20 candidate ${A}`);
+});
+
+/** Candidates that the peer itself has proved, seen just now. */
+function proved(bench: Bench, ...endpoints: string[]): Candidate[] {
+  return bench.seen(...endpoints).map((each) => ({ ...each, isProved: true }));
+}
+
+test("a peer that proves that it is no longer where WireGuard has it is followed at once", () => {
+  const bench = new Bench({ handshakeAt: BEGIN, endpoint: endpointOf(A) });
+  bench.watchEach(20, (second) => second < 10 ? proved(bench, A) : proved(bench, B));
+  assertEquals(bench.written, [`10 candidate ${B}`]);
+  // It is not taken back while the session may last, nor set again where WireGuard follows another.
+  bench.set({ endpoint: endpointOf(A) });
+  bench.watchEach(100, () => proved(bench, B));
+  assertEquals(bench.written.length, 1);
+});
+
+test("a peer that moves on is followed each time", () => {
+  const bench = new Bench({ handshakeAt: BEGIN, endpoint: endpointOf(A) });
+  const places = [A, B, "192.0.2.3:3", "192.0.2.4:4"];
+  bench.watchEach(40, (second) => proved(bench, places[Math.floor(second / 10)]!));
+  assertEquals(
+    bench.written,
+    places.slice(1).map((place, i) => `${10 * (i + 1)} candidate ${place}`),
+  );
+});
+
+test("a path that works is left alone where nobody has proved that the peer has moved", () => {
+  const cases: [string, (bench: Bench) => Candidate[], (bench: Bench) => Candidate[]][] = [
+    ["a member says so", (bench) => bench.seen(A), (bench) => bench.seen(B)],
+    ["a member says so of who has proved", (bench) => proved(bench, A), (bench) => bench.seen(B)],
+    ["WireGuard has it elsewhere", (bench) => proved(bench, C), (bench) => proved(bench, B)],
+    ["it is still there", (bench) => proved(bench, A), (bench) => proved(bench, B, A)],
+    [
+      "another server still has it there",
+      (bench) => proved(bench, A),
+      (bench) => [...proved(bench, B), ...bench.seen(A)],
+    ],
+    ["it is gone", (bench) => proved(bench, A), () => []],
+    ["only the other family is left", (bench) => proved(bench, A), (bench) => proved(bench, C)],
+    [
+      "the handshake is newer",
+      (bench) => proved(bench, A),
+      (bench) => proved(bench, B).map((each) => ({ ...each, seenAt: BEGIN - 1 })),
+    ],
+  ];
+  for (const [name, before, after] of cases) {
+    const bench = new Bench({ handshakeAt: BEGIN, endpoint: endpointOf(A) });
+    bench.watchEach(60, (second) => second < 10 ? before(bench) : after(bench));
+    assertEquals(bench.written, [], name);
+  }
+});
+
+test("a peer that is reached over IPv6 is tried there first", () => {
+  const bench = new Bench({ handshakeAt: BEGIN - 200, endpoint: endpointOf(C) });
+  const other = "[2001:db8::4]:4";
+  bench.watch(14, A, other);
+  assertEquals(bench.written, [`0 candidate ${other}`, `6 candidate ${A}`, `12 restore ${C}`]);
+});
+
+test("the own move over one family says nothing of paths over the other", () => {
+  const bench = new Bench({ handshakeAt: BEGIN, endpoint: endpointOf(C) });
+  bench.mono += 10;
+  bench.plan.ownEndpointMoved(4, bench.mono);
+  bench.watch(20, A);
+  assertEquals(bench.written, []);
+  bench.plan.ownEndpointMoved(6, bench.mono);
+  bench.watch(1, A);
+  assertEquals(bench.written, [`30 candidate ${A}`]);
 });
 
 /** Something that happens to a peer. */
@@ -543,7 +607,7 @@ class World extends Bench {
         break;
       case "own endpoint moves":
         this.#session = false;
-        this.plan.ownEndpointMoved(this.mono);
+        this.plan.ownEndpointMoved(4, this.mono);
         break;
       case "comes to us":
         if (this.place === NONE) return;

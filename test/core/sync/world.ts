@@ -110,6 +110,11 @@ export class World {
   now: Now = { unix: START, mono: 77 };
   readonly registries: Registry[];
   readonly hosts: WorldHost[] = [];
+  /** Whether the registries have proofs of what they know, and push what changes. */
+  pushes = false;
+  /** What has been pushed, and is under way. */
+  #pushed: { readonly at: number; readonly to: WorldHost; readonly question: SyncQuestion }[] = [];
+  readonly #subscribed = new Map<WorldHost, SyncQuestion>();
 
   constructor(registries: readonly string[] = ["registry:1223"]) {
     this.registries = registries.map((name) => new Registry(name));
@@ -167,9 +172,13 @@ export class World {
 
   /** Does what is due, and lets the time pass in which nothing is; at most so many seconds. */
   tick(most = LONGEST_TICK): void {
+    this.#arrive();
     for (const host of this.hosts) host.sync();
     for (const host of this.hosts) host.wireGuard();
-    const dueAt = Math.min(...this.hosts.map((host) => host.dueAt()));
+    const dueAt = Math.min(
+      ...this.hosts.map((host) => host.dueAt()),
+      ...this.#pushed.map(({ at }) => at),
+    );
     const idle = Math.min(dueAt - this.now.mono, most, LONGEST_TICK);
     const passed = TICK * Math.max(1, Math.floor(idle / TICK));
     this.now = { unix: this.now.unix + passed, mono: this.now.mono + passed };
@@ -194,12 +203,30 @@ export class World {
     return target?.isThere && target.opened.has(from.publicEndpoint) ? target : undefined;
   }
 
+  /** Tells all others that have asked before. */
+  #push(from: WorldHost): void {
+    for (const [to, question] of this.#subscribed) {
+      if (to !== from) this.#pushed.push({ at: this.now.mono + ROUND_TRIP / 2, to, question });
+    }
+  }
+
+  #arrive(): void {
+    const arrived = this.#pushed.filter(({ at }) => at <= this.now.mono);
+    this.#pushed = this.#pushed.filter(({ at }) => at > this.now.mono);
+    for (const { to, question } of arrived) {
+      const [, answer] = this.ask(to, { ...question, way: "unregistered" });
+      to.machine.heard({ kind: "told", answer }, to.now());
+    }
+  }
+
   /** Asks all registries. @returns How long that takes, and what they say. */
   ask(host: WorldHost, question: SyncQuestion): readonly [number, QueryResult] {
     const registered = question.way !== "unregistered";
     const now = host.now();
     const key = formatKey(question.id);
     const sightings = new Map<string, Sighting[]>();
+    const isProved = this.pushes;
+    if (this.pushes) this.#subscribed.set(host, question);
     const servers = this.registries.map(({ name, isUp, records }, i): ServerOutcome => {
       const isAnswered = isUp && Math.abs(now.unix - this.now.unix) < WINDOW;
       const text = host.seenBy[i] ?? host.publicEndpoint;
@@ -209,9 +236,12 @@ export class World {
         // As the real ones, it holds the time.
         return { ...outcome(name, "no-answer"), warning: `no answer (clock ${now.unix})` };
       }
+      const before = records.get(key)?.endpoint;
       if (registered) records.set(key, { endpoint: seen, seconds: Math.floor(this.now.unix) });
+      const hasMoved = registered && text !== (before && formatHostPort(before));
+      if (this.pushes && hasMoved) this.#push(host);
       for (const [publicKey, { endpoint: { host: address, port }, seconds }] of records) {
-        const sighting = { publicKey, address, port, seconds, nanoseconds: 0 };
+        const sighting = { publicKey, address, port, seconds, nanoseconds: 0, isProved };
         sightings.set(publicKey, [...sightings.get(publicKey) ?? [], sighting]);
       }
       return outcome(name, "ok", registered ? records.get(key)?.endpoint : undefined);

@@ -12,7 +12,15 @@ import type { Libc } from "../../../lib/host/linux/libc.ts";
 import { denoLibc } from "../../../lib/host/linux/libc_deno.ts";
 import { openConnectedSocket } from "../../../lib/host/linux/connected_socket.ts";
 import { run, testWith, withFolder } from "../../support/program.ts";
-import { exchange, type Exchanged, Inbox, rawStation, station } from "./raw_exchange.ts";
+import {
+  exchange,
+  type Exchanged,
+  Inbox,
+  MARKED_NETWORK,
+  rawStation,
+  station,
+  unsplit,
+} from "./raw_exchange.ts";
 
 const WITHOUT_RAW = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"];
 /** Loaded once for all: it stays loaded, which the resource sanitizer would call a leak. */
@@ -122,6 +130,12 @@ testWith(["root"], "sockets that are not raw share a free port, each with its se
     assertEquals(await inboxes[1].first(1), [`of two from ${two.socket.port}`]);
     assertEquals(inboxes.map(({ texts }) => texts.length), [1, 1]);
     for (const socket of [first, second, one.socket, two.socket]) socket?.close();
+  }
+});
+
+Deno.test("what is not raw comes as the kernel has it, whatever size is expected", async () => {
+  for (const [address] of FAMILIES) {
+    assertEquals(await unsplit(denoHost(), address), [556, 556, 1112]);
   }
 });
 
@@ -247,12 +261,12 @@ for (const runtime of ["Deno", "Bun"] as const) {
     await withFolder(async (folder) => {
       const name = runtime.toLowerCase();
       const text = `import { ${name}Host } from "${ROOT}/lib/host/${name}/${name}.ts";
-        import { exchange, refusal } from "${ROOT}/test/host/linux/raw_exchange.ts";
+        import { exchange, marked, refusal, unsplit } from "${ROOT}/test/host/linux/raw_exchange.ts";
         const host = ${name}Host();
         host.out.write(JSON.stringify(${script}));`;
       await Deno.writeTextFile(`${folder}/script.ts`, text);
       await bundle(`${folder}/script.ts`, `${folder}/script.js`);
-      const start = runtime === "Deno" ? [DENO, "run", "--allow-all"] : [
+      const start = runtime === "Deno" ? [DENO, "run", "--allow-all", "--unstable-net"] : [
         await bunProgram(ownTarget()),
       ];
       await test([...start, `${folder}/script.js`]);
@@ -273,7 +287,29 @@ for (const runtime of ["Deno", "Bun"] as const) {
     });
   });
 
+  testWith(
+    ["root", "unshare", "ip", "setpriv"],
+    `datagrams have a mark on ${runtime}`,
+    async () => {
+      await withScript("await marked(host)", async (argv) => {
+        const some = "-net_admin,-net_raw";
+        const without = ["setpriv", `--bounding-set=${some}`, `--inh-caps=${some}`];
+        for (const [before, marked] of [[[], "ENETUNREACH"], [without, "EPERM"]] as const) {
+          const { code, out, err } = await run([...MARKED_NETWORK, ...before, ...argv]);
+          assertEquals([code, out, err], [0, `["sent","${marked}"]`, ""]);
+        }
+      });
+    },
+  );
+
   if (runtime === "Bun") {
+    Deno.test("what is not raw comes as the kernel has it on Bun", async () => {
+      await withScript('await unsplit(host, "127.0.0.1")', async (argv) => {
+        const { code, out, err } = await run(argv);
+        assertEquals([code, out, err], [0, "[556,556,1112]", ""]);
+      });
+    });
+
     testWith(["root"], "the same exchange on Bun", async () => {
       for (const [address, elsewhere] of FAMILIES) {
         const far = elsewhere === undefined ? "undefined" : `"${elsewhere}"`;

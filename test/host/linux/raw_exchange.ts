@@ -158,6 +158,69 @@ export async function exchange(
   }
 }
 
+/** Bytes of the pages of an answer of the first protocol. */
+const SEGMENT = 556;
+
+/**
+ * What arrives, in bytes, at a socket that is not raw where a server answers with two datagrams of
+ * `SEGMENT` bytes, which a host may send as one piece, and then with one of twice the size.
+ */
+export async function unsplit(host: Host, address: string): Promise<number[]> {
+  const inbox = new Inbox();
+  const whole = new Uint8Array(2 * SEGMENT);
+  const server = await host.udp({
+    address,
+    port: 0,
+    onSendError() {},
+    onOverload() {},
+    onBatch(_batch, replies) {
+      replies.add(0, whole, 0, SEGMENT, 2);
+      replies.add(0, whole, 0, whole.length, 1);
+    },
+  });
+  const to = { host: address, port: server.port };
+  const options = { port: 0, to, mark: 0, raw: false, segment: SEGMENT };
+  const client = await host.connectedUdp({ ...options, ...inbox.handlers });
+  try {
+    client.send(ENCODER.encode("question"), to);
+    return (await inbox.first(3)).map((text) => text.lastIndexOf(" from "));
+  } finally {
+    client.close();
+    server.close();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** What the system says of datagrams to 192.0.2.2, without a mark and with that of 7. */
+export async function marked(host: Host): Promise<string[]> {
+  const all: string[] = [];
+  for (const mark of [0, 7]) {
+    const inbox = new Inbox();
+    try {
+      const options = { address: "0.0.0.0", port: 0, mark };
+      const socket = await host.udp({ ...options, ...inbox.handlers });
+      socket.send(ENCODER.encode("datagram"), { host: "192.0.2.2", port: 9 });
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      socket.close();
+      all.push(inbox.errors.join() || "sent");
+    } catch (error) {
+      all.push(errorCode(error));
+    }
+  }
+  return all;
+}
+
+/** A network of its own in which what has the mark 7 goes nowhere, for {@linkcode marked}. */
+export const MARKED_NETWORK: readonly string[] = [
+  "unshare",
+  "--net",
+  "sh",
+  "-c",
+  "ip link set lo up && ip link add d0 type veth peer name d1 && ip addr add 192.0.2.1/24 dev d0 && " +
+  'ip link set d1 up && ip link set d0 up && ip rule add fwmark 7 unreachable && exec "$@"',
+  "sh",
+];
+
 /** What opening a raw socket fails with. */
 export async function refusal(host: Host): Promise<string> {
   try {

@@ -16,6 +16,7 @@ import { isRunning, testWith, withFolder } from "../../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
 import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "../batch_scenarios.ts";
 import { CRYPTO_SCENARIOS } from "../crypto_scenarios.ts";
+import { MARKED_NETWORK } from "../linux/raw_exchange.ts";
 import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "../tcp_scenarios.ts";
 
 const NEEDS = ["the sanitized QuickJS"];
@@ -290,7 +291,8 @@ testWith(
   },
 );
 
-const RAW = `import { exchange, refusal } from "${ROOT}/test/host/linux/raw_exchange.ts";\n`;
+const RAW =
+  `import { exchange, marked, refusal, unsplit } from "${ROOT}/test/host/linux/raw_exchange.ts";\n`;
 
 for (const [address, elsewhere] of [["127.0.0.1", "127.0.0.2"], ["::1", undefined]] as const) {
   testWith(
@@ -317,6 +319,25 @@ for (const [address, elsewhere] of [["127.0.0.1", "127.0.0.2"], ["::1", undefine
     },
   );
 }
+
+testWith(NEEDS, "what is not raw comes as the kernel has it on QuickJS", async () => {
+  const script = `${RAW}const all = [];
+    for (const address of ["127.0.0.1", "::1"]) all.push(...await unsplit(host, address));
+    host.out.write(JSON.stringify(all));`;
+  assertEquals(await printed(script), "[556,556,1112,556,556,1112]");
+});
+
+testWith(
+  ["root", "unshare", "ip", "setpriv", ...NEEDS],
+  "datagrams have a mark on QuickJS",
+  async () => {
+    const script = `${RAW}host.out.write((await marked(host)).join());`;
+    assertEquals(await printed(script, { before: MARKED_NETWORK }), "sent,ENETUNREACH");
+    const some = "-net_admin,-net_raw";
+    const without = ["setpriv", `--bounding-set=${some}`, `--inh-caps=${some}`];
+    assertEquals(await printed(script, { before: [...MARKED_NETWORK, ...without] }), "sent,EPERM");
+  },
+);
 
 testWith(["root", "setpriv", ...NEEDS], "without CAP_NET_RAW it is EPERM on QuickJS", async () => {
   const script = `${RAW}host.out.write(await refusal(host));`;
