@@ -13,13 +13,8 @@ import { NONE } from "../net/none.ts";
 import type { Batch } from "../store/journal_file.ts";
 import { countWords, visitLastWords, visitWords } from "../store/last_words.ts";
 import type { RegistryGroup } from "./group.ts";
-import {
-  BATCH_GROUP_SIZE,
-  ENTRY_AGE,
-  ENTRY_AHEAD,
-  ENTRY_LABEL,
-  ENTRY_SIZE,
-} from "./peer_entries.ts";
+import { BATCH_GROUP_SIZE } from "./group_entries.ts";
+import { ENTRY_AGE, ENTRY_AHEAD, ENTRY_LABEL, ENTRY_SIZE } from "./peer_entries.ts";
 
 const LAYOUT = { size: ENTRY_SIZE, name: ID_SIZE, first: BATCH_GROUP_SIZE };
 
