@@ -101,7 +101,7 @@ export class SceneGroup {
 
   /** Removes the peer with this key. */
   forget(key: Uint8Array, mono: number): void {
-    this.group.remove(this.group.table.find(new WireBuffer(key), 0), mono);
+    this.group.members.dropRow(this.group.table.find(new WireBuffer(key), 0), mono);
   }
 }
 

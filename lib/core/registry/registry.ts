@@ -11,6 +11,7 @@
 
 import { ENVELOPE_SIZE, readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
 import { REQUEST_SIZE } from "../../wire/wgsig/request.ts";
+import { MIN_QUESTION_SIZE } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
 import {
@@ -20,9 +21,11 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import type { AnswerBudget } from "../net/answer_budget.ts";
+import type { RandomSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
+import { QuestionDesk } from "./question_desk.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
@@ -42,6 +45,11 @@ export interface RegistryOptions {
 export interface RegistryObserver {
   /** A peer is new or its endpoint another. The record is in the group's table until returned. */
   endpointChanged(group: RegistryGroup, peer: number, isNew: boolean): void;
+  /**
+   * The same of its IPv6 endpoint, which is among the places of the group's directory; `peer` is its
+   * number in that.
+   */
+  ipv6EndpointChanged?(group: RegistryGroup, peer: number, isNew: boolean): void;
   /** Datagram `i` of the batch was dropped, its answer cut, or its secret a former one. */
   dropped(reason: CounterName, batch: DatagramBatch, i: number): void;
 }
@@ -56,6 +64,8 @@ export class Registry {
   #needs: DiskNeeds | undefined;
   #expiredAt = -Infinity;
   #budget: AnswerBudget | undefined;
+  /** Answers questions of wgsig 2. */
+  #desk: QuestionDesk | undefined;
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
@@ -73,6 +83,18 @@ export class Registry {
   /** Replaces the settings; the groups stay. */
   configure(options: RegistryOptions): void {
     this.#options = options;
+    if (this.#desk !== undefined) this.#desk.window = options.window;
+  }
+
+  /**
+   * Answers questions of wgsig 2 from now on, to groups that have the registry's key pair.
+   *
+   * @param random Fills an array with bytes that nobody can guess.
+   */
+  answerQuestions(random: RandomSource): void {
+    this.#desk = new QuestionDesk(random, this.counters);
+    this.#desk.window = this.#options.window;
+    this.#desk.limitAnswers(this.#budget);
   }
 
   /**
@@ -81,6 +103,7 @@ export class Registry {
    */
   limitAnswers(budget: AnswerBudget): void {
     this.#budget = budget;
+    this.#desk?.limitAnswers(budget);
   }
 
   /** The groups, by number. */
@@ -91,7 +114,7 @@ export class Registry {
   /** How many peers there are in all groups. */
   get peerCount(): number {
     let count = 0;
-    for (const { table } of this.#groups.values()) count += table.count;
+    for (const { members } of this.#groups.values()) count += members.count;
     return count;
   }
 
@@ -131,7 +154,7 @@ export class Registry {
     this.#former.set(id, { group, goneAt: mono });
     this.#groups.delete(id);
     this.forgetSaved(id);
-    return group.table.count;
+    return group.members.count;
   }
 
   /** Has the disk forget a group that there is no more. */
@@ -162,8 +185,9 @@ export class Registry {
   answer(batch: DatagramBatch, now: Now, replies: ReplyBatch): void {
     replies.count = 0;
     this.counters.add("received", batch.count);
+    this.#desk?.begin();
     for (let i = 0; i < batch.count; i++) {
-      const refusal = this.#admit(batch, i, now);
+      const refusal = this.#take(batch, i, now, replies);
       if (refusal === undefined) continue;
       this.counters.add(refusal);
       this.#observer.dropped(refusal, batch, i);
@@ -191,6 +215,31 @@ export class Registry {
     this.counters.add("answer-cut");
     this.#observer.dropped("answer-cut", batch, i);
     return true;
+  }
+
+  /** Answers datagram `i` where it is a question of wgsig 2, else lets it in; or says why not. */
+  #take(batch: DatagramBatch, i: number, now: Now, replies: ReplyBatch): CounterName | undefined {
+    const desk = this.#desk;
+    if (desk === undefined || batch.lengths[i]! < MIN_QUESTION_SIZE) {
+      return this.#admit(batch, i, now);
+    }
+    const outcome = desk.take(this.#groups, batch, i, now, replies);
+    if (outcome === "other" || outcome === "not-opened") {
+      const refusal = this.#admit(batch, i, now);
+      const isLost = outcome === "not-opened" && refusal === "drop-unknown-group";
+      return isLost ? "drop-not-opened" : refusal;
+    }
+    if (outcome !== "done") return outcome;
+    if (desk.asked.secret > 0) this.#noteFormerSecret(batch, i);
+    this.#tellOfPeer(desk);
+    return undefined;
+  }
+
+  #tellOfPeer({ asked, registrar }: QuestionDesk): void {
+    const { group } = registrar;
+    if (group === undefined || !(registrar.isNew || registrar.isMoved)) return;
+    if (!asked.isIpv4) this.#observer.ipv6EndpointChanged?.(group, asked.peer, registrar.isNew);
+    else this.#observer.endpointChanged(group, registrar.row, registrar.isNew);
   }
 
   /** Lets datagram `i` in, with the change that it asks for, or says why not (SC1 to SC5). */

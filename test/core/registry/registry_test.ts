@@ -843,7 +843,7 @@ test("saved peers that find no place are the oldest, and their labels stay known
     const id = new WireBuffer(idOf(number));
     const peer = group.restorePeer(id, 0, 10 * number, highest, driver.mono);
     assertEquals(peer === NONE, number === 1);
-    if (peer !== NONE) group.setEndpoint(peer, 0x0a00_0001, number);
+    if (peer !== NONE) group.members.setEndpoint(peer, 0x0a00_0001, number);
   }
   assertEquals(numbers(driver.ask({ id: idOf(9), flags: 1 })), [2, 3]);
   const again = { id: idOf(1), seconds: T0, flags: 1 };
