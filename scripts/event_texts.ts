@@ -117,6 +117,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],
   },
   "peer-alive": { meaning: "the tunnel to a peer is up", fields: ["key", "name", "endpoint"] },
+  "members-restored": {
+    meaning: "what is kept of so many peers of wgsig 2 was read; so many have proved their keys",
+    fields: ["file", "members", "proved"],
+  },
   "peer-down": {
     meaning: "`--once` found a peer down; how many seconds ago its handshake was",
     fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],

@@ -113,12 +113,21 @@ export class RegistryJournal implements Journaled {
     return peers;
   }
 
+  get #rows(): number {
+    let count = 0;
+    for (const { table } of this.#registry.groups.values()) count += table.count;
+    return count;
+  }
+
   /** How many peers there are more when something is done, and those that are too old are gone. */
   #counted(now: Now, restore: () => void): Restored {
-    const before = this.#registry.peerCount;
+    const before = this.#rows;
     restore();
+    for (const group of this.#registry.groups.values()) {
+      group.members.directory?.sort();
+      group.keepAllowed(now.mono);
+    }
     this.#registry.expire(now);
-    const peers = this.#registry.peerCount - before;
-    return { event: "state-restored", counts: { peers } };
+    return { event: "state-restored", counts: { peers: this.#rows - before } };
   }
 }

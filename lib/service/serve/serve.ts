@@ -7,6 +7,7 @@
 
 import type { Now } from "../../core/net/clock.ts";
 import { drawSeed } from "../../core/net/random.ts";
+import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -102,7 +103,11 @@ class Service {
   #storeAt(path: string, seed: number): Store {
     const own = this.#first.lease?.state;
     const leases = own === undefined || own === path ? this.#leases : undefined;
-    const parts = [new RegistryJournal(this.#registry, seed), ...leases ? [leases.journal] : []];
+    const parts = [
+      new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
+      new RegistryJournal(this.#registry, seed),
+      ...leases ? [leases.journal] : [],
+    ];
     const former = leases && `${path}${FORMER_LEASES}`;
     const file = { path, name: "state", what: "state file", option: "--state", former } as const;
     const store = new Store(this.#host, this.#log, file, parts);
