@@ -34,8 +34,6 @@ export class AskedQuestion {
   port: number = 0;
   /** Whether it came over IPv4. */
   isIpv4: boolean = false;
-  /** Which of its group's secrets it was sealed with. */
-  secret: number = 0;
   /** Whether its address has shown that it receives what is sent there. */
   isShown: boolean = false;
   /** Who of the group asks, or NONE who is not in its directory. */

@@ -99,7 +99,7 @@ export class RegistryGroup {
     this.id = id;
     this.members = new Members(limits, options.maxAge, options.window);
     this.#secrets = groupKeys(options.secrets, primitives);
-    this.#questionKeys = secondKeysOf(options, []);
+    this.#questionKeys = questionKeysOf(options, []);
     this.#primitives = primitives;
     this.#allowed = allowed;
     this.#proof = proof;
@@ -146,7 +146,7 @@ export class RegistryGroup {
     const { members } = this;
     this.#secrets = groupKeys(options.secrets, options.primitives);
     this.answers.setSecrets(this.#secrets);
-    this.#questionKeys = secondKeysOf(options, this.#questionKeys);
+    this.#questionKeys = questionKeysOf(options, this.#questionKeys);
     members.directory?.proofs.retain(this.#questionKeys);
     this.#allowed = options.allowed;
     this.#proof = options.proof ?? "auto";
@@ -336,11 +336,4 @@ export class RegistryGroup {
   #mayStay(ids: WireBuffer, at: number, isProved: boolean): boolean {
     return this.allows(ids, at) && (isProved || !this.isProofRequired);
   }
-}
-
-function secondKeysOf(
-  { id, secrets, primitives, serverKey }: GroupOptions,
-  present: readonly QuestionKeys[],
-): readonly QuestionKeys[] {
-  return questionKeysOf(secrets, id, serverKey, primitives, present);
 }

@@ -99,6 +99,11 @@ export class PeerPlaces {
     return peer * ADDRESS_SIZE;
   }
 
+  /** The port of that endpoint. */
+  portOf(peer: number): number {
+    return this.#ports[peer]!;
+  }
+
   /** Whether a peer was seen over IPv6 in the /64 of the address at `at`. */
   isInSubnet(peer: number, { view }: WireBuffer, at: number): boolean {
     const own = this.#addresses.view;

@@ -70,6 +70,8 @@ export class QuestionDesk {
   window = 0;
   /** The question that was taken last; its peer is registered where {@linkcode registrar} says so. */
   readonly asked: AskedQuestion = new AskedQuestion();
+  /** Whether it was sealed with a secret that its group changes from. */
+  isFormerSecret = false;
   /** What became of its peer's record. */
   readonly registrar: Registrar = new Registrar();
   readonly #random: RandomSource;
@@ -117,15 +119,13 @@ export class QuestionDesk {
     if (readDatagramType(batch.payloads, at, length) !== DATAGRAM.question) return "other";
     const group = groups.get(readDatagramGroup(batch.payloads, at));
     if (group === undefined) return "other";
-    const { questionKeys } = group;
-    for (let secret = 0; secret < questionKeys.length; secret++) {
-      const keys = questionKeys[secret]!;
+    for (const keys of group.questionKeys) {
       if (!openDatagram(keys.shared.question, batch.payloads, at, length)) continue;
       this.asked.readSource(batch, i);
-      this.asked.secret = secret;
+      this.isFormerSecret = keys !== group.questionKeys[0];
       return this.#answer(group, keys, now, replies);
     }
-    return questionKeys.length > 0 ? "not-opened" : "other";
+    return group.questionKeys.length > 0 ? "not-opened" : "other";
   }
 
   /** Answers a question that was opened with these keys. */

@@ -39,22 +39,28 @@ export class QuestionKeys {
   }
 }
 
+/** What the keys of a group are made of. */
+export interface QuestionKeyOptions {
+  /** GROUP, 0 to 0xffffffff. */
+  readonly id: number;
+  /** 32 bytes each. */
+  readonly secrets: readonly Uint8Array[];
+  readonly primitives: Primitives;
+  /** None where the group doesn't speak wgsig 2. */
+  readonly serverKey?: ExchangeKey | undefined;
+}
+
 /**
- * The keys of a group's secrets. Those that are there already stay the same, and with them what was
- * computed for its peers.
- *
- * @param serverKey None where the group doesn't speak wgsig 2.
+ * The keys of a group's secrets, one for each. Those that are there already stay the same, and with
+ * them what was computed for its peers.
  */
 export function questionKeysOf(
-  secrets: readonly Uint8Array[],
-  group: number,
-  serverKey: ExchangeKey | undefined,
-  primitives: Primitives,
+  { id, secrets, primitives, serverKey }: QuestionKeyOptions,
   present: readonly QuestionKeys[],
 ): readonly QuestionKeys[] {
   if (serverKey === undefined) return [];
   return secrets.map((secret) =>
     present.find((keys) => keys.areOf(secret, serverKey)) ??
-      new QuestionKeys(secret, group, serverKey, primitives)
+      new QuestionKeys(secret, id, serverKey, primitives)
   );
 }

@@ -241,7 +241,7 @@ export class Registry {
       return isLost ? "drop-not-opened" : refusal;
     }
     if (outcome !== "done") return outcome;
-    if (desk.asked.secret > 0) this.#noteFormerSecret(batch, i);
+    if (desk.isFormerSecret) this.#noteFormerSecret(batch, i);
     this.#tellOfPeer(desk);
     return undefined;
   }

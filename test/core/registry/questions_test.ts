@@ -343,6 +343,29 @@ test("keys are computed once for a peer, also over a reload, and anew for anothe
   assertEquals(exchanges(), 2);
 });
 
+test("while a group changes its secret, who has either is answered with that", () => {
+  const scene = new QuestionScene();
+  const client = scene.client(1);
+  scene.ask(client, HOME);
+  const secret = new Uint8Array(32).fill(0x31);
+  const { driver } = scene;
+  const options = driver.optionsOf({ secret });
+  driver.group().configure({ ...options, secrets: [secret, SECRET] }, driver.mono);
+  driver.pass(1);
+  assertEquals(scene.ask(client, HOME).flags, registered);
+  assertEquals(driver.registry.counters.get("former-secret"), 1);
+  const next = scene.client(1, { secret });
+  next.cookie = client.cookie;
+  next.version = client.version;
+  next.epoch = client.epoch;
+  assertEquals(scene.ask(next, HOME).flags, registered);
+  assertEquals(driver.registry.counters.get("former-secret"), 1);
+  driver.group().configure(options, driver.mono);
+  driver.pass(1);
+  assertEquals(scene.tell(client, HOME), undefined);
+  assertEquals(scene.ask(next, HOME).flags, registered);
+});
+
 test("a datagram of the first protocol that looks like a question is answered as one of the first", () => {
   const scene = new QuestionScene({ id: 0 });
   // What follows a plain request is its sender's: here it makes a question of it.
