@@ -75,7 +75,7 @@ function secretFiles({ settings }: LoadedSettings, options: SecretOptions): stri
     ...each["secret-files"] ?? [],
     each["private-key-file"],
   ]);
-  return [...all, ...peer.map((each) => each["preshared-key-file"])]
+  return [...all, serve?.key, ...peer.map((each) => each["preshared-key-file"])]
     .filter((path) => path !== undefined);
 }
 

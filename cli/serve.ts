@@ -43,7 +43,7 @@ async function serveConfig(
 ): Promise<ServeConfig> {
   const settings = loaded.settings.serve ?? {};
   const options = resolve(SERVE, args, settings);
-  const { listen, punch, state } = options;
+  const { listen, punch, state, key } = options;
   for (const address of listen) checkIsAddress(address);
   if (listen.length === 0) {
     throw new UserError(
@@ -66,6 +66,7 @@ async function serveConfig(
     lease: leases ? leaseConfig(args, loaded) : undefined,
     punch,
     state,
+    key,
     maxPeers: options["max-peers"],
     maxAnswer: options["max-answer"],
     answerBudget: options["answer-budget"],
@@ -126,6 +127,7 @@ function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
     id: options.id,
     secretFiles: options["secret-files"] ?? [options["secret-file"]],
     allowFile: options["allow-file"],
+    proof: options.proof,
     interface: options.interface,
   };
 }

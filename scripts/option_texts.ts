@@ -25,6 +25,11 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning:
       "bytes a second that a source (/24, IPv6 /56) gets beyond the first datagrams; 0: no limit",
   },
+  "serve.key": {
+    default: "the state file's name with `.key`",
+    meaning: "the registry's own private key; made where there is none, shown by " +
+      "`wgsig keygen public`",
+  },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
   "serve.group.id": { meaning: "number of the group" },
@@ -36,6 +41,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "serve.group.allow-file": {
     meaning: "public keys that may take part, one a line; `#` comments",
+  },
+  "serve.group.proof": {
+    meaning: "whom to register: `auto`, any member, but a peer that has proved its key only if " +
+      "it proves it; `required`, only who proves",
   },
   "serve.group.interface": { meaning: "WireGuard interface of this host whose peers are offered" },
 

@@ -65,6 +65,7 @@ export {
   type ZonePeers,
 } from "../core/zone/server/peers.ts";
 export { AllowedStrings } from "../core/zone/server/allowed_strings.ts";
+export { Location } from "../core/zone/server/location.ts";
 export { ZoneSelf, type ZoneSelfOptions } from "../core/zone/server/self.ts";
 export {
   ZoneExchange,

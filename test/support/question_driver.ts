@@ -125,6 +125,12 @@ function readCandidateText(text: string, into: Candidate): void {
   assert(parseAddress(place.host, into.address, 0));
 }
 
+/** What a client asks through. */
+export interface QuestionSocket {
+  send(datagram: Uint8Array): Promise<void>;
+  next(): Promise<Uint8Array>;
+}
+
 /** One peer, and what it knows of a registry. */
 export class QuestionClient {
   readonly id: Uint8Array;
@@ -244,6 +250,22 @@ export class QuestionClient {
       if (last?.kind !== "retry" || last.reason === "busy") break;
     }
     return last;
+  }
+
+  /**
+   * The same through a socket. What comes is heard until the answer is whole, or something else is
+   * said; `next` fails where nothing comes.
+   */
+  async converseOver(socket: QuestionSocket, asking: Asking = {}, most = 5): Promise<Heard> {
+    for (let i = 1;; i++) {
+      await socket.send(this.ask(Date.now() / 1000, asking));
+      let heard: Heard | undefined;
+      while (
+        heard === undefined || heard.kind === "push" ||
+        heard.kind === "answer" && this.#parts < heard.parts
+      ) heard = this.hear(await socket.next());
+      if (heard.kind !== "retry" || heard.reason === "busy" || i === most) return heard;
+    }
   }
 
   #nextLabel(unix: number): Label {

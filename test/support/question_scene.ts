@@ -31,8 +31,9 @@ export type HeardAnswer = Extract<Heard, { kind: "answer" }>;
 export class QuestionScene {
   readonly driver: RegistryDriver;
 
-  constructor(group: DriverGroup = {}) {
-    this.driver = new RegistryDriver({ groups: [group] });
+  /** @param driver The registry, if it is there already. */
+  constructor(group: DriverGroup = {}, driver = new RegistryDriver({ groups: [group] })) {
+    this.driver = driver;
   }
 
   /** A client that can prove its key, and knows the registry's. */

@@ -30,7 +30,6 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
-import type { PeerTable } from "./peer_table.ts";
 import { CLOCK_GRAIN } from "./used_labels.ts";
 
 /** So long may what would be missed after a crash wait for the disk, in seconds. */
@@ -48,7 +47,7 @@ const FIRST_CAPACITY = 64;
 export interface DiskNeeds {
   /** How long what has changed may wait, in seconds; Infinity where nothing has. */
   patience: number;
-  /** Whether labels went on. */
+  /** Whether labels went on, or peers were seen that stay. */
   wentOn: boolean;
   /** Groups that are gone. */
   gone: number[];
@@ -62,9 +61,15 @@ export interface TakenChanges {
   readonly removed: readonly Uint8Array[];
 }
 
-/** Notes what changes in the table of a group. */
+/** Where peers are, by number. */
+interface PeerPlace {
+  /** When one was seen, on the monotonic clock, in seconds. */
+  seenAt(peer: number): number;
+}
+
+/** Notes what changes in the table of a group, or in its directory. */
 export class PeerChanges {
-  readonly #table: PeerTable;
+  readonly #table: PeerPlace;
   readonly #needs: DiskNeeds;
   #refresh = 0;
   // By peer.
@@ -77,7 +82,7 @@ export class PeerChanges {
   #removed: Uint8Array[] = [];
 
   /** Notes nothing of what there is already. */
-  constructor(table: PeerTable, maxAge: number, needs: DiskNeeds) {
+  constructor(table: PeerPlace, maxAge: number, needs: DiskNeeds) {
     this.#table = table;
     this.#needs = needs;
     this.configure(maxAge);
@@ -111,6 +116,12 @@ export class PeerChanges {
   /** A peer was seen, and is where it was. */
   seen(peer: number, mono: number): void {
     if (mono - (this.#savedAt[peer] ?? -Infinity) > this.#refresh) this.#note(peer, LATE);
+    else this.#needs.wentOn = true;
+  }
+
+  /** Whether the disk has something of `peer`, or will soon. */
+  isKnown(peer: number): boolean {
+    return (this.#isNoted[peer] ?? 0) !== 0 || (this.#savedAt[peer] ?? -Infinity) > -Infinity;
   }
 
   /** The peer whose ID is at `at` is about to be removed, or not taken over from the disk. */

@@ -116,6 +116,11 @@ export class PeerDirectory {
     return this.#isProved[peer] !== 0;
   }
 
+  /** Whether there is more to know of `peer` than its row says. */
+  isMember(peer: number): boolean {
+    return this.isProved(peer) || this.places.isAnywhere(peer);
+  }
+
   /** When `peer` was heard, on the monotonic clock, in seconds. */
   heardAt(peer: number): number {
     return this.#heardAt[peer]!;
@@ -204,6 +209,13 @@ export class PeerDirectory {
     if (peer === list.newest) return;
     list.remove(peer);
     list.addNewest(peer);
+  }
+
+  /** Has those that were heard last at the end, in whatever order they came. */
+  sort(): void {
+    for (const peer of this.peers().sort((a, b) => this.heardAt(a) - this.heardAt(b))) {
+      this.heard(peer, this.heardAt(peer));
+    }
   }
 
   /** `peer` has proved its key: nothing that was said before is known of it any more. */

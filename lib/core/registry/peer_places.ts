@@ -79,6 +79,16 @@ export class PeerPlaces {
     return this.#seenAt[peer]!;
   }
 
+  /** When a peer has last said where it is, on the monotonic clock. */
+  saidAt(peer: number): number {
+    return this.#saidAt[peer]!;
+  }
+
+  /** Whether anything is known of a peer. */
+  isAnywhere(peer: number): boolean {
+    return !Number.isNaN(this.#seenAt[peer]!) || this.#sizes[peer]! > 0;
+  }
+
   /** The IPv6 addresses that were seen; see {@linkcode addressAt}. Another buffer after it has grown. */
   get addresses(): WireBuffer {
     return this.#addresses;
@@ -87,6 +97,11 @@ export class PeerPlaces {
   /** Where the 16-byte address of a peer lies. */
   addressAt(peer: number): number {
     return peer * ADDRESS_SIZE;
+  }
+
+  /** The port of that endpoint. */
+  portOf(peer: number): number {
+    return this.#ports[peer]!;
   }
 
   /** Whether a peer was seen over IPv6 in the /64 of the address at `at`. */

@@ -62,6 +62,7 @@ export class Registry {
   /** Groups that are gone; what labels their peers have used is known for a while. */
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
   #needs: DiskNeeds | undefined;
+  #memberNeeds: DiskNeeds | undefined;
   #expiredAt = -Infinity;
   #budget: AnswerBudget | undefined;
   /** Answers questions of wgsig 2. */
@@ -122,14 +123,23 @@ export class Registry {
   keepChanges(): DiskNeeds {
     if (this.#needs !== undefined) return this.#needs;
     const needs = { patience: Infinity, wentOn: false, gone: [] };
-    for (const group of this.#groups.values()) group.keepChanges(needs);
+    for (const group of this.#groups.values()) group.members.keepChanges(needs);
     return this.#needs = needs;
+  }
+
+  /** The same of what peers of wgsig 2 are beyond their rows. */
+  keepMembers(): DiskNeeds {
+    if (this.#memberNeeds !== undefined) return this.#memberNeeds;
+    const needs = { patience: Infinity, wentOn: false, gone: [] };
+    for (const group of this.#groups.values()) group.members.keepMembers(needs);
+    return this.#memberNeeds = needs;
   }
 
   /** Adds a group, or puts it in place of the one with the same number. */
   setGroup(group: RegistryGroup): void {
     this.#groups.set(group.id, group);
-    if (this.#needs !== undefined) group.keepChanges(this.#needs);
+    if (this.#needs !== undefined) group.members.keepChanges(this.#needs);
+    if (this.#memberNeeds !== undefined) group.members.keepMembers(this.#memberNeeds);
   }
 
   /**
@@ -159,9 +169,10 @@ export class Registry {
 
   /** Has the disk forget a group that there is no more. */
   forgetSaved(id: number): void {
-    if (this.#needs === undefined) return;
-    this.#needs.gone.push(id);
-    this.#needs.patience = 0;
+    for (const needs of [this.#needs, this.#memberNeeds]) {
+      needs?.gone.push(id);
+      if (needs !== undefined) needs.patience = 0;
+    }
   }
 
   /** The same as `expire`, but twice a second at most: for whenever something is to be answered. */

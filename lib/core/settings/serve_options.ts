@@ -97,6 +97,12 @@ export const GROUP = {
     reader: file,
     help: "let only these public keys in, one a line",
   },
+  proof: {
+    flag: "proof",
+    reader: oneOf("auto", "required"),
+    default: "auto",
+    help: "whom to register: any member, only who proves its key",
+  },
   interface: INTERFACE,
 } satisfies Rows;
 
@@ -199,6 +205,12 @@ export const SERVE = {
     reader: oneOf("auto", "required", "off"),
     default: "auto",
     help: "answer in the form of the request, only encrypted, only plain",
+  },
+  key: {
+    flag: "key",
+    reader: file,
+    shown: "beside the state file",
+    help: "the registry's own private key; made at the first start",
   },
   state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
   "max-peers": {

@@ -14,6 +14,7 @@ import { UserError } from "../../core/settings/user_error.ts";
 import type { Files, Input } from "../../host/files.ts";
 import type { Cryptography, System } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
+import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readAllowList, readSecret } from "../files/files.ts";
 import type { ServeConfig, ServedGroup } from "./config.ts";
@@ -87,11 +88,15 @@ export class GroupSettings {
   readonly #registry: Registry;
   readonly #host: Random & Cryptography;
   readonly #nonces: NonceSource;
+  readonly #serverKey: ExchangeKey | undefined;
   #budget: number | undefined;
 
-  constructor(registry: Registry, host: Random & Cryptography) {
+  /** @param serverKey The registry's key pair; without one, it speaks the first protocol alone. */
+  constructor(registry: Registry, host: Random & Cryptography, serverKey?: ExchangeKey) {
     this.#registry = registry;
     this.#host = host;
+    this.#serverKey = serverKey;
+    if (serverKey !== undefined) registry.answerQuestions((bytes) => host.random(bytes));
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
   }
 
@@ -114,7 +119,9 @@ export class GroupSettings {
     for (const { id, secrets, allowed: keys } of groups) {
       const seed = drawSeed((bytes) => this.#host.random(bytes));
       const allowed = keys && new KeySet(keys, seed);
-      const options: GroupOptions = { id, secrets, primitives, allowed, maxAge, window };
+      const proof = config.groups.find((group) => group.id === id)?.proof ?? "auto";
+      const common = { primitives, maxAge, window, serverKey: this.#serverKey };
+      const options: GroupOptions = { ...common, id, secrets, allowed, proof };
       const present = registry.groups.get(id);
       if (present !== undefined) present.configure(options, mono);
       else {

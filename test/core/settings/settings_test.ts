@@ -101,6 +101,7 @@ const SECTIONS: readonly Section[] = [
         good: [[`"auto"`, "auto"], [`"required"`, "required"], [`"off"`, "off"]],
         bad: [`"on"`, `"AUTO"`, `""`, `1`, `["auto"]`],
       },
+      key: TEXT,
       state: TEXT,
       "max-peers": PEERS,
       "max-answer": PEERS,
@@ -191,6 +192,10 @@ const SECTIONS: readonly Section[] = [
         bad: [`"new"`, `[""]`, `[1]`],
       },
       "allow-file": TEXT,
+      proof: {
+        good: [[`"auto"`, "auto"], [`"required"`, "required"]],
+        bad: [`"off"`, `true`, `""`],
+      },
       interface: TEXT,
     },
   },

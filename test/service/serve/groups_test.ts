@@ -14,6 +14,7 @@ const CONFIG: ServeConfig = {
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
+  key: undefined,
   maxPeers: 100,
   answerBudget: 0,
   maxAnswer: 10,
@@ -28,7 +29,7 @@ const CONFIG: ServeConfig = {
 const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
-  return { id, secretFiles: [secretFiles].flat(), allowFile, interface: undefined };
+  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */

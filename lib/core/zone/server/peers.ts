@@ -15,6 +15,7 @@ import { KeyIndex } from "../../net/key_index.ts";
 import { parseKey } from "../../net/peer_key.ts";
 import { NONE } from "../../net/none.ts";
 import type { RegistryGroup } from "../../registry/group.ts";
+import type { Location } from "./location.ts";
 
 /**
  * A source of peers with endpoints. A peer is known by a number, which is only good until the
@@ -25,10 +26,8 @@ export interface ZonePeers {
   readonly isKnown: boolean;
   /** The peer whose key stands at `at`, or NONE where there is none with an endpoint. */
   find(key: WireBuffer, at: number): number;
-  /** Writes the address of `peer`, 16 bytes (IPv4-mapped for IPv4), at `at`. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void;
-  /** The UDP port of `peer`, 1 to 65535. */
-  port(peer: number): number;
+  /** Says where `peer` is. */
+  locate(peer: number, into: Location): void;
   /** The AllowedIPs that are known. */
   readonly allowed: AllowedStrings;
   /** Which list of {@linkcode allowed} is that of `peer`, or NONE where none is known. */
@@ -145,14 +144,11 @@ export class DevicePeers implements ZonePeers {
     return this.#index.find(key, at);
   }
 
-  /** See {@linkcode ZonePeers.writeAddress}. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void {
-    copyBytes(this.#addresses, peer * ADDRESS_SIZE, to, at, ADDRESS_SIZE);
-  }
-
-  /** See {@linkcode ZonePeers.port}. */
-  port(peer: number): number {
-    return this.#ports[peer]!;
+  /** See {@linkcode ZonePeers.locate}. A device knows one endpoint of a peer: the one in use. */
+  locate(peer: number, into: Location): void {
+    copyBytes(this.#addresses, peer * ADDRESS_SIZE, into.address, 0, ADDRESS_SIZE);
+    into.port = this.#ports[peer]!;
+    into.isDual = false;
   }
 
   /** See {@linkcode ZonePeers.allowedOf}. */
@@ -223,19 +219,15 @@ export class GroupPeers implements ZonePeers {
   /** See {@linkcode ZonePeers.find}. */
   find(key: WireBuffer, at: number): number {
     const peer = this.#group.table.find(key, at);
-    return peer === NONE || this.port(peer) === 0 ? NONE : peer;
+    return peer === NONE || this.#portOf(peer) === 0 ? NONE : peer;
   }
 
-  /** See {@linkcode ZonePeers.writeAddress}. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void {
+  /** See {@linkcode ZonePeers.locate}. */
+  locate(peer: number, into: Location): void {
     const { table } = this.#group;
-    writeIpv4(to, at, readAddress(table.pages, table.recordAt(peer)));
-  }
-
-  /** See {@linkcode ZonePeers.port}. */
-  port(peer: number): number {
-    const { table } = this.#group;
-    return table.pages.view.getUint16(table.recordAt(peer) + RECORD_PORT);
+    writeIpv4(into.address, 0, readAddress(table.pages, table.recordAt(peer)));
+    into.port = this.#portOf(peer);
+    into.isDual = false;
   }
 
   /** See {@linkcode ZonePeers.allowedOf}. */
@@ -254,7 +246,12 @@ export class GroupPeers implements ZonePeers {
   list(to: KeySink): void {
     const { table } = this.#group;
     for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
-      if (this.port(peer) !== 0) to.add(table.pages, table.recordAt(peer));
+      if (this.#portOf(peer) !== 0) to.add(table.pages, table.recordAt(peer));
     }
+  }
+
+  #portOf(peer: number): number {
+    const { table } = this.#group;
+    return table.pages.view.getUint16(table.recordAt(peer) + RECORD_PORT);
   }
 }
