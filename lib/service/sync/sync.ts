@@ -20,7 +20,7 @@ import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
 import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
-import { RememberedNames } from "./remembered_names.ts";
+import { NameMoves } from "./name_moves.ts";
 
 /** What of a host is needed to synchronise. */
 export type SyncHost = ActingHost & NotifierHost & Outputs & Signals;
@@ -52,7 +52,7 @@ class Sync {
 
   constructor(host: SyncHost, config: SyncConfig) {
     const { lease, dryRun, interface: name, addPeers } = config;
-    const names = new RememberedNames(
+    const names = new NameMoves(
       (name, options) => host.resolve(name, options),
       (server, addresses) => this.#hear({ kind: "server-moved", server, addresses }),
     );
