@@ -361,7 +361,7 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
   const { secret } = await scene.secretIn("secret");
   await scene.file("allowed", `${stays.publicKey}\n${comes.publicKey}\n`);
   await settings(`encryption = "required"`);
-  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0\n/);
   const sealed = { secret, sealed: true };
   const answer = await comes.ask(server.port, sealed);
   assertEquals(keysIn(answer), keysOf([stays, comes]));
@@ -380,7 +380,7 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
     "wgsig.toml",
     `[serve]\nlisten = ["127.0.0.1:0"]\n[[serve.group]]\nid = 5\nsecret-file = "other"\n`,
   );
-  await server.signal("SIGHUP", / reloaded groups=5\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=5\n/);
   const fresh = { secret: other.secret, group: 5 };
   assertEquals(keysIn(await goes.ask(server.port, fresh)), keysOf([goes]));
   await goes.assertSilent(server.port, stays.request(sealed), fresh);
