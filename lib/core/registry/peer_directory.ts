@@ -161,6 +161,19 @@ export class PeerDirectory {
     return peers;
   }
 
+  /** Calls `visit` with each peer, the one heard longest ago first. */
+  visit(visit: (peer: number) => void): void {
+    let unproved = this.#unproved.oldest;
+    let proved = this.#proved.oldest;
+    while (unproved !== NONE || proved !== NONE) {
+      const isProved = unproved === NONE ||
+        (proved !== NONE && this.heardAt(proved) < this.heardAt(unproved));
+      visit(isProved ? proved : unproved);
+      if (isProved) proved = this.#proved.newerThan(proved);
+      else unproved = this.#unproved.newerThan(unproved);
+    }
+  }
+
   /** The peer whose ID stands at `at`, or NONE. */
   find(buffer: WireBuffer, at: number): number {
     let peer = this.firstAlike(buffer, at);
