@@ -82,13 +82,21 @@ export function filesOf({ loaded: { settings, path }, options }: Asker): string[
   return [...named, options["public-key"], path].filter((each) => each !== undefined);
 }
 
-/** The private key that the flags or the settings name, 32 bytes. */
-export async function ownPrivateKey(
+/** A private key and the public key of it, 32 bytes each. */
+export interface KeyPair {
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+/** The private key that the flags or the settings name, and what it is told by. */
+export async function ownKeys(
   host: Host,
-  { options }: Asker,
-): Promise<Uint8Array | undefined> {
+  { options }: Pick<Asker, "options">,
+): Promise<KeyPair | undefined> {
   const path = options["private-key-file"];
-  return path === undefined ? undefined : await readPrivateKey(host, path);
+  if (path === undefined) return undefined;
+  const privateKey = await readPrivateKey(host, path);
+  return { privateKey, publicKey: x25519.getPublicKey(privateKey) };
 }
 
 /** The own public key that flags or settings name, by a private key or as it is; else undefined. */
@@ -96,8 +104,9 @@ export async function namedKey(
   host: Host,
   asker: Pick<Asker, "loaded" | "options">,
 ): Promise<Uint8Array | undefined> {
-  const { "private-key-file": path, "public-key": key } = asker.options;
-  if (path !== undefined) return x25519.getPublicKey(await readPrivateKey(host, path));
+  const keys = await ownKeys(host, asker);
+  if (keys !== undefined) return keys.publicKey;
+  const key = asker.options["public-key"];
   return key === undefined ? undefined : await publicKeyOf(host, asker, key);
 }
 
@@ -115,10 +124,10 @@ async function publicKeyOf(
 /** The own public key for `query`: a private key stands in where no public key is named. */
 export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
   const { args, device } = asker;
-  const privateKey = device === undefined && !isGiven(args, CLIENT["public-key"])
-    ? await ownPrivateKey(host, asker)
+  const keys = device === undefined && !isGiven(args, CLIENT["public-key"])
+    ? await ownKeys(host, asker)
     : undefined;
-  return await ownPublicKey(host, asker, privateKey);
+  return await ownPublicKey(host, asker, keys);
 }
 
 /**
@@ -127,7 +136,7 @@ export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
 export async function ownPublicKey(
   host: Host,
   asker: Asker,
-  privateKey: Uint8Array | undefined,
+  keys: KeyPair | undefined,
 ): Promise<Uint8Array> {
   const { args, flags, loaded, options, device } = asker;
   const key = options["public-key"];
@@ -138,9 +147,11 @@ export async function ownPublicKey(
     return await publicKeyOf(host, asker, key);
   }
   if (flags.interface !== undefined && device !== undefined) {
-    return await interfaceKey(host, device, () => namedKey(host, asker));
+    const named = () =>
+      keys === undefined ? namedKey(host, asker) : Promise.resolve(keys.publicKey);
+    return await interfaceKey(host, device, named);
   }
-  if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
+  if (keys !== undefined) return keys.publicKey;
   if (key !== undefined) return await publicKeyOf(host, asker, key);
   if (device !== undefined) {
     return await interfaceKey(host, device, () => namedKey(host, asker));

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   CONFIG_FLAGS,
@@ -33,7 +32,7 @@ import {
   filesOf,
   namesKey,
   needsKey,
-  ownPrivateKey,
+  ownKeys,
   ownPublicKey,
   peersByKey,
   queryConfig,
@@ -50,13 +49,14 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   // What must not be written is told before a server is asked.
   const named = output === undefined ? [] : filesOf(asker);
   if (output !== undefined) await readFormer(host, output, named);
-  const privateKey = await ownPrivateKey(host, asker);
+  const keys = await ownKeys(host, asker);
+  const privateKey = keys?.privateKey;
   const servers = askedServers(options.servers);
   const whole = privateKey !== undefined || addresses.length > 0;
   const id = whole || needsKey(servers) || namesKey(asker)
-    ? await ownPublicKey(host, asker, privateKey)
+    ? await ownPublicKey(host, asker, keys)
     : undefined;
-  refuseOtherKey(id, privateKey, options["private-key-file"]);
+  refuseOtherKey(id, keys?.publicKey, options["private-key-file"]);
   const asked = await queryConfig(host, asker, servers, id);
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
   const running = device === undefined || !asked.anyPort
@@ -103,11 +103,11 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
 /** A file with one's private key and the public key of another would have this host as its peer. */
 function refuseOtherKey(
   id: Uint8Array | undefined,
-  privateKey: Uint8Array | undefined,
+  publicKey: Uint8Array | undefined,
   path: string | undefined,
 ): void {
-  if (id === undefined || privateKey === undefined) return;
-  const [own, other] = [formatKey(x25519.getPublicKey(privateKey)), formatKey(id)];
+  if (id === undefined || publicKey === undefined) return;
+  const [own, other] = [formatKey(publicKey), formatKey(id)];
   if (own === other) return;
   throw new UserError(
     `the private key in ${path} is that of ${own}, not of ${other}, which --key or the interface ` +

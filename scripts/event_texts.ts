@@ -137,9 +137,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {
     meaning: "everything is open, and answered",
-    fields: ["runtime", "groups", "zones"],
+    fields: ["runtime", "group-ids", "zones"],
   },
-  "reloaded": { meaning: "settings and secrets were read again", fields: ["groups", "servers"] },
+  "reloaded": { meaning: "settings and secrets were read again", fields: ["group-ids", "servers"] },
   "peers-forgotten": {
     meaning: "a group is there no more, and its peers are forgotten",
   },

@@ -152,7 +152,7 @@ class Service {
           }
         },
         event: log.write.bind(log),
-        describe: () => ({ groups: [...this.#registry.groups.keys()].join(",") }),
+        describe: () => ({ "group-ids": [...this.#registry.groups.keys()].join(",") }),
       },
     );
     this.#watch(this.#first);

@@ -253,22 +253,23 @@ test("in a user namespace, files may belong to whom the system can't name", asyn
 });
 
 const TRUSTED = [
-  ["settings file", (host: MemoryHost) => loadSettings(host, "/f")],
-  ["allow-list", (host: MemoryHost) => readAllowList(host, "/f")],
+  ["settings file", "", (host: MemoryHost) => loadSettings(host, "/f")],
+  ["allow-list", "", (host: MemoryHost) => readAllowList(host, "/f")],
+  ["public key file", KEY, (host: MemoryHost) => readPublicKey(host, "/f")],
 ] as const;
 
-for (const [what, read] of TRUSTED) {
+for (const [what, content, read] of TRUSTED) {
   test(`a ${what} that others can change is refused`, async () => {
     for (const mode of [0o666, 0o664, 0o646, 0o602, 0o620]) {
       assertEquals(
-        await complaint(() => read(withFile("/f", { content: "", mode }))),
+        await complaint(() => read(withFile("/f", { content, mode }))),
         `${what} /f can be changed by others (mode 0${mode.toString(8)}); ` +
           "mend it with: chmod go-w /f",
       );
     }
     for (const owner of [1001, 65_534]) {
       assertEquals(
-        await complaint(() => read(withFile("/f", { content: "", mode: 0o644, owner }))),
+        await complaint(() => read(withFile("/f", { content, mode: 0o644, owner }))),
         `${what} /f belongs to another user (${owner}), who can change it; ` +
           "mend it with: chown 1000 /f",
       );
@@ -277,9 +278,9 @@ for (const [what, read] of TRUSTED) {
 
   test(`a ${what} that others can only read is taken, and one without a mode`, async () => {
     for (const mode of [0o644, 0o600, 0o400, 0o755, undefined]) {
-      for (const owner of [0, 1000]) await read(withFile("/f", { content: "", mode, owner }));
+      for (const owner of [0, 1000]) await read(withFile("/f", { content, mode, owner }));
     }
-    const files = { "/f": { content: "", mode: 0o666 } };
+    const files = { "/f": { content, mode: 0o666 } };
     await read(new MemoryHost({ files, target: "win32-x64" }));
   });
 }
