@@ -89,7 +89,13 @@ export interface Native {
   localAddresses(bytes: Uint8Array): number;
   sendLocal(to: string, bytes: Uint8Array): number;
   // udp.c
-  udpOpen(address: Uint8Array, scope: number, port: number, hears: number): number;
+  udpOpen(
+    address: Uint8Array,
+    scope: number,
+    port: number,
+    hears: number,
+    beside: number,
+  ): number;
   udpReceive(
     fd: number,
     payloads: Uint8Array,

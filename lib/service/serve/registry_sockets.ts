@@ -4,25 +4,26 @@
  * @module
  */
 
-import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode } from "../../host/error.ts";
-import type { Udp, UdpSocket } from "../../host/udp.ts";
+import type { UdpHandlers } from "../../host/udp.ts";
 import type { ServiceContext } from "../context.ts";
+import { type Listener, type ListeningContext, listenUdp } from "../listener.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import type { ServeConfig } from "./config.ts";
 
 /** Answers what comes in. */
 export class RegistrySockets {
-  readonly #context: Pick<ServiceContext, "log" | "tick"> & { readonly host: Udp };
+  readonly #context: Pick<ServiceContext, "tick"> & ListeningContext;
   readonly #registry: Registry;
   readonly #answered: () => void;
-  readonly #sockets: UdpSocket[] = [];
+  readonly #sockets: Listener[] = [];
 
   /** @param answered Called after each batch. */
   constructor(
-    context: Pick<ServiceContext, "log" | "tick"> & { readonly host: Udp },
+    context: Pick<ServiceContext, "tick"> & ListeningContext,
     registry: Registry,
     answered: () => void,
   ) {
@@ -38,7 +39,7 @@ export class RegistrySockets {
     const bound: string[] = [];
     for (const { host, port } of listen) {
       try {
-        const socket = await this.#open(host, port);
+        const socket = await this.#open({ host, port });
         this.#sockets.push(socket);
         bound.push(formatHostPort({ host, port: socket.port }));
       } catch (error) {
@@ -60,18 +61,17 @@ export class RegistrySockets {
     for (const socket of this.#sockets) socket.close();
   }
 
-  #open(address: string, port: number): Promise<UdpSocket> {
+  #open(address: HostPort): Promise<Listener> {
     const { counters } = this.#registry;
-    return this.#context.host.udp({
-      address,
-      port,
+    const handlers: UdpHandlers = {
       onBatch: (batch, replies) => {
         this.#registry.answer(batch, this.#context.tick(), replies);
         this.#answered();
       },
       onSendError: () => counters.add("send-failed"),
       onOverload: (count) => counters.add("overload", count),
-    });
+    };
+    return listenUdp(this.#context, address, (_, open) => open(handlers));
   }
 
   #fail(problem: string): never {
