@@ -16,6 +16,9 @@ const CHANGED = ["key", "name", "endpoint", "before", "persistentKeepalive", "dr
 
 /** The texts, by the name of the event. */
 export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
+  "address-not-listened": {
+    meaning: "beside the socket for all addresses, this one has none of its own: tried again",
+  },
   "allowed-ips-refused": {
     meaning: "AllowedIPs that a zone or the lease server names and that other peers have: left out",
     fields: ["key", "name", "endpoint", "allowedIps", "hint"],
