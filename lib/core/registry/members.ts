@@ -76,13 +76,18 @@ export class Members {
   }
 
   /** The directory; where nobody has asked in wgsig 2 before, it is made of the rows. */
-  openDirectory(random: RandomSource, primitives: Primitives): PeerDirectory {
+  openDirectory(random: RandomSource, primitives: Primitives, mono: number): PeerDirectory {
     if (this.#directory !== undefined) return this.#directory;
     const { table } = this;
     const directory = new PeerDirectory(this.#window, random, primitives);
     directory.reserve(table.count);
-    for (let row = table.oldest; row !== NONE; row = table.newerThan(row)) {
-      directory.attach(directory.add(table.pages, table.recordAt(row), table.seenAt(row)), row);
+    for (let row = table.oldest; row !== NONE;) {
+      const next = table.newerThan(row);
+      const at = table.recordAt(row);
+      // Keys that are so much alike were made up.
+      if (directory.isCrowded(table.pages, at)) this.dropRow(row, mono);
+      else directory.attach(directory.add(table.pages, at, table.seenAt(row)), row);
+      row = next;
     }
     return this.#directory = directory;
   }
