@@ -50,7 +50,7 @@ interface Known {
 /** What a group knows of its peers, by key. */
 function known(driver: RegistryDriver, id = 0): Map<string, Known> {
   const { members } = driver.group(id);
-  const directory = members.directory ?? driver.group(id).openDirectory(seededRandom(id));
+  const directory = members.directory ?? driver.group(id).openDirectory(seededRandom(id), 0);
   const { places } = directory;
   const rows = driver.held(id).map((text) => text.split(" "));
   const all = new Map<string, Known>();
