@@ -10,6 +10,8 @@ import { encodeChanges } from "../../../lib/core/store/encoding.ts";
 import { encodeBatch, JOURNAL_HEAD, journalHead } from "../../../lib/core/store/journal_file.ts";
 import { joinBytes } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { newCandidates } from "../../../lib/wire/wgsig2/candidate.ts";
+import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
+import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { KEEP, QuestionScene } from "../../support/question_scene.ts";
@@ -233,6 +235,35 @@ test("a question from before the start changes nothing after it, from wherever i
       way === "group gone and back" ? 1 : 0,
     );
   }
+});
+
+test("whoever had subscribed is told of moves again from its next question on", () => {
+  const disk = new Disk();
+  const subscribe = { flags: QUESTION_FLAG.subscribe };
+  const [client, other] = [disk.scene.client(1), disk.scene.client(2)];
+  disk.scene.ask(other, HOME);
+  disk.scene.ask(client, AWAY, subscribe);
+  for (const port of [1001, 1002, 1003]) {
+    disk.driver.pass(1);
+    disk.scene.ask(other, `198.51.100.1 ${port}`);
+    for (const { bytes } of disk.scene.pushes()) client.hear(bytes);
+  }
+  assertEquals(client.ack, 3);
+  disk.add();
+  const next = disk.start();
+  next.ask(other, HOME);
+  assertEquals(next.pushes(), []);
+  // It is told everything, since what it knew is of another EPOCH.
+  const { whole, registered, subscribed } = ANSWER_FLAG;
+  const answer = next.ask(client, AWAY, subscribe);
+  assertEquals(answer.flags, whole | registered | subscribed);
+  assertEquals(client.peers.get(other.key)?.candidates, ["seen 198.51.100.1:1000"]);
+  next.driver.pass(1);
+  next.ask(other, "198.51.100.1 1004");
+  const pushes = next.pushes();
+  assertEquals(pushes.length, 1);
+  assertEquals(client.hear(pushes[0]!.bytes)?.kind, "push");
+  assertEquals(client.peers.get(other.key)?.candidates, ["seen 198.51.100.1:1004"]);
 });
 
 test("what would be missed after a crash is written within seconds, all else seldom", () => {
