@@ -378,6 +378,32 @@ test("where proof is required, who has proved nothing is not taken over", () => 
   assertEquals(last.registry.peerCount, 0);
 });
 
+test("of more than there may be, those that have proved their keys are kept, then the newest", () => {
+  const disk = new Disk();
+  const { scene, driver } = disk;
+  const unproved = [1, 2, 3, 4].map((number) => scene.client(number, { unproved: true }));
+  const proved = [5, 6, 7].map((number) => scene.client(number));
+  for (const client of [...proved, ...unproved]) {
+    driver.pass(10);
+    scene.ask(client, client === proved[1] ? SIX : HOME, { candidates: SAID });
+  }
+  for (let number = 20; number < 24; number++) scene.ask1(idOf(number), AWAY);
+  const keysOf = (clients: readonly QuestionClient[]) => clients.map(({ key }) => key).sort();
+  for (const way of ["added", "whole"]) {
+    if (way === "added") disk.add();
+    else disk.write();
+    const cases = [[2, proved.slice(1)], [3, proved], [5, [
+      ...proved,
+      ...unproved.slice(2),
+    ]]] as const;
+    for (const [maxPeers, kept] of cases) {
+      const next = disk.start(1, { ...disk.group, maxPeers });
+      assertEquals([...known(next.driver).keys()].sort(), keysOf(kept), `${way} ${maxPeers}`);
+      assertEquals(next.driver.registry.peerCount, maxPeers);
+    }
+  }
+});
+
 test("those that were heard last are kept longest, whatever they came from", () => {
   const disk = new Disk({ maxAge: 1000 });
   const { scene, driver } = disk;
