@@ -18,6 +18,9 @@ import { PeerDirectory } from "./peer_directory.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import { UsedLabels } from "./used_labels.ts";
 
+/** What is kept over a restart: rows, or what the directory knows beyond them. */
+export type Kept = "rows" | "members";
+
 /** Whether somebody may stay: the ID is at `at`. */
 export type MayStay = (ids: WireBuffer, at: number, isProved: boolean) => boolean;
 
@@ -54,15 +57,13 @@ export class Members {
     return this.#directory?.count ?? this.table.count;
   }
 
-  /** Notes from now on what of the rows is to go to the disk. */
-  keepChanges(needs: DiskNeeds): void {
-    this.changes = new PeerChanges(this.table, this.maxAge, needs);
-  }
-
-  /** The same of the directory. */
-  keepMembers(needs: DiskNeeds): void {
-    const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
-    this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+  /** Notes from now on what is to go to the disk. */
+  keepChanges(of: Kept, needs: DiskNeeds): void {
+    if (of === "rows") this.changes = new PeerChanges(this.table, this.maxAge, needs);
+    else {
+      const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
+      this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+    }
   }
 
   /** Takes over another maximal age and window. */
