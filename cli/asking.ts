@@ -5,7 +5,8 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import type { ServerName } from "../lib/core/ask/server_name.ts";
+import { formatServerName, type ServerName } from "../lib/core/ask/server_name.ts";
+import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   CLIENT,
   type PeerSettings,
@@ -112,13 +113,42 @@ async function publicKeyOf(
   return key;
 }
 
-/** The own public key for `query`: a private key stands in where no public key is named. */
-export async function askersKey(host: Host, asker: Asker): Promise<Uint8Array> {
+/** Who asks. */
+export interface OwnKeys {
+  /** The own public key, 32 bytes. */
+  readonly id: Uint8Array;
+  /** The private half, 32 bytes, where it is at hand. */
+  readonly privateKey: Uint8Array | undefined;
+}
+
+/**
+ * The own keys for `query`: a private key stands in where no public key is named. One that the
+ * settings name is not looked for where somebody says otherwise who asks.
+ */
+export async function askersKeys(host: Host, asker: Asker): Promise<OwnKeys> {
   const { args, device } = asker;
-  const privateKey = device === undefined && !isGiven(args, CLIENT["public-key"])
-    ? await ownPrivateKey(host, asker)
-    : undefined;
-  return await ownPublicKey(host, asker, privateKey);
+  const isNamed = device !== undefined || isGiven(args, CLIENT["public-key"]);
+  const privateKey = isNamed && !isGiven(args, CLIENT["private-key-file"])
+    ? undefined
+    : await ownPrivateKey(host, asker);
+  const id = await ownPublicKey(host, asker, isNamed ? undefined : privateKey);
+  refuseOtherKey(id, privateKey, asker.options["private-key-file"]);
+  return { id, privateKey };
+}
+
+/** A file with one's private key and the public key of another would have this host as its peer. */
+export function refuseOtherKey(
+  id: Uint8Array | undefined,
+  privateKey: Uint8Array | undefined,
+  path: string | undefined,
+): void {
+  if (id === undefined || privateKey === undefined) return;
+  const [own, other] = [formatKey(x25519.getPublicKey(privateKey)), formatKey(id)];
+  if (own === other) return;
+  throw new UserError(
+    `the private key in ${path} is that of ${own}, not of ${other}, which --key or the interface ` +
+      "names; leave one of them out",
+  );
 }
 
 /**
@@ -169,15 +199,15 @@ export function namesKey({ options, device }: Asker): boolean {
 /** What every question needs, whoever asks it. */
 export type QuestionConfig = Pick<
   QueryConfig,
-  "servers" | "secret" | "group" | "encrypt" | "maxAge" | "timeout"
+  "servers" | "secret" | "serverKeys" | "group" | "encrypt" | "maxAge" | "timeout"
 >;
 
-/** Puts the question of `query` and `config` together. @param id Who asks: a public key. */
+/** Puts the question of `query` and `config` together. @param own Who asks. */
 export async function queryConfig(
   host: Host,
   { args, flags, loaded, options }: Asker,
   servers: readonly ServerName[],
-  id: Uint8Array | undefined,
+  { id, privateKey }: { readonly [K in keyof OwnKeys]?: OwnKeys[K] | undefined },
 ): Promise<QueryConfig> {
   const question = await questionConfig(host, options, servers);
   refuseSecret(id, question.secret);
@@ -185,6 +215,7 @@ export async function queryConfig(
     ...question,
     known: [...peersByKey(loaded).keys()],
     id,
+    privateKey,
     port: options.port,
     anyPort: !isGiven(args, CLIENT.port),
     register: !flags["no-register"],
@@ -225,11 +256,36 @@ export async function questionConfig(
     secret: servers.some(({ scheme }) => scheme === "wgsig")
       ? await readSecret(host, options["secret-file"], "peer")
       : undefined,
+    serverKeys: serverKeysOf(options, servers),
     group: options.group,
     encrypt: options.encryption === "on",
     maxAge: options["max-age"],
     timeout: options.timeout,
   };
+}
+
+/**
+ * The keys that registries must have, by their names. One for a server that nobody asks is a slip of
+ * the pen, by which another one would have none.
+ */
+function serverKeysOf(
+  { servers: settings, "server-key": pinned }: ClientOptions,
+  servers: readonly ServerName[],
+): Map<string, Uint8Array> {
+  const registries = servers.filter(({ scheme }) => scheme === "wgsig").map(formatServerName);
+  const known = [...registries, ...settings.map(formatServerName)];
+  const keys = new Map<string, Uint8Array>();
+  for (const { server, key } of pinned) {
+    if (server !== undefined && !known.includes(server)) {
+      throw new UserError(`server-key has a key for ${server}, which is none of the servers`);
+    }
+    const others = registries.filter((name) => pinned.every((each) => each.server !== name));
+    for (const name of server === undefined ? others : [server]) {
+      if (keys.has(name)) throw new UserError(`server-key has two keys for ${name}: leave one out`);
+      keys.set(name, key);
+    }
+  }
+  return keys;
 }
 
 /** The settings of peers, by public key. */

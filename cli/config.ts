@@ -4,7 +4,6 @@
  * @module
  */
 
-import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   CONFIG_FLAGS,
@@ -25,7 +24,7 @@ import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
 import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
-import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import {
@@ -38,6 +37,7 @@ import {
   peersByKey,
   queryConfig,
   readAsker,
+  refuseOtherKey,
 } from "./asking.ts";
 
 /** Runs `wgsig config`. */
@@ -57,7 +57,7 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
     ? await ownPublicKey(host, asker, privateKey)
     : undefined;
   refuseOtherKey(id, privateKey, options["private-key-file"]);
-  const asked = await queryConfig(host, asker, servers, id);
+  const asked = await queryConfig(host, asker, servers, { id, privateKey });
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
   const running = device === undefined || !asked.anyPort
     ? undefined
@@ -98,21 +98,6 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
     }
   }
   return result.status;
-}
-
-/** A file with one's private key and the public key of another would have this host as its peer. */
-function refuseOtherKey(
-  id: Uint8Array | undefined,
-  privateKey: Uint8Array | undefined,
-  path: string | undefined,
-): void {
-  if (id === undefined || privateKey === undefined) return;
-  const [own, other] = [formatKey(x25519.getPublicKey(privateKey)), formatKey(id)];
-  if (own === other) return;
-  throw new UserError(
-    `the private key in ${path} is that of ${own}, not of ${other}, which --key or the interface ` +
-      "names; leave one of them out",
-  );
 }
 
 /** A peer of the settings, with what its files hold. */

@@ -12,7 +12,7 @@ import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_erro
 import type { Host } from "../lib/host/host.ts";
 import { query, type QueryConfig } from "../lib/service/query/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
-import { askersKey, queriedServers, queryConfig, readAsker } from "./asking.ts";
+import { askersKeys, queriedServers, queryConfig, readAsker } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Runs `wgsig query --nat`. */
@@ -25,8 +25,8 @@ export async function runNat(
     throw new UserError("--nat cannot be combined with --dump or --no-register");
   }
   const asker = await readAsker(host, args, flags);
-  const id = await askersKey(host, asker);
-  const config = await queryConfig(host, asker, queriedServers(asker), id);
+  const own = await askersKeys(host, asker);
+  const config = await queryConfig(host, asker, queriedServers(asker), own);
   const registries = config.servers.filter(({ scheme }) => scheme === "wgsig");
   const asked = new Set(registries.map(formatHostPort));
   if (asked.size < 2) {

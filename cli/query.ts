@@ -13,7 +13,7 @@ import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
 import type { ExitStatus } from "../lib/core/settings/user_error.ts";
 import {
-  askersKey,
+  askersKeys,
   namesKey,
   needsKey,
   peersByKey,
@@ -35,8 +35,8 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const named = peersByKey(asker.loaded);
   const servers = queriedServers(asker);
   // Who only asks name servers need not say who it is.
-  const id = needsKey(servers) || namesKey(asker) ? await askersKey(host, asker) : undefined;
-  const config = await queryConfig(host, asker, servers, id);
+  const own = needsKey(servers) || namesKey(asker) ? await askersKeys(host, asker) : {};
+  const config = await queryConfig(host, asker, servers, own);
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = asker.device !== undefined && config.anyPort;
   const result = await query(host, elsewhere ? { ...config, port: 0, register: false } : config);
@@ -61,23 +61,51 @@ function split({ peers, publicKey }: QueryResult) {
   };
 }
 
+/** The places of a peer, the one that is taken first: of several servers, each once. */
+function placesOf({ sightings }: QueryResult, { publicKey }: Sighting): readonly Sighting[] {
+  const places = new Map<string, Sighting>();
+  for (const each of sightings.get(publicKey) ?? []) {
+    const text = `${each.kind ?? "seen"} ${endpointOf(each)}`;
+    if (!places.has(text)) places.set(text, each);
+  }
+  return [...places.values()];
+}
+
 function formatJson(result: QueryResult, named: Named): string {
   const { self, others } = split(result);
+  const { unix } = result;
+  const candidatesOf = (peer: Sighting) =>
+    placesOf(result, peer).map((each) => ({
+      kind: each.kind ?? "seen",
+      endpoint: endpointOf(each),
+      age: each.confirmed === undefined
+        ? ageOf(each, unix) ?? null
+        : Math.max(0, Math.floor(unix) - each.confirmed),
+      server: each.server ?? null,
+    }));
   const shown = {
-    schema: 1,
-    servers: result.servers.map(({ server, status, received, expected }) => ({
+    schema: 2,
+    servers: result.servers.map(({ server, status, protocol, serverKey, received, expected }) => ({
       server,
       status,
+      protocol: protocol ?? null,
+      serverKey: serverKey ?? null,
       datagrams: received ?? null,
       expected: expected ?? null,
     })),
-    self: { publicKey: result.publicKey ?? null, endpoint: self ? endpointOf(self) : null },
+    self: {
+      publicKey: result.publicKey ?? null,
+      endpoint: self ? endpointOf(self) : null,
+      candidates: self ? candidatesOf(self) : [],
+    },
     peers: others.map((peer) => ({
       publicKey: peer.publicKey,
       name: named.get(peer.publicKey)?.name ?? null,
       endpoint: endpointOf(peer),
+      candidates: candidatesOf(peer),
+      proved: peer.isProved ?? false,
       seen: peer.seconds ?? null,
-      age: ageOf(peer, result.unix) ?? null,
+      age: ageOf(peer, unix) ?? null,
       ...(peer.allowedIps === undefined ? {} : { allowedIps: peer.allowedIps }),
     })),
   };
@@ -103,20 +131,21 @@ function formatDump(result: QueryResult, named: Named): string {
 function formatTable(result: QueryResult, named: Named, host: Host): string {
   const { self, others } = split(result);
   const bold = host.out.isTerminal && !host.env("NO_COLOR");
-  const rows = others
-    .toSorted(newestFirst)
-    .map((peer) => [
-      named.get(peer.publicKey)?.name ?? "",
-      peer.publicKey,
-      endpointOf(peer),
-      seenText(peer, result.unix),
-    ]);
-  const columns = [["NAME", "PUBLIC KEY", "ENDPOINT", "SEEN"], ...rows];
-  // Without settings there are no names, and then no column for them.
-  const first = rows.some(([name]) => name !== "") ? 0 : 1;
+  const rows = others.toSorted(newestFirst).flatMap((peer) => {
+    const name = named.get(peer.publicKey)?.name ?? "";
+    const first = [name, peer.publicKey, endpointOf(peer), peer.kind ?? "", seenText(peer, result)];
+    // What only the first protocol tells is one place for each peer.
+    const [, ...more] = placesOf(result, peer).filter(({ kind }) => kind !== undefined);
+    return [first, ...more.map((each) => ["", "", endpointOf(each), each.kind ?? "", ""])];
+  });
+  const columns = [["NAME", "PUBLIC KEY", "ENDPOINT", "KIND", "SEEN"], ...rows];
   const widths = columns[0]!.map((_, i) => Math.max(...columns.map((row) => row[i]!.length)));
+  // Without settings there are no names, and then no column for them; nor is there one for kinds.
+  const isShown = columns[0]!.map((_, i) =>
+    i !== 0 && i !== 3 || rows.some((row) => row[i] !== "")
+  );
   const lines = columns.map((row) =>
-    row.map((cell, i) => cell.padEnd(widths[i]!)).slice(first).join("  ").trimEnd()
+    row.map((cell, i) => cell.padEnd(widths[i]!)).filter((_, i) => isShown[i]).join("  ").trimEnd()
   );
   if (bold) lines[0] = `\x1b[1m${lines[0]}\x1b[0m`;
   const list = `${rows.length === 0 ? "No other peers." : lines.join("\n")}\n`;
@@ -127,7 +156,7 @@ function formatTable(result: QueryResult, named: Named, host: Host): string {
   return `${head}\n${list}`;
 }
 
-function seenText(peer: Sighting, unix: number): string {
+function seenText(peer: Sighting, { unix }: QueryResult): string {
   const age = ageOf(peer, unix);
   return age === undefined ? "" : `${formatAge(age)} ago`;
 }

@@ -53,6 +53,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.lease.state": { meaning: "file of the leases alone; else they are in the state file" },
   "serve.lease.configure": { meaning: "do on the interface what is missing" },
 
+  "sync.server-key": {
+    default: "none",
+    meaning: "the public key of the servers; or a list of keys, and of `HOST[:PORT]=KEY` for one",
+  },
   "sync.servers": {
     flag: "arguments; `--server`",
     default: "none",

@@ -17,14 +17,27 @@ import {
 /** The fewest milliseconds between two requests: the C server drops what comes sooner. */
 const SPACING_MS = 20;
 
+interface ShownCandidate {
+  readonly kind: string;
+  readonly endpoint: string;
+  readonly age: number | null;
+  readonly server: string | null;
+}
+
 interface Shown {
   readonly schema: number;
   readonly servers: readonly Record<string, unknown>[];
-  readonly self: { readonly publicKey: string; readonly endpoint: string | null };
+  readonly self: {
+    readonly publicKey: string;
+    readonly endpoint: string | null;
+    readonly candidates: readonly ShownCandidate[];
+  };
   readonly peers: readonly {
     readonly publicKey: string;
     readonly name: string | null;
     readonly endpoint: string;
+    readonly candidates: readonly ShownCandidate[];
+    readonly proved: boolean;
     readonly seen: number;
     readonly age: number;
   }[];
@@ -34,11 +47,18 @@ interface Shown {
 function readJson(text: string): Shown {
   const shown: Shown = JSON.parse(text);
   assertEquals(Object.keys(shown), ["schema", "servers", "self", "peers"]);
-  assertEquals(Object.keys(shown.self), ["publicKey", "endpoint"]);
+  assertEquals(Object.keys(shown.self), ["publicKey", "endpoint", "candidates"]);
+  const keys = ["publicKey", "name", "endpoint", "candidates", "proved", "seen", "age"];
   for (const peer of shown.peers) {
-    assertEquals(Object.keys(peer), ["publicKey", "name", "endpoint", "seen", "age"]);
+    assertEquals(Object.keys(peer), keys);
+    assertEquals(peer.candidates[0]?.endpoint, peer.endpoint);
   }
-  assertEquals(shown.schema, 1);
+  for (const { candidates } of [shown.self, ...shown.peers]) {
+    for (const each of candidates) {
+      assertEquals(Object.keys(each), ["kind", "endpoint", "age", "server"]);
+    }
+  }
+  assertEquals(shown.schema, 2);
   return shown;
 }
 
@@ -69,7 +89,14 @@ Deno.test("--json has the schema of its version", async () => {
   assertEquals([code, err], [0, ""]);
   const shown = readJson(out);
   assertEquals(shown.servers, [
-    { server: server.address, status: "ok", datagrams: 1, expected: 1 },
+    {
+      server: server.address,
+      status: "ok",
+      protocol: 1,
+      serverKey: null,
+      datagrams: 1,
+      expected: 1,
+    },
   ]);
   assertEquals(shown.self.publicKey, key);
   assertMatch(shown.self.endpoint ?? "", /^127\.0\.0\.1:\d+$/);
@@ -192,7 +219,7 @@ Deno.test("one of two servers dead: its answer is missed, the other's is printed
       err,
       new RegExp(`^wgsig: no answer from ${dead} within 0\\.7 s; .* allow-list.*\\n$`),
     );
-    assertEquals(readJson(out).servers, [
+    assertEquals(readJson(out).servers.map(({ protocol: _, serverKey: __, ...each }) => each), [
       { server: dead, status: "no-answer", datagrams: 0, expected: null },
       { server: server.address, status: "ok", datagrams: 1, expected: 1 },
     ]);
@@ -217,7 +244,8 @@ Deno.test("--no-register leaves the endpoint as it is", async () => {
   const { out } = await scene.query(
     [server.address, "--no-register", "--key", peer.publicKey, "--json"],
   );
-  assertEquals(readJson(out).self, { publicKey: peer.publicKey, endpoint: peer.endpoint });
+  const { self } = readJson(out);
+  assertEquals([self.publicKey, self.endpoint], [peer.publicKey, peer.endpoint]);
   const answer = await scene.peer().ask(server.port, { flags: KEEP_ENDPOINT });
   assertEquals(answer.records.length, 1);
   assertEquals(recordOf(answer, peer)?.endpoint, peer.endpoint);
@@ -361,7 +389,8 @@ Deno.test("datagrams out of order and duplicated make one answer", async () => {
   const { code, out, err } = await finished;
   assertEquals([code, err], [0, ""]);
   const { servers, peers } = readJson(out);
-  assertEquals(servers, [{ server: fake.endpoint, status: "ok", datagrams: 3, expected: 3 }]);
+  const all = { protocol: 1, serverKey: null, datagrams: 3, expected: 3 };
+  assertEquals(servers, [{ server: fake.endpoint, status: "ok", ...all }]);
   assertEquals(
     peers.map(({ publicKey }) => publicKey).toSorted(),
     records.slice(0, -1).map(({ id }) => encodeBase64(id)).toSorted(),
@@ -467,7 +496,14 @@ Deno.test("an answer that never gets whole is printed with a warning, exit statu
   );
   const { servers, peers } = readJson(out);
   assertEquals(servers, [
-    { server: fake.endpoint, status: "incomplete", datagrams: 1, expected: 65_536 },
+    {
+      server: fake.endpoint,
+      status: "incomplete",
+      protocol: 1,
+      serverKey: null,
+      datagrams: 1,
+      expected: 65_536,
+    },
   ]);
   assertEquals(peers.map(({ endpoint }) => endpoint), ["192.0.2.1:1"]);
 });
@@ -643,7 +679,8 @@ max-age = "1h"
   const config = await scene.file("wgsig.toml", settings);
   const { code, out, err } = await wgsig(["query", "--json", "--config", config]);
   assertEquals([code, err], [0, ""]);
-  assertEquals(readJson(out).self, { publicKey: peer.publicKey, endpoint: `127.0.0.1:${port}` });
+  const { self } = readJson(out);
+  assertEquals([self.publicKey, self.endpoint], [peer.publicKey, `127.0.0.1:${port}`]);
   // Flags win.
   const other = await wgsig(["query", "--json", "--config", config, "--port", "0"]);
   assert(readJson(other.out).self.endpoint !== `127.0.0.1:${port}`);
@@ -706,7 +743,8 @@ Deno.test("--key never publishes a secret of this host, whatever holds it", asyn
   // A key that is nobody's here may have any mode.
   const other = await scene.file("public", `${scene.peer().publicKey}\n`, 0o600);
   const asked = await scene.query([server.address, "--key", other, "--json"]);
-  assertEquals([asked.code, readJson(asked.out).peers], [0, []]);
+  assertEquals([asked.code, asked.err], [0, ""]);
+  assertEquals(readJson(asked.out).peers, []);
 });
 
 Deno.test("a private key is never taken for a public one; --private-key takes it", async () => {

@@ -9,6 +9,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { readDatagramType } from "../../lib/wire/wgsig2/datagram.ts";
 import { BINARY, type Finished, Running, type RunOptions, wgsig } from "../support/program.ts";
 import {
   fromBigEndian,
@@ -268,6 +270,11 @@ export function recordOf(
   return record && { ...record, endpoint: `${record.address.join(".")}:${record.port}` };
 }
 
+/** Whether a datagram is one of wgsig 2, of which a server of the first protocol knows nothing. */
+export function isWgsig2(bytes: Uint8Array): boolean {
+  return readDatagramType(new WireBuffer(bytes), 0, bytes.length) !== 0;
+}
+
 /** A request that came to a fake server. */
 export interface ReceivedRequest extends TwinRequest {
   readonly sealed: boolean;
@@ -291,7 +298,7 @@ export function readRequest(bytes: Uint8Array, secret: Uint8Array): ReceivedRequ
   return { ...request, sealed, publicKey: encodeBase64(id) };
 }
 
-/** A server that a test plays itself. */
+/** A server that a test plays itself, and that knows the first protocol alone. */
 export class FakeServer extends UdpEnd {
   readonly #secret: Uint8Array;
 
@@ -302,8 +309,11 @@ export class FakeServer extends UdpEnd {
 
   /** Takes the next question. */
   async question(seconds?: number): Promise<{ from: Datagram; request: ReceivedRequest }> {
-    const from = await this.next(seconds);
-    return { from, request: readRequest(from.bytes, this.#secret) };
+    for (;;) {
+      const from = await this.next(seconds);
+      if (isWgsig2(from.bytes)) continue;
+      return { from, request: readRequest(from.bytes, this.#secret) };
+    }
   }
 
   /** The datagrams that answer a request: N_OTHER is right unless `trailer` says another. */

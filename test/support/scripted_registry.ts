@@ -6,6 +6,7 @@
  */
 
 import { assert } from "@std/assert";
+import type { HostPort } from "../../lib/core/net/host_port.ts";
 import { parseAddress } from "../../lib/core/net/ip_address.ts";
 import { formatKey, parseKey } from "../../lib/core/net/peer_key.ts";
 import type { RandomSource } from "../../lib/core/net/random.ts";
@@ -154,7 +155,11 @@ export class ScriptedRegistry {
   }
 
   /** What it sends back. @param unix The true time. */
-  answer(datagram: Uint8Array, unix: number, from = "203.0.113.7"): Uint8Array[] {
+  answer(
+    datagram: Uint8Array,
+    unix: number,
+    from: HostPort = { host: "203.0.113.7", port: 4000 },
+  ): Uint8Array[] {
     const read = this.#read(datagram);
     if (read === undefined) return [];
     this.asked.push(read);
@@ -242,7 +247,7 @@ export class ScriptedRegistry {
     return seconds < leastLabel ? RETRY.label : 0;
   }
 
-  #answers(read: ReadQuestion, unix: number, from: string): Uint8Array[] {
+  #answers(read: ReadQuestion, unix: number, from: HostPort): Uint8Array[] {
     const { question } = read;
     const { records = 100, parts: most = 100, cutsAlways, ahead = 0, claimedParts } = this.script;
     const knows = equalBytes(question.epoch, 0, new WireBuffer(this.#epoch), 0, 8) &&
@@ -268,8 +273,8 @@ export class ScriptedRegistry {
       answer.version = told.length > room ? shown.at(-1)![1].version : this.#version;
       answer.epoch.bytes.set(this.#epoch);
       answer.seen.kind = CANDIDATE.seen;
-      answer.seen.port = 4000;
-      parseAddress(from, answer.seen.address, 0);
+      answer.seen.port = from.port;
+      parseAddress(from.host, answer.seen.address, 0);
       answer.serverKey.isGiven = !(question.key.isGiven &&
         equalBytes(question.key.value, 0, this.publicKey, 0, 8));
       answer.serverKey.value.bytes.set(this.publicKey.bytes);

@@ -267,6 +267,11 @@ export class Exchange {
     });
   }
 
+  /** What was told of one peer, however old it is. @param publicKey In base64. */
+  peer(publicKey: string): SeenPeer | undefined {
+    return this.#peers.get(publicKey);
+  }
+
   /** The own WireGuard public key in base64. */
   get publicKey(): string {
     return this.#publicKey;

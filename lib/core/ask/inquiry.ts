@@ -36,8 +36,9 @@ export type InquiryStep =
 export class Inquiry implements QuestionOwner {
   /** The number of the question that was asked last. */
   lastAsked = 0;
+  /** What it is for. */
+  readonly wish: Wish;
   readonly #conversation: Conversation;
-  readonly #wish: Wish;
   #askAt: number;
   #waits = 0;
   #atOnce = 0;
@@ -58,13 +59,18 @@ export class Inquiry implements QuestionOwner {
   /** Is due at once. */
   constructor(conversation: Conversation, wish: Wish, now: Now) {
     this.#conversation = conversation;
-    this.#wish = wish;
+    this.wish = wish;
     this.#askAt = now.mono;
   }
 
   /** Whether the registry has spoken. */
   get isHeard(): boolean {
     return this.#isHeard;
+  }
+
+  /** Whether nothing more is to come. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   /** Whether all of the answer is here. */
@@ -132,7 +138,7 @@ export class Inquiry implements QuestionOwner {
   write(out: WireBuffer, now: Now): number {
     // Nobody has answered the one before: it may have been for a key that somebody has made up.
     if (this.#waits > 0) this.#conversation.distrust();
-    const { size, number } = this.#conversation.write(out, this.#wish, this, now);
+    const { size, number } = this.#conversation.write(out, this.wish, this, now);
     this.lastAsked = number;
     this.#askAt = now.mono + Math.min(FIRST_WAIT * 2 ** this.#waits++, LAST_WAIT);
     return size;
@@ -152,7 +158,7 @@ export class Inquiry implements QuestionOwner {
   answered(asked: AskedQuestion, { mono }: Now): void {
     if (this.#isDone) return;
     this.#isCut = asked.isCut;
-    if (asked.isCut && this.#wish.asks && this.#cuts < MAX_CUTS) {
+    if (asked.isCut && this.wish.asks && this.#cuts < MAX_CUTS) {
       if (asked.about.number !== this.lastAsked) return;
       this.#cuts++;
       this.#before += asked.parts;

@@ -37,6 +37,8 @@ interface Where {
   readonly publicKey: string;
   /** An IP address. */
   readonly address: string;
+  /** How the server knows it: that it has seen the peer there, if left out. */
+  readonly kind?: string | undefined;
 }
 
 /**
@@ -56,7 +58,8 @@ export function besideServer<T extends Where>(
   if (server === undefined || reach === 0) return peers;
   return peers.flatMap((peer) => {
     const its = reachOf(peer.address);
-    if (its >= reach || peer.publicKey === own) return [peer];
+    const { kind = "seen" } = peer;
+    if (its >= reach || peer.publicKey === own || kind !== "seen") return [peer];
     const beside = { ...peer, address: server };
     return its === 0 ? [beside] : [peer, beside];
   });

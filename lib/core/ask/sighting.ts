@@ -4,7 +4,9 @@
  * @module
  */
 
-import { formatHostPort } from "../net/host_port.ts";
+import type { Now } from "../net/clock.ts";
+import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { CandidateKind, PeerCandidate, PeerRecord } from "./directory.ts";
 
 /** What one server says of one peer. */
 export interface Sighting {
@@ -20,10 +22,14 @@ export interface Sighting {
   readonly nanoseconds: number;
   /** The addresses in the tunnel that the server names. */
   readonly allowedIps?: readonly string[] | undefined;
+  /** How the server knows it, where it says so; else it has seen the peer there. */
+  readonly kind?: CandidateKind | undefined;
+  /** Unix seconds of when that was confirmed, where it says so. */
+  readonly confirmed?: number | undefined;
+  /** Whether the server has a proof that the peer has registered it. */
+  readonly isProved?: boolean | undefined;
   /** Whether nobody has proved it: it comes from where everybody may claim to be a peer. */
   readonly isClaim?: boolean | undefined;
-  /** Whether the peer has proved it, by its private key. */
-  readonly isProved?: boolean | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
   /** The server that says so, as it was named. */
@@ -46,4 +52,46 @@ export function ageOf({ seconds }: Sighting, unix: number): number | undefined {
 /** The endpoint as text. */
 export function endpointOf({ address, port }: Sighting): string {
   return formatHostPort({ host: address, port });
+}
+
+/**
+ * What is tried first where nothing else is known: what the registry has seen, since there a NAT is
+ * open already; over IPv4, which every host has.
+ */
+const ORDER: readonly CandidateKind[] = ["seen", "mapped", "declared", "lan"];
+
+function rankOf({ kind, address }: PeerCandidate): number {
+  return 2 * ORDER.indexOf(kind) + Number(address.includes(":"));
+}
+
+/** What a registry has told of a peer, the best place first. The relay is none. */
+export function sightingsOf(peer: PeerRecord, { unix, mono }: Now): Sighting[] {
+  const unixOf = (at: number) => Math.max(0, Math.floor(unix - (mono - at)));
+  const { publicKey, isProved, heardAt } = peer;
+  return peer.candidates.filter(({ kind }) => kind !== "relay")
+    .toSorted((a, b) => rankOf(a) - rankOf(b))
+    .map(({ kind, address, port, confirmedAt }) => ({
+      publicKey,
+      address,
+      port,
+      seconds: unixOf(heardAt),
+      nanoseconds: 0,
+      kind,
+      confirmed: unixOf(confirmedAt),
+      isProved,
+    }));
+}
+
+/** Where a registry has just registered this peer. @param publicKey In base64. */
+export function ownSighting(publicKey: string, { host, port }: HostPort, { unix }: Now): Sighting {
+  const seconds = Math.floor(unix);
+  return {
+    publicKey,
+    address: host,
+    port,
+    seconds,
+    nanoseconds: 0,
+    kind: "seen",
+    confirmed: seconds,
+  };
 }

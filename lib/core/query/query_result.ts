@@ -4,13 +4,11 @@
  * @module
  */
 
+import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { HostPort } from "../net/host_port.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 import type { ZoneStatus } from "../zone/client/exchange.ts";
 import type { Sighting } from "../ask/sighting.ts";
-
-/** What became of one registry. */
-export type RegistryStatus = "ok" | "incomplete" | "no-answer" | "not-authenticated" | "not-found";
 
 /** What became of one server. */
 export type ServerStatus = RegistryStatus | ZoneStatus;
@@ -27,6 +25,10 @@ export interface ServerOutcome {
   readonly ownEndpoint: HostPort | undefined;
   /** The same over IPv6, where `ownEndpoint` is that over IPv4. */
   readonly ownIpv6?: HostPort | undefined;
+  /** Which version of the wgsig protocol it has answered in; of a registry. */
+  readonly protocol?: 1 | 2 | undefined;
+  /** Its public key in base64, where it has one. */
+  readonly serverKey?: string | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

@@ -18,8 +18,9 @@ import {
   zoneName,
 } from "./common_options.ts";
 import { type InFile, many, one, oneOf, type Option, type Rows, whole } from "./option.ts";
-import { durationFrom, label, publicKey, type Reader, refuse, text } from "./reader.ts";
-import { parseServerName, type ServerName } from "../ask/server_name.ts";
+import { durationFrom, label, list, publicKey, type Reader, refuse, text } from "./reader.ts";
+import { formatServerName, parseServerName, type ServerName } from "../ask/server_name.ts";
+import { parseKey } from "../net/peer_key.ts";
 
 /** Keeps a NAT's mapping open (wg(8) names it as sensible for that), in seconds. */
 export const DEFAULT_KEEPALIVE = 25;
@@ -39,6 +40,30 @@ const namedServer: Reader<ServerName> = (value) => {
   );
 };
 
+/** The public key that a server must have. */
+export interface PinnedServerKey {
+  /** The registry's name, as `formatServerName` has it; undefined for all that have no key of their own. */
+  readonly server: string | undefined;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** `KEY`, or `HOST[:PORT]=KEY`: a key ends with `=` itself. */
+const pinnedKey: Reader<PinnedServerKey> = (value, path) => {
+  const [, name, text = ""] = /^(?:(.+)=)?([^=]+=)$/.exec(typeof value === "string" ? value : "") ??
+    [];
+  const key = parseKey(text);
+  const server = name === undefined ? undefined : parseServerName(name);
+  if (key === undefined || name !== undefined && server?.scheme !== "wgsig") {
+    return refuse(path, "KEY or HOST[:PORT]=KEY (44 characters of base64)", value);
+  }
+  return { server: server && formatServerName(server), key };
+};
+
+const pinnedKeys = many(pinnedKey, "KEY");
+/** A file may have one alone. */
+const single: Reader<PinnedServerKey[]> = (value, path) => [pinnedKey(value, path)];
+
 /** `[sync.NAME]`: what holds for one WireGuard interface. */
 export const CLIENT = {
   servers: {
@@ -49,6 +74,15 @@ export const CLIENT = {
     help: "whom to ask: HOST[:PORT], dns://HOST/ZONE, punch://HOST",
   },
   "secret-file": SECRET_FILE,
+  "server-key": {
+    flag: "server-key",
+    reader: {
+      ...pinnedKeys,
+      inFile: (value, path) => (Array.isArray(value) ? list(pinnedKey) : single)(value, path),
+    },
+    default: [],
+    help: "public key that a server must have, or SERVER=KEY for one",
+  },
   group: GROUP_NUMBER,
   encryption: {
     flag: "encryption",
@@ -66,7 +100,7 @@ export const CLIENT = {
     flag: "private-key",
     commands: ["query", "config"],
     reader: file,
-    help: "file with the own private key; config makes a whole file for wg-quick of it",
+    help: "file with the own private key, which proves; config makes a whole file of it",
   },
   address: {
     flag: "address",

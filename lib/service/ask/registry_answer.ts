@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { SeenPeer } from "../../core/ask/exchange.ts";
+import type { RegistryStatus } from "../../core/ask/asked_registry.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
+import type { Sighting } from "../../core/ask/sighting.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
-import type { RegistryStatus } from "../../core/query/query_result.ts";
 
 /** What one registry said. */
 export interface RegistryOutcome {
@@ -21,8 +21,12 @@ export interface RegistryOutcome {
   /** Where it saw the socket that asked, if that was registered. */
   readonly ownEndpoint: HostPort | undefined;
   /** All peers that are not stale, the own record among them. */
-  readonly peers: readonly SeenPeer[];
-  /** What a person should know. */
+  readonly peers: readonly Sighting[];
+  /** Which version of the protocol it has answered in; undefined where it hasn't. */
+  readonly protocol: 1 | 2 | undefined;
+  /** Its public key in base64, as far as it is known. */
+  readonly serverKey: string | undefined;
+  /** What a person should know, on one line. */
   readonly warning: string | undefined;
 }
 

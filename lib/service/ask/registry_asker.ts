@@ -5,14 +5,13 @@
  */
 
 import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
-import {
-  Exchange,
-  type ExchangeOptions,
-  MAX_REQUEST_SIZE,
-  type SeenPeer,
-} from "../../core/ask/exchange.ts";
-import { chooseOpeners } from "../../core/ask/openers.ts";
+import { AskedRegistry, MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
+import { Exchange, type ExchangeOptions } from "../../core/ask/exchange.ts";
+import { chooseOpeners, type OpenedEndpoint } from "../../core/ask/openers.ts";
+import { RegistryMemory } from "../../core/ask/registry_memory.ts";
+import type { Sighting } from "../../core/ask/sighting.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
+import { formatKey } from "../../core/net/peer_key.ts";
 import { NonceSource } from "../../core/net/random.ts";
 import { explainHidden } from "../../core/ask/server_network.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
@@ -27,10 +26,9 @@ import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { AskedServer } from "./asked_server.ts";
 import { LINGER, OPENER } from "./opener.ts";
 import type { RegistryAnswer, RegistryOutcome } from "./registry_answer.ts";
-import { portInUse, warningOf } from "./warning.ts";
+import { keyWarning, portInUse, warningOf } from "./warning.ts";
 
 /** A question. */
 export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primitives"> {
@@ -43,20 +41,24 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primi
    */
   readonly through?: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
-  readonly opensTo?: ((peer: SeenPeer) => boolean) | undefined;
+  readonly opensTo?: ((peer: OpenedEndpoint & Pick<Sighting, "publicKey">) => boolean) | undefined;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
+  /** The own private key, 32 bytes, by which questions are proved; without it, nothing is. */
+  readonly privateKey?: Uint8Array | undefined;
+  /** The public keys that registries must have, 32 bytes each, by the registries' names. */
+  readonly serverKeys?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** What was learnt of registries before; without it, nothing was. The keys are those of that. */
+  readonly memory?: RegistryMemory | undefined;
   /** In seconds. */
   readonly timeout: number;
   /** Since when it counts: the clock that never jumps. */
   readonly startedAt: number;
 }
 
-const FIRST_RETRY = 0.5;
-const LAST_RETRY = 4;
 const SPACING = 0.025;
-/** After so many requests that were refused, the only server there is isn't asked again. */
-const MAX_REFUSED = 3;
+/** However late it is, a server has so long to answer, in seconds. */
+const LEAST_TIME = 0.5;
 
 /**
  * Asks. Servers that don't answer are reported in the result, not thrown.
@@ -81,9 +83,11 @@ export async function askRegistries(
 class RegistryAsker {
   readonly #host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp;
   readonly #config: RegistryQuestion;
-  readonly #servers: AskedServer[];
-  readonly #request = new WireBuffer(MAX_REQUEST_SIZE);
+  readonly #servers: AskedRegistry[];
+  readonly #request = new WireBuffer(MAX_ASKED_SIZE);
   readonly #timers = new Set<() => void>();
+  /** When each server has its turn again. */
+  readonly #turns = new Map<AskedRegistry, () => void>();
   readonly #endsAt: number;
   #register: boolean;
   readonly #notes: string[] = [];
@@ -102,19 +106,20 @@ class RegistryAsker {
     this.#config = config;
     this.#register = config.register;
     this.#endsAt = config.startedAt + config.timeout;
-    const nonces = new NonceSource((bytes) => host.random(bytes));
+    const random = (bytes: Uint8Array) => host.random(bytes);
+    const nonces = new NonceSource(random);
     const { primitives } = host;
-    const options = { ...config, primitives, flags: config.register ? 0 : KEEP_ENDPOINT };
+    const { register, memory = new RegistryMemory({ ...config, primitives }, random) } = config;
+    const options = { ...config, primitives, flags: register ? 0 : KEEP_ENDPOINT };
     this.#servers = [...addresses].map(([name, hosts]) => {
-      const server = new AskedServer(name, new Exchange(options, nonces));
-      for (const host of hosts) server.addAddress(host);
-      return server;
+      const exchange = new Exchange(options, nonces);
+      return new AskedRegistry(name, exchange, memory.of(name), hosts, register);
     });
   }
 
   /** Opens the sockets that the servers' addresses need. */
   async open(): Promise<void> {
-    const all = this.#servers.flatMap(({ addresses }) => addresses);
+    const all = this.#servers.flatMap(({ addresses }) => addresses.all);
     const { through } = this.#config;
     if (through !== undefined) {
       for (const address of all) await this.#tryToConnect(address, through);
@@ -124,7 +129,8 @@ class RegistryAsker {
     if (!all.every(isIpv6)) this.#ipv4 = await this.#bind("0.0.0.0");
     if (all.some(isIpv6)) {
       try {
-        this.#ipv6 = await this.#bind("::");
+        // Over both families, the same port is registered.
+        this.#ipv6 = await this.#bind("::", this.#ipv4?.port);
       } catch (error) {
         if (this.#ipv4 === undefined) throw error;
       }
@@ -150,9 +156,9 @@ class RegistryAsker {
   /** What the system said of an address; several servers may have it. */
   #noteProblem(host: string, code: string): void {
     for (const server of this.#servers) {
-      if (!server.addresses.some((each) => each.host === host)) continue;
+      if (!server.addresses.all.some((each) => each.host === host)) continue;
       if (code === "ECONNREFUSED") server.refused++;
-      else server.noteProblem(host, code);
+      else server.addresses.noteProblem(host, code);
     }
     this.#progress();
   }
@@ -188,9 +194,8 @@ class RegistryAsker {
           // What came back doesn't say whose address it was: among several it could be any.
           if (to !== undefined) return this.#noteProblem(to.host, code);
           const isOfIts = ({ host }: HostPort) => host.includes(":") === address.includes(":");
-          const [only, ...others] = this.#servers.flatMap(({ addresses }) => addresses).filter(
-            isOfIts,
-          );
+          const all = this.#servers.flatMap(({ addresses }) => addresses.all);
+          const [only, ...others] = all.filter(isOfIts);
           if (only !== undefined && others.length === 0) this.#noteProblem(only.host, code);
         },
       });
@@ -208,7 +213,7 @@ class RegistryAsker {
   async #bindAnyPort(address: string, port: number): Promise<UdpSocket> {
     if (this.#register) this.#notes.push(portInUse(port));
     this.#register = false;
-    for (const { exchange } of this.#servers) exchange.keepEndpoint();
+    for (const server of this.#servers) server.keepEndpoint();
     return await this.#bind(address, 0);
   }
 
@@ -216,82 +221,107 @@ class RegistryAsker {
   ask(): Promise<void> {
     return new Promise((done) => {
       this.#progress = () => {
-        const waiting = this.#servers.some((server) =>
-          server.addresses.length > 0 && !server.exchange.isComplete &&
-          server.refused < MAX_REFUSED
-        );
-        if (!waiting) done();
+        const now = this.#host.now();
+        if (this.#servers.every((server) => server.isDone(now))) done();
       };
-      const left = this.#endsAt - this.#host.now().mono;
-      this.#after(Math.max(left, FIRST_RETRY), done);
-      // Two names may be of one C server, which would drop the second of two requests at once.
-      this.#servers.forEach((server, i) => this.#after(i * SPACING, () => this.#send(server)));
+      const now = this.#host.now();
+      this.#after(Math.max(this.#endsAt - now.mono, LEAST_TIME), done);
+      this.#servers.forEach((server, i) => {
+        // Two names may be of one C server, which would drop the second of two requests at once.
+        server.start(now.mono + i * SPACING, now);
+        this.#turn(server);
+      });
+      this.#progress();
     });
   }
 
-  #send(server: AskedServer): void {
-    if (server.addresses.length === 0 || server.exchange.isComplete) return;
-    const to = server.address(server.attempts, this.#register);
-    const size = server.exchange.writeRequest(this.#request, this.#host.now().unix);
-    this.#socketTo(to)?.send(this.#request.bytes.subarray(0, size), to);
-    const delay = Math.min(FIRST_RETRY * 2 ** server.attempts, LAST_RETRY);
-    server.attempts++;
-    this.#after(delay, () => this.#send(server));
+  /** Sends a server what is due. */
+  #turn(server: AskedRegistry): void {
+    const request = this.#request;
+    for (;;) {
+      const due = server.write(request, this.#host.now());
+      if (due === undefined) break;
+      this.#socketTo(due.to)?.send(request.bytes.subarray(0, due.size), due.to);
+    }
+    this.#turns.get(server)?.();
+    this.#turns.delete(server);
+    const now = this.#host.now();
+    const at = server.dueAt(now);
+    if (server.isDone(now) || at === Infinity) return;
+    const turn = () => {
+      this.#turn(server);
+      this.#progress();
+    };
+    this.#turns.set(server, this.#after(at - now.mono, turn));
   }
 
   #receive(batch: DatagramBatch): void {
+    const now = this.#host.now();
     for (let i = 0; i < batch.count; i++) {
-      const length = batch.lengths[i]!;
-      if (length > SLOT_SIZE) continue;
-      // What one of the servers sent says nothing of where another answers from.
-      const isAsked = this.#servers.some((server) => server.sent(batch, i));
+      if (batch.lengths[i]! > SLOT_SIZE) continue;
       // Two names may be of one address: what comes from there answers both.
-      for (const server of this.#servers) {
-        if (!server.sent(batch, i)) {
-          if (!isAsked) server.noteStranger(batch, i);
-          continue;
-        }
-        const receipt = server.exchange.receive(batch.payloads, i * SLOT_SIZE, length);
-        if (receipt === "accepted") server.noteAnswer(batch, i);
-        if (receipt === "drop-bad-mac" || receipt === "drop-group-mismatch") server.badMac = true;
-      }
+      const from = this.#servers.filter(({ addresses }) => addresses.senderOf(batch, i));
+      // What one of the servers sent says nothing of where another answers from.
+      if (from.length === 0) { for (const server of this.#servers) server.noteStranger(batch, i); }
+      else from.some((server) => server.receive(batch, i, now));
     }
+    for (const server of this.#servers) this.#turn(server);
     this.#progress();
   }
 
   /** Opens the NAT towards the peers, and says what was answered. */
   async finish(): Promise<RegistryAnswer> {
-    const unix = this.#host.now().unix;
+    const now = this.#host.now();
+    const { maxAge } = this.#config;
     const servers = this.#servers.map((server): RegistryOutcome => {
-      const peers = server.exchange.peers(unix);
-      const own = this.#register ? ownEndpoint(server.exchange, peers) : undefined;
+      server.finish(now);
+      const ownEndpoints = this.#register ? server.ownEndpoints : [];
+      const { name, status, received, expected, answeredFrom: address, protocol } = server;
+      const key = server.serverKey;
       return {
-        name: server.name,
-        status: server.status,
-        received: server.exchange.received,
-        expected: server.exchange.expected,
-        address: server.answeredFrom,
-        ownEndpoint: own,
-        peers,
-        warning: warningOf(server, this.#config, this.#register, unix) ??
-          explainHidden(formatHostPort(server.name), server.answeredFrom, own),
+        name,
+        status,
+        received,
+        expected,
+        address,
+        protocol,
+        serverKey: key && formatKey(key),
+        ownEndpoint: ownEndpoints[0],
+        peers: server.sightings(now, maxAge),
+        warning: this.#warningOf(server, ownEndpoints[0], now.unix),
       };
     });
     const publicKey = this.#servers[0]?.exchange.publicKey;
     if (this.#register) {
       const others = servers.flatMap(({ peers }) => peers)
-        .filter((peer) => peer.publicKey !== publicKey);
+        .filter(({ publicKey: key, kind = "seen" }) => key !== publicKey && kind === "seen");
       await this.#openNat(others);
     }
     return {
       servers,
       port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
-      registered: this.#register && this.#servers.some((server) => server.hasIpv4),
+      registered: this.#register &&
+        this.#servers.some(({ addresses, protocol }) =>
+          protocol === 2 || addresses.families.includes(4)
+        ),
       notes: this.#notes,
     };
   }
 
-  async #openNat(peers: readonly SeenPeer[]): Promise<void> {
+  #warningOf(
+    server: AskedRegistry,
+    own: HostPort | undefined,
+    unix: number,
+  ): string | undefined {
+    const { privateKey } = this.#config;
+    const why = warningOf(server, this.#config, this.#register, unix) ??
+      explainHidden(formatHostPort(server.name), server.answeredFrom, own);
+    const said = [keyWarning(server, privateKey !== undefined), why]
+      .filter((each) => each !== undefined);
+    return said.length === 0 ? undefined : said.join("; ");
+  }
+
+  async #openNat(peers: readonly Sighting[]): Promise<void> {
     const { through, opensTo = () => true } = this.#config;
     const turn = Math.floor(this.#host.now().mono);
     const opened = chooseOpeners(peers.filter(opensTo), turn);
@@ -304,12 +334,17 @@ class RegistryAsker {
     if (opened.length > 0) await new Promise<void>((done) => this.#after(LINGER, done));
   }
 
-  #after(seconds: number, run: () => void): void {
+  /** Returns what cancels it. */
+  #after(seconds: number, run: () => void): () => void {
     const cancel = this.#host.after(seconds, () => {
       this.#timers.delete(cancel);
       run();
     });
     this.#timers.add(cancel);
+    return () => {
+      this.#timers.delete(cancel);
+      cancel();
+    };
   }
 
   /** Ends everything. */
@@ -320,9 +355,4 @@ class RegistryAsker {
     this.#ipv4?.close();
     this.#ipv6?.close();
   }
-}
-
-function ownEndpoint(exchange: Exchange, peers: readonly SeenPeer[]): HostPort | undefined {
-  const own = peers.find(({ publicKey }) => publicKey === exchange.publicKey);
-  return own === undefined ? undefined : { host: own.address, port: own.port };
 }

@@ -7,7 +7,7 @@
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { isoTime } from "../../host/clock.ts";
 import { explainCode } from "../../host/error.ts";
-import type { AskedServer } from "./asked_server.ts";
+import type { AskedRegistry } from "../../core/ask/asked_registry.ts";
 
 /** How the registries were asked. */
 export interface AskedQuestion {
@@ -25,47 +25,105 @@ export interface AskedQuestion {
  * @param unix The wall clock, in seconds.
  */
 export function warningOf(
-  { name, status, exchange, refused, hasIpv4, stranger, problem }: AskedServer,
+  asked: AskedRegistry,
   question: AskedQuestion,
   registers: boolean,
   unix: number,
 ): string | undefined {
-  const { group, encrypt } = question;
+  const { name, status, received, expected } = asked;
+  const { group } = question;
   const timeout = Number(question.timeout.toFixed(3));
   const server = formatHostPort(name);
-  const clock = isoTime(unix).slice(0, 19);
-  const ipv6Only = registers && !hasIpv4;
   switch (status) {
     case "ok":
-      return ipv6Only
-        ? `${server} was asked over IPv6, which registers no endpoint; give it an IPv4 address`
-        : undefined;
+      return registers ? notRegistered(server, asked) : undefined;
     case "incomplete":
-      return `only ${exchange.received} of ${exchange.expected} datagrams came from ${server} ` +
+      return `only ${received} of ${expected} datagrams came from ${server} ` +
         `within ${timeout} s; give it longer with --timeout` +
-        (exchange.received === 1 ? ", or the server a larger answer-budget" : "");
+        (received === 1 ? ", or the server a larger answer-budget" : "");
     case "not-found":
       return `cannot find server ${server}; check the name and this host's DNS`;
+    case "wrong-key":
+      // What is said of its key says it all.
+      return undefined;
     case "not-authenticated":
-      return `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
-        `(wgsigd, the C server, also answers so while it knows no peer)`;
+      return asked.isProofRefused
+        ? `${server} wants a proof that this key is this host's: give its private key with ` +
+          `--private-key, and check that group ${group} has the same secret there`
+        : `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
+          `(wgsigd, the C server, also answers so while it knows no peer)`;
     case "no-answer":
-      if (stranger !== undefined) {
-        return `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
-          `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`;
-      }
-      if (problem !== undefined) {
-        return `cannot send to ${server}: ${explainCode(problem)}; ${hintOf(problem)}`;
-      }
-      return refused > 0
-        ? `no answer from ${server}: nothing listens on that port there; start wgsig serve`
-        : `no answer from ${server} within ${timeout} s; check that it runs and that UDP gets ` +
-          `through, that group ${group} has the same secret there and lets this key in (its ` +
-          `allow-list), that it ` +
-          `${
-            encrypt ? "takes encrypted requests (else: --encryption off)" : "takes plain requests"
-          }, ` +
-          `and that this clock is right (${clock} UTC)`;
+      return noAnswer(server, asked, question, unix);
+  }
+}
+
+/** Where a registry has answered, and not registered. */
+function notRegistered(
+  server: string,
+  { addresses, ownEndpoints, protocol }: AskedRegistry,
+): string | undefined {
+  if (protocol === 2) {
+    return ownEndpoints.length > 0
+      ? undefined
+      : `${server} did not register this peer: it wants a proof, or this key was proved before; ` +
+        "give its private key with --private-key";
+  }
+  return addresses.families.includes(4)
+    ? undefined
+    : `${server} was asked over IPv6, which registers no endpoint; give it an IPv4 address`;
+}
+
+function noAnswer(
+  server: string,
+  { refused, stranger, isPinned, addresses: { problem } }: AskedRegistry,
+  { group, encrypt, timeout }: AskedQuestion,
+  unix: number,
+): string {
+  if (stranger !== undefined) {
+    return `no answer from ${server}, but datagrams came from ${stranger}; if that is the same ` +
+      `server, let it listen on the address that is asked (serve --listen ADDRESS:PORT)`;
+  }
+  if (problem !== undefined) {
+    return `cannot send to ${server}: ${explainCode(problem)}; ${hintOf(problem)}`;
+  }
+  if (refused > 0) {
+    return `no answer from ${server}: nothing listens on that port there; start wgsig serve`;
+  }
+  const within = Number(timeout.toFixed(3));
+  const same =
+    `that group ${group} has the same secret there and lets this key in (its allow-list)`;
+  if (isPinned) {
+    return `no answer from ${server} within ${within} s; check that it runs and that UDP gets ` +
+      `through, ${same}, and that it speaks wgsig 2: with a server-key, it is asked in nothing else`;
+  }
+  return `no answer from ${server} within ${within} s; check that it runs and that UDP gets ` +
+    `through, ${same}, that it ` +
+    `${encrypt ? "takes encrypted requests (else: --encryption off)" : "takes plain requests"}, ` +
+    `and that this clock is right (${isoTime(unix).slice(0, 19)} UTC)`;
+}
+
+/**
+ * What to say of a registry's key, once; undefined where there is nothing.
+ *
+ * @param proves Whether this peer proves its questions: else a key that nobody has pinned says little.
+ */
+export function keyWarning(asked: AskedRegistry, proves: boolean): string | undefined {
+  const note = asked.takeNote();
+  const server = formatHostPort(asked.name);
+  switch (note?.kind) {
+    case undefined:
+      return undefined;
+    case "server-key-learnt":
+      return proves
+        ? `${server} has the key ${note.key}, and nobody has said that it must: pin it with ` +
+          "--server-key, or server-key in the settings"
+        : undefined;
+    case "server-key-changed":
+      return `${server} HAS ANOTHER KEY THAN BEFORE: ${note.key}, not ${note.before}; either it was ` +
+        "set up anew, or a member of the group pretends to be it; pin the right one with server-key";
+    case "server-key-refused":
+      return `${server} has the key ${note.key}, not ${note.pinned}, which server-key names: nothing ` +
+        "that it said was taken; either it was set up anew, or a member of the group pretends to be it";
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RegistryStatus } from "../../core/query/query_result.ts";
+import type { RegistryStatus } from "../../core/ask/asked_registry.ts";
 import { formatServerName, type PunchServerName } from "../../core/ask/server_name.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { ConnectedUdp } from "../../host/udp.ts";

@@ -85,11 +85,19 @@ export async function query(
   ]);
   const replies: ServerReply[] = [
     ...registry.servers.map((
-      { name, status, received, expected, address, ownEndpoint, peers, warning },
+      { name, status, received, expected, address, ownEndpoint, protocol, serverKey, ...said },
     ) => ({
-      outcome: { server: formatServerName(name), status, received, expected, ownEndpoint },
-      peers: besideServer(peers, address, id && formatKey(id)),
-      warning,
+      outcome: {
+        server: formatServerName(name),
+        status,
+        received,
+        expected,
+        ownEndpoint,
+        protocol,
+        serverKey,
+      },
+      peers: besideServer(said.peers, address, id && formatKey(id)),
+      warning: said.warning,
     })),
     ...zoneWords,
   ];
@@ -178,6 +186,8 @@ const SAID_NO: ReadonlySet<ServerStatus> = new Set(["refused", "no-zone", "no-en
 /** One whole answer is enough. */
 function statusOf(statuses: readonly ServerStatus[]): ExitStatus {
   if (statuses.includes("ok")) return EXIT.ok;
-  if (statuses.includes("not-authenticated")) return EXIT.notAuthenticated;
+  if (statuses.some((status) => status === "not-authenticated" || status === "wrong-key")) {
+    return EXIT.notAuthenticated;
+  }
   return statuses.some((status) => SAID_NO.has(status)) ? EXIT.failed : EXIT.timedOut;
 }

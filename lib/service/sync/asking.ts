@@ -58,10 +58,11 @@ export async function askServers(
   config: SyncConfig,
   { way, beside, port, mark, id, keys, openTo }: SyncQuestion,
 ): Promise<Answers & { readonly notKept: string | undefined }> {
-  const { servers, secret, group, encrypt, maxAge, timeout } = config;
+  const { servers, secret, serverKeys, group, encrypt, maxAge, timeout } = config;
   const question: Omit<QueryConfig, "port" | "anyPort" | "register"> = {
     servers,
     secret,
+    serverKeys,
     group,
     encrypt,
     maxAge,

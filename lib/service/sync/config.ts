@@ -10,7 +10,9 @@ import type { QueryConfig } from "../query/query.ts";
 
 /** What `sync` is to do, what to ask with, and where to tell of it. */
 export interface SyncConfig
-  extends SyncOptions, Pick<QueryConfig, "secret" | "group" | "encrypt" | "maxAge" | "timeout"> {
+  extends
+    SyncOptions,
+    Pick<QueryConfig, "secret" | "serverKeys" | "group" | "encrypt" | "maxAge" | "timeout"> {
   /** The own public key that the settings name, in base64; undefined where they name none. */
   readonly readKey: () => Promise<string | undefined>;
   /** What to say where the settings have other interfaces, and this one not. */

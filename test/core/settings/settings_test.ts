@@ -81,6 +81,10 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   ttl: DURATION,
 };
 
+/** A public key, and its bytes. */
+const PIN = `${"A".repeat(40)}AAE=`;
+const PIN_BYTES = Uint8Array.from({ length: 32 }, (_, i) => i === 31 ? 1 : 0);
+
 const SECTIONS: readonly Section[] = [
   {
     head: "[serve]",
@@ -200,6 +204,19 @@ const SECTIONS: readonly Section[] = [
         bad: [`"a.example"`, `[""]`, `["a b"]`, `["a:b"]`, `[1]`, `["dns://n.example"]`],
       },
       "secret-file": TEXT,
+      "server-key": {
+        good: [
+          [`"${PIN}"`, [{ server: undefined, key: PIN_BYTES }]],
+          [`["${PIN}"]`, [{ server: undefined, key: PIN_BYTES }]],
+          [`["a=${PIN}", "[::1]:7=${PIN}", "wgsig://b=${PIN}"]`, [
+            { server: "a:1223", key: PIN_BYTES },
+            { server: "[::1]:7", key: PIN_BYTES },
+            { server: "b:1223", key: PIN_BYTES },
+          ]],
+          [`[]`, []],
+        ],
+        bad: [`""`, `"a"`, `"=${PIN}"`, `"a:b=${PIN}"`, `"dns://a/b=${PIN}"`, `"${PIN} "`, `5`],
+      },
       group: GROUP,
       encryption: { good: [[`"on"`, "on"], [`"off"`, "off"]], bad: [`"auto"`, `""`, `1`] },
       "public-key": PUBLIC_KEY,

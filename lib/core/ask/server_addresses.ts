@@ -1,0 +1,83 @@
+/**
+ * The addresses of a server while it is being asked, and what came of asking each.
+ *
+ * @module
+ */
+
+import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { DatagramBatch } from "../net/datagram_batch.ts";
+import type { HostPort } from "../net/host_port.ts";
+import { ADDRESS_SIZE, isIpv4, parseAddress } from "../net/ip_address.ts";
+import type { Family } from "./question_writer.ts";
+
+/** The addresses of one server. */
+export class ServerAddresses {
+  /** IPv4 first. */
+  readonly all: readonly HostPort[];
+  readonly #port: number;
+  readonly #binary: readonly WireBuffer[];
+  /** By address: what the system said when it could not be asked (`ENETUNREACH`, `EPERM`, …). */
+  readonly #problems = new Map<string, string>();
+
+  /** @param hosts IP addresses; what is none is left out. */
+  constructor(hosts: readonly string[], port: number) {
+    const read = hosts.flatMap((host) => {
+      const binary = new WireBuffer(ADDRESS_SIZE);
+      return parseAddress(host, binary, 0) ? [{ host, binary }] : [];
+    });
+    const ipv4 = read.filter(({ binary }) => isIpv4(binary, 0));
+    const sorted = [...ipv4, ...read.filter(({ binary }) => !isIpv4(binary, 0))];
+    this.all = sorted.map(({ host }) => ({ host, port }));
+    this.#binary = sorted.map(({ binary }) => binary);
+    this.#port = port;
+  }
+
+  /** The families that it has, IPv4 first. */
+  get families(): readonly Family[] {
+    return ([4, 6] as const).filter((family) => this.all.some(({ host }) => isOf(host, family)));
+  }
+
+  /** Whether the system can send to an address of a family, as far as it has said. */
+  works(family: Family): boolean {
+    return this.all.some(({ host }) => isOf(host, family) && !this.#problems.has(host));
+  }
+
+  /**
+   * The address to ask at an attempt: each in turn. One that the system can't send to comes into
+   * question only where there is no other.
+   *
+   * @param family Which addresses come into question, if there are any of them.
+   */
+  at(attempt: number, family?: Family): HostPort {
+    const works = this.all.filter(({ host }) => !this.#problems.has(host));
+    const some = works.length > 0 ? works : this.all;
+    const meant = family === undefined ? [] : some.filter(({ host }) => isOf(host, family));
+    const usable = meant.length > 0 ? meant : some;
+    return usable[attempt % usable.length]!;
+  }
+
+  /** Notes what the system said of one of them. */
+  noteProblem(host: string, code: string): void {
+    this.#problems.set(host, code);
+  }
+
+  /** What the system said, where it said so of all of them; else undefined. */
+  get problem(): string | undefined {
+    const codes = this.all.map(({ host }) => this.#problems.get(host));
+    return codes.includes(undefined) ? undefined : codes[0];
+  }
+
+  /** The address that datagram `i` comes from, if it is one of these. */
+  senderOf(batch: DatagramBatch, i: number): HostPort | undefined {
+    if (batch.sourcePort(i) !== this.#port) return undefined;
+    return this.all[
+      this.#binary.findIndex((address) =>
+        equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)
+      )
+    ];
+  }
+}
+
+function isOf(host: string, family: Family): boolean {
+  return host.includes(":") === (family === 6);
+}
