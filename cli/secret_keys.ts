@@ -20,6 +20,7 @@ const MAX_SIZE = 4096;
 /** The options that name secret files. */
 interface SecretOptions {
   readonly "secret-file"?: string | undefined;
+  readonly "secret-files"?: readonly string[] | undefined;
   readonly "private-key-file"?: string | undefined;
 }
 
@@ -71,9 +72,10 @@ function secretFiles({ settings }: LoadedSettings, options: SecretOptions): stri
   const { serve, sync = new Map<string, SecretOptions>(), peer = [] } = settings;
   const all = [options, ...sync.values(), ...serve?.group ?? []].flatMap((each: SecretOptions) => [
     each["secret-file"],
+    ...each["secret-files"] ?? [],
     each["private-key-file"],
   ]);
-  return [...all, ...peer.map((each) => each["preshared-key-file"])]
+  return [...all, serve?.key, ...peer.map((each) => each["preshared-key-file"])]
     .filter((path) => path !== undefined);
 }
 

@@ -43,7 +43,7 @@ async function serveConfig(
 ): Promise<ServeConfig> {
   const settings = loaded.settings.serve ?? {};
   const options = resolve(SERVE, args, settings);
-  const { listen, punch, state } = options;
+  const { listen, punch, state, key } = options;
   for (const address of listen) checkIsAddress(address);
   if (listen.length === 0) {
     throw new UserError(
@@ -56,7 +56,7 @@ async function serveConfig(
   const groups = (dns || leases || punch !== undefined) && isUsual &&
       await isWithoutGroup(host, args, settings)
     ? []
-    : servedGroups(args, settings);
+    : servedGroups(args, loaded);
   return {
     listen,
     skipMissingAddresses: isUsual,
@@ -66,6 +66,7 @@ async function serveConfig(
     lease: leases ? leaseConfig(args, loaded) : undefined,
     punch,
     state,
+    key,
     maxPeers: options["max-peers"],
     maxAnswer: options["max-answer"],
     answerBudget: options["answer-budget"],
@@ -85,7 +86,7 @@ async function isWithoutGroup(
   args: Arguments,
   settings: ServeSettings,
 ): Promise<boolean> {
-  if (isGiven(args, GROUP.id, GROUP["secret-file"], GROUP["allow-file"])) return false;
+  if (isGiven(args, GROUP.id, GROUP["secret-files"], GROUP["allow-file"])) return false;
   if (settings.group !== undefined) return false;
   try {
     await host.readFile(DEFAULT_SECRET_FILE, MAX_SECRET);
@@ -105,7 +106,14 @@ function checkIsAddress(address: HostPort): void {
 }
 
 /** The flags describe one group, and what they leave out comes from the settings of that group. */
-function servedGroups(args: Arguments, { group: groups = [] }: ServeSettings): ServedGroup[] {
+function servedGroups(args: Arguments, { settings, path }: LoadedSettings): ServedGroup[] {
+  const groups = settings.serve?.group ?? [];
+  const i = groups.findIndex((group) => group["secret-file"] && group["secret-files"]);
+  if (i >= 0) {
+    throw new UserError(
+      `${path}: serve.group[${i}] has secret-file and secret-files; leave one of them out`,
+    );
+  }
   if (!isGiven(args, ...Object.values(GROUP)) && groups.length > 0) {
     return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group)));
   }
@@ -117,8 +125,9 @@ function servedGroups(args: Arguments, { group: groups = [] }: ServeSettings): S
 function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
   return {
     id: options.id,
-    secretFile: options["secret-file"],
+    secretFiles: options["secret-files"] ?? [options["secret-file"]],
     allowFile: options["allow-file"],
+    proof: options.proof,
     interface: options.interface,
   };
 }

@@ -87,7 +87,7 @@ function servedZone(
   const options = resolve(ZONE, args, settings);
   const { interface: device, self } = options;
   const named = options.group ??
-    (isGiven(args, GROUP.id, GROUP["secret-file"]) ? groups[0]?.id : undefined);
+    (isGiven(args, GROUP.id, GROUP["secret-files"]) ? groups[0]?.id : undefined);
   return {
     name,
     interface: device,

@@ -137,7 +137,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {
     meaning: "everything is open, and answered",
-    fields: ["runtime", "groups", "zones"],
+    fields: ["runtime", "groups", "zones", "server-key"],
   },
   "reloaded": { meaning: "settings and secrets were read again", fields: ["groups", "servers"] },
   "peers-forgotten": {
@@ -156,6 +156,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "the settings have sections for other interfaces, and none for this one",
   },
   "stale-route": { meaning: "a host route to an endpoint that a peer has left, and what to run" },
+  "server-key-made": { meaning: "the registry's own key was made, and is in this file" },
+  "server-key-not-kept": {
+    meaning: "the registry's own key is another one at the next start: nobody can pin it",
+  },
   "state-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },
   "state-damaged": { meaning: "the state file is damaged, and was put aside" },
   "state-not-locked": { meaning: "the file can't be locked: two processes might use it" },

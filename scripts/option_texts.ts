@@ -25,12 +25,26 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning:
       "bytes a second that a source (/24, IPv6 /56) gets beyond the first datagrams; 0: no limit",
   },
+  "serve.key": {
+    default: "the state file's name with `.key`",
+    meaning: "the registry's own private key; made where there is none, shown by " +
+      "`wgsig keygen public`",
+  },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
   "serve.group.id": { meaning: "number of the group" },
-  "serve.group.secret-file": { meaning: "the group secret" },
+  "serve.group.secret-file": { flag: "`--secret`", meaning: "the group secret" },
+  "serve.group.secret-files": {
+    flag: "`--secret` (twice)",
+    default: "none",
+    meaning: "in its place: the new secret and the old one, [while it changes](#a-new-secret)",
+  },
   "serve.group.allow-file": {
     meaning: "public keys that may take part, one a line; `#` comments",
+  },
+  "serve.group.proof": {
+    meaning: "whom to register: `auto`, any member, but a peer that has proved its key only if " +
+      "it proves it; `required`, only who proves",
   },
   "serve.group.interface": { meaning: "WireGuard interface of this host whose peers are offered" },
 

@@ -37,6 +37,7 @@ export {
   type EndpointChange,
   type GroupOptions,
   type ObservedPeer,
+  type ProofPolicy,
   RegistryGroup,
 } from "../core/registry/group.ts";
 export {
@@ -44,7 +45,8 @@ export {
   type AnswerBudgetOptions,
   registryBudget,
 } from "../core/net/answer_budget.ts";
-export type { AnswerPages, GroupKeys } from "../core/registry/answer_pages.ts";
+export type { AnswerPages } from "../core/registry/answer_pages.ts";
+export type { GroupKeys } from "../core/registry/group_keys.ts";
 export type { ParsedRequest } from "../core/registry/parsed_request.ts";
 export {
   type DatagramSource,
@@ -62,6 +64,15 @@ export {
 } from "../core/store/encoding.ts";
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
+export type { MayStay, Members } from "../core/registry/members.ts";
+export type { PeerDirectory } from "../core/registry/peer_directory.ts";
+export type { ChangeLog } from "../core/registry/change_log.ts";
+export type { Cookies } from "../core/registry/cookies.ts";
+export type { PeerPlaces } from "../core/registry/peer_places.ts";
+export type { PeerProofs } from "../core/registry/peer_proofs.ts";
+export type { QuestionKeys } from "../core/registry/question_keys.ts";
+export type { QuestionLabels } from "../core/registry/question_labels.ts";
+export type { UsedLabels } from "../core/registry/used_labels.ts";
 export type { PeerTable, PeerTableOptions } from "../core/registry/peer_table.ts";
 export type { ReplayFilter } from "../core/registry/replay_filter.ts";
 export { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../core/net/datagram_batch.ts";

@@ -21,9 +21,10 @@ function nameOf({ name }: FlagSpec): string {
 }
 
 /** The kind of an option, by how the init script hands it over. */
-function kindOf({ value, repeats = false }: FlagSpec): string {
+function kindOf({ name, value, repeats = false }: FlagSpec): string {
   if (value === undefined) return "SWITCHES";
-  if (repeats) return "LISTS";
+  // UCI has one `secret_file`; two are named in the settings file.
+  if (repeats && !FILES.includes(name)) return "LISTS";
   return value.startsWith("[") ? "OPTIONALS" : "VALUES";
 }
 

@@ -53,7 +53,7 @@ export function registryOf(peers: number, maxAnswer: number): Registry {
   });
   const options = {
     id: 0,
-    secret: SECRET,
+    secrets: [SECRET],
     primitives: PORTABLE,
     allowed: undefined,
     maxAge: 1e9,

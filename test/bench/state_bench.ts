@@ -63,8 +63,8 @@ class Simulation {
       dropped() {},
     });
     const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
-    const secret = SECRET.slice();
-    const options = { id: 0, secret, primitives: PORTABLE, allowed: undefined };
+    const secrets = [SECRET.slice()];
+    const options = { id: 0, secrets, primitives: PORTABLE, allowed: undefined };
     this.#group = new RegistryGroup(
       { ...options, maxAge: DAY, window: 30 },
       { maxPeers: peers, maxAnswer: 10, seed: 1 },

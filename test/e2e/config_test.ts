@@ -531,10 +531,11 @@ Deno.test("--output writes no link, pipe, or file that arguments or settings nam
   const server = await scene.serve();
   const { file, secret } = await keyPair(scene);
   const lists = [await scene.file("allow", "# nobody\n"), await scene.file("psk", secret)];
+  for (const name of ["new", "old"]) lists.push((await scene.secretIn(name)).path);
   const group = `[[serve.group]]\nsecret-file = "${scene.secretFile}"\nallow-file = "allow"\n`;
   const settings = await scene.file(
     "wgsig.toml",
-    `[serve]\nstate = "state"\n${group}` +
+    `[serve]\nstate = "state"\n${group}[[serve.group]]\nsecret-files = ["new", "old"]\n` +
       `[sync.wg0]\nservers = ["${server.address}"]\nprivate-key-file = "${file}"\n` +
       peerSettings(scene.peer(), 'preshared-key-file = "psk"'),
   );

@@ -107,6 +107,18 @@ mistakes("an option needs its value, once; a switch has none", [
     says: /^--port is given twice; see: wgsig query --help$/,
   },
   { args: ["query", "--json=no"], says: /^--json takes no value; / },
+  {
+    args: ["serve", ...["a", "b", "c"].flatMap((each) => ["--secret", each])],
+    says: /^group 0 has 3 secret files; /,
+  },
+  {
+    args: ["query", "--secret", "a", "--secret", "b"],
+    says: /^--secret is given twice; see: wgsig query --help$/,
+  },
+  {
+    args: ["serve", "--secret", "-", "--secret", "-"],
+    says: /^group 0 names secret file - twice; /,
+  },
 ]);
 
 mistakes("an operand too many is named", [
@@ -411,6 +423,23 @@ const settingsErrors: readonly (readonly [string, RegExp])[] = [
   [
     `[[serve.group]]\nid = 3\nsecret-file = "secret"\n`.repeat(2),
     /^group 3 is configured twice; give each group another id$/,
+  ],
+  [
+    `[[serve.group]]\n[[serve.group]]\nsecret-file = "a"\nsecret-files = ["b"]\n`,
+    /wgsig\.toml: serve\.group\[1\] has secret-file and secret-files; leave one of them out$/,
+  ],
+  [`[[serve.group]]\nsecret-files = []\n`, /^group 0 has no secret file; name one$/],
+  [
+    `[[serve.group]]\nsecret-files = ["secret", "secret"]\n`,
+    /^group 0 names secret file \S+\/secret twice; name the new secret's and the old one's, or one /,
+  ],
+  [
+    `[[serve.group]]\nsecret-files = ["secret", "./secret"]\n`,
+    /^secret files \S+\/secret and \S+\/\.\/secret hold the same secret; name the new secret's and /,
+  ],
+  [
+    `[[serve.group]]\nsecret-files = ["a", "b", "c"]\n`,
+    /^group 0 has 3 secret files; name the new secret's and the old one's$/,
   ],
 ];
 mistakes(

@@ -725,6 +725,8 @@ Deno.test("--key never publishes a secret of this host, whatever holds it", asyn
     [`[sync.wg0]\nprivate-key-file = "${key}"\n`, open],
     [`[sync.wg0]\nprivate-key-file = "${key}"\n[sync.wg1]\n`, pair.out.trim()],
     [`[[serve.group]]\nsecret-file = "copy"\n`, secret],
+    [`[[serve.group]]\nsecret-files = ["psk", "copy"]\n`, secret],
+    [`[[serve.group]]\nsecret-files = ["psk", "copy"]\n`, psk.out.trim()],
   ];
   for (const [settings, given] of cases) {
     const config = ["--config", await scene.file("wgsig.toml", settings)];

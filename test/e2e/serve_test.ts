@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, isRouterBinary, memoryOf, testWith } from "../support/program.ts";
+import { BINARY, isRouterBinary, memoryOf, testWith, wgsig } from "../support/program.ts";
 import {
   KEEP_ENDPOINT,
   KEEP_LABEL,
@@ -123,7 +123,7 @@ Deno.test("a flag for one group of the settings leaves out the others", async ()
       `[[serve.group]]\nid = 2\nsecret-file = "two"\n`,
   );
   const server = await scene.serveWith(["--config", config, "--group", "2"]);
-  await server.running.printed(/ready .*groups=2\n/);
+  await server.running.printed(/ready .*groups=2 /);
   const peer = scene.peer(two.secret);
   await peer.assertSilent(server.port, peer.request({ group: 1, secret: one.secret }), {
     group: 2,
@@ -386,6 +386,56 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
   await goes.assertSilent(server.port, stays.request(sealed), fresh);
 });
 
+Deno.test("a group's secret is changed in two steps, and no peer is lost or goes unheard", async () => {
+  await using scene = await Scene.open();
+  const fresh = await scene.secretIn("new");
+  const settings = (group: string) =>
+    scene.file("wgsig.toml", `[serve]\nlisten = ["127.0.0.1:0"]\n[[serve.group]]\n${group}\n`);
+  const server = await scene.serveWith(["--config", await settings(`secret-file = "secret"`)]);
+  const [slow, quick] = [scene.peer(), scene.peer()];
+  await slow.ask(server.port);
+  await quick.ask(server.port);
+
+  await settings(`secret-files = ["new", "secret"]`);
+  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  for (const sealed of [false, true]) {
+    const asked = { secret: fresh.secret, sealed };
+    assertEquals(keysIn(await quick.ask(server.port, asked)), keysOf([slow, quick]));
+    assertEquals(keysIn(await slow.ask(server.port, { sealed })), keysOf([slow, quick]));
+  }
+  for (const [secret, key] of [[scene.secretFile, slow], [fresh.path, quick]] as const) {
+    const query = ["query", server.address, "--secret", secret, "--key", key.publicKey];
+    const { code, out } = await wgsig([...query, "--no-register"]);
+    assertEquals([code, out.includes(slow.publicKey), out.includes(quick.publicKey)], [
+      0,
+      true,
+      true,
+    ]);
+  }
+  const counts = await server.counters();
+  assertEquals(counts["former-secret"], 3);
+  assertMatch(server.running.out, / info former-secret from=127\.0\.0\.1:\d+ bytes=82 hint="it is/);
+
+  await settings(`secret-file = "new"`);
+  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  const asked = { secret: fresh.secret };
+  assertEquals(keysIn(await quick.ask(server.port, asked)), keysOf([slow, quick]));
+  await quick.assertSilent(server.port, slow.request(), asked);
+  await quick.assertSilent(server.port, slow.request({ sealed: true }), asked);
+});
+
+Deno.test("--secret names the new secret, and a second time the old one", async () => {
+  await using scene = await Scene.open();
+  const fresh = await scene.secretIn("new");
+  const server = await scene.serveWith([
+    ...["--listen", "127.0.0.1:0", "--secret", fresh.path, "--secret", scene.secretFile],
+  ]);
+  const [one, two] = [scene.peer(), scene.peer(fresh.secret)];
+  await one.ask(server.port, { sealed: true });
+  assertEquals(keysIn(await two.ask(server.port, { sealed: true })), keysOf([one, two]));
+  assertEquals((await server.counters())["former-secret"], 1);
+});
+
 Deno.test("SIGHUP says what needs a restart", async () => {
   await using scene = await Scene.open();
   const settings = (listen: string, more: string) =>
@@ -459,7 +509,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 for (const spelling of [["--json"], ["--log-format", "json"]]) {
   Deno.test(`${spelling.join(" ")}: every line is an object with time, level and event`, async () => {
     await using scene = await Scene.open();
-    const { running, port } = await scene.serve(spelling);
+    const own = ["--key", `${scene.folder}/own.key`];
+    const { running, port } = await scene.serve([...spelling, ...own]);
     const peer = scene.peer();
     await peer.ask(port);
     await peer.assertSilent(port, new Uint8Array(3));
@@ -474,13 +525,14 @@ for (const spelling of [["--json"], ["--log-format", "json"]]) {
       assert(level === "info" && typeof event === "string");
       return event;
     });
-    const expected = ["listening", "ready", "peer-registered", "drop-too-short", "counters"];
-    assertEquals(events, [...expected, "stopped"]);
+    const started = ["server-key-made", "listening", "ready"];
+    const expected = [...started, "peer-registered", "drop-too-short", "counters", "stopped"];
+    assertEquals(events, expected);
     assertEquals(readCounters(lines.at(-2)!)["drop-too-short"], 1);
-    const registered: unknown = JSON.parse(lines[2]!);
+    const registered: unknown = JSON.parse(lines[3]!);
     assert(typeof registered === "object" && registered !== null && "key" in registered);
     assertEquals(registered.key, peer.publicKey);
-    assertStringIncludes(lines[2]!, `"endpoint":"${peer.endpoint}"`);
+    assertStringIncludes(lines[3]!, `"endpoint":"${peer.endpoint}"`);
   });
 }
 

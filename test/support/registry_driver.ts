@@ -12,13 +12,20 @@ import { KeySet } from "../../lib/core/net/key_set.ts";
 import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { type EncryptionPolicy, Registry } from "../../lib/core/registry/registry.ts";
-import { type GroupOptions, RegistryGroup } from "../../lib/core/registry/group.ts";
+import {
+  type GroupOptions,
+  type ProofPolicy,
+  RegistryGroup,
+} from "../../lib/core/registry/group.ts";
+import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { hex } from "./bytes.ts";
 import { countingRandom } from "./fake_random.ts";
+import { seededRandom } from "./seeded_random.ts";
 import {
   twinDecodeResponse,
   twinEnvelope,
+  twinMac,
   twinOpen,
   type TwinRecord,
   type TwinRequest,
@@ -30,16 +37,22 @@ export const T0 = 1_700_000_000;
 /** The secret of groups that name no other. */
 export const SECRET: Uint8Array = Uint8Array.from({ length: 32 }, (_, i) => 0x40 + i);
 
+/** The registry's own key pair. */
+export const SERVER_KEY: ExchangeKey = new ExchangeKey(new Uint8Array(32).fill(0x5e), PORTABLE);
+
 const SEED = 0x1234_5678;
 
 /** Settings of a group; what is left out has the value that most tests want. */
 export interface DriverGroup {
   readonly id?: number;
   readonly secret?: Uint8Array;
+  /** The one before, if it is understood too. */
+  readonly formerSecret?: Uint8Array;
   readonly allowed?: readonly Uint8Array[];
   readonly maxAge?: number;
   readonly maxPeers?: number;
   readonly maxAnswer?: number;
+  readonly proof?: ProofPolicy;
 }
 
 /** Settings of a driver. */
@@ -48,6 +61,8 @@ export interface DriverOptions {
   readonly groups?: readonly DriverGroup[];
   /** Where nonces come from; a source that never repeats itself if left out. */
   readonly random?: RandomSource;
+  /** What wgsig 2 draws from: another process draws something else. */
+  readonly seed?: number;
 }
 
 /** A datagram on its way to the registry. */
@@ -127,7 +142,7 @@ export class RegistryDriver {
   readonly #batch = new DatagramBatch();
   readonly #replies = new ReplyBatch();
   readonly #nonces: NonceSource;
-  readonly #secrets = new Map<number, Uint8Array>();
+  readonly #secrets = new Map<number, readonly Uint8Array[]>();
 
   constructor(options: DriverOptions = {}) {
     this.#nonces = new NonceSource(options.random ?? countingRandom());
@@ -137,8 +152,14 @@ export class RegistryDriver {
         const id = formatKey(group.table.pages.bytes.slice(at, at + 32));
         this.changes.push(`${isNew ? "new" : "moved"} ${group.id} ${id}`);
       },
+      ipv6EndpointChanged: (group, peer, isNew) => {
+        const { ids } = group.members.directory!;
+        const id = formatKey(ids.bytes.slice(32 * peer, 32 * peer + 32));
+        this.changes.push(`${isNew ? "new" : "moved"} ${group.id} ${id} IPv6`);
+      },
       dropped: (reason, _batch, i) => this.drops.push({ reason, i }),
     });
+    this.registry.answerQuestions(seededRandom(options.seed ?? 1));
     for (const group of options.groups ?? [{}]) this.addGroup(group);
   }
 
@@ -148,7 +169,7 @@ export class RegistryDriver {
     const { maxPeers = 1000, maxAnswer = 1000 } = group;
     const added = new RegistryGroup(options, { maxPeers, maxAnswer, seed: SEED }, this.#nonces);
     this.registry.setGroup(added);
-    this.#secrets.set(options.id, options.secret);
+    this.#secrets.set(options.id, options.secrets);
     return added;
   }
 
@@ -156,7 +177,12 @@ export class RegistryDriver {
   configureGroup(group: DriverGroup): void {
     const options = groupOptions(group);
     this.group(options.id).configure(options, this.mono);
-    this.#secrets.set(options.id, options.secret);
+    this.#secrets.set(options.id, options.secrets);
+  }
+
+  /** The settings of a group, as a registry gets them. */
+  optionsOf(group: DriverGroup): GroupOptions {
+    return groupOptions(group);
   }
 
   /** The group with this number. */
@@ -188,6 +214,31 @@ export class RegistryDriver {
 
   /** Sends a batch of datagrams and returns their answers, checked to be whole and valid. */
   send(datagrams: readonly Sent[]): (Answer | undefined)[] {
+    this.#deliver(datagrams);
+    const answers = new Array<Answer | undefined>(datagrams.length).fill(undefined);
+    for (let k = 0; k < this.#replies.count; k++) {
+      const to = this.#replies.to[k]!;
+      assertEquals(answers[to], undefined, "answered twice");
+      answers[to] = this.#takeApart(k, datagrams[to]!.payload);
+    }
+    return answers;
+  }
+
+  /** Sends a batch of datagrams and returns what is sent for each, as it is. */
+  exchange(datagrams: readonly Sent[]): Uint8Array[][] {
+    this.#deliver(datagrams);
+    const { to, buffers, offsets, sizes, runs, count } = this.#replies;
+    const sent: Uint8Array[][] = datagrams.map(() => []);
+    for (let k = 0; k < count; k++) {
+      for (let i = 0; i < runs[k]!; i++) {
+        const at = offsets[k]! + i * sizes[k]!;
+        sent[to[k]!]!.push(buffers[k]!.slice(at, at + sizes[k]!));
+      }
+    }
+    return sent;
+  }
+
+  #deliver(datagrams: readonly Sent[]): void {
     const batch = this.#batch;
     batch.count = datagrams.length;
     datagrams.forEach(({ payload, from = "192.0.2.7 51820" }, i) => {
@@ -198,13 +249,6 @@ export class RegistryDriver {
       batch.setSourcePort(i, Number(port));
     });
     this.registry.answer(batch, { unix: this.unix, mono: this.mono }, this.#replies);
-    const answers = new Array<Answer | undefined>(datagrams.length).fill(undefined);
-    for (let k = 0; k < this.#replies.count; k++) {
-      const to = this.#replies.to[k]!;
-      assertEquals(answers[to], undefined, "answered twice");
-      answers[to] = this.#takeApart(k, datagrams[to]!.payload);
-    }
-    return answers;
   }
 
   /** The texts of the records that a group holds, newest first, in its answers or not. */
@@ -238,7 +282,7 @@ export class RegistryDriver {
       assertEquals(datagram.length, size);
       return datagram;
     });
-    const [id, secret] = this.#groupOf(sealed, datagrams[0]!, request);
+    const [id, secret] = this.#groupOf(sealed, request);
     const plains = datagrams.map((datagram) => {
       if (!sealed) return datagram;
       const opened = twinOpen(datagram, secret);
@@ -269,23 +313,30 @@ export class RegistryDriver {
     this.ciphertexts.set(key, ciphertext);
   }
 
-  #groupOf(sealed: boolean, reply: Uint8Array, request: Uint8Array): [number, Uint8Array] {
-    for (const [id, secret] of this.#secrets) {
-      const plain = sealed ? twinOpen(request, secret).payload : request;
-      const claimed = new DataView(plain.buffer, plain.byteOffset).getUint32(46);
-      if (claimed === id && (!sealed || twinOpen(reply, secret).group === id)) return [id, secret];
+  /** The group that a request was for, and the secret that it was made with: so is the answer. */
+  #groupOf(sealed: boolean, request: Uint8Array): [number, Uint8Array] {
+    for (const [id, secrets] of this.#secrets) {
+      for (const secret of secrets) {
+        const plain = (sealed ? twinOpen(request, secret).payload : request).slice(0, 82);
+        const claimed = new DataView(plain.buffer).getUint32(46);
+        const mac = twinMac(secret, plain.slice(0, 50));
+        if (claimed === id && hex(mac) === hex(plain.slice(50))) return [id, secret];
+      }
     }
     throw new RangeError("Cannot tell the group of an answer");
   }
 }
 
 function groupOptions(group: DriverGroup): GroupOptions {
+  const { formerSecret } = group;
   return {
     id: group.id ?? 0,
-    secret: group.secret ?? SECRET,
+    secrets: [group.secret ?? SECRET, ...formerSecret === undefined ? [] : [formerSecret]],
     primitives: PORTABLE,
     allowed: group.allowed && new KeySet(group.allowed, SEED),
     maxAge: group.maxAge ?? 300,
     window: 30,
+    serverKey: SERVER_KEY,
+    proof: group.proof ?? "auto",
   };
 }

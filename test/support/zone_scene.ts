@@ -73,7 +73,7 @@ export class SceneGroup {
     this.group = new RegistryGroup(
       {
         id: 0,
-        secret: new Uint8Array(32),
+        secrets: [new Uint8Array(32)],
         primitives: PORTABLE,
         allowed: undefined,
         maxAge: 1e9,
@@ -101,7 +101,7 @@ export class SceneGroup {
 
   /** Removes the peer with this key. */
   forget(key: Uint8Array, mono: number): void {
-    this.group.remove(this.group.table.find(new WireBuffer(key), 0), mono);
+    this.group.members.dropRow(this.group.table.find(new WireBuffer(key), 0), mono);
   }
 }
 

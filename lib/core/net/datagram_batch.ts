@@ -41,8 +41,10 @@ export class DatagramBatch {
   }
 }
 
+/** Beyond the first of each, the answers of wgsig 2 to a batch have so many datagrams together. */
+export const MOST_PARTS = 192;
 /** Runs in the answers to a batch: one answer can have several. */
-const MAX_RUNS = 3 * BATCH_SIZE;
+const MAX_RUNS = 3 * BATCH_SIZE + MOST_PARTS;
 
 /**
  * Answers to a batch: for one datagram of it a run of datagrams of the same size that lie side by

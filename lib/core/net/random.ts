@@ -1,5 +1,5 @@
 /**
- * Randomness as an input, and the nonces of envelopes, drawn from it in large pieces.
+ * Randomness as an input, and nonces, drawn from it in large pieces.
  *
  * @module
  */
@@ -19,16 +19,24 @@ export function drawSeed(random: RandomSource): number {
   return (view.getUint32(0) >>> 11) * 2 ** 32 + view.getUint32(4);
 }
 
-/** Hands out 12-byte nonces, each once. */
+/** Hands out nonces, each once. */
 export class NonceSource {
   /** Holds the nonce at the offset that {@linkcode next} returned, until the next call of it. */
-  readonly buffer: WireBuffer = new WireBuffer(KEPT * NONCE_SIZE);
+  readonly buffer: WireBuffer;
   readonly #random: RandomSource;
-  #at = KEPT * NONCE_SIZE;
+  readonly #size: number;
+  #at: number;
 
-  /** Draws from `random`, which fills an array with bytes that nobody can guess. */
-  constructor(random: RandomSource) {
+  /**
+   * Draws from `random`, which fills an array with bytes that nobody can guess.
+   *
+   * @param size That of a nonce, in bytes; 12 if left out.
+   */
+  constructor(random: RandomSource, size: number = NONCE_SIZE) {
     this.#random = random;
+    this.#size = size;
+    this.#at = KEPT * size;
+    this.buffer = new WireBuffer(this.#at);
   }
 
   /** The offset of a new nonce in {@linkcode buffer}. */
@@ -38,7 +46,7 @@ export class NonceSource {
       this.#at = 0;
     }
     const at = this.#at;
-    this.#at += NONCE_SIZE;
+    this.#at += this.#size;
     return at;
   }
 }

@@ -1,13 +1,12 @@
 /**
- * One group of a registry: its secret, its peers, its ready-made answers.
+ * One group of a registry: its secrets, its peers, its ready-made answers.
  *
  * @module
  */
 
-import { envelopeKey } from "../../wire/wgsig/envelope.ts";
-import { MacKey } from "../../wire/crypto/mac.ts";
+import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
-import { readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsig/record.ts";
+import { RECORD_LABEL } from "../../wire/wgsig/record.ts";
 import {
   compareLabels,
   type Label,
@@ -21,22 +20,32 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { CounterName, Counters } from "../net/counters.ts";
 import { readIpv4 } from "../net/ip_address.ts";
 import type { KeySet } from "../net/key_set.ts";
-import type { NonceSource } from "../net/random.ts";
+import type { NonceSource, RandomSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
-import { AnswerPages, type GroupKeys } from "./answer_pages.ts";
+import { verifyRequest } from "../../wire/wgsig/request.ts";
+import { AnswerPages } from "./answer_pages.ts";
+import { type GroupKeys, groupKeys } from "./group_keys.ts";
+import { Members } from "./members.ts";
 import type { ParsedRequest } from "./parsed_request.ts";
 import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
-import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
+import type { PeerDirectory } from "./peer_directory.ts";
+import type { PeerTable, PeerTableOptions } from "./peer_table.ts";
+import { type QuestionKeys, questionKeysOf } from "./question_keys.ts";
 import type { Now } from "../net/clock.ts";
-import { UsedLabels } from "./used_labels.ts";
+
+/** Who is registered: any member, but where a key was proved only who proves it; or only who proves. */
+export type ProofPolicy = "auto" | "required";
 
 /** Settings of a group. */
 export interface GroupOptions {
   /** GROUP, 0 to 0xffffffff. */
   readonly id: number;
-  /** The group secret, 32 bytes. Not kept. */
-  readonly secret: Uint8Array;
-  /** What the keys of the secret are made with. */
+  /**
+   * The group's secrets, 32 bytes each: the one that it has, and while it changes the one before.
+   * Whoever has one of them is heard, and answered with that. Not kept.
+   */
+  readonly secrets: readonly Uint8Array[];
+  /** What the keys of the secrets are made with. */
   readonly primitives: Primitives;
   /** The peers that may take part; undefined lets every holder of the secret in (SC2). */
   readonly allowed: KeySet | undefined;
@@ -44,6 +53,10 @@ export interface GroupOptions {
   readonly maxAge: number;
   /** How far a label may be from the server's clock, in seconds. */
   readonly window: number;
+  /** The registry's key pair; without one, the group speaks the first protocol alone. */
+  readonly serverKey?: ExchangeKey | undefined;
+  /** Who is registered; `auto` if left out. */
+  readonly proof?: ProofPolicy;
 }
 
 /** What became of a peer's endpoint: it has one for the first time, or another than before. */
@@ -66,51 +79,84 @@ export class RegistryGroup {
   /** GROUP, 0 to 0xffffffff. */
   readonly id: number;
   /** Its peers. */
-  readonly table: PeerTable;
-  /** What is to go to the disk; undefined where nothing is kept over a restart. */
-  changes: PeerChanges | undefined;
+  readonly members: Members;
   /** What it is answered with. */
   readonly answers: AnswerPages;
-  readonly #labels: UsedLabels;
-  #keys: GroupKeys;
+  #secrets: readonly GroupKeys[];
+  #questionKeys: readonly QuestionKeys[];
+  readonly #primitives: Primitives;
   #allowed: KeySet | undefined;
-  #maxAge: number;
+  #proof: ProofPolicy;
   readonly #label = new WireBuffer(LABEL_SIZE);
 
-  /** Makes a group without peers. */
+  /**
+   * Makes a group without peers.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size.
+   */
   constructor(options: GroupOptions, limits: PeerTableOptions, nonces: NonceSource) {
-    this.id = options.id;
-    this.table = new PeerTable(limits);
-    this.#labels = new UsedLabels(this.table, limits.seed, options.window);
-    this.#keys = keysOf(options);
-    this.#allowed = options.allowed;
-    this.#maxAge = options.maxAge;
-    this.answers = new AnswerPages(options.id, this.table, this.#keys, nonces);
+    const { id, primitives, allowed, proof = "auto" } = options;
+    this.id = id;
+    this.members = new Members(limits, options.maxAge, options.window);
+    this.#secrets = groupKeys(options.secrets, primitives);
+    this.#questionKeys = questionKeysOf(options, []);
+    this.#primitives = primitives;
+    this.#allowed = allowed;
+    this.#proof = proof;
+    this.answers = new AnswerPages(id, this.table, this.#secrets, nonces);
   }
 
-  /** What makes and checks its MACs, opens and seals its envelopes. */
-  get keys(): GroupKeys {
-    return this.#keys;
+  /** Those of its peers that were seen over IPv4. */
+  get table(): PeerTable {
+    return this.members.table;
   }
 
-  /** Takes over a new secret, allow-list and maximal age; the peers that are still allowed stay. */
+  /** What is to go to the disk; undefined where nothing is kept over a restart. */
+  get changes(): PeerChanges | undefined {
+    return this.members.changes;
+  }
+
+  /** What its secrets are used through, one or two: the first is the one that it has. */
+  get secrets(): readonly GroupKeys[] {
+    return this.#secrets;
+  }
+
+  /** What opens and answers questions of wgsig 2, by secret; none where that isn't spoken. */
+  get questionKeys(): readonly QuestionKeys[] {
+    return this.#questionKeys;
+  }
+
+  /** Whether only who proves its key is registered. */
+  get isProofRequired(): boolean {
+    return this.#proof === "required";
+  }
+
+  /** Its peers as wgsig 2 tells of them. @param random Draws what a new one needs. */
+  openDirectory(random: RandomSource): PeerDirectory {
+    return this.members.openDirectory(random, this.#primitives);
+  }
+
+  /**
+   * Takes over new settings; the peers that are still allowed stay.
+   *
+   * @throws {RangeError} If there is no secret or more than two, or one has another size: nothing is
+   *   changed then.
+   */
   configure(options: GroupOptions, mono: number): void {
-    this.#keys = keysOf(options);
-    this.answers.setKeys(this.#keys);
+    const { members } = this;
+    this.#secrets = groupKeys(options.secrets, options.primitives);
+    this.answers.setSecrets(this.#secrets);
+    this.#questionKeys = questionKeysOf(options, this.#questionKeys);
+    members.directory?.proofs.retain(this.#questionKeys);
     this.#allowed = options.allowed;
-    this.#maxAge = options.maxAge;
-    this.changes?.configure(options.maxAge);
-    this.#labels.setWindow(options.window);
-    for (let peer = this.table.oldest; peer !== NONE;) {
-      const next = this.table.newerThan(peer);
-      if (!this.allows(this.table.pages, this.table.recordAt(peer))) this.remove(peer, mono);
-      peer = next;
-    }
+    this.#proof = options.proof ?? "auto";
+    members.configure(options.maxAge, options.window);
+    members.keep((ids, at, isProved) => this.#mayStay(ids, at, isProved), mono);
   }
 
   /** Notes from now on what is to go to the disk. */
   keepChanges(needs: DiskNeeds): void {
-    this.changes = new PeerChanges(this.table, this.#maxAge, needs);
+    this.members.changes = new PeerChanges(this.table, this.members.maxAge, needs);
   }
 
   /**
@@ -121,7 +167,7 @@ export class RegistryGroup {
    * @param former The group of the same number that there was before, where it is known.
    */
   distrustBefore(mono: number, former?: RegistryGroup): void {
-    this.#labels.distrustBefore(mono, former === undefined ? undefined : former.#labels);
+    this.members.labels.distrustBefore(mono, former?.members.labels);
   }
 
   /**
@@ -131,14 +177,28 @@ export class RegistryGroup {
    * @returns Why not, or undefined.
    */
   judge(request: ParsedRequest, now: Now, window: number): CounterName | undefined {
-    const { table } = this;
     const { buffer, idAt, seconds, nanoseconds } = request;
     if (!this.allows(buffer, idAt)) return "drop-not-allowed";
     if (Number.isNaN(seconds) || nanoseconds >= NANOSECONDS_PER_SECOND) return "drop-bad-label";
     if (!(Math.abs(seconds - Math.floor(now.unix)) <= window)) return "drop-outside-window";
-    const peer = table.find(buffer, idAt);
+    const peer = this.table.find(buffer, idAt);
     request.peer = peer;
-    return this.#labels.isReplay(peer, request, now) ? "drop-replayed" : undefined;
+    return this.members.labels.isReplay(peer, request, now) ? "drop-replayed" : undefined;
+  }
+
+  /**
+   * Whether the request's MAC was made with one of the secrets (SC5), which `request.secret` is then.
+   * Whoever encrypts does both with the same.
+   */
+  isAuthentic(request: ParsedRequest): boolean {
+    const secrets = this.#secrets;
+    const { buffer, at, isEncrypted } = request;
+    if (isEncrypted) return verifyRequest(secrets[request.secret]!.mac, buffer, at);
+    for (let secret = 0; secret < secrets.length; secret++) {
+      request.secret = secret;
+      if (verifyRequest(secrets[secret]!.mac, buffer, at)) return true;
+    }
+    return false;
   }
 
   /**
@@ -148,31 +208,36 @@ export class RegistryGroup {
    * @returns What became of its endpoint, if anything.
    */
   accept(request: ParsedRequest, now: Now, counters: Counters): EndpointChange | undefined {
-    const { table, changes } = this;
+    const { table, changes, members } = this;
+    const { labels } = members;
     const { buffer, idAt, seconds, nanoseconds } = request;
     const isNew = request.peer === NONE;
-    let { keepsEndpoint } = request;
-    if (!keepsEndpoint && this.#labels.isFromBefore(request, this.#aheadOf(request.peer), now)) {
+    let { keepsEndpoint, keepsLabel } = request;
+    if (!keepsLabel && this.isKept(members.isProved(request.peer, buffer, idAt), counters)) {
+      keepsEndpoint = keepsLabel = true;
+    }
+    if (!keepsEndpoint && labels.isFromBefore(request, this.#aheadOf(request.peer), now)) {
       counters.add("before-start");
       keepsEndpoint = true;
     }
     if (isNew && !keepsEndpoint) {
-      request.peer = this.admitPeer(buffer, idAt, now.mono, counters);
+      request.peer = members.admitRow(buffer, idAt, now.mono, counters);
       if (request.peer === NONE) counters.add("no-room");
     }
     const { peer } = request;
     if (peer === NONE) {
-      this.#labels.note(buffer, idAt, seconds, nanoseconds, now.mono);
+      labels.note(buffer, idAt, seconds, nanoseconds, now.mono);
       return undefined;
     }
     table.setHighestLabel(peer, seconds, nanoseconds);
     changes?.used(peer, seconds, nanoseconds, now);
-    if (request.keepsLabel) return undefined;
-    if (!isNew) table.touch(peer, now.mono);
+    if (keepsLabel) return undefined;
+    if (!isNew) members.heard(peer, now.mono);
     table.setLabel(peer, buffer, request.labelAt);
     counters.add(isNew ? "registered" : "updated");
     const moved = !keepsEndpoint &&
-      this.setEndpoint(peer, readIpv4(request.sources, request.sourceAt), request.port);
+      members.setEndpoint(peer, readIpv4(request.sources, request.sourceAt), request.port);
+    if (moved && !isNew) members.moved(peer);
     if (isNew || moved) changes?.changed(peer);
     else changes?.seen(peer, now.mono);
     return isNew ? "new" : moved ? "moved" : undefined;
@@ -184,18 +249,14 @@ export class RegistryGroup {
   }
 
   /**
-   * Adds the peer whose ID is at `at`. If the table is full, the peer that was silent longest makes
-   * room, provided that its record is stale.
+   * Whether what is not proved leaves a record as it is.
    *
-   * @returns The peer, or NONE: a stranger does not push a fresh record out.
+   * @param isProved Whether its peer has proved its key.
    */
-  admitPeer(buffer: WireBuffer, at: number, mono: number, counters: Counters): number {
-    const { table } = this;
-    if (table.count >= table.maxPeers && this.#isStale(table.oldest, mono)) {
-      this.remove(table.oldest, mono);
-      counters.add("pushed-out");
-    }
-    return table.add(buffer, at, mono);
+  isKept(isProved: boolean, counters: Counters): boolean {
+    if (isProved) counters.add("kept-proved");
+    else if (this.isProofRequired) counters.add("proof-required");
+    return isProved || this.isProofRequired;
   }
 
   /**
@@ -213,8 +274,8 @@ export class RegistryGroup {
     mono: number,
   ): number {
     const { seconds, nanoseconds } = highest;
-    const peer = this.table.addOldest(buffer, at, seenAt);
-    if (peer === NONE) this.#labels.note(buffer, at, seconds, nanoseconds, mono);
+    const peer = this.members.restoreRow(buffer, at, seenAt);
+    if (peer === NONE) this.members.labels.note(buffer, at, seconds, nanoseconds, mono);
     else this.table.setHighestLabel(peer, seconds, nanoseconds);
     return peer;
   }
@@ -230,15 +291,15 @@ export class RegistryGroup {
     now: Now,
     counters: Counters,
   ): { peer: number; isNew: boolean } {
-    const { table } = this;
+    const { table, members } = this;
     const age = Math.max(0, now.unix - seen.seconds);
-    if (age > this.#maxAge) return { peer: NONE, isNew: false };
+    if (age > members.maxAge) return { peer: NONE, isNew: false };
     const mono = now.mono - age;
     let peer = table.find(id, 0);
     const isNew = peer === NONE;
     if (isNew) {
       if (!this.allows(id, 0)) return { peer: NONE, isNew };
-      peer = this.admitPeer(id, 0, mono, counters);
+      peer = members.admitRow(id, 0, mono, counters);
       if (peer === NONE) {
         counters.add("no-room");
         return { peer, isNew };
@@ -251,51 +312,20 @@ export class RegistryGroup {
         nanoseconds: readNanoseconds(table.pages, at),
       };
       if (compareLabels(seen, said) <= 0) return { peer: NONE, isNew };
-      table.touch(peer, mono);
+      members.heard(peer, mono);
     }
     writeLabel(this.#label, 0, seen);
     table.setLabel(peer, this.#label, 0);
-    const moved = this.setEndpoint(peer, address, port);
+    const moved = members.setEndpoint(peer, address, port);
+    if (moved && !isNew) members.moved(peer);
     if (isNew || moved) this.changes?.changed(peer);
     else this.changes?.seen(peer, mono);
     return { peer: isNew || moved ? peer : NONE, isNew };
   }
 
-  /** Writes the endpoint of `peer`, and returns whether it is another than before. */
-  setEndpoint(peer: number, address: number, port: number): boolean {
-    const { table } = this;
-    const at = table.recordAt(peer);
-    if (
-      readAddress(table.pages, at) === address &&
-      table.pages.view.getUint16(at + RECORD_PORT) === port
-    ) return false;
-    table.setEndpoint(peer, address, port);
-    return true;
-  }
-
   /** Removes the records that were not renewed in time, and returns how many there were. */
   expire(mono: number): number {
-    this.#labels.expire(mono);
-    let removed = 0;
-    while (this.#isStale(this.table.oldest, mono)) {
-      this.remove(this.table.oldest, mono);
-      removed++;
-    }
-    return removed;
-  }
-
-  /** Removes a peer. Its last label stays known, so that its requests can't be replayed. */
-  remove(peer: number, mono: number): void {
-    const { table } = this;
-    this.#labels.note(
-      table.pages,
-      table.recordAt(peer),
-      table.labelSeconds(peer),
-      table.labelNanoseconds(peer),
-      mono,
-    );
-    this.changes?.removed(table.pages, table.recordAt(peer), peer);
-    table.remove(peer);
+    return this.members.expire(mono);
   }
 
   /** How far ahead a peer's clock was ever seen, as far as that is kept. */
@@ -303,11 +333,7 @@ export class RegistryGroup {
     return peer === NONE ? 0 : this.changes?.aheadOf(peer) ?? 0;
   }
 
-  #isStale(peer: number, mono: number): boolean {
-    return peer !== NONE && mono - this.table.seenAt(peer) > this.#maxAge;
+  #mayStay(ids: WireBuffer, at: number, isProved: boolean): boolean {
+    return this.allows(ids, at) && (isProved || !this.isProofRequired);
   }
-}
-
-function keysOf({ secret, primitives }: GroupOptions): GroupKeys {
-  return { mac: new MacKey(secret, primitives), cipher: envelopeKey(secret, primitives) };
 }

@@ -33,6 +33,8 @@ export class ParsedRequest implements RequestFields {
   at: number = 0;
   /** Whether it came in an envelope, and so is answered in one. */
   isEncrypted: boolean = false;
+  /** Which of its group's secrets it was made with. Set where it opens, or where it is authentic. */
+  secret: number = 0;
   /** Unix seconds of its label, or NaN where that is none. */
   seconds: number = 0;
   /** Nanoseconds of its label, unchecked. */

@@ -10,7 +10,8 @@
  */
 
 import { ENVELOPE_SIZE, readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
-import { REQUEST_SIZE, verifyRequest } from "../../wire/wgsig/request.ts";
+import { REQUEST_SIZE } from "../../wire/wgsig/request.ts";
+import { MIN_QUESTION_SIZE } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
 import {
@@ -20,9 +21,11 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import type { AnswerBudget } from "../net/answer_budget.ts";
+import type { RandomSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
+import { QuestionDesk } from "./question_desk.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
@@ -42,7 +45,12 @@ export interface RegistryOptions {
 export interface RegistryObserver {
   /** A peer is new or its endpoint another. The record is in the group's table until returned. */
   endpointChanged(group: RegistryGroup, peer: number, isNew: boolean): void;
-  /** Datagram `i` of the batch was dropped, or its answer cut. */
+  /**
+   * The same of its IPv6 endpoint, which is among the places of the group's directory; `peer` is its
+   * number in that.
+   */
+  ipv6EndpointChanged?(group: RegistryGroup, peer: number, isNew: boolean): void;
+  /** Datagram `i` of the batch was dropped, its answer cut, or its secret a former one. */
   dropped(reason: CounterName, batch: DatagramBatch, i: number): void;
 }
 
@@ -56,11 +64,14 @@ export class Registry {
   #needs: DiskNeeds | undefined;
   #expiredAt = -Infinity;
   #budget: AnswerBudget | undefined;
+  /** Answers questions of wgsig 2. */
+  #desk: QuestionDesk | undefined;
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
-  // By datagram of the batch: the group that answers it, and in which form.
+  // By datagram of the batch: the group that answers it, with which secret, and in which form.
   readonly #answering: (RegistryGroup | undefined)[] = new Array(BATCH_SIZE).fill(undefined);
+  readonly #secrets = new Uint8Array(BATCH_SIZE);
   readonly #encrypted = new Uint8Array(BATCH_SIZE);
 
   /** Makes a registry without groups. */
@@ -72,6 +83,18 @@ export class Registry {
   /** Replaces the settings; the groups stay. */
   configure(options: RegistryOptions): void {
     this.#options = options;
+    if (this.#desk !== undefined) this.#desk.window = options.window;
+  }
+
+  /**
+   * Answers questions of wgsig 2 from now on, to groups that have the registry's key pair.
+   *
+   * @param random Fills an array with bytes that nobody can guess.
+   */
+  answerQuestions(random: RandomSource): void {
+    this.#desk = new QuestionDesk(random, this.counters);
+    this.#desk.window = this.#options.window;
+    this.#desk.limitAnswers(this.#budget);
   }
 
   /**
@@ -80,6 +103,7 @@ export class Registry {
    */
   limitAnswers(budget: AnswerBudget): void {
     this.#budget = budget;
+    this.#desk?.limitAnswers(budget);
   }
 
   /** The groups, by number. */
@@ -90,7 +114,7 @@ export class Registry {
   /** How many peers there are in all groups. */
   get peerCount(): number {
     let count = 0;
-    for (const { table } of this.#groups.values()) count += table.count;
+    for (const { members } of this.#groups.values()) count += members.count;
     return count;
   }
 
@@ -130,7 +154,7 @@ export class Registry {
     this.#former.set(id, { group, goneAt: mono });
     this.#groups.delete(id);
     this.forgetSaved(id);
-    return group.table.count;
+    return group.members.count;
   }
 
   /** Has the disk forget a group that there is no more. */
@@ -161,8 +185,9 @@ export class Registry {
   answer(batch: DatagramBatch, now: Now, replies: ReplyBatch): void {
     replies.count = 0;
     this.counters.add("received", batch.count);
+    this.#desk?.begin();
     for (let i = 0; i < batch.count; i++) {
-      const refusal = this.#admit(batch, i, now);
+      const refusal = this.#take(batch, i, now, replies);
       if (refusal === undefined) continue;
       this.counters.add(refusal);
       this.#observer.dropped(refusal, batch, i);
@@ -173,7 +198,7 @@ export class Registry {
       if (group === undefined) continue;
       const encrypt = this.#encrypted[i] !== 0;
       const isCut = this.#isOverBudget(batch, i, group.answers.sizeAfterFirst(encrypt), now);
-      group.answers.answer(i, encrypt, isCut, replies);
+      group.answers.answer(i, this.#secrets[i]!, encrypt, isCut, replies);
       this.#answering[i] = undefined;
       answered++;
     }
@@ -192,6 +217,31 @@ export class Registry {
     return true;
   }
 
+  /** Answers datagram `i` where it is a question of wgsig 2, else lets it in; or says why not. */
+  #take(batch: DatagramBatch, i: number, now: Now, replies: ReplyBatch): CounterName | undefined {
+    const desk = this.#desk;
+    if (desk === undefined || batch.lengths[i]! < MIN_QUESTION_SIZE) {
+      return this.#admit(batch, i, now);
+    }
+    const outcome = desk.take(this.#groups, batch, i, now, replies);
+    if (outcome === "other" || outcome === "not-opened") {
+      const refusal = this.#admit(batch, i, now);
+      const isLost = outcome === "not-opened" && refusal === "drop-unknown-group";
+      return isLost ? "drop-not-opened" : refusal;
+    }
+    if (outcome !== "done") return outcome;
+    if (desk.isFormerSecret) this.#noteFormerSecret(batch, i);
+    this.#tellOfPeer(desk);
+    return undefined;
+  }
+
+  #tellOfPeer({ asked, registrar }: QuestionDesk): void {
+    const { group } = registrar;
+    if (group === undefined || !(registrar.isNew || registrar.isMoved)) return;
+    if (!asked.isIpv4) this.#observer.ipv6EndpointChanged?.(group, asked.peer, registrar.isNew);
+    else this.#observer.endpointChanged(group, registrar.row, registrar.isNew);
+  }
+
   /** Lets datagram `i` in, with the change that it asks for, or says why not (SC1 to SC5). */
   #admit(batch: DatagramBatch, i: number, now: Now): CounterName | undefined {
     const request = this.#request;
@@ -199,9 +249,11 @@ export class Registry {
     if (typeof group === "string") return group;
     const refusal = group.judge(request, now, this.#options.window);
     if (refusal !== undefined) return refusal;
-    if (!verifyRequest(group.keys.mac, request.buffer, request.at)) return "drop-bad-mac";
+    if (!group.isAuthentic(request)) return "drop-bad-mac";
     this.#answering[i] = group;
+    this.#secrets[i] = request.secret;
     this.#encrypted[i] = Number(request.isEncrypted);
+    if (request.secret > 0) this.#noteFormerSecret(batch, i);
     if (!request.isIpv4) this.counters.add("ipv6-source");
     const change = group.accept(request, now, this.counters);
     if (change === undefined) return undefined;
@@ -226,8 +278,7 @@ export class Registry {
       const at = i * SLOT_SIZE;
       const group = this.#groups.get(readEnvelopeGroup(batch.payloads, at));
       if (group !== undefined) {
-        request.readEncrypted(batch, i, group.keys.cipher);
-        if (request.group === group.id) return encryption === "off" ? "drop-encrypted" : group;
+        if (this.#opens(group, batch, i)) return encryption === "off" ? "drop-encrypted" : group;
         // Else it is encrypted with another secret, or a plain request with something after it
         // whose bytes happen to fit.
         mismatch = true;
@@ -237,5 +288,21 @@ export class Registry {
     const group = this.#groups.get(request.group);
     if (group === undefined) return mismatch ? "drop-group-mismatch" : "drop-unknown-group";
     return encryption === "required" ? "drop-not-encrypted" : group;
+  }
+
+  /** Decrypts datagram `i` with the secret of the group that it opens with, if it does. */
+  #opens({ id, secrets }: RegistryGroup, batch: DatagramBatch, i: number): boolean {
+    for (let secret = 0; secret < secrets.length; secret++) {
+      this.#request.readEncrypted(batch, i, secrets[secret]!.cipher);
+      this.#request.secret = secret;
+      if (this.#request.group === id) return true;
+    }
+    return false;
+  }
+
+  /** Whoever changes a secret wants to know who still has the former one. */
+  #noteFormerSecret(batch: DatagramBatch, i: number): void {
+    this.counters.add("former-secret");
+    this.#observer.dropped("former-secret", batch, i);
   }
 }

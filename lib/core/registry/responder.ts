@@ -32,6 +32,8 @@ export interface DatagramSource {
 export interface OneGroupOptions {
   /** The group secret, 32 bytes. Not kept. */
   readonly secret: Uint8Array;
+  /** The secret that the group had before, for as long as somebody may have that; none if left out. */
+  readonly formerSecret?: Uint8Array;
   /** Fills an array with bytes that nobody can guess, such as `crypto.getRandomValues`. */
   readonly random: RandomSource;
   /** What the keys of the secret are made with; what runs everywhere, if left out. */
@@ -62,11 +64,12 @@ export interface OneGroupOptions {
 /**
  * Makes a registry with one group.
  *
- * @throws {RangeError} If a key or the secret is not 32 bytes long, or the group's number is none.
+ * @throws {RangeError} If a key or a secret is not 32 bytes long, or the group's number is none.
  */
 export function oneGroupRegistry(options: OneGroupOptions): Registry {
   const {
     secret,
+    formerSecret,
     random,
     primitives = PORTABLE,
     group: id = 0,
@@ -85,12 +88,13 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
   random(new Uint8Array(words.buffer));
   const seed = words[0]!;
   const allowed = options.allowed && new KeySet(options.allowed, seed);
+  const secrets = formerSecret === undefined ? [secret] : [secret, formerSecret];
   const limits = { maxPeers, maxAnswer, seed };
   const registry = new Registry({ encryption, window }, options.observer ?? UNOBSERVED);
   registry.limitAnswers(new AnswerBudget(registryBudget(answerBudget), seed));
   registry.setGroup(
     new RegistryGroup(
-      { id, secret, primitives, allowed, maxAge, window },
+      { id, secrets, primitives, allowed, maxAge, window },
       limits,
       new NonceSource(random),
     ),

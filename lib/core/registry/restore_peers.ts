@@ -68,7 +68,8 @@ export class PeerRestorer {
     const highest = this.#highest;
     highest.seconds = readSeconds(file, at + ENTRY_LABEL);
     highest.nanoseconds = readNanoseconds(file, at + ENTRY_LABEL);
-    const isRight = this.#group.allows(file, at) && !Number.isNaN(highest.seconds);
+    const isRight = this.#group.allows(file, at) && !this.#group.isProofRequired &&
+      !Number.isNaN(highest.seconds);
     const peer = isRight
       ? this.#group.restorePeer(file, at, seenAt, highest, this.#now.mono)
       : NONE;

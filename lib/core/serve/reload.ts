@@ -20,6 +20,7 @@ export interface Reloadable {
   readonly maxPeers: number;
   readonly maxAnswer: number;
   readonly state: string | undefined;
+  readonly key: string | undefined;
   readonly dns: { readonly listen: unknown } | undefined;
   readonly lease: { readonly interface: string; readonly state: string | undefined } | undefined;
   readonly punch: unknown;
@@ -31,6 +32,7 @@ export const FIXED: Fixed<Reloadable> = {
   "max-peers": ({ maxPeers }) => maxPeers,
   "max-answer": ({ maxAnswer }) => maxAnswer,
   state: ({ state }) => state,
+  key: ({ key }) => key,
   dns: ({ dns }) => dns?.listen,
   lease: ({ lease }) => lease && [lease.interface, lease.state],
   punch: ({ punch }) => punch,
@@ -116,6 +118,6 @@ export class Reload<S extends Reloadable, F> {
 
 /** What is wanted, as far as it needs no restart: a new group has the limits of the others. */
 export function inForce<S extends Reloadable>(first: S, wanted: S): S {
-  const { listen, maxPeers, maxAnswer, state } = first;
-  return { ...wanted, listen, maxPeers, maxAnswer, state };
+  const { listen, maxPeers, maxAnswer, state, key } = first;
+  return { ...wanted, listen, maxPeers, maxAnswer, state, key };
 }

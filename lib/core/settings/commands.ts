@@ -60,7 +60,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     help: "be the registry that peers find each other through",
     // What is needed most comes first.
     tables: [
-      { listen: SERVE.listen, secret: GROUP["secret-file"] },
+      { listen: SERVE.listen, secret: GROUP["secret-files"] },
       ...[GROUP, DNS, LEASE, SERVE, CONFIG_FILE, HELP],
     ],
   }),

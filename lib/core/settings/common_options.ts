@@ -18,6 +18,8 @@ export const zoneName: Reader<string> = (value, path) =>
 
 /** The name of a file. */
 export const file = one(fileName, "FILE");
+/** Names of files. */
+export const files = many(fileName, "FILE");
 /** A duration, in seconds. */
 export const time = one(duration, "DURATION");
 /** The name of a WireGuard interface. */

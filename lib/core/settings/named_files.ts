@@ -4,7 +4,7 @@
  * @module
  */
 
-import { file } from "./common_options.ts";
+import { file, files } from "./common_options.ts";
 import type { Rows } from "./option.ts";
 
 /** The names of the files that a section, as its rows have read it, and the tables in it name. */
@@ -13,6 +13,7 @@ export function namedFiles(rows: Rows, section: Readonly<Record<string, unknown>
     const value = section[key];
     if (value === undefined || "gone" in row) return [];
     if ("nested" in row) return tablesOf(value).flatMap((each) => namedFiles(row.rows, each));
+    if (row.reader === files && Array.isArray(value)) return value.map(String);
     return row.reader === file ? [String(value)] : [];
   });
 }

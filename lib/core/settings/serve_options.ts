@@ -11,10 +11,11 @@ import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
   cidrs,
+  DEFAULT_SECRET_FILE,
   device,
   file,
+  files,
   GROUP_NUMBER,
-  SECRET_FILE,
   SWITCH,
   time,
   zoneName,
@@ -84,11 +85,23 @@ const INTERFACE = {
 /** `[[serve.group]]`. */
 export const GROUP = {
   id: GROUP_NUMBER,
-  "secret-file": SECRET_FILE,
+  "secret-file": { reader: file, default: DEFAULT_SECRET_FILE, help: "file of the group secret" },
+  "secret-files": {
+    flag: "secret",
+    reader: files,
+    shown: DEFAULT_SECRET_FILE,
+    help: "group secret; - for standard input; a second time: the one before",
+  },
   "allow-file": {
     flag: "allow",
     reader: file,
     help: "let only these public keys in, one a line",
+  },
+  proof: {
+    flag: "proof",
+    reader: oneOf("auto", "required"),
+    default: "auto",
+    help: "whom to register: any member, only who proves its key",
   },
   interface: INTERFACE,
 } satisfies Rows;
@@ -192,6 +205,12 @@ export const SERVE = {
     reader: oneOf("auto", "required", "off"),
     default: "auto",
     help: "answer in the form of the request, only encrypted, only plain",
+  },
+  key: {
+    flag: "key",
+    reader: file,
+    shown: "beside the state file",
+    help: "the registry's own private key; made at the first start",
   },
   state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
   "max-peers": {

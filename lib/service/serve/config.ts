@@ -5,6 +5,7 @@
  */
 
 import type { HostPort } from "../../core/net/host_port.ts";
+import type { ProofPolicy } from "../../core/registry/group.ts";
 import type { RegistryOptions } from "../../core/registry/registry.ts";
 import type { DnsConfig } from "../zone/server/zones.ts";
 import type { LeaseConfig } from "../lease/server/service.ts";
@@ -13,8 +14,11 @@ import type { LogOptions } from "../log/log.ts";
 /** A group as it is configured. */
 export interface ServedGroup {
   readonly id: number;
-  readonly secretFile: string;
+  /** One, or while its secret changes the new one's and the old one's. */
+  readonly secretFiles: readonly string[];
   readonly allowFile: string | undefined;
+  /** Who is registered. */
+  readonly proof: ProofPolicy;
   /** A WireGuard interface of this host, whose peers are offered to the group. */
   readonly interface: string | undefined;
 }
@@ -28,6 +32,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly groups: readonly ServedGroup[];
   /** The file that keeps peers, and leases that have no file of their own, over a restart. */
   readonly state: string | undefined;
+  /** The file of the registry's own key; beside the state file if left out. */
+  readonly key: string | undefined;
   readonly maxPeers: number;
   readonly maxAnswer: number;
   /** Bytes a second that a source gets beyond the first datagram of its answers; 0 is no limit. */

@@ -7,20 +7,23 @@
 import { AnswerBudget, registryBudget } from "../../core/net/answer_budget.ts";
 import { KeySet } from "../../core/net/key_set.ts";
 import { drawSeed, NonceSource } from "../../core/net/random.ts";
+import { MAX_SECRETS } from "../../core/registry/group_keys.ts";
 import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { UserError } from "../../core/settings/user_error.ts";
 import type { Files, Input } from "../../host/files.ts";
 import type { Cryptography, System } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
+import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readAllowList, readSecret } from "../files/files.ts";
 import type { ServeConfig, ServedGroup } from "./config.ts";
 
 /** What is in the files of a group. */
 export interface GroupFiles {
   readonly id: number;
-  /** 32 bytes. Whoever has it wipes it: see {@linkcode wipeSecrets}. */
-  readonly secret: Uint8Array;
+  /** One or two, 32 bytes each. Whoever has them wipes them: see {@linkcode wipeSecrets}. */
+  readonly secrets: readonly Uint8Array[];
   /** Who may take part, 32 bytes each. */
   readonly allowed: readonly Uint8Array[] | undefined;
 }
@@ -32,14 +35,15 @@ export async function readGroups(
 ): Promise<GroupFiles[]> {
   const read: GroupFiles[] = [];
   try {
-    for (const { id, secretFile, allowFile } of groups) {
+    for (const { id, secretFiles, allowFile } of groups) {
       if (read.some((group) => group.id === id)) {
         throw new UserError(`group ${id} is configured twice; give each group another id`);
       }
-      const secret = await readSecret(host, secretFile, "registry");
-      read.push({ id, secret, allowed: undefined });
+      const secrets: Uint8Array[] = [];
+      read.push({ id, secrets, allowed: undefined });
+      await readSecrets(host, id, secretFiles, secrets);
       if (allowFile === undefined) continue;
-      read[read.length - 1] = { id, secret, allowed: await readAllowList(host, allowFile) };
+      read[read.length - 1] = { id, secrets, allowed: await readAllowList(host, allowFile) };
     }
   } catch (error) {
     wipeSecrets(read);
@@ -48,9 +52,35 @@ export async function readGroups(
   return read;
 }
 
+/** Reads the secrets of a group into `secrets`, where they are wiped if one of them is wrong. */
+async function readSecrets(
+  host: System & Files & Input,
+  id: number,
+  files: readonly string[],
+  secrets: Uint8Array[],
+): Promise<void> {
+  const [file, other] = files;
+  if (file === undefined) throw new UserError(`group ${id} has no secret file; name one`);
+  if (files.length > MAX_SECRETS) {
+    throw new UserError(
+      `group ${id} has ${files.length} secret files; name the new secret's and the old one's`,
+    );
+  }
+  const why = "name the new secret's and the old one's, or one alone";
+  if (file === other) throw new UserError(`group ${id} names secret file ${file} twice; ${why}`);
+  for (const path of files) secrets.push(await readSecret(host, path, "registry"));
+  const [secret, second] = secrets;
+  if (secret === undefined || second === undefined || !isSameSecret(secret, second)) return;
+  throw new UserError(`secret files ${file} and ${other} hold the same secret; ${why}`);
+}
+
+function isSameSecret(a: Uint8Array, b: Uint8Array): boolean {
+  return equalBytes(new WireBuffer(a), 0, new WireBuffer(b), 0, a.length);
+}
+
 /** Overwrites secrets that are in force, or will never be. */
 export function wipeSecrets(groups: readonly GroupFiles[]): void {
-  for (const { secret } of groups) secret.fill(0);
+  for (const { secrets } of groups) for (const secret of secrets) secret.fill(0);
 }
 
 /** Puts the settings of groups into force. */
@@ -58,11 +88,15 @@ export class GroupSettings {
   readonly #registry: Registry;
   readonly #host: Random & Cryptography;
   readonly #nonces: NonceSource;
+  readonly #serverKey: ExchangeKey | undefined;
   #budget: number | undefined;
 
-  constructor(registry: Registry, host: Random & Cryptography) {
+  /** @param serverKey The registry's key pair; without one, it speaks the first protocol alone. */
+  constructor(registry: Registry, host: Random & Cryptography, serverKey?: ExchangeKey) {
     this.#registry = registry;
     this.#host = host;
+    this.#serverKey = serverKey;
+    if (serverKey !== undefined) registry.answerQuestions((bytes) => host.random(bytes));
     this.#nonces = new NonceSource((bytes) => host.random(bytes));
   }
 
@@ -82,10 +116,12 @@ export class GroupSettings {
     for (const id of [...registry.groups.keys()]) {
       if (!groups.some((group) => group.id === id)) forgotten += registry.removeGroup(id, mono);
     }
-    for (const { id, secret, allowed: keys } of groups) {
+    for (const { id, secrets, allowed: keys } of groups) {
       const seed = drawSeed((bytes) => this.#host.random(bytes));
       const allowed = keys && new KeySet(keys, seed);
-      const options: GroupOptions = { id, secret, primitives, allowed, maxAge, window };
+      const proof = config.groups.find((group) => group.id === id)?.proof ?? "auto";
+      const common = { primitives, maxAge, window, serverKey: this.#serverKey };
+      const options: GroupOptions = { ...common, id, secrets, allowed, proof };
       const present = registry.groups.get(id);
       if (present !== undefined) present.configure(options, mono);
       else {

@@ -23,6 +23,7 @@ import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { Reloader } from "./reloader.ts";
+import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
@@ -49,7 +50,14 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     return { settings, files: await readGroups(host, groups) };
   };
   const { settings, files } = await loadAll();
-  const service = new Service(host, settings);
+  let serverKey: ServerKey | undefined;
+  try {
+    serverKey = await openServerKey(host, settings);
+  } catch (error) {
+    wipeSecrets(files);
+    throw error;
+  }
+  const service = new Service(host, settings, serverKey);
   await service.open(files);
   return await service.run(loadAll);
 }
@@ -68,9 +76,10 @@ class Service {
   readonly #store: Store | undefined;
   readonly #notifier: Notifier;
   readonly #summary: Summary;
+  readonly #serverKey: ServerKey | undefined;
   #now: Now;
 
-  constructor(host: Host, first: ServeConfig) {
+  constructor(host: Host, first: ServeConfig, serverKey: ServerKey | undefined) {
     const log = new Log(host, first.log);
     const traffic = new TrafficLog(log, () => this.#now.mono);
     const registry = new Registry(first, traffic);
@@ -82,7 +91,8 @@ class Service {
     this.#registry = registry;
     this.#first = first;
     this.#now = host.now();
-    this.#groups = new GroupSettings(registry, host);
+    this.#groups = new GroupSettings(registry, host, serverKey?.key);
+    this.#serverKey = serverKey;
     this.#notifier = new Notifier(
       host,
       () => this.#summary.status,
@@ -116,6 +126,7 @@ class Service {
     this.#configure(this.#first, files, this.#tick().mono);
     wipeSecrets(files);
     await this.#store?.open();
+    await this.#keepKey();
     await this.#sockets.listen(this.#first);
     try {
       if (dns !== undefined) await this.#dns?.listen(dns);
@@ -149,7 +160,7 @@ class Service {
       this.#host.onSignal("SIGHUP", () => reloader.reload());
       this.#host.onSignal("SIGUSR1", () => this.#summary.logCounters());
       this.#host.onSignal("SIGUSR2", () => this.#summary.logCounters());
-      this.#summary.logReady(this.#host.runtime);
+      this.#summary.logReady(this.#host.runtime, this.#serverKey && publicKeyOf(this.#serverKey));
       this.#notifier.ready();
     });
     this.#notifier.stopping();
@@ -162,6 +173,18 @@ class Service {
     this.#summary.logCounters();
     this.#log.write("info", "stopped", { signal });
     return hasLeases && hasState ? EXIT.ok : EXIT.failed;
+  }
+
+  /** Makes the file of a new key, unless it can't be said where. */
+  async #keepKey(): Promise<void> {
+    if (this.#serverKey === undefined) return;
+    const { file } = this.#serverKey;
+    if (file === undefined) {
+      const hint = "the next start has another one; name a file with --key, or one with --state";
+      this.#log.write("info", "server-key-not-kept", { hint });
+    } else if (await keepServerKey(this.#host, this.#serverKey)) {
+      this.#log.write("info", "server-key-made", { file });
+    }
   }
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {

@@ -31,14 +31,15 @@ export class Summary {
     this.#punch = punch;
   }
 
-  /** Logs that it serves. */
-  logReady(runtime: string): void {
+  /** Logs that it serves. @param serverKey The registry's public key, where it has one. */
+  logReady(runtime: string, serverKey: string | undefined): void {
     const groups = [...this.#registry.groups.keys()].join(",");
     const zones = this.#zones.join(",");
     this.#log.write("info", "ready", {
       runtime,
       ...(groups === "" ? {} : { groups }),
       ...(zones === "" ? {} : { zones }),
+      ...(serverKey === undefined ? {} : { "server-key": serverKey }),
     });
   }
 

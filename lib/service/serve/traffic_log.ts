@@ -7,12 +7,13 @@
 
 import { COUNTER_NAMES, type CounterName } from "../../core/net/counters.ts";
 import type { DatagramBatch } from "../../core/net/datagram_batch.ts";
-import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { formatAddress, formatIpv4 } from "../../core/net/ip_address.ts";
 import { formatKey } from "../../core/net/peer_key.ts";
 import type { RegistryObserver } from "../../core/registry/registry.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";
 import { ID_SIZE, readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { LineLimit, type Log } from "../log/log.ts";
 
 const CHANGES_PER_SECOND = 50;
@@ -27,9 +28,11 @@ const DROP_HINTS: Partial<Record<CounterName, string>> = {
   "drop-encrypted": "encryption is off here",
   "drop-group-mismatch": "it was encrypted with a secret that is not this group's",
   "drop-not-allowed": "its key is not in the allow-list",
+  "drop-not-opened": "its secret is not this group's",
   "drop-not-encrypted": "encryption is required here",
   "drop-outside-window": "its clock or this host's is wrong",
   "drop-unknown-group": "no such group here, or no wgsig request at all",
+  "former-secret": "it is answered, and still has the second of its group's secrets",
 };
 
 /** Logs what a registry tells of. */
@@ -50,15 +53,41 @@ export class TrafficLog implements RegistryObserver {
   }
 
   endpointChanged(group: RegistryGroup, peer: number, isNew: boolean): void {
+    const { pages } = group.table;
+    const at = group.table.recordAt(peer);
+    this.#logChange(group, pages, at, isNew, () => {
+      return {
+        host: formatIpv4(readAddress(pages, at)),
+        port: pages.view.getUint16(at + RECORD_PORT),
+      };
+    });
+  }
+
+  ipv6EndpointChanged(group: RegistryGroup, peer: number, isNew: boolean): void {
+    const { directory } = group.members;
+    if (directory === undefined) return;
+    const { ids, places } = directory;
+    this.#logChange(group, ids, directory.idAt(peer), isNew, () => {
+      const host = formatAddress(places.addresses, places.addressAt(peer));
+      return { host, port: places.portOf(peer) };
+    });
+  }
+
+  /** @param at Where the peer's ID is. */
+  #logChange(
+    group: RegistryGroup,
+    { bytes }: WireBuffer,
+    at: number,
+    isNew: boolean,
+    endpoint: () => HostPort,
+  ): void {
     if (!this.#log.shows("info")) return;
     const suppressed = this.#changeLimit.take(this.#mono());
     if (suppressed === undefined) return;
-    const { pages } = group.table;
-    const at = group.table.recordAt(peer);
     this.#log.write("info", isNew ? "peer-registered" : "peer-moved", {
       group: group.id,
-      key: formatKey(pages.bytes.slice(at, at + ID_SIZE)),
-      endpoint: `${formatIpv4(readAddress(pages, at))}:${pages.view.getUint16(at + RECORD_PORT)}`,
+      key: formatKey(bytes.slice(at, at + ID_SIZE)),
+      endpoint: formatHostPort(endpoint()),
       ...(suppressed > 0 ? { "not-shown": suppressed } : {}),
     });
   }

@@ -80,7 +80,15 @@ export function compareLabels(a: Label, b: Label): number {
  * @param unix Seconds since 1970, with fractions.
  */
 export function labelOf(unix: number): Label {
+  const label = { seconds: 0, nanoseconds: 0 };
+  setLabel(label, unix);
+  return label;
+}
+
+/** The same into a label that is there, so that nothing is made. */
+export function setLabel(label: Label, unix: number): void {
   const seconds = Math.floor(unix);
   const nanoseconds = Math.floor((unix - seconds) * NANOSECONDS_PER_SECOND);
-  return { seconds, nanoseconds: Math.min(nanoseconds, NANOSECONDS_PER_SECOND - 1) };
+  label.seconds = seconds;
+  label.nanoseconds = Math.min(nanoseconds, NANOSECONDS_PER_SECOND - 1);
 }

@@ -4,6 +4,7 @@ import { AnswerBudget } from "../../../lib/core/net/answer_budget.ts";
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NONE } from "../../../lib/core/net/none.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { hex } from "../../support/bytes.ts";
 import { idOf } from "../../support/fake_random.ts";
@@ -13,6 +14,7 @@ import {
   recordText,
   RegistryDriver,
   requestOf,
+  SECRET,
   T0,
 } from "../../support/registry_driver.ts";
 import { encodeState, restoreState, startedAfter } from "../../support/saved_state.ts";
@@ -22,6 +24,7 @@ import { test } from "../../testing.ts";
 const A = idOf(1);
 const B = idOf(2);
 const OTHER_SECRET = new Uint8Array(32).fill(0x99);
+const NEW_SECRET = new Uint8Array(32).fill(0x42);
 const FROM_A = "198.51.100.1 1000";
 
 function texts(answer: Answer | undefined): string[] {
@@ -690,6 +693,122 @@ test("with a new secret, all datagrams have new MACs and the old secret is refus
   assertEquals(numbers(sealed), range(1, 25));
 });
 
+test("while a group has two secrets, each peer is answered with the one that it asks with", () => {
+  const driver = new RegistryDriver({ groups: [{ secret: NEW_SECRET, formerSecret: SECRET }] });
+  // The driver checks that an answer has the MAC, and opens with the key, of its question's secret.
+  const answers = driver.send(
+    range(1, 64).map((number) =>
+      requestOf({
+        id: idOf(number),
+        from: `10.0.0.1 ${number}`,
+        secret: number % 3 === 0 ? NEW_SECRET : SECRET,
+        ...number % 2 === 0 ? { sealed: number } : {},
+      })
+    ),
+  );
+  for (const answer of answers) assertEquals(numbers(answer), range(1, 64));
+  assertEquals(driver.registry.counters.get("former-secret"), 64 - 21);
+  assertEquals(driver.drops.length, 64 - 21);
+  assert(driver.drops.every(({ reason }) => reason === "former-secret"));
+  assertEquals(driver.registry.counters.get("answered"), 64);
+});
+
+test("a third secret, or one of another group, is refused by a group with two", () => {
+  const groups = [
+    { secret: NEW_SECRET, formerSecret: SECRET },
+    { id: 1, secret: OTHER_SECRET, formerSecret: new Uint8Array(32).fill(7) },
+  ];
+  const driver = new RegistryDriver({ groups });
+  const before = driver.snapshot();
+  assertEquals(driver.reasonFor({ secret: OTHER_SECRET }), "drop-bad-mac");
+  assertEquals(driver.reasonFor({ secret: OTHER_SECRET, sealed: 1 }), "drop-group-mismatch");
+  assertEquals(driver.reasonFor({ secret: SECRET, group: 1 }), "drop-bad-mac");
+  assertEquals(driver.reasonFor({ secret: SECRET, group: 1, sealed: 2 }), "drop-group-mismatch");
+  const mixed = requestOf({ secret: SECRET, sealed: 3 });
+  mixed.payload[97]! ^= 1;
+  assertEquals(driver.reasonFor(mixed), "drop-bad-mac");
+  assertEquals(driver.snapshot(), before);
+  assertEquals(driver.registry.counters.get("former-secret"), 0);
+});
+
+test("a secret is changed over two steps without a peer that is not heard meanwhile", () => {
+  const driver = new RegistryDriver({ groups: [{ secret: SECRET }] });
+  register(driver, 1, 25);
+  driver.pass(1);
+  driver.configureGroup({ secret: NEW_SECRET, formerSecret: SECRET });
+  for (const secret of [SECRET, NEW_SECRET]) {
+    for (const sealed of [undefined, 5]) {
+      driver.pass(1);
+      const form = sealed === undefined ? {} : { sealed };
+      const answer = driver.ask({ id: A, from: "10.0.0.1 1", secret, ...form });
+      assertEquals(numbers(answer), range(1, 25));
+    }
+  }
+  driver.configureGroup({ secret: NEW_SECRET });
+  driver.pass(1);
+  assertEquals(driver.reasonFor({ id: A, secret: SECRET }), "drop-bad-mac");
+  assertEquals(driver.reasonFor({ id: A, secret: SECRET, sealed: 1 }), "drop-group-mismatch");
+  assertEquals(numbers(driver.ask({ id: B, flags: 1, secret: NEW_SECRET })), range(1, 25));
+});
+
+test("a label that was used with one secret is used up for the other", () => {
+  const driver = new RegistryDriver({ groups: [{ secret: NEW_SECRET, formerSecret: SECRET }] });
+  for (const [used, other] of [[SECRET, NEW_SECRET], [NEW_SECRET, SECRET]] as const) {
+    driver.pass(1);
+    assertEquals(driver.reasonFor({ id: B, secret: NEW_SECRET, flags: 1 }), undefined);
+    driver.ask({ id: A, secret: used });
+    assertEquals(driver.reasonFor({ id: A, secret: other }), "drop-replayed");
+    assertEquals(driver.reasonFor({ id: A, secret: other, sealed: 1 }), "drop-replayed");
+  }
+});
+
+test("whatever two secrets are asked with, in whatever order, what changed is in each answer", () => {
+  const question = fc.record({
+    number: fc.integer({ min: 1, max: 40 }),
+    isFormer: fc.boolean(),
+    isSealed: fc.boolean(),
+    keeps: fc.boolean(),
+  });
+  const step = fc.oneof(
+    { weight: 20, arbitrary: question },
+    { weight: 1, arbitrary: fc.constant("same secrets again" as const) },
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const secrets = { secret: NEW_SECRET, formerSecret: SECRET };
+    const driver = new RegistryDriver({ groups: [secrets] });
+    const there = new Map<number, number>();
+    steps.forEach((step, i) => {
+      driver.pass(1);
+      if (step === "same secrets again") return driver.configureGroup(secrets);
+      const { number, isFormer, isSealed, keeps } = step;
+      if (!keeps) there.set(number, i + 1);
+      const answer = driver.ask({
+        id: idOf(number),
+        from: `10.0.0.1 ${i + 1}`,
+        flags: keeps ? KEEP_ENDPOINT : 0,
+        secret: isFormer ? SECRET : NEW_SECRET,
+        ...isSealed ? { sealed: i } : {},
+      });
+      assertEquals(numbers(answer), [...there.values()].sort((a, b) => a - b));
+    });
+  }));
+});
+
+test("a group has one secret or two of 32 bytes, and keeps what it has where others are wrong", () => {
+  const driver = new RegistryDriver();
+  const group = driver.group();
+  const options = { id: 0, primitives: PORTABLE, allowed: undefined, maxAge: 300, window: 30 };
+  const wrong = [[], [SECRET, NEW_SECRET, OTHER_SECRET], [new Uint8Array(31)], [
+    NEW_SECRET,
+    new Uint8Array(33),
+  ]];
+  for (const secrets of wrong) {
+    assertThrows(() => group.configure({ ...options, secrets }, driver.mono), RangeError);
+    driver.pass(1);
+    assertEquals(driver.reasonFor({ id: A, secret: SECRET }), undefined);
+  }
+});
+
 test("peers that a new allow-list leaves out are removed, and can't be replayed afterwards", () => {
   const driver = new RegistryDriver();
   register(driver, 1, 25);
@@ -724,7 +843,7 @@ test("saved peers that find no place are the oldest, and their labels stay known
     const id = new WireBuffer(idOf(number));
     const peer = group.restorePeer(id, 0, 10 * number, highest, driver.mono);
     assertEquals(peer === NONE, number === 1);
-    if (peer !== NONE) group.setEndpoint(peer, 0x0a00_0001, number);
+    if (peer !== NONE) group.members.setEndpoint(peer, 0x0a00_0001, number);
   }
   assertEquals(numbers(driver.ask({ id: idOf(9), flags: 1 })), [2, 3]);
   const again = { id: idOf(1), seconds: T0, flags: 1 };

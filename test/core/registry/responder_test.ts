@@ -78,6 +78,13 @@ test("a client reads answers of any length whole, and its own endpoint in them",
   }
 });
 
+test("a client with the former secret reads its answer, too", () => {
+  const responder = new Responder(registryOf({ secret: idOf(9), formerSecret: SECRET }));
+  const client = new ExchangeDriver();
+  assertEquals(client.receiveAll(responder.answerOne(client.ask(T0), SOURCE, NOW)), ["accepted"]);
+  assert(client.exchange.isComplete);
+});
+
 test("what is dropped gets no answer, and is counted by its reason", () => {
   const drops: string[] = [];
   const registry = registryOf({

@@ -19,6 +19,7 @@ const FIRST: Settings = {
   maxPeers: 100,
   maxAnswer: 10,
   state: "/state",
+  key: undefined,
   dns: { listen: [{ host: "::", port: 53 }] },
   lease: { interface: "wg0", state: undefined },
   punch: undefined,
@@ -82,6 +83,7 @@ test("however often it is asked meanwhile, the settings are read once more", () 
 
 test("what is bound or in use stays until a restart, and is named each time", () => {
   const wanted: Settings = {
+    key: "/key",
     listen: [],
     maxPeers: 7,
     maxAnswer: 20,
@@ -91,15 +93,15 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     punch: { host: "::", port: 1 },
     maxAge: 5,
   };
-  const all = "listen,max-peers,max-answer,state,dns,lease,punch";
+  const all = "listen,max-peers,max-answer,state,key,dns,lease,punch";
   assertEquals(needsRestart(FIXED, FIRST, wanted).join(), all);
   assertEquals(needsRestart(FIXED, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
     "lease",
   ]);
   assertEquals(needsRestart(FIXED, FIRST, structuredClone(FIRST)), []);
   // A group that is new has the limits of the others.
-  const { listen, maxPeers, maxAnswer, state } = FIRST;
-  assertEquals(inForce(FIRST, wanted), { ...wanted, listen, maxPeers, maxAnswer, state });
+  const { listen, maxPeers, maxAnswer, state, key } = FIRST;
+  assertEquals(inForce(FIRST, wanted), { ...wanted, listen, maxPeers, maxAnswer, state, key });
   const reload = new Reload<Settings, string>(FIRST);
   for (let i = 0; i < 2; i++) {
     reload.ask();

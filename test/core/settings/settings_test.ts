@@ -105,6 +105,7 @@ const SECTIONS: readonly Section[] = [
         good: [[`"auto"`, "auto"], [`"required"`, "required"], [`"off"`, "off"]],
         bad: [`"on"`, `"AUTO"`, `""`, `1`, `["auto"]`],
       },
+      key: TEXT,
       state: TEXT,
       "max-peers": PEERS,
       "max-answer": PEERS,
@@ -187,7 +188,20 @@ const SECTIONS: readonly Section[] = [
     head: "[[serve.group]]",
     path: "serve.group[0]",
     find: ({ serve }) => serve?.group?.[0],
-    keys: { id: GROUP, "secret-file": TEXT, "allow-file": TEXT, interface: TEXT },
+    keys: {
+      id: GROUP,
+      "secret-file": TEXT,
+      "secret-files": {
+        good: [[`["new", "/etc/old"]`, ["new", "/etc/old"]], [`["new"]`, ["new"]]],
+        bad: [`"new"`, `[""]`, `[1]`],
+      },
+      "allow-file": TEXT,
+      proof: {
+        good: [[`"auto"`, "auto"], [`"required"`, "required"]],
+        bad: [`"off"`, `true`, `""`],
+      },
+      interface: TEXT,
+    },
   },
   {
     head: "[sync.wg0]",

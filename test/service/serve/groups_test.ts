@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Registry } from "../../../lib/core/registry/registry.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { UserError } from "../../../lib/core/settings/user_error.ts";
 import type { ServeConfig, ServedGroup } from "../../../lib/service/serve/config.ts";
 import { GroupSettings, readGroups, wipeSecrets } from "../../../lib/service/serve/groups.ts";
@@ -13,6 +14,7 @@ const CONFIG: ServeConfig = {
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
+  key: undefined,
   maxPeers: 100,
   answerBudget: 0,
   maxAnswer: 10,
@@ -26,8 +28,8 @@ const CONFIG: ServeConfig = {
 };
 const ZEROS = new Uint8Array(32);
 
-function group(id: number, secretFile: string, allowFile?: string): ServedGroup {
-  return { id, secretFile, allowFile, interface: undefined };
+function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
+  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */
@@ -52,6 +54,7 @@ Deno.test("where one file is wrong, the secrets of the others are overwritten", 
   const files = {
     "/a": { content: idOf(1) },
     "/b": { content: idOf(2) },
+    "/same": { content: formatKey(idOf(2)) },
     "/short": { content: "short" },
     "/list": { content: "no key" },
   };
@@ -59,6 +62,13 @@ Deno.test("where one file is wrong, the secrets of the others are overwritten", 
     [group(3, "/none"), "cannot read secret file /none"],
     [group(3, "/short"), "has 5 bytes that are no secret"],
     [group(1, "/b"), "group 1 is configured twice"],
+    [group(3, []), "group 3 has no secret file"],
+    [group(3, ["/b", "/b"]), "group 3 names secret file /b twice; name the new secret's and"],
+    [group(3, ["/b", "/same"]), "secret files /b and /same hold the same secret; name the new"],
+    [group(3, ["/b", "/none"]), "cannot read secret file /none"],
+    [group(3, ["/b", "/short"]), "secret file /short has 5 bytes that are no secret"],
+    [group(3, ["/b", "/a", "/c"]), "group 3 has 3 secret files; name the new secret's and the"],
+    [group(3, ["/b", "/a"], "/list"), "allow-list /list, line 1"],
     [group(3, "/b", "/list"), "allow-list /list, line 1"],
   ];
   for (const [last, why] of wrong) {
@@ -80,9 +90,12 @@ Deno.test("groups are put into force: those that stay keep their peers and limit
   wipeSecrets(first);
   assertEquals(host.secrets, [ZEROS, ZEROS]);
   const stays = registry.groups.get(2);
-  const second = await readGroups(host, [group(2, "/a"), group(3, "/b")]);
+  const second = await readGroups(host, [group(2, ["/a", "/b"]), group(3, "/b")]);
   settings.apply({ ...CONFIG, maxAge: 5 }, second, 1);
   assertEquals([...registry.groups.keys()], [2, 3]);
   assert(registry.groups.get(2) === stays);
+  assertEquals(stays?.secrets.length, 2);
+  wipeSecrets(second);
+  assertEquals(host.secrets, new Array(5).fill(ZEROS));
   assertEquals(registry.groups.get(3)?.table.maxPeers, 100);
 });

@@ -1,0 +1,245 @@
+/**
+ * Who is in a group: who comes in, who has to make room, who is gone.
+ *
+ * The first protocol knows the rows of the {@linkcode PeerTable}, the second the peers of the
+ * {@linkcode PeerDirectory}. Each row has a peer; a peer that was not seen over IPv4 has no row.
+ *
+ * @module
+ */
+
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
+import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
+import type { Counters } from "../net/counters.ts";
+import { NONE } from "../net/none.ts";
+import type { RandomSource } from "../net/random.ts";
+import type { PeerChanges } from "./peer_changes.ts";
+import { PeerDirectory } from "./peer_directory.ts";
+import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
+import { UsedLabels } from "./used_labels.ts";
+
+/** Whether somebody may stay: the ID is at `at`. */
+export type MayStay = (ids: WireBuffer, at: number, isProved: boolean) => boolean;
+
+/** The peers of a group. */
+export class Members {
+  /** Those that were seen over IPv4. */
+  readonly table: PeerTable;
+  /** The labels that they have used in the first protocol. */
+  readonly labels: UsedLabels;
+  /** What is to go to the disk; undefined where nothing is kept over a restart. */
+  changes: PeerChanges | undefined;
+  /** A peer that was not heard for longer, in seconds, is gone. */
+  maxAge: number;
+  #directory: PeerDirectory | undefined;
+  #window: number;
+
+  /** There is nobody. @param window How far a label may be from the server's clock, in seconds. */
+  constructor(limits: PeerTableOptions, maxAge: number, window: number) {
+    this.table = new PeerTable(limits);
+    this.labels = new UsedLabels(this.table, limits.seed, window);
+    this.maxAge = maxAge;
+    this.#window = window;
+  }
+
+  /** All of them as wgsig 2 tells of them; there only where somebody has asked in it. */
+  get directory(): PeerDirectory | undefined {
+    return this.#directory;
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#directory?.count ?? this.table.count;
+  }
+
+  /** Takes over another maximal age and window. */
+  configure(maxAge: number, window: number): void {
+    this.maxAge = maxAge;
+    this.#window = window;
+    this.changes?.configure(maxAge);
+    this.labels.setWindow(window);
+    this.#directory?.setWindow(window);
+  }
+
+  /** The directory; where nobody has asked in wgsig 2 before, it is made of the rows. */
+  openDirectory(random: RandomSource, primitives: Primitives): PeerDirectory {
+    if (this.#directory !== undefined) return this.#directory;
+    const { table } = this;
+    const directory = new PeerDirectory(this.#window, random, primitives);
+    directory.reserve(table.count);
+    for (let row = table.oldest; row !== NONE; row = table.newerThan(row)) {
+      directory.attach(directory.add(table.pages, table.recordAt(row), table.seenAt(row)), row);
+    }
+    return this.#directory = directory;
+  }
+
+  /** Whether the peer of a row, or where it is NONE the ID at `at`, has proved its key. */
+  isProved(row: number, buffer: WireBuffer, at: number): boolean {
+    const directory = this.#directory;
+    if (directory === undefined) return false;
+    const peer = row === NONE ? directory.find(buffer, at) : directory.peerOf(row);
+    return peer !== NONE && directory.isProved(peer);
+  }
+
+  /**
+   * Adds a row for the ID at `at`, which has none.
+   *
+   * @returns The row, or NONE: a stranger does not push a fresh record out.
+   */
+  admitRow(buffer: WireBuffer, at: number, mono: number, counters: Counters): number {
+    const { table } = this;
+    const directory = this.#directory;
+    if (directory === undefined) {
+      return this.#makeRoom(false, mono, counters) ? table.add(buffer, at, mono) : NONE;
+    }
+    let peer = directory.find(buffer, at);
+    if (peer === NONE) peer = this.admit(buffer, at, false, mono, counters);
+    else {
+      directory.heard(peer, mono);
+      directory.log.changed(peer);
+    }
+    return peer === NONE ? NONE : this.addRow(directory, peer, mono);
+  }
+
+  /** Adds a row for a peer that has none. */
+  addRow(directory: PeerDirectory, peer: number, mono: number): number {
+    const row = this.table.add(directory.ids, directory.idAt(peer), mono);
+    if (row !== NONE) directory.attach(peer, row);
+    return row;
+  }
+
+  /**
+   * Adds the peer whose ID is at `at` to the directory. Where there is no room, one whose record is
+   * stale makes it, and for who has proved its key the oldest one that has not.
+   *
+   * @returns The peer, or NONE.
+   */
+  admit(
+    buffer: WireBuffer,
+    at: number,
+    isProved: boolean,
+    mono: number,
+    counters: Counters,
+  ): number {
+    const directory = this.#directory;
+    if (directory === undefined || (!isProved && directory.isCrowded(buffer, at))) return NONE;
+    return this.#makeRoom(isProved, mono, counters) ? directory.add(buffer, at, mono) : NONE;
+  }
+
+  /** Adds a row of a saved state, as the one seen longest ago. Returns NONE where there is no room. */
+  restoreRow(buffer: WireBuffer, at: number, seenAt: number): number {
+    const row = this.table.addOldest(buffer, at, seenAt);
+    const directory = this.#directory;
+    if (row !== NONE && directory !== undefined) {
+      const known = directory.find(buffer, at);
+      directory.attach(known === NONE ? directory.add(buffer, at, seenAt) : known, row);
+    }
+    return row;
+  }
+
+  /** The peer of a row was heard. */
+  heard(row: number, mono: number): void {
+    this.table.touch(row, mono);
+    const directory = this.#directory;
+    if (directory !== undefined) directory.heard(directory.peerOf(row), mono);
+  }
+
+  /** Writes the endpoint of a row, and returns whether it is another than before. */
+  setEndpoint(row: number, address: number, port: number): boolean {
+    const { table } = this;
+    const at = table.recordAt(row);
+    if (
+      readAddress(table.pages, at) === address &&
+      table.pages.view.getUint16(at + RECORD_PORT) === port
+    ) return false;
+    table.setEndpoint(row, address, port);
+    return true;
+  }
+
+  /** The peer of a row is where it was not before. */
+  moved(row: number): void {
+    const directory = this.#directory;
+    if (directory !== undefined) directory.log.changed(directory.peerOf(row));
+  }
+
+  /** Removes all that may not stay. */
+  keep(mayStay: MayStay, mono: number): void {
+    const { table } = this;
+    const directory = this.#directory;
+    if (directory === undefined) {
+      for (let row = table.oldest; row !== NONE;) {
+        const next = table.newerThan(row);
+        if (!mayStay(table.pages, table.recordAt(row), false)) this.dropRow(row, mono);
+        row = next;
+      }
+      return;
+    }
+    for (const peer of directory.peers()) {
+      if (!mayStay(directory.ids, directory.idAt(peer), directory.isProved(peer))) {
+        this.#remove(directory, peer, mono);
+      }
+    }
+  }
+
+  /** Removes those that were not heard in time, and returns how many there were. */
+  expire(mono: number): number {
+    this.labels.expire(mono);
+    const { table } = this;
+    const directory = this.#directory;
+    let removed = 0;
+    for (
+      ;
+      directory !== undefined && this.#isSilent(directory, directory.oldest, mono);
+      removed++
+    ) {
+      this.#remove(directory, directory.oldest, mono);
+    }
+    while (table.oldest !== NONE && mono - table.seenAt(table.oldest) > this.maxAge) {
+      const row = table.oldest;
+      // Its peer is heard over IPv6.
+      if (directory === undefined) removed++;
+      else directory.log.changed(directory.peerOf(row));
+      this.dropRow(row, mono);
+    }
+    return removed;
+  }
+
+  /** Removes a row. Its last label stays known, so that its requests can't be replayed. */
+  dropRow(row: number, mono: number): void {
+    const { table, labels, changes } = this;
+    const at = table.recordAt(row);
+    labels.note(table.pages, at, table.labelSeconds(row), table.labelNanoseconds(row), mono);
+    changes?.removed(table.pages, at, row);
+    const directory = this.#directory;
+    if (directory !== undefined) directory.detach(directory.peerOf(row));
+    table.remove(row);
+  }
+
+  #remove(directory: PeerDirectory, peer: number, mono: number): void {
+    const row = directory.rowOf(peer);
+    if (row !== NONE) this.dropRow(row, mono);
+    directory.remove(peer, mono);
+  }
+
+  #makeRoom(isProved: boolean, mono: number, counters: Counters): boolean {
+    const { table } = this;
+    if (this.count < table.maxPeers) return true;
+    const directory = this.#directory;
+    if (directory === undefined) {
+      if (table.oldest === NONE || mono - table.seenAt(table.oldest) <= this.maxAge) return false;
+      this.dropRow(table.oldest, mono);
+    } else {
+      const { oldest } = directory;
+      const isSilent = this.#isSilent(directory, oldest, mono);
+      const peer = isSilent ? oldest : isProved ? directory.oldestUnproved : NONE;
+      if (peer === NONE) return false;
+      this.#remove(directory, peer, mono);
+    }
+    counters.add("pushed-out");
+    return true;
+  }
+
+  #isSilent(directory: PeerDirectory, peer: number, mono: number): boolean {
+    return peer !== NONE && mono - directory.heardAt(peer) > this.maxAge;
+  }
+}

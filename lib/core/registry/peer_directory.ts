@@ -1,0 +1,311 @@
+/**
+ * All peers of a group as wgsig 2 tells of them, whatever protocol they speak: who has proved its key,
+ * who was heard when, and what changed.
+ *
+ * A peer with an IPv4 endpoint has a row in the {@linkcode PeerTable} as well, that is answered to
+ * peers that speak the first protocol; what that row says is not written twice.
+ *
+ * Peers are found by the first 8 bytes of their IDs, since that is how they are asked for. Who holds
+ * a private key can't choose these; who makes IDs up can, so only so many of them may be alike.
+ *
+ * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram.
+ *
+ * @module
+ */
+
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
+import { ID_SIZE } from "../../wire/wgsig/record.ts";
+import { EPOCH_SIZE } from "../../wire/wgsig2/cursor.ts";
+import { PREFIX_SIZE } from "../../wire/wgsig2/option.ts";
+import { hashId } from "../net/id_hash.ts";
+import { NONE } from "../net/none.ts";
+import type { RandomSource } from "../net/random.ts";
+import { ChangeLog } from "./change_log.ts";
+import { Cookies } from "./cookies.ts";
+import { PeerPlaces } from "./peer_places.ts";
+import { PeerProofs } from "./peer_proofs.ts";
+import { QuestionLabels } from "./question_labels.ts";
+import { RecencyList } from "./recency_list.ts";
+
+const FIRST_CAPACITY = 64;
+/** Peers that have proved nothing, and have the same first 8 bytes. */
+const MOST_ALIKE = 4;
+
+/** Peers of one group. A peer is known by a number that stays the same until it is removed. */
+export class PeerDirectory {
+  /** EPOCH: whoever has another one knows nothing of these changes. */
+  readonly epoch: WireBuffer = new WireBuffer(EPOCH_SIZE);
+  /** What changed. */
+  readonly log: ChangeLog = new ChangeLog();
+  /** Where peers can be reached, beyond their rows. */
+  readonly places: PeerPlaces = new PeerPlaces();
+  /** What peers prove their keys with. */
+  readonly proofs: PeerProofs;
+  /** What their addresses are shown with: what one of these before has given means nothing. */
+  readonly cookies: Cookies;
+  /** The labels of proved questions, */
+  readonly provedLabels: QuestionLabels;
+  /** and of others. */
+  readonly otherLabels: QuestionLabels;
+  readonly #seed: number;
+  #count = 0;
+
+  // By peer.
+  #ids = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
+  #isProved = new Uint8Array(FIRST_CAPACITY);
+  #heardAt = new Float64Array(FIRST_CAPACITY);
+  #rows = new Int32Array(FIRST_CAPACITY);
+  /** The next peer in the same bucket, or NONE. */
+  #next = new Int32Array(FIRST_CAPACITY);
+  readonly #proved = new RecencyList(FIRST_CAPACITY);
+  readonly #unproved = new RecencyList(FIRST_CAPACITY);
+
+  /** Numbers free for new peers, the next at `#count`. */
+  #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, i) => i);
+  /** The first peer of each bucket + 1, or 0. */
+  #buckets = new Int32Array(FIRST_CAPACITY);
+  /** By row. */
+  #peersOfRows = new Int32Array(FIRST_CAPACITY);
+  // Filled up to the size that the hash takes.
+  readonly #prefix = new WireBuffer(ID_SIZE);
+
+  /**
+   * Makes an empty directory; it takes memory as it fills.
+   *
+   * @param window How far a label may be from the server's clock, in seconds.
+   * @param random Draws the epoch, the key of cookies, and what hashes are made with.
+   * @param primitives What keys are made with.
+   */
+  constructor(window: number, random: RandomSource, primitives: Primitives) {
+    random(this.epoch.bytes);
+    // All zeros mean that a client knows none.
+    this.epoch.bytes[0]! |= 1;
+    const seed = new WireBuffer(4);
+    random(seed.bytes);
+    this.#seed = seed.view.getUint32(0);
+    this.proofs = new PeerProofs(primitives);
+    this.cookies = new Cookies(random, primitives);
+    this.provedLabels = new QuestionLabels(this.#seed, window);
+    this.otherLabels = new QuestionLabels(this.#seed, window);
+  }
+
+  /** Replaces the window. */
+  setWindow(window: number): void {
+    this.provedLabels.setWindow(window);
+    this.otherLabels.setWindow(window);
+  }
+
+  /** How many peers there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The IDs, 32 bytes each; see {@linkcode idAt}. Another buffer after the directory has grown. */
+  get ids(): WireBuffer {
+    return this.#ids;
+  }
+
+  /** Where the ID of `peer` lies. */
+  idAt(peer: number): number {
+    return peer * ID_SIZE;
+  }
+
+  /** Whether `peer` has proved its key. */
+  isProved(peer: number): boolean {
+    return this.#isProved[peer] !== 0;
+  }
+
+  /** When `peer` was heard, on the monotonic clock, in seconds. */
+  heardAt(peer: number): number {
+    return this.#heardAt[peer]!;
+  }
+
+  /** The row of `peer`, or NONE. */
+  rowOf(peer: number): number {
+    return this.#rows[peer]!;
+  }
+
+  /** The peer of a row. */
+  peerOf(row: number): number {
+    return this.#peersOfRows[row]!;
+  }
+
+  /** The peer that has proved nothing and was heard longest ago, or NONE. */
+  get oldestUnproved(): number {
+    return this.#unproved.oldest;
+  }
+
+  /** The peer that was heard longest ago, or NONE. */
+  get oldest(): number {
+    const proved = this.#proved.oldest;
+    const unproved = this.#unproved.oldest;
+    if (proved === NONE || unproved === NONE) return proved === NONE ? unproved : proved;
+    return this.heardAt(proved) < this.heardAt(unproved) ? proved : unproved;
+  }
+
+  /** All peers: those that have proved nothing first, of each kind the one heard longest ago first. */
+  peers(): number[] {
+    const peers: number[] = [];
+    for (const list of [this.#unproved, this.#proved]) {
+      for (let peer = list.oldest; peer !== NONE; peer = list.newerThan(peer)) peers.push(peer);
+    }
+    return peers;
+  }
+
+  /** The peer whose ID stands at `at`, or NONE. */
+  find(buffer: WireBuffer, at: number): number {
+    let peer = this.firstAlike(buffer, at);
+    while (peer !== NONE && !this.#hasId(peer, buffer, at)) peer = this.nextAlike(peer);
+    return peer;
+  }
+
+  /** A peer whose ID begins with the 8 bytes at `at`, or NONE. */
+  firstAlike(buffer: WireBuffer, at: number): number {
+    let peer = this.#buckets[this.#bucketOf(buffer, at)]! - 1;
+    while (peer !== NONE && !this.#begins(peer, buffer, at)) peer = this.#next[peer]!;
+    return peer;
+  }
+
+  /** The next one whose ID begins as that of `peer`, or NONE. */
+  nextAlike(peer: number): number {
+    const at = this.idAt(peer);
+    let next = this.#next[peer]!;
+    while (next !== NONE && !this.#begins(next, this.#ids, at)) next = this.#next[next]!;
+    return next;
+  }
+
+  /** Whether nobody can be added who begins as the ID at `at`, and has proved nothing. */
+  isCrowded(buffer: WireBuffer, at: number): boolean {
+    let alike = 0;
+    let peer = this.firstAlike(buffer, at);
+    for (; peer !== NONE; peer = this.nextAlike(peer)) alike += this.isProved(peer) ? 0 : 1;
+    return alike >= MOST_ALIKE;
+  }
+
+  /** Adds the peer whose ID stands at `at`, which is not there yet. It has proved nothing. */
+  add(buffer: WireBuffer, at: number, mono: number): number {
+    if (this.#count === this.#rows.length) this.#grow(2 * this.#count);
+    const peer = this.#free[this.#count++]!;
+    copyBytes(buffer, at, this.#ids, this.idAt(peer), ID_SIZE);
+    this.#isProved[peer] = 0;
+    this.#heardAt[peer] = mono;
+    this.#rows[peer] = NONE;
+    this.#link(peer);
+    this.#unproved.addNewest(peer);
+    this.log.changed(peer);
+    return peer;
+  }
+
+  /** `peer` was heard. */
+  heard(peer: number, mono: number): void {
+    this.#heardAt[peer] = Math.max(this.#heardAt[peer]!, mono);
+    const list = this.isProved(peer) ? this.#proved : this.#unproved;
+    if (peer === list.newest) return;
+    list.remove(peer);
+    list.addNewest(peer);
+  }
+
+  /** `peer` has proved its key: nothing that was said before is known of it any more. */
+  prove(peer: number): void {
+    this.#unproved.remove(peer);
+    this.#proved.addNewest(peer);
+    this.#isProved[peer] = 1;
+    this.places.forget(peer);
+    this.log.changed(peer);
+  }
+
+  /** `peer` has a row from now on. */
+  attach(peer: number, row: number): void {
+    if (row >= this.#peersOfRows.length) {
+      const size = Math.max(row + 1, 2 * this.#peersOfRows.length);
+      this.#peersOfRows = grown(this.#peersOfRows, new Int32Array(size));
+    }
+    this.#peersOfRows[row] = peer;
+    this.#rows[peer] = row;
+  }
+
+  /** `peer` has no row any more. */
+  detach(peer: number): void {
+    this.#rows[peer] = NONE;
+  }
+
+  /** Removes `peer`. Its number may come back for another. */
+  remove(peer: number, mono: number): void {
+    const at = this.idAt(peer);
+    this.provedLabels.leave(peer, this.#ids, at, mono);
+    this.otherLabels.leave(peer, this.#ids, at, mono);
+    this.log.gone(peer, this.#ids, at);
+    this.places.forget(peer);
+    this.proofs.forget(peer);
+    (this.isProved(peer) ? this.#proved : this.#unproved).remove(peer);
+    this.#unlink(peer);
+    this.#free[--this.#count] = peer;
+  }
+
+  /** Makes room for so many peers at once. */
+  reserve(count: number): void {
+    if (count > this.#rows.length) this.#grow(count);
+  }
+
+  #bucketOf(buffer: WireBuffer, at: number): number {
+    copyBytes(buffer, at, this.#prefix, 0, PREFIX_SIZE);
+    return hashId(this.#prefix, 0, this.#seed) & (this.#buckets.length - 1);
+  }
+
+  #begins(peer: number, { view }: WireBuffer, at: number): boolean {
+    const own = this.#ids.view;
+    const idAt = this.idAt(peer);
+    return own.getInt32(idAt) === view.getInt32(at) &&
+      own.getInt32(idAt + 4) === view.getInt32(at + 4);
+  }
+
+  #hasId(peer: number, { view }: WireBuffer, at: number): boolean {
+    const own = this.#ids.view;
+    const idAt = this.idAt(peer);
+    for (let i = 0; i < ID_SIZE; i += 4) {
+      if (own.getInt32(idAt + i) !== view.getInt32(at + i)) return false;
+    }
+    return true;
+  }
+
+  #link(peer: number): void {
+    const bucket = this.#bucketOf(this.#ids, this.idAt(peer));
+    this.#next[peer] = this.#buckets[bucket]! - 1;
+    this.#buckets[bucket] = peer + 1;
+  }
+
+  #unlink(peer: number): void {
+    const bucket = this.#bucketOf(this.#ids, this.idAt(peer));
+    if (this.#buckets[bucket] === peer + 1) {
+      this.#buckets[bucket] = this.#next[peer]! + 1;
+      return;
+    }
+    let before = this.#buckets[bucket]! - 1;
+    while (this.#next[before] !== peer) before = this.#next[before]!;
+    this.#next[before] = this.#next[peer]!;
+  }
+
+  #grow(capacity: number): void {
+    const ids = new WireBuffer(capacity * ID_SIZE);
+    ids.bytes.set(this.#ids.bytes);
+    this.#ids = ids;
+    this.#isProved = grown(this.#isProved, new Uint8Array(capacity));
+    this.#heardAt = grown(this.#heardAt, new Float64Array(capacity));
+    this.#rows = grown(this.#rows, new Int32Array(capacity));
+    this.#next = new Int32Array(capacity);
+    this.#proved.grow(capacity);
+    this.#unproved.grow(capacity);
+    this.#free = grown(this.#free, Int32Array.from({ length: capacity }, (_, i) => i));
+    this.places.reserve(capacity);
+    this.provedLabels.reserve(capacity);
+    this.otherLabels.reserve(capacity);
+    this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));
+    for (const peer of this.peers()) this.#link(peer);
+  }
+}
+
+function grown<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,199 @@
+/**
+ * Where peers can be reached, beyond the IPv4 endpoint that a {@linkcode PeerTable} has: the IPv6
+ * endpoint that was seen, and what a peer says of itself.
+ *
+ * What peers say lies as in a record, without ages, in blocks of a pool: 16 to 160 bytes a peer, in
+ * steps of 16.
+ *
+ * @module
+ */
+
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import {
+  CANDIDATE,
+  type Candidate,
+  type CandidateList,
+  MAX_CANDIDATES,
+  readCandidate,
+  writeCandidate,
+} from "../../wire/wgsig2/candidate.ts";
+import { ADDRESS_SIZE } from "../net/ip_address.ts";
+import { NONE } from "../net/none.ts";
+
+/** Beside the two that are seen, a record has room for so many. */
+const MOST_SAID = MAX_CANDIDATES - 2;
+/** Size of the largest candidate without its age, in bytes. */
+const LARGEST = 3 + ADDRESS_SIZE;
+/** Sizes of blocks are multiples of this. */
+const UNIT = 16;
+const FIRST_PEERS = 64;
+const FIRST_UNITS = 128;
+/** Sizes of blocks that there can be, and none. */
+const SIZES = Math.ceil(MOST_SAID * LARGEST / UNIT) + 1;
+
+/** Places of peers, which are numbers. */
+export class PeerPlaces {
+  // By peer.
+  #addresses = new WireBuffer(FIRST_PEERS * ADDRESS_SIZE);
+  #ports = new Uint16Array(FIRST_PEERS);
+  /** When the IPv6 endpoint was seen; NaN where none was. */
+  #seenAt = new Float64Array(FIRST_PEERS).fill(NaN);
+  #saidAt = new Float64Array(FIRST_PEERS);
+  /** Where its block begins, in units. */
+  #blocks = new Int32Array(FIRST_PEERS);
+  /** How many bytes of it are used. */
+  #sizes = new Uint8Array(FIRST_PEERS);
+
+  #pool = new WireBuffer(FIRST_UNITS * UNIT);
+  #used = 0;
+  /** By size in units: the first free block, whose first word is the next one. */
+  readonly #free = new Int32Array(SIZES).fill(NONE);
+  readonly #scratch = new WireBuffer(MOST_SAID * LARGEST);
+
+  /** Makes room for the peers below `count`. */
+  reserve(count: number): void {
+    if (count <= this.#ports.length) return;
+    const size = Math.max(count, 2 * this.#ports.length);
+    const addresses = new WireBuffer(size * ADDRESS_SIZE);
+    addresses.bytes.set(this.#addresses.bytes);
+    this.#addresses = addresses;
+    const ports = new Uint16Array(size);
+    ports.set(this.#ports);
+    this.#ports = ports;
+    const seenAt = new Float64Array(size).fill(NaN);
+    seenAt.set(this.#seenAt);
+    this.#seenAt = seenAt;
+    const saidAt = new Float64Array(size);
+    saidAt.set(this.#saidAt);
+    this.#saidAt = saidAt;
+    const blocks = new Int32Array(size);
+    blocks.set(this.#blocks);
+    this.#blocks = blocks;
+    const sizes = new Uint8Array(size);
+    sizes.set(this.#sizes);
+    this.#sizes = sizes;
+  }
+
+  /** When the IPv6 endpoint of a peer was seen, on the monotonic clock; NaN where there is none. */
+  seenAt(peer: number): number {
+    return this.#seenAt[peer]!;
+  }
+
+  /** The IPv6 addresses that were seen; see {@linkcode addressAt}. Another buffer after it has grown. */
+  get addresses(): WireBuffer {
+    return this.#addresses;
+  }
+
+  /** Where the 16-byte address of a peer lies. */
+  addressAt(peer: number): number {
+    return peer * ADDRESS_SIZE;
+  }
+
+  /** The port of that endpoint. */
+  portOf(peer: number): number {
+    return this.#ports[peer]!;
+  }
+
+  /** Whether a peer was seen over IPv6 in the /64 of the address at `at`. */
+  isInSubnet(peer: number, { view }: WireBuffer, at: number): boolean {
+    const own = this.#addresses.view;
+    const addressAt = this.addressAt(peer);
+    return !Number.isNaN(this.#seenAt[peer]!) && own.getInt32(addressAt) === view.getInt32(at) &&
+      own.getInt32(addressAt + 4) === view.getInt32(at + 4);
+  }
+
+  /** Takes down where a peer was seen over IPv6, and returns whether that is another than before. */
+  see(peer: number, sources: WireBuffer, at: number, port: number, mono: number): boolean {
+    const addressAt = this.addressAt(peer);
+    const isOther = !(this.#seenAt[peer]! <= mono) || this.#ports[peer] !== port ||
+      !areEqual(sources, at, this.#addresses, addressAt, ADDRESS_SIZE);
+    this.#seenAt[peer] = mono;
+    if (!isOther) return false;
+    this.#ports[peer] = port;
+    copyBytes(sources, at, this.#addresses, addressAt, ADDRESS_SIZE);
+    return true;
+  }
+
+  /** Takes down what a peer says of itself, and returns whether that is another than before. */
+  say(peer: number, { slots, count }: CandidateList, mono: number): boolean {
+    const scratch = this.#scratch;
+    let size = 0;
+    for (let i = 0; i < Math.min(count, MOST_SAID); i++) {
+      size = writeCandidate(slots[i]!, scratch, size);
+    }
+    this.#saidAt[peer] = mono;
+    const before = this.#sizes[peer]!;
+    if (size === before && areEqual(scratch, 0, this.#pool, this.#blocks[peer]! * UNIT, size)) {
+      return false;
+    }
+    if (unitsFor(size) !== unitsFor(before)) {
+      this.#release(peer);
+      if (size > 0) this.#blocks[peer] = this.#take(unitsFor(size));
+    }
+    this.#sizes[peer] = size;
+    if (size > 0) copyBytes(scratch, 0, this.#pool, this.#blocks[peer]! * UNIT, size);
+    return true;
+  }
+
+  /** Forgets all places of a peer. */
+  forget(peer: number): void {
+    this.#seenAt[peer] = NaN;
+    this.#release(peer);
+  }
+
+  /** Reads the IPv6 endpoint that was seen into a slot; there must be one. */
+  readSeen(peer: number, into: Candidate, mono: number): void {
+    into.kind = CANDIDATE.seen;
+    copyBytes(this.#addresses, this.addressAt(peer), into.address, 0, ADDRESS_SIZE);
+    into.port = this.#ports[peer]!;
+    into.age = Math.max(0, Math.floor(mono - this.#seenAt[peer]!));
+  }
+
+  /** Adds what a peer says of itself to a list; those on its LAN only where `isNear`. */
+  readSaid(peer: number, into: CandidateList, isNear: boolean, mono: number): void {
+    const age = Math.max(0, Math.floor(mono - this.#saidAt[peer]!));
+    const end = this.#blocks[peer]! * UNIT + this.#sizes[peer]!;
+    for (let at = end - this.#sizes[peer]!; at < end && into.count < MAX_CANDIDATES;) {
+      const slot = into.slots[into.count]!;
+      at = readCandidate(this.#pool, at, end, slot);
+      slot.age = age;
+      if (isNear || slot.kind !== CANDIDATE.lan) into.count++;
+    }
+  }
+
+  /** A block of so many units. */
+  #take(units: number): number {
+    const free = this.#free[units]!;
+    if (free !== NONE) {
+      this.#free[units] = this.#pool.view.getInt32(free * UNIT);
+      return free;
+    }
+    if ((this.#used + units) * UNIT > this.#pool.size) {
+      const pool = new WireBuffer(2 * this.#pool.size);
+      pool.bytes.set(this.#pool.bytes);
+      this.#pool = pool;
+    }
+    const block = this.#used;
+    this.#used += units;
+    return block;
+  }
+
+  #release(peer: number): void {
+    const units = unitsFor(this.#sizes[peer]!);
+    this.#sizes[peer] = 0;
+    if (units === 0) return;
+    const block = this.#blocks[peer]!;
+    this.#pool.view.setInt32(block * UNIT, this.#free[units]!);
+    this.#free[units] = block;
+  }
+}
+
+function unitsFor(size: number): number {
+  return Math.ceil(size / UNIT);
+}
+
+/** No secret: it may end early. */
+function areEqual(a: WireBuffer, aAt: number, b: WireBuffer, bAt: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (a.bytes[aAt + i] !== b.bytes[bAt + i]) return false;
+  return true;
+}

@@ -1,0 +1,287 @@
+/**
+ * The desk of wgsig 2: which questions are let in, and what they are answered, in the order of
+ * docs/protocol-2.md, "What is let in".
+ *
+ * Nothing is kept for an address that has not shown that it receives, and nothing is allocated for a
+ * peer that is known.
+ *
+ * @module
+ */
+
+import { copyBytes, equalBytes } from "../../wire/bytes/wire_buffer.ts";
+import { LONG_NONCE_SIZE } from "../../wire/crypto/aead_key.ts";
+import { EXCHANGE_KEY_SIZE } from "../../wire/crypto/exchange_key.ts";
+import { compareLabels, NANOSECONDS_PER_SECOND, setLabel } from "../../wire/wgsig/tai64n.ts";
+import { ANSWER_FLAG, OFFER } from "../../wire/wgsig2/answer.ts";
+import {
+  DATAGRAM,
+  openDatagram,
+  readDatagramGroup,
+  readDatagramType,
+  sealDatagram,
+  writeDatagramHeader,
+} from "../../wire/wgsig2/datagram.ts";
+import { type OptionalBytes, PREFIX_SIZE } from "../../wire/wgsig2/option.ts";
+import {
+  decodeQuestion,
+  MIN_QUESTION_SIZE,
+  type Question,
+  verifyProof,
+} from "../../wire/wgsig2/question.ts";
+import { encodeRetry, newRetry, RETRY } from "../../wire/wgsig2/retry.ts";
+import type { AnswerBudget } from "../net/answer_budget.ts";
+import type { Now } from "../net/clock.ts";
+import type { CounterName, Counters } from "../net/counters.ts";
+import { type DatagramBatch, type ReplyBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
+import { NONE } from "../net/none.ts";
+import { drawSeed, NonceSource, type RandomSource } from "../net/random.ts";
+import { AnswerWriter } from "./answer_writer.ts";
+import { AskedQuestion } from "./asked_question.ts";
+import { COOKIE_LIFE } from "./cookies.ts";
+import { ExchangeLimit } from "./exchange_limit.ts";
+import type { RegistryGroup } from "./group.ts";
+import type { PeerDirectory } from "./peer_directory.ts";
+import type { QuestionKeys } from "./question_keys.ts";
+import { Registrar } from "./registrar.ts";
+import { ReplySlots } from "./reply_slots.ts";
+
+/** What a retry says, by the counter of those. */
+const REASONS: Partial<Record<CounterName, number>> = {
+  "retry-clock": RETRY.clock,
+  "retry-address": RETRY.address,
+  "retry-proof": RETRY.proof,
+  "retry-label": RETRY.label,
+  "retry-busy": RETRY.busy,
+};
+
+/** What became of a datagram. */
+export type Outcome =
+  /** It is no question for a group that there is: another protocol's perhaps. */
+  | "other"
+  /** The same, though it looks like one. */
+  | "not-opened"
+  /** It was answered, or its client told to ask again. */
+  | "done"
+  | CounterName;
+
+/** Answers questions. */
+export class QuestionDesk {
+  /** How far a label may be from the server's clock, in seconds. */
+  window = 0;
+  /** The question that was taken last; its peer is registered where {@linkcode registrar} says so. */
+  readonly asked: AskedQuestion = new AskedQuestion();
+  /** Whether it was sealed with a secret that its group changes from. */
+  isFormerSecret = false;
+  /** What became of its peer's record. */
+  readonly registrar: Registrar = new Registrar();
+  readonly #random: RandomSource;
+  readonly #counters: Counters;
+  readonly #nonces: NonceSource;
+  readonly #slots = new ReplySlots();
+  readonly #writer: AnswerWriter;
+  readonly #limit: ExchangeLimit;
+  readonly #retry = newRetry();
+
+  /** @param random Draws nonces, epochs, keys of cookies. */
+  constructor(random: RandomSource, counters: Counters) {
+    this.#random = random;
+    this.#counters = counters;
+    this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
+    this.#writer = new AnswerWriter(this.#slots, this.#nonces);
+    this.#limit = new ExchangeLimit(drawSeed(random));
+  }
+
+  /** Limits what sources get beyond the first datagram of their answers. */
+  limitAnswers(budget: AnswerBudget | undefined): void {
+    this.#writer.budget = budget;
+  }
+
+  /** Begins with a new batch: what was added to the replies of the last one is sent. */
+  begin(): void {
+    this.#slots.clear();
+  }
+
+  /**
+   * Takes datagram `i` of the batch, if it is a question, and adds what is sent in reply.
+   *
+   * @returns What became of it; the name of a counter where it is dropped.
+   */
+  take(
+    groups: ReadonlyMap<number, RegistryGroup>,
+    batch: DatagramBatch,
+    i: number,
+    now: Now,
+    replies: ReplyBatch,
+  ): Outcome {
+    const length = batch.lengths[i]!;
+    const at = i * SLOT_SIZE;
+    if (length < MIN_QUESTION_SIZE) return "other";
+    if (readDatagramType(batch.payloads, at, length) !== DATAGRAM.question) return "other";
+    const group = groups.get(readDatagramGroup(batch.payloads, at));
+    if (group === undefined) return "other";
+    for (const keys of group.questionKeys) {
+      if (!openDatagram(keys.shared.question, batch.payloads, at, length)) continue;
+      this.asked.readSource(batch, i);
+      this.isFormerSecret = keys !== group.questionKeys[0];
+      return this.#answer(group, keys, now, replies);
+    }
+    return group.questionKeys.length > 0 ? "not-opened" : "other";
+  }
+
+  /** Answers a question that was opened with these keys. */
+  #answer(group: RegistryGroup, keys: QuestionKeys, now: Now, replies: ReplyBatch): Outcome {
+    const { asked, registrar } = this;
+    registrar.reset();
+    this.#counters.add("questions");
+    if (asked.port === 0) return "drop-source-port-0";
+    if (!decodeQuestion(asked.buffer, asked.at, asked.length, asked.question)) {
+      return "drop-damaged";
+    }
+    if (!group.allows(asked.question.id, 0)) return "drop-not-allowed";
+    const { seconds, nanoseconds } = asked.question;
+    if (Number.isNaN(seconds) || nanoseconds >= NANOSECONDS_PER_SECOND) return "drop-bad-label";
+    const directory = group.openDirectory(this.#random);
+    asked.peer = directory.find(asked.question.id, 0);
+    const cookieAge = this.#cookieAge(directory, now);
+    asked.isShown = cookieAge >= 0;
+    const slot = this.#slots.first();
+    let refusal: CounterName | undefined = this.#judge(directory, keys, now);
+    if (refusal === undefined) {
+      if (!asked.isKeep) registrar.register(group, directory, asked, now, this.#counters);
+      this.#note(directory, keys, now);
+      const isNewCookie = !(cookieAge <= COOKIE_LIFE / 2);
+      if (this.#write(group, directory, keys, slot, isNewCookie, now)) {
+        const key = asked.isProved ? directory.proofs.keys.answer : keys.shared.answer;
+        this.#writer.send(group, asked, key, replies);
+        this.#counters.add("answered");
+        this.#counters.add(asked.isProved ? "answered-proved" : "answered-unproved");
+        return "done";
+      }
+      refusal = "retry-address";
+    }
+    const reason = REASONS[refusal];
+    if (reason === undefined) return refusal;
+    this.#counters.add(refusal);
+    this.#refuse(group, directory, keys, reason, slot, now, replies);
+    return "done";
+  }
+
+  /** How old the cookie is; NaN where there is none that holds. */
+  #cookieAge({ cookies }: PeerDirectory, { mono }: Now): number {
+    const { question, sources, sourceAt } = this.asked;
+    if (!question.cookie.isGiven) return NaN;
+    return cookies.ageOf(question.cookie.value, sources, sourceAt, mono);
+  }
+
+  /** Why a question is not answered, or undefined if it is. */
+  #judge(directory: PeerDirectory, keys: QuestionKeys, now: Now): CounterName | undefined {
+    const { asked } = this;
+    const { question, isProved } = asked;
+    if (!(Math.abs(question.seconds - Math.floor(now.unix)) <= this.window)) return "retry-clock";
+    if (isProved && !isMeant(question, keys)) return "retry-proof";
+    if (!asked.isShown && (!asked.isKeep || asked.isSubscribe)) return "retry-address";
+    if (isProved) {
+      const refusal = this.#prove(directory, keys, now);
+      if (refusal !== undefined) return refusal;
+    }
+    const labels = isProved ? directory.provedLabels : directory.otherLabels;
+    const latest = Math.floor(now.unix) + this.window;
+    if (!labels.isUsed(asked.peer, question.id, 0, question, latest)) return undefined;
+    return isProved ? "retry-label" : "drop-replayed";
+  }
+
+  /** Why a proof doesn't count, or undefined if it is right. */
+  #prove({ proofs }: PeerDirectory, keys: QuestionKeys, now: Now): CounterName | undefined {
+    const { peer, isShown, question, sources, sourceAt, buffer, at, length } = this.asked;
+    if (!proofs.select(peer, keys)) {
+      if (!isShown) return "retry-address";
+      if (!this.#limit.take(sources, sourceAt, now.mono)) return "retry-busy";
+      this.#counters.add("exchanges");
+      if (!proofs.compute(question.id, 0, keys)) return "drop-weak-key";
+      if (peer !== NONE) proofs.keep(peer, keys);
+    }
+    return verifyProof(proofs.keys.prove, buffer, at, length) ? undefined : "retry-proof";
+  }
+
+  /** Notes what a question has used. */
+  #note(directory: PeerDirectory, keys: QuestionKeys, { mono }: Now): void {
+    const { asked, registrar } = this;
+    const { question, isProved, peer } = asked;
+    if (!asked.isShown) return;
+    const labels = isProved ? directory.provedLabels : directory.otherLabels;
+    labels.note(peer, question.id, 0, question, mono);
+    if (isProved && registrar.isNew) directory.proofs.keep(peer, keys);
+  }
+
+  /** Writes the answer. Returns whether there is one: see `AnswerWriter.write`. */
+  #write(
+    group: RegistryGroup,
+    directory: PeerDirectory,
+    keys: QuestionKeys,
+    slot: number,
+    isNewCookie: boolean,
+    now: Now,
+  ): boolean {
+    const { asked, registrar } = this;
+    const { question, sources, sourceAt } = asked;
+    const { answer } = this.#writer;
+    answer.flags = registrar.isRegistered ? ANSWER_FLAG.registered : 0;
+    answer.offers = group.isProofRequired ? OFFER.proofRequired : 0;
+    answer.cookie.isGiven = isNewCookie;
+    if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
+    answer.serverKey.isGiven = false;
+    if (!isMeant(question, keys)) giveKey(answer.serverKey, keys);
+    // Whose public address is another has others near, of whom it was told less.
+    if (registrar.isElsewhere) question.version = 0;
+    const isWritten = this.#writer.write(group, directory, asked, slot, now);
+    if (this.#writer.isOverBudget) this.#counters.add("answer-cut");
+    return isWritten;
+  }
+
+  /** Adds a retry to what is sent. */
+  #refuse(
+    group: RegistryGroup,
+    directory: PeerDirectory,
+    keys: QuestionKeys,
+    reason: number,
+    slot: number,
+    now: Now,
+    replies: ReplyBatch,
+  ): void {
+    const { asked } = this;
+    const { sources, sourceAt } = asked;
+    const retry = this.#retry;
+    const { buffer } = this.#slots;
+    setLabel(retry, now.unix);
+    if (reason === RETRY.label) this.#tellLabel(directory);
+    retry.reason = reason;
+    retry.cookie.isGiven = !asked.isShown;
+    if (!asked.isShown) directory.cookies.write(sources, sourceAt, now.mono, retry.cookie.value);
+    giveKey(retry.serverKey, keys);
+    const size = encodeRetry(retry, buffer, slot);
+    const nonces = this.#nonces;
+    writeDatagramHeader(DATAGRAM.retry, group.id, nonces.buffer, nonces.next(), buffer, slot);
+    sealDatagram(keys.shared.answer, buffer, slot, size, asked.buffer, asked.nonceAt);
+    replies.add(asked.place, buffer.bytes, slot, size, 1);
+  }
+
+  /** Puts the least label that will do into the retry. */
+  #tellLabel({ provedLabels }: PeerDirectory): void {
+    const { peer, question } = this.asked;
+    const retry = this.#retry;
+    if (provedLabels.readNext(peer, retry) || compareLabels(question, retry) < 0) return;
+    // What it was is not kept: it wasn't this one.
+    retry.seconds = question.seconds + 1;
+    retry.nanoseconds = 0;
+  }
+}
+
+/** Whether a question means the registry's key. */
+function isMeant({ key }: Question, { serverKey }: QuestionKeys): boolean {
+  return key.isGiven && equalBytes(key.value, 0, serverKey.publicKey, 0, PREFIX_SIZE);
+}
+
+function giveKey(option: OptionalBytes, { serverKey }: QuestionKeys): void {
+  option.isGiven = true;
+  copyBytes(serverKey.publicKey, 0, option.value, 0, EXCHANGE_KEY_SIZE);
+}

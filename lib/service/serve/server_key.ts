@@ -1,0 +1,85 @@
+/**
+ * The registry's own key pair, that peers prove their keys for: its file, made where there is none.
+ *
+ * @module
+ */
+
+import { formatKey, KEY_SIZE } from "../../core/net/peer_key.ts";
+import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import { errorCode, explain } from "../../host/error.ts";
+import type { Files, Input } from "../../host/files.ts";
+import type { Cryptography, System } from "../../host/host.ts";
+import type { Random } from "../../host/random.ts";
+import { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import { readPrivateKey } from "../files/files.ts";
+import { fileOf } from "../files/identity.ts";
+import { makeOwnFolder } from "../files/own_folders.ts";
+import type { ServeConfig } from "./config.ts";
+
+const OWNER_ONLY = 0o600;
+const WHAT = "the registry's key file";
+/** What the file's name has more than that of the state file, where nothing else is said. */
+const BESIDE_STATE = ".key";
+
+/** A key pair, and where it is from. */
+export interface ServerKey {
+  readonly key: ExchangeKey;
+  /** Its file; undefined where it ends with the process. */
+  readonly file: string | undefined;
+  /** What is to be written to the file, where there is none yet; whoever writes it wipes it. */
+  readonly made: Uint8Array | undefined;
+}
+
+/** What the log says of a key pair: its public half. */
+export function publicKeyOf({ key }: ServerKey): string {
+  return formatKey(key.publicKey.bytes);
+}
+
+/** Reads the key pair, or draws it where there is no file; none where no group is served. */
+export async function openServerKey(
+  host: System & Files & Input & Random & Cryptography,
+  { groups, key, state }: ServeConfig,
+): Promise<ServerKey | undefined> {
+  if (groups.length === 0) return undefined;
+  const file = key ?? (state === undefined ? undefined : `${state}${BESIDE_STATE}`);
+  const isNew = file === undefined || await fileOf(host, file) === undefined;
+  const bytes = isNew ? drawKey(host) : await readPrivateKey(host, file, WHAT);
+  try {
+    const key = new ExchangeKey(bytes, host.primitives);
+    const made = isNew && file !== undefined ? textOf(bytes) : undefined;
+    return { key, file, made };
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** Makes the file of a key pair that was drawn. Returns whether it did. */
+export async function keepServerKey(host: Files, { file, made }: ServerKey): Promise<boolean> {
+  if (file === undefined || made === undefined) return false;
+  try {
+    await makeOwnFolder(host, file);
+    await host.writeFile(file, made, { mode: OWNER_ONLY, exclusive: true });
+    return true;
+  } catch (error) {
+    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
+    throw new UserError(
+      `cannot write ${WHAT} ${file}: ${explain(error)}${hint}, or name another one with --key`,
+      EXIT.failed,
+    );
+  } finally {
+    made.fill(0);
+  }
+}
+
+function textOf(key: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(`${formatKey(key)}\n`);
+}
+
+/** A private key, as `wg genkey` makes it (RFC 7748, section 5). */
+function drawKey(host: Random): Uint8Array {
+  const key = new Uint8Array(KEY_SIZE);
+  host.random(key);
+  key[0] = key[0]! & 248;
+  key[31] = (key[31]! & 127) | 64;
+  return key;
+}

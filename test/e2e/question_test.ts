@@ -1,0 +1,116 @@
+/** The built registry, asked in wgsig 2. */
+
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { decodeBase64 } from "@std/encoding/base64";
+import { ANSWER_FLAG } from "../../lib/wire/wgsig2/answer.ts";
+import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
+import { type Asking, privateKeyOf, QuestionClient } from "../support/question_driver.ts";
+import { wgsig } from "../support/program.ts";
+import { KEEP_ENDPOINT, Scene, type Served, type UdpEnd } from "./scene.ts";
+
+const { registered } = ANSWER_FLAG;
+
+/** A client with a socket of its own. */
+class Asker {
+  readonly client: QuestionClient;
+  readonly end: UdpEnd;
+
+  constructor(scene: Scene, number: number, options: { unproved?: boolean; host?: string } = {}) {
+    const { unproved = false, host } = options;
+    const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
+    const privateKey = privateKeyOf(number);
+    this.client = new QuestionClient({ secret: scene.secret, privateKey, random, unproved });
+    this.end = scene.end(host);
+  }
+
+  /** Asks, as often as it is told to, and returns the flags of the answer. */
+  async ask(port: number, asking: Asking = {}): Promise<number> {
+    const heard = await this.client.converseOver({
+      send: (datagram) => this.end.send(datagram, port),
+      next: async () => (await this.end.next()).bytes,
+    }, asking);
+    assert(heard.kind === "answer", JSON.stringify(heard));
+    return heard.flags;
+  }
+}
+
+/** The public key that a server has logged. */
+async function loggedKey({ running }: Served): Promise<string> {
+  const [, key = ""] = await running.printed(/ ready .*server-key=(\S+)/);
+  return key;
+}
+
+Deno.test("a peer proves its key for a registry whose key it learns, and meets one of the first protocol", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve(["--state", `${scene.folder}/state`]);
+  const asker = new Asker(scene, 1);
+  const old = scene.peer();
+  await old.ask(server.port);
+  assertEquals(await asker.ask(server.port) & registered, registered);
+  assertEquals(asker.client.peers.get(old.publicKey)?.candidates, [`seen ${old.endpoint}`]);
+  const own = asker.client.peers.get(asker.client.key);
+  assert(own !== undefined && (own.flags & RECORD_FLAG.proved) !== 0);
+  const { records } = await old.ask(server.port, { flags: KEEP_ENDPOINT });
+  assertEquals(records.map((record) => record.port).sort(), [old.port, asker.end.port].sort());
+  // Which it shows, and `keygen public` as well.
+  const file = `${scene.folder}/state.key`;
+  const { mode } = await Deno.stat(file);
+  assertEquals(mode! & 0o777, 0o600);
+  const shown = await wgsig(["keygen", "public"], { input: await Deno.readTextFile(file) });
+  const logged = await loggedKey(server);
+  assertEquals(shown.out.trim(), logged);
+  assertEquals(asker.client.serverKey, decodeBase64(logged));
+  assertMatch(server.running.out, /server-key-made .*state\.key/);
+  assert(!server.running.out.includes((await Deno.readTextFile(file)).trim()));
+});
+
+Deno.test("the registry's key stays the same over a start, and is another one where it is not kept", async () => {
+  await using scene = await Scene.open();
+  const key = ["--key", `${scene.folder}/own.key`];
+  const first = await scene.serve(key);
+  const logged = await loggedKey(first);
+  await first.running.stop();
+  const second = await scene.serve(key);
+  assertEquals(await loggedKey(second), logged);
+  assert(!second.running.out.includes("server-key-made"));
+  const third = await scene.serve();
+  assertNotEquals(await loggedKey(third), logged);
+  assertMatch(third.running.out, /server-key-not-kept/);
+});
+
+Deno.test("proof that is required by a reload is required from then on", async () => {
+  await using scene = await Scene.open();
+  const settings = (proof: string) =>
+    scene.file(
+      "wgsig.toml",
+      `[serve]\nlisten = ["127.0.0.1:0"]\n[[serve.group]]\nsecret-file = "secret"\nproof = "${proof}"\n`,
+    );
+  const server = await scene.serveWith(["--config", await settings("auto")]);
+  const unproved = new Asker(scene, 1, { unproved: true });
+  const proved = new Asker(scene, 2);
+  assertEquals(await unproved.ask(server.port) & registered, registered);
+  await proved.ask(server.port);
+  assertEquals(proved.client.peers.size, 2);
+  await settings("required");
+  await server.signal("SIGHUP", / reloaded /);
+  assertEquals(await unproved.ask(server.port) & registered, 0);
+  assertEquals(await proved.ask(server.port) & registered, registered);
+  assertEquals([...proved.client.peers.keys()], [proved.client.key]);
+});
+
+Deno.test("a registry on several addresses answers each family from where it was asked", async () => {
+  await using scene = await Scene.open();
+  const port = await scene.freePort();
+  const server = await scene.serveWith([
+    ...["--secret", scene.secretFile, "--listen", `127.0.0.1:${port}`, "--listen", `[::1]:${port}`],
+  ]);
+  assertEquals(server.port, port);
+  const four = new Asker(scene, 1);
+  const six = new Asker(scene, 1, { host: "::1" });
+  assertEquals(await four.ask(port) & registered, registered);
+  assertEquals(await six.ask(port) & registered, registered);
+  assertEquals(six.client.peers.get(six.client.key)?.candidates, [
+    `seen ${four.end.endpoint}`,
+    `seen ${six.end.endpoint}`,
+  ]);
+});
