@@ -250,6 +250,7 @@ export class SyncStages {
         ? "unregistered"
         : this.#registration.way(port, !this.#reader.mayLackPort, now.mono),
       beside: this.#registration.asksBeside(now.mono),
+      anew: this.#peers.asksAnew(now),
       port,
       mark,
       id,

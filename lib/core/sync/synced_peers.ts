@@ -29,6 +29,8 @@ const ALIVE = 135;
 /** WireGuard sends a handshake every 5 s: two of them. */
 const TRIAL = 6;
 const PAUSE = 60;
+/** So often servers are to say when peers were heard that have not moved, in seconds. */
+const ANEW = 60;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
@@ -45,6 +47,8 @@ export class SyncedPeers {
   #candidates: Candidates = new Map();
   /** Where the peers were at the last look, as text. */
   #whereabouts = "";
+  /** When servers were last to tell of all peers anew, on the monotonic clock. */
+  #anewAt = -Infinity;
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: SyncOptions) {
@@ -103,6 +107,16 @@ export class SyncedPeers {
       const isFound = this.#isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
       return [peer.publicKey, isFound ? peer.endpoint : undefined];
     }));
+  }
+
+  /**
+   * Whether servers are to tell of all peers anew: whether one is heard still that is reached nowhere,
+   * say. It counts as asked.
+   */
+  asksAnew({ mono }: Now): boolean {
+    if (!this.#plan.hasExhausted || mono < this.#anewAt + ANEW) return false;
+    this.#anewAt = mono;
+    return true;
   }
 
   /** The own endpoint of a family is another than before. */
