@@ -3,12 +3,14 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";
 import { ANSWER_FLAG } from "../../lib/wire/wgsig2/answer.ts";
+import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
 import { type Asking, privateKeyOf, QuestionClient } from "../support/question_driver.ts";
 import { wgsig } from "../support/program.ts";
 import { KEEP_ENDPOINT, Scene, type Served, type UdpEnd } from "./scene.ts";
 
 const { registered } = ANSWER_FLAG;
+const SUBSCRIBE = { flags: QUESTION_FLAG.subscribe } as const;
 
 /** A client with a socket of its own. */
 class Asker {
@@ -113,4 +115,77 @@ Deno.test("a registry on several addresses answers each family from where it was
     `seen ${four.end.endpoint}`,
     `seen ${six.end.endpoint}`,
   ]);
+});
+
+Deno.test("what changes is pushed at once, through the listener that was asked, and so is who is gone", async () => {
+  await using scene = await Scene.open();
+  const port = await scene.freePort();
+  await scene.serveWith([
+    ...["--secret", scene.secretFile, "--listen", `127.0.0.1:${port}`, "--listen", `[::1]:${port}`],
+    ...["--max-age", "3s"],
+  ]);
+  const askers = [new Asker(scene, 1), new Asker(scene, 2, { host: "::1" })];
+  for (const asker of askers) {
+    assertEquals(await asker.ask(port, SUBSCRIBE) & ANSWER_FLAG.subscribed, ANSWER_FLAG.subscribed);
+  }
+  const old = scene.peer();
+  await old.ask(port);
+  for (const { client, end } of askers) {
+    while (!client.peers.has(old.publicKey)) client.hear((await end.next()).bytes);
+    assertEquals(client.peers.get(old.publicKey)?.candidates, [`seen ${old.endpoint}`]);
+  }
+  // They ask, and nobody else does; the other one is gone in time, and they hear it.
+  for (const { client, end } of askers) {
+    while (client.peers.has(old.publicKey)) {
+      const heard = client.hear((await end.next()).bytes);
+      // What didn't come in order is asked for.
+      if (heard?.kind === "push" && heard.told.length === 0) {
+        await end.send(client.ask(Date.now() / 1000, SUBSCRIBE), port);
+      }
+    }
+  }
+});
+
+Deno.test("a member neither moves a peer that has proved its key nor locks it out", async () => {
+  await using scene = await Scene.open();
+  const { port } = await scene.serve();
+  const victim = new Asker(scene, 1);
+  await victim.ask(port);
+  const evil = new Asker(scene, 1, { unproved: true });
+  evil.client.ahead = 25;
+  assertEquals(await evil.ask(port) & registered, 0);
+  const old = scene.peer();
+  const seconds = Math.floor(Date.now() / 1000) + 25;
+  const { records } = await old.ask(port, { id: victim.client.id, seconds });
+  assertEquals(records.map((record) => record.port), [victim.end.port]);
+  assertEquals(await victim.ask(port) & registered, registered);
+  assertEquals(victim.client.peers.get(victim.client.key)?.candidates, [
+    `seen ${victim.end.endpoint}`,
+  ]);
+});
+
+Deno.test("a question that is played back after a start, or from another port, registers nobody", async () => {
+  await using scene = await Scene.open();
+  const key = ["--key", `${scene.folder}/own.key`];
+  const server = await scene.serve(key);
+  const asker = new Asker(scene, 1);
+  await asker.ask(server.port);
+  const question = asker.client.ask(Date.now() / 1000 + 20);
+  await asker.end.send(question, server.port);
+  await asker.end.next();
+  const thief = scene.end();
+  await thief.send(question, server.port);
+  assert((await thief.next()).bytes.length <= question.length);
+  const reader = scene.peer();
+  const seen = async (port: number) =>
+    (await reader.ask(port, { flags: KEEP_ENDPOINT })).records.map((record) => record.port);
+  assertEquals(await seen(server.port), [asker.end.port]);
+  await server.running.stop("SIGKILL");
+  const again = await scene.serve(key);
+  for (const end of [thief, asker.end]) {
+    await end.send(question, again.port);
+    assert((await end.next()).bytes.length <= question.length);
+  }
+  assertEquals(await seen(again.port), []);
+  assertEquals((await again.counters())["retry-address"], 2);
 });

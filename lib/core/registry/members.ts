@@ -62,13 +62,18 @@ export class Members {
   }
 
   /** The directory; where nobody has asked in wgsig 2 before, it is made of the rows. */
-  openDirectory(random: RandomSource, primitives: Primitives): PeerDirectory {
+  openDirectory(random: RandomSource, primitives: Primitives, mono: number): PeerDirectory {
     if (this.#directory !== undefined) return this.#directory;
     const { table } = this;
     const directory = new PeerDirectory(this.#window, random, primitives);
     directory.reserve(table.count);
-    for (let row = table.oldest; row !== NONE; row = table.newerThan(row)) {
-      directory.attach(directory.add(table.pages, table.recordAt(row), table.seenAt(row)), row);
+    for (let row = table.oldest; row !== NONE;) {
+      const next = table.newerThan(row);
+      const at = table.recordAt(row);
+      // Keys that are so much alike were made up.
+      if (directory.isCrowded(table.pages, at)) this.dropRow(row, mono);
+      else directory.attach(directory.add(table.pages, at, table.seenAt(row)), row);
+      row = next;
     }
     return this.#directory = directory;
   }
@@ -179,6 +184,15 @@ export class Members {
         this.#remove(directory, peer, mono);
       }
     }
+  }
+
+  /** In how many seconds the next of them is gone, or not seen over IPv4 any more, if it stays silent. */
+  expiresIn(mono: number): number {
+    const { table } = this;
+    const oldest = this.#directory?.oldest ?? NONE;
+    const heardAt = oldest === NONE ? Infinity : this.#directory!.heardAt(oldest);
+    const seenAt = table.oldest === NONE ? Infinity : table.seenAt(table.oldest);
+    return Math.max(0, Math.min(heardAt, seenAt) + this.maxAge - mono);
   }
 
   /** Removes those that were not heard in time, and returns how many there were. */

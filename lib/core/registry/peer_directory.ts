@@ -25,6 +25,7 @@ import { ChangeLog } from "./change_log.ts";
 import { Cookies } from "./cookies.ts";
 import { PeerPlaces } from "./peer_places.ts";
 import { PeerProofs } from "./peer_proofs.ts";
+import { PushQueue } from "./push_queue.ts";
 import { QuestionLabels } from "./question_labels.ts";
 import { RecencyList } from "./recency_list.ts";
 
@@ -40,6 +41,8 @@ export class PeerDirectory {
   readonly log: ChangeLog = new ChangeLog();
   /** Where peers can be reached, beyond their rows. */
   readonly places: PeerPlaces = new PeerPlaces();
+  /** Who is told at once of what changes. */
+  readonly pushes: PushQueue = new PushQueue();
   /** What peers prove their keys with. */
   readonly proofs: PeerProofs;
   /** What their addresses are shown with: what one of these before has given means nothing. */
@@ -212,6 +215,7 @@ export class PeerDirectory {
     this.#proved.addNewest(peer);
     this.#isProved[peer] = 1;
     this.places.forget(peer);
+    this.pushes.subscriptions.finish(peer);
     this.log.changed(peer);
   }
 
@@ -238,6 +242,7 @@ export class PeerDirectory {
     this.log.gone(peer, this.#ids, at);
     this.places.forget(peer);
     this.proofs.forget(peer);
+    this.pushes.subscriptions.finish(peer);
     (this.isProved(peer) ? this.#proved : this.#unproved).remove(peer);
     this.#unlink(peer);
     this.#free[--this.#count] = peer;
