@@ -31,6 +31,8 @@ const TRIAL = 6;
 const PAUSE = 60;
 /** So often servers are to say when peers were heard that have not moved, in seconds. */
 const ANEW = 60;
+/** So long one side of a pair leaves the other the first word, in seconds: more than a round trip. */
+const FIRST_WORD = 0.2;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
@@ -45,8 +47,8 @@ export class SyncedPeers {
   /** What the lease server tells of others. */
   #news: readonly PeerNews[] = [];
   #candidates: Candidates = new Map();
-  /** Where the peers were at the last look, as text. */
-  #whereabouts = "";
+  /** By public key, where the peers were at the last look, as text. */
+  #whereabouts: ReadonlyMap<string, string> = new Map();
   /** When servers were last to tell of all peers anew, on the monotonic clock. */
   #anewAt = -Infinity;
 
@@ -144,7 +146,27 @@ export class SyncedPeers {
 
   /** Whether servers say that a peer is elsewhere than at the last look. */
   haveMoved(device: Device, answer: QueryResult, now: Now): boolean {
-    return whereaboutsOf(device, this.#candidatesOf(device, answer, now)) !== this.#whereabouts;
+    return this.#movedOf(device, answer, now).length > 0;
+  }
+
+  /**
+   * So long what servers have told is not acted upon, in seconds. Where both begin a handshake at the
+   * same moment, each drops the other's, and the next try is 5 s later. So whoever is told of a peer
+   * leaves it the first word: the peer has asked, and knows of this one already. Where both are told,
+   * the smaller key has it. Through a session that lasts, nothing has to be agreed upon.
+   */
+  holdsBack(device: Device, answer: QueryResult, now: Now): number {
+    const moved = this.#movedOf(device, answer, now);
+    if (moved.length === 0 || moved.some((peer) => this.#isAlive(peer, now))) return 0;
+    const { publicKey: own = "" } = device;
+    return moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
+  }
+
+  #movedOf(device: Device, answer: QueryResult, now: Now): readonly DevicePeer[] {
+    const places = whereaboutsOf(device, this.#candidatesOf(device, answer, now));
+    return device.peers.filter(({ publicKey }) =>
+      places.get(publicKey) !== this.#whereabouts.get(publicKey)
+    );
   }
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */
