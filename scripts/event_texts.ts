@@ -24,7 +24,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "allowedIps", "hint"],
   },
   "clock-set": { meaning: "this host's clock is right now" },
-  "clock-wrong": { meaning: "this host's clock can't be right: nobody is asked until it is set" },
+  "clock-wrong": {
+    meaning:
+      "this host's clock can't be right: only servers that speak wgsig 2 answer until it is set",
+  },
   "counters": {
     meaning: "what was counted, on SIGUSR1 and at the end",
     fields: ["peers", "… each [counter](settings.md#counters) that isn't 0"],
