@@ -10,7 +10,7 @@ import { type Answer, ANSWER_FLAG } from "../../wire/wgsig2/answer.ts";
 import type { Label } from "../../wire/wgsig/tai64n.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
-import type { Family } from "./question_writer.ts";
+import type { Family } from "../net/host_port.ts";
 
 /** The most parts of an answer: 100 000 peers have fewer. */
 export const MAX_PARTS = 8192;
