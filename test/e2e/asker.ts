@@ -17,6 +17,8 @@ import type { Scene, UdpEnd } from "./scene.ts";
 export interface AskerOptions extends Partial<QuestionClientOptions> {
   /** The address that it asks from. */
   readonly host?: string;
+  /** The port. */
+  readonly port?: number;
 }
 
 /** A client with a socket of its own. */
@@ -29,11 +31,11 @@ export class Asker {
 
   /** @param number Of its private key. */
   constructor(scene: Scene, number: number, options: AskerOptions = {}) {
-    const { host, ...more } = options;
+    const { host, port, ...more } = options;
     const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
     const privateKey = privateKeyOf(number);
     this.client = new QuestionClient({ secret: scene.secret, privateKey, random, ...more });
-    this.end = scene.end(host);
+    this.end = scene.end(host, port);
   }
 
   /** Asks, as often as it is told to, and returns the flags of the answer. */

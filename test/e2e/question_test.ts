@@ -3,12 +3,14 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";
 import { ANSWER_FLAG } from "../../lib/wire/wgsig2/answer.ts";
+import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
 import { wgsig } from "../support/program.ts";
 import { Asker } from "./asker.ts";
 import { KEEP_ENDPOINT, Scene, type Served } from "./scene.ts";
 
 const { registered } = ANSWER_FLAG;
+const SUBSCRIBE = { flags: QUESTION_FLAG.subscribe } as const;
 
 /** The public key that a server has logged. */
 async function loggedKey({ running }: Served): Promise<string> {
@@ -89,4 +91,33 @@ Deno.test("a registry on several addresses answers each family from where it was
     `seen ${four.end.endpoint}`,
     `seen ${six.end.endpoint}`,
   ]);
+});
+
+Deno.test("what changes is pushed at once, through the listener that was asked, and so is who is gone", async () => {
+  await using scene = await Scene.open();
+  const port = await scene.freePort();
+  await scene.serveWith([
+    ...["--secret", scene.secretFile, "--listen", `127.0.0.1:${port}`, "--listen", `[::1]:${port}`],
+    ...["--max-age", "3s"],
+  ]);
+  const askers = [new Asker(scene, 1), new Asker(scene, 2, { host: "::1" })];
+  for (const asker of askers) {
+    assertEquals(await asker.ask(port, SUBSCRIBE) & ANSWER_FLAG.subscribed, ANSWER_FLAG.subscribed);
+  }
+  const old = scene.peer();
+  await old.ask(port);
+  for (const { client, end } of askers) {
+    while (!client.peers.has(old.publicKey)) client.hear((await end.next()).bytes);
+    assertEquals(client.peers.get(old.publicKey)?.candidates, [`seen ${old.endpoint}`]);
+  }
+  // They ask, and nobody else does; the other one is gone in time, and they hear it.
+  for (const { client, end } of askers) {
+    while (client.peers.has(old.publicKey)) {
+      const heard = client.hear((await end.next()).bytes);
+      // What didn't come in order is asked for.
+      if (heard?.kind === "push" && heard.told.length === 0) {
+        await end.send(client.ask(Date.now() / 1000, SUBSCRIBE), port);
+      }
+    }
+  }
 });

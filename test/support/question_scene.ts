@@ -5,6 +5,8 @@
  */
 
 import { assert } from "@std/assert";
+import { formatHostPort } from "../../lib/core/net/host_port.ts";
+import { formatAddress } from "../../lib/core/net/ip_address.ts";
 import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import {
   type Asking,
@@ -31,6 +33,9 @@ export type HeardAnswer = Extract<Heard, { kind: "answer" }>;
 export class QuestionScene {
   readonly driver: RegistryDriver;
 
+  /** Through which socket datagrams come. */
+  socket = 0;
+
   /** @param driver The registry, if it is there already. */
   constructor(group: DriverGroup = {}, driver = new RegistryDriver({ groups: [group] })) {
     this.driver = driver;
@@ -48,7 +53,7 @@ export class QuestionScene {
 
   /** What the registry sends for a datagram. */
   send(payload: Uint8Array, from: string): Uint8Array[] {
-    return this.driver.exchange([{ payload, from }])[0]!;
+    return this.driver.exchange([{ payload, from }], this.socket)[0]!;
   }
 
   /** A question, again as often as retries say. */
@@ -64,6 +69,27 @@ export class QuestionScene {
       `${JSON.stringify(heard)}, ${this.driver.drops.at(-1)?.reason}`,
     );
     return heard;
+  }
+
+  /** What is pushed in one turn, and to where: `address:port #socket`. */
+  turn(): { readonly bytes: Uint8Array; readonly to: string }[] {
+    const { registry } = this.driver;
+    const pushes: { bytes: Uint8Array; to: string }[] = [];
+    registry.beginPushes();
+    for (;;) {
+      const push = registry.nextPush(this.driver);
+      if (push === undefined) return pushes;
+      const host = formatAddress(push.sources, push.sourceAt);
+      const to = `${formatHostPort({ host, port: push.port })} #${push.socket}`;
+      pushes.push({ bytes: push.bytes.slice(), to });
+    }
+  }
+
+  /** What is pushed now, in as many turns as it takes. */
+  pushes(): { readonly bytes: Uint8Array; readonly to: string }[] {
+    const pushes = this.turn();
+    for (let more = pushes; more.length > 0; pushes.push(...more)) more = this.turn();
+    return pushes;
   }
 
   /** A request of the first protocol for a public key; whether it was answered. */

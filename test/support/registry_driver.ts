@@ -225,8 +225,8 @@ export class RegistryDriver {
   }
 
   /** Sends a batch of datagrams and returns what is sent for each, as it is. */
-  exchange(datagrams: readonly Sent[]): Uint8Array[][] {
-    this.#deliver(datagrams);
+  exchange(datagrams: readonly Sent[], socket = 0): Uint8Array[][] {
+    this.#deliver(datagrams, socket);
     const { to, buffers, offsets, sizes, runs, count } = this.#replies;
     const sent: Uint8Array[][] = datagrams.map(() => []);
     for (let k = 0; k < count; k++) {
@@ -238,7 +238,7 @@ export class RegistryDriver {
     return sent;
   }
 
-  #deliver(datagrams: readonly Sent[]): void {
+  #deliver(datagrams: readonly Sent[], socket = 0): void {
     const batch = this.#batch;
     batch.count = datagrams.length;
     datagrams.forEach(({ payload, from = "192.0.2.7 51820" }, i) => {
@@ -248,7 +248,7 @@ export class RegistryDriver {
       assert(parseAddress(address!, batch.sources, batch.sourceAt(i)), `bad address ${from}`);
       batch.setSourcePort(i, Number(port));
     });
-    this.registry.answer(batch, { unix: this.unix, mono: this.mono }, this.#replies);
+    this.registry.answer(batch, { unix: this.unix, mono: this.mono }, this.#replies, socket);
   }
 
   /** The texts of the records that a group holds, newest first, in its answers or not. */

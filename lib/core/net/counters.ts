@@ -22,6 +22,8 @@ export const COUNTER_NAMES = [
   "answered-proved",
   "answered-unproved",
   "exchanges",
+  "pushed",
+  "push-repeated",
   "kept-proved",
   "proof-required",
   "retry-clock",

@@ -204,6 +204,15 @@ export class Members {
     }
   }
 
+  /** In how many seconds the next of them is gone, or not seen over IPv4 any more, if it stays silent. */
+  expiresIn(mono: number): number {
+    const { table } = this;
+    const oldest = this.#directory?.oldest ?? NONE;
+    const heardAt = oldest === NONE ? Infinity : this.#directory!.heardAt(oldest);
+    const seenAt = table.oldest === NONE ? Infinity : table.seenAt(table.oldest);
+    return Math.max(0, Math.min(heardAt, seenAt) + this.maxAge - mono);
+  }
+
   /** Removes those that were not heard in time, and returns how many there were. */
   expire(mono: number): number {
     this.labels.expire(mono);

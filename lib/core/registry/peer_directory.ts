@@ -25,6 +25,7 @@ import { ChangeLog } from "./change_log.ts";
 import { Cookies } from "./cookies.ts";
 import { PeerPlaces } from "./peer_places.ts";
 import { PeerProofs } from "./peer_proofs.ts";
+import { PushQueue } from "./push_queue.ts";
 import { QuestionLabels } from "./question_labels.ts";
 import { RecencyList } from "./recency_list.ts";
 
@@ -40,6 +41,8 @@ export class PeerDirectory {
   readonly log: ChangeLog = new ChangeLog();
   /** Where peers can be reached, beyond their rows. */
   readonly places: PeerPlaces = new PeerPlaces();
+  /** Who is told at once of what changes. */
+  readonly pushes: PushQueue = new PushQueue();
   /** What peers prove their keys with. */
   readonly proofs: PeerProofs;
   /** What their addresses are shown with: what one of these before has given means nothing. */
@@ -158,6 +161,19 @@ export class PeerDirectory {
     return peers;
   }
 
+  /** Calls `visit` with each peer, the one heard longest ago first. */
+  visit(visit: (peer: number) => void): void {
+    let unproved = this.#unproved.oldest;
+    let proved = this.#proved.oldest;
+    while (unproved !== NONE || proved !== NONE) {
+      const isProved = unproved === NONE ||
+        (proved !== NONE && this.heardAt(proved) < this.heardAt(unproved));
+      visit(isProved ? proved : unproved);
+      if (isProved) proved = this.#proved.newerThan(proved);
+      else unproved = this.#unproved.newerThan(unproved);
+    }
+  }
+
   /** The peer whose ID stands at `at`, or NONE. */
   find(buffer: WireBuffer, at: number): number {
     let peer = this.firstAlike(buffer, at);
@@ -224,6 +240,7 @@ export class PeerDirectory {
     this.#proved.addNewest(peer);
     this.#isProved[peer] = 1;
     this.places.forget(peer);
+    this.pushes.subscriptions.finish(peer);
     this.log.changed(peer);
   }
 
@@ -250,6 +267,7 @@ export class PeerDirectory {
     this.log.gone(peer, this.#ids, at);
     this.places.forget(peer);
     this.proofs.forget(peer);
+    this.pushes.subscriptions.finish(peer);
     (this.isProved(peer) ? this.#proved : this.#unproved).remove(peer);
     this.#unlink(peer);
     this.#free[--this.#count] = peer;

@@ -2,8 +2,7 @@
  * Where peers can be reached, beyond the IPv4 endpoint that a {@linkcode PeerTable} has: the IPv6
  * endpoint that was seen, and what a peer says of itself.
  *
- * What peers say lies as in a record, without ages, in blocks of a pool: 16 to 160 bytes a peer, in
- * steps of 16.
+ * What peers say lies as in a record, without ages, in a pool.
  *
  * @module
  */
@@ -18,18 +17,13 @@ import {
   writeCandidate,
 } from "../../wire/wgsig2/candidate.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
-import { NONE } from "../net/none.ts";
+import { BlockPool } from "./block_pool.ts";
 
 /** Beside the two that are seen, a record has room for so many. */
 const MOST_SAID = MAX_CANDIDATES - 2;
 /** Size of the largest candidate without its age, in bytes. */
 const LARGEST = 3 + ADDRESS_SIZE;
-/** Sizes of blocks are multiples of this. */
-const UNIT = 16;
 const FIRST_PEERS = 64;
-const FIRST_UNITS = 128;
-/** Sizes of blocks that there can be, and none. */
-const SIZES = Math.ceil(MOST_SAID * LARGEST / UNIT) + 1;
 
 /** Places of peers, which are numbers. */
 export class PeerPlaces {
@@ -39,15 +33,12 @@ export class PeerPlaces {
   /** When the IPv6 endpoint was seen; NaN where none was. */
   #seenAt = new Float64Array(FIRST_PEERS).fill(NaN);
   #saidAt = new Float64Array(FIRST_PEERS);
-  /** Where its block begins, in units. */
+  /** Its block, where it has said something. */
   #blocks = new Int32Array(FIRST_PEERS);
   /** How many bytes of it are used. */
   #sizes = new Uint8Array(FIRST_PEERS);
 
-  #pool = new WireBuffer(FIRST_UNITS * UNIT);
-  #used = 0;
-  /** By size in units: the first free block, whose first word is the next one. */
-  readonly #free = new Int32Array(SIZES).fill(NONE);
+  readonly #pool = new BlockPool(MOST_SAID * LARGEST);
   readonly #scratch = new WireBuffer(MOST_SAID * LARGEST);
 
   /** Makes room for the peers below `count`. */
@@ -133,15 +124,15 @@ export class PeerPlaces {
     }
     this.#saidAt[peer] = mono;
     const before = this.#sizes[peer]!;
-    if (size === before && areEqual(scratch, 0, this.#pool, this.#blocks[peer]! * UNIT, size)) {
-      return false;
-    }
-    if (unitsFor(size) !== unitsFor(before)) {
+    const pool = this.#pool;
+    const at = pool.offsetOf(this.#blocks[peer]!);
+    if (size === before && areEqual(scratch, 0, pool.buffer, at, size)) return false;
+    if (!pool.fits(before, size)) {
       this.#release(peer);
-      if (size > 0) this.#blocks[peer] = this.#take(unitsFor(size));
+      if (size > 0) this.#blocks[peer] = pool.take(size);
     }
     this.#sizes[peer] = size;
-    if (size > 0) copyBytes(scratch, 0, this.#pool, this.#blocks[peer]! * UNIT, size);
+    if (size > 0) copyBytes(scratch, 0, pool.buffer, pool.offsetOf(this.#blocks[peer]!), size);
     return true;
   }
 
@@ -162,44 +153,20 @@ export class PeerPlaces {
   /** Adds what a peer says of itself to a list; those on its LAN only where `isNear`. */
   readSaid(peer: number, into: CandidateList, isNear: boolean, mono: number): void {
     const age = Math.max(0, Math.floor(mono - this.#saidAt[peer]!));
-    const end = this.#blocks[peer]! * UNIT + this.#sizes[peer]!;
+    const end = this.#pool.offsetOf(this.#blocks[peer]!) + this.#sizes[peer]!;
     for (let at = end - this.#sizes[peer]!; at < end && into.count < MAX_CANDIDATES;) {
       const slot = into.slots[into.count]!;
-      at = readCandidate(this.#pool, at, end, slot);
+      at = readCandidate(this.#pool.buffer, at, end, slot);
       slot.age = age;
       if (isNear || slot.kind !== CANDIDATE.lan) into.count++;
     }
   }
 
-  /** A block of so many units. */
-  #take(units: number): number {
-    const free = this.#free[units]!;
-    if (free !== NONE) {
-      this.#free[units] = this.#pool.view.getInt32(free * UNIT);
-      return free;
-    }
-    if ((this.#used + units) * UNIT > this.#pool.size) {
-      const pool = new WireBuffer(2 * this.#pool.size);
-      pool.bytes.set(this.#pool.bytes);
-      this.#pool = pool;
-    }
-    const block = this.#used;
-    this.#used += units;
-    return block;
-  }
-
   #release(peer: number): void {
-    const units = unitsFor(this.#sizes[peer]!);
+    const size = this.#sizes[peer]!;
+    if (size > 0) this.#pool.giveBack(this.#blocks[peer]!, size);
     this.#sizes[peer] = 0;
-    if (units === 0) return;
-    const block = this.#blocks[peer]!;
-    this.#pool.view.setInt32(block * UNIT, this.#free[units]!);
-    this.#free[units] = block;
   }
-}
-
-function unitsFor(size: number): number {
-  return Math.ceil(size / UNIT);
 }
 
 /** No secret: it may end early. */

@@ -43,6 +43,7 @@ import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import { Registrar } from "./registrar.ts";
+import { Pusher } from "./pusher.ts";
 import { ReplySlots } from "./reply_slots.ts";
 
 /** What a retry says, by the counter of those. */
@@ -74,6 +75,8 @@ export class QuestionDesk {
   isFormerSecret = false;
   /** What became of its peer's record. */
   readonly registrar: Registrar = new Registrar();
+  /** Writes pushes to those who have subscribed. */
+  readonly pusher: Pusher;
   readonly #random: RandomSource;
   readonly #counters: Counters;
   readonly #nonces: NonceSource;
@@ -81,6 +84,7 @@ export class QuestionDesk {
   readonly #writer: AnswerWriter;
   readonly #limit: ExchangeLimit;
   readonly #retry = newRetry();
+  #socket = 0;
 
   /** @param random Draws nonces, epochs, keys of cookies. */
   constructor(random: RandomSource, counters: Counters) {
@@ -88,6 +92,7 @@ export class QuestionDesk {
     this.#counters = counters;
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
+    this.pusher = new Pusher(this.#nonces);
     this.#limit = new ExchangeLimit(drawSeed(random));
   }
 
@@ -96,9 +101,14 @@ export class QuestionDesk {
     this.#writer.budget = budget;
   }
 
-  /** Begins with a new batch: what was added to the replies of the last one is sent. */
-  begin(): void {
+  /**
+   * Begins with a new batch: what was added to the replies of the last one is sent.
+   *
+   * @param socket The number of the socket that it came through.
+   */
+  begin(socket: number): void {
     this.#slots.clear();
+    this.#socket = socket;
   }
 
   /**
@@ -150,7 +160,12 @@ export class QuestionDesk {
       if (!asked.isKeep) registrar.register(group, directory, asked, now, this.#counters);
       this.#note(directory, keys, now);
       const isNewCookie = !(cookieAge <= COOKIE_LIFE / 2);
+      const subscription = this.#subscribe(directory, keys, now);
+      this.#writer.answer.flags = (registrar.isRegistered ? ANSWER_FLAG.registered : 0) |
+        (subscription === NONE ? 0 : ANSWER_FLAG.subscribed);
       if (this.#write(group, directory, keys, slot, isNewCookie, now)) {
+        const { version } = this.#writer.answer;
+        if (subscription !== NONE) directory.pushes.subscriptions.answered(subscription, version);
         const key = asked.isProved ? directory.proofs.keys.answer : keys.shared.answer;
         this.#writer.send(group, asked, key, replies);
         this.#counters.add("answered");
@@ -213,6 +228,23 @@ export class QuestionDesk {
     if (isProved && registrar.isNew) directory.proofs.keep(peer, keys);
   }
 
+  /**
+   * Begins, renews or ends the subscription of who asks. That of a peer that has proved its key is its
+   * own; and a question from elsewhere, such as WireGuard's port, doesn't end it.
+   *
+   * @returns It, or NONE.
+   */
+  #subscribe(directory: PeerDirectory, keys: QuestionKeys, { mono }: Now): number {
+    const { asked } = this;
+    const { peer } = asked;
+    if (peer === NONE || !asked.isShown || directory.isProved(peer) && !asked.isProved) return NONE;
+    const { subscriptions } = directory.pushes;
+    if (asked.isSubscribe) return subscriptions.renew(asked, keys, this.#socket, mono);
+    const present = subscriptions.of(peer);
+    if (present !== NONE && subscriptions.isFrom(present, asked)) subscriptions.finish(peer);
+    return NONE;
+  }
+
   /** Writes the answer. Returns whether there is one: see `AnswerWriter.write`. */
   #write(
     group: RegistryGroup,
@@ -225,8 +257,7 @@ export class QuestionDesk {
     const { asked, registrar } = this;
     const { question, sources, sourceAt } = asked;
     const { answer } = this.#writer;
-    answer.flags = registrar.isRegistered ? ANSWER_FLAG.registered : 0;
-    answer.offers = group.isProofRequired ? OFFER.proofRequired : 0;
+    answer.offers = OFFER.pushes | (group.isProofRequired ? OFFER.proofRequired : 0);
     answer.cookie.isGiven = isNewCookie;
     if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
     answer.serverKey.isGiven = false;

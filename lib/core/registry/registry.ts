@@ -25,6 +25,7 @@ import type { RandomSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
+import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
@@ -64,6 +65,8 @@ export class Registry {
   #needs: DiskNeeds | undefined;
   #memberNeeds: DiskNeeds | undefined;
   #expiredAt = -Infinity;
+  /** Turns of pushes so far. */
+  #turn = 0;
   #budget: AnswerBudget | undefined;
   /** Answers questions of wgsig 2. */
   #desk: QuestionDesk | undefined;
@@ -192,11 +195,15 @@ export class Registry {
     }
   }
 
-  /** Takes a batch of datagrams in, and fills `replies` with what is to be sent for them. */
-  answer(batch: DatagramBatch, now: Now, replies: ReplyBatch): void {
+  /**
+   * Takes a batch of datagrams in, and fills `replies` with what is to be sent for them.
+   *
+   * @param socket A number for the socket that it came through: pushes go that way, too.
+   */
+  answer(batch: DatagramBatch, now: Now, replies: ReplyBatch, socket = 0): void {
     replies.count = 0;
     this.counters.add("received", batch.count);
-    this.#desk?.begin();
+    this.#desk?.begin(socket);
     for (let i = 0; i < batch.count; i++) {
       const refusal = this.#take(batch, i, now, replies);
       if (refusal === undefined) continue;
@@ -217,6 +224,50 @@ export class Registry {
     for (let i = 0; i < replies.count; i++) sent += replies.runs[i]!;
     this.counters.add("answered", answered);
     this.counters.add("sent", sent);
+  }
+
+  /** Begins a turn of {@linkcode nextPush}: a short one, whatever is to be pushed. */
+  beginPushes(): void {
+    this.#turn++;
+    this.#desk?.pusher.begin();
+  }
+
+  /** The next datagram that is to be sent without being asked for; undefined where this turn ends. */
+  nextPush({ mono }: Now): WrittenPush | undefined {
+    const pusher = this.#desk?.pusher;
+    let skipped = this.#turn % Math.max(1, this.#groups.size);
+    // Another group comes first each time: one that has much to tell leaves turns to the others.
+    for (let round = 0; pusher !== undefined && round < 2; round++) {
+      for (const group of this.#groups.values()) {
+        if (skipped > 0) {
+          skipped--;
+          continue;
+        }
+        const push = pusher.next(group, mono);
+        if (push === undefined) continue;
+        this.counters.add("pushed");
+        if (pusher.isRepeated) this.counters.add("push-repeated");
+        return push;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * In how many seconds there may be something to push, if nothing comes in before that; Infinity where
+   * nobody has subscribed.
+   */
+  pushDueIn({ mono }: Now): number {
+    let due = Infinity;
+    for (const { members } of this.#groups.values()) {
+      const { directory } = members;
+      if (directory === undefined) continue;
+      const { pushes, log } = directory;
+      if (pushes.subscriptions.count === 0) continue;
+      const untilGone = Math.max(EXPIRY_INTERVAL, members.expiresIn(mono));
+      due = Math.min(due, pushes.dueIn(log.version, mono), untilGone);
+    }
+    return due;
   }
 
   /** Whether who asked with datagram `i` has had too much to get so many bytes more. */

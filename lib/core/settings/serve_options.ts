@@ -90,7 +90,7 @@ export const GROUP = {
     flag: "secret",
     reader: files,
     shown: DEFAULT_SECRET_FILE,
-    help: "group secret; - for standard input; a second time: the one before",
+    help: "group secret; - for standard input; twice: new, old",
   },
   "allow-file": {
     flag: "allow",

@@ -215,7 +215,10 @@ class Service {
   }
 
   #watch({ groups }: ServeConfig): void {
-    this.#tunnels.watch(groups, () => this.#store?.look());
+    this.#tunnels.watch(groups, () => {
+      this.#store?.look();
+      this.#sockets.changed();
+    });
   }
 
   /** The clocks, read once per batch; records that are too old are gone then. */

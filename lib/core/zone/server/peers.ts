@@ -1,20 +1,19 @@
 /**
- * Where a DNS zone's peers come from: a WireGuard device, or a group of a registry.
+ * Where a DNS zone's peers come from, and one such source: a WireGuard device. A group of a registry is
+ * another one, in `group_peers.ts`.
  *
  * @module
  */
 
-import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../../../wire/wgsig/record.ts";
-import { readSeconds } from "../../../wire/wgsig/tai64n.ts";
+import { ID_SIZE } from "../../../wire/wgsig/record.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
+import type { Now } from "../../net/clock.ts";
 import type { HostPort } from "../../net/host_port.ts";
-import { ADDRESS_SIZE, parseAddress, writeIpv4 } from "../../net/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../net/ip_address.ts";
 import { normalizePrefix } from "../../net/ip_prefix.ts";
 import { KeyIndex } from "../../net/key_index.ts";
 import { parseKey } from "../../net/peer_key.ts";
-import { NONE } from "../../net/none.ts";
-import type { RegistryGroup } from "../../registry/group.ts";
 import type { Location } from "./location.ts";
 
 /**
@@ -32,8 +31,8 @@ export interface ZonePeers {
   readonly allowed: AllowedStrings;
   /** Which list of {@linkcode allowed} is that of `peer`, or NONE where none is known. */
   allowedOf(peer: number): number;
-  /** When `peer` was last seen, in Unix seconds, or NaN where that is not published. */
-  seen(peer: number): number;
+  /** When `peer` was last seen, in whole Unix seconds, or NaN where that is not published. */
+  seen(peer: number, now: Now): number;
   /** Gives `to` the keys of all peers, those that were seen last at the end. */
   list(to: KeySink): void;
 }
@@ -157,7 +156,7 @@ export class DevicePeers implements ZonePeers {
   }
 
   /** A device's peers are in use: that says more than a time. */
-  seen(_peer: number): number {
+  seen(_peer: number, _now: Now): number {
     return NaN;
   }
 
@@ -195,63 +194,5 @@ export class KnownAllowedIps {
   /** Which list of {@linkcode strings} is that of the key at `at`, or NONE. */
   find(key: WireBuffer, at: number): number {
     return this.#index.find(key, at);
-  }
-}
-
-/** The peers of a registry's group, as they are now. */
-export class GroupPeers implements ZonePeers {
-  /** See {@linkcode ZonePeers.isKnown}. */
-  readonly isKnown = true;
-  readonly #group: RegistryGroup;
-  readonly #known: KnownAllowedIps;
-
-  /** Looks into `group`, which removes its stale records itself. */
-  constructor(group: RegistryGroup, known: KnownAllowedIps) {
-    this.#group = group;
-    this.#known = known;
-  }
-
-  /** See {@linkcode ZonePeers.allowed}. */
-  get allowed(): AllowedStrings {
-    return this.#known.strings;
-  }
-
-  /** See {@linkcode ZonePeers.find}. */
-  find(key: WireBuffer, at: number): number {
-    const peer = this.#group.table.find(key, at);
-    return peer === NONE || this.#portOf(peer) === 0 ? NONE : peer;
-  }
-
-  /** See {@linkcode ZonePeers.locate}. */
-  locate(peer: number, into: Location): void {
-    const { table } = this.#group;
-    writeIpv4(into.address, 0, readAddress(table.pages, table.recordAt(peer)));
-    into.port = this.#portOf(peer);
-    into.isDual = false;
-  }
-
-  /** See {@linkcode ZonePeers.allowedOf}. */
-  allowedOf(peer: number): number {
-    const { table } = this.#group;
-    return this.#known.find(table.pages, table.recordAt(peer));
-  }
-
-  /** The moment that the peer's record tells all clients. */
-  seen(peer: number): number {
-    const { table } = this.#group;
-    return readSeconds(table.pages, table.recordAt(peer) + RECORD_LABEL);
-  }
-
-  /** See {@linkcode ZonePeers.list}. */
-  list(to: KeySink): void {
-    const { table } = this.#group;
-    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
-      if (this.#portOf(peer) !== 0) to.add(table.pages, table.recordAt(peer));
-    }
-  }
-
-  #portOf(peer: number): number {
-    const { table } = this.#group;
-    return table.pages.view.getUint16(table.recordAt(peer) + RECORD_PORT);
   }
 }

@@ -55,6 +55,7 @@ import { encodeName, MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
 import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
 import { NONE } from "../../net/none.ts";
@@ -165,13 +166,12 @@ export class Zone {
    * alone but ANY. A negative answer is left to the caller, with {@linkcode writeSoa}.
    *
    * @param from The buffer that `query` was parsed from.
-   * @param mono A clock that never jumps, in seconds.
    */
   answer(
     query: DnsQuery,
     from: WireBuffer,
     path: QueryPath,
-    mono: number,
+    now: Now,
     writer: AnswerWriter,
   ): ZoneOutcome {
     const { type } = query;
@@ -190,12 +190,12 @@ export class Zone {
         return answered(writer, writer.close());
       case "list":
         if (this.#knowsNobody()) return "dns-servfail";
-        this.#keyList.refresh(mono);
+        this.#keyList.refresh(now.mono);
         if (type === TYPE.ptr) return this.#answerList(query, path, writer);
         if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
         return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
       case "instance":
-        if (this.#find(path)) return this.#answerInstance(query, from, writer);
+        if (this.#find(path)) return this.#answerInstance(query, from, now, writer);
         return this.#sources.some(isUnknown) ? "dns-servfail" : "dns-nxdomain";
       case "empty":
         return "dns-nodata";
@@ -269,7 +269,12 @@ export class Zone {
     return answered(writer, writeAddress(writer, ANSWER, QUESTION_NAME, ttl, asked));
   }
 
-  #answerInstance(query: DnsQuery, from: WireBuffer, writer: AnswerWriter): ZoneOutcome {
+  #answerInstance(
+    query: DnsQuery,
+    from: WireBuffer,
+    now: Now,
+    writer: AnswerWriter,
+  ): ZoneOutcome {
     const { address, port, isDual, ipv6 } = this.#location;
     switch (query.type) {
       case TYPE.srv:
@@ -281,23 +286,23 @@ export class Zone {
         writer.copy(from, query.nameAt, query.nameSize);
         if (!writer.close()) return answered(writer, false);
         writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, address);
-        this.#writeText(writer, ADDITIONAL);
+        this.#writeText(now, writer, ADDITIONAL);
         if (isDual) writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, ipv6);
         return "dns-answered";
       case TYPE.txt:
-        return answered(writer, this.#writeText(writer, ANSWER));
+        return answered(writer, this.#writeText(now, writer, ANSWER));
       default:
         return this.#answerAddress(query.type, this.#ttl, writer);
     }
   }
 
   /** Writes the TXT of the instance that was found. */
-  #writeText(writer: AnswerWriter, section: number): boolean {
+  #writeText(now: Now, writer: AnswerWriter, section: number): boolean {
     const { key } = this.#asked;
     const source = this.#source;
     if (source !== undefined) {
       const list = source.allowedOf(this.#peer);
-      const seen = source.seen(this.#peer);
+      const seen = source.seen(this.#peer, now);
       return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, seen);
     }
     const { allowed } = this.#self!;

@@ -6,8 +6,8 @@ import { NONE } from "../../../../lib/core/net/none.ts";
 import { AllowedStrings } from "../../../../lib/core/zone/server/allowed_strings.ts";
 import { isSameKey } from "../../../../lib/core/zone/server/key_list.ts";
 import type { Location } from "../../../../lib/core/zone/server/location.ts";
+import { GroupPeers } from "../../../../lib/core/zone/server/group_peers.ts";
 import {
-  GroupPeers,
   type KeySink,
   KnownAllowedIps,
   type ZonePeers,
