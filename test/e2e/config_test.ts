@@ -77,7 +77,7 @@ Deno.test("bare, without registering, it leaves the port out", async () => {
   const [peer, own] = [scene.peer(), scene.peer()];
   await peer.ask(server.port);
   await own.ask(server.port);
-  const args = ["--key", own.publicKey, "--server", server.address, "--no-register"];
+  const args = ["--key", own.publicKey, "--server", server.address, ...server.pin, "--no-register"];
   const { code, out } = await config(scene, args);
   assertEquals(code, 0);
   const parts = withoutAges(out).split("\n\n").toSorted();
@@ -113,7 +113,7 @@ Deno.test("with a private key, addresses and settings it prints a whole file", a
   const addresses = ["--address", "10.0.0.1/24", "--address", "fd00::1/64"];
   const { code, out, err } = await config(
     scene,
-    [...args, ...addresses, "--server", server.address],
+    [...args, ...addresses, "--server", server.address, ...server.pin],
   );
   assertEquals([code, err], [0, ""]);
   const [head, ...peers] = withoutAges(out).trimEnd().split("\n\n");
@@ -157,7 +157,7 @@ Deno.test("what is not known is said in comments", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();
   const { file, key } = await keyPair(scene);
-  const common = ["--server", server.address, "--no-register"];
+  const common = ["--server", server.address, ...server.pin, "--no-register"];
   const noAddress = await config(scene, [...common, "--private-key", file]);
   assertEquals(
     noAddress.out.split("\n").filter((line) => !line.startsWith("PrivateKey")),
@@ -182,6 +182,7 @@ Deno.test("all of it can come from [sync.INTERFACE]", async () => {
     "wgsig.toml",
     `[sync.wg0]
 servers = ["${server.address}"]
+server-key = "${server.key}"
 secret-file = "secret"
 private-key-file = "private"
 address = ["10.0.0.1/24"]
@@ -230,7 +231,7 @@ for (const spelling of [["--json"], ["--format", "json"]]) {
     );
     const port = await scene.freePort();
     const { code, out, err } = await config(scene, [
-      ...["--config", settings, "--server", server.address, "--private-key", file],
+      ...["--config", settings, "--server", server.address, ...server.pin, "--private-key", file],
       ...["--address", "10.0.0.1/24", "--port", `${port}`, ...spelling],
     ]);
     assertEquals([code, err], [0, ""]);
@@ -344,7 +345,7 @@ testWith(["wg", "wg-quick"], "wg-quick strip takes the whole file", async () => 
   await peer.ask(server.port);
   const port = await scene.freePort();
   const { out } = await config(scene, [
-    ...["--server", server.address, "--private-key", file],
+    ...["--server", server.address, ...server.pin, "--private-key", file],
     ...["--address", "10.0.0.1/24", "--port", `${port}`],
   ]);
   const stripped = await output(["wg-quick", "strip", await scene.file("wgt0.conf", out)]);
@@ -388,7 +389,7 @@ testWith(
     );
     const port = await scene.freePort();
     const { code, out, err } = await config(scene, [
-      ...["--config", settings, "--server", server.address, "--private-key", file],
+      ...["--config", settings, "--server", server.address, ...server.pin, "--private-key", file],
       ...["--address", "10.88.0.1/24", "--address", "fd88::1/64", "--port", `${port}`],
     ]);
     assertEquals([code, err], [0, ""]);
@@ -458,7 +459,7 @@ testWith(
     await peer.ask(server.port, { flags: KEEP_ENDPOINT });
     const settings = await scene.file("wgsig.toml", peerSettings(peer, "allowed-ips = []"));
     const { out } = await config(scene, [
-      ...["--config", settings, "--server", server.address, "--private-key", file],
+      ...["--config", settings, "--server", server.address, ...server.pin, "--private-key", file],
     ]);
     const device = `wgu${Deno.pid}`;
     await namespace.up(await scene.file(`${device}.conf`, out));
@@ -476,13 +477,18 @@ Deno.test("--output writes a whole file, or leaves what there was", async () => 
   const silent = await config(scene, [...args, "--server", "127.0.0.1:9", "--timeout", "300ms"]);
   assertEquals([silent.code, silent.out], [2, ""]);
   assertEquals(await Deno.readTextFile(path), "# mine\n");
-  const { code, out, err } = await config(scene, [...args, "--server", server.address]);
+  const { code, out, err } = await config(scene, [
+    ...args,
+    "--server",
+    server.address,
+    ...server.pin,
+  ]);
   assertEquals([code, out], [0, ""]);
   assertEquals(err, `wgsig: ${path} had what wgsig did not write: that is in ${path}.old now\n`);
   assertEquals(await Deno.readTextFile(`${path}.old`), "# mine\n");
   assertStringIncludes(await Deno.readTextFile(path), `PrivateKey = ${secret}\n`);
   assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
-  const away = ["--output", `${path}/nowhere`, "--server", server.address];
+  const away = ["--output", `${path}/nowhere`, "--server", server.address, ...server.pin];
   const refused = await config(scene, ["--private-key", file, ...away]);
   assertEquals([refused.code, refused.out], [1, ""]);
   assertMatch(refused.err, /^wgsig: cannot write \S+\/nowhere: .*\n$/);
@@ -495,7 +501,7 @@ Deno.test("--output keeps a copy of what wgsig did not write, or whose private k
   const { file, secret } = await keyPair(scene);
   const path = `${scene.folder}/wg0.conf`;
   const make = async (...more: readonly string[]) => {
-    const args = ["--server", server.address, "--output", path, ...more];
+    const args = ["--server", server.address, ...server.pin, "--output", path, ...more];
     const { code, out, err } = await config(scene, ["--private-key", file, ...args]);
     assertEquals([code, out], [0, ""], err);
     return err;
@@ -625,7 +631,7 @@ Deno.test("--key of another than the private key makes no file", async () => {
   const { file, key } = await keyPair(scene);
   const other = scene.peer().publicKey;
   const settings = await scene.file("wgsig.toml", `[sync.wg0]\nprivate-key-file = "${file}"\n`);
-  const args = ["--server", server.address, "--key", other];
+  const args = ["--server", server.address, ...server.pin, "--key", other];
   for (const named of [["--config", settings], ["--private-key", file]]) {
     const { code, out, err } = await config(scene, [...named, ...args]);
     assertEquals([code, out], [6, ""]);
@@ -646,7 +652,15 @@ Deno.test("settings without the own key, or without the interface that is named,
     "wgsig.toml",
     `[sync.wg0]\nservers = ["127.0.0.1:9"]\n[sync.wg1]\n${peerSettings(peer)}`,
   );
-  const args = ["--config", settings, "--private-key", file, "--server", server.address];
+  const args = [
+    "--config",
+    settings,
+    "--private-key",
+    file,
+    "--server",
+    server.address,
+    ...server.pin,
+  ];
   const section =
     `wgsig: ${settings} has no [sync.wg5], only [sync.wg0], [sync.wg1]; that is not used\n`;
   const unlisted = `wgsig: no [[peer]] of ${settings} has this host's key ${key}; ` +

@@ -313,8 +313,8 @@ export function readRequest(bytes: Uint8Array, secret: Uint8Array): ReceivedRequ
 export class FakeServer extends UdpEnd {
   readonly #secret: Uint8Array;
 
-  constructor(secret: Uint8Array) {
-    super();
+  constructor(secret: Uint8Array, host?: string) {
+    super(host);
     this.#secret = secret;
   }
 
@@ -372,6 +372,18 @@ export class Served {
   /** As users write it. */
   get address(): string {
     return `${LOOPBACK}:${this.port}`;
+  }
+
+  /** Its public key, in base64. */
+  get key(): string {
+    const [, key] = /server-key(?:=|":")([A-Za-z0-9+/]{43}=)/.exec(this.running.out) ?? [];
+    assert(key !== undefined, "the server has not said its key");
+    return key;
+  }
+
+  /** What a client is given to know it by. */
+  get pin(): string[] {
+    return ["--server-key", this.key];
   }
 
   /** Sends a signal, and waits for what is printed after it. */
@@ -459,8 +471,8 @@ export class Scene implements AsyncDisposable {
   }
 
   /** A server of this scene's secret that the test plays itself. */
-  fakeServer(): FakeServer {
-    const server = new FakeServer(this.secret);
+  fakeServer(host?: string): FakeServer {
+    const server = new FakeServer(this.secret, host);
     this.#ends.push(server);
     return server;
   }

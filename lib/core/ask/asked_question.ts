@@ -10,7 +10,7 @@ import { type Answer, ANSWER_FLAG } from "../../wire/wgsig2/answer.ts";
 import type { Label } from "../../wire/wgsig/tai64n.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
-import type { Family } from "./question_writer.ts";
+import type { Family } from "../net/host_port.ts";
 
 /** The most parts of an answer: 100 000 peers have fewer. */
 export const MAX_PARTS = 8192;
@@ -36,9 +36,11 @@ export interface QuestionOwner {
 export interface AskedAbout {
   /** Counts all questions of a conversation. */
   readonly number: number;
+  /** Over which addresses it went. */
   readonly family: Family;
   /** Its NONCE, 24 bytes. */
   readonly nonce: WireBuffer;
+  /** Its label. */
   readonly label: Label;
   /** The wall clock when it was asked. */
   readonly unix: number;
@@ -46,6 +48,7 @@ export interface AskedAbout {
   readonly answerKey: AeadKey | undefined;
   /** The registry's key for which it was proved; undefined where it wasn't. */
   readonly provedFor: WireBuffer | undefined;
+  /** Who asks. */
   readonly owner: QuestionOwner;
   /** Whether it asks to be pushed to. */
   readonly subscribes: boolean;
@@ -58,6 +61,7 @@ export type PartReceipt = "new" | "duplicate" | "mixed" | "too-many";
 
 /** A question that was asked. */
 export class AskedQuestion {
+  /** What it is about. */
   readonly about: AskedAbout;
   /** Whether a retry was believed. */
   isRetried = false;
@@ -73,6 +77,7 @@ export class AskedQuestion {
   #missing = 0;
   #came: Uint8Array = new Uint8Array(0);
 
+  /** No answer has come yet. */
   constructor(about: AskedAbout) {
     this.about = about;
   }

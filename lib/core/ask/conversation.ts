@@ -6,10 +6,9 @@
  * An `Inquiry` asks one question until it is answered, and says when. `query` and `config` have one
  * for each family of addresses, and are done then. `sync` keeps the conversation for as long as it
  * runs: what one inquiry was told is known to the next, so that it costs what has changed. In a round,
- * it registers through WireGuard's own port, by an inquiry per family that asks for nobody; and then
- * asks and subscribes through a socket that it keeps, by one that registers nothing. Pushes go to
- * where the last question came from that subscribes, and end with the peer's next one that doesn't:
- * so that one comes last. All that comes at any of these sockets goes into
+ * it registers through WireGuard's own port, by an inquiry per family that asks for nobody; and asks
+ * and subscribes through a socket that it keeps, by one that registers nothing. Pushes go to where the
+ * last question came from that subscribes; those from elsewhere leave that. All that comes at any of these sockets goes into
  * {@linkcode Conversation.receive}. After each datagram, `directory.revision` tells whether something
  * has changed, and {@linkcode Conversation.isBehind} whether a push was missed, so that it is time to
  * ask. What was pushed is acknowledged by the next question.

@@ -20,6 +20,7 @@ export type CandidateKind = keyof typeof CANDIDATE;
 
 /** One place where a peer can be reached. */
 export interface PeerCandidate {
+  /** Where it is from. */
   readonly kind: CandidateKind;
   /** An IP address. */
   readonly address: string;

@@ -27,16 +27,13 @@ import {
   QUESTION_FLAG,
 } from "../../wire/wgsig2/question.ts";
 import { checkBounds, copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import type { HostPort } from "../net/host_port.ts";
+import type { Family, HostPort } from "../net/host_port.ts";
 import { parseAddress } from "../net/ip_address.ts";
 import type { RandomSource } from "../net/random.ts";
 import type { Interest } from "./interest.ts";
 
 /** Size of the largest question, in bytes. */
 export const MAX_QUESTION_SIZE: number = MAX_DATAGRAM_SIZE;
-
-/** A family of addresses, by the version of IP. */
-export type Family = 4 | 6;
 
 /** A place where this peer can be reached, besides where its question comes from. */
 export interface OwnCandidate extends HostPort {

@@ -6,9 +6,8 @@
 
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { DatagramBatch } from "../net/datagram_batch.ts";
-import type { HostPort } from "../net/host_port.ts";
+import { type Family, familyOf, type HostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isIpv4, parseAddress } from "../net/ip_address.ts";
-import type { Family } from "./question_writer.ts";
 
 /** The addresses of one server. */
 export class ServerAddresses {
@@ -34,12 +33,14 @@ export class ServerAddresses {
 
   /** The families that it has, IPv4 first. */
   get families(): readonly Family[] {
-    return ([4, 6] as const).filter((family) => this.all.some(({ host }) => isOf(host, family)));
+    return ([4, 6] as const).filter((family) =>
+      this.all.some(({ host }) => familyOf({ host }) === family)
+    );
   }
 
   /** Whether the system can send to an address of a family, as far as it has said. */
   works(family: Family): boolean {
-    return this.all.some(({ host }) => isOf(host, family) && !this.#problems.has(host));
+    return this.all.some(({ host }) => familyOf({ host }) === family && !this.#problems.has(host));
   }
 
   /**
@@ -51,7 +52,9 @@ export class ServerAddresses {
   at(attempt: number, family?: Family): HostPort {
     const works = this.all.filter(({ host }) => !this.#problems.has(host));
     const some = works.length > 0 ? works : this.all;
-    const meant = family === undefined ? [] : some.filter(({ host }) => isOf(host, family));
+    const meant = family === undefined
+      ? []
+      : some.filter(({ host }) => familyOf({ host }) === family);
     const usable = meant.length > 0 ? meant : some;
     return usable[attempt % usable.length]!;
   }
@@ -76,8 +79,4 @@ export class ServerAddresses {
       )
     ];
   }
-}
-
-function isOf(host: string, family: Family): boolean {
-  return host.includes(":") === (family === 6);
 }

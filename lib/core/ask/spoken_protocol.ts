@@ -17,7 +17,9 @@ const MAX_SILENT = 3;
 
 /** The protocols in which a question goes out; where both, wgsig 2 goes first. */
 export interface AskedProtocols {
+  /** Whether it goes out in the first protocol. */
   readonly v1: boolean;
+  /** Whether it goes out in wgsig 2. */
   readonly v2: boolean;
 }
 
@@ -34,7 +36,7 @@ export class SpokenProtocol {
   #tries = 0;
   #silent = 0;
 
-  /** @param isPinned Whether the registry's key is pinned. */
+  /** Knows nothing yet. @param isPinned Whether the registry's key is pinned. */
   constructor(isPinned: boolean) {
     this.#isPinned = isPinned;
   }

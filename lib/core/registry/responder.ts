@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../wire/crypto/portable.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { checkField } from "../../wire/bytes/wire_buffer.ts";
@@ -57,6 +58,13 @@ export interface OneGroupOptions {
    * a second; 0 is no limit; 262 144 if left out.
    */
   readonly answerBudget?: number;
+  /**
+   * The registry's private key, 32 bytes, by which it answers in wgsig 2 as well; if left out, the
+   * first protocol is all that it speaks.
+   */
+  readonly privateKey?: Uint8Array;
+  /** Whom a group registers: any member (`auto`), or only who proves its key; `auto` if left out. */
+  readonly proof?: "auto" | "required";
   /** Told of what happens; nobody if left out. */
   readonly observer?: RegistryObserver;
 }
@@ -79,6 +87,8 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
     maxPeers = 100_000,
     maxAnswer = 1000,
     answerBudget = REGISTRY_BUDGET,
+    privateKey,
+    proof = "auto",
   } = options;
   checkField(id, 32, "a group's number");
   for (const { length } of options.allowed ?? []) {
@@ -90,11 +100,13 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
   const allowed = options.allowed && new KeySet(options.allowed, seed);
   const secrets = formerSecret === undefined ? [secret] : [secret, formerSecret];
   const limits = { maxPeers, maxAnswer, seed };
+  const serverKey = privateKey && new ExchangeKey(privateKey, primitives);
   const registry = new Registry({ encryption, window }, options.observer ?? UNOBSERVED);
+  if (serverKey !== undefined) registry.answerQuestions(random);
   registry.limitAnswers(new AnswerBudget(registryBudget(answerBudget), seed));
   registry.setGroup(
     new RegistryGroup(
-      { id, secrets, primitives, allowed, maxAge, window },
+      { id, secrets, primitives, allowed, maxAge, window, serverKey, proof },
       limits,
       new NonceSource(random),
     ),
@@ -118,8 +130,8 @@ export class Responder {
    *
    * @param bytes The datagram, anything that the network brought. Not kept.
    * @param source Where it came from, and where the answer goes.
-   * @returns The datagrams of the answer, 540 bytes each, or 556 where the request was encrypted.
-   * They are the caller's. None where nothing is to be sent: the registry's counters, and its
+   * @returns The datagrams of the answer, 540 bytes each, or 556 where the request was encrypted;
+   * in wgsig 2, 1232 at most. They are the caller's. None where nothing is to be sent: the registry's counters, and its
    * observer, say why.
    * @throws {TypeError} If the source's address is none.
    * @throws {RangeError} If its port is none.
