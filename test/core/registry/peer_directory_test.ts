@@ -150,7 +150,7 @@ test("whoever is told what changed since the last time knows all that there is",
     },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
       const model = new Model();
       for (const [kind, number] of steps) {
         if (kind === "tell") model.tell(number);
@@ -181,7 +181,10 @@ test("a log that is full of what means nothing any more has room again", () => {
 test("blocks of a pool don't overlap, and are used again", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 100 })), { maxLength: 80 }),
+      fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 100 })), {
+        maxLength: 80,
+        size: "max",
+      }),
       (steps) => {
         const pool = new BlockPool(100, 4000);
         const held: { block: number; size: number; mark: number }[] = [];
