@@ -115,7 +115,7 @@ Deno.test("a secret is changed over SIGHUP without a proof or a peer that gets l
   await slow.ask(server.port);
   await quick.ask(server.port);
   await settings(`secret-files = ["new", "secret"]`);
-  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0\n/);
   const changed = new Asker(scene, 2, { secret: fresh.secret });
   for (const way of ["SIGHUP", "a restart"]) {
     for (const asker of [slow, changed]) {
@@ -131,7 +131,7 @@ Deno.test("a secret is changed over SIGHUP without a proof or a peer that gets l
   // With a cookie of before the restart, and with one of now.
   assertEquals((await server.counters())["former-secret"], 2);
   await settings(`secret-file = "new"`);
-  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0\n/);
   await slow.end.send(slow.client.ask(Date.now() / 1000), server.port);
   await changed.ask(server.port);
   assertEquals(await slow.end.drain(), []);

@@ -91,12 +91,17 @@ async function lockFile(path: string): Promise<() => void> {
   throw codedError("EAGAIN");
 }
 
+/** The most datagrams that wait to be sent, because the socket is full. */
+const MOST_WAITING = 1024;
+
 /** Takes single datagrams to the core and its answers back. */
 class Exchanger {
   readonly #options: UdpOptions;
   readonly #send: Send;
   readonly #batch = new DatagramBatch();
   readonly #replies = new ReplyBatch();
+  #sent: Promise<void> = Promise.resolve();
+  #waiting = 0;
   #closed = false;
 
   constructor(options: UdpOptions, send: Send) {
@@ -130,10 +135,21 @@ class Exchanger {
     socket();
   }
 
+  /**
+   * Sends one datagram after the other: those that Deno is told to send at once change places, where
+   * it has to wait for the socket first.
+   */
   send(bytes: Uint8Array, port: number, address: string): void {
-    this.#send(bytes, port, address).catch((error) => {
-      if (!this.#closed) this.#options.onSendError(denoCode(error), { host: address, port });
-    });
+    const failed = (code: string) => {
+      if (!this.#closed) this.#options.onSendError(code, { host: address, port });
+    };
+    if (this.#waiting === MOST_WAITING) return failed("ENOBUFS");
+    const own = bytes.slice();
+    this.#waiting++;
+    this.#sent = this.#sent.then(async () => {
+      this.#waiting--;
+      if (!this.#closed) await this.#send(own, port, address);
+    }).catch((error) => failed(denoCode(error)));
   }
 }
 
