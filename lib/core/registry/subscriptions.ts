@@ -29,6 +29,7 @@ const INTERVALS = 3;
 const MOST_WANTED = 2 ** 23;
 /** What stands for everybody where prefixes are counted. */
 const ALL = -1;
+const MAX_COUNTER = 0xffff_ffff;
 const FIRST_CAPACITY = 16;
 const SOURCE_SIZE = ADDRESS_SIZE + 2;
 
@@ -135,9 +136,11 @@ export class Subscriptions {
     return mono - this.#askedAt[subscription]! > this.#lives[subscription]!;
   }
 
-  /** The COUNTER of the next push. */
+  /** The COUNTER of the next push; after the largest, it begins anew. */
   nextCounter(subscription: number): number {
-    return ++this.#counters[subscription]!;
+    const next = this.#counters[subscription]! % MAX_COUNTER + 1;
+    this.#counters[subscription] = next;
+    return next;
   }
 
   /** Whom it wants. The list is filled anew by the next call. */

@@ -181,6 +181,16 @@ test("nobody but its peer touches the subscription of a peer that has proved its
   assertEquals(scene.pushes().map(({ to }) => to), ["198.51.100.1:1000 #0"]);
 });
 
+test("a client that has heard the last counter that there is begins anew", () => {
+  const { scene, client } = subscribedScene();
+  client.ack = 0xffff_ffff;
+  scene.driver.pass(1);
+  scene.ask(client, HOME, SUBSCRIBE);
+  client.ack = 0;
+  scene.ask1(idOf(7), AWAY);
+  assertEquals(heardPushes(scene, client), ["198.51.100.1:1000 #0 1 1"]);
+});
+
 test("who only asks and is not registered is told that nothing is pushed", () => {
   const scene = new QuestionScene();
   const client = scene.client(1);
