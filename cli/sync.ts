@@ -8,7 +8,7 @@ import { formatKey } from "../lib/core/net/peer_key.ts";
 import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve, type Resolved } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
-import { type LoadedSettings, settingsReader } from "../lib/service/files/files.ts";
+import { type LoadedSettings, readPrivateKey, settingsReader } from "../lib/service/files/files.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
 import type { SyncConfig } from "../lib/service/sync/config.ts";
 import { sync } from "../lib/service/sync/sync.ts";
@@ -95,6 +95,10 @@ async function configOf(
       const key = await namedKey(host, { loaded, options });
       refuseSecret(key, question.secret);
       return key && formatKey(key);
+    },
+    readPrivateKey: async () => {
+      const path = options["private-key-file"];
+      return path === undefined ? undefined : await readPrivateKey(host, path);
     },
     report: {
       log: {

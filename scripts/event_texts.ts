@@ -16,12 +16,18 @@ const CHANGED = ["key", "name", "endpoint", "before", "persistentKeepalive", "dr
 
 /** The texts, by the name of the event. */
 export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
+  "address-not-listened": {
+    meaning: "beside the socket for all addresses, this one has none of its own: tried again",
+  },
   "allowed-ips-refused": {
     meaning: "AllowedIPs that a zone or the lease server names and that other peers have: left out",
     fields: ["key", "name", "endpoint", "allowedIps", "hint"],
   },
   "clock-set": { meaning: "this host's clock is right now" },
-  "clock-wrong": { meaning: "this host's clock can't be right: nobody is asked until it is set" },
+  "clock-wrong": {
+    meaning:
+      "this host's clock can't be right: only servers that speak wgsig 2 answer until it is set",
+  },
   "counters": {
     meaning: "what was counted, on SIGUSR1 and at the end",
     fields: ["peers", "… each [counter](settings.md#counters) that isn't 0"],

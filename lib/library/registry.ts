@@ -66,7 +66,7 @@ export {
 } from "../core/store/encoding.ts";
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
-export type { MayStay, Members } from "../core/registry/members.ts";
+export type { Kept, MayStay, Members } from "../core/registry/members.ts";
 export type { PeerDirectory } from "../core/registry/peer_directory.ts";
 export type { AskedQuestion } from "../core/registry/asked_question.ts";
 export type { ChangeLog } from "../core/registry/change_log.ts";

@@ -44,6 +44,17 @@ export async function readDump(host: Processes, name: string): Promise<string | 
 }
 
 /**
+ * The private key of an interface, 32 bytes, which the caller wipes; undefined where there is no
+ * interface of that name, or its program tells none.
+ */
+export async function readPrivateKey(
+  host: Processes,
+  name: string,
+): Promise<Uint8Array | undefined> {
+  return parseKey((await show(host, name, "private-key") ?? "").trim());
+}
+
+/**
  * The AllowedIPs of some peers, those that there are; undefined where there is no interface. Its cost
  * hardly grows with the number of others.
  */

@@ -107,7 +107,7 @@ class SecondVoice implements Voice {
   ask(peer: number, port: number, turn: number, now: Now): void {
     const asked = this.#asked;
     const { question, sources } = asked;
-    const directory = this.#group.openDirectory(random);
+    const directory = this.#group.openDirectory(random, now.mono);
     writeId(peer, question.id);
     setLabel(question, now.unix);
     for (const slot of question.candidates.slots) slot.port = port;

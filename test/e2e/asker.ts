@@ -38,14 +38,18 @@ export class Asker {
     this.end = scene.end(host, port);
   }
 
-  /** Asks, as often as it is told to, and returns the flags of the answer. */
-  async ask(port: number, asking: Asking = {}): Promise<number> {
+  /**
+   * Asks, as often as it is told to, and returns the flags of the answer.
+   *
+   * @param end Where from, if it isn't the own socket.
+   */
+  async ask(port: number, asking: Asking = {}, end: UdpEnd = this.end): Promise<number> {
     const heard = await this.client.converseOver({
       send: async (datagram) => {
         this.sent.push(datagram);
-        await this.end.send(datagram, port);
+        await end.send(datagram, port);
       },
-      next: async () => (await this.end.next()).bytes,
+      next: async () => (await end.next()).bytes,
     }, asking);
     assert(heard.kind === "answer", JSON.stringify(heard));
     return heard.flags;

@@ -121,3 +121,47 @@ Deno.test("what changes is pushed at once, through the listener that was asked, 
     }
   }
 });
+
+Deno.test("a member neither moves a peer that has proved its key nor locks it out", async () => {
+  await using scene = await Scene.open();
+  const { port } = await scene.serve();
+  const victim = new Asker(scene, 1);
+  await victim.ask(port);
+  const evil = new Asker(scene, 1, { unproved: true });
+  evil.client.ahead = 25;
+  assertEquals(await evil.ask(port) & registered, 0);
+  const old = scene.peer();
+  const seconds = Math.floor(Date.now() / 1000) + 25;
+  const { records } = await old.ask(port, { id: victim.client.id, seconds });
+  assertEquals(records.map((record) => record.port), [victim.end.port]);
+  assertEquals(await victim.ask(port) & registered, registered);
+  assertEquals(victim.client.peers.get(victim.client.key)?.candidates, [
+    `seen ${victim.end.endpoint}`,
+  ]);
+});
+
+Deno.test("a question that is played back after a start, or from another port, registers nobody", async () => {
+  await using scene = await Scene.open();
+  const key = ["--key", `${scene.folder}/own.key`];
+  const server = await scene.serve(key);
+  const asker = new Asker(scene, 1);
+  await asker.ask(server.port);
+  const question = asker.client.ask(Date.now() / 1000 + 20);
+  await asker.end.send(question, server.port);
+  await asker.end.next();
+  const thief = scene.end();
+  await thief.send(question, server.port);
+  assert((await thief.next()).bytes.length <= question.length);
+  const reader = scene.peer();
+  const seen = async (port: number) =>
+    (await reader.ask(port, { flags: KEEP_ENDPOINT })).records.map((record) => record.port);
+  assertEquals(await seen(server.port), [asker.end.port]);
+  await server.running.stop("SIGKILL");
+  const again = await scene.serve(key);
+  for (const end of [thief, asker.end]) {
+    await end.send(question, again.port);
+    assert((await end.next()).bytes.length <= question.length);
+  }
+  assertEquals(await seen(again.port), []);
+  assertEquals((await again.counters())["retry-address"], 2);
+});

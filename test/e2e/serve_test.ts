@@ -123,7 +123,7 @@ Deno.test("a flag for one group of the settings leaves out the others", async ()
       `[[serve.group]]\nid = 2\nsecret-file = "two"\n`,
   );
   const server = await scene.serveWith(["--config", config, "--group", "2"]);
-  await server.running.printed(/ready .*groups=2 /);
+  await server.running.printed(/ready .*group-ids=2 /);
   const peer = scene.peer(two.secret);
   await peer.assertSilent(server.port, peer.request({ group: 1, secret: one.secret }), {
     group: 2,

@@ -38,9 +38,18 @@ export const LAB_NEEDS: readonly string[] = [
 /** The registry's addresses: the usual one, and one to move to. */
 export const REGISTRY = "203.0.113.10";
 export const OTHER_REGISTRY = "203.0.113.11";
+/** The same over IPv6, where the lab has that. */
+export const REGISTRY_IPV6 = "2001:db8::10";
 /** The registry's name, as far as a host knows it. */
 export const REGISTRY_NAME = "registry.example";
 
+const FORWARD_IPV6 = "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
+const IPV6_FIREWALL = `table ip6 firewall {
+    chain forward { type filter hook forward priority filter; policy drop
+      iifname lan accept
+      ct state established,related accept
+    }
+  }`;
 const BACKBONE = "203.0.113.1";
 const PREFIX = "wgsig";
 /** What runs in the lab must not read the settings of this machine. */
@@ -204,12 +213,60 @@ export class Lab {
     }
   }
 
+  /**
+   * Gives all of them IPv6 as well, without NAT: routers let in only what was asked for.
+   *
+   * @param only Whether alice and bob have nothing else then.
+   */
+  async useIpv6(only = false): Promise<void> {
+    const { registry, alice, bob } = this;
+    const sides = [
+      { router: this.routerA, host: alice.namespace, side: 1, own: "2001:db8::21" },
+      { router: this.routerB, host: bob.namespace, side: 2, own: "2001:db8::22" },
+    ];
+    await this.#backbone.ip(
+      "addr add 2001:db8::1/64 dev br0 nodad",
+      ...sides.map(({ side, own }) => `route add 2001:db8:${side}::/64 via ${own}`),
+    );
+    await registry.ip(
+      `addr add ${REGISTRY_IPV6}/64 dev eth0 nodad`,
+      "route add default via 2001:db8::1",
+    );
+    await this.#backbone.must(["sh", "-c", FORWARD_IPV6]);
+    for (const { router, host, side, own } of sides) {
+      await router.namespace.ip(
+        `addr add ${own}/64 dev wan nodad`,
+        `addr add 2001:db8:${side}::1/64 dev lan nodad`,
+        "route add default via 2001:db8::1",
+      );
+      await router.namespace.must(["sh", "-c", FORWARD_IPV6]);
+      await router.namespace.must(["nft", "-f", "-"], { input: IPV6_FIREWALL });
+      if (only) await host.must(["ip", "-4", "addr", "flush", "dev", "eth0"]);
+      await host.ip(
+        `addr add 2001:db8:${side}::2/64 dev eth0 nodad`,
+        `route add default via 2001:db8:${side}::1`,
+      );
+    }
+  }
+
   /** Starts the registry, and waits until it answers. */
   async serve(address: string = REGISTRY, ...args: readonly string[]): Promise<Running> {
-    const argv = ["serve", "--listen", `${address}:1223`, "--secret", this.secretFile, ...args];
-    const server = this.registry.start([BINARY, ...argv], { env: ENV });
+    const listen = address.includes(":") ? `[${address}]:1223` : `${address}:1223`;
+    const argv = ["serve", "--listen", listen, "--secret", this.secretFile, ...args];
+    const server = this.registry.start([Deno.env.get("WGSIG_SERVER") ?? BINARY, ...argv], {
+      env: ENV,
+    });
     await server.printed(/ ready/);
     return server;
+  }
+
+  /** From now on the registry hears only the first protocol: what is longer is none of that. */
+  async hearOnlyFirst(isOn = true): Promise<void> {
+    const rules = `table inet first; delete table inet first;
+      table inet first { chain i { type filter hook input priority 0;
+        ${isOn ? "udp dport 1223 udp length > 140 drop" : ""}
+      }; }`;
+    await this.registry.must(["nft", "-f", "-"], { input: rules });
   }
 
   /** Starts WireGuard beside the registry, with a tunnel to both hosts. */

@@ -5,6 +5,7 @@
  */
 
 import type { HostPort } from "./host_port.ts";
+import { parseKey } from "./peer_key.ts";
 
 /** A WireGuard interface. */
 export interface Device {
@@ -15,6 +16,11 @@ export interface Device {
   /** The mark of its datagrams; 0 where there is none. */
   readonly mark: number;
   readonly peers: readonly DevicePeer[];
+}
+
+/** The public key of an interface, 32 bytes; undefined where it has none. */
+export function keyOf({ publicKey }: Device): Uint8Array | undefined {
+  return publicKey === undefined ? undefined : parseKey(publicKey);
 }
 
 /** A peer of an interface. */

@@ -131,9 +131,14 @@ export class RegistryGroup {
     return this.#proof === "required";
   }
 
-  /** Its peers as wgsig 2 tells of them. @param random Draws what a new one needs. */
-  openDirectory(random: RandomSource): PeerDirectory {
-    return this.members.openDirectory(random, this.#primitives);
+  /**
+   * Its peers as wgsig 2 tells of them.
+   *
+   * @param random Draws what a new one needs.
+   * @param mono The monotonic clock, in seconds.
+   */
+  openDirectory(random: RandomSource, mono: number): PeerDirectory {
+    return this.members.openDirectory(random, this.#primitives, mono);
   }
 
   /**

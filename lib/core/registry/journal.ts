@@ -42,7 +42,7 @@ export class RegistryJournal implements Journaled {
    */
   constructor(registry: Registry, seed: number) {
     this.#registry = registry;
-    this.#needs = registry.keepChanges();
+    this.#needs = registry.keepChanges("rows");
     this.#seed = seed;
   }
 

@@ -37,7 +37,7 @@ export class MemberJournal implements Journaled {
    */
   constructor(registry: Registry, seed: number, random: RandomSource) {
     this.#registry = registry;
-    this.#needs = registry.keepMembers();
+    this.#needs = registry.keepChanges("members");
     this.#seed = seed;
     this.#random = random;
   }
@@ -79,7 +79,7 @@ export class MemberJournal implements Journaled {
         if (of.some(hasEntries)) this.#registry.forgetSaved(id);
       } else if (group.questionKeys.length > 0) {
         // Without a key of the registry, nobody could prove anything any more.
-        const directory = group.openDirectory(this.#random);
+        const directory = group.openDirectory(this.#random, now.mono);
         new MemberRestorer(group, directory, file, now).addBatches(of, this.#seed);
       }
     }

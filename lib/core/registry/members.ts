@@ -18,6 +18,9 @@ import { PeerDirectory } from "./peer_directory.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import { UsedLabels } from "./used_labels.ts";
 
+/** What is kept over a restart: rows, or what the directory knows beyond them. */
+export type Kept = "rows" | "members";
+
 /** Whether somebody may stay: the ID is at `at`. */
 export type MayStay = (ids: WireBuffer, at: number, isProved: boolean) => boolean;
 
@@ -54,15 +57,13 @@ export class Members {
     return this.#directory?.count ?? this.table.count;
   }
 
-  /** Notes from now on what of the rows is to go to the disk. */
-  keepChanges(needs: DiskNeeds): void {
-    this.changes = new PeerChanges(this.table, this.maxAge, needs);
-  }
-
-  /** The same of the directory. */
-  keepMembers(needs: DiskNeeds): void {
-    const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
-    this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+  /** Notes from now on what is to go to the disk. */
+  keepChanges(of: Kept, needs: DiskNeeds): void {
+    if (of === "rows") this.changes = new PeerChanges(this.table, this.maxAge, needs);
+    else {
+      const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
+      this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+    }
   }
 
   /** Takes over another maximal age and window. */
@@ -76,13 +77,18 @@ export class Members {
   }
 
   /** The directory; where nobody has asked in wgsig 2 before, it is made of the rows. */
-  openDirectory(random: RandomSource, primitives: Primitives): PeerDirectory {
+  openDirectory(random: RandomSource, primitives: Primitives, mono: number): PeerDirectory {
     if (this.#directory !== undefined) return this.#directory;
     const { table } = this;
     const directory = new PeerDirectory(this.#window, random, primitives);
     directory.reserve(table.count);
-    for (let row = table.oldest; row !== NONE; row = table.newerThan(row)) {
-      directory.attach(directory.add(table.pages, table.recordAt(row), table.seenAt(row)), row);
+    for (let row = table.oldest; row !== NONE;) {
+      const next = table.newerThan(row);
+      const at = table.recordAt(row);
+      // Keys that are so much alike were made up.
+      if (directory.isCrowded(table.pages, at)) this.dropRow(row, mono);
+      else directory.attach(directory.add(table.pages, at, table.seenAt(row)), row);
+      row = next;
     }
     return this.#directory = directory;
   }

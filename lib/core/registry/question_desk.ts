@@ -150,7 +150,7 @@ export class QuestionDesk {
     if (!group.allows(asked.question.id, 0)) return "drop-not-allowed";
     const { seconds, nanoseconds } = asked.question;
     if (Number.isNaN(seconds) || nanoseconds >= NANOSECONDS_PER_SECOND) return "drop-bad-label";
-    const directory = group.openDirectory(this.#random);
+    const directory = group.openDirectory(this.#random, now.mono);
     asked.peer = directory.find(asked.question.id, 0);
     const cookieAge = this.#cookieAge(directory, now);
     asked.isShown = cookieAge >= 0;

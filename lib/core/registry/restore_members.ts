@@ -42,8 +42,10 @@ const LAYOUT: EntryLayout = {
 /** The last word on somebody. */
 interface Word {
   readonly at: number;
-  /** Seconds from when it was written until now. */
-  readonly elapsed: number;
+  readonly isProved: boolean;
+  /** When it was written, and when its peer was heard, on the monotonic clock of this process. */
+  readonly writtenAt: number;
+  readonly heardAt: number;
 }
 
 /** Puts what a file says of peers into a directory. */
@@ -63,30 +65,34 @@ export class MemberRestorer {
   }
 
   /**
-   * Takes over what batches say, by the last word on each peer.
+   * Takes over what batches say, by the last word on each peer: those that have proved their keys first,
+   * and of each kind those that were heard last, since of too many these are kept.
    *
    * @param seed Random, for a hash.
    */
   addBatches(batches: readonly Batch[], seed: number): void {
-    const { view } = this.#file;
+    const { view, bytes } = this.#file;
+    const { unix, mono } = this.#now;
     const words: Word[] = [];
-    visitLastWords(this.#file, batches, LAYOUT, seed, (at, { writtenAt }) => {
-      if (!(view.getFloat32(at + MEMBER_HEARD) >= 0)) return;
+    visitLastWords(this.#file, batches, LAYOUT, seed, (at, batch) => {
+      const age = view.getFloat32(at + MEMBER_HEARD);
+      if (!(age >= 0)) return;
+      const isProved = (bytes[at + MEMBER_FLAGS]! & PROVED_MEMBER) !== 0;
       // A clock that was set back must not make peers younger than they are.
-      words.push({ at, elapsed: Math.max(0, this.#now.unix - writtenAt) });
+      const writtenAt = mono - Math.max(0, unix - batch.writtenAt);
+      words.push({ at, isProved, writtenAt, heardAt: writtenAt - age });
     });
+    words.sort((a, b) => Number(b.isProved) - Number(a.isProved) || b.heardAt - a.heardAt);
     const directory = this.#directory;
     directory.reserve(Math.min(directory.count + words.length, this.#group.table.maxPeers));
     for (const word of words) this.#add(word);
   }
 
   /** One that is not allowed, or too many, is left out, and is to be on the disk no more. */
-  #add({ at, elapsed }: Word): void {
+  #add({ at, isProved, writtenAt, heardAt }: Word): void {
     const { table, members } = this.#group;
     const directory = this.#directory;
     const file = this.#file;
-    const { mono } = this.#now;
-    const heardAt = mono - elapsed - file.view.getFloat32(at + MEMBER_HEARD);
     let peer = directory.find(file, at);
     if (peer === NONE) {
       if (!this.#group.allows(file, at) || directory.count >= table.maxPeers) {
@@ -94,13 +100,13 @@ export class MemberRestorer {
       }
       peer = directory.add(file, at, heardAt);
     } else directory.heard(peer, heardAt);
-    if ((file.bytes[at + MEMBER_FLAGS]! & PROVED_MEMBER) !== 0) directory.prove(peer);
-    this.#place(peer, at, mono - elapsed);
+    if (isProved) directory.prove(peer);
+    this.#place(peer, at, writtenAt);
     members.memberChanges?.saved(peer, 0);
   }
 
   /** Takes over where somebody is. What can't be read ends it. */
-  #place(peer: number, at: number, then: number): void {
+  #place(peer: number, at: number, writtenAt: number): void {
     const { places } = this.#directory;
     const file = this.#file;
     const list = this.#list;
@@ -111,10 +117,10 @@ export class MemberRestorer {
       next = readCandidate(file, next, end, slot);
       if (next < 0) break;
       if (slot.kind === CANDIDATE.seen) {
-        const seenAt = then - file.view.getFloat32(at + MEMBER_SEEN);
+        const seenAt = writtenAt - file.view.getFloat32(at + MEMBER_SEEN);
         places.see(peer, slot.address, 0, slot.port, seenAt);
       } else list.count++;
     }
-    if (list.count > 0) places.say(peer, list, then - file.view.getFloat32(at + MEMBER_SAID));
+    if (list.count > 0) places.say(peer, list, writtenAt - file.view.getFloat32(at + MEMBER_SAID));
   }
 }

@@ -21,6 +21,8 @@ export interface SyncQuestion {
   readonly way: AskWay;
   /** Whether to ask through another port at the same time, where the way registers. */
   readonly beside: boolean;
+  /** Whether servers are to tell of all peers anew, also of those that were heard and have not moved. */
+  readonly anew: boolean;
   /** WireGuard's UDP port. */
   readonly port: number;
   /** The mark of WireGuard's datagrams; 0 where there is none. */

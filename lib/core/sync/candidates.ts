@@ -89,13 +89,16 @@ function preferredFamily({ servers }: QueryResult): Family {
 }
 
 /**
- * Where the peers of the interface are, as text: it changes when one of them moves. What is only
- * claimed doesn't count: it is asked for only where the own port is registered.
+ * By public key, where the peers of the interface are, as text: it changes when one of them moves. What
+ * is only claimed doesn't count: it is asked for only where the own port is registered.
  */
-export function whereaboutsOf({ peers }: Device, candidates: Candidates): string {
-  return peers.map(({ publicKey }) =>
-    (candidates.get(publicKey) ?? [])
-      .flatMap(({ endpoint, isClaim }) => isClaim ? [] : formatHostPort(endpoint))
-      .join()
-  ).join("\n");
+export function whereaboutsOf(
+  { peers }: Device,
+  candidates: Candidates,
+): ReadonlyMap<string, string> {
+  return new Map(peers.map(({ publicKey }) => {
+    const places = (candidates.get(publicKey) ?? [])
+      .flatMap(({ endpoint, isClaim }) => isClaim ? [] : formatHostPort(endpoint));
+    return [publicKey, places.join()];
+  }));
 }

@@ -97,9 +97,10 @@ export class SyncMachine {
       const { failure, status } = this.#stages;
       if (failure !== undefined) return { kind: "fail", error: failure.error };
       if (this.#isEnding) return { kind: "end", status: this.#once ? status : EXIT.ok };
+      const { toldUntil } = this.#stages;
       if (this.#looksAtOnce || now.mono >= this.#until) this.#beginRound(now);
-      else if (this.#stages.isTold) this.#beginBetween(now);
-      else return { kind: "wait", until: this.#until };
+      else if (now.mono >= toldUntil) this.#beginBetween(now);
+      else return { kind: "wait", until: Math.min(this.#until, toldUntil) };
     }
   }
 

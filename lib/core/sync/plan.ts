@@ -110,6 +110,11 @@ export class SyncPlan {
     return [...this.#searches.values()].some(({ exhausted }) => !exhausted);
   }
 
+  /** Whether all was tried in vain for a peer. */
+  get hasExhausted(): boolean {
+    return [...this.#searches.values()].some(({ exhausted }) => exhausted);
+  }
+
   /** The peers that a registry still heard after everything had been tried in vain. */
   unreachable(candidates: ReadonlyMap<string, readonly Candidate[]>): string[] {
     return [...this.#searches].flatMap(([key, { exhausted, exhaustedAt }]) => {

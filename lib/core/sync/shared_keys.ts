@@ -6,6 +6,7 @@
 
 import type { Sighting } from "../ask/sighting.ts";
 import { endpointOf } from "../ask/sighting.ts";
+import { familyOf } from "../net/host_port.ts";
 
 /** So often an endpoint comes back that was left for another. */
 const RETURNS = 3;
@@ -64,14 +65,15 @@ export class SharedKeys {
   }
 }
 
-/** What each server says; anyone may make claims, which don't count. */
+/** What each server says of each family; anyone may make claims, which don't count. */
 function byServer(sightings: readonly Sighting[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const each of sightings) {
-    const { server = "", isClaim } = each;
-    if (isClaim === true) continue;
-    const known = found.get(server);
-    found.set(server, known === undefined ? endpointOf(each) : `${known} ${endpointOf(each)}`);
+    const { server = "", address: host, kind = "seen", isClaim } = each;
+    if (isClaim === true || kind !== "seen") continue;
+    const name = `${server} ${familyOf({ host })}`;
+    const known = found.get(name);
+    found.set(name, known === undefined ? endpointOf(each) : `${known} ${endpointOf(each)}`);
   }
   return found;
 }

@@ -5,8 +5,7 @@
  */
 
 import type { Now } from "../net/clock.ts";
-import type { Device } from "../net/device.ts";
-import { parseKey } from "../net/peer_key.ts";
+import { type Device, keyOf } from "../net/device.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus, UserError } from "../settings/user_error.ts";
 import type { ActionQueue } from "./action_queue.ts";
@@ -21,11 +20,8 @@ import { betterOf, Registration, registrationOf, type SettledMode } from "./regi
 import type { Rhythm } from "./rhythm.ts";
 import { nothingAsked, tellServers } from "./server_words.ts";
 import { StaleRoutes } from "./stale_routes.ts";
+import { MAPPING_HINT } from "./stuck_mapping.ts";
 import { SyncedPeers } from "./synced_peers.ts";
-
-const MAPPING_HINT =
-  "a NAT keeps an old mapping for this port, while others are answered: have its " +
-  "router forget connections (conntrack -F), or WireGuard listen on another port (--move-port)";
 
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
@@ -46,8 +42,9 @@ export class SyncStages {
   #status: ExitStatus = EXIT.ok;
   #isAnswered = false;
   #failure: { readonly error: unknown } | undefined;
-  /** What servers have told of without being asked, and was not looked at yet. */
+  /** What servers have told of without being asked, and was not looked at yet; and when it is to be. */
   #told: QueryResult | undefined;
+  #toldUntil = Infinity;
 
   /** Knows nothing yet. */
   constructor(options: SyncOptions, queue: ActionQueue, notes: SyncNotes, rhythm: Rhythm) {
@@ -102,9 +99,9 @@ export class SyncStages {
     return hasLooked;
   }
 
-  /** Whether servers have told of something without being asked. */
-  get isTold(): boolean {
-    return this.#told !== undefined;
+  /** When to look at what servers have told, on the monotonic clock. */
+  get toldUntil(): number {
+    return this.#toldUntil;
   }
 
   /** Whether something is awaited of a peer. */
@@ -122,8 +119,12 @@ export class SyncStages {
       }
       case "lease-peers":
         return this.#peers.heard(news.peers);
-      case "told":
+      case "told": {
         this.#told = news.answer;
+        const device = this.#device;
+        const wait = device && this.#peers.holdsBack(device, news.answer, now);
+        this.#toldUntil = Math.min(this.#toldUntil, now.mono + (wait ?? 0));
+      }
     }
   }
 
@@ -131,6 +132,7 @@ export class SyncStages {
   takeTold(now: Now): void {
     const [device, told] = [this.#device, this.#told];
     this.#told = undefined;
+    this.#toldUntil = Infinity;
     if (device === undefined || told === undefined) return;
     if (this.#peers.haveMoved(device, told, now)) this.look(told);
   }
@@ -250,6 +252,7 @@ export class SyncStages {
         ? "unregistered"
         : this.#registration.way(port, !this.#reader.mayLackPort, now.mono),
       beside: this.#registration.asksBeside(now.mono),
+      anew: this.#peers.asksAnew(now),
       port,
       mark,
       id,
@@ -341,8 +344,4 @@ export class SyncStages {
       if (this.#options.once) this.#peers.tellLook(device, this.#isAnswered, now);
     });
   }
-}
-
-function keyOf({ publicKey }: Device): Uint8Array | undefined {
-  return publicKey === undefined ? undefined : parseKey(publicKey);
 }

@@ -16,6 +16,8 @@ export class SyncStatus {
   /** Where the interface is seen, over IPv4 and over IPv6. */
   readonly #own = new Map<boolean, string>();
   #isClockWrong = false;
+  /** Whether a server has answered since: with wgsig 2, the clock is of no matter. */
+  #isAnswered = false;
 
   /** @param name The interface's. */
   constructor(name: string) {
@@ -34,11 +36,13 @@ export class SyncStatus {
         this.#peers = note.device?.peers.map(({ publicKey }) => publicKey);
         return;
       case "server":
+        this.#isAnswered ||= note.status === "ok";
         if (note.status === "ok") this.#unanswered.delete(note.server);
         else this.#unanswered.set(note.server, note.status);
         return;
       case "clock":
         this.#isClockWrong = note.isWrong;
+        this.#isAnswered = false;
         return;
       case "change":
         return this.#change(note.event, note.fields);
@@ -53,7 +57,7 @@ export class SyncStatus {
 
   /** The line. */
   get text(): string {
-    if (this.#isClockWrong) return "waiting for the clock to be set";
+    if (this.#isClockWrong && !this.#isAnswered) return "waiting for the clock to be set";
     if (this.#peers === undefined) return `waiting for ${this.#interface}`;
     const alive = this.#peers.filter((key) => this.#alive.has(key)).length;
     const parts = [`${this.#interface}: ${alive} of ${this.#peers.length} peers alive`];

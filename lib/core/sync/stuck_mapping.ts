@@ -21,6 +21,11 @@
  * @module
  */
 
+/** What to do about it. */
+export const MAPPING_HINT =
+  "a NAT keeps an old mapping for this port, while others are answered: have its " +
+  "router forget connections (conntrack -F), or WireGuard listen on another port (--move-port)";
+
 /** So many questions in a row must have been answered to another port only. */
 const ANSWERED_ELSEWHERE = 3;
 /** Between two questions through another port while nobody answers that either, in seconds. */

@@ -29,6 +29,10 @@ const ALIVE = 135;
 /** WireGuard sends a handshake every 5 s: two of them. */
 const TRIAL = 6;
 const PAUSE = 60;
+/** So often servers are to say when peers were heard that have not moved, in seconds. */
+const ANEW = 60;
+/** So long one side of a pair leaves the other the first word, in seconds: more than a round trip. */
+const FIRST_WORD = 0.2;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
@@ -43,8 +47,10 @@ export class SyncedPeers {
   /** What the lease server tells of others. */
   #news: readonly PeerNews[] = [];
   #candidates: Candidates = new Map();
-  /** Where the peers were at the last look, as text. */
-  #whereabouts = "";
+  /** By public key, where the peers were at the last look, as text. */
+  #whereabouts: ReadonlyMap<string, string> = new Map();
+  /** When servers were last to tell of all peers anew, on the monotonic clock. */
+  #anewAt = -Infinity;
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: SyncOptions) {
@@ -105,6 +111,16 @@ export class SyncedPeers {
     }));
   }
 
+  /**
+   * Whether servers are to tell of all peers anew: whether one is heard still that is reached nowhere,
+   * say. It counts as asked.
+   */
+  asksAnew({ mono }: Now): boolean {
+    if (!this.#plan.hasExhausted || mono < this.#anewAt + ANEW) return false;
+    this.#anewAt = mono;
+    return true;
+  }
+
   /** The own endpoint of a family is another than before. */
   ownEndpointMoved(device: Device, family: Family, now: Now): void {
     // Those that are reached over the other family know where this host is.
@@ -130,7 +146,27 @@ export class SyncedPeers {
 
   /** Whether servers say that a peer is elsewhere than at the last look. */
   haveMoved(device: Device, answer: QueryResult, now: Now): boolean {
-    return whereaboutsOf(device, this.#candidatesOf(device, answer, now)) !== this.#whereabouts;
+    return this.#movedOf(device, answer, now).length > 0;
+  }
+
+  /**
+   * So long what servers have told is not acted upon, in seconds. Where both begin a handshake at the
+   * same moment, each drops the other's, and the next try is 5 s later. So whoever is told of a peer
+   * leaves it the first word: the peer has asked, and knows of this one already. Where both are told,
+   * the smaller key has it. Through a session that lasts, nothing has to be agreed upon.
+   */
+  holdsBack(device: Device, answer: QueryResult, now: Now): number {
+    const moved = this.#movedOf(device, answer, now);
+    if (moved.length === 0 || moved.some((peer) => this.#isAlive(peer, now))) return 0;
+    const { publicKey: own = "" } = device;
+    return moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
+  }
+
+  #movedOf(device: Device, answer: QueryResult, now: Now): readonly DevicePeer[] {
+    const places = whereaboutsOf(device, this.#candidatesOf(device, answer, now));
+    return device.peers.filter(({ publicKey }) =>
+      places.get(publicKey) !== this.#whereabouts.get(publicKey)
+    );
   }
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */

@@ -20,6 +20,8 @@ export interface RegistryOutcome {
   readonly address: string | undefined;
   /** Where it saw the socket that asked, if that was registered. */
   readonly ownEndpoint: HostPort | undefined;
+  /** The same over IPv6, where `ownEndpoint` is that over IPv4. */
+  readonly ownIpv6?: HostPort | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

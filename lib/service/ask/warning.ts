@@ -9,6 +9,24 @@ import { isoTime } from "../../host/clock.ts";
 import { explainCode } from "../../host/error.ts";
 import type { AskedRegistry } from "../../core/ask/asked_registry.ts";
 
+/** What became of a registry that was asked. */
+export type WarnedRegistry =
+  & Pick<
+    AskedRegistry,
+    | "name"
+    | "status"
+    | "received"
+    | "expected"
+    | "isProofRefused"
+    | "ownEndpoints"
+    | "protocol"
+    | "refused"
+    | "stranger"
+    | "isPinned"
+    | "takeNote"
+  >
+  & { readonly addresses: Pick<AskedRegistry["addresses"], "families" | "problem"> };
+
 /** How the registries were asked. */
 export interface AskedQuestion {
   /** GROUP. */
@@ -25,7 +43,7 @@ export interface AskedQuestion {
  * @param unix The wall clock, in seconds.
  */
 export function warningOf(
-  asked: AskedRegistry,
+  asked: WarnedRegistry,
   question: AskedQuestion,
   registers: boolean,
   unix: number,
@@ -60,7 +78,7 @@ export function warningOf(
 /** Where a registry has answered, and not registered. */
 function notRegistered(
   server: string,
-  { addresses, ownEndpoints, protocol }: AskedRegistry,
+  { addresses, ownEndpoints, protocol }: WarnedRegistry,
 ): string | undefined {
   if (protocol === 2) {
     return ownEndpoints.length > 0
@@ -75,7 +93,7 @@ function notRegistered(
 
 function noAnswer(
   server: string,
-  { refused, stranger, isPinned, addresses: { problem } }: AskedRegistry,
+  { refused, stranger, isPinned, addresses: { problem } }: WarnedRegistry,
   { group, encrypt, timeout }: AskedQuestion,
   unix: number,
 ): string {
@@ -107,7 +125,7 @@ function noAnswer(
  *
  * @param proves Whether this peer proves its questions: else a key that nobody has pinned says little.
  */
-export function keyWarning(asked: AskedRegistry, proves: boolean): string | undefined {
+export function keyWarning(asked: WarnedRegistry, proves: boolean): string | undefined {
   const note = asked.takeNote();
   const server = formatHostPort(asked.name);
   switch (note?.kind) {

@@ -110,7 +110,7 @@ export class SyncReport {
   clock(isWrong: boolean): void {
     const clock = isoTime(this.#host.now().unix);
     if (isWrong) {
-      const hint = "registries drop requests whose time is off; set the clock";
+      const hint = "only registries that speak wgsig 2 answer whatever the time; set the clock";
       this.event("error", "clock-wrong", { clock, hint });
     } else {
       this.event("info", "clock-set", { clock });

@@ -48,7 +48,15 @@ export interface QueryConfig
   readonly keys?: readonly string[] | undefined;
   /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
   readonly known: readonly string[];
+  /** What asks registries; it is done here and now where this is left out. */
+  readonly askRegistries?: RegistriesAsker | undefined;
 }
+
+/** Asks registries, whose IP addresses are given. */
+export type RegistriesAsker = (
+  question: RegistryQuestion,
+  addresses: ReadonlyMap<RegistryName, readonly string[]>,
+) => Promise<RegistryAnswer>;
 
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
 
@@ -77,15 +85,26 @@ export async function query(
     }
   }
   const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
+  const ask: RegistriesAsker = config.askRegistries ??
+    ((question, addresses) => askRegistries(host, question, addresses));
   const [registry, ...zoneWords] = await Promise.all([
-    asksRegistries
-      ? askRegistries(host, { ...config, id, secret, startedAt }, registries)
-      : NO_REGISTRY,
+    asksRegistries ? ask({ ...config, id, secret, startedAt }, registries) : NO_REGISTRY,
     ...zones.map((ask) => ask()),
   ]);
   const replies: ServerReply[] = [
     ...registry.servers.map((
-      { name, status, received, expected, address, ownEndpoint, protocol, serverKey, ...said },
+      {
+        name,
+        status,
+        received,
+        expected,
+        address,
+        ownEndpoint,
+        ownIpv6,
+        protocol,
+        serverKey,
+        ...said
+      },
     ) => ({
       outcome: {
         server: formatServerName(name),
@@ -93,6 +112,7 @@ export async function query(
         received,
         expected,
         ownEndpoint,
+        ownIpv6,
         protocol,
         serverKey,
       },

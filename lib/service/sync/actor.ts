@@ -4,20 +4,21 @@
  * @module
  */
 
-import type { SyncAction, SyncResult } from "../../core/sync/actions.ts";
+import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
 import {
   nudgePeer,
   readDevice,
+  readPrivateKey,
   replacePeer,
   setListenPort,
   setPeer,
 } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import { inWords } from "../log/in_words.ts";
-import { type AskingHost, askServers, tryRaw } from "./asking.ts";
+import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
 import { InterfaceLock } from "./interface_lock.ts";
@@ -29,10 +30,13 @@ export type ActingHost = AskingHost & FileLocks & LocalAddresses;
 export class SyncActor {
   readonly #host: ActingHost;
   readonly #lock: InterfaceLock;
+  readonly #asking: Asking;
   #config: SyncConfig;
 
-  constructor(host: ActingHost, config: SyncConfig) {
+  /** @param hear Is told what servers tell without being asked. */
+  constructor(host: ActingHost, config: SyncConfig, hear: (news: SyncNews) => void) {
     this.#host = host;
+    this.#asking = new Asking(host, () => this.#readPrivateKey(), hear);
     this.#lock = new InterfaceLock(host, config.interface);
     this.#config = config;
   }
@@ -42,8 +46,9 @@ export class SyncActor {
     this.#config = config;
   }
 
-  /** Gives the interface's lock back. */
+  /** Gives the interface's lock back, and hears servers no more. */
   end(): void {
+    this.#asking.close();
     this.#lock.release();
   }
 
@@ -53,6 +58,16 @@ export class SyncActor {
       return await this.#run(action);
     } catch (error) {
       return { kind: "failed", error, why: inWords(error) };
+    }
+  }
+
+  /** Without it, questions are not proved: that must not keep them from being asked. */
+  async #readPrivateKey(): Promise<Uint8Array | undefined> {
+    try {
+      return await readPrivateKey(this.#host, this.#config.interface) ??
+        await this.#config.readPrivateKey();
+    } catch {
+      return undefined;
     }
   }
 
@@ -75,7 +90,7 @@ export class SyncActor {
         await tryRaw(host, action.port, action.mark);
         return { kind: "done" };
       case "ask":
-        return { kind: "answer", ...await askServers(host, this.#config, action.question) };
+        return { kind: "answer", ...await this.#asking.ask(this.#config, action.question) };
       case "read-addresses":
         return { kind: "addresses", addresses: host.localAddresses() };
       case "set-peer":

@@ -1,14 +1,17 @@
 /**
- * Asks servers for an interface, and registers its endpoint, although WireGuard owns its port.
+ * Asks servers for an interface, and registers its endpoint, although WireGuard owns its port; and
+ * hears what they tell without being asked.
  *
  * @module
  */
 
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import type { Answers, SyncQuestion } from "../../core/sync/actions.ts";
+import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
+import type { QueryResult } from "../../core/query/query_result.ts";
+import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
 import { errorCode } from "../../host/error.ts";
-import { type Clock, pause } from "../../host/clock.ts";
+import type { Clock } from "../../host/clock.ts";
 import type { Files } from "../../host/files.ts";
 import type { Names } from "../../host/names.ts";
 import type { Cryptography } from "../../host/host.ts";
@@ -19,9 +22,7 @@ import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import { query, type QueryConfig } from "../query/query.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
-
-/** Seconds between two questions at about the same time: clocks may show whole milliseconds. */
-const LABELS_APART = 0.02;
+import { Registries } from "./registries.ts";
 
 /** What of a host is needed to ask. */
 export type AskingHost =
@@ -48,65 +49,144 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
   probe.close();
 }
 
-/**
- * Asks. Servers that don't answer are reported in the result, not thrown.
- *
- * @returns The answers, and what could not be kept on the way.
- */
-export async function askServers(
-  host: AskingHost,
-  config: SyncConfig,
-  { way, beside, port, mark, id, keys, openTo }: SyncQuestion,
-): Promise<Answers & { readonly notKept: string | undefined }> {
-  const { servers, secret, serverKeys, group, encrypt, maxAge, timeout } = config;
-  const question: Omit<QueryConfig, "port" | "anyPort" | "register"> = {
-    servers,
-    secret,
-    serverKeys,
-    group,
-    encrypt,
-    maxAge,
-    timeout,
-    id,
-    keys,
-    known: [...openTo.keys()],
-    opensTo: ({ publicKey, address, port }) => {
-      if (!openTo.has(publicKey)) return false;
-      const found = openTo.get(publicKey);
-      return found === undefined || formatHostPort(found) !== `${address}:${port}`;
-    },
-    // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
-    ...(mark === 0 ? {} : { through: { raw: false, mark } }),
-  };
-  const unregistered = { ...question, port: 0, anyPort: true, register: false };
-  const registering = { ...question, port, anyPort: false, register: true };
-  const both = async (registering: QueryConfig): Promise<Answers> => {
-    if (!beside) return { answer: await query(host, registering) };
-    // It only serves to compare: what is wrong with it alone is no matter.
-    const other = query(host, unregistered).catch(() => undefined);
-    // A registry takes one key's requests only with labels that rise.
-    await pause(host, LABELS_APART);
-    const [answer, compared] = await Promise.all([query(host, registering), other]);
-    return { answer, beside: compared };
-  };
-  switch (way) {
-    case "unregistered":
-      return { answer: await query(host, unregistered), notKept: undefined };
-    case "borrow": {
-      const ask = () => both(registering);
-      const { answer, notKept } = await withBorrowedPort(host, config.interface, port, ask);
-      return { ...answer, notKept };
+/** Asks all servers, all at the same time. */
+export class Asking {
+  readonly #host: AskingHost;
+  readonly #registries: Registries;
+  /** What was said last. */
+  #last: QueryResult | undefined;
+
+  /**
+   * Has asked nothing yet.
+   *
+   * @param readPrivateKey See `RegistriesHandlers`.
+   * @param hear Is told what servers tell without being asked.
+   */
+  constructor(
+    host: AskingHost,
+    readPrivateKey: () => Promise<Uint8Array | undefined>,
+    hear: (news: SyncNews) => void,
+  ) {
+    this.#host = host;
+    this.#registries = new Registries(host, {
+      readPrivateKey,
+      onTold: () => {
+        const answer = this.#retold();
+        if (answer !== undefined) hear({ kind: "told", answer });
+      },
+      onBehind: () => hear({ kind: "behind" }),
+    });
+  }
+
+  /** Hears no more. */
+  close(): void {
+    this.#registries.close();
+  }
+
+  /** Asks. @returns What servers said, and in words what could not be kept on the way. */
+  async ask(
+    config: SyncConfig,
+    asked: SyncQuestion,
+  ): Promise<Answers & { readonly notKept: string | undefined }> {
+    const { answer, notKept } = await this.#askThrough(config, asked);
+    this.#last = answer;
+    return { answer, beside: this.#besideOf(answer), notKept };
+  }
+
+  async #askThrough(
+    config: SyncConfig,
+    asked: SyncQuestion,
+  ): Promise<{ readonly answer: QueryResult; readonly notKept: string | undefined }> {
+    const { way, port, mark, id } = asked;
+    const { servers, secret, group, serverKeys } = config;
+    if (secret !== undefined && servers.some(({ scheme }) => scheme === "wgsig")) {
+      await this.#registries.prepare({ id, secret, group, serverKeys });
     }
-    case "raw":
-      try {
-        const through = { raw: true, mark };
-        return { ...await both({ ...registering, through }), notKept: undefined };
-      } catch (error) {
-        if (errorCode(error) !== "EPERM") throw error;
-        throw new UserError(
-          "raw sockets are not permitted; run this with CAP_NET_RAW, or with --register borrow",
-          EXIT.failed,
-        );
+    const question = this.#questionOf(config, asked);
+    const registering = { ...question, port, anyPort: false, register: true };
+    const host = this.#host;
+    switch (way) {
+      case "unregistered": {
+        const unregistered = { ...question, port: 0, anyPort: true, register: false };
+        return { answer: await query(host, unregistered), notKept: undefined };
       }
+      case "borrow":
+        return await withBorrowedPort(
+          host,
+          config.interface,
+          port,
+          () => query(host, registering),
+        );
+      case "raw":
+        try {
+          const through = { raw: true, mark };
+          return { answer: await query(host, { ...registering, through }), notKept: undefined };
+        } catch (error) {
+          if (errorCode(error) !== "EPERM") throw error;
+          throw new UserError(
+            "raw sockets are not permitted; run this with CAP_NET_RAW, or with --register borrow",
+            EXIT.failed,
+          );
+        }
+    }
+  }
+
+  #questionOf(
+    { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
+    { beside, anew, mark, id, keys, openTo }: SyncQuestion,
+  ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
+    return {
+      servers,
+      secret,
+      group,
+      encrypt,
+      maxAge,
+      timeout,
+      id,
+      keys,
+      serverKeys,
+      known: [...openTo.keys()],
+      opensTo: ({ publicKey, address: host, port }) => {
+        if (!openTo.has(publicKey)) return false;
+        const found = openTo.get(publicKey);
+        return found === undefined || formatHostPort(found) !== formatHostPort({ host, port });
+      },
+      // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
+      ...(mark === 0 ? {} : { through: { raw: false, mark } }),
+      askRegistries: (question, addresses) => {
+        const how = { keys, beside, anew, subscribes: !once };
+        return this.#registries.ask(question, how, addresses);
+      },
+    };
+  }
+
+  /** The same answer, with what came to a port of our own where that can be compared. */
+  #besideOf(answer: QueryResult): QueryResult | undefined {
+    const besides = this.#registries.besides();
+    if (!answer.registered || besides.size === 0) return undefined;
+    return {
+      ...answer,
+      servers: answer.servers.map((each) => ({ ...each, received: besides.get(each.server) })),
+    };
+  }
+
+  /** What was said last, with what registries have told since in the place of what they had said. */
+  #retold(): QueryResult | undefined {
+    const last = this.#last;
+    if (last === undefined) return undefined;
+    const told = this.#registries.sightings();
+    const sightings = new Map<string, Sighting[]>();
+    const add = (each: Sighting) => {
+      const known = sightings.get(each.publicKey);
+      if (known === undefined) sightings.set(each.publicKey, [each]);
+      else known.push(each);
+    };
+    for (const each of [...last.sightings.values()].flat()) {
+      if (each.server === undefined || !told.has(each.server)) add(each);
+    }
+    for (const [server, all] of told) for (const each of all) add({ ...each, server });
+    for (const all of sightings.values()) all.sort(newestFirst);
+    const peers = [...sightings.values()].flatMap(([newest]) => newest ?? []);
+    return { ...last, sightings, peers, unix: this.#host.now().unix };
   }
 }

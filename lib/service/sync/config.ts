@@ -12,9 +12,11 @@ import type { QueryConfig } from "../query/query.ts";
 export interface SyncConfig
   extends
     SyncOptions,
-    Pick<QueryConfig, "secret" | "serverKeys" | "group" | "encrypt" | "maxAge" | "timeout"> {
+    Pick<QueryConfig, "secret" | "group" | "encrypt" | "maxAge" | "timeout" | "serverKeys"> {
   /** The own public key that the settings name, in base64; undefined where they name none. */
   readonly readKey: () => Promise<string | undefined>;
+  /** The own private key that the settings name, 32 bytes; undefined where they name none. */
+  readonly readPrivateKey: () => Promise<Uint8Array | undefined>;
   /** What to say where the settings have other interfaces, and this one not. */
   readonly unused?: string | undefined;
   readonly report: SyncReportOptions;

@@ -60,7 +60,7 @@ class Sync {
     this.#config = config;
     this.#report = new SyncReport(host, config.report);
     const resolve = names.resolve.bind(names);
-    this.#actor = new SyncActor({ ...host, resolve }, config);
+    this.#actor = new SyncActor({ ...host, resolve }, config, (news) => this.#hear(news));
     this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());
     this.#status = new SyncStatus(name);
     this.#notifier = new Notifier(
@@ -161,6 +161,7 @@ class Sync {
   #hear(news: SyncNews): void {
     this.#machine.heard(news, this.#host.now());
     this.#tell();
+    this.#wake();
   }
 
   #tell(): void {

@@ -10,6 +10,8 @@ import { encodeChanges } from "../../../lib/core/store/encoding.ts";
 import { encodeBatch, JOURNAL_HEAD, journalHead } from "../../../lib/core/store/journal_file.ts";
 import { joinBytes } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { newCandidates } from "../../../lib/wire/wgsig2/candidate.ts";
+import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
+import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { KEEP, QuestionScene } from "../../support/question_scene.ts";
@@ -50,7 +52,7 @@ interface Known {
 /** What a group knows of its peers, by key. */
 function known(driver: RegistryDriver, id = 0): Map<string, Known> {
   const { members } = driver.group(id);
-  const directory = members.directory ?? driver.group(id).openDirectory(seededRandom(id));
+  const directory = members.directory ?? driver.group(id).openDirectory(seededRandom(id), 0);
   const { places } = directory;
   const rows = driver.held(id).map((text) => text.split(" "));
   const all = new Map<string, Known>();
@@ -235,6 +237,35 @@ test("a question from before the start changes nothing after it, from wherever i
   }
 });
 
+test("whoever had subscribed is told of moves again from its next question on", () => {
+  const disk = new Disk();
+  const subscribe = { flags: QUESTION_FLAG.subscribe };
+  const [client, other] = [disk.scene.client(1), disk.scene.client(2)];
+  disk.scene.ask(other, HOME);
+  disk.scene.ask(client, AWAY, subscribe);
+  for (const port of [1001, 1002, 1003]) {
+    disk.driver.pass(1);
+    disk.scene.ask(other, `198.51.100.1 ${port}`);
+    for (const { bytes } of disk.scene.pushes()) client.hear(bytes);
+  }
+  assertEquals(client.ack, 3);
+  disk.add();
+  const next = disk.start();
+  next.ask(other, HOME);
+  assertEquals(next.pushes(), []);
+  // It is told everything, since what it knew is of another EPOCH.
+  const { whole, registered, subscribed } = ANSWER_FLAG;
+  const answer = next.ask(client, AWAY, subscribe);
+  assertEquals(answer.flags, whole | registered | subscribed);
+  assertEquals(client.peers.get(other.key)?.candidates, ["seen 198.51.100.1:1000"]);
+  next.driver.pass(1);
+  next.ask(other, "198.51.100.1 1004");
+  const pushes = next.pushes();
+  assertEquals(pushes.length, 1);
+  assertEquals(client.hear(pushes[0]!.bytes)?.kind, "push");
+  assertEquals(client.peers.get(other.key)?.candidates, ["seen 198.51.100.1:1004"]);
+});
+
 test("what would be missed after a crash is written within seconds, all else seldom", () => {
   const disk = new Disk();
   const { scene, driver } = disk;
@@ -345,6 +376,32 @@ test("where proof is required, who has proved nothing is not taken over", () => 
   const last = new RegistryDriver({ groups: [{ ...disk.group, proof: "required" }] });
   restoreState(former, last.registry, last);
   assertEquals(last.registry.peerCount, 0);
+});
+
+test("of more than there may be, those that have proved their keys are kept, then the newest", () => {
+  const disk = new Disk();
+  const { scene, driver } = disk;
+  const unproved = [1, 2, 3, 4].map((number) => scene.client(number, { unproved: true }));
+  const proved = [5, 6, 7].map((number) => scene.client(number));
+  for (const client of [...proved, ...unproved]) {
+    driver.pass(10);
+    scene.ask(client, client === proved[1] ? SIX : HOME, { candidates: SAID });
+  }
+  for (let number = 20; number < 24; number++) scene.ask1(idOf(number), AWAY);
+  const keysOf = (clients: readonly QuestionClient[]) => clients.map(({ key }) => key).sort();
+  for (const way of ["added", "whole"]) {
+    if (way === "added") disk.add();
+    else disk.write();
+    const cases = [[2, proved.slice(1)], [3, proved], [5, [
+      ...proved,
+      ...unproved.slice(2),
+    ]]] as const;
+    for (const [maxPeers, kept] of cases) {
+      const next = disk.start(1, { ...disk.group, maxPeers });
+      assertEquals([...known(next.driver).keys()].sort(), keysOf(kept), `${way} ${maxPeers}`);
+      assertEquals(next.driver.registry.peerCount, maxPeers);
+    }
+  }
 });
 
 test("those that were heard last are kept longest, whatever they came from", () => {

@@ -91,8 +91,10 @@ test("what the lease server says comes last, and its AllowedIPs count where it i
 
 test("whereabouts change with the peers of the interface alone, and not with claims", () => {
   const device = deviceOf("a", "b");
-  const at = (...seen: readonly Sighting[]) =>
-    whereaboutsOf(device, candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE, UNIX));
+  const at = (...seen: readonly Sighting[]) => {
+    const candidates = candidatesOf(resultOf(...seen), [], NOBODY, EVERYWHERE, UNIX);
+    return JSON.stringify([...whereaboutsOf(device, candidates)]);
+  };
   const before = at(sighting("a", "192.0.2.1"));
   assertEquals(at(sighting("a", "192.0.2.1"), sighting("c", "192.0.2.3")), before);
   assertEquals(

@@ -34,6 +34,8 @@ test("the status says who is alive, where the host is seen, and which server is 
   assertEquals(text(), "wg0: 0 of 2 peers alive, seen at 192.0.2.1:51820");
   notes.add({ kind: "clock", isWrong: true });
   assertEquals(text(), "waiting for the clock to be set");
+  notes.add({ kind: "server", server: "a:1", status: "ok" });
+  assertEquals(text(), "wg0: 0 of 2 peers alive, seen at 192.0.2.1:51820");
   notes.add({ kind: "clock", isWrong: false });
   notes.add({ kind: "device", device: undefined });
   assertEquals(text(), "waiting for wg0");

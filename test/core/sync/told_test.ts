@@ -47,6 +47,27 @@ test("sync: a peer that has moved is followed as soon as servers tell of it", ()
   }
 });
 
+test("sync: who is told of a peer leaves it the first word", () => {
+  const beginnings = new Map<string, number>();
+  for (const [first, second] of [[0, 1], [1, 0]] as const) {
+    const world = new World();
+    world.pushes = true;
+    const hosts = world.pair({ interval: INTERVAL });
+    const [one, other] = [hosts[first], hosts[second]];
+    other.isThere = false;
+    world.run(20);
+    other.isThere = true;
+    world.until(() => one.all("set-peer").length > 0 && other.all("set-peer").length > 0, 10);
+    const [told] = secondsOf(one, "set-peer");
+    const [asked] = secondsOf(other, "set-peer");
+    assert(told! - asked! > 0.1 && told! - asked! < 0.6, `${told} ${asked}`);
+    beginnings.set(`${one.key < other.key}`, told! - asked!);
+    world.until(() => world.works(one, other), 1);
+  }
+  // The two never take it at the same moment, whoever was told.
+  assert(beginnings.get("true")! < beginnings.get("false")!, `${[...beginnings]}`);
+});
+
 test("sync: what servers tell does not put off what is asked, and wakes nobody in vain", () => {
   const [world, alice] = tunnel();
   const carol = world.host("203.0.113.40:1000", { interval: INTERVAL });

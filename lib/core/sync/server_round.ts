@@ -1,0 +1,295 @@
+/**
+ * One registry, asked once for an interface: what is sent when, and through which port.
+ *
+ * ```
+ *   WireGuard's port, by each family          a port of our own, which stays open
+ *   ────────────────────────────────          ────────────────────────────────────
+ *   registers, asks for nobody (wgsig 2)
+ *   registers and asks (first protocol)
+ *          │ all answered, or a second is over
+ *          └────────────────────────────────► asks and subscribes (wgsig 2)
+ *          │ answered late: that has ended the subscription
+ *          └────────────────────────────────► asks and subscribes again
+ * ```
+ *
+ * Pushes go to where the last question came from that subscribes, and end with the peer's next one that
+ * doesn't; so that one comes last. While it isn't known what the registry speaks, it is asked in both
+ * protocols at the same moment, and whatever is heard in wgsig 2 counts.
+ *
+ * @module
+ */
+
+import type { Conversation } from "../ask/conversation.ts";
+import type { Exchange } from "../ask/exchange.ts";
+import { Inquiry } from "../ask/inquiry.ts";
+import type { AskedProtocols } from "../ask/spoken_protocol.ts";
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../net/clock.ts";
+import type { Family } from "../net/host_port.ts";
+
+/** So long what registers is awaited before the registry is asked, in seconds. */
+const HEAD_START = 1;
+/** So long after the answer what registers is awaited still, in seconds. */
+const LATE = 1;
+/** So often what registers is asked before the registry has answered what is asked beside it. */
+const MOST_EARLY = 2;
+/** So long one family is tried for asking before the other, in seconds. */
+const FAMILY_WAIT = 1.5;
+/** So long wgsig 2 is awaited after the answer in the first protocol, in seconds. */
+const GRACE = 0.1;
+/** Between two questions of the first protocol at about the same time, in seconds. */
+const LABELS_APART = 0.02;
+/** When a question of the first protocol is repeated, in seconds. */
+const FIRST_RETRY = 0.5;
+const LAST_RETRY = 4;
+
+/** What is asked of a registry. */
+export interface RoundOptions {
+  readonly conversation: Conversation;
+  readonly protocols: AskedProtocols;
+  /** The question of the first protocol, which registers if this round does. */
+  readonly exchange: Exchange;
+  /** The same through a port of our own; undefined where that isn't to be compared. */
+  readonly beside: Exchange | undefined;
+  /** The families of the registry's addresses, the one first that is asked first. */
+  readonly families: readonly Family[];
+  /** Those over which it was silent the last time: they are not waited for. */
+  readonly silent: ReadonlySet<Family>;
+  /** Whether WireGuard's port is registered; else it is only asked, through a port of our own. */
+  readonly registers: boolean;
+  /** Whether it is to tell of changes. */
+  readonly subscribes: boolean;
+  /** When to give up: the monotonic clock. */
+  readonly endsAt: number;
+}
+
+/** A question that is due. */
+export interface DueQuestion {
+  readonly kind: "send";
+  /** Whether through WireGuard's port; else through one of our own. */
+  readonly isOwn: boolean;
+  /** Undefined for the first protocol, which takes any address. */
+  readonly family: Family | undefined;
+  /** How often this was asked before: each goes to the next address. */
+  readonly attempt: number;
+  /** Writes it at the start of `out`, at least 1232 bytes. @returns Its size. */
+  write(out: WireBuffer, now: Now): number;
+}
+
+/** What to do next. */
+export type RoundStep =
+  | DueQuestion
+  /** Nothing, until this time of the monotonic clock, or until something has come. */
+  | { readonly kind: "wait"; readonly until: number }
+  /** Nothing any more. */
+  | { readonly kind: "done" };
+
+/** A question of the first protocol, and when it is due. */
+interface Repeated {
+  readonly exchange: Exchange;
+  readonly isOwn: boolean;
+  dueAt: number;
+  attempts: number;
+}
+
+/** A question of wgsig 2. */
+interface Asked {
+  readonly inquiry: Inquiry;
+  readonly family: Family;
+  readonly isOwn: boolean;
+  attempts: number;
+}
+
+/** Asks one registry. */
+export class ServerRound {
+  readonly #options: RoundOptions;
+  readonly #startedAt: number;
+  readonly #registering: Asked[];
+  readonly #first: Repeated[] = [];
+  readonly #cannot = new Set<Family>();
+  #asking: Asked | undefined;
+  #answered: Inquiry | undefined;
+  /** When that was begun, and when it was answered. */
+  #askingSince = 0;
+  #answeredAt = Infinity;
+  #firstAnsweredAt = Infinity;
+  #isGivenUp = false;
+
+  /** Begins at once. */
+  constructor(options: RoundOptions, now: Now) {
+    const { conversation, protocols, exchange, beside, families, registers } = options;
+    this.#options = options;
+    this.#startedAt = now.mono;
+    this.#registering = !registers || !protocols.v2 ? [] : families.map((family) => ({
+      inquiry: new Inquiry(conversation, { family, registers: true, asks: false }, now),
+      family,
+      isOwn: true,
+      attempts: 0,
+    }));
+    if (!protocols.v1) return;
+    const dueAt = now.mono + (beside === undefined ? 0 : LABELS_APART);
+    this.#first.push({ exchange, isOwn: registers, dueAt, attempts: 0 });
+    if (beside === undefined) return;
+    this.#first.push({ exchange: beside, isOwn: false, dueAt: now.mono, attempts: 0 });
+  }
+
+  /** Whether the registry has said a word in wgsig 2. */
+  get isHeard(): boolean {
+    return this.#registering.some(({ inquiry }) => inquiry.isHeard) ||
+      this.#asking?.inquiry.isHeard === true;
+  }
+
+  /** The question of wgsig 2 for peers: the last that was answered, or else the last. */
+  get asking(): Inquiry | undefined {
+    return this.#answered ?? this.#asking?.inquiry;
+  }
+
+  /** Those that register, by family. */
+  get registering(): ReadonlyMap<Family, Inquiry> {
+    return new Map(this.#registering.map(({ family, inquiry }) => [family, inquiry]));
+  }
+
+  /** Nothing is awaited any more. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+  }
+
+  /** The system can't send to the registry over a family. */
+  cannotSend(family: Family): void {
+    this.#cannot.add(family);
+  }
+
+  /** What to do now. */
+  next(now: Now): RoundStep {
+    this.#follow(now);
+    if (this.#isOver(now)) return { kind: "done" };
+    let until = this.#options.endsAt;
+    for (
+      const asked of [...this.#registering, ...this.#asking === undefined ? [] : [this.#asking]]
+    ) {
+      if (this.#cannot.has(asked.family) || isFinished(asked)) continue;
+      // What registers anew ends the subscription.
+      if (asked.isOwn && this.#answered !== undefined && asked.attempts >= MOST_EARLY) continue;
+      const step = asked.inquiry.next(now);
+      if (step.kind === "ask") return this.#due(asked);
+      if (step.kind === "wait") until = Math.min(until, step.until);
+    }
+    for (const repeated of this.#first) {
+      if (repeated.exchange.isComplete || this.isHeard) continue;
+      if (repeated.dueAt <= now.mono) return this.#repeat(repeated);
+      until = Math.min(until, repeated.dueAt);
+    }
+    const awaited = [
+      this.#startedAt + HEAD_START,
+      this.#askingSince + FAMILY_WAIT,
+      this.#answeredAt + LATE,
+      this.#firstAnsweredAt + GRACE,
+    ];
+    return { kind: "wait", until: Math.min(until, ...awaited.filter((at) => at > now.mono)) };
+  }
+
+  #due(asked: Asked): DueQuestion {
+    const { inquiry, family, isOwn, attempts } = asked;
+    return {
+      kind: "send",
+      isOwn,
+      family,
+      attempt: attempts,
+      write: (out, now) => {
+        asked.attempts++;
+        return inquiry.write(out, now);
+      },
+    };
+  }
+
+  #repeat(repeated: Repeated): DueQuestion {
+    const { exchange, isOwn, attempts } = repeated;
+    const { labels } = this.#options.conversation;
+    return {
+      kind: "send",
+      isOwn,
+      family: undefined,
+      attempt: attempts,
+      write: (out, { unix, mono }) => {
+        repeated.dueAt = mono + Math.min(FIRST_RETRY * 2 ** repeated.attempts++, LAST_RETRY);
+        return exchange.writeRequest(out, labels.timeAt(unix));
+      },
+    };
+  }
+
+  /** Takes note of what has come since, and begins what follows from it. */
+  #follow({ mono, unix }: Now): void {
+    const isFirstAnswered = this.#first.length > 0 &&
+      this.#first.every(({ exchange }) => exchange.isComplete);
+    if (isFirstAnswered) this.#firstAnsweredAt = Math.min(this.#firstAnsweredAt, mono);
+    const asking = this.#asking;
+    if (!this.#options.protocols.v2) return;
+    if (asking === undefined) {
+      const isLate = mono >= this.#startedAt + HEAD_START;
+      if (!this.#isRegistered && !isLate) return;
+      this.#ask(this.#familyToAsk(undefined), { mono, unix });
+    } else if (asking.inquiry.isAnswered) {
+      this.#answered = asking.inquiry;
+      this.#answeredAt = Math.min(this.#answeredAt, mono);
+      const last = Math.max(0, ...this.#registering.map(({ inquiry }) => inquiry.lastAsked));
+      // What was asked later and doesn't subscribe has ended the subscription.
+      if (this.#isRegistered && last > asking.inquiry.lastAsked) {
+        this.#ask(asking.family, { mono, unix });
+      }
+    } else if (!asking.inquiry.isHeard && !isFinished(asking)) {
+      const isTooLate = mono >= this.#askingSince + FAMILY_WAIT || this.#cannot.has(asking.family);
+      const other = this.#familyToAsk(asking.family);
+      if (isTooLate && other !== asking.family) this.#ask(other, { mono, unix });
+    }
+  }
+
+  #ask(family: Family, now: Now): void {
+    const { conversation, subscribes } = this.#options;
+    const wish = { family, registers: false, asks: true, subscribes };
+    const inquiry = new Inquiry(conversation, wish, now);
+    this.#asking = { inquiry, family, isOwn: false, attempts: 0 };
+    this.#askingSince = now.mono;
+    this.#answeredAt = Infinity;
+  }
+
+  /** The family to ask over: one over which the registry has answered already, if any; not `but`. */
+  #familyToAsk(but: Family | undefined): Family {
+    const usable = this.#options.families.filter((each) => each !== but && !this.#cannot.has(each));
+    const answered = this.#registering.find(({ family, inquiry }) =>
+      inquiry.isHeard && usable.includes(family)
+    );
+    return answered?.family ?? usable[0] ?? but ?? this.#options.families[0] ?? 4;
+  }
+
+  /** Whether all that registers is answered, as far as it is waited for. */
+  get #isRegistered(): boolean {
+    const { silent } = this.#options;
+    return this.#registering.every((asked) =>
+      this.#cannot.has(asked.family) || isFinished(asked) ||
+      silent.has(asked.family) && asked.attempts > 0 && this.#someAreAwaited
+    );
+  }
+
+  /** Whether there is a family to wait for: where all were silent, all are. */
+  get #someAreAwaited(): boolean {
+    return this.#options.families.some((each) =>
+      !this.#options.silent.has(each) && !this.#cannot.has(each)
+    );
+  }
+
+  #isOver({ mono }: Now): boolean {
+    if (this.#isGivenUp || mono >= this.#options.endsAt) return true;
+    if (this.#options.families.every((each) => this.#cannot.has(each))) return true;
+    if (!this.#options.protocols.v2) return this.#firstAnsweredAt <= mono;
+    const asking = this.#asking;
+    if (asking !== undefined && isFinished(asking)) {
+      return this.#isRegistered || mono >= this.#answeredAt + LATE;
+    }
+    return !this.isHeard && mono >= this.#firstAnsweredAt + GRACE;
+  }
+}
+
+/** Whether asking again is of no use. */
+function isFinished({ inquiry }: Asked): boolean {
+  return inquiry.isAnswered || inquiry.isCut;
+}

@@ -1,0 +1,308 @@
+/**
+ * A registry that is asked for an interface again and again, and tells of changes in between.
+ *
+ * @module
+ */
+
+import type { RegistryStatus } from "../ask/asked_registry.ts";
+import type { Hearing } from "../ask/conversation.ts";
+import type { KnownRegistry } from "../ask/registry_memory.ts";
+import { ServerAddresses } from "../ask/server_addresses.ts";
+import type { ServerKeyNote } from "../ask/server_key.ts";
+import type { RegistryName } from "../ask/server_name.ts";
+import { ownSighting, type Sighting, sightingsOf } from "../ask/sighting.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
+import type { Now } from "../net/clock.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { formatAddress } from "../net/ip_address.ts";
+import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
+import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
+
+/** After so many questions that were refused, nothing is there. */
+const MAX_REFUSED = 4;
+/** A registry that was silent the last time must not hold up the others for longer, in seconds. */
+const SILENT_WAIT = 1;
+
+/** What is asked. */
+export type AskedRound = Pick<
+  RoundOptions,
+  "exchange" | "beside" | "registers" | "subscribes" | "endsAt"
+>;
+
+/** A word of wgsig 2: something that opened. */
+const WORDS: ReadonlySet<Hearing> = new Set([
+  "answer",
+  "retry",
+  "push",
+  "duplicate",
+  "drop-key-refused",
+]);
+
+/** A registry. */
+export class SyncedRegistry {
+  readonly name: RegistryName;
+  /** The addresses of this round. */
+  addresses: ServerAddresses;
+  /** An address that was not asked, from which datagrams came. */
+  stranger: string | undefined;
+  /** How often the system said that nothing listens on the port that was asked. */
+  refused = 0;
+  readonly #known: KnownRegistry;
+  #asked: AskedRound | undefined;
+  #round: ServerRound | undefined;
+  /** Families over which it was silent while it has answered over the other. */
+  readonly #silent = new Set<Family>();
+  #isSilent = false;
+  #badMac = false;
+  #answeredFrom: string | undefined;
+  /** What of its directory was told to others. */
+  #toldRevision = 0;
+
+  /** @param known What is remembered of it. */
+  constructor(name: RegistryName, known: KnownRegistry) {
+    this.name = name;
+    this.#known = known;
+    this.addresses = new ServerAddresses([], name.port);
+  }
+
+  /** Whether it was silent the last time. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** Says which peers are wanted from now on, in base64: these, or the whole group. */
+  want(publicKeys: Iterable<string> | undefined): void {
+    this.#known.conversation.want(publicKeys);
+  }
+
+  /** Wants to be told everything anew: also when peers were heard that have not moved. */
+  forget(): void {
+    this.#known.conversation.forget();
+  }
+
+  /**
+   * Begins to ask it.
+   *
+   * @param hosts Its IP addresses.
+   * @param othersAnswer Whether there are others which were not silent the last time.
+   */
+  begin(hosts: readonly string[], asked: AskedRound, othersAnswer: boolean, now: Now): void {
+    this.addresses = new ServerAddresses(hosts, this.name.port);
+    this.stranger = undefined;
+    this.refused = 0;
+    this.#badMac = false;
+    this.#asked = asked;
+    const { conversation, spoken } = this.#known;
+    const endsAt = this.#isSilent && othersAnswer
+      ? Math.min(asked.endsAt, now.mono + SILENT_WAIT)
+      : asked.endsAt;
+    this.#round = new ServerRound({
+      ...asked,
+      endsAt,
+      conversation,
+      protocols: spoken.asks(now),
+      families: this.addresses.families,
+      silent: new Set(this.#silent),
+    }, now);
+  }
+
+  /** What to do for it now. */
+  next(now: Now): RoundStep {
+    if (this.#round === undefined || this.addresses.all.length === 0) return { kind: "done" };
+    if (this.refused >= MAX_REFUSED) this.#round.giveUp();
+    return this.#round.next(now);
+  }
+
+  /** What the system said of one of its addresses. */
+  noteProblem(host: string, code: string): void {
+    if (code === "ECONNREFUSED") this.refused++;
+    else {
+      this.addresses.noteProblem(host, code);
+      const family = familyOf({ host });
+      if (!this.addresses.works(family)) this.#round?.cannotSend(family);
+    }
+  }
+
+  /** There is no socket for a family. */
+  noteNoSocket(family: Family, code: string): void {
+    for (const each of this.addresses.all) {
+      if (familyOf(each) === family) this.noteProblem(each.host, code);
+    }
+  }
+
+  /** Notes who answers from the port that was asked, but from another address. */
+  noteStranger(batch: DatagramBatch, i: number): void {
+    if (batch.sourcePort(i) !== this.name.port) return;
+    const host = formatAddress(batch.sources, batch.sourceAt(i));
+    this.stranger = formatHostPort({ host, port: this.name.port });
+  }
+
+  /**
+   * Takes in datagram `i`, which comes from one of its addresses.
+   *
+   * @param isOwn Whether it came to WireGuard's port.
+   * @returns Whether it was for it alone.
+   */
+  receive(batch: DatagramBatch, i: number, isOwn: boolean, now: Now): boolean {
+    const at = i * SLOT_SIZE;
+    const length = batch.lengths[i]!;
+    const { conversation, spoken } = this.#known;
+    const isSecond = readDatagramType(batch.payloads, at, length) !== 0;
+    if (isSecond && WORDS.has(conversation.receive(batch.payloads, at, length, now))) {
+      spoken.heard(2, now);
+      this.#noteSender(batch, i);
+      return true;
+    }
+    if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
+    const { beside, exchange, registers } = this.#asked;
+    const asked = registers && !isOwn ? beside : exchange;
+    const receipt = asked?.receive(batch.payloads, at, length);
+    if (receipt === "accepted") this.#noteSender(batch, i);
+    // What looks like wgsig 2 and didn't open is late, most likely.
+    const isBad = receipt === "drop-bad-mac" || receipt === "drop-group-mismatch";
+    if (isBad && !isSecond) this.#badMac = true;
+    if (exchange.isComplete) spoken.heard(1, now);
+    return false;
+  }
+
+  /** Takes in that it is asked no more. */
+  finish(now: Now): void {
+    const round = this.#round;
+    if (round === undefined) return;
+    const answered = [...round.registering].filter(([, { isHeard }]) => isHeard);
+    if (answered.length > 0) {
+      for (const [family, { isHeard }] of round.registering) {
+        if (isHeard) this.#silent.delete(family);
+        else this.#silent.add(family);
+      }
+    }
+    this.#isSilent = this.protocol === undefined;
+    if (this.#isSilent && this.addresses.all.length > 0) this.#known.spoken.wasSilent(now);
+    this.takeTold();
+  }
+
+  /** Whether it has told of something since this was last called. */
+  takeTold(): boolean {
+    const { revision } = this.#known.conversation.directory;
+    const isNews = revision !== this.#toldRevision;
+    this.#toldRevision = revision;
+    return isNews;
+  }
+
+  /** Whether it has told of a change, and of others before it that were lost. */
+  get isBehind(): boolean {
+    return this.#known.conversation.isBehind;
+  }
+
+  /** The IP address that it has answered from last. */
+  get answeredFrom(): string | undefined {
+    return this.#answeredFrom;
+  }
+
+  /** The protocol in which it has answered in this round. */
+  get protocol(): 1 | 2 | undefined {
+    if (this.#round?.isHeard === true) return 2;
+    const { exchange, beside } = this.#asked ?? {};
+    return exchange?.isComplete || (exchange?.received ?? 0) > 0 || (beside?.received ?? 0) > 0
+      ? 1
+      : undefined;
+  }
+
+  /** How many datagrams came of the answer: to WireGuard's port, where that is registered. */
+  get received(): number {
+    const round = this.#round;
+    if (this.protocol !== 2) return this.#asked?.exchange.received ?? 0;
+    if (this.#asked?.registers !== true) return this.besideReceived;
+    const inquiries = [...round?.registering.values() ?? []];
+    return inquiries.reduce((sum, { received }) => sum + received, 0);
+  }
+
+  /** How many it has, as far as is known. */
+  get expected(): number | undefined {
+    if (this.protocol !== 2) return this.#asked?.exchange.expected;
+    return this.#asked?.registers === true ? this.received : this.#round?.asking?.expected;
+  }
+
+  /** How many datagrams came to a port of our own that was asked through at the same time. */
+  get besideReceived(): number {
+    if (this.protocol !== 2) return this.#asked?.beside?.received ?? 0;
+    return this.#round?.asking?.received ?? 0;
+  }
+
+  /** Whether what came to a port of our own can be compared with what came to WireGuard's. */
+  get isCompared(): boolean {
+    return this.protocol === 2 || this.#asked?.beside !== undefined;
+  }
+
+  /** The registry's public key, 32 bytes, as far as it is known in wgsig 2. */
+  get serverKey(): Uint8Array | undefined {
+    return this.protocol === 2 ? this.#known.conversation.serverKey : undefined;
+  }
+
+  /** Whether its key is pinned. */
+  get isPinned(): boolean {
+    return this.#known.conversation.isPinned;
+  }
+
+  /** Whether it wants a proof: there was none, or not the right one. */
+  get isProofRefused(): boolean {
+    const { asking, registering } = this.#round ?? {};
+    return [asking, ...registering?.values() ?? []].some((each) => each?.isProofRefused);
+  }
+
+  /** Where it has registered this peer, IPv4 first. */
+  get ownEndpoints(): readonly HostPort[] {
+    if (this.#asked?.registers !== true) return [];
+    if (this.protocol !== 2) {
+      const { exchange } = this.#asked;
+      const own = exchange.peer(exchange.publicKey);
+      return own === undefined ? [] : [{ host: own.address, port: own.port }];
+    }
+    return [...this.#round?.registering ?? []].toSorted(([a], [b]) => a - b)
+      .flatMap(([, { isRegistered, seen }]) => isRegistered && seen !== undefined ? [seen] : []);
+  }
+
+  /** What is to be said of the registry's key, once. */
+  takeNote(): ServerKeyNote | undefined {
+    return this.#known.conversation.takeNote();
+  }
+
+  /** What became of it in this round. */
+  get status(): RegistryStatus {
+    if (this.addresses.all.length === 0) return "not-found";
+    const round = this.#round;
+    if (this.protocol === 2) {
+      const { asking } = round ?? {};
+      if (asking?.isAnswered === true) return "ok";
+      if (asking?.isCut === true || (asking?.received ?? 0) > 0) return "incomplete";
+      const all = [asking, ...round?.registering.values() ?? []];
+      if (all.some((each) => each?.isKeyRefused)) return "wrong-key";
+      return this.isProofRefused ? "not-authenticated" : "no-answer";
+    }
+    const { exchange, beside } = this.#asked ?? {};
+    if (exchange?.isComplete || beside?.isComplete) return "ok";
+    if ((exchange?.received ?? 0) > 0) return "incomplete";
+    return this.#badMac ? "not-authenticated" : "no-answer";
+  }
+
+  /**
+   * What it has told of peers, the own record among them. In wgsig 2 it says when a peer is gone; only
+   * the first protocol leaves it to the client to tell by the age.
+   */
+  sightings(now: Now): readonly Sighting[] {
+    const { exchange, beside } = this.#asked ?? {};
+    if (exchange === undefined) return [];
+    const { directory } = this.#known.conversation;
+    if (this.#known.spoken.known !== 2) {
+      const all = exchange.received > 0 ? exchange : beside ?? exchange;
+      return all.peers(now.unix);
+    }
+    const own = this.ownEndpoints.map((each) => ownSighting(exchange.publicKey, each, now));
+    const told = [...directory.peers()].filter(({ publicKey }) => publicKey !== exchange.publicKey);
+    return [...own, ...told.flatMap((peer) => sightingsOf(peer, now))];
+  }
+
+  #noteSender(batch: DatagramBatch, i: number): void {
+    this.#answeredFrom = this.addresses.senderOf(batch, i)?.host ?? this.#answeredFrom;
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The registries that are asked for an interface: sockets and timers around what
+ * {@linkcode SyncedRegistry} decides for each.
+ *
+ * @module
+ */
+
+import { Exchange } from "../../core/ask/exchange.ts";
+import { chooseOpeners } from "../../core/ask/openers.ts";
+import { RegistryMemory } from "../../core/ask/registry_memory.ts";
+import { formatServerName, type RegistryName } from "../../core/ask/server_name.ts";
+import { besideServer, explainHidden } from "../../core/ask/server_network.ts";
+import type { Sighting } from "../../core/ask/sighting.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import { type Family, formatHostPort, type HostPort } from "../../core/net/host_port.ts";
+import { formatKey } from "../../core/net/peer_key.ts";
+import { NonceSource } from "../../core/net/random.ts";
+import { SyncedRegistry } from "../../core/sync/synced_registry.ts";
+import { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import { ENVELOPE_SIZE } from "../../wire/wgsig/envelope.ts";
+import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
+import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Cryptography } from "../../host/host.ts";
+import type { Random } from "../../host/random.ts";
+import type { ConnectedUdp, Udp } from "../../host/udp.ts";
+import { LINGER, OPENER } from "../ask/opener.ts";
+import type { RegistryAnswer, RegistryOutcome } from "../ask/registry_answer.ts";
+import type { RegistryQuestion } from "../ask/registry_asker.ts";
+import { keyWarning, warningOf } from "../ask/warning.ts";
+import { KeptSockets } from "./kept_sockets.ts";
+import { OwnSockets } from "./own_sockets.ts";
+
+/** What of a host that takes. */
+export type RegistriesHost = Clock & Cryptography & Random & Udp & ConnectedUdp;
+
+/** Who asks. */
+export type Asker = Pick<RegistryQuestion, "id" | "secret" | "group" | "serverKeys">;
+
+/** How registries are asked for an interface. */
+export interface RegistriesQuestion {
+  /** The public keys of the peers that are wanted, in base64; the whole group where undefined. */
+  readonly keys: readonly string[] | undefined;
+  /** Whether to ask in the first protocol through another port as well, to compare. */
+  readonly beside: boolean;
+  /** Whether to be told of all peers anew, also of those that were heard and have not moved. */
+  readonly anew: boolean;
+  /** Whether registries are to tell of changes. */
+  readonly subscribes: boolean;
+}
+
+/** Who hears what registries tell without being asked, and knows the own private key. */
+export interface RegistriesHandlers {
+  /**
+   * Reads the own private key, 32 bytes; undefined where it isn't to be had. They are wiped as soon as
+   * the keys that are shared with registries can be made.
+   */
+  readPrivateKey(): Promise<Uint8Array | undefined>;
+  /** Something has changed. */
+  onTold(): void;
+  /** Something has changed, and more than they have told. */
+  onBehind(): void;
+}
+
+/** So long after it could not be read, the private key is tried to be read again, in seconds. */
+const KEY_RETRY = 60;
+
+/** Asks registries, and hears them in between. */
+export class Registries {
+  readonly #host: RegistriesHost;
+  readonly #handlers: RegistriesHandlers;
+  readonly #kept: KeptSockets;
+  readonly #buffer = new WireBuffer(MAX_ASKED_SIZE);
+  readonly #registries = new Map<string, SyncedRegistry>();
+  #memory: RegistryMemory | undefined;
+  /** Whose that is. */
+  #who: Asker | undefined;
+  /** Whether questions are proved. */
+  #proves = false;
+  /** When the private key was tried to be read last: the monotonic clock. */
+  #keyReadAt = -Infinity;
+  #publicKey = "";
+  /** What is done when something has come while they are being asked. */
+  #progress: (() => void) | undefined;
+
+  constructor(host: RegistriesHost, handlers: RegistriesHandlers) {
+    this.#host = host;
+    this.#handlers = handlers;
+    this.#kept = new KeptSockets(host, {
+      onBatch: (batch) => this.#receive(batch, false),
+      onSendError: (code, family, to) => this.#keptError(code, family, to),
+    });
+  }
+
+  /** Closes what is open. */
+  close(): void {
+    this.#kept.close();
+  }
+
+  /**
+   * Asks all at the same time. Those that don't answer are reported in the result, not thrown.
+   *
+   * @param addresses IP addresses by registry.
+   */
+  async ask(
+    question: RegistryQuestion,
+    how: RegistriesQuestion,
+    addresses: ReadonlyMap<RegistryName, readonly string[]>,
+  ): Promise<RegistryAnswer> {
+    const { port, register, through, encrypt } = question;
+    const mark = through?.mark ?? 0;
+    const asked = this.#begin(question, how, addresses, await this.prepare(question));
+    const own = !register ? undefined : new OwnSockets(this.#host, {
+      port,
+      mark,
+      raw: through?.raw === true,
+      segment: RESPONSE_SIZE + (encrypt ? ENVELOPE_SIZE : 0),
+    }, {
+      onBatch: (batch) => this.#receive(batch, true),
+      onSendError: (code, to) => this.#noteProblem(code, to),
+    });
+    try {
+      for (const { addresses: { all, families } } of asked) {
+        for (const to of all) await own?.open(to);
+        for (const family of families) await this.#kept.open(family, mark);
+      }
+      await this.#run(asked, own);
+      this.#kept.closeUnanswered();
+      const now = this.#host.now();
+      for (const each of asked) each.finish(now);
+      const outcomes = asked.map((each) => this.#outcomeOf(each, question));
+      if (own !== undefined) await this.#openNat(outcomes, question, own);
+      const registered = register &&
+        asked.some((each) => each.protocol === 2 || each.addresses.families.includes(4));
+      return { servers: outcomes, port, registered, notes: [] };
+    } finally {
+      this.#progress = undefined;
+      own?.close();
+    }
+  }
+
+  /** By the registries' names: where they say that peers are, as far as they have told. */
+  sightings(): ReadonlyMap<string, readonly Sighting[]> {
+    const now = this.#host.now();
+    return new Map([...this.#registries].map(([name, each]) => [
+      name,
+      besideServer(each.sightings(now), each.answeredFrom, this.#publicKey),
+    ]));
+  }
+
+  /** By the registries' names: how many datagrams came to a port of our own, where that was asked. */
+  besides(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#registries].flatMap(([name, { isCompared, besideReceived }]) =>
+        isCompared ? [[name, besideReceived]] : []
+      ),
+    );
+  }
+
+  #begin(
+    question: RegistryQuestion,
+    how: RegistriesQuestion,
+    addresses: ReadonlyMap<RegistryName, readonly string[]>,
+    memory: RegistryMemory,
+  ): SyncedRegistry[] {
+    const { register } = question;
+    const { primitives } = this.#host;
+    const random = (bytes: Uint8Array) => this.#host.random(bytes);
+    const nonces = new NonceSource(random);
+    const exchange = (flags: number) => new Exchange({ ...question, primitives, flags }, nonces);
+    const names = new Set([...addresses.keys()].map(formatServerName));
+    for (const name of this.#registries.keys()) if (!names.has(name)) this.#registries.delete(name);
+    for (const name of addresses.keys()) {
+      const text = formatServerName(name);
+      if (this.#registries.has(text)) continue;
+      this.#registries.set(text, new SyncedRegistry(name, memory.of(name)));
+    }
+    const now = this.#host.now();
+    const endsAt = question.startedAt + question.timeout;
+    const all = [...this.#registries.values()];
+    return [...addresses].map(([name, hosts]) => {
+      const registry = this.#registries.get(formatServerName(name))!;
+      registry.want(how.keys);
+      if (how.anew) registry.forget();
+      const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
+      registry.begin(
+        hosts,
+        {
+          exchange: exchange(register ? 0 : KEEP_ENDPOINT),
+          beside: register && how.beside ? exchange(KEEP_ENDPOINT) : undefined,
+          registers: register,
+          subscribes: how.subscribes,
+          endsAt,
+        },
+        othersAnswer,
+        now,
+      );
+      return registry;
+    });
+  }
+
+  /**
+   * Makes ready to ask: whoever borrows WireGuard's port does so before.
+   *
+   * @returns What is remembered of registries, as long as whoever asks them is the same.
+   */
+  async prepare(question: Asker): Promise<RegistryMemory> {
+    const { id, secret, group, serverKeys } = question;
+    const { mono } = this.#host.now();
+    const before = this.#who;
+    const isSame = before !== undefined && before.group === group && areSame(before.id, id) &&
+      areSame(before.secret, secret) && textOf(before.serverKeys) === textOf(serverKeys);
+    const isEnough = this.#proves || mono < this.#keyReadAt + KEY_RETRY;
+    if (this.#memory !== undefined && isSame && isEnough) return this.#memory;
+    this.#keyReadAt = mono;
+    const privateKey = await this.#handlers.readPrivateKey();
+    if (this.#memory !== undefined && isSame && privateKey === undefined) return this.#memory;
+    const { primitives } = this.#host;
+    const random = (bytes: Uint8Array) => this.#host.random(bytes);
+    // Another peer's key proves nothing here.
+    const isOwn = privateKey !== undefined &&
+      areSame(new ExchangeKey(privateKey, primitives).publicKey.bytes, id);
+    const proof = isOwn ? { privateKey } : {};
+    this.#memory = new RegistryMemory({ ...question, ...proof, primitives }, random);
+    privateKey?.fill(0);
+    this.#who = { id, secret, group, serverKeys };
+    this.#proves = isOwn;
+    this.#publicKey = formatKey(id);
+    this.#registries.clear();
+    return this.#memory;
+  }
+
+  /** Sends what is due, until nothing is any more. */
+  #run(asked: readonly SyncedRegistry[], own: OwnSockets | undefined): Promise<void> {
+    return new Promise((done) => {
+      let cancel = () => {};
+      const turn = () => {
+        cancel();
+        const waits = asked.flatMap((each) => this.#turn(each, own) ?? []);
+        if (waits.length === 0) return done();
+        const seconds = Math.min(...waits) - this.#host.now().mono;
+        cancel = this.#host.after(Math.max(0, seconds), turn);
+      };
+      this.#progress = turn;
+      turn();
+    });
+  }
+
+  /** @returns Until when to wait; undefined where nothing is to be done any more. */
+  #turn(registry: SyncedRegistry, own: OwnSockets | undefined): number | undefined {
+    for (;;) {
+      const now = this.#host.now();
+      const step = registry.next(now);
+      if (step.kind === "done") return undefined;
+      if (step.kind === "wait") return step.until;
+      const { isOwn, family = own === undefined ? undefined : 4, attempt } = step;
+      const to = registry.addresses.at(attempt, family);
+      const size = step.write(this.#buffer, now);
+      const bytes = this.#buffer.bytes.subarray(0, size);
+      if (isOwn) own?.send(bytes, to);
+      else this.#kept.send(bytes, to);
+    }
+  }
+
+  #receive(batch: DatagramBatch, isOwn: boolean): void {
+    const now = this.#host.now();
+    const all = [...this.#registries.values()];
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.lengths[i]! > SLOT_SIZE) continue;
+      // Two names may be of one address: what comes from there answers both.
+      const from = all.filter(({ addresses }) => addresses.senderOf(batch, i) !== undefined);
+      // What one of them sent says nothing of where another answers from.
+      if (from.length === 0) { for (const each of all) each.noteStranger(batch, i); }
+      else from.some((each) => each.receive(batch, i, isOwn, now));
+    }
+    if (this.#progress !== undefined) return this.#progress();
+    if (all.some((each) => each.isBehind)) this.#handlers.onBehind();
+    if (all.filter((each) => each.takeTold()).length > 0) this.#handlers.onTold();
+  }
+
+  /** What the system said of an address; several registries may have it. */
+  #noteProblem(code: string, to: HostPort | undefined): void {
+    for (const each of this.#registries.values()) {
+      const { all } = each.addresses;
+      // What came back doesn't say whose address it was: among several it could be any.
+      const only = this.#registries.size === 1 && all.length === 1 ? all[0] : undefined;
+      const { host, port } = to ?? only ?? { host: "", port: 0 };
+      if (all.some((one) => one.host === host && one.port === port)) each.noteProblem(host, code);
+    }
+    this.#progress?.();
+  }
+
+  #keptError(code: string, family: Family, to: HostPort | undefined): void {
+    if (to !== undefined || code === "ECONNREFUSED") return this.#noteProblem(code, to);
+    for (const each of this.#registries.values()) each.noteNoSocket(family, code);
+    this.#progress?.();
+  }
+
+  #outcomeOf(registry: SyncedRegistry, question: RegistryQuestion): RegistryOutcome {
+    const { name, status, received, expected, answeredFrom: address, protocol } = registry;
+    const [first, second] = registry.ownEndpoints;
+    const key = registry.serverKey;
+    const now = this.#host.now();
+    const why = warningOf(registry, question, question.register, now.unix) ??
+      explainHidden(formatHostPort(name), address, first);
+    const said = [keyWarning(registry, this.#proves), why]
+      .filter((each) => each !== undefined);
+    return {
+      name,
+      status,
+      received,
+      expected,
+      address,
+      protocol,
+      serverKey: key && formatKey(key),
+      ownEndpoint: first,
+      ownIpv6: second,
+      peers: registry.sightings(now),
+      warning: said.length === 0 ? undefined : said.join("; "),
+    };
+  }
+
+  /** Lets peers in through the own NAT. */
+  async #openNat(
+    outcomes: readonly RegistryOutcome[],
+    { opensTo = () => true }: RegistryQuestion,
+    own: OwnSockets,
+  ): Promise<void> {
+    const others = outcomes.flatMap(({ peers }) => peers).filter(({ publicKey, kind = "seen" }) =>
+      publicKey !== this.#publicKey && kind === "seen"
+    );
+    const opened = chooseOpeners(others.filter(opensTo), Math.floor(this.#host.now().mono));
+    for (const { address: host, port } of opened) {
+      const to = { host, port };
+      if (await own.open(to)) own.send(OPENER, to);
+    }
+    if (opened.length > 0) await new Promise<void>((done) => void this.#host.after(LINGER, done));
+  }
+}
+
+function textOf(serverKeys: Asker["serverKeys"]): string {
+  return [...serverKeys ?? []].map(([name, key]) => `${name} ${formatKey(key)}`).toSorted().join();
+}
+
+function areSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
