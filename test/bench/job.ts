@@ -6,7 +6,7 @@
  */
 
 /** What a load asks for. */
-export const KINDS = ["plain", "encrypted", "srv", "full", "ptr"] as const;
+export const KINDS = ["plain", "encrypted", "poll", "srv", "full", "ptr"] as const;
 /** What a load asks for. */
 export type Kind = (typeof KINDS)[number];
 

@@ -15,6 +15,7 @@ import { startFullClients } from "./full_clients.ts";
 import { formatFigures, type Job, readJob } from "./job.ts";
 import { Tally, wait } from "./tally.ts";
 import { startTcpClients } from "./tcp_clients.ts";
+import { questionDialogue } from "./question_dialogue.ts";
 import { flood, startUdpClients } from "./udp_clients.ts";
 import { wgsigDialogue } from "./wgsig_dialogue.ts";
 
@@ -25,6 +26,7 @@ const MAX_CLIENTS = 64;
 const host = bunHost();
 
 function dialogueOf({ kind, bareSize }: Job): Dialogue {
+  if (kind === "poll") return questionDialogue(host, MAX_CLIENTS, bareSize);
   return kind === "srv"
     ? dnsDialogue(bareSize)
     : wgsigDialogue(host, MAX_CLIENTS, kind === "encrypted", bareSize);

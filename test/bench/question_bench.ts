@@ -158,6 +158,73 @@ function measureAnswer({ registry, now, peers }: Bench): void {
   );
 }
 
+/** What polls of who is known take while 10 000 peers come at once that were not here before. */
+function measureNewcomers(bench: Bench): void {
+  const { registry, now, peers } = bench;
+  const networks = 40;
+  const newcomer = new QuestionPeer(kit, serverKey.publicKey);
+  const questions: { bytes: Uint8Array; address: number }[] = [];
+  const source = (network: number) => 0x0b00_0001 + network * 256;
+  const label = { seconds: Math.floor(now.unix) + 100, nanoseconds: 0 };
+  const cookies = Array.from({ length: networks }, (_, network) => {
+    newcomer.renew(serverKey.publicKey);
+    batch.count = 1;
+    batch.lengths[0] = newcomer.ask(label, batch.payloads, 0);
+    writeIpv4(batch.sources, batch.sourceAt(0), source(network));
+    registry.answer(batch, now, replies);
+    newcomer.hear(new WireBuffer(replies.buffers[0]!), replies.offsets[0]!, replies.sizes[0]!);
+    return newcomer.question.cookie.value.bytes.slice();
+  });
+  const out = new WireBuffer(2048);
+  for (let i = 0; i < 10_000; i++) {
+    newcomer.renew(serverKey.publicKey);
+    newcomer.question.cookie.isGiven = true;
+    newcomer.question.cookie.value.bytes.set(cookies[i % networks]!);
+    const size = newcomer.ask(label, out, 0);
+    questions.push({ bytes: out.bytes.slice(0, size), address: source(i % networks) });
+  }
+  now.mono += 10;
+  now.unix += 10;
+  /** How long batches take: 8 of those who are known, and newcomers or more of the known. */
+  const times = (isAlone: boolean): number[] => {
+    const found: number[] = [];
+    let next = 0;
+    while (isAlone ? found.length < 180 : next < questions.length) {
+      batch.count = BATCH_SIZE;
+      for (let i = 0; i < BATCH_SIZE; i++) {
+        const newcomer = i < 8 || isAlone ? undefined : questions[next++ % questions.length]!;
+        const label = { seconds: Math.floor(now.unix), nanoseconds: 0 };
+        const known = peers[(i + found.length * 8) % peers.length]!;
+        if (newcomer === undefined) {
+          batch.lengths[i] = known.ask(label, batch.payloads, i * SLOT_SIZE);
+          writeIpv4(batch.sources, batch.sourceAt(i), address(peers.indexOf(known)));
+        } else {
+          batch.payloads.bytes.set(newcomer.bytes, i * SLOT_SIZE);
+          batch.lengths[i] = newcomer.bytes.length;
+          writeIpv4(batch.sources, batch.sourceAt(i), newcomer.address);
+        }
+        batch.setSourcePort(i, 51820);
+      }
+      const start = performance.now();
+      registry.answer(batch, now, replies);
+      const took = performance.now() - start;
+      found.push(took);
+      now.mono += took / 1000;
+      now.unix += took / 1000;
+    }
+    return found.sort((a, b) => a - b);
+  };
+  times(true);
+  const [alone, beside] = [times(true), times(false)];
+  const p99 = (times: number[]) => times[Math.floor(0.99 * times.length)]!;
+  say(
+    `10000 new peers at once: a batch of 64 takes ${p99(beside).toFixed(2)} ms (p99; at most ` +
+      `${beside.at(-1)!.toFixed(2)}), one of known peers ${p99(alone).toFixed(2)}: ` +
+      `${(p99(beside) / p99(alone)).toFixed(2)} times (wanted: 3); ` +
+      `${registry.counters.get("retry-busy")} were told to ask again`,
+  );
+}
+
 /** Questions that a member seals, whatever is in them. */
 function fuzz({ registry, now, peers }: Bench, count: number): void {
   const numbers = seededNumbers(3);
@@ -196,13 +263,17 @@ function fuzz({ registry, now, peers }: Bench, count: number): void {
 const [what = "polls", number = "1000000"] = process.argv.slice(2);
 if (what === "memory") {
   const bench = benchOf(100_000);
-  (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true);
+  for (let i = 0; i < 3; i++) {
+    (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
   const megabytes = process.memoryUsage.rss() / 1e6;
   say(
     `100000 proved peers with 3 candidates each: ${megabytes.toFixed(1)} MB resident (wanted: 120)`,
   );
   if (bench.registry.peerCount !== 100_000) process.exit(1);
-} else if (what === "fuzz") fuzz(benchOf(10), Number(number));
+} else if (what === "newcomers") measureNewcomers(benchOf(1000));
+else if (what === "fuzz") fuzz(benchOf(10), Number(number));
 else {
   let least = 0;
   for (const count of [10, 1000, 100_000]) {

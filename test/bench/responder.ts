@@ -1,7 +1,7 @@
 /**
  * A responder that does the server's I/O and nothing else, on the same runtime and with the same
  * host: what it costs is the floor. Runs on Bun; the bench bundles it and starts it with the sizes
- * of the server's answers: `PLAIN ENCRYPTED SRV FULL PTR`; FULL is that of each datagram of 101.
+ * of the server's answers: `PLAIN ENCRYPTED POLL SRV FULL PTR`; FULL is that of each datagram of 101.
  *
  * An answer over UDP is the request as it came, with whatever lies behind it up to the size; one
  * over TCP is ready beforehand, but for the ID.
@@ -65,9 +65,9 @@ async function respondOverTcp(host: Host, size: number): Promise<number> {
 }
 
 const host = bunHost();
-const [plain = 0, encrypted = 0, srv = 0, full = 0, ptr = 0] = host.args.map(Number);
+const [plain = 0, encrypted = 0, poll = 0, srv = 0, full = 0, ptr = 0] = host.args.map(Number);
 const ports = [
-  ...await Promise.all([plain, encrypted, srv].map((size) => respondOverUdp(host, size))),
+  ...await Promise.all([plain, encrypted, poll, srv].map((size) => respondOverUdp(host, size))),
   await respondOverUdp(host, full, FULL_ANSWER),
   await respondOverTcp(host, ptr),
 ];

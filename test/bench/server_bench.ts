@@ -68,6 +68,13 @@ const CASES: readonly Case[] = [
   },
   {
     ...MANY,
+    name: "wgsig 2 poll, 64 in flight",
+    kind: "poll",
+    wanted: { cpu: 2.5 },
+    wantedInC: {},
+  },
+  {
+    ...MANY,
     name: "DNS SRV, UDP, 64 in flight",
     kind: "srv",
     wanted: { cpu: 2, rate: 0.5 },
@@ -109,6 +116,7 @@ const FEW_PEERS = 10;
 const MANY_PEERS = 100_000;
 const TABLE_CASES: readonly Case[] = [
   { ...MANY, name: `wgsig plain, ${MANY_PEERS} peers`, kind: "plain", wanted: { cpu: 1.3 } },
+  { ...MANY, name: `wgsig 2 poll, ${MANY_PEERS} peers`, kind: "poll", wanted: { cpu: 1.3 } },
 ];
 
 /** How long the server is asked to find out the sizes of its answers. */
@@ -177,6 +185,7 @@ async function answerSizes(loader: Loader, server: Target): Promise<Target["bare
   return {
     plain: await sizeOf("plain"),
     encrypted: await sizeOf("encrypted"),
+    poll: await sizeOf("poll"),
     srv: await sizeOf("srv"),
     full: RESPONSE_SIZE,
     ptr: await sizeOf("ptr"),

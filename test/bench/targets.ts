@@ -78,8 +78,8 @@ async function startServerOnce(folder: string, maxAnswer: number): Promise<Targe
   );
   return {
     running,
-    ports: { plain: wgsig!, encrypted: wgsig!, srv: dns!, full: wgsig!, ptr: dns! },
-    bareSizes: { plain: 0, encrypted: 0, srv: 0, full: 0, ptr: 0 },
+    ports: { plain: wgsig!, encrypted: wgsig!, poll: wgsig!, srv: dns!, full: wgsig!, ptr: dns! },
+    bareSizes: { plain: 0, encrypted: 0, poll: 0, srv: 0, full: 0, ptr: 0 },
   };
 }
 
@@ -91,19 +91,19 @@ export async function startResponder(
 ): Promise<Target> {
   const file = `${folder}/responder.js`;
   await bundle(`${ROOT}/test/bench/responder.ts`, file);
-  const { plain, encrypted, srv, full, ptr } = bareSizes;
-  const running = new Running(
-    pinned(SERVER_CORE, [bun, file, ...[plain, encrypted, srv, full, ptr].map(String)]),
-  );
-  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+) (\d+)\n/);
+  const { plain, encrypted, poll, srv, full, ptr } = bareSizes;
+  const sizes = [plain, encrypted, poll, srv, full, ptr];
+  const running = new Running(pinned(SERVER_CORE, [bun, file, ...sizes.map(String)]));
+  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)\n/);
   return {
     running,
     ports: {
       plain: ports[0]!,
       encrypted: ports[1]!,
-      srv: ports[2]!,
-      full: ports[3]!,
-      ptr: ports[4]!,
+      poll: ports[2]!,
+      srv: ports[3]!,
+      full: ports[4]!,
+      ptr: ports[5]!,
     },
     bareSizes,
   };
@@ -120,12 +120,14 @@ export async function startResponderInC(
   if (!has("gcc")) return undefined;
   const file = `${folder}/responder`;
   await run(["gcc", "-O2", "-pthread", "-o", file, `${ROOT}/test/bench/responder.c`]);
-  const { plain, encrypted, srv } = bareSizes;
-  const running = new Running(pinned(SERVER_CORE, [file, ...[plain, encrypted, srv].map(String)]));
-  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+)\n/);
+  const { plain, encrypted, poll, srv } = bareSizes;
+  const sizes = [plain, encrypted, poll, srv];
+  const running = new Running(pinned(SERVER_CORE, [file, ...sizes.map(String)]));
+  const [, ...ports] = await printed(running, /ready (\d+) (\d+) (\d+) (\d+)\n/);
+  const [first, second, third, fourth] = ports as [number, number, number, number];
   return {
     running,
-    ports: { plain: ports[0]!, encrypted: ports[1]!, srv: ports[2]!, full: 0, ptr: 0 },
+    ports: { plain: first, encrypted: second, poll: third, srv: fourth, full: 0, ptr: 0 },
     bareSizes,
   };
 }

@@ -165,3 +165,21 @@ Deno.test("a question that is played back after a start, or from another port, r
   assertEquals(await seen(again.port), []);
   assertEquals((await again.counters())["retry-address"], 2);
 });
+
+Deno.test("a group that fills several datagrams is told whole", async () => {
+  await using scene = await Scene.open();
+  const { port } = await scene.serve();
+  const peers = scene.peers(80);
+  for (const peer of peers) await peer.ask(port);
+  for (const unproved of [false, true]) {
+    const asker = new Asker(scene, 1, { unproved });
+    assertEquals(await asker.ask(port, { flags: QUESTION_FLAG.keep }), ANSWER_FLAG.whole);
+    const heard = asker.client.heard.at(-1);
+    assert(heard?.kind === "answer" && heard.parts > 2);
+    const known = [...asker.client.peers].map(([key, { candidates }]) => `${key} ${candidates}`);
+    assertEquals(
+      known.sort(),
+      peers.map((peer) => `${peer.publicKey} seen ${peer.endpoint}`).sort(),
+    );
+  }
+});

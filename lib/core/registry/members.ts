@@ -80,7 +80,7 @@ export class Members {
   openDirectory(random: RandomSource, primitives: Primitives, mono: number): PeerDirectory {
     if (this.#directory !== undefined) return this.#directory;
     const { table } = this;
-    const directory = new PeerDirectory(this.#window, random, primitives);
+    const directory = new PeerDirectory(table.maxPeers, this.#window, random, primitives);
     directory.reserve(table.count);
     for (let row = table.oldest; row !== NONE;) {
       const next = table.newerThan(row);

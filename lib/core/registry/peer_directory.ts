@@ -52,6 +52,7 @@ export class PeerDirectory {
   /** and of others. */
   readonly otherLabels: QuestionLabels;
   readonly #seed: number;
+  readonly #maxPeers: number;
   #count = 0;
 
   // By peer.
@@ -76,11 +77,13 @@ export class PeerDirectory {
   /**
    * Makes an empty directory; it takes memory as it fills.
    *
+   * @param maxPeers The most that there will be.
    * @param window How far a label may be from the server's clock, in seconds.
    * @param random Draws the epoch, the key of cookies, and what hashes are made with.
    * @param primitives What keys are made with.
    */
-  constructor(window: number, random: RandomSource, primitives: Primitives) {
+  constructor(maxPeers: number, window: number, random: RandomSource, primitives: Primitives) {
+    this.#maxPeers = maxPeers;
     random(this.epoch.bytes);
     // All zeros mean that a client knows none.
     this.epoch.bytes[0]! |= 1;
@@ -316,7 +319,9 @@ export class PeerDirectory {
     this.#next[before] = this.#next[peer]!;
   }
 
-  #grow(capacity: number): void {
+  #grow(wanted: number): void {
+    // There are no more than the group may have.
+    const capacity = Math.max(this.#count + 1, Math.min(wanted, this.#maxPeers));
     const ids = new WireBuffer(capacity * ID_SIZE);
     ids.bytes.set(this.#ids.bytes);
     this.#ids = ids;
@@ -328,6 +333,7 @@ export class PeerDirectory {
     this.#unproved.grow(capacity);
     this.#free = grown(this.#free, Int32Array.from({ length: capacity }, (_, i) => i));
     this.places.reserve(capacity);
+    this.proofs.reserve(capacity);
     this.provedLabels.reserve(capacity);
     this.otherLabels.reserve(capacity);
     this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));

@@ -44,7 +44,7 @@ export class PeerPlaces {
   /** Makes room for the peers below `count`. */
   reserve(count: number): void {
     if (count <= this.#ports.length) return;
-    const size = Math.max(count, 2 * this.#ports.length);
+    const size = count;
     const addresses = new WireBuffer(size * ADDRESS_SIZE);
     addresses.bytes.set(this.#addresses.bytes);
     this.#addresses = addresses;

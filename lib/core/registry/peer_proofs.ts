@@ -23,12 +23,19 @@ export class PeerProofs {
   #stored = new WireBuffer(FIRST_PEERS * PEER_KEYS_SIZE);
   /** Of which secret they are, + 1; 0 where there are none. */
   #secretOf = new Uint8Array(FIRST_PEERS);
+  /** For so many is there to be room. */
+  #room = FIRST_PEERS;
   #secrets: (QuestionKeys | undefined)[] = [];
   readonly #computed = new WireBuffer(PEER_KEYS_SIZE);
 
   /** Has no keys. */
   constructor(primitives: Primitives) {
     this.keys = new PeerKeys(this.#computed, 0, primitives);
+  }
+
+  /** Makes room for the peers below `count`, once one of them proves its key. */
+  reserve(count: number): void {
+    this.#room = Math.max(this.#room, count);
   }
 
   /** Forgets what was made with secrets that are not among these. */
@@ -66,15 +73,7 @@ export class PeerProofs {
   keep(peer: number, secret: QuestionKeys): void {
     const place = this.#placeOf(secret);
     if (place < 0) return;
-    if (peer >= this.#secretOf.length) {
-      const size = Math.max(peer + 1, 2 * this.#secretOf.length);
-      const stored = new WireBuffer(size * PEER_KEYS_SIZE);
-      stored.bytes.set(this.#stored.bytes);
-      this.#stored = stored;
-      const secretOf = new Uint8Array(size);
-      secretOf.set(this.#secretOf);
-      this.#secretOf = secretOf;
-    }
+    if (peer >= this.#secretOf.length) this.#grow();
     this.#stored.bytes.set(this.#computed.bytes, peer * PEER_KEYS_SIZE);
     this.#secretOf[peer] = place + 1;
   }
@@ -82,6 +81,16 @@ export class PeerProofs {
   /** Forgets the keys of a peer that is gone. */
   forget(peer: number): void {
     if (peer < this.#secretOf.length) this.#secretOf[peer] = 0;
+  }
+
+  #grow(): void {
+    const stored = new WireBuffer(this.#room * PEER_KEYS_SIZE);
+    stored.bytes.set(this.#stored.bytes);
+    this.#stored.bytes.fill(0);
+    this.#stored = stored;
+    const secretOf = new Uint8Array(this.#room);
+    secretOf.set(this.#secretOf);
+    this.#secretOf = secretOf;
   }
 
   #placeOf(secret: QuestionKeys): number {

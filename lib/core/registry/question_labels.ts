@@ -38,7 +38,7 @@ export class QuestionLabels {
   /** Makes room for the peers below `count`. */
   reserve(count: number): void {
     if (count <= this.#seconds.length) return;
-    const size = Math.max(count, 2 * this.#seconds.length);
+    const size = count;
     const seconds = new Float64Array(size).fill(-1);
     const nanoseconds = new Uint32Array(size);
     seconds.set(this.#seconds);

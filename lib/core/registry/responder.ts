@@ -16,7 +16,7 @@ import { AnswerBudget, REGISTRY_BUDGET, registryBudget } from "../net/answer_bud
 import { KeySet } from "../net/key_set.ts";
 import { NonceSource, type RandomSource } from "../net/random.ts";
 import type { Now } from "../net/clock.ts";
-import { RegistryGroup } from "./group.ts";
+import { type ProofPolicy, RegistryGroup } from "./group.ts";
 import { type EncryptionPolicy, Registry, type RegistryObserver } from "./registry.ts";
 
 const UNOBSERVED: RegistryObserver = { endpointChanged() {}, dropped() {} };
@@ -43,6 +43,13 @@ export interface OneGroupOptions {
   readonly group?: number;
   /** The public keys that may take part, 32 bytes each; everybody with the secret if left out. */
   readonly allowed?: readonly Uint8Array[];
+  /**
+   * The registry's own private key, 32 bytes, that peers prove theirs for. Not kept. Where it is left
+   * out, the first protocol is spoken alone.
+   */
+  readonly serverKey?: Uint8Array;
+  /** Who is registered; `auto` if left out. */
+  readonly proof?: ProofPolicy;
   /** Which requests are let in; `auto` if left out. */
   readonly encryption?: EncryptionPolicy;
   /** How far a request's label may be from the clock, in seconds; 30 if left out. */
@@ -81,6 +88,7 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
     random,
     primitives = PORTABLE,
     group: id = 0,
+    proof = "auto",
     encryption = "auto",
     window = 30,
     maxAge = 86_400,
@@ -104,6 +112,8 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
   const registry = new Registry({ encryption, window }, options.observer ?? UNOBSERVED);
   if (serverKey !== undefined) registry.answerQuestions(random);
   registry.limitAnswers(new AnswerBudget(registryBudget(answerBudget), seed));
+  const serverKey = options.serverKey && new ExchangeKey(options.serverKey, primitives);
+  if (serverKey !== undefined) registry.answerQuestions(random);
   registry.setGroup(
     new RegistryGroup(
       { id, secrets, primitives, allowed, maxAge, window, serverKey, proof },

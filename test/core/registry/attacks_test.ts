@@ -3,7 +3,11 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
+import { DATAGRAM, sealDatagram, writeDatagramHeader } from "../../../lib/wire/wgsig2/datagram.ts";
+import { GroupKeys } from "../../../lib/wire/wgsig2/keys.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { SMALL_ORDER } from "../../support/points.ts";
@@ -28,7 +32,8 @@ const EVIL = "203.0.113.66 666";
 const { registered } = ANSWER_FLAG;
 const { keep, proved, subscribe } = QUESTION_FLAG;
 const CANDIDATES = ["lan 192.168.1.2:5", "declared 198.51.100.1:7"];
-const [QUESTION_KEY, ANSWER_KEY] = twinGroupKeys(SECRET, 0);
+const KEYS = new GroupKeys(SECRET, 0, PORTABLE);
+const [, ANSWER_KEY] = twinGroupKeys(SECRET, 0);
 
 /** A peer that has proved its key, and a member who names it. */
 function victimScene(maxPeers = 1000) {
@@ -56,7 +61,11 @@ function stateOf({ driver }: QuestionScene): string {
 
 /** A question of any bytes inside, sealed as a member can. */
 function sealed(payload: readonly number[], nonce: Uint8Array): Uint8Array {
-  return twinSeal(QUESTION_KEY, twinHeader(1, 0, nonce), payload);
+  const datagram = new WireBuffer(32 + payload.length + 16);
+  writeDatagramHeader(DATAGRAM.question, 0, new WireBuffer(nonce), 0, datagram, 0);
+  datagram.bytes.set(payload, 32);
+  sealDatagram(KEYS.question, datagram, 0, datagram.size);
+  return datagram.bytes;
 }
 
 function nonceOf(number: number): Uint8Array {
@@ -409,7 +418,7 @@ test("no bytes that a member seals, mutated questions among them, throw or chang
     ack: 7,
   })];
   const opened = scene.driver.registry.counters.get("questions");
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 4000; i++) {
     const payload = first.slice();
     for (let n = below(4); n >= 0; n--) payload[below(payload.length)] = below(256);
     if (below(4) === 0) payload.length = 112 + below(payload.length - 111);
@@ -419,6 +428,6 @@ test("no bytes that a member seals, mutated questions among them, throw or chang
     if (below(4) === 0) datagram[below(datagram.length)]! ^= 1 << below(8);
     scene.send(datagram, EVIL);
   }
-  assert(scene.driver.registry.counters.get("questions") - opened > 10_000);
+  assert(scene.driver.registry.counters.get("questions") - opened > 2000);
   assertEquals(toldOf(scene, victim.key), before);
 });

@@ -19,6 +19,8 @@ import {
   SECRET,
   T0,
 } from "../../support/registry_driver.ts";
+import { privateKeyOf, QuestionClient } from "../../support/question_driver.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
 const SOURCE = { address: "192.0.2.7", port: 51820 };
@@ -214,4 +216,19 @@ test("whatever comes in, nothing is thrown, changed or answered", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test("with a key of its own, it answers questions of wgsig 2", () => {
+  const random = seededRandom(3);
+  const secret = new Uint8Array(32).fill(0x17);
+  const serverKey = new Uint8Array(32).fill(0x21);
+  const responder = new Responder(
+    oneGroupRegistry({ secret, random, serverKey, proof: "required" }),
+  );
+  const client = new QuestionClient({ secret, privateKey: privateKeyOf(1) });
+  const source = { address: "2001:db8::7", port: 51_820 };
+  const now = { unix: 1_700_000_000, mono: 5 };
+  const heard = client.converse(now.unix, {}, (bytes) => responder.answerOne(bytes, source, now));
+  assertEquals(heard?.kind === "answer" && heard.flags, 3);
+  assertEquals(client.peers.get(client.key)?.candidates, ["seen [2001:db8::7]:51820"]);
 });
