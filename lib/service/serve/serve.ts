@@ -143,6 +143,10 @@ class Service {
       this.#sockets.close();
       throw error;
     }
+    if (this.#serverKey !== undefined && this.#serverKey.file === undefined) {
+      const hint = "the next start has another one; name a file with --key, or one with --state";
+      this.#log.write("info", "server-key-not-kept", { hint });
+    }
   }
 
   /** Answers until a signal ends it. */
@@ -196,16 +200,12 @@ class Service {
     return hasLeases && hasState ? EXIT.ok : EXIT.failed;
   }
 
-  /** Makes the file of a new key, unless it can't be said where. */
+  /** Makes the file of a new key before anybody is told of that. */
   async #keepKey(): Promise<void> {
-    if (this.#serverKey === undefined) return;
-    const { file } = this.#serverKey;
-    if (file === undefined) {
-      const hint = "the next start has another one; name a file with --key, or one with --state";
-      this.#log.write("info", "server-key-not-kept", { hint });
-    } else if (await keepServerKey(this.#host, this.#serverKey)) {
-      this.#log.write("info", "server-key-made", { file });
-    }
+    const { file } = this.#serverKey ?? {};
+    if (this.#serverKey === undefined || file === undefined) return;
+    if (!await keepServerKey(this.#host, this.#serverKey)) return;
+    this.#log.write("info", "server-key-made", { file });
   }
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {
