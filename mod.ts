@@ -66,8 +66,8 @@
  *
  * const secret = new Uint8Array(32).fill(0x17);
  * const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
- * const privateKey = new Uint8Array(32).fill(0x51);
- * const responder = new Responder(oneGroupRegistry({ secret, random, privateKey }));
+ * const serverKey = new Uint8Array(32).fill(0x51);
+ * const responder = new Responder(oneGroupRegistry({ secret, random, serverKey }));
  *
  * const prover = new Prover(new Uint8Array(32).fill(0x0a), secret, PORTABLE);
  * const keys = new GroupKeys(secret, 0, PORTABLE);

@@ -134,6 +134,24 @@ Deno.test("a server with another key than the pinned one is refused, exit status
   }
 });
 
+Deno.test("a member who has the secret and not the registry's key is not believed", async () => {
+  await using scene = await Scene.open();
+  await using member = new Wgsig2Server(scene.secret, { isImpostor: true });
+  member.registry.set(randomBytes(32), ...PLACES);
+  const { file } = await keysIn(scene);
+  const pin = encodeBase64(x25519.getPublicKey(randomBytes(32)));
+  const args = ["--secret", scene.secretFile, "--private-key", file, "--timeout", "1s"];
+  const { code, out } = await wgsig([
+    "query",
+    member.endpoint,
+    ...args,
+    "--server-key",
+    pin,
+  ]);
+  assertEquals([code, out], [2, ""]);
+  assert(member.registry.asked.length > 1);
+});
+
 Deno.test("who has pinned a key asks in wgsig 2 alone, and takes no answer in the first protocol", async () => {
   await using scene = await Scene.open();
   const server = scene.end();

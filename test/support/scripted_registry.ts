@@ -181,9 +181,9 @@ export class ScriptedRegistry {
     });
   }
 
-  /** The next push is of what changes from now on. */
-  subscribed(): void {
-    this.#pushed = this.#version;
+  /** The next push tells the last change once more. */
+  repeat(): void {
+    this.#pushed = this.#version - 1;
   }
 
   /** A retry. */

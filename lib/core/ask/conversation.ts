@@ -129,7 +129,7 @@ export class Conversation {
     return this.#serverKey.isPinned;
   }
 
-  /** Whether something was pushed that doesn't follow what is known: it is time to ask. */
+  /** Whether something was pushed that doesn't follow what is known, or again: it is time to ask. */
   get isBehind(): boolean {
     return this.#changes.isBehind;
   }

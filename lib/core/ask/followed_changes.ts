@@ -33,7 +33,7 @@ export class FollowedChanges {
     epoch: new WireBuffer(EPOCH_SIZE),
     version: 0,
   };
-  /** Whether something was told that doesn't follow what is known. */
+  /** Whether something was told that doesn't follow what is known, or again, since nobody has said so. */
   isBehind = false;
   /** What the directory's versions count, and since which question. */
   readonly #epoch = new WireBuffer(EPOCH_SIZE);
@@ -107,7 +107,11 @@ export class FollowedChanges {
       this.isBehind = true;
       return false;
     }
-    if (push.version <= cursor.version) return false;
+    if (push.version <= cursor.version) {
+      // It is pushed again until a question acknowledges it.
+      this.isBehind = true;
+      return false;
+    }
     this.#take(records, { version: push.version, generation: this.#generation }, mono);
     if (push.previous <= cursor.version) cursor.version = push.version;
     else this.isBehind = true;

@@ -65,13 +65,6 @@ export interface OneGroupOptions {
    * a second; 0 is no limit; 262 144 if left out.
    */
   readonly answerBudget?: number;
-  /**
-   * The registry's private key, 32 bytes, by which it answers in wgsig 2 as well; if left out, the
-   * first protocol is all that it speaks.
-   */
-  readonly privateKey?: Uint8Array;
-  /** Whom a group registers: any member (`auto`), or only who proves its key; `auto` if left out. */
-  readonly proof?: "auto" | "required";
   /** Told of what happens; nobody if left out. */
   readonly observer?: RegistryObserver;
 }
@@ -95,8 +88,6 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
     maxPeers = 100_000,
     maxAnswer = 1000,
     answerBudget = REGISTRY_BUDGET,
-    privateKey,
-    proof = "auto",
   } = options;
   checkField(id, 32, "a group's number");
   for (const { length } of options.allowed ?? []) {
@@ -108,9 +99,7 @@ export function oneGroupRegistry(options: OneGroupOptions): Registry {
   const allowed = options.allowed && new KeySet(options.allowed, seed);
   const secrets = formerSecret === undefined ? [secret] : [secret, formerSecret];
   const limits = { maxPeers, maxAnswer, seed };
-  const serverKey = privateKey && new ExchangeKey(privateKey, primitives);
   const registry = new Registry({ encryption, window }, options.observer ?? UNOBSERVED);
-  if (serverKey !== undefined) registry.answerQuestions(random);
   registry.limitAnswers(new AnswerBudget(registryBudget(answerBudget), seed));
   const serverKey = options.serverKey && new ExchangeKey(options.serverKey, primitives);
   if (serverKey !== undefined) registry.answerQuestions(random);

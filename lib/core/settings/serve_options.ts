@@ -210,7 +210,7 @@ export const SERVE = {
     flag: "key",
     reader: file,
     shown: "beside the state file",
-    help: "the registry's own private key; made at the first start",
+    help: "the registry's private key; made at the first start",
   },
   state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
   "max-peers": {

@@ -30,7 +30,7 @@ class Place {
 
   #made(seed: number): Responder {
     const random = seededRandom(seed);
-    const options = { secret: SECRET, random, privateKey: SERVER_PRIVATE, maxAnswer: 20 };
+    const options = { secret: SECRET, random, serverKey: SERVER_PRIVATE, maxAnswer: 20 };
     return new Responder(oneGroupRegistry({ ...options, proof: this.proof }));
   }
 

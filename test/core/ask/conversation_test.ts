@@ -573,6 +573,26 @@ test("who has missed a push takes over the next one, and asks", () => {
   assertEquals(driver.peers, registry.peers);
 });
 
+test("who is pushed to again asks, so that the registry knows of it", () => {
+  const driver = new ConversationDriver();
+  const registry = crowd(3);
+  driver.run(driver.inquire(SUBSCRIBING), registry);
+  registry.set(idOf(1), placeOf(50));
+  const { version } = registry;
+  assertEquals(driver.hear(registry.push()), "push");
+  assert(!driver.conversation.isBehind);
+  // The same once more has another number.
+  registry.repeat();
+  const { revision } = driver.conversation.directory;
+  assertEquals(driver.hear(registry.push()), "push");
+  assert(driver.conversation.isBehind);
+  assertEquals(driver.conversation.directory.revision, revision);
+  driver.run(driver.inquire(SUBSCRIBING), registry);
+  const { question } = registry.asked.at(-1)!;
+  assertEquals([question.ack, question.version], [2, version]);
+  assert(!driver.conversation.isBehind);
+});
+
 test("an answer that a push has overtaken brings nothing back", () => {
   const driver = new ConversationDriver();
   const registry = crowd(3);
