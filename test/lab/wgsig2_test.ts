@@ -160,7 +160,7 @@ testWith(
     const ms = await tunnel.ping.reply(LIMIT).catch(() => undefined);
     assert(ms !== undefined, logsOf(tunnel));
     figure(`registry started anew, then a move: ping back after ${ms} ms`);
-    assertMatch(tunnel.alice.out, /HAS ANOTHER KEY THAN BEFORE/);
+    await tunnel.alice.printed(/ HAS ANOTHER KEY THAN BEFORE: /);
   },
 );
 

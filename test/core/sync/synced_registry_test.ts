@@ -41,7 +41,7 @@ interface Coming {
 
 /** A host that asks a registry of wgsig 2, of the first protocol, or of both. */
 class Scene {
-  readonly second: ScriptedRegistry | undefined;
+  second: ScriptedRegistry | undefined;
   readonly first: RegistryDriver;
   readonly registry: SyncedRegistry;
   readonly memory: RegistryMemory;
@@ -379,6 +379,22 @@ test("sync: a registry that starts anew is asked anew, and forgets who is gone",
   assertEquals(scene.registry.status, "ok");
   const keys = scene.registry.sightings(scene.now).map(({ publicKey }) => publicKey);
   assertEquals(new Set(keys), new Set([formatKey(OWN_PUBLIC), BOB]));
+});
+
+test("sync: a registry that starts anew with another key is believed, and that is said", () => {
+  const scene = new Scene(scripted());
+  scene.round();
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-learnt");
+  scene.pass(1);
+  scene.round();
+  assertEquals(scene.registry.takeNote(), undefined);
+  scene.pass(1);
+  scene.second = scripted({ privateKey: new Uint8Array(32).fill(0x77) });
+  scene.second.restart(0xe7);
+  const seconds = scene.round({ hosts: [IPV4, IPV6] });
+  assert(seconds < 1.5, `${seconds}`);
+  assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-changed");
 });
 
 test("sync: a clock that shows 1970 is corrected in one round, by either port", () => {
