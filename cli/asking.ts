@@ -83,13 +83,21 @@ export function filesOf({ loaded: { settings, path }, options }: Asker): string[
   return [...named, options["public-key"], path].filter((each) => each !== undefined);
 }
 
-/** The private key that the flags or the settings name, 32 bytes. */
-export async function ownPrivateKey(
+/** A private key and the public key of it, 32 bytes each. */
+export interface KeyPair {
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+/** The private key that the flags or the settings name, and what it is told by. */
+export async function ownKeys(
   host: Host,
-  { options }: Asker,
-): Promise<Uint8Array | undefined> {
+  { options }: Pick<Asker, "options">,
+): Promise<KeyPair | undefined> {
   const path = options["private-key-file"];
-  return path === undefined ? undefined : await readPrivateKey(host, path);
+  if (path === undefined) return undefined;
+  const privateKey = await readPrivateKey(host, path);
+  return { privateKey, publicKey: x25519.getPublicKey(privateKey) };
 }
 
 /** The own public key that flags or settings name, by a private key or as it is; else undefined. */
@@ -97,8 +105,9 @@ export async function namedKey(
   host: Host,
   asker: Pick<Asker, "loaded" | "options">,
 ): Promise<Uint8Array | undefined> {
-  const { "private-key-file": path, "public-key": key } = asker.options;
-  if (path !== undefined) return x25519.getPublicKey(await readPrivateKey(host, path));
+  const keys = await ownKeys(host, asker);
+  if (keys !== undefined) return keys.publicKey;
+  const key = asker.options["public-key"];
   return key === undefined ? undefined : await publicKeyOf(host, asker, key);
 }
 
@@ -128,22 +137,22 @@ export interface OwnKeys {
 export async function askersKeys(host: Host, asker: Asker): Promise<OwnKeys> {
   const { args, device } = asker;
   const isNamed = device !== undefined || isGiven(args, CLIENT["public-key"]);
-  const privateKey = isNamed && !isGiven(args, CLIENT["private-key-file"])
+  const keys = isNamed && !isGiven(args, CLIENT["private-key-file"])
     ? undefined
-    : await ownPrivateKey(host, asker);
-  const id = await ownPublicKey(host, asker, isNamed ? undefined : privateKey);
-  refuseOtherKey(id, privateKey, asker.options["private-key-file"]);
-  return { id, privateKey };
+    : await ownKeys(host, asker);
+  const id = await ownPublicKey(host, asker, isNamed ? undefined : keys);
+  refuseOtherKey(id, keys?.publicKey, asker.options["private-key-file"]);
+  return { id, privateKey: keys?.privateKey };
 }
 
 /** A file with one's private key and the public key of another would have this host as its peer. */
 export function refuseOtherKey(
   id: Uint8Array | undefined,
-  privateKey: Uint8Array | undefined,
+  publicKey: Uint8Array | undefined,
   path: string | undefined,
 ): void {
-  if (id === undefined || privateKey === undefined) return;
-  const [own, other] = [formatKey(x25519.getPublicKey(privateKey)), formatKey(id)];
+  if (id === undefined || publicKey === undefined) return;
+  const [own, other] = [formatKey(publicKey), formatKey(id)];
   if (own === other) return;
   throw new UserError(
     `the private key in ${path} is that of ${own}, not of ${other}, which --key or the interface ` +
@@ -157,7 +166,7 @@ export function refuseOtherKey(
 export async function ownPublicKey(
   host: Host,
   asker: Asker,
-  privateKey: Uint8Array | undefined,
+  keys: KeyPair | undefined,
 ): Promise<Uint8Array> {
   const { args, flags, loaded, options, device } = asker;
   const key = options["public-key"];
@@ -168,9 +177,11 @@ export async function ownPublicKey(
     return await publicKeyOf(host, asker, key);
   }
   if (flags.interface !== undefined && device !== undefined) {
-    return await interfaceKey(host, device, () => namedKey(host, asker));
+    const named = () =>
+      keys === undefined ? namedKey(host, asker) : Promise.resolve(keys.publicKey);
+    return await interfaceKey(host, device, named);
   }
-  if (privateKey !== undefined) return x25519.getPublicKey(privateKey);
+  if (keys !== undefined) return keys.publicKey;
   if (key !== undefined) return await publicKeyOf(host, asker, key);
   if (device !== undefined) {
     return await interfaceKey(host, device, () => namedKey(host, asker));

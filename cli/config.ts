@@ -32,7 +32,7 @@ import {
   filesOf,
   namesKey,
   needsKey,
-  ownPrivateKey,
+  ownKeys,
   ownPublicKey,
   peersByKey,
   queryConfig,
@@ -50,13 +50,14 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   // What must not be written is told before a server is asked.
   const named = output === undefined ? [] : filesOf(asker);
   if (output !== undefined) await readFormer(host, output, named);
-  const privateKey = await ownPrivateKey(host, asker);
+  const keys = await ownKeys(host, asker);
+  const privateKey = keys?.privateKey;
   const servers = askedServers(options.servers);
   const whole = privateKey !== undefined || addresses.length > 0;
   const id = whole || needsKey(servers) || namesKey(asker)
-    ? await ownPublicKey(host, asker, privateKey)
+    ? await ownPublicKey(host, asker, keys)
     : undefined;
-  refuseOtherKey(id, privateKey, options["private-key-file"]);
+  refuseOtherKey(id, keys?.publicKey, options["private-key-file"]);
   const asked = await queryConfig(host, asker, servers, { id, privateKey });
   // The port of an interface that is up is WireGuard's: another's endpoint would mislead its peers.
   const running = device === undefined || !asked.anyPort

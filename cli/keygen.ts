@@ -5,7 +5,7 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import { formatKey, KEY_SIZE, parseKey } from "../lib/core/net/peer_key.ts";
+import { formatKey, KEY_SIZE, parseKeyFile } from "../lib/core/net/peer_key.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { readInput } from "../lib/service/files/files.ts";
@@ -59,8 +59,7 @@ function randomKey(host: Host, kind: "secret" | "private" | "psk"): Uint8Array {
 }
 
 async function publicKeyOfInput(host: Host): Promise<Uint8Array> {
-  const text = new TextDecoder().decode(await readInput(host, "private key")).trim();
-  const privateKey = parseKey(text);
+  const privateKey = parseKeyFile(await readInput(host, "private key"));
   if (privateKey === undefined) {
     throw new UserError(
       "standard input holds no private key (44 characters of base64); " +

@@ -45,6 +45,19 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       await Deno.remove(file);
     }
   },
+  async questions() {
+    const file = await Deno.makeTempFile({ suffix: ".js" });
+    try {
+      await bundle(`${ROOT}/test/bench/question_bench.ts`, file);
+      const bun = await bunProgram(ownTarget());
+      const mutated = String(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
+      for (const part of [["polls"], ["memory"], ["fuzz", mutated]]) {
+        await run([bun, file, ...part]);
+      }
+    } finally {
+      await Deno.remove(file);
+    }
+  },
   async state() {
     await buildBinary();
     await benchState(numberOf("WGSIG_BENCH_SECONDS", STATE_SECONDS));

@@ -16,6 +16,9 @@ const CHANGED = ["key", "name", "endpoint", "before", "persistentKeepalive", "dr
 
 /** The texts, by the name of the event. */
 export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
+  "address-not-listened": {
+    meaning: "beside the socket for all addresses, this one has none of its own: tried again",
+  },
   "allowed-ips-refused": {
     meaning: "AllowedIPs that a zone or the lease server names and that other peers have: left out",
     fields: ["key", "name", "endpoint", "allowedIps", "hint"],
@@ -120,6 +123,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],
   },
   "peer-alive": { meaning: "the tunnel to a peer is up", fields: ["key", "name", "endpoint"] },
+  "members-restored": {
+    meaning: "what is kept of so many peers of wgsig 2 was read; so many have proved their keys",
+    fields: ["file", "members", "proved"],
+  },
   "peer-down": {
     meaning: "`--once` found a peer down; how many seconds ago its handshake was",
     fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],
@@ -140,9 +147,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {
     meaning: "everything is open, and answered",
-    fields: ["runtime", "groups", "zones", "server-key"],
+    fields: ["runtime", "group-ids", "zones", "server-key"],
   },
-  "reloaded": { meaning: "settings and secrets were read again", fields: ["groups", "servers"] },
+  "reloaded": { meaning: "settings and secrets were read again", fields: ["group-ids", "servers"] },
   "peers-forgotten": {
     meaning: "a group is there no more, and its peers are forgotten",
   },

@@ -37,15 +37,15 @@ const PASSED_ON: Readonly<Record<string, readonly string[]>> = {
   "lib/service/lease/server/service.ts": ["step.event"],
   // Counters, which have a table of their own.
   "lib/service/serve/traffic_log.ts": ["reason"],
-  "lib/service/serve/reloader.ts": ["event"],
   "lib/service/store/store.ts": ["event"],
 };
 /** The events of some of these, by the file in which their names stand. */
 const NAMED_ELSEWHERE: readonly (readonly [file: string, name: string, level: string])[] = [
-  ["lib/core/serve/reload.ts", "reloaded", "info"],
-  ["lib/core/serve/reload.ts", "restart-needed", "warn"],
-  ["lib/core/serve/reload.ts", "not-reloaded", "error"],
+  ["lib/core/settings/reload.ts", "reloaded", "info"],
+  ["lib/core/settings/reload.ts", "restart-needed", "warn"],
+  ["lib/core/settings/reload.ts", "not-reloaded", "error"],
   ["lib/core/registry/journal.ts", "state-restored", "info"],
+  ["lib/core/registry/member_journal.ts", "members-restored", "info"],
   ["lib/core/lease/server/journal.ts", "leases-restored", "info"],
   ["lib/service/log/log.ts", "log-lost", "warn"],
 ];
@@ -67,7 +67,9 @@ export async function foundEvents(): Promise<FoundEvent[]> {
   for (const [file, name, level] of NAMED_ELSEWHERE) {
     const text = await Deno.readTextFile(`${ROOT}/${file}`);
     if (!text.includes(`"${name}"`)) throw new TypeError(`${file} has no "${name}" any more`);
-    const commands = file.endsWith("log.ts") ? ["serve", "sync"] : [commandOf(file)];
+    const commands = /\/(?:log|settings\/reload)\.ts$/.test(file)
+      ? ["serve", "sync"]
+      : [commandOf(file)];
     add({ name, levels: [level], fields: [], commands, isChange: false });
   }
   return [...events.values()].sort((a, b) => a.name < b.name ? -1 : 1);

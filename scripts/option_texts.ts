@@ -37,7 +37,8 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.group.secret-files": {
     flag: "`--secret` (twice)",
     default: "none",
-    meaning: "in its place: the new secret and the old one, [while it changes](#a-new-secret)",
+    meaning:
+      "in its place: the new secret and the old one, [while it changes](#changing-a-groups-secret)",
   },
   "serve.group.allow-file": {
     meaning: "public keys that may take part, one a line; `#` comments",

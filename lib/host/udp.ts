@@ -7,14 +7,8 @@
 import type { DatagramBatch, ReplyBatch } from "../core/net/datagram_batch.ts";
 import type { HostPort } from "../core/net/host_port.ts";
 
-/** A UDP socket to open. */
-export interface UdpOptions {
-  /** An IP address of this host; `0.0.0.0` for all of IPv4, `::` for all of IPv6 and no more. */
-  readonly address: string;
-  /** 0 lets the system choose. */
-  readonly port: number;
-  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
-  readonly mark?: number;
+/** What a socket calls. */
+export interface UdpHandlers {
   /**
    * Called with datagrams that came in. What it puts into `replies` is sent when it returns.
    * Both batches are the socket's, filled anew for the next call.
@@ -31,6 +25,16 @@ export interface UdpOptions {
    * @param to Where it was to go, as far as that is known: of what `send` could not send.
    */
   onSendError(code: string, to?: HostPort): void;
+}
+
+/** A UDP socket to open. */
+export interface UdpOptions extends UdpHandlers {
+  /** An IP address of this host; `0.0.0.0` for all of IPv4, `::` for all of IPv6 and no more. */
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** The mark (SO_MARK) of the datagrams that are sent, for policy routing; 0 is none. */
+  readonly mark?: number;
 }
 
 /** A socket that speaks UDP with one other. */
@@ -59,6 +63,12 @@ export interface UdpSocket {
   send(bytes: Uint8Array, to: HostPort): void;
   /** Closes it. Nothing is called any more. */
   close(): void;
+  /**
+   * Opens another socket on the port of this one, which listens on all addresses, for one address of
+   * this host: what is sent there comes to it from then on, and is answered from there. Other processes
+   * can't have the port, before and after. Missing where a host can't do that.
+   */
+  beside?(options: Omit<UdpOptions, "port">): Promise<UdpSocket>;
 }
 
 /** Opens UDP sockets. */

@@ -59,12 +59,13 @@ export { ZoneSet } from "../core/zone/server/set.ts";
 export {
   DevicePeers,
   type DeviceSnapshot,
-  GroupPeers,
   type KeySink,
   KnownAllowedIps,
   type ZonePeers,
 } from "../core/zone/server/peers.ts";
 export { AllowedStrings } from "../core/zone/server/allowed_strings.ts";
+export { GroupPeers } from "../core/zone/server/group_peers.ts";
+export { Location } from "../core/zone/server/location.ts";
 export { ZoneSelf, type ZoneSelfOptions } from "../core/zone/server/self.ts";
 export {
   ZoneExchange,

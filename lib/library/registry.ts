@@ -20,7 +20,8 @@
  * assert.equal(registry.counters.get("drop-bad-label"), 1);
  * ```
  *
- * A restart forgets nothing where what a {@linkcode RegistryJournal} says is saved: all of it with
+ * A restart forgets nothing where what a {@linkcode MemberJournal} and a {@linkcode RegistryJournal}
+ * say is saved: all of it with
  * {@linkcode encodeFile}, and what has changed since, added to the end, with
  * {@linkcode encodeChanges}. {@linkcode restoreFile} takes it over again.
  *
@@ -55,6 +56,7 @@ export {
   Responder,
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export { MemberJournal } from "../core/registry/member_journal.ts";
 export { RegistryJournal } from "../core/registry/journal.ts";
 export {
   encodeChanges,
@@ -64,7 +66,7 @@ export {
 } from "../core/store/encoding.ts";
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
-export type { MayStay, Members } from "../core/registry/members.ts";
+export type { Kept, MayStay, Members } from "../core/registry/members.ts";
 export type { PeerDirectory } from "../core/registry/peer_directory.ts";
 export type { AskedQuestion } from "../core/registry/asked_question.ts";
 export type { ChangeLog } from "../core/registry/change_log.ts";

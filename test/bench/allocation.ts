@@ -7,7 +7,7 @@
  */
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
-import { fillBatch, PEERS, registryOf, UNIX } from "./requests.ts";
+import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 
 const WARM_UP = 2000;
@@ -28,8 +28,10 @@ function allocatedPerRequest(run: (batch: number) => void): number {
   return bytes / (BATCHES * BATCH_SIZE);
 }
 
-function allocatedByRegistry(encrypt: boolean): number {
-  const registry = registryOf(REGISTERED, REGISTERED);
+/** @param isFormer Whether the group has another secret before that of the requests. */
+function allocatedByRegistry(encrypt: boolean, isFormer: boolean): number {
+  const secrets = isFormer ? [new Uint8Array(32).fill(1), SECRET] : [SECRET];
+  const registry = registryOf(REGISTERED, REGISTERED, secrets);
   const replies = new ReplyBatch();
   const now = { unix: UNIX, mono: 1 };
   const warm = new DatagramBatch();
@@ -64,8 +66,11 @@ function print(what: string, measure: () => number): void {
   Deno.stdout.writeSync(new TextEncoder().encode(line));
 }
 
-print("plain request", () => allocatedByRegistry(false));
-print("encrypted request", () => allocatedByRegistry(true));
+for (const isFormer of [false, true]) {
+  const which = isFormer ? " with the second of two secrets" : "";
+  print(`plain request${which}`, () => allocatedByRegistry(false, isFormer));
+  print(`encrypted request${which}`, () => allocatedByRegistry(true, isFormer));
+}
 for (const source of SOURCES) {
   print(`SRV query, ${PEERS} peers of a ${source}`, () => allocatedByZone(source));
 }

@@ -45,15 +45,23 @@ export function portOf(peer: number): number {
   return 1024 + peer % PORTS;
 }
 
-/** A registry with one group that has `peers` peers, all seen at {@linkcode UNIX}. */
-export function registryOf(peers: number, maxAnswer: number): Registry {
+/**
+ * A registry with one group that has `peers` peers, all seen at {@linkcode UNIX}.
+ *
+ * @param secrets The group's, among them {@linkcode SECRET}.
+ */
+export function registryOf(
+  peers: number,
+  maxAnswer: number,
+  secrets: readonly Uint8Array[] = [SECRET],
+): Registry {
   const registry = new Registry({ encryption: "auto", window: 1e9 }, {
     endpointChanged() {},
     dropped() {},
   });
   const options = {
     id: 0,
-    secrets: [SECRET],
+    secrets,
     primitives: PORTABLE,
     allowed: undefined,
     maxAge: 1e9,

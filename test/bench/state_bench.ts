@@ -7,17 +7,25 @@
 
 import { encodeHex } from "@std/encoding/hex";
 import { Counters } from "../../lib/core/net/counters.ts";
-import { writeIpv4 } from "../../lib/core/net/ip_address.ts";
+import type { Now } from "../../lib/core/net/clock.ts";
+import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { parseAddress, writeIpv4 } from "../../lib/core/net/ip_address.ts";
 import { NonceSource } from "../../lib/core/net/random.ts";
+import { AskedQuestion } from "../../lib/core/registry/asked_question.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
+import { MemberJournal } from "../../lib/core/registry/member_journal.ts";
 import { RegistryJournal } from "../../lib/core/registry/journal.ts";
 import { ParsedRequest } from "../../lib/core/registry/parsed_request.ts";
+import { Registrar } from "../../lib/core/registry/registrar.ts";
 import { Registry } from "../../lib/core/registry/registry.ts";
 import { Journal } from "../../lib/core/store/journal.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { encodeRequest, newRequest, REQUEST_SIZE } from "../../lib/wire/wgsig/request.ts";
+import { setLabel } from "../../lib/wire/wgsig/tai64n.ts";
+import { CANDIDATE } from "../../lib/wire/wgsig2/candidate.ts";
+import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { say } from "../../scripts/tools.ts";
 import { BINARY, Running } from "../support/program.ts";
 import { encodeState } from "../support/saved_state.ts";
@@ -44,25 +52,94 @@ interface Written {
   wholes: number;
 }
 
+/** How a peer says that it is there. */
+interface Voice {
+  /** It is at this port, and asks for the `turn`th time. */
+  ask(peer: number, port: number, turn: number, now: Now): void;
+}
+
+/** A request as it is accepted; its MAC costs the disk nothing. */
+class FirstVoice implements Voice {
+  readonly #group: RegistryGroup;
+  readonly #request = new ParsedRequest();
+  readonly #counters = new Counters();
+  readonly #id = new WireBuffer(REQUEST_SIZE);
+
+  constructor(group: RegistryGroup) {
+    this.#group = group;
+    this.#request.buffer = this.#id;
+    this.#request.sources = new WireBuffer(16);
+    writeIpv4(this.#request.sources, 0, 0x7f00_0001);
+    this.#request.isIpv4 = true;
+  }
+
+  ask(peer: number, port: number, _turn: number, now: Now): void {
+    const request = this.#request;
+    writeId(peer, this.#id);
+    request.seconds = Math.floor(now.unix);
+    request.nanoseconds = (now.unix % 1) * 1e9;
+    request.port = port;
+    request.peer = this.#group.table.find(this.#id, 0);
+    this.#group.accept(request, now, this.#counters);
+  }
+}
+
+/** A proved question of wgsig 2, over both families in turn, with three candidates. */
+class SecondVoice implements Voice {
+  readonly #group: RegistryGroup;
+  readonly #asked = new AskedQuestion();
+  readonly #registrar = new Registrar();
+  readonly #counters = new Counters();
+
+  constructor(group: RegistryGroup) {
+    const { question } = this.#asked;
+    this.#group = group;
+    this.#asked.buffer = new WireBuffer(SLOT_SIZE);
+    this.#asked.sources = new WireBuffer(16);
+    question.flags = QUESTION_FLAG.proved;
+    question.candidates.count = 3;
+    for (const slot of question.candidates.slots) {
+      slot.kind = CANDIDATE.lan;
+      parseAddress("2001:db8::7", slot.address, 0);
+    }
+  }
+
+  ask(peer: number, port: number, turn: number, now: Now): void {
+    const asked = this.#asked;
+    const { question, sources } = asked;
+    const directory = this.#group.openDirectory(random, now.mono);
+    writeId(peer, question.id);
+    setLabel(question, now.unix);
+    for (const slot of question.candidates.slots) slot.port = port;
+    asked.isIpv4 = turn % 2 === 0;
+    parseAddress(asked.isIpv4 ? "127.0.0.1" : "2001:db8::1", sources, 0);
+    asked.port = port;
+    asked.peer = directory.find(question.id, 0);
+    this.#registrar.reset();
+    this.#registrar.register(this.#group, directory, asked, now, this.#counters);
+  }
+}
+
+function random(bytes: Uint8Array): void {
+  crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
+}
+
 /** Peers that ask again and again, on a clock that goes as fast as it can. */
 class Simulation {
   readonly #registry: Registry;
   readonly #group: RegistryGroup;
   readonly #journal: Journal;
-  readonly #request = new ParsedRequest();
-  readonly #counters = new Counters();
-  readonly #id = new WireBuffer(REQUEST_SIZE);
+  readonly #voice: Voice;
   readonly #ports: Uint16Array;
   readonly written: Written = { bytes: 0, adds: 0, wholes: 0 };
   #size = 0;
   now = { unix: UNIX, mono: 1000 };
 
-  constructor(peers: number) {
+  constructor(peers: number, voice: new (group: RegistryGroup) => Voice) {
     this.#registry = new Registry({ encryption: "auto", window: 30 }, {
       endpointChanged() {},
       dropped() {},
     });
-    const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
     const secrets = [SECRET.slice()];
     const options = { id: 0, secrets, primitives: PORTABLE, allowed: undefined };
     this.#group = new RegistryGroup(
@@ -71,26 +148,26 @@ class Simulation {
       new NonceSource(random),
     );
     this.#registry.setGroup(this.#group);
-    this.#journal = new Journal([new RegistryJournal(this.#registry, 1)], this.now);
+    const parts = [
+      new MemberJournal(this.#registry, 1, random),
+      new RegistryJournal(this.#registry, 1),
+    ];
+    this.#journal = new Journal(parts, this.now);
     this.#ports = new Uint16Array(peers).fill(1);
-    this.#request.buffer = this.#id;
-    this.#request.sources = new WireBuffer(16);
-    writeIpv4(this.#request.sources, 0, 0x7f00_0001);
-    this.#request.isIpv4 = true;
-    for (let peer = 0; peer < peers; peer++) this.#ask(peer);
+    this.#voice = new voice(this.#group);
+    for (let asked = 0; asked < 2 * peers; asked++) {
+      if (asked === peers) this.now = { unix: UNIX + 1, mono: this.now.mono + 1 };
+      this.#ask(asked);
+    }
     this.#work();
     Object.assign(this.written, { bytes: 0, adds: 0, wholes: 0 });
   }
 
-  /** A request as it is accepted; its MAC costs the disk nothing. */
-  #ask(peer: number): void {
-    const request = this.#request;
-    writeId(peer, this.#id);
-    request.seconds = Math.floor(this.now.unix);
-    request.nanoseconds = (this.now.unix % 1) * 1e9;
-    request.port = this.#ports[peer]!;
-    request.peer = this.#group.table.find(this.#id, 0);
-    this.#group.accept(request, this.now, this.#counters);
+  /** @param asked How many have asked before, each in its turn. */
+  #ask(asked: number): void {
+    const peer = asked % this.#ports.length;
+    const turn = Math.floor(asked / this.#ports.length);
+    this.#voice.ask(peer, this.#ports[peer]!, turn, this.now);
   }
 
   #work(): void {
@@ -120,7 +197,7 @@ class Simulation {
         const peer = Math.floor(Math.random() * peers);
         this.#ports[peer] = this.#ports[peer]! % 60_000 + 1;
       }
-      for (let i = 0; i < peers / STEPS; i++) this.#ask(next++ % peers);
+      for (let i = 0; i < peers / STEPS; i++) this.#ask(next++);
       this.#work();
     }
   }
@@ -134,14 +211,17 @@ function sayRow(name: string, ...columns: string[]): void {
 export async function benchState(seconds: number): Promise<void> {
   say(`\n${PEERS} peers that ask every ${POLL} s`);
   sayRow("for 3.5 hours of a simulated clock", "KB a second", "adds", "written anew");
-  for (const moving of [0, 0.01]) {
-    const simulation = new Simulation(PEERS);
-    simulation.run(SIMULATED, moving);
-    const { bytes, adds, wholes } = simulation.written;
-    const name = moving === 0
-      ? `none moves (wanted: under ${MOST_KILOBYTES})`
-      : "1 % move a minute";
-    sayRow(name, (bytes / 1000 / SIMULATED).toFixed(2), String(adds), String(wholes));
+  for (const [protocol, voice] of [["wgsig", FirstVoice], ["wgsig 2", SecondVoice]] as const) {
+    for (const moving of [0, 0.01]) {
+      const simulation = new Simulation(PEERS, voice);
+      simulation.run(SIMULATED, moving);
+      const { bytes, adds, wholes } = simulation.written;
+      const name = moving === 0
+        ? `none moves (wanted: under ${MOST_KILOBYTES})`
+        : "1 % move a minute";
+      const rate = (bytes / 1000 / SIMULATED).toFixed(2);
+      sayRow(`${protocol}: ${name}`, rate, String(adds), String(wholes));
+    }
   }
   sayRow(`the built server, for ${seconds} s`, "KB a second", "to the disk", "answered");
   for (const moving of [0, 0.01]) await benchServer(seconds, moving);

@@ -9,12 +9,8 @@ import { Counters } from "../../lib/core/net/counters.ts";
 import { ADDRESS_SIZE, writeIpv4 } from "../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { type QueryPath, Zone } from "../../lib/core/zone/server/zone.ts";
-import {
-  DevicePeers,
-  GroupPeers,
-  KnownAllowedIps,
-  type ZonePeers,
-} from "../../lib/core/zone/server/peers.ts";
+import { GroupPeers } from "../../lib/core/zone/server/group_peers.ts";
+import { DevicePeers, KnownAllowedIps, type ZonePeers } from "../../lib/core/zone/server/peers.ts";
 import { ZoneSet } from "../../lib/core/zone/server/set.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../lib/wire/dns/answer.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";

@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, testWith } from "../support/program.ts";
+import { BINARY, testWith, wgsig } from "../support/program.ts";
 import { TYPES } from "../support/dns.ts";
+import { Asker } from "./asker.ts";
 import { askUdp, dig, digShort, newQuery, readTool, TcpEnd } from "./dns_clients.ts";
 import {
   addressRecord,
@@ -219,6 +220,54 @@ testWith(["dig"], "dns: the peers of a registry's group, with what the settings 
     assertEquals(strings, `"txtvers=1" "pub=${peer.publicKey}"${known}`);
     assert(before <= Number(seen) && Number(seen) <= after, text);
   }
+});
+
+testWith(["dig"], "dns: the endpoints of a group's peers of both families", async () => {
+  await using scene = await Scene.open();
+  const port = await scene.freePort();
+  const running = scene.start([
+    ...[BINARY, "serve", "--secret", scene.secretFile, "--dns", freeDnsAddress(), "--zone", ZONE],
+    ...["--listen", `127.0.0.1:${port}`, "--listen", `[::1]:${port}`],
+  ]);
+  const { port: dns } = await dnsServer(running);
+  const four = new Asker(scene, 1);
+  const six = new Asker(scene, 1, { host: "::1", port: four.end.port });
+  const alone = new Asker(scene, 2, { host: "::1" });
+  const old = scene.peer();
+  for (const asker of [four, six, alone]) await asker.ask(port);
+  await old.ask(port);
+  const peerAt = (publicKey: string, endpoint: string) => ({ publicKey, endpoint, allowedIps: [] });
+  const both = peerAt(four.client.key, four.end.endpoint);
+  const sixth = peerAt(four.client.key, six.end.endpoint);
+  const third = peerAt(alone.client.key, alone.end.endpoint);
+  const last = peerAt(old.publicKey, old.endpoint);
+  assertEquals(
+    [...(await dig(dns, SERVICE, "PTR")).answer].sort(),
+    listRecords([both, third, last]),
+  );
+  const cases = [[both, [both, sixth]], [third, [third]], [last, [last]]] as const;
+  for (const [peer, places] of cases) {
+    const { answer, additional } = await dig(dns, instance(peer), "SRV");
+    assertEquals(answer, [serviceRecord(peer)]);
+    // What wgsd-client reads comes first: an address, the TXT.
+    const [address, text, ...more] = additional;
+    assertEquals([address, ...more], places.map((place) => addressRecord(place)));
+    assertMatch(text!, / TXT "txtvers=1" "pub=[^"]+" "seen=\d+"$/);
+    for (const type of ["A", "AAAA"]) {
+      const { answer, status } = await dig(dns, instance(peer), type);
+      assertEquals(status, "NOERROR");
+      assertEquals(
+        answer,
+        places.map((each) => addressRecord(each)).filter((record) => record.split(" ")[2] === type),
+      );
+    }
+  }
+  const { out } = await wgsig(["query", `dns://127.0.0.1:${dns}/${ZONE}`, "--json"]);
+  const found: { peers: { publicKey: string; endpoint: string }[] } = JSON.parse(out);
+  assertEquals(
+    found.peers.map(({ publicKey, endpoint }) => `${publicKey} ${endpoint}`).sort(),
+    [both, third, last].map(({ publicKey, endpoint }) => `${publicKey} ${endpoint}`).sort(),
+  );
 });
 
 testWith(NEEDS, "dns: one zone of a device and a registry's group", async () => {

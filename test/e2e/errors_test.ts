@@ -136,6 +136,24 @@ mistakes("what exclude each other is said", [
   { args: ["serve", "--quiet", "--verbose"], says: /^--quiet and --verbose exclude each other; / },
 ]);
 
+mistakes("a prefix with bits behind its length is refused with what may be meant", [
+  {
+    args: ["serve", "--interface", "wg0", "--lease", "10.0.0.1/8"],
+    says:
+      /^--lease: expected 10\.0\.0\.0\/8, or 10\.0\.0\.1 for that address alone, got "10\.0\.0\.1\/8"$/,
+  },
+  {
+    args: ["serve", "--dns", "127.0.0.1:0", "--zone", "z", "--allow-from", "10.0.0.0/8,fd00::1/64"],
+    says:
+      /^--allow-from: expected fd00::\/64, or fd00::1 for that address alone, got "fd00::1\/64"$/,
+  },
+  {
+    args: ["serve", "--config", "%/wgsig.toml"],
+    files: { "wgsig.toml": '[serve.lease]\nreserved = ["10.0.0.3", "10.0.0.1/24"]\n' },
+    says: /wgsig\.toml: serve\.lease\.reserved\[1\]: expected 10\.0\.0\.0\/24, or 10\.0\.0\.1 for /,
+  },
+]);
+
 const ASK = ["query", "--key", KEY, "--secret", "%/secret"];
 const DURATION = /^--[\w-]+: expected a duration such as "30s", "5m" or "2h", got "/;
 const ADDRESS = /^--listen: expected ADDRESS:PORT, got "/;
@@ -277,8 +295,8 @@ const secretErrors = (command: readonly string[], after: readonly string[]): Mis
   },
   {
     args: [...command, "--secret", "%/bad", ...after],
-    files: { bad: new TextEncoder().encode(`${encodeBase64(randomBytes(32))}\n\n\n`) },
-    says: /^secret file \S+\/bad has 47 bytes that are no secret: /,
+    files: { bad: new TextEncoder().encode(`${encodeBase64(randomBytes(32))}\n`.repeat(2)) },
+    says: /^secret file \S+\/bad has 90 bytes that are no secret: /,
   },
   {
     args: [...command, "--secret", "%/bad", ...after],

@@ -640,6 +640,24 @@ Deno.test("punch:// is asked from another port where WireGuard has that of the s
   assertMatch(meant.err, /^wgsig: cannot ask punch:\S+: address already in use\n$/);
 });
 
+Deno.test("punch:// is asked as nobody where nothing is to be registered", async () => {
+  await using scene = await Scene.open();
+  const punch = scene.fakeServer();
+  const [own, peer] = [scene.peer(), scene.peer()];
+  const settings = await scene.file("wgsig.toml", `[[peer]]\npublic-key = "${peer.publicKey}"\n`);
+  const finished = wgsig(
+    ["query", "--config", settings, "--key", own.publicKey, "--no-register", "--json"].concat(
+      `punch://127.0.0.1:${punch.port}`,
+    ),
+  );
+  const request = await punch.next();
+  assertEquals(encodeBase64(request.bytes.subarray(0, 32)), encodeBase64(new Uint8Array(32)));
+  await punch.reply(request, Uint8Array.of(192, 0, 2, 7, 0xca, 0x6c));
+  const { code, out, err } = await finished;
+  assertEquals([code, err], [0, ""]);
+  assertEquals(readJson(out).peers.map(({ endpoint }) => endpoint), ["192.0.2.7:51820"]);
+});
+
 Deno.test("a server that answers is not taken for another that is silent", async () => {
   await using scene = await Scene.open();
   const server = await scene.serve();

@@ -5,36 +5,12 @@ import { decodeBase64 } from "@std/encoding/base64";
 import { ANSWER_FLAG } from "../../lib/wire/wgsig2/answer.ts";
 import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
-import { type Asking, privateKeyOf, QuestionClient } from "../support/question_driver.ts";
 import { wgsig } from "../support/program.ts";
-import { KEEP_ENDPOINT, Scene, type Served, type UdpEnd } from "./scene.ts";
+import { Asker } from "./asker.ts";
+import { KEEP_ENDPOINT, Scene, type Served } from "./scene.ts";
 
 const { registered } = ANSWER_FLAG;
 const SUBSCRIBE = { flags: QUESTION_FLAG.subscribe } as const;
-
-/** A client with a socket of its own. */
-class Asker {
-  readonly client: QuestionClient;
-  readonly end: UdpEnd;
-
-  constructor(scene: Scene, number: number, options: { unproved?: boolean; host?: string } = {}) {
-    const { unproved = false, host } = options;
-    const random = (bytes: Uint8Array) => void crypto.getRandomValues(bytes);
-    const privateKey = privateKeyOf(number);
-    this.client = new QuestionClient({ secret: scene.secret, privateKey, random, unproved });
-    this.end = scene.end(host);
-  }
-
-  /** Asks, as often as it is told to, and returns the flags of the answer. */
-  async ask(port: number, asking: Asking = {}): Promise<number> {
-    const heard = await this.client.converseOver({
-      send: (datagram) => this.end.send(datagram, port),
-      next: async () => (await this.end.next()).bytes,
-    }, asking);
-    assert(heard.kind === "answer", JSON.stringify(heard));
-    return heard.flags;
-  }
-}
 
 /** The public key that a server has logged. */
 async function loggedKey({ running }: Served): Promise<string> {

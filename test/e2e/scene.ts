@@ -184,7 +184,8 @@ export interface Answer {
 export class Peer extends UdpEnd {
   readonly id: Uint8Array = randomBytes(32);
   readonly #secret: Uint8Array;
-  #last = 0;
+  /** The latest label: its millisecond, and how many of that had been made before. */
+  #last = { ms: 0, nth: 0 };
 
   constructor(secret: Uint8Array, host?: string) {
     super(host);
@@ -195,10 +196,20 @@ export class Peer extends UdpEnd {
     return encodeBase64(this.id);
   }
 
-  /** A label that is later than all before, with the milliseconds of now. */
-  #label(): { seconds: number; nanoseconds: number } {
-    this.#last = Math.max(Date.now(), this.#last + 1);
-    return { seconds: Math.floor(this.#last / 1000), nanoseconds: this.#last % 1000 * 1_000_000 };
+  /**
+   * A label that is later than all before, and never ahead of the clock, however fast this is: the
+   * milliseconds of now, and one nanosecond for each that had the same.
+   */
+  #label(): Pick<TwinRecord, "seconds" | "nanoseconds"> {
+    const last = this.#last;
+    const ms = Math.max(Date.now(), last.ms);
+    this.#last = { ms, nth: ms === last.ms ? last.nth + 1 : 0 };
+    return this.#latest;
+  }
+
+  get #latest(): Pick<TwinRecord, "seconds" | "nanoseconds"> {
+    const { ms, nth } = this.#last;
+    return { seconds: Math.floor(ms / 1000), nanoseconds: ms % 1000 * 1_000_000 + nth };
   }
 
   /** The bytes of a request. */
@@ -245,8 +256,8 @@ export class Peer extends UdpEnd {
     const answer = await this.ask(port, asked);
     const own = recordOf(answer, this);
     assert(own !== undefined, "the own record is missing");
-    const label = own.seconds * 1000 + own.nanoseconds / 1_000_000;
-    assertEquals(label, this.#last, "the datagram was answered");
+    const { seconds, nanoseconds } = own;
+    assertEquals({ seconds, nanoseconds }, this.#latest, "the datagram was answered");
     assertEquals(await this.drain(), [], "the datagram was answered late");
   }
 }

@@ -123,7 +123,7 @@ Deno.test("a flag for one group of the settings leaves out the others", async ()
       `[[serve.group]]\nid = 2\nsecret-file = "two"\n`,
   );
   const server = await scene.serveWith(["--config", config, "--group", "2"]);
-  await server.running.printed(/ready .*groups=2 /);
+  await server.running.printed(/ready .*group-ids=2 /);
   const peer = scene.peer(two.secret);
   await peer.assertSilent(server.port, peer.request({ group: 1, secret: one.secret }), {
     group: 2,
@@ -183,7 +183,7 @@ Deno.test("a full table gives the place of a stale record away, never of a fresh
   await third.answer();
   await kept.assertSilent(server.port, captured);
 
-  await settings("2s");
+  await settings("4s");
   await server.signal("SIGHUP", / reloaded /);
   await until("the third peer gets the place of the stale one", async () => {
     await kept.ask(server.port);
@@ -197,7 +197,7 @@ Deno.test("a full table gives the place of a stale record away, never of a fresh
 
 Deno.test("--max-age forgets who is not seen any more", async () => {
   await using scene = await Scene.open();
-  const server = await scene.serve(["--max-age", "1s"]);
+  const server = await scene.serve(["--max-age", "3s"]);
   const [gone, here] = [scene.peer(), scene.peer()];
   await gone.ask(server.port);
   await until("the record is discarded", async () => {
@@ -361,7 +361,7 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
   const { secret } = await scene.secretIn("secret");
   await scene.file("allowed", `${stays.publicKey}\n${comes.publicKey}\n`);
   await settings(`encryption = "required"`);
-  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0\n/);
   const sealed = { secret, sealed: true };
   const answer = await comes.ask(server.port, sealed);
   assertEquals(keysIn(answer), keysOf([stays, comes]));
@@ -380,7 +380,7 @@ Deno.test("SIGHUP reads secret, allow-list and settings anew, and keeps the tabl
     "wgsig.toml",
     `[serve]\nlisten = ["127.0.0.1:0"]\n[[serve.group]]\nid = 5\nsecret-file = "other"\n`,
   );
-  await server.signal("SIGHUP", / reloaded groups=5\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=5\n/);
   const fresh = { secret: other.secret, group: 5 };
   assertEquals(keysIn(await goes.ask(server.port, fresh)), keysOf([goes]));
   await goes.assertSilent(server.port, stays.request(sealed), fresh);

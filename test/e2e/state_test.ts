@@ -271,9 +271,9 @@ Deno.test("a request from before a group was taken out and put back is none", as
   await peer.send(captured, server.port);
   await peer.answer();
   await settings(group(0, "secret"));
-  await server.signal("SIGHUP", / reloaded groups=0\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0\n/);
   await settings(both);
-  await server.signal("SIGHUP", / reloaded groups=0,8\n/);
+  await server.signal("SIGHUP", / reloaded group-ids=0,8\n/);
   await thief.assertSilent(server.port, captured, { group: 8 });
   assertEquals(keysIn(await thief.ask(server.port, { group: 8 })), keysOf([thief]));
   await peer.ask(server.port, { group: 8 });

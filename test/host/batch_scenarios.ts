@@ -272,3 +272,79 @@ export const LINK: Readonly<Record<string, (host: Host, own: string, other: stri
     host.out.write(client.datagrams.length > 0 ? "answered" : "no answer");
   },
 };
+
+/** A client that hears of one address alone; what it got, and a way to wait for the next answer. */
+async function strictClient(host: Host, to: { host: string; port: number }) {
+  let came = () => {};
+  const socket = await host.connectedUdp({
+    port: 0,
+    raw: false,
+    to,
+    mark: 0,
+    onSendError() {},
+    onBatch: () => came(),
+  });
+  return {
+    async isAnswered(): Promise<boolean> {
+      const answer = new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+        came = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+      });
+      socket.send(Uint8Array.of(1), to);
+      return await answer;
+    },
+    close: () => socket.close(),
+  };
+}
+
+/** Sockets for one address beside one for all. */
+export const BESIDE: Readonly<Record<string, (server: Host, client: Host) => Promise<void>>> = {
+  "a socket beside one for all addresses answers from its own": async (host, other) => {
+    const heard: string[] = [];
+    const handlers = (name: string) => ({
+      onSendError: (code: string) => void heard.push(code),
+      onOverload() {},
+      onBatch({ count }: DatagramBatch, replies: ReplyBatch) {
+        for (let i = 0; i < count; i++) {
+          heard.push(name);
+          replies.add(i, Uint8Array.of(7), 0, 1, 1);
+        }
+      },
+    });
+    const fails = async (opening: Promise<UdpSocket>) => {
+      try {
+        (await opening).close();
+      } catch (error) {
+        return (error as { code?: unknown }).code;
+      }
+      return "opened";
+    };
+    const all = await host.udp({ ...handlers("all"), address: "0.0.0.0", port: 0 });
+    const { port } = all;
+    const beside = (address: string) => all.beside!({ ...handlers(address), address });
+    const one = await beside("127.0.0.2");
+    assertEquals(one.port, port);
+    assertEquals(await fails(beside("127.0.0.2")), "EADDRINUSE");
+    assertEquals(await fails(beside("192.0.2.1")), "EADDRNOTAVAIL");
+    assertEquals(
+      await fails(host.udp({ ...handlers(""), address: "127.0.0.3", port })),
+      "EADDRINUSE",
+    );
+    for (const [address, name] of [["127.0.0.1", "all"], ["127.0.0.2", "127.0.0.2"]] as const) {
+      const client = await strictClient(other, { host: address, port });
+      assertEquals([await client.isAnswered(), heard.splice(0)], [true, [name]]);
+      client.close();
+    }
+    one.close();
+    await threadsEnd();
+    // It is the other's again.
+    const last = await beside("127.0.0.2");
+    const client = await strictClient(other, { host: "127.0.0.2", port });
+    assertEquals([await client.isAnswered(), heard.splice(0)], [true, ["127.0.0.2"]]);
+    for (const each of [client, last, all]) each.close();
+    await threadsEnd();
+  },
+};

@@ -15,7 +15,7 @@ import { denoLibc } from "../../lib/host/linux/libc_deno.ts";
 import { growBuffers, readOption } from "../../lib/host/linux/socket_options.ts";
 import { run, Running, testWith, withFolder } from "../support/program.ts";
 import { answers, expected } from "./batch_answers.ts";
-import { BATCH_SCENARIOS, SCENARIOS } from "./batch_scenarios.ts";
+import { BATCH_SCENARIOS, BESIDE, SCENARIOS } from "./batch_scenarios.ts";
 
 /** Loaded once for all: it stays loaded, which the resource sanitizer would call a leak. */
 const LIBC = denoLibc();
@@ -115,14 +115,18 @@ for (const ipv4 of [true, false]) {
 }
 
 /** Runs scenarios on Bun, under what makes the network. */
-async function onBun(names: readonly string[], start: readonly string[] = []): Promise<void> {
+async function onBun(
+  names: readonly string[],
+  start: readonly string[] = [],
+  libcs: readonly boolean[] = [true, false],
+): Promise<void> {
   await withFolder(async (folder) => {
     const script = `import { bunHost } from "${ROOT}/lib/host/bun/bun.ts";
-      import { BATCH_SCENARIOS, SCENARIOS } from "${ROOT}/test/host/batch_scenarios.ts";
+      import { BATCH_SCENARIOS, BESIDE, SCENARIOS } from "${ROOT}/test/host/batch_scenarios.ts";
       import { test } from "${ROOT}/test/testing.ts";
-      const all = { ...SCENARIOS, ...BATCH_SCENARIOS };
+      const all = { ...SCENARIOS, ...BATCH_SCENARIOS, ...BESIDE };
       for (const name of ${JSON.stringify(names)}) {
-        for (const libc of [true, false]) {
+        for (const libc of ${JSON.stringify(libcs)}) {
           test(name + libc, () => all[name](bunHost({ libc }), bunHost()));
         }
       }`;
@@ -132,9 +136,35 @@ async function onBun(names: readonly string[], start: readonly string[] = []): P
     const argv = [...start, await bunProgram(ownTarget()), "test", "--timeout", "60000", file];
     const { code, err } = await run(argv, { env: { NO_COLOR: "1" } });
     assertEquals(code, 0, err);
-    assertMatch(err, new RegExp(`\\b${2 * names.length} pass\\n +0 fail\\n`));
+    assertMatch(err, new RegExp(`\\b${libcs.length * names.length} pass\\n +0 fail\\n`));
   });
 }
+
+for (const [name, scenario] of Object.entries(BESIDE)) {
+  Deno.test({
+    name: `UDP on Deno: ${name}`,
+    sanitizeOps: false,
+    fn: () => scenario(denoHost(), denoHost()),
+  });
+  Deno.test(`UDP on Bun: ${name}`, () => onBun([name], [], [true]));
+}
+
+Deno.test("no other process gets the port of a socket that others are beside", async () => {
+  const handlers = { onBatch() {}, onSendError() {}, onOverload() {} };
+  const all = await denoHost().udp({ ...handlers, address: "0.0.0.0", port: 0 });
+  const one = await all.beside!({ ...handlers, address: "127.0.0.2" });
+  const name = sockaddr(true);
+  new DataView(name.buffer).setUint16(2, all.port);
+  for (const last of [2, 3]) {
+    name[7] = last;
+    const fd = LIBC.socket(2, 2, 0);
+    assertEquals(LIBC.setsockopt(fd, 1, 2, new Uint8Array(Int32Array.of(1).buffer), 4), 0);
+    assertEquals(LIBC.bind(fd, name, name.length), -1);
+    LIBC.close(fd);
+  }
+  for (const socket of [one, all]) socket.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
 
 for (const libc of [true, false]) {
   // Without it, they come one by one.

@@ -244,8 +244,10 @@ const MARK = 0xa5;
 export class DnsDriver {
   readonly counters: Counters = new Counters();
   readonly zones: ZoneSet;
-  /** Seconds of both clocks. */
+  /** Seconds of the monotonic clock, */
   time = 1000;
+  /** and by how much the wall clock is ahead of that. */
+  ahead = 0;
   /** Seconds that {@linkcode ask} moves them on before each question, so that lists are new. */
   step = 2;
   readonly #out = new WireBuffer(65_535 + 32);
@@ -267,7 +269,7 @@ export class DnsDriver {
       localAt: 0,
     };
     const before = message.bytes.slice();
-    const now = { unix: this.time, mono: this.time };
+    const now = { unix: this.time + this.ahead, mono: this.time };
     const { bytes: out } = this.#out;
     out.fill(MARK);
     const size = this.zones.answer(

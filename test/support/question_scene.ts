@@ -36,8 +36,9 @@ export class QuestionScene {
   /** Through which socket datagrams come. */
   socket = 0;
 
-  constructor(group: DriverGroup = {}) {
-    this.driver = new RegistryDriver({ groups: [group] });
+  /** @param driver The registry, if it is there already. */
+  constructor(group: DriverGroup = {}, driver = new RegistryDriver({ groups: [group] })) {
+    this.driver = driver;
   }
 
   /** A client that can prove its key, and knows the registry's. */

@@ -8,13 +8,16 @@ import { assert } from "@std/assert";
 import type { Now } from "../../lib/core/net/clock.ts";
 import { NONE } from "../../lib/core/net/none.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
+import { MemberJournal } from "../../lib/core/registry/member_journal.ts";
 import { RegistryJournal } from "../../lib/core/registry/journal.ts";
 import type { Registry } from "../../lib/core/registry/registry.ts";
 import { encodeFile, type RestoredFile, restoreFile } from "../../lib/core/store/encoding.ts";
+import type { Journaled } from "../../lib/core/store/journaled.ts";
 import { crc32 } from "../../lib/wire/bytes/crc32.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { LABEL_SIZE, writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
 import { idOf } from "./fake_random.ts";
+import { seededRandom } from "./seeded_random.ts";
 import { type DriverGroup, type DriverOptions, RegistryDriver } from "./registry_driver.ts";
 
 const SEED = 0x1_2345_6789;
@@ -26,14 +29,19 @@ export function journalOf(registry: Registry): RegistryJournal {
   return new RegistryJournal(registry, SEED);
 }
 
+/** All that is kept of a registry, as a server has it. */
+export function partsOf(registry: Registry): Journaled[] {
+  return [new MemberJournal(registry, SEED, seededRandom(SEED)), journalOf(registry)];
+}
+
 /** A file with all that `registry` holds. */
 export function encodeState(registry: Registry, now: Now): Uint8Array {
-  return encodeFile([journalOf(registry)], now);
+  return encodeFile(partsOf(registry), now);
 }
 
 /** Takes over a file. */
 export function restoreState(bytes: Uint8Array, registry: Registry, now: Now): RestoredFile {
-  return restoreFile(new WireBuffer(bytes), [journalOf(registry)], now);
+  return restoreFile(new WireBuffer(bytes), partsOf(registry), now);
 }
 
 /** A file with all that `registry` holds, as it was written before there was a journal. */

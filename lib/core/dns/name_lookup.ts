@@ -33,7 +33,12 @@ export interface NameLookupOptions {
   readonly patience: number;
   /** For the IDs of questions. */
   readonly random: RandomSource;
-  /** What was known at the end of the look before: what had come too late for it, too. */
+  /**
+   * What was known at the end of the look before: what had come too late for it, too. It holds until
+   * other addresses are found, also where all say that there is no such name: a portal, a zone that is
+   * being moved, or a resolver of another network say so as well, and a server that is asked at an
+   * address that it has left does no harm.
+   */
   readonly before?: AddressesByType | undefined;
 }
 
@@ -95,7 +100,7 @@ export class NameLookup {
     if (found !== undefined) {
       const addresses = found.found(type);
       if (addresses.length > 0 || found.isSettled(type)) return addresses;
-    } else if (this.#isAbsent) return [];
+    }
     return this.#options.before?.[type] ?? [];
   }
 
@@ -104,12 +109,6 @@ export class NameLookup {
     return this.#questions.find((each) =>
       ADDRESS_TYPES.some((type) => each.found(type).length > 0)
     );
-  }
-
-  /** Whether all that were asked say that there is no such name. */
-  get #isAbsent(): boolean {
-    return this.#questions.length === this.#options.names.length &&
-      this.#questions.every(({ isAbsent }) => isAbsent);
   }
 
   /** Says what to do. A message that it returns counts as sent. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "./ip_address.ts";
 
 const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;
@@ -49,6 +49,24 @@ export function isCidr(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Whether the address of a prefix has bits behind its length: who writes `10.0.0.1/8` may mean
+ * `10.0.0.0/8`, or that address.
+ *
+ * @throws {SyntaxError} Where the text is none.
+ */
+export function hasHostBits(text: string): boolean {
+  const both = new WireBuffer(2 * ADDRESS_SIZE);
+  readPrefix(text, both, 0);
+  readPrefix(addressOf(text), both, ADDRESS_SIZE);
+  return !equalBytes(both, 0, both, ADDRESS_SIZE, ADDRESS_SIZE);
+}
+
+/** The address of a prefix, as it is written. */
+export function addressOf(text: string): string {
+  return text.replace(/\/.*$/, "");
 }
 
 /** An unchanging set of prefixes. Nothing is made to ask it. */

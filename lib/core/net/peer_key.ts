@@ -12,7 +12,6 @@ import { decodeHex } from "@std/encoding/hex";
 export const KEY_SIZE = 32;
 const BASE64 = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const HEX = /^[0-9A-Fa-f]{64}$/;
-const TRAILING_NEWLINE = /\r?\n$/;
 
 /** The key in WireGuard's base64 form (44 characters, nothing else), or undefined. */
 export function parseKey(text: string): Uint8Array | undefined {
@@ -24,18 +23,26 @@ export function formatKey(key: Uint8Array): string {
   return encodeBase64(key);
 }
 
-/** What some editors write before a text: U+FEFF in UTF-8, byte by byte. */
-const BYTE_ORDER_MARK = "\xef\xbb\xbf";
+/**
+ * The one key in a file's bytes, in WireGuard's base64 form, whatever spaces and newlines are around
+ * it, and with a byte order mark or without. Undefined where there is none, or anything else.
+ */
+export function parseKeyFile(bytes: Uint8Array): Uint8Array | undefined {
+  return parseKey(textOf(bytes));
+}
 
 /**
  * The secret in a file's bytes: 32 raw bytes, as the C programs have it, or the base64 or hex form
- * of them with or without a newline. Undefined where it is none of these.
+ * of them as {@linkcode parseKeyFile} takes it. Undefined where it is none of these.
  */
 export function parseSecret(bytes: Uint8Array): Uint8Array | undefined {
   // A state file can have 32 bytes, too, that anybody could guess.
   if (bytes.length === KEY_SIZE && magicOf(bytes) === undefined) return bytes.slice();
-  if (bytes.length > BYTE_ORDER_MARK.length + 2 * KEY_SIZE + 2) return undefined;
-  const text = String.fromCharCode(...bytes).replace(TRAILING_NEWLINE, "")
-    .replace(BYTE_ORDER_MARK, "");
+  const text = textOf(bytes);
   return HEX.test(text) ? decodeHex(text) : parseKey(text);
+}
+
+/** What stands in a file, without what editors and pastes leave around it. */
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes).trim();
 }

@@ -27,7 +27,7 @@ import { AnswerPages } from "./answer_pages.ts";
 import { type GroupKeys, groupKeys } from "./group_keys.ts";
 import { Members } from "./members.ts";
 import type { ParsedRequest } from "./parsed_request.ts";
-import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
+import type { PeerChanges } from "./peer_changes.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { PeerTable, PeerTableOptions } from "./peer_table.ts";
 import { type QuestionKeys, questionKeysOf } from "./question_keys.ts";
@@ -156,12 +156,12 @@ export class RegistryGroup {
     this.#allowed = options.allowed;
     this.#proof = options.proof ?? "auto";
     members.configure(options.maxAge, options.window);
-    members.keep((ids, at, isProved) => this.#mayStay(ids, at, isProved), mono);
+    this.keepAllowed(mono);
   }
 
-  /** Notes from now on what is to go to the disk. */
-  keepChanges(needs: DiskNeeds): void {
-    this.members.changes = new PeerChanges(this.table, this.members.maxAge, needs);
+  /** Removes the peers that may not stay: who is not allowed, or had to prove its key. */
+  keepAllowed(mono: number): void {
+    this.members.keep((ids, at, isProved) => this.#mayStay(ids, at, isProved), mono);
   }
 
   /**

@@ -22,7 +22,8 @@ import type { Journaled, Pieces, Restored } from "../store/journaled.ts";
 import { readFormerState } from "./former_state.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
-import { BATCH_GROUP_SIZE, PeerPieces } from "./peer_entries.ts";
+import { batchesByGroup, GroupPieces, hasEntries } from "./group_entries.ts";
+import { PEER_ENTRIES } from "./peer_entries.ts";
 import type { Registry } from "./registry.ts";
 import { countPeers, PeerRestorer } from "./restore_peers.ts";
 
@@ -41,7 +42,7 @@ export class RegistryJournal implements Journaled {
    */
   constructor(registry: Registry, seed: number) {
     this.#registry = registry;
-    this.#needs = registry.keepChanges();
+    this.#needs = registry.keepChanges("rows");
     this.#seed = seed;
   }
 
@@ -56,7 +57,8 @@ export class RegistryJournal implements Journaled {
   all(): Pieces {
     this.#needs.wentOn = false;
     const groups = [...this.#registry.groups.values()];
-    return new PeerPieces(
+    return new GroupPieces(
+      PEER_ENTRIES,
       [],
       groups.map((group) => ({ group, removed: [], peers: () => this.#peersOf(group) })),
     );
@@ -70,25 +72,17 @@ export class RegistryJournal implements Journaled {
       const { peers, removed } = group.changes?.take() ?? { peers: [], removed: [] };
       return { group, removed, peers: () => peers };
     });
-    return new PeerPieces(gone, work);
+    return new GroupPieces(PEER_ENTRIES, gone, work);
   }
 
   restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored {
-    const byGroup = new Map<number, Batch[]>();
-    for (const batch of batches) {
-      if (batch.end < batch.at + BATCH_GROUP_SIZE) continue;
-      const id = file.view.getUint32(batch.at);
-      const of = byGroup.get(id);
-      if (of === undefined || batch.end === batch.at + BATCH_GROUP_SIZE) byGroup.set(id, [batch]);
-      else of.push(batch);
-    }
     let forgotten = 0;
     const restored = this.#counted(now, () => {
-      for (const [id, of] of byGroup) {
+      for (const [id, of] of batchesByGroup(file, batches)) {
         const group = this.#registry.groups.get(id);
         if (group !== undefined) new PeerRestorer(group, file, now).addBatches(of, this.#seed);
         // They are not to come back when the group does.
-        else if (of.some(({ at, end }) => end > at + BATCH_GROUP_SIZE)) {
+        else if (of.some(hasEntries)) {
           forgotten += countPeers(file, of, this.#seed);
           this.#registry.forgetSaved(id);
         }
@@ -119,12 +113,21 @@ export class RegistryJournal implements Journaled {
     return peers;
   }
 
+  get #rows(): number {
+    let count = 0;
+    for (const { table } of this.#registry.groups.values()) count += table.count;
+    return count;
+  }
+
   /** How many peers there are more when something is done, and those that are too old are gone. */
   #counted(now: Now, restore: () => void): Restored {
-    const before = this.#registry.peerCount;
+    const before = this.#rows;
     restore();
+    for (const group of this.#registry.groups.values()) {
+      group.members.directory?.sort();
+      group.keepAllowed(now.mono);
+    }
     this.#registry.expire(now);
-    const peers = this.#registry.peerCount - before;
-    return { event: "state-restored", counts: { peers } };
+    return { event: "state-restored", counts: { peers: this.#rows - before } };
   }
 }

@@ -13,10 +13,13 @@ import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import type { Counters } from "../net/counters.ts";
 import { NONE } from "../net/none.ts";
 import type { RandomSource } from "../net/random.ts";
-import type { PeerChanges } from "./peer_changes.ts";
+import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
 import { PeerDirectory } from "./peer_directory.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import { UsedLabels } from "./used_labels.ts";
+
+/** What is kept over a restart: rows, or what the directory knows beyond them. */
+export type Kept = "rows" | "members";
 
 /** Whether somebody may stay: the ID is at `at`. */
 export type MayStay = (ids: WireBuffer, at: number, isProved: boolean) => boolean;
@@ -27,8 +30,10 @@ export class Members {
   readonly table: PeerTable;
   /** The labels that they have used in the first protocol. */
   readonly labels: UsedLabels;
-  /** What is to go to the disk; undefined where nothing is kept over a restart. */
+  /** What of the rows is to go to the disk; undefined where nothing is kept over a restart. */
   changes: PeerChanges | undefined;
+  /** The same of the directory, beyond the rows. */
+  memberChanges: PeerChanges | undefined;
   /** A peer that was not heard for longer, in seconds, is gone. */
   maxAge: number;
   #directory: PeerDirectory | undefined;
@@ -52,11 +57,21 @@ export class Members {
     return this.#directory?.count ?? this.table.count;
   }
 
+  /** Notes from now on what is to go to the disk. */
+  keepChanges(of: Kept, needs: DiskNeeds): void {
+    if (of === "rows") this.changes = new PeerChanges(this.table, this.maxAge, needs);
+    else {
+      const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
+      this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+    }
+  }
+
   /** Takes over another maximal age and window. */
   configure(maxAge: number, window: number): void {
     this.maxAge = maxAge;
     this.#window = window;
     this.changes?.configure(maxAge);
+    this.memberChanges?.configure(maxAge);
     this.labels.setWindow(window);
     this.#directory?.setWindow(window);
   }
@@ -131,14 +146,23 @@ export class Members {
     return this.#makeRoom(isProved, mono, counters) ? directory.add(buffer, at, mono) : NONE;
   }
 
-  /** Adds a row of a saved state, as the one seen longest ago. Returns NONE where there is no room. */
+  /**
+   * Adds a row of a saved state, as the one seen longest ago. Its peer stands at the end of the
+   * directory, which is sorted once all are there.
+   *
+   * @returns The row, or NONE where there is no room.
+   */
   restoreRow(buffer: WireBuffer, at: number, seenAt: number): number {
-    const row = this.table.addOldest(buffer, at, seenAt);
+    const { table } = this;
     const directory = this.#directory;
-    if (row !== NONE && directory !== undefined) {
-      const known = directory.find(buffer, at);
-      directory.attach(known === NONE ? directory.add(buffer, at, seenAt) : known, row);
-    }
+    if (directory === undefined) return table.addOldest(buffer, at, seenAt);
+    let peer = directory.find(buffer, at);
+    if (peer === NONE && this.count >= table.maxPeers) return NONE;
+    const row = table.addOldest(buffer, at, seenAt);
+    if (row === NONE) return NONE;
+    if (peer === NONE) peer = directory.add(buffer, at, seenAt);
+    else directory.heard(peer, seenAt);
+    directory.attach(peer, row);
     return row;
   }
 
@@ -232,6 +256,9 @@ export class Members {
   #remove(directory: PeerDirectory, peer: number, mono: number): void {
     const row = directory.rowOf(peer);
     if (row !== NONE) this.dropRow(row, mono);
+    if (this.memberChanges?.isKnown(peer) === true) {
+      this.memberChanges.removed(directory.ids, directory.idAt(peer), peer);
+    }
     directory.remove(peer, mono);
   }
 

@@ -30,7 +30,7 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
-import type { PeerTable } from "./peer_table.ts";
+import { CLOCK_GRAIN } from "./used_labels.ts";
 
 /** So long may what would be missed after a crash wait for the disk, in seconds. */
 const SOON = 2;
@@ -47,7 +47,7 @@ const FIRST_CAPACITY = 64;
 export interface DiskNeeds {
   /** How long what has changed may wait, in seconds; Infinity where nothing has. */
   patience: number;
-  /** Whether labels went on. */
+  /** Whether labels went on, or peers were seen that stay. */
   wentOn: boolean;
   /** Groups that are gone. */
   gone: number[];
@@ -61,9 +61,15 @@ export interface TakenChanges {
   readonly removed: readonly Uint8Array[];
 }
 
-/** Notes what changes in the table of a group. */
+/** Where peers are, by number. */
+interface PeerPlace {
+  /** When one was seen, on the monotonic clock, in seconds. */
+  seenAt(peer: number): number;
+}
+
+/** Notes what changes in the table of a group, or in its directory. */
 export class PeerChanges {
-  readonly #table: PeerTable;
+  readonly #table: PeerPlace;
   readonly #needs: DiskNeeds;
   #refresh = 0;
   // By peer.
@@ -76,7 +82,7 @@ export class PeerChanges {
   #removed: Uint8Array[] = [];
 
   /** Notes nothing of what there is already. */
-  constructor(table: PeerTable, maxAge: number, needs: DiskNeeds) {
+  constructor(table: PeerPlace, maxAge: number, needs: DiskNeeds) {
     this.#table = table;
     this.#needs = needs;
     this.configure(maxAge);
@@ -100,7 +106,8 @@ export class PeerChanges {
   /** A peer has used a label. */
   used(peer: number, seconds: number, nanoseconds: number, now: Now): void {
     const ahead = seconds + nanoseconds / NANOSECONDS_PER_SECOND - now.unix;
-    if (ahead > this.aheadOf(peer)) {
+    // A clock that is right would else be taken for one that is a whole second ahead.
+    if (ahead > CLOCK_GRAIN && ahead > this.aheadOf(peer)) {
       this.#note(peer, SOON);
       this.#ahead[peer] = Math.min(MAX_AHEAD, Math.ceil(ahead));
     } else this.#needs.wentOn = true;
@@ -109,6 +116,12 @@ export class PeerChanges {
   /** A peer was seen, and is where it was. */
   seen(peer: number, mono: number): void {
     if (mono - (this.#savedAt[peer] ?? -Infinity) > this.#refresh) this.#note(peer, LATE);
+    else this.#needs.wentOn = true;
+  }
+
+  /** Whether the disk has something of `peer`, or will soon. */
+  isKnown(peer: number): boolean {
+    return (this.#isNoted[peer] ?? 0) !== 0 || (this.#savedAt[peer] ?? -Infinity) > -Infinity;
   }
 
   /** The peer whose ID is at `at` is about to be removed, or not taken over from the disk. */

@@ -119,6 +119,11 @@ export class PeerDirectory {
     return this.#isProved[peer] !== 0;
   }
 
+  /** Whether there is more to know of `peer` than its row says. */
+  isMember(peer: number): boolean {
+    return this.isProved(peer) || this.places.isAnywhere(peer);
+  }
+
   /** When `peer` was heard, on the monotonic clock, in seconds. */
   heardAt(peer: number): number {
     return this.#heardAt[peer]!;
@@ -154,6 +159,19 @@ export class PeerDirectory {
       for (let peer = list.oldest; peer !== NONE; peer = list.newerThan(peer)) peers.push(peer);
     }
     return peers;
+  }
+
+  /** Calls `visit` with each peer, the one heard longest ago first. */
+  visit(visit: (peer: number) => void): void {
+    let unproved = this.#unproved.oldest;
+    let proved = this.#proved.oldest;
+    while (unproved !== NONE || proved !== NONE) {
+      const isProved = unproved === NONE ||
+        (proved !== NONE && this.heardAt(proved) < this.heardAt(unproved));
+      visit(isProved ? proved : unproved);
+      if (isProved) proved = this.#proved.newerThan(proved);
+      else unproved = this.#unproved.newerThan(unproved);
+    }
   }
 
   /** The peer whose ID stands at `at`, or NONE. */
@@ -207,6 +225,13 @@ export class PeerDirectory {
     if (peer === list.newest) return;
     list.remove(peer);
     list.addNewest(peer);
+  }
+
+  /** Has those that were heard last at the end, in whatever order they came. */
+  sort(): void {
+    for (const peer of this.peers().sort((a, b) => this.heardAt(a) - this.heardAt(b))) {
+      this.heard(peer, this.heardAt(peer));
+    }
   }
 
   /** `peer` has proved its key: nothing that was said before is known of it any more. */

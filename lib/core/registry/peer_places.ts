@@ -70,6 +70,16 @@ export class PeerPlaces {
     return this.#seenAt[peer]!;
   }
 
+  /** When a peer has last said where it is, on the monotonic clock. */
+  saidAt(peer: number): number {
+    return this.#saidAt[peer]!;
+  }
+
+  /** Whether anything is known of a peer. */
+  isAnywhere(peer: number): boolean {
+    return !Number.isNaN(this.#seenAt[peer]!) || this.#sizes[peer]! > 0;
+  }
+
   /** The IPv6 addresses that were seen; see {@linkcode addressAt}. Another buffer after it has grown. */
   get addresses(): WireBuffer {
     return this.#addresses;

@@ -72,6 +72,11 @@ export class Registrar {
     const isSaid = directory.places.say(peer, question.candidates, now.mono);
     directory.heard(peer, now.mono);
     if ((this.isMoved || isSaid) && !this.isNew && !isFirstProof) directory.log.changed(peer);
+    if (directory.isMember(peer)) {
+      const isOther = isFirstProof || isSaid || (this.isMoved && !asked.isIpv4);
+      if (isOther) members.memberChanges?.changed(peer);
+      else members.memberChanges?.seen(peer, now.mono);
+    }
     this.isRegistered = true;
     this.group = group;
     this.row = directory.rowOf(peer);

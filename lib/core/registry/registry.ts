@@ -6,6 +6,9 @@
  * answer datagram that changed is authenticated once, for the whole batch; then the answers are
  * handed out.
  *
+ * It is a little longer than a file should be because whose a datagram is, in which protocol, and what
+ * comes of it are decided together.
+ *
  * @module
  */
 
@@ -23,6 +26,7 @@ import {
 import type { AnswerBudget } from "../net/answer_budget.ts";
 import type { RandomSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
+import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
@@ -62,7 +66,7 @@ export class Registry {
   readonly #groups = new Map<number, RegistryGroup>();
   /** Groups that are gone; what labels their peers have used is known for a while. */
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
-  #needs: DiskNeeds | undefined;
+  readonly #needs = new Map<Kept, DiskNeeds>();
   #expiredAt = -Infinity;
   /** Turns of pushes so far. */
   #turn = 0;
@@ -122,17 +126,19 @@ export class Registry {
   }
 
   /** Notes from now on what is to go to the disk. */
-  keepChanges(): DiskNeeds {
-    if (this.#needs !== undefined) return this.#needs;
+  keepChanges(of: Kept): DiskNeeds {
+    const known = this.#needs.get(of);
+    if (known !== undefined) return known;
     const needs = { patience: Infinity, wentOn: false, gone: [] };
-    for (const group of this.#groups.values()) group.keepChanges(needs);
-    return this.#needs = needs;
+    this.#needs.set(of, needs);
+    for (const { members } of this.#groups.values()) members.keepChanges(of, needs);
+    return needs;
   }
 
   /** Adds a group, or puts it in place of the one with the same number. */
   setGroup(group: RegistryGroup): void {
     this.#groups.set(group.id, group);
-    if (this.#needs !== undefined) group.keepChanges(this.#needs);
+    for (const [of, needs] of this.#needs) group.members.keepChanges(of, needs);
   }
 
   /**
@@ -162,9 +168,10 @@ export class Registry {
 
   /** Has the disk forget a group that there is no more. */
   forgetSaved(id: number): void {
-    if (this.#needs === undefined) return;
-    this.#needs.gone.push(id);
-    this.#needs.patience = 0;
+    for (const needs of this.#needs.values()) {
+      needs.gone.push(id);
+      needs.patience = 0;
+    }
   }
 
   /** The same as `expire`, but twice a second at most: for whenever something is to be answered. */

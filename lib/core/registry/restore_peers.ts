@@ -13,13 +13,8 @@ import { NONE } from "../net/none.ts";
 import type { Batch } from "../store/journal_file.ts";
 import { countWords, visitLastWords, visitWords } from "../store/last_words.ts";
 import type { RegistryGroup } from "./group.ts";
-import {
-  BATCH_GROUP_SIZE,
-  ENTRY_AGE,
-  ENTRY_AHEAD,
-  ENTRY_LABEL,
-  ENTRY_SIZE,
-} from "./peer_entries.ts";
+import { BATCH_GROUP_SIZE } from "./group_entries.ts";
+import { ENTRY_AGE, ENTRY_AHEAD, ENTRY_LABEL, ENTRY_SIZE } from "./peer_entries.ts";
 
 const LAYOUT = { size: ENTRY_SIZE, name: ID_SIZE, first: BATCH_GROUP_SIZE };
 
@@ -68,8 +63,7 @@ export class PeerRestorer {
     const highest = this.#highest;
     highest.seconds = readSeconds(file, at + ENTRY_LABEL);
     highest.nanoseconds = readNanoseconds(file, at + ENTRY_LABEL);
-    const isRight = this.#group.allows(file, at) && !this.#group.isProofRequired &&
-      !Number.isNaN(highest.seconds);
+    const isRight = this.#group.allows(file, at) && !Number.isNaN(highest.seconds);
     const peer = isRight
       ? this.#group.restorePeer(file, at, seenAt, highest, this.#now.mono)
       : NONE;

@@ -14,10 +14,11 @@ import type { PeerTable } from "./peer_table.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
 /**
- * Seconds by which clocks are too coarse: many show whole milliseconds. Whoever was heard before was
- * heard by another process, which ended longer ago than that.
+ * Seconds by which clocks that are right differ: many show whole milliseconds, and who asks twice in one
+ * takes the next one's label. Whoever was heard before was heard by another process, which ended longer
+ * ago than twice that.
  */
-const GRAIN = 0.002;
+export const CLOCK_GRAIN = 0.002;
 
 /** The labels of a group's peers, in its table or not. */
 export class UsedLabels {
@@ -78,7 +79,7 @@ export class UsedLabels {
   isFromBefore({ seconds, nanoseconds }: ParsedRequest, ahead: number, now: Now): boolean {
     const known = now.mono - this.#knownSince;
     if (known > this.#longestUse) return false;
-    return now.unix - seconds - nanoseconds / NANOSECONDS_PER_SECOND + ahead > known + GRAIN;
+    return now.unix - seconds - nanoseconds / NANOSECONDS_PER_SECOND + ahead > known + CLOCK_GRAIN;
   }
 
   /** Notes that the ID at `at`, which is not in the table, has used this label. */

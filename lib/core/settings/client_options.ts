@@ -12,6 +12,7 @@ import {
   GROUP_NUMBER,
   HELP,
   keepalive,
+  prefixes,
   SECRET_FILE,
   SWITCH,
   time,
@@ -217,7 +218,7 @@ export const SYNC = {
 export const PEER = {
   name: { reader: one(label, "NAME"), help: "shown in tables, and as a comment" },
   "public-key": { reader: one(publicKey, "KEY"), help: "which peer; needed" },
-  "allowed-ips": { reader: cidrs, help: "its addresses in the tunnel" },
+  "allowed-ips": { reader: prefixes, help: "its addresses in the tunnel" },
   "persistent-keepalive": { reader: keepalive, help: "seconds; 0 is off" },
   "preshared-key-file": {
     reader: file,

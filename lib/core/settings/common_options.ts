@@ -6,7 +6,7 @@
 
 import { many, one, type Option, type Rows, toggle, whole } from "./option.ts";
 import { parseZone } from "../zone/name.ts";
-import { cidr, duration, fileName, type Reader, refuse, text } from "./reader.ts";
+import { cidr, duration, fileName, prefix, type Reader, refuse, text } from "./reader.ts";
 
 /** Where the group secret is looked for when nothing else is said. */
 export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
@@ -26,6 +26,8 @@ export const time = one(duration, "DURATION");
 export const device = one(text, "IF");
 /** Addresses with prefix lengths. */
 export const cidrs = many(cidr, "CIDR");
+/** Sets of addresses. */
+export const prefixes = many(prefix, "CIDR");
 /** Off unless it is given; a flag without a value. */
 export const SWITCH = { reader: toggle, default: false } satisfies Option;
 /** Seconds between two keepalives; 0 is off. */

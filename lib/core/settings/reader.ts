@@ -10,7 +10,7 @@
 import { parseDuration } from "./duration.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
-import { isCidr } from "../net/ip_prefix.ts";
+import { addressOf, hasHostBits, isCidr, normalizePrefix } from "../net/ip_prefix.ts";
 import { parseKey } from "../net/peer_key.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
@@ -86,6 +86,14 @@ export const publicKey: Reader<string> = (value, path) =>
 export const cidr: Reader<string> = (value, path) => {
   if (typeof value === "string" && isCidr(value)) return value;
   return refuse(path, "an IP address with a prefix length, such as 10.0.0.2/32", value);
+};
+
+/** A set of IP addresses: a prefix without host bits, or an address. */
+export const prefix: Reader<string> = (value, path) => {
+  const text = cidr(value, path);
+  if (!hasHostBits(text)) return text;
+  const expected = `${normalizePrefix(text)}, or ${addressOf(text)} for that address alone`;
+  return refuse(path, expected, value);
 };
 
 /** A name for people: one line. */

@@ -10,12 +10,12 @@ import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
-  cidrs,
   DEFAULT_SECRET_FILE,
   device,
   file,
   files,
   GROUP_NUMBER,
+  prefixes,
   SWITCH,
   time,
   zoneName,
@@ -36,11 +36,11 @@ import {
 } from "./option.ts";
 import {
   addressPort,
-  cidr,
   duration,
   either,
   hostPort,
   list,
+  prefix,
   type Reader,
   refuse,
 } from "./reader.ts";
@@ -90,7 +90,7 @@ export const GROUP = {
     flag: "secret",
     reader: files,
     shown: DEFAULT_SECRET_FILE,
-    help: "group secret; - for standard input; a second time: the one before",
+    help: "group secret; - for standard input; twice: new, old",
   },
   "allow-file": {
     flag: "allow",
@@ -118,13 +118,13 @@ export const ZONE = {
   },
   "self-allowed-ips": {
     flag: "self-allowed-ips",
-    reader: commaList(cidr, "CIDR"),
+    reader: commaList(prefix, "CIDR"),
     default: [],
     help: "its own AllowedIPs",
   },
   "allow-from": {
     flag: "allow-from",
-    reader: commaList(cidr, "CIDR"),
+    reader: commaList(prefix, "CIDR"),
     shown: "everybody",
     help: "who may ask the zone",
   },
@@ -168,12 +168,12 @@ export const LEASE = {
   interface: INTERFACE,
   pools: {
     flag: "lease",
-    reader: cidrs,
+    reader: prefixes,
     default: [],
     help: "lease addresses of this pool to the interface's peers",
   },
   reserved: {
-    reader: cidrs,
+    reader: prefixes,
     default: [],
     help: "addresses and prefixes that are never leased",
   },
@@ -183,7 +183,7 @@ export const LEASE = {
     default: "1h",
     help: "how long an address is leased",
   },
-  routes: { reader: cidrs, default: [], help: "prefixes that clients are told of" },
+  routes: { reader: prefixes, default: [], help: "prefixes that clients are told of" },
   state: { reader: file, help: "file of leases" },
   configure: {
     flag: "configure",

@@ -99,7 +99,8 @@ export function restoreFile(
     return { restored: [restored], others: [], cut, isDamaged, isSound: false, wholeSize: 0 };
   }
   const { parts: found, wholeSize, cut, isDamaged } = readJournal(file);
-  const restored = parts.map((part) => part.restore(file, found.get(part.part) ?? [], now));
+  const restored = parts.map((part) => part.restore(file, found.get(part.part) ?? [], now))
+    .filter((each) => each !== undefined);
   const others: Uint8Array[] = [];
   for (const [name, batches] of found) {
     if (parts.some(({ part }) => part === name)) continue;

@@ -21,7 +21,10 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import { MAGIC_SIZE, magicOf, STATE_MAGIC } from "../net/state_magic.ts";
 
-/** The largest file that is read, in bytes: 35 groups of 100 000 peers that have doubled. */
+/**
+ * The largest file that is read, in bytes: 35 groups of 100 000 peers that have doubled, or 13 whose
+ * peers all speak wgsig 2 and have three candidates.
+ */
 export const MAX_JOURNAL_SIZE = 512 * 1024 * 1024;
 /** The most bytes that a batch holds. */
 export const MAX_CONTENT_SIZE = 131_072;

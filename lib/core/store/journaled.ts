@@ -44,8 +44,12 @@ export interface Journaled {
   all(): Pieces;
   /** What has changed since this was last called. */
   changes(): Pieces;
-  /** Takes over what a file says: its batches, in the order in which they were written. */
-  restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored;
+  /**
+   * Takes over what a file says: its batches, in the order in which they were written.
+   *
+   * @returns Undefined where there is nothing to be said of it.
+   */
+  restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored | undefined;
   /**
    * Takes over a file of its own that begins with one of {@linkcode formerMagics}.
    *

@@ -10,8 +10,10 @@ import type { Batch } from "./journal_file.ts";
 
 /** How the entries of batches are laid out: each begins with its name. */
 export interface EntryLayout {
-  /** Size of an entry, in bytes. */
+  /** Size of an entry, in bytes; the least where {@linkcode sizeAt} is there. */
   readonly size: number;
+  /** Size of the entry at `at`, of which {@linkcode size} bytes are there. */
+  readonly sizeAt?: (file: WireBuffer, at: number) => number;
   /** Size of its name: a public key (32 bytes), and perhaps something after it; a multiple of 4. */
   readonly name: number;
   /** Where the first entry of a batch is in its content. */
@@ -22,14 +24,14 @@ const KEY_SIZE = 32;
 /** 2^32 divided by the golden ratio: it spreads what differs in a few bits. */
 const SPREAD = 0x9e37_79b1;
 
-/** How many entries there are. */
+/** How many entries there are; at most so many where they have different sizes. */
 export function countWords(batches: readonly Batch[], layout: EntryLayout): number {
   return batches.reduce((count, batch) => count + entriesIn(batch, layout), 0);
 }
 
 /**
  * Calls `visit` with each entry, the newest first, for as long as it returns true. What stands after
- * the last whole entry of a batch is passed over.
+ * the last whole entry of a batch is passed over. All entries have the same size.
  *
  * @returns Whether it has returned true for all of them.
  */
@@ -64,7 +66,7 @@ export function visitLastWords(
   /** Open addressing: where an entry is, or 0; at most half full. */
   const index = new Int32Array(2 ** Math.ceil(Math.log2(2 * most + 2)));
   const mask = index.length - 1;
-  visitWords(batches, layout, (at, batch) => {
+  const visitAt = (at: number, batch: Batch): boolean => {
     let place = hashName(file, at, layout.name, seed) & mask;
     while (index[place] !== 0 && !isSame(file, at, index[place]!, layout.name)) {
       place = (place + 1) & mask;
@@ -74,7 +76,30 @@ export function visitLastWords(
       visit(at, batch);
     }
     return true;
-  });
+  };
+  if (layout.sizeAt === undefined) return void visitWords(batches, layout, visitAt);
+  for (let i = batches.length - 1; i >= 0; i--) {
+    const places = placesIn(file, batches[i]!, layout.size, layout.first, layout.sizeAt);
+    for (let k = places.length - 1; k >= 0; k--) visitAt(places[k]!, batches[i]!);
+  }
+}
+
+/** Where the whole entries of a batch are. */
+function placesIn(
+  file: WireBuffer,
+  batch: Batch,
+  least: number,
+  first: number,
+  sizeAt: (file: WireBuffer, at: number) => number,
+): number[] {
+  const places: number[] = [];
+  for (let at = batch.at + first; at + least <= batch.end;) {
+    const next = at + Math.max(least, sizeAt(file, at));
+    if (next > batch.end) break;
+    places.push(at);
+    at = next;
+  }
+  return places;
 }
 
 function entriesIn({ at, end }: Batch, { first, size }: EntryLayout): number {

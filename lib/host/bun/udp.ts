@@ -17,7 +17,7 @@ import { errnoName } from "../linux/errno.ts";
 import { bunLibc } from "../linux/libc_bun.ts";
 import { DatagramSink, ReceiveVector } from "../linux/receive_vector.ts";
 import { scopeOf } from "../linux/socket_address.ts";
-import { growBuffers, setMark } from "../linux/socket_options.ts";
+import { growBuffers, setMark, setPortSharing } from "../linux/socket_options.ts";
 
 /** What is used of Bun's API (https://bun.sh/docs/api/udp). */
 interface BunUdp {
@@ -69,6 +69,8 @@ const MOST_MORE = 128;
 const MOST_DISCARDED = 1024;
 /** IPV6_V6ONLY, in the flags of Bun's sockets: without it `::` takes `0.0.0.0` as well. */
 const IPV6_ONLY = 8;
+/** SO_REUSEADDR, in the same flags. */
+const REUSE_ADDRESS = 16;
 /** Entries of a datagram in the list that `sendMany` takes. */
 const PACKET_FIELDS = 3;
 
@@ -128,8 +130,17 @@ function markOrClose(socket: BunSocket, mark: number): void {
   throw codedError(code);
 }
 
-/** Opens a socket. @param libc Whether libc may be used; it is where it can. */
-export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<UdpSocket> {
+/**
+ * Opens a socket.
+ *
+ * @param libc Whether libc may be used; it is where it can.
+ * @param shares Whether another socket of this process has the port, and lets this one have it as well.
+ */
+export async function openBunUdp(
+  options: UdpOptions,
+  libc: boolean,
+  shares = false,
+): Promise<UdpSocket> {
   const ipv6 = options.address.includes(":");
   const replies = new ReplyBatch();
   /** What came in and is not answered yet, in order. */
@@ -148,7 +159,7 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
   const socket = await Bun.udpSocket({
     hostname: options.address,
     port: options.port,
-    flags: ipv6 ? IPV6_ONLY : 0,
+    flags: (ipv6 ? IPV6_ONLY : 0) | (shares ? REUSE_ADDRESS : 0),
     socket: {
       data(_socket, bytes, port, address) {
         schedule();
@@ -161,6 +172,7 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
   });
   if (options.mark) markOrClose(socket, options.mark);
   kernel = libc ? kernelFor(socket.fd, options) : undefined;
+  if (shares && kernel !== undefined) setPortSharing(kernel.libc, socket.fd, false);
 
   function newFilled(): Filled {
     const batch = new DatagramBatch();
@@ -312,8 +324,20 @@ export async function openBunUdp(options: UdpOptions, libc: boolean): Promise<Ud
     packets.length = 0;
   }
 
+  /** See {@linkcode UdpSocket.beside}. */
+  async function beside({ libc }: Kernel, other: Omit<UdpOptions, "port">): Promise<UdpSocket> {
+    setPortSharing(libc, socket.fd, true);
+    try {
+      return await openBunUdp({ ...other, port: socket.port }, true, true);
+    } finally {
+      if (!closed) setPortSharing(libc, socket.fd, false);
+    }
+  }
+
+  const through = kernel;
   return {
     port: socket.port,
+    ...through && { beside: (other) => beside(through, other) },
     send(bytes, to) {
       for (let tries = 2; tries > 0; tries--) {
         try {

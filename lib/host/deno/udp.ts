@@ -16,7 +16,7 @@ import { errnoName } from "../linux/errno.ts";
 import { type DenoLibc, denoLibc } from "../linux/libc_deno.ts";
 import { ReceiveVector } from "../linux/receive_vector.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_SIZE, socketAddress } from "../linux/socket_address.ts";
-import { growBuffers, setMark } from "../linux/socket_options.ts";
+import { growBuffers, setMark, setPortSharing } from "../linux/socket_options.ts";
 
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -27,15 +27,17 @@ const IPV6_V6ONLY = 26;
 /**
  * Opens a socket, or returns undefined where sockets can't be had this way: another libc or processor,
  * or no permission for FFI. Throws what {@linkcode UdpOptions} says.
+ *
+ * @param beside The socket that has the port already, for all addresses.
  */
-export function openDenoUdp(options: UdpOptions): UdpSocket | undefined {
+export function openDenoUdp(options: UdpOptions, beside?: number): UdpSocket | undefined {
   let libc: DenoLibc;
   try {
     libc = denoLibc();
   } catch {
     return undefined;
   }
-  const fd = bound(libc, options);
+  const fd = beside === undefined ? bound(libc, options) : boundBeside(libc, options, beside);
   const sender = batchSenderFor(libc, fd, options.onSendError);
   if (sender === undefined) {
     libc.close(fd);
@@ -45,8 +47,17 @@ export function openDenoUdp(options: UdpOptions): UdpSocket | undefined {
   return new LibcSocket(libc, fd, sender, options);
 }
 
-/** A socket that has its address. */
-function bound(libc: DenoLibc, options: UdpOptions): number {
+function boundBeside(libc: DenoLibc, options: UdpOptions, beside: number): number {
+  setPortSharing(libc, beside, true);
+  try {
+    return bound(libc, options, true);
+  } finally {
+    setPortSharing(libc, beside, false);
+  }
+}
+
+/** A socket that has its address. @param shares Whether another one has the port. */
+function bound(libc: DenoLibc, options: UdpOptions, shares = false): number {
   const at = socketAddress(options.address, options.port, (name) => libc.interfaceIndex(name));
   const ipv4 = at.length === SOCKADDR_IN_SIZE;
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -60,7 +71,9 @@ function bound(libc: DenoLibc, options: UdpOptions): number {
   check(fd);
   const on = new Uint8Array(Int32Array.of(1).buffer);
   if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, on.length));
+  if (shares) setPortSharing(libc, fd, true);
   check(libc.bind(fd, at, at.length));
+  if (shares) setPortSharing(libc, fd, false);
   if (options.mark) check(setMark(libc, fd, options.mark));
   return fd;
 }
@@ -87,6 +100,15 @@ class LibcSocket implements UdpSocket {
   send(bytes: Uint8Array, to: { readonly host: string; readonly port: number }): void {
     // The number may be another file's by now.
     if (!this.#closed) this.#sender.sendOne(this.#fd, bytes, to);
+  }
+
+  // deno-lint-ignore require-await -- what throws becomes a rejection
+  async beside(options: Omit<UdpOptions, "port">): Promise<UdpSocket> {
+    const socket = this.#closed
+      ? undefined
+      : openDenoUdp({ ...options, port: this.port }, this.#fd);
+    if (socket === undefined) throw codedError("EBADF");
+    return socket;
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import type { BatchLibc, Libc } from "./libc.ts";
 
 /** The level of options that all sockets have. */
 export const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
@@ -51,6 +52,16 @@ export function setMark(libc: Pick<Libc, "setsockopt">, fd: number, mark: number
 export function growBuffers(libc: BatchLibc, fd: number): void {
   grow(libc, fd, SO_SNDBUF, SO_SNDBUFFORCE, SEND_BUFFER_SIZE);
   grow(libc, fd, SO_RCVBUF, SO_RCVBUFFORCE, RECEIVE_BUFFER_SIZE);
+}
+
+/**
+ * Lets sockets of other addresses have the port of this one while they are bound, or no more. Both must
+ * let the other, and what is said after that changes nothing between them: so that no other process
+ * comes in, it is taken back at once.
+ */
+export function setPortSharing(libc: Pick<BatchLibc, "setsockopt">, fd: number, on: boolean): void {
+  const value = new Uint8Array(Int32Array.of(on ? 1 : 0).buffer);
+  libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, value, value.length);
 }
 
 function grow(libc: BatchLibc, fd: number, name: number, force: number, size: number): void {

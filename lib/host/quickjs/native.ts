@@ -95,6 +95,7 @@ export interface Native {
     port: number,
     hears: number,
     mark: number,
+    beside: number,
   ): number;
   udpReceive(
     fd: number,

@@ -48,20 +48,40 @@ static void grow_buffers(int fd)
 }
 
 /*
- * udpOpen(address, scope, port, hears, mark): a file descriptor. With `hears`, the system tells of
+ * Binds a socket whose port another one has already, for all addresses. Both have to allow it, and only
+ * then: no other process shall get in.
+ */
+static int bind_beside(int fd, const SocketAddress *address, socklen_t size, int beside)
+{
+    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
+        set_option(beside, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
+        return -1;
+    int result = bind(fd, &address->any, size);
+    int problem = errno;
+    set_option(beside, SOL_SOCKET, SO_REUSEADDR, 0);
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    errno = problem;
+    return result;
+}
+
+/*
+ * udpOpen(address, scope, port, hears, mark, beside): a file descriptor. With `hears`, the system tells of
  * datagrams that didn't arrive; else nothing that a stranger does disturbs what is sent to others.
+ * `beside` is a socket that has the port for all addresses, or below 0.
  */
 static JSValue udp_open(ARGUMENTS)
 {
     SocketAddress address;
-    int32_t hears, mark;
+    int32_t hears, mark, beside;
 
     NO_SELF;
     socklen_t size = socket_address(ctx, argv, &address);
-    if (size == 0 || JS_ToInt32(ctx, &hears, argv[3]) < 0 || JS_ToInt32(ctx, &mark, argv[4]) < 0)
+    if (size == 0 || JS_ToInt32(ctx, &hears, argv[3]) < 0 ||
+        JS_ToInt32(ctx, &mark, argv[4]) < 0 || JS_ToInt32(ctx, &beside, argv[5]) < 0)
         return JS_EXCEPTION;
     int fd = open_socket(&address, SOCK_DGRAM, 0);
-    if (fd < 0 || bind(fd, &address.any, size) < 0 ||
+    if (fd < 0 || (beside < 0 ? bind(fd, &address.any, size)
+                              : bind_beside(fd, &address, size, beside)) < 0 ||
         (mark != 0 && set_option(fd, SOL_SOCKET, SO_MARK, mark) < 0))
         return result_of(ctx, give_up(fd));
     grow_buffers(fd);

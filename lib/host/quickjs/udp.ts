@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NONE } from "../../core/net/none.ts";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
 import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../udp.ts";
 import { isNativeIpv4, type NativeAddress, nativeAddress, ownPort } from "./address.ts";
@@ -36,12 +37,18 @@ function buffers() {
  * Opens a UDP socket. Each batch is one turn of the loop. What comes too fast is dropped by the
  * kernel, and where that goes on, a server throws away what has waited longest.
  */
+export function openUdp(options: UdpOptions): Promise<UdpSocket> {
+  return open(options, NONE);
+}
+
+/** @param beside The socket that has the port already, for all addresses; or NONE. */
 // deno-lint-ignore require-await -- what throws becomes a rejection
-export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
+async function open(options: UdpOptions, beside: number): Promise<UdpSocket> {
   const { batch, replies, problems } = buffers();
   const address = nativeAddress({ host: options.address, port: options.port });
   const isServer = options.onOverload !== undefined;
-  const fd = checked(native.udpOpen(...address, isServer ? 0 : 1, options.mark ?? 0));
+  const mark = options.mark ?? 0;
+  const fd = checked(native.udpOpen(...address, isServer ? 0 : 1, mark, beside));
   let closed = false;
   let most = BATCH_SIZE;
   /** Since when there were always more than a batch. */
@@ -96,8 +103,10 @@ export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
 
   watch(fd, { onReadable });
   const known = new KnownAddress();
+  const port = ownPort(fd);
   return {
-    port: ownPort(fd),
+    port,
+    beside: (other) => open({ ...other, port }, closed ? NONE : fd),
     send(bytes, to) {
       if (closed) return;
       const result = native.udpSend(fd, bytes, ...known.of(to.host, to.port));

@@ -93,7 +93,11 @@ export class Resolver {
     const isOnly = this.#system?.isOnly === true;
     if (!isOnly) {
       const known = findInHosts(await this.#read(this.#places.hosts), plain);
-      if (known.length > 0) return ipv4First(known);
+      if (known.length > 0) {
+        const addresses = ipv4First(known);
+        this.#keep(name, { A: addresses, AAAA: [] });
+        return addresses;
+      }
       if (/^(?:.*\.)?localhost$/i.test(plain)) return [...LOCALHOST];
       // No server has to be asked for these (RFC 6761, section 6.4).
       if (/^(?:.*\.)?invalid$/i.test(plain)) throw codedError("ENOTFOUND");
@@ -148,7 +152,8 @@ export class Resolver {
     this.#running.set(name, running);
     void Promise.all([running.answered, ended]).then(() => {
       this.#running.delete(name);
-      this.#keep(name, lookup.known);
+      const { known } = lookup;
+      this.#keep(name, lookup.addresses.length > 0 ? known : { A: others, AAAA: [] });
     });
     return running;
   }
@@ -176,8 +181,9 @@ export class Resolver {
   }
 
   #keep(name: string, known: AddressesByType): void {
-    this.#known.delete(name);
+    // A name that is not found keeps its last addresses: see NameLookupOptions.before.
     if (known.A.length + known.AAAA.length === 0) return;
+    this.#known.delete(name);
     const [oldest] = this.#known.keys();
     if (this.#known.size === MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(name, known);

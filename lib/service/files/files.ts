@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseKey, parseSecret } from "../../core/net/peer_key.ts";
+import { parseKey, parseKeyFile, parseSecret } from "../../core/net/peer_key.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import type { FileContent, Files, Input } from "../../host/files.ts";
 import { errorCode, explain } from "../../host/error.ts";
@@ -85,7 +85,7 @@ async function readSettings(
   optional = false,
 ): Promise<LoadedSettings> {
   const what = "settings file";
-  const { bytes } = await readTrusted(host, path, MAX_SETTINGS_SIZE, what, optional);
+  const { bytes } = await readTrusted(host, path, MAX_SETTINGS_SIZE, what, { optional });
   try {
     return { settings: parseSettings(decode(bytes), path), path };
   } catch (error) {
@@ -137,7 +137,7 @@ export async function readPrivateKey(
     what,
     `make one with: wgsig keygen ${make} --output ${path}`,
   );
-  const key = parseKey(decode(bytes).trim());
+  const key = parseKeyFile(bytes);
   if (key !== undefined) return key;
   throw new UserError(`${what} ${path}: expected one WireGuard key (44 characters of base64)`);
 }
@@ -146,17 +146,13 @@ export async function readPrivateKey(
  * Reads a public key: the key itself in base64, or a file that holds it. A private key in such a file
  * would be sent, logged and shown to the group: it is refused.
  */
-export async function readPublicKey(host: Files, keyOrPath: string): Promise<Uint8Array> {
+export async function readPublicKey(host: System & Files, keyOrPath: string): Promise<Uint8Array> {
   const given = parseKey(keyOrPath);
   if (given !== undefined) return given;
-  const { bytes, mode } = await read(
-    host,
-    keyOrPath,
-    MAX_SECRET_SIZE,
-    "public key file",
-    "; give a public key (44 characters of base64) or a file with one",
-  );
-  const key = parseKey(decode(bytes).trim());
+  const { bytes, mode } = await readTrusted(host, keyOrPath, MAX_SECRET_SIZE, "public key file", {
+    hint: "; give a public key (44 characters of base64) or a file with one",
+  });
+  const key = parseKeyFile(bytes);
   if (key !== undefined && isHidden(mode) && isClamped(key)) {
     throw new UserError(
       `${keyOrPath} seems to be a private key, which must not be told to anyone: name it with ` +
@@ -221,7 +217,7 @@ async function readPrivate(
       `expected the name of a ${what}, got what belongs into it; write that to a file`,
     );
   }
-  const file = await read(host, path, MAX_SECRET_SIZE, what, `; ${hint}`);
+  const file = await read(host, path, MAX_SECRET_SIZE, what, { hint: `; ${hint}` });
   const { bytes, mode } = file;
   if (!hasOwner(host, path)) return bytes;
   const elsewhere = flag === undefined
@@ -244,16 +240,16 @@ async function readPrivate(
  * Reads a file that only its owner may change: whoever can change it has commands run, or decides who
  * takes part.
  *
- * @param optional Let the host's error through where there is no such file.
+ * @param how See {@linkcode read}.
  */
 async function readTrusted(
   host: System & Files,
   path: string,
   limit: number,
   what: string,
-  optional = false,
+  how: ReadHow = {},
 ): Promise<FileContent> {
-  const file = await read(host, path, limit, what, "", optional);
+  const file = await read(host, path, limit, what, how);
   if (!hasOwner(host, path)) return file;
   const { mode } = file;
   if (mode !== undefined && (mode & OTHERS_WRITE) !== 0) {
@@ -312,14 +308,20 @@ function isCredential(host: System, path: string): boolean {
     !path.includes("/../");
 }
 
-/** @param optional Let the host's error through where there is no such file. */
+/** How a file is read. */
+interface ReadHow {
+  /** What is said where there is none. */
+  readonly hint?: string;
+  /** Let the host's error through where there is none. */
+  readonly optional?: boolean;
+}
+
 async function read(
   host: Files,
   path: string,
   limit: number,
   what: string,
-  hint: string,
-  optional = false,
+  { hint = "", optional = false }: ReadHow,
 ): Promise<FileContent> {
   try {
     return await host.readFile(path, limit);

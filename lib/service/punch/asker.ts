@@ -23,8 +23,8 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /** What to ask. */
 export interface PunchQuestion {
-  /** The own public key, 32 bytes. */
-  readonly id: Uint8Array;
+  /** The own public key, 32 bytes; undefined where nothing is to be registered. */
+  readonly id: Uint8Array | undefined;
   /** The public keys to ask for, in base64. */
   readonly keys: readonly string[];
   /** The UDP port that is registered: WireGuard's. */
@@ -79,18 +79,25 @@ export async function askPunch(
   return answer;
 }
 
-/** The port may be in use, by WireGuard most likely: then it asks from another, as nobody. */
+/**
+ * The port may be in use, by WireGuard most likely, or is not to be registered: then it asks from another,
+ * as nobody.
+ */
 async function askFromAnyPort(
   host: Clock & ConnectedUdp,
   to: HostPort,
   question: PunchQuestion,
 ): Promise<PunchAnswer> {
-  try {
-    return { ...await ask(host, to, question), isRegistered: true };
-  } catch (error) {
-    if (errorCode(error) !== "EADDRINUSE" || question.port === 0 || !question.anyPort) throw error;
-    return { ...await ask(host, to, { ...question, id: NOBODY, port: 0 }), isRegistered: false };
+  const { id, port, anyPort, through } = question;
+  if (id !== undefined) {
+    try {
+      return { ...await ask(host, to, id, question), isRegistered: true };
+    } catch (error) {
+      if (errorCode(error) !== "EADDRINUSE" || port === 0 || !anyPort) throw error;
+    }
   }
+  const elsewhere = { ...question, port: 0, through: { ...through, raw: false } };
+  return { ...await ask(host, to, NOBODY, elsewhere), isRegistered: false };
 }
 
 async function openNat(
@@ -121,7 +128,8 @@ async function openNat(
 async function ask(
   host: Clock & ConnectedUdp,
   to: HostPort,
-  { id, keys, port, through, endsAt }: PunchQuestion,
+  id: Uint8Array,
+  { keys, port, through, endsAt }: PunchQuestion,
 ): Promise<Omit<PunchAnswer, "isRegistered">> {
   let take: (batch: DatagramBatch) => void = () => {};
   const socket = await host.connectedUdp({

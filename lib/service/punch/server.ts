@@ -13,7 +13,8 @@ import type { ServerReply } from "../ask/server_reply.ts";
 import { portInUse } from "../ask/warning.ts";
 
 /**
- * Asks one. To ask is to register there, so without a port that may be registered it isn't asked.
+ * Asks one. To ask is to register there: where the own port is not to be registered, it is asked from
+ * another, as nobody.
  *
  * @param addresses Its IP addresses; it is asked at the first that is IPv4.
  */
@@ -21,7 +22,7 @@ export async function askPunchServer(
   host: Clock & ConnectedUdp,
   name: PunchServerName,
   addresses: readonly string[],
-  question: PunchQuestion | undefined,
+  question: PunchQuestion,
 ): Promise<ServerReply> {
   const server = formatServerName(name);
   const address = addresses.find((each) => !each.includes(":"));
@@ -33,7 +34,6 @@ export async function askPunchServer(
   if (address === undefined) {
     return reply("not-found", `${server} has no IPv4 address; check the name and this host's DNS`);
   }
-  if (question === undefined) return reply("ok");
   if (question.keys.length === 0) {
     return reply("ok", `${server} is asked for known peers only; name them in [[peer]]`);
   }
@@ -45,7 +45,10 @@ export async function askPunchServer(
     return reply("no-answer", why);
   }
   return {
-    ...reply("ok", isRegistered ? undefined : portInUse(question.port)),
+    ...reply(
+      "ok",
+      isRegistered || question.id === undefined ? undefined : portInUse(question.port),
+    ),
     peers: peers.map((peer) => ({
       ...peer,
       seconds: undefined,

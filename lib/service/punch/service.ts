@@ -10,9 +10,10 @@ import { NONE } from "../../core/net/none.ts";
 import { type ProvenEndpoints, PunchTable } from "../../core/punch/table.ts";
 import type { RegistryGroup } from "../../core/registry/group.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import type { UdpSocket } from "../../host/udp.ts";
+import type { UdpHandlers } from "../../host/udp.ts";
 import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { type Listener, listenUdp } from "../listener.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import type { ServiceContext } from "../context.ts";
 
@@ -20,7 +21,7 @@ import type { ServiceContext } from "../context.ts";
 export class PunchService {
   readonly #context: ServiceContext;
   readonly #table: PunchTable;
-  #socket: UdpSocket | undefined;
+  #socket: Listener | undefined;
 
   constructor(context: ServiceContext, groups: ReadonlyMap<number, RegistryGroup>) {
     this.#context = context;
@@ -30,13 +31,12 @@ export class PunchService {
   /** Opens the socket. */
   async listen(address: HostPort): Promise<void> {
     try {
-      this.#socket = await this.#context.host.udp({
-        address: address.host,
-        port: address.port,
+      const handlers: UdpHandlers = {
         onBatch: (batch, replies) => this.#table.answer(batch, this.#context.tick(), replies),
         onSendError() {},
         onOverload: (count) => this.#context.counters.add("overload", count),
-      });
+      };
+      this.#socket = await listenUdp(this.#context, address, (_, open) => open(handlers));
     } catch (error) {
       throw new UserError(listenProblem(address, error, "--punch"), EXIT.failed);
     }

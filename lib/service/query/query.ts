@@ -149,14 +149,13 @@ async function alone(name: ServerName, asking: Promise<ServerReply>): Promise<Se
   }
 }
 
-/** To ask is to register the port that is asked from. */
 function punchQuestion(
   { id, port, anyPort, register, known, timeout, through, opensTo }: QueryConfig,
   startedAt: number,
-): PunchQuestion | undefined {
-  if (!register || id === undefined) return undefined;
+): PunchQuestion {
   return {
-    id,
+    // To ask by the own key is to register the port that is asked from.
+    id: register ? id : undefined,
     keys: known,
     port,
     anyPort,

@@ -7,23 +7,26 @@
 import { formatHostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import type { Clock } from "../../host/clock.ts";
 import { errorCode } from "../../host/error.ts";
-import type { Udp, UdpSocket } from "../../host/udp.ts";
+import type { UdpHandlers, UdpSocket } from "../../host/udp.ts";
 import type { ServiceContext } from "../context.ts";
+import { type Listener, type ListeningContext, listenUdp } from "../listener.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import type { ServeConfig } from "./config.ts";
 import { PushFeed } from "./push_feed.ts";
 
-type SocketsContext = Pick<ServiceContext, "log" | "tick"> & { readonly host: Udp & Clock };
+type SocketsContext = Pick<ServiceContext, "tick"> & ListeningContext;
 
 /** Answers what comes in, and pushes what changed. */
 export class RegistrySockets {
   readonly #context: SocketsContext;
   readonly #registry: Registry;
   readonly #answered: () => void;
-  readonly #sockets: UdpSocket[] = [];
+  readonly #listeners: Listener[] = [];
+  /** Each has a number of its own; what is pushed leaves through the one that was asked. */
+  readonly #sockets = new Map<number, UdpSocket>();
   readonly #pushes: PushFeed;
+  #opened = 0;
 
   /** @param answered Called after each batch. */
   constructor(
@@ -35,7 +38,7 @@ export class RegistrySockets {
     this.#registry = registry;
     this.#answered = answered;
     this.#pushes = new PushFeed(context.host, registry, context.tick, (socket, bytes, to) => {
-      this.#sockets[socket]?.send(bytes, to);
+      this.#sockets.get(socket)?.send(bytes, to);
     });
   }
 
@@ -46,9 +49,13 @@ export class RegistrySockets {
     const bound: string[] = [];
     for (const { host, port } of listen) {
       try {
-        const socket = await this.#open(host, port);
-        this.#sockets.push(socket);
-        bound.push(formatHostPort({ host, port: socket.port }));
+        const listener = await listenUdp(
+          this.#context,
+          { host, port },
+          (_, open) => this.#open(open),
+        );
+        this.#listeners.push(listener);
+        bound.push(formatHostPort({ host, port: listener.port }));
       } catch (error) {
         const code = errorCode(error);
         problem = listenProblem({ host, port }, error, "--listen");
@@ -56,7 +63,7 @@ export class RegistrySockets {
         if (!(skipMissingAddresses && isAbsent)) this.#fail(problem);
       }
     }
-    if (this.#sockets.length === 0) this.#fail(problem);
+    if (this.#listeners.length === 0) this.#fail(problem);
     // No other process answers here any more: what it heard is from before this moment.
     const { mono } = this.#context.tick();
     for (const group of this.#registry.groups.values()) group.distrustBefore(mono);
@@ -71,16 +78,14 @@ export class RegistrySockets {
   /** Closes them. */
   close(): void {
     this.#pushes.close();
-    for (const socket of this.#sockets) socket.close();
+    for (const listener of this.#listeners) listener.close();
   }
 
-  #open(address: string, port: number): Promise<UdpSocket> {
+  /** Opens one of the sockets of an address. */
+  async #open(open: (handlers: UdpHandlers) => Promise<UdpSocket>): Promise<UdpSocket> {
     const { counters } = this.#registry;
-    // They are opened one after the other.
-    const number = this.#sockets.length;
-    return this.#context.host.udp({
-      address,
-      port,
+    const number = this.#opened++;
+    const socket = await open({
       onBatch: (batch, replies) => {
         const now = this.#context.tick();
         this.#registry.answer(batch, now, replies, number);
@@ -90,6 +95,16 @@ export class RegistrySockets {
       onSendError: () => counters.add("send-failed"),
       onOverload: (count) => counters.add("overload", count),
     });
+    this.#sockets.set(number, socket);
+    return {
+      port: socket.port,
+      send: (bytes, to) => socket.send(bytes, to),
+      close: () => {
+        this.#sockets.delete(number);
+        socket.close();
+      },
+      ...socket.beside && { beside: (options) => socket.beside!(options) },
+    };
   }
 
   #fail(problem: string): never {

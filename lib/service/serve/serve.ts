@@ -7,11 +7,15 @@
 
 import type { Now } from "../../core/net/clock.ts";
 import { drawSeed } from "../../core/net/random.ts";
+import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
+import { SERVE_RULES } from "../../core/serve/reload.ts";
+import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Host } from "../../host/host.ts";
 import type { ServiceContext } from "../context.ts";
+import { Reloader } from "../reloader.ts";
 import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
@@ -22,7 +26,6 @@ import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
-import { Reloader } from "./reloader.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
@@ -112,7 +115,11 @@ class Service {
   #storeAt(path: string, seed: number): Store {
     const own = this.#first.lease?.state;
     const leases = own === undefined || own === path ? this.#leases : undefined;
-    const parts = [new RegistryJournal(this.#registry, seed), ...leases ? [leases.journal] : []];
+    const parts = [
+      new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
+      new RegistryJournal(this.#registry, seed),
+      ...leases ? [leases.journal] : [],
+    ];
     const former = leases && `${path}${FORMER_LEASES}`;
     const file = { path, name: "state", what: "state file", option: "--state", former } as const;
     const store = new Store(this.#host, this.#log, file, parts);
@@ -140,24 +147,38 @@ class Service {
 
   /** Answers until a signal ends it. */
   async run(load: () => Promise<Loaded>): Promise<ExitStatus> {
-    const reloader = new Reloader(this.#first, {
-      host: this.#host,
-      log: this.#log,
-      notifier: this.#notifier,
-      load,
-      apply: (settings, files, mono) => {
-        this.#configure(settings, files, mono);
-        this.#log.configure(settings.log);
-        if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
-        this.#watch(settings);
+    const log = this.#log;
+    let begunAt = 0;
+    const reloader = new Reloader(
+      new Reload<ServeConfig, readonly GroupFiles[]>(this.#first, SERVE_RULES),
+      {
+        notifier: this.#notifier,
+        load: () => {
+          begunAt = this.#host.now().mono;
+          return load();
+        },
+        apply: (settings, files) => {
+          try {
+            this.#configure(settings, files, begunAt);
+            log.configure(settings.log);
+            if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
+            this.#watch(settings);
+          } finally {
+            wipeSecrets(files);
+          }
+        },
+        event: log.write.bind(log),
+        describe: () => ({ "group-ids": [...this.#registry.groups.keys()].join(",") }),
       },
-      describe: () => [...this.#registry.groups.keys()].join(","),
-    });
+    );
     this.#watch(this.#first);
     const signal = await new Promise<string>((end) => {
       this.#host.onSignal("SIGTERM", () => end("SIGTERM"));
       this.#host.onSignal("SIGINT", () => end("SIGINT"));
-      this.#host.onSignal("SIGHUP", () => reloader.reload());
+      this.#host.onSignal("SIGHUP", () => {
+        reloader.ask();
+        void reloader.run();
+      });
       this.#host.onSignal("SIGUSR1", () => this.#summary.logCounters());
       this.#host.onSignal("SIGUSR2", () => this.#summary.logCounters());
       this.#summary.logReady(this.#host.runtime, this.#serverKey && publicKeyOf(this.#serverKey));

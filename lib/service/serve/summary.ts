@@ -33,11 +33,11 @@ export class Summary {
 
   /** Logs that it serves. @param serverKey The registry's public key, where it has one. */
   logReady(runtime: string, serverKey: string | undefined): void {
-    const groups = [...this.#registry.groups.keys()].join(",");
+    const ids = [...this.#registry.groups.keys()].join(",");
     const zones = this.#zones.join(",");
     this.#log.write("info", "ready", {
       runtime,
-      ...(groups === "" ? {} : { groups }),
+      ...(ids === "" ? {} : { "group-ids": ids }),
       ...(zones === "" ? {} : { zones }),
       ...(serverKey === undefined ? {} : { "server-key": serverKey }),
     });

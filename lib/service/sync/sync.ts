@@ -4,27 +4,23 @@
  * @module
  */
 
-import { type Fixed, needsRestart } from "../../core/settings/restart.ts";
+import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import type { SyncNews } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
+import { SYNC_RULES } from "../../core/sync/reload.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signal, Signals } from "../../host/signals.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
+import { Reloader } from "../reloader.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
 import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
-import { RememberedNames } from "./remembered_names.ts";
-
-/** What needs a restart, as the log calls it. */
-const FIXED: Fixed<SyncConfig> = {
-  interface: (config) => config.interface,
-  lease: ({ lease, addPeers }) => [lease, lease && addPeers],
-};
+import { NameMoves } from "./name_moves.ts";
 
 /** What of a host is needed to synchronise. */
 export type SyncHost = ActingHost & NotifierHost & Outputs & Signals;
@@ -51,14 +47,12 @@ class Sync {
   readonly #notifier: Notifier;
   readonly #actor: SyncActor;
   #wake: () => void = () => {};
-  /** Whether the settings are to be read again. */
-  #reloads = false;
   /** What ends it. */
   #signal: Signal | undefined;
 
   constructor(host: SyncHost, config: SyncConfig) {
     const { lease, dryRun, interface: name, addPeers } = config;
-    const names = new RememberedNames(
+    const names = new NameMoves(
       (name, options) => host.resolve(name, options),
       (server, addresses) => this.#hear({ kind: "server-moved", server, addresses }),
     );
@@ -91,8 +85,9 @@ class Sync {
         this.#wake();
       });
     }
+    const reloader = this.#reloader(load);
     this.#host.onSignal("SIGHUP", () => {
-      this.#reloads = true;
+      reloader.ask();
       this.#wake();
     });
     this.#host.onSignal("SIGUSR1", () => {
@@ -103,7 +98,10 @@ class Sync {
     this.#notifier.ready();
     await this.#checkKey();
     for (;;) {
-      if (this.#reloads) await this.#reload(load);
+      if (await reloader.run()) {
+        this.#tellUnused();
+        await this.#checkKey();
+      }
       const step = this.#machine.next(this.#host.now());
       this.#tell();
       switch (step.kind) {
@@ -122,32 +120,26 @@ class Sync {
     }
   }
 
-  async #reload(load: () => Promise<SyncConfig>): Promise<void> {
-    this.#reloads = false;
-    // What came of the last action comes first.
-    this.#tell();
-    this.#notifier.reloading();
-    this.#machine.look();
-    const { interface: name, lease } = this.#config;
-    try {
-      const config = await load();
-      const changed = needsRestart(FIXED, this.#config, config);
-      this.#config = { ...config, interface: name, lease: lease && { ...lease, ...config.lease } };
-      this.#report.configure(config.report);
-      this.#machine.configure(this.#config);
-      this.#actor.configure(this.#config);
-      this.#status.forgetServers();
-      this.#report.event("info", "reloaded", { servers: config.servers.length });
-      this.#tellUnused();
-      if (changed.length > 0) {
-        this.#report.event("warn", "restart-needed", { changed: changed.join(",") });
-      }
-      await this.#checkKey();
-    } catch (error) {
-      const effect = "the settings before stay in force";
-      this.#report.event("error", "not-reloaded", { why: inWords(error), effect });
-    }
-    this.#notifier.ready();
+  #reloader(load: () => Promise<SyncConfig>): Reloader<SyncConfig, undefined> {
+    const report = this.#report;
+    return new Reloader(new Reload<SyncConfig, undefined>(this.#config, SYNC_RULES), {
+      notifier: this.#notifier,
+      load: async () => {
+        // What came of the last action comes first.
+        this.#tell();
+        this.#machine.look();
+        return { settings: await load(), files: undefined };
+      },
+      apply: (config) => {
+        this.#config = config;
+        report.configure(config.report);
+        this.#machine.configure(config);
+        this.#actor.configure(config);
+        this.#status.forgetServers();
+      },
+      event: report.event.bind(report),
+      describe: () => ({ servers: this.#config.servers.length }),
+    });
   }
 
   /** Nobody else looks at the key that the settings name before an interface doesn't tell its own. */

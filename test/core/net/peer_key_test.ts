@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { formatKey, parseKey, parseSecret } from "../../../lib/core/net/peer_key.ts";
+import { formatKey, parseKey, parseKeyFile, parseSecret } from "../../../lib/core/net/peer_key.ts";
 import { key32 } from "../../support/arbitraries.ts";
 import { hex, unhex } from "../../support/bytes.ts";
 import { serverVectors } from "../../support/vectors.ts";
@@ -84,11 +84,30 @@ test("32 bytes are raw even where they are letters or digits", () => {
   assertEquals(secretHex(letters), hex(letters));
 });
 
-test("a secret may be written in base64 or hex, with or without one newline", () => {
-  fc.assert(fc.property(key32, fc.constantFrom("", "\n", "\r\n"), (key, end) => {
+const around = fc.string({ unit: fc.constantFrom(" ", "\t", "\n", "\r\n"), maxLength: 5 });
+
+test("a secret may be written in base64 or hex, with spaces and newlines around it", () => {
+  fc.assert(fc.property(key32, around, around, (key, before, after) => {
     for (const text of [formatKey(key), hex(key), hex(key).toUpperCase()]) {
-      assertEquals(secretHex(ascii(text + end)), hex(key));
+      assertEquals(secretHex(ascii(before + text + after)), hex(key));
     }
+  }));
+});
+
+test("a key's file may have spaces and newlines around the key, and a byte order mark", () => {
+  fc.assert(fc.property(key32, around, around, (key, before, after) => {
+    for (const mark of ["", "\xef\xbb\xbf"]) {
+      const read = parseKeyFile(ascii(mark + before + formatKey(key) + after));
+      assertEquals(read && hex(read), hex(key));
+    }
+  }));
+});
+
+test("two keys in one file are none, whatever is between them", () => {
+  fc.assert(fc.property(key32, key32, around, (a, b, between) => {
+    const keys = ascii(`${formatKey(a)}${between}${formatKey(b)}\n`);
+    assertEquals([parseKeyFile(keys), parseSecret(keys)], [undefined, undefined]);
+    assertEquals(parseSecret(ascii(`${hex(a)}${between}${hex(b)}\n`)), undefined);
   }));
 });
 
@@ -103,12 +122,10 @@ test("anything else is no secret", () => {
     "",
     "\n",
     KEY.slice(0, 43),
-    `${KEY}\n\n`,
-    `${KEY}\r`,
-    ` ${KEY}`,
-    `${KEY_HEX}\n\n`,
-    `${KEY_HEX} `,
-    `\n${KEY_HEX}`,
+    `${KEY}\n\n${KEY}`,
+    `${KEY}\0`,
+    `${KEY} x`,
+    `${KEY_HEX.slice(0, 32)}\n${KEY_HEX.slice(32)}`,
     KEY_HEX.slice(1),
     `${KEY_HEX}0`,
     `${KEY_HEX.slice(1)}g`,

@@ -248,6 +248,34 @@ test("a clock that is ahead gives nobody away: how far is on the disk", () => {
   assert(endpointsHeld(next).includes(`${keysOf(3)[0]} 198.51.100.3:3`));
 });
 
+test("a clock that is right, but for what clocks don't show, is not ahead", () => {
+  const driver = driverWith(2);
+  const disk = new Disk(driver);
+  const send = (to: RegistryDriver, id: number, ahead: number, port: number) => {
+    const label = to.unix + ahead;
+    const seconds = Math.floor(label);
+    const nanoseconds = Math.round((label - seconds) * 1e9);
+    const request = requestOf({ id: idOf(id), seconds, nanoseconds });
+    to.send([{ ...request, from: `198.51.100.${id} ${port}` }]);
+    return request;
+  };
+  const places = (of: RegistryDriver) => endpointsHeld(of).map((text) => text.split(" ")[1]).sort();
+  // A clock that is ahead; and the second in a millisecond of somebody whose labels are whole ones.
+  send(driver, 2, 0.005, 1);
+  send(driver, 1, 0.001, 1);
+  disk.add();
+  driver.pass(1);
+  const heard = send(driver, 1, 0.001, 1);
+  const next = disk.crash(0.1);
+  next.send([{ ...heard, from: "203.0.113.66 666" }]);
+  assertEquals(next.registry.counters.get("before-start"), 1);
+  next.pass(0.5);
+  send(next, 1, 0.001, 2);
+  send(next, 2, 0.005, 2);
+  assertEquals(places(next), ["198.51.100.1:2", "198.51.100.2:1"]);
+  assertEquals(next.registry.counters.get("before-start"), 2);
+});
+
 test("after an end in order, what was heard is heard no more", () => {
   const driver = driverWith(3);
   new Disk(driver);

@@ -85,6 +85,31 @@ test("peers of both protocols see each other", () => {
   assertEquals([...client.peers.keys()], [client.key]);
 });
 
+test("while a group has two secrets, each question is answered with the one that it came with", () => {
+  const fresh = new Uint8Array(32).fill(0x42);
+  const scene = new QuestionScene();
+  const [slow, quick] = [scene.client(1), scene.client(2)];
+  scene.ask(slow, HOME);
+  scene.ask(quick, AWAY);
+  scene.driver.configureGroup({ secret: fresh, formerSecret: SECRET });
+  const changed = scene.client(2, { secret: fresh });
+  const anybody = scene.client(3, { secret: fresh, unproved: true });
+  for (const client of [slow, changed, anybody]) {
+    scene.driver.pass(1);
+    scene.ask(client, client === slow ? HOME : AWAY);
+    assertEquals(client.peers.get(slow.key)?.flags, proved | (client === slow ? near : 0));
+    assertEquals(client.peers.get(quick.key)?.flags, proved | (client === slow ? 0 : near));
+  }
+  // Once with each of its secrets, and a retry where it had no cookie: those of the old one count.
+  assertEquals(scene.driver.registry.counters.get("former-secret"), 1);
+  scene.driver.configureGroup({ secret: fresh });
+  scene.driver.pass(1);
+  assertEquals(scene.tell(slow, HOME), undefined);
+  assertEquals(scene.driver.drops.at(-1)?.reason, "drop-not-opened");
+  scene.ask(changed, AWAY);
+  assertEquals(changed.peers.get(slow.key)?.flags, proved);
+});
+
 test("who asked first in wgsig 2 is told of all that were there before", () => {
   const scene = new QuestionScene();
   for (let number = 1; number <= 30; number++) scene.ask1(idOf(number), `10.0.0.${number} 5`);

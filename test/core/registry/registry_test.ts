@@ -333,7 +333,7 @@ test("extension bits that are not known are passed over, and SVEXT accepts none 
 
 test("what is to be saved is noted, and nothing else", () => {
   const driver = new RegistryDriver({ groups: [{ maxAge: 10 }] });
-  const needs = driver.registry.keepChanges();
+  const needs = driver.registry.keepChanges("rows");
   const changes = (act: () => unknown) => {
     Object.assign(needs, { patience: Infinity, wentOn: false });
     act();

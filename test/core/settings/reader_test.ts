@@ -13,6 +13,7 @@ import {
   integer,
   label,
   list,
+  prefix,
   publicKey,
   type Reader,
   record,
@@ -167,6 +168,31 @@ test("an address may have a prefix length, as long as the address is", () => {
     "example.org/32",
     "/32",
   ]);
+});
+
+test("a prefix with host bits is refused with what may be meant", () => {
+  const good = [
+    "10.0.0.0/8",
+    "10.0.0.1",
+    "10.0.0.1/32",
+    "0.0.0.0/0",
+    "::/0",
+    "fd00::/64",
+    "fd00::1",
+  ];
+  accepts(prefix, good.map((text) => [text, text]));
+  const wrong = {
+    "10.0.0.1/8": "10.0.0.0/8, or 10.0.0.1",
+    "10.9.8.255/25": "10.9.8.128/25, or 10.9.8.255",
+    "255.255.255.255/1": "128.0.0.0/1, or 255.255.255.255",
+    "0.0.0.1/0": "0.0.0.0/0, or 0.0.0.1",
+    "FD00::1/64": "fd00::/64, or FD00::1",
+    "fd00::1/127": "fd00::/127, or fd00::1",
+  };
+  for (const [text, meant] of Object.entries(wrong)) {
+    refuses(prefix, `${meant} for that address alone`, [text]);
+  }
+  refuses(prefix, "an IP address with a prefix length, such as 10.0.0.2/32", samplesBut());
 });
 
 test("nothing can be written behind an address into a configuration", () => {
@@ -368,6 +394,7 @@ test("no value makes a reader throw anything but a SyntaxError that begins with 
     choice("a"),
     publicKey,
     cidr,
+    prefix,
     label,
     hostPort(1),
     list(cidr),

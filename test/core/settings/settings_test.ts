@@ -47,6 +47,13 @@ const CIDRS: KeyCase = {
   good: [[`[]`, []], [`["10.0.0.1/24", "fd00::1"]`, ["10.0.0.1/24", "fd00::1"]]],
   bad: [`"10.0.0.1/24"`, `["10.0.0.1/33"]`, `[1]`, `["10.0.0.1/32\\nPostUp = x"]`, `[[]]`],
 };
+const PREFIXES: KeyCase = {
+  good: [
+    [`[]`, []],
+    [`["10.0.0.0/24", "10.0.0.1", "fd00::1/128"]`, ["10.0.0.0/24", "10.0.0.1", "fd00::1/128"]],
+  ],
+  bad: [...CIDRS.bad, `["10.0.0.1/24"]`, `["10.0.0.0/24", "fd00::1/64"]`],
+};
 const BOOLEAN: KeyCase = {
   good: [[`true`, true], [`false`, false]],
   bad: [`"true"`, `1`, `[]`],
@@ -76,8 +83,8 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
       `"a.b:5"`,
     ],
   },
-  "self-allowed-ips": CIDRS,
-  "allow-from": CIDRS,
+  "self-allowed-ips": PREFIXES,
+  "allow-from": PREFIXES,
   ttl: DURATION,
 };
 
@@ -144,13 +151,13 @@ const SECTIONS: readonly Section[] = [
     find: ({ serve }) => serve?.lease,
     keys: {
       interface: TEXT,
-      pools: CIDRS,
-      reserved: CIDRS,
+      pools: PREFIXES,
+      reserved: PREFIXES,
       "lease-time": {
         good: [[`"1h"`, 3600], [`"10s"`, 10], [`20`, 20]],
         bad: [`"9s"`, `0`, `"x"`, `"200000d"`],
       },
-      routes: CIDRS,
+      routes: PREFIXES,
       state: TEXT,
       configure: BOOLEAN,
     },
@@ -273,7 +280,7 @@ const SECTIONS: readonly Section[] = [
         bad: [`""`, `"a\\nPostUp = x"`, `"a\\rb"`, `"\\u0000"`, `"a\\tb"`, `5`, `["a"]`],
       },
       "public-key": PUBLIC_KEY,
-      "allowed-ips": CIDRS,
+      "allowed-ips": PREFIXES,
       "persistent-keepalive": KEEPALIVE,
       "preshared-key-file": TEXT,
       lease: CIDRS,

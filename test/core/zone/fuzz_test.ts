@@ -7,7 +7,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Zone } from "../../../lib/core/zone/server/zone.ts";
-import { GroupPeers, KnownAllowedIps } from "../../../lib/core/zone/server/peers.ts";
+import { GroupPeers } from "../../../lib/core/zone/server/group_peers.ts";
+import { KnownAllowedIps } from "../../../lib/core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../lib/core/zone/server/self.ts";
 import { DnsDriver, queryBytes, readReply } from "../../support/dns.ts";
 import { dnsExchanges } from "../../support/dns_vectors.ts";

@@ -277,6 +277,27 @@ Deno.test("where no server answers any more, the last addresses hold", async () 
   });
 });
 
+Deno.test("a name that is not found any more keeps its last addresses, wherever they were from", async () => {
+  let isGone = false;
+  const known: Answers = (name, type) => isGone ? { rcode: 3 } : KNOWN(name, type);
+  const system = {
+    isOnly: false,
+    lookUp: () => isGone ? Promise.reject(codedError("ENOTFOUND")) : Promise.resolve(["192.0.2.9"]),
+  };
+  await withServers({ "127.0.0.1": known }, async (resolver) => {
+    const servers = "nameserver 127.0.0.1\n";
+    const one = resolver(servers, "192.0.2.7 in-hosts.example\n", system);
+    const names = ["a.example", "in-hosts.example", "box.local"];
+    const look = () => Promise.all(names.map((name) => one.resolve(name)));
+    const before = await look();
+    isGone = true;
+    // The files are one resolver's like another's.
+    resolver(servers, "");
+    for (let i = 0; i < 2; i++) assertEquals(await look(), before);
+    assertEquals(await refused(one.resolve("b.example")), "ENOTFOUND");
+  });
+});
+
 Deno.test("the system's own resolver is asked for what is not DNS's, and where no socket is to be had", async () => {
   const system = (isOnly: boolean) => ({ isOnly, lookUp: () => Promise.resolve(["192.0.2.9"]) });
   await withServers({ "127.0.0.1": () => ({ rcode: 3 }) }, async (_, asked) => {

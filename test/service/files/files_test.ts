@@ -21,6 +21,15 @@ const SYSTEM = "/etc/wgsig/wgsig.toml";
 const RAW = Uint8Array.from({ length: 32 }, (_, i) => 0x80 + i);
 const KEY = formatKey(RAW);
 
+/** A key's text as it comes out of editors, shells and pastes. */
+const spaced = (text: string) => [
+  text,
+  ...["\n", "\r\n", "\n\n\n", "\r\n\r\n", "  ", " \t\n ", "\r"].map((end) => text + end),
+  ` ${text} \r\n`,
+  `\n${text}\n`,
+  `\ufeff${text}\n\n`,
+];
+
 /** The message of the error that a user gets. */
 async function complaint(run: () => Promise<unknown>): Promise<string> {
   const error = await assertRejects(run, UserError);
@@ -139,7 +148,7 @@ test("a secret file that was taken for settings is not shown", async () => {
 
 test("a secret is read in each form", async () => {
   const hexadecimal = hex(RAW);
-  for (const content of [RAW, KEY, `${KEY}\n`, hexadecimal, `${hexadecimal}\r\n`]) {
+  for (const content of [RAW, ...spaced(KEY), ...spaced(hexadecimal)]) {
     assertEquals(await readSecret(withFile("/s", { content }), "/s"), RAW);
   }
 });
@@ -149,6 +158,7 @@ test("what is no secret is refused without being shown", async () => {
     ["", 0],
     [KEY.slice(1), 43],
     [`${KEY}${KEY}`, 88],
+    [`${KEY}\n${KEY}\n`, 90],
     [`secret = ${KEY}`, 53],
   ];
   for (const [content, size] of wrong) {
@@ -243,22 +253,23 @@ test("in a user namespace, files may belong to whom the system can't name", asyn
 });
 
 const TRUSTED = [
-  ["settings file", (host: MemoryHost) => loadSettings(host, "/f")],
-  ["allow-list", (host: MemoryHost) => readAllowList(host, "/f")],
+  ["settings file", "", (host: MemoryHost) => loadSettings(host, "/f")],
+  ["allow-list", "", (host: MemoryHost) => readAllowList(host, "/f")],
+  ["public key file", KEY, (host: MemoryHost) => readPublicKey(host, "/f")],
 ] as const;
 
-for (const [what, read] of TRUSTED) {
+for (const [what, content, read] of TRUSTED) {
   test(`a ${what} that others can change is refused`, async () => {
     for (const mode of [0o666, 0o664, 0o646, 0o602, 0o620]) {
       assertEquals(
-        await complaint(() => read(withFile("/f", { content: "", mode }))),
+        await complaint(() => read(withFile("/f", { content, mode }))),
         `${what} /f can be changed by others (mode 0${mode.toString(8)}); ` +
           "mend it with: chmod go-w /f",
       );
     }
     for (const owner of [1001, 65_534]) {
       assertEquals(
-        await complaint(() => read(withFile("/f", { content: "", mode: 0o644, owner }))),
+        await complaint(() => read(withFile("/f", { content, mode: 0o644, owner }))),
         `${what} /f belongs to another user (${owner}), who can change it; ` +
           "mend it with: chown 1000 /f",
       );
@@ -267,9 +278,9 @@ for (const [what, read] of TRUSTED) {
 
   test(`a ${what} that others can only read is taken, and one without a mode`, async () => {
     for (const mode of [0o644, 0o600, 0o400, 0o755, undefined]) {
-      for (const owner of [0, 1000]) await read(withFile("/f", { content: "", mode, owner }));
+      for (const owner of [0, 1000]) await read(withFile("/f", { content, mode, owner }));
     }
-    const files = { "/f": { content: "", mode: 0o666 } };
+    const files = { "/f": { content, mode: 0o666 } };
     await read(new MemoryHost({ files, target: "win32-x64" }));
   });
 }
@@ -336,7 +347,7 @@ test("a secret in place of its file's name is refused without being shown", asyn
 });
 
 test("a private key is one line of base64, and nothing else is shown of its file", async () => {
-  for (const content of [KEY, `${KEY}\n`, ` ${KEY} \r\n`]) {
+  for (const content of spaced(KEY)) {
     assertEquals(await readPrivateKey(withFile("/k", { content }), "/k"), RAW);
   }
   for (const content of ["", RAW, `${KEY}\n${KEY}\n`, `PrivateKey = ${KEY}`]) {
@@ -363,7 +374,9 @@ test("a public key is given as it is, or as a file that anybody may read", async
   const host = withFile("/k.pub", { content: `${KEY}\n`, mode: 0o644 });
   assertEquals(await readPublicKey(host, KEY), RAW);
   assertEquals(host.reads, []);
-  assertEquals(await readPublicKey(host, "/k.pub"), RAW);
+  for (const content of spaced(KEY)) {
+    assertEquals(await readPublicKey(withFile("/k.pub", { content, mode: 0o644 }), "/k.pub"), RAW);
+  }
   assertEquals(
     await complaint(() => readPublicKey(host, KEY.slice(1))),
     `cannot read public key file ${KEY.slice(1)}: no such file or directory; ` +
@@ -371,6 +384,12 @@ test("a public key is given as it is, or as a file that anybody may read", async
   );
   assertEquals(
     await complaint(() => readPublicKey(withFile("/k.pub", { content: "x" }), "/k.pub")),
+    "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
+  );
+  assertEquals(
+    await complaint(() =>
+      readPublicKey(withFile("/k.pub", { content: `${KEY}\n${KEY}\n` }), "/k.pub")
+    ),
     "public key file /k.pub: expected one WireGuard key (44 characters of base64)",
   );
 });
@@ -408,8 +427,11 @@ ${c}# no space
 \t${d}\tx\r
    # only a comment
 ${e}`;
-  const host = withFile("/allow", { content, mode: 0o644 });
-  assertEquals((await readAllowList(host, "/allow")).map(hex), keys.map(hex));
+  // As it is, as editors of Windows save it, and with newlines at its end.
+  for (const saved of [content, `\ufeff${content.replaceAll("\n", "\r\n")}`, `${content} \n\n\n`]) {
+    const host = withFile("/allow", { content: saved, mode: 0o644 });
+    assertEquals((await readAllowList(host, "/allow")).map(hex), keys.map(hex));
+  }
 });
 
 test("an empty allow-list lets nobody in", async () => {

@@ -159,6 +159,23 @@ test("sync: SIGHUP reads settings and secret again, and what is wrong with them 
   assertEquals(lines.filter((line) => line.includes("reloaded servers=1")).length, 1);
 });
 
+test("sync: what waits for a restart is said at each reload, until the settings are the first again", async () => {
+  const signals = new Map<number, Signal>([
+    ...[0, 1, 2].map((i) => [i, "SIGHUP"] as const),
+    [3, "SIGTERM"],
+  ]);
+  const [host, memory] = hostWith(showing(DUMP), signals);
+  const wanted: SyncConfig = { ...CONFIG, lease: LEASE };
+  const read = [CONFIG, wanted, wanted, CONFIG];
+  let loads = 0;
+  assertEquals(await sync(host, () => Promise.resolve(read[loads++]!)), 0);
+  assertEquals(told(memory).filter((line) => / (?:reloaded|restart-needed) /.test(line)), [
+    ...["info reloaded servers=1", "warn restart-needed changed=lease"],
+    ...["info reloaded servers=1", "warn restart-needed changed=lease"],
+    "info reloaded servers=1",
+  ]);
+});
+
 test("sync: a key that the settings name and that can't be read is said, at a reload as well", async () => {
   const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGTERM"]]);
   const [host, memory] = hostWith(showing(DUMP), signals);

@@ -318,8 +318,7 @@ export class ZoneExchange {
     const service = bestService(answers.filter((each) => each.name === name));
     if (service === undefined || service.port === 0) return false;
     const beside = additionals.filter((each) => each.name === service.target);
-    const record = firstOf(beside, "A") ?? firstOf(beside, "AAAA");
-    const address = record && usableAddress(record.address);
+    const address = addressIn(beside);
     if (address === undefined) return false;
     purpose.peer.port = service.port;
     purpose.peer.address = address;
@@ -446,12 +445,11 @@ export class ZoneExchange {
   /**
    * Sets the address from A and AAAA records, IPv4 first.
    *
-   * @returns Whether there is such a record. One that can be no host's counts as skipped.
+   * @returns Whether there is such a record. Where none can be a host's, that counts as skipped.
    */
   #setAddress(peer: Found, records: readonly DnsRecord[]): boolean {
-    const record = firstOf(records, "A") ?? firstOf(records, "AAAA");
-    if (record === undefined) return false;
-    peer.address = usableAddress(record.address);
+    if (!records.some(({ type }) => type === "A" || type === "AAAA")) return false;
+    peer.address = addressIn(records);
     if (peer.address === undefined) this.#skipped++;
     return true;
   }
@@ -462,4 +460,14 @@ export class ZoneExchange {
     peer.text = readInstanceText(record.strings, peer.publicKey);
     if (peer.text === undefined) this.#skipped++;
   }
+}
+
+/** The first address that can be a host's: of A records, else of AAAA records. */
+function addressIn(records: readonly DnsRecord[]): string | undefined {
+  for (const type of ["A", "AAAA"] as const) {
+    const record = firstOf(records, type);
+    const address = record && usableAddress(record.address);
+    if (address !== undefined) return address;
+  }
+  return undefined;
 }

@@ -1,20 +1,20 @@
 /**
- * Where a DNS zone's peers come from: a WireGuard device, or a group of a registry.
+ * Where a DNS zone's peers come from, and one such source: a WireGuard device. A group of a registry is
+ * another one, in `group_peers.ts`.
  *
  * @module
  */
 
-import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../../../wire/wgsig/record.ts";
-import { readSeconds } from "../../../wire/wgsig/tai64n.ts";
+import { ID_SIZE } from "../../../wire/wgsig/record.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
+import type { Now } from "../../net/clock.ts";
 import type { HostPort } from "../../net/host_port.ts";
-import { ADDRESS_SIZE, parseAddress, writeIpv4 } from "../../net/ip_address.ts";
+import { ADDRESS_SIZE, parseAddress } from "../../net/ip_address.ts";
 import { normalizePrefix } from "../../net/ip_prefix.ts";
 import { KeyIndex } from "../../net/key_index.ts";
 import { parseKey } from "../../net/peer_key.ts";
-import { NONE } from "../../net/none.ts";
-import type { RegistryGroup } from "../../registry/group.ts";
+import type { Location } from "./location.ts";
 
 /**
  * A source of peers with endpoints. A peer is known by a number, which is only good until the
@@ -25,16 +25,14 @@ export interface ZonePeers {
   readonly isKnown: boolean;
   /** The peer whose key stands at `at`, or NONE where there is none with an endpoint. */
   find(key: WireBuffer, at: number): number;
-  /** Writes the address of `peer`, 16 bytes (IPv4-mapped for IPv4), at `at`. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void;
-  /** The UDP port of `peer`, 1 to 65535. */
-  port(peer: number): number;
+  /** Says where `peer` is. */
+  locate(peer: number, into: Location): void;
   /** The AllowedIPs that are known. */
   readonly allowed: AllowedStrings;
   /** Which list of {@linkcode allowed} is that of `peer`, or NONE where none is known. */
   allowedOf(peer: number): number;
-  /** When `peer` was last seen, in Unix seconds, or NaN where that is not published. */
-  seen(peer: number): number;
+  /** When `peer` was last seen, in whole Unix seconds, or NaN where that is not published. */
+  seen(peer: number, now: Now): number;
   /** Gives `to` the keys of all peers, those that were seen last at the end. */
   list(to: KeySink): void;
 }
@@ -145,14 +143,11 @@ export class DevicePeers implements ZonePeers {
     return this.#index.find(key, at);
   }
 
-  /** See {@linkcode ZonePeers.writeAddress}. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void {
-    copyBytes(this.#addresses, peer * ADDRESS_SIZE, to, at, ADDRESS_SIZE);
-  }
-
-  /** See {@linkcode ZonePeers.port}. */
-  port(peer: number): number {
-    return this.#ports[peer]!;
+  /** See {@linkcode ZonePeers.locate}. A device knows one endpoint of a peer: the one in use. */
+  locate(peer: number, into: Location): void {
+    copyBytes(this.#addresses, peer * ADDRESS_SIZE, into.address, 0, ADDRESS_SIZE);
+    into.port = this.#ports[peer]!;
+    into.isDual = false;
   }
 
   /** See {@linkcode ZonePeers.allowedOf}. */
@@ -161,7 +156,7 @@ export class DevicePeers implements ZonePeers {
   }
 
   /** A device's peers are in use: that says more than a time. */
-  seen(_peer: number): number {
+  seen(_peer: number, _now: Now): number {
     return NaN;
   }
 
@@ -199,62 +194,5 @@ export class KnownAllowedIps {
   /** Which list of {@linkcode strings} is that of the key at `at`, or NONE. */
   find(key: WireBuffer, at: number): number {
     return this.#index.find(key, at);
-  }
-}
-
-/** The peers of a registry's group, as they are now. */
-export class GroupPeers implements ZonePeers {
-  /** See {@linkcode ZonePeers.isKnown}. */
-  readonly isKnown = true;
-  readonly #group: RegistryGroup;
-  readonly #known: KnownAllowedIps;
-
-  /** Looks into `group`, which removes its stale records itself. */
-  constructor(group: RegistryGroup, known: KnownAllowedIps) {
-    this.#group = group;
-    this.#known = known;
-  }
-
-  /** See {@linkcode ZonePeers.allowed}. */
-  get allowed(): AllowedStrings {
-    return this.#known.strings;
-  }
-
-  /** See {@linkcode ZonePeers.find}. */
-  find(key: WireBuffer, at: number): number {
-    const peer = this.#group.table.find(key, at);
-    return peer === NONE || this.port(peer) === 0 ? NONE : peer;
-  }
-
-  /** See {@linkcode ZonePeers.writeAddress}. */
-  writeAddress(peer: number, to: WireBuffer, at: number): void {
-    const { table } = this.#group;
-    writeIpv4(to, at, readAddress(table.pages, table.recordAt(peer)));
-  }
-
-  /** See {@linkcode ZonePeers.port}. */
-  port(peer: number): number {
-    const { table } = this.#group;
-    return table.pages.view.getUint16(table.recordAt(peer) + RECORD_PORT);
-  }
-
-  /** See {@linkcode ZonePeers.allowedOf}. */
-  allowedOf(peer: number): number {
-    const { table } = this.#group;
-    return this.#known.find(table.pages, table.recordAt(peer));
-  }
-
-  /** The moment that the peer's record tells all clients. */
-  seen(peer: number): number {
-    const { table } = this.#group;
-    return readSeconds(table.pages, table.recordAt(peer) + RECORD_LABEL);
-  }
-
-  /** See {@linkcode ZonePeers.list}. */
-  list(to: KeySink): void {
-    const { table } = this.#group;
-    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) {
-      if (this.port(peer) !== 0) to.add(table.pages, table.recordAt(peer));
-    }
   }
 }

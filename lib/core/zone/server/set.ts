@@ -124,7 +124,7 @@ export class ZoneSet {
     const isUdp = path.transport === "udp";
     const most = isUdp ? udpAnswerSize(query) : MAX_TCP_SIZE;
     writer.begin(query, message, out, outAt, Math.min(room, most));
-    const outcome = this.#decide(status, message, path, now.mono);
+    const outcome = this.#decide(status, message, path, now);
     counters.add(outcome);
     const inZone = outcome === "dns-answered" || outcome === "dns-nodata" ||
       outcome === "dns-nxdomain";
@@ -143,7 +143,7 @@ export class ZoneSet {
     status: Exclude<QueryStatus, "short" | "response">,
     message: WireBuffer,
     path: QueryPath,
-    mono: number,
+    now: Now,
   ): Outcome {
     switch (status) {
       case "formerr":
@@ -153,7 +153,7 @@ export class ZoneSet {
       case "badvers":
         return "dns-badvers";
       case "query":
-        return this.#refusalOf(this.#query) ?? this.#ask(message, path, mono);
+        return this.#refusalOf(this.#query) ?? this.#ask(message, path, now);
     }
   }
 
@@ -176,11 +176,11 @@ export class ZoneSet {
     }
   }
 
-  #ask(message: WireBuffer, path: QueryPath, mono: number): Outcome {
+  #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
     const query = this.#query;
     const zone = this.#find(message);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt)) return "dns-refused";
-    let outcome: Outcome = zone.answer(query, message, path, mono, this.#writer);
+    let outcome: Outcome = zone.answer(query, message, path, now, this.#writer);
     if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
     if (outcome === "dns-nxdomain" && this.#hasZoneBelow(message)) outcome = "dns-nodata";
     zone.writeSoa(query, this.#writer);

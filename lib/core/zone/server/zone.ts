@@ -7,12 +7,14 @@
  * _services._dns-sd._udp.ZONE       PTR _wireguard._udp.ZONE
  * _wireguard._udp.ZONE              PTR to every instance; TXT "txtvers=1" "peers=N"
  * _P._sub._wireguard._udp.ZONE      PTR to the instances that begin with P; TXT "txtvers=1" "peers=N"
- * KEY._wireguard._udp.ZONE          an instance: SRV, A or AAAA, TXT
+ * KEY._wireguard._udp.ZONE          an instance: SRV, A and AAAA, TXT
  * ```
  *
  * KEY is a peer's public key in base32 with padding, 56 characters. Only peers with an endpoint are
  * instances. An SRV is `0 0 PORT` with its own name as target, as it was asked (uncompressed, RFC
- * 2782); Additional has the address first, then the TXT, as wgsd-client needs it. An instance's TXT is
+ * 2782); Additional has the address first, then the TXT, as wgsd-client needs it, then the address of
+ * the other family. There is one where a peer was seen over both with the same port: an SRV has one, and
+ * wgsd-client takes whatever SRV comes first. An instance's TXT is
  *
  * ```
  * "txtvers=1" "pub=BASE64KEY" "allowed=CIDR,CIDR" "allowed2=CIDR" … "seen=UNIXSECONDS"
@@ -52,10 +54,12 @@ import {
 import { encodeName, MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
-import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
 import { NONE } from "../../net/none.ts";
+import { Location } from "./location.ts";
 import { newZoneName, readNode, UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import {
@@ -122,8 +126,7 @@ export class Zone {
   readonly #keyList: KeyList;
   // Of the question that is being answered:
   readonly #asked = newZoneName();
-  readonly #address = new WireBuffer(ADDRESS_SIZE);
-  #port = 0;
+  readonly #location = new Location();
   /** Where the instance is from; undefined is the device itself. */
   #source: ZonePeers | undefined;
   #peer = NONE;
@@ -163,13 +166,12 @@ export class Zone {
    * alone but ANY. A negative answer is left to the caller, with {@linkcode writeSoa}.
    *
    * @param from The buffer that `query` was parsed from.
-   * @param mono A clock that never jumps, in seconds.
    */
   answer(
     query: DnsQuery,
     from: WireBuffer,
     path: QueryPath,
-    mono: number,
+    now: Now,
     writer: AnswerWriter,
   ): ZoneOutcome {
     const { type } = query;
@@ -188,12 +190,12 @@ export class Zone {
         return answered(writer, writer.close());
       case "list":
         if (this.#knowsNobody()) return "dns-servfail";
-        this.#keyList.refresh(mono);
+        this.#keyList.refresh(now.mono);
         if (type === TYPE.ptr) return this.#answerList(query, path, writer);
         if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
         return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
       case "instance":
-        if (this.#find(path)) return this.#answerInstance(query, from, writer);
+        if (this.#find(path)) return this.#answerInstance(query, from, now, writer);
         return this.#sources.some(isUnknown) ? "dns-servfail" : "dns-nxdomain";
       case "empty":
         return "dns-nodata";
@@ -218,16 +220,15 @@ export class Zone {
     const own = this.#self?.key;
     if (own !== undefined && isSameKey(own, 0, key, 0)) {
       this.#source = undefined;
-      this.#port = this.#selfPort(path);
-      if (this.#port !== 0) return true;
+      this.#location.port = this.#selfPort(path);
+      if (this.#location.port !== 0) return true;
     }
     for (const source of this.#sources) {
       const peer = source.find(key, 0);
       if (peer === NONE) continue;
       this.#source = source;
       this.#peer = peer;
-      this.#port = source.port(peer);
-      source.writeAddress(peer, this.#address, 0);
+      source.locate(peer, this.#location);
       return true;
     }
     return false;
@@ -235,13 +236,15 @@ export class Zone {
 
   /** The port of the device itself, or 0 where it is not published; sets the address. */
   #selfPort(path: QueryPath): number {
-    return this.#self?.endpoint(path.local, path.localAt, this.#address, 0) ?? 0;
+    this.#location.isDual = false;
+    return this.#self?.endpoint(path.local, path.localAt, this.#location.address, 0) ?? 0;
   }
 
   /** Whether the address that was asked is known; sets the address. */
   #hasLocal({ local, localAt }: QueryPath): boolean {
     if (local === undefined || isWildcard(local, localAt)) return false;
-    copyBytes(local, localAt, this.#address, 0, ADDRESS_SIZE);
+    copyBytes(local, localAt, this.#location.address, 0, ADDRESS_SIZE);
+    this.#location.isDual = false;
     return true;
   }
 
@@ -252,42 +255,54 @@ export class Zone {
     writer.bytes(NAME_SERVER);
     writer.pointer(zone);
     if (!writer.close()) return answered(writer, false);
-    if (this.#hasLocal(path)) writeAddress(writer, ADDITIONAL, server, STATIC_TTL, this.#address);
+    if (this.#hasLocal(path)) {
+      writeAddress(writer, ADDITIONAL, server, STATIC_TTL, this.#location.address);
+    }
     return "dns-answered";
   }
 
   #answerAddress(type: number, ttl: number, writer: AnswerWriter): ZoneOutcome {
-    if (type !== addressType(this.#address) && type !== TYPE.any) return "dns-nodata";
-    return answered(writer, writeAddress(writer, ANSWER, QUESTION_NAME, ttl, this.#address));
+    const { address, isDual, ipv6 } = this.#location;
+    const isFirst = type === addressType(address) || type === TYPE.any;
+    if (!isFirst && !(isDual && type === TYPE.aaaa)) return "dns-nodata";
+    const asked = isFirst ? address : ipv6;
+    return answered(writer, writeAddress(writer, ANSWER, QUESTION_NAME, ttl, asked));
   }
 
-  #answerInstance(query: DnsQuery, from: WireBuffer, writer: AnswerWriter): ZoneOutcome {
+  #answerInstance(
+    query: DnsQuery,
+    from: WireBuffer,
+    now: Now,
+    writer: AnswerWriter,
+  ): ZoneOutcome {
+    const { address, port, isDual, ipv6 } = this.#location;
     switch (query.type) {
       case TYPE.srv:
       case TYPE.any:
         writer.open(ANSWER, QUESTION_NAME, TYPE.srv, this.#ttl);
         // Priority and weight.
         writer.uint32(0);
-        writer.uint16(this.#port);
+        writer.uint16(port);
         writer.copy(from, query.nameAt, query.nameSize);
         if (!writer.close()) return answered(writer, false);
-        writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, this.#address);
-        this.#writeText(writer, ADDITIONAL);
+        writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, address);
+        this.#writeText(now, writer, ADDITIONAL);
+        if (isDual) writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, ipv6);
         return "dns-answered";
       case TYPE.txt:
-        return answered(writer, this.#writeText(writer, ANSWER));
+        return answered(writer, this.#writeText(now, writer, ANSWER));
       default:
         return this.#answerAddress(query.type, this.#ttl, writer);
     }
   }
 
   /** Writes the TXT of the instance that was found. */
-  #writeText(writer: AnswerWriter, section: number): boolean {
+  #writeText(now: Now, writer: AnswerWriter, section: number): boolean {
     const { key } = this.#asked;
     const source = this.#source;
     if (source !== undefined) {
       const list = source.allowedOf(this.#peer);
-      const seen = source.seen(this.#peer);
+      const seen = source.seen(this.#peer, now);
       return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, seen);
     }
     const { allowed } = this.#self!;

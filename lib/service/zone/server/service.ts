@@ -22,9 +22,10 @@ import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
 import type { QueryPath } from "../../../core/zone/server/zone.ts";
-import { GroupPeers, KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
+import { GroupPeers } from "../../../core/zone/server/group_peers.ts";
+import { KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
-import type { UdpSocket } from "../../../host/udp.ts";
+import type { UdpHandlers, UdpSocket } from "../../../host/udp.ts";
 import type { TcpConnection } from "../../../host/tcp.ts";
 import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
@@ -32,6 +33,7 @@ import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
+import { listenUdp } from "../../listener.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
 import { type DnsConfig, newZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
@@ -137,7 +139,11 @@ export class DnsService {
   /** Opens both sockets of an address. Where the system may choose the port, it is one for both. */
   async #listenOn(address: HostPort): Promise<HostPort> {
     for (let tries = address.port === 0 ? PORT_TRIES : 1;; tries--) {
-      const socket = await this.#listenUdp(address);
+      const socket = await listenUdp(
+        this.#context,
+        address,
+        (host, open) => this.#openUdp(host, open),
+      );
       const bound = { host: address.host, port: socket.port };
       try {
         await this.#listenTcp(bound);
@@ -150,14 +156,15 @@ export class DnsService {
     }
   }
 
-  async #listenUdp({ host: address, port }: HostPort): Promise<UdpSocket> {
+  async #openUdp(
+    address: string,
+    open: (handlers: UdpHandlers) => Promise<UdpSocket>,
+  ): Promise<UdpSocket> {
     const local = binaryOf(address);
     const answers = new WireBuffer(BATCH_SIZE * MAX_UDP_SIZE);
     const held = new HeldQueries();
     const path: QueryPath = { transport: "udp", source: local, sourceAt: 0, local, localAt: 0 };
-    const socket = await this.#context.host.udp({
-      address,
-      port,
+    const socket = await open({
       onBatch: (batch, replies) => this.#answerBatch(batch, replies, path, answers, held, socket),
       onSendError: () => this.#context.counters.add("send-failed"),
       onOverload: (count) => this.#context.counters.add("overload", count),

@@ -155,6 +155,21 @@ test("what recursors leave out is asked for", () => {
   }
 });
 
+test("IPv4 is taken before IPv6, and what can be no host's gives way to the other", () => {
+  const cases: readonly (readonly [addresses: string[], taken: string | undefined])[] = [
+    [["192.0.2.1", "2001:db8::1"], "192.0.2.1"],
+    [["2001:db8::1", "192.0.2.1"], "192.0.2.1"],
+    [["2001:db8::1"], "2001:db8::1"],
+    [["0.0.0.0", "2001:db8::1"], "2001:db8::1"],
+    [["::", "192.0.2.1"], "192.0.2.1"],
+    [["0.0.0.0", "ff02::1"], undefined],
+  ];
+  for (const [addresses, taken] of cases) {
+    const { peers, skipped } = ask({ peers: [doublePeer(1, { addresses })] });
+    assertEquals([peers[0]?.address, skipped], [taken, taken === undefined ? 1 : 0]);
+  }
+});
+
 test("AllowedIPs and the time come from TXT, over as many strings as it takes", () => {
   const txt = [
     "txtvers=1",

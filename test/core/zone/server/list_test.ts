@@ -7,11 +7,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { Zone } from "../../../../lib/core/zone/server/zone.ts";
-import {
-  GroupPeers,
-  KnownAllowedIps,
-  type ZonePeers,
-} from "../../../../lib/core/zone/server/peers.ts";
+import { GroupPeers } from "../../../../lib/core/zone/server/group_peers.ts";
+import { KnownAllowedIps, type ZonePeers } from "../../../../lib/core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../../lib/core/zone/server/self.ts";
 import { encodeBase32 } from "../../../../lib/wire/bytes/base32.ts";
 import { DnsDriver, type DnsReply } from "../../../support/dns.ts";

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { formatAddress } from "../../../../lib/core/net/ip_address.ts";
 import { KeyIndex } from "../../../../lib/core/net/key_index.ts";
 import { NONE } from "../../../../lib/core/net/none.ts";
+import { Location } from "../../../../lib/core/zone/server/location.ts";
 import { type DevicePeers, KnownAllowedIps } from "../../../../lib/core/zone/server/peers.ts";
 import { WireBuffer } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { key32 } from "../../../support/arbitraries.ts";
@@ -13,9 +14,10 @@ import { test } from "../../../testing.ts";
 function find(device: DevicePeers, peer: number): string | undefined {
   const found = device.find(new WireBuffer(idOf(peer)), 0);
   if (found === NONE) return undefined;
-  const address = new WireBuffer(20);
-  device.writeAddress(found, address, 4);
-  return `${formatAddress(address, 4)} ${device.port(found)}`;
+  const location = new Location();
+  device.locate(found, location);
+  assertEquals(location.isDual, false);
+  return `${formatAddress(location.address, 0)} ${location.port}`;
 }
 
 function listed(device: DevicePeers): number[] {

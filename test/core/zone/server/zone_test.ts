@@ -1,7 +1,18 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Zone, type ZoneOptions } from "../../../../lib/core/zone/server/zone.ts";
-import { GroupPeers, KnownAllowedIps } from "../../../../lib/core/zone/server/peers.ts";
+import { parseAddress } from "../../../../lib/core/net/ip_address.ts";
+import { NONE } from "../../../../lib/core/net/none.ts";
+import { AllowedStrings } from "../../../../lib/core/zone/server/allowed_strings.ts";
+import { isSameKey } from "../../../../lib/core/zone/server/key_list.ts";
+import type { Location } from "../../../../lib/core/zone/server/location.ts";
+import { GroupPeers } from "../../../../lib/core/zone/server/group_peers.ts";
+import {
+  type KeySink,
+  KnownAllowedIps,
+  type ZonePeers,
+} from "../../../../lib/core/zone/server/peers.ts";
+import { WireBuffer } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { ZoneSelf } from "../../../../lib/core/zone/server/self.ts";
 import { key32, uint16 } from "../../../support/arbitraries.ts";
 import { DnsDriver, queryBytes, type TypeName } from "../../../support/dns.ts";
@@ -68,6 +79,50 @@ test("an instance has the one address that there is", () => {
   assertEquals(driver.ask(BOB, "AAAA").answers, [`${BOB} 0 AAAA 2001:db8::32`]);
   assertEquals(negative(driver, ALICE, "AAAA"), "NODATA");
   assertEquals(negative(driver, BOB, "A"), "NODATA");
+});
+
+/** A source with one peer, whose endpoints of both families have the same port. */
+class DualPeer implements ZonePeers {
+  readonly isKnown = true;
+  readonly allowed = new AllowedStrings([["10.0.0.1/32"]]);
+
+  find(key: WireBuffer, at: number): number {
+    return isSameKey(key, at, new WireBuffer(idOf(1)), 0) ? 5 : NONE;
+  }
+  locate(peer: number, into: Location): void {
+    assertEquals(peer, 5);
+    parseAddress("203.0.113.21", into.address, 0);
+    parseAddress("2001:db8::21", into.ipv6, 0);
+    into.port = 51820;
+    into.isDual = true;
+  }
+  allowedOf(): number {
+    return 0;
+  }
+  seen(): number {
+    return NaN;
+  }
+  list(to: KeySink): void {
+    to.add(new WireBuffer(idOf(1)), 0);
+  }
+}
+
+test("an instance that is reached over both families has both addresses", () => {
+  const driver = driverOf({ peers: [new DualPeer(), device] });
+  const [a, aaaa] = [`${ALICE} 0 A 203.0.113.21`, `${ALICE} 0 AAAA 2001:db8::21`];
+  assertEquals(driver.ask(ALICE, "A").answers, [a]);
+  assertEquals(driver.ask(ALICE, "AAAA").answers, [aaaa]);
+  for (const type of ["SRV", "ANY"] as const) {
+    const { answers, additionals } = driver.ask(ALICE, type);
+    assertEquals(answers, [`${ALICE} 0 SRV 0 0 51820 ${ALICE}`]);
+    const text = `${ALICE} 0 TXT "txtvers=1" "pub=${keyOf(1)}" "allowed=10.0.0.1/32"`;
+    assertEquals(additionals, [a, text, aaaa]);
+  }
+  // What was found before is nothing of the next answer.
+  assertEquals(driver.ask(BOB, "AAAA").answers, [`${BOB} 0 AAAA 2001:db8::32`]);
+  assertEquals(negative(driver, BOB, "A"), "NODATA");
+  const local = driver.ask("ns1.example.com", "ANY", { local: "192.0.2.53" });
+  assertEquals(local.answers, ["ns1.example.com 60 A 192.0.2.53"]);
 });
 
 test("an instance has nothing of other types", () => {

@@ -1,13 +1,8 @@
 /** What comes of SIGHUP. */
 
 import { assertEquals } from "@std/assert";
-import {
-  FIXED,
-  inForce,
-  Reload,
-  type Reloadable,
-  type ReloadOutcome,
-} from "../../../lib/core/serve/reload.ts";
+import { type Reloadable, SERVE_RULES } from "../../../lib/core/serve/reload.ts";
+import { Reload, type ReloadOutcome } from "../../../lib/core/settings/reload.ts";
 import { needsRestart } from "../../../lib/core/settings/restart.ts";
 import { test } from "../../testing.ts";
 
@@ -32,13 +27,13 @@ function said(reload: Reload<Settings, string>, outcome: ReloadOutcome<Settings,
 }
 
 test("nothing is read before it is asked for", () => {
-  const reload = new Reload<Settings, string>(FIRST);
+  const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   assertEquals(reload.next(), { kind: "rest" });
   assertEquals(reload.running, FIRST);
 });
 
 test("settings are read, put into force, and said", () => {
-  const reload = new Reload<Settings, string>(FIRST);
+  const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   reload.ask();
   assertEquals(reload.next(), { kind: "load" });
   // It is read once.
@@ -53,7 +48,7 @@ test("settings are read, put into force, and said", () => {
 });
 
 test("what can't be read or put into force leaves the settings before in force", () => {
-  const reload = new Reload<Settings, string>(FIRST);
+  const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   reload.ask();
   reload.next();
   assertEquals(said(reload, { kind: "failed", why: "no TOML" }), ["not-reloaded no TOML"]);
@@ -67,7 +62,7 @@ test("what can't be read or put into force leaves the settings before in force",
 });
 
 test("however often it is asked meanwhile, the settings are read once more", () => {
-  const reload = new Reload<Settings, string>(FIRST);
+  const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   reload.ask();
   assertEquals(reload.next(), { kind: "load" });
   for (let i = 0; i < 5; i++) reload.ask();
@@ -93,16 +88,24 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     punch: { host: "::", port: 1 },
     maxAge: 5,
   };
+  const { fixed } = SERVE_RULES;
   const all = "listen,max-peers,max-answer,state,key,dns,lease,punch";
-  assertEquals(needsRestart(FIXED, FIRST, wanted).join(), all);
-  assertEquals(needsRestart(FIXED, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
+  assertEquals(needsRestart(fixed, FIRST, wanted).join(), all);
+  assertEquals(needsRestart(fixed, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
     "lease",
   ]);
-  assertEquals(needsRestart(FIXED, FIRST, structuredClone(FIRST)), []);
+  assertEquals(needsRestart(fixed, FIRST, structuredClone(FIRST)), []);
   // A group that is new has the limits of the others.
   const { listen, maxPeers, maxAnswer, state, key } = FIRST;
-  assertEquals(inForce(FIRST, wanted), { ...wanted, listen, maxPeers, maxAnswer, state, key });
-  const reload = new Reload<Settings, string>(FIRST);
+  assertEquals(SERVE_RULES.inForce(FIRST, wanted), {
+    ...wanted,
+    listen,
+    maxPeers,
+    maxAnswer,
+    state,
+    key,
+  });
+  const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   for (let i = 0; i < 2; i++) {
     reload.ask();
     reload.next();
