@@ -47,8 +47,8 @@ const LAST_RETRY = 4;
 export interface RoundOptions {
   readonly conversation: Conversation;
   readonly protocols: AskedProtocols;
-  /** The question of the first protocol, which registers if this round does. */
-  readonly exchange: Exchange;
+  /** The question of the first protocol, which registers if this round does; undefined without that. */
+  readonly exchange: Exchange | undefined;
   /** The same through a port of our own; undefined where that isn't to be compared. */
   readonly beside: Exchange | undefined;
   /** The families of the registry's addresses, the one first that is asked first. */
@@ -126,7 +126,7 @@ export class ServerRound {
       isOwn: true,
       attempts: 0,
     }));
-    if (!protocols.v1) return;
+    if (exchange === undefined) return;
     const dueAt = now.mono + (beside === undefined ? 0 : LABELS_APART);
     this.#first.push({ exchange, isOwn: registers, dueAt, attempts: 0 });
     if (beside === undefined) return;

@@ -169,7 +169,8 @@ export class Registries {
     const { primitives } = this.#host;
     const random = (bytes: Uint8Array) => this.#host.random(bytes);
     const nonces = new NonceSource(random);
-    const exchange = (flags: number) => new Exchange({ ...question, primitives, flags }, nonces);
+    const newExchange = (registers: boolean) =>
+      new Exchange({ ...question, primitives, flags: registers ? 0 : KEEP_ENDPOINT }, nonces);
     const names = new Set([...addresses.keys()].map(formatServerName));
     for (const name of this.#registries.keys()) if (!names.has(name)) this.#registries.delete(name);
     for (const name of addresses.keys()) {
@@ -185,18 +186,15 @@ export class Registries {
       registry.want(how.keys);
       if (how.anew) registry.forget();
       const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
-      registry.begin(
-        hosts,
-        {
-          exchange: exchange(register ? 0 : KEEP_ENDPOINT),
-          beside: register && how.beside ? exchange(KEEP_ENDPOINT) : undefined,
-          registers: register,
-          subscribes: how.subscribes,
-          endsAt,
-        },
-        othersAnswer,
-        now,
-      );
+      const asked = {
+        publicKey: this.#publicKey,
+        newExchange,
+        compares: how.beside,
+        registers: register,
+        subscribes: how.subscribes,
+        endsAt,
+      };
+      registry.begin(hosts, asked, othersAnswer, now);
       return registry;
     });
   }
