@@ -25,7 +25,8 @@ const MAX_REFUSED = 4;
 const SILENT_WAIT = 1;
 
 /** What is asked. */
-export interface AskedRound extends Pick<RoundOptions, "registers" | "subscribes" | "endsAt"> {
+export interface AskedRound
+  extends Pick<RoundOptions, "registers" | "subscribes" | "startsIn" | "endsAt"> {
   /** The own public key in base64. */
   readonly publicKey: string;
   /** Makes a question of the first protocol, where it is spoken. */

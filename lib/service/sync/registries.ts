@@ -64,6 +64,8 @@ export interface RegistriesHandlers {
   onBehind(): void;
 }
 
+/** Between the questions to two registries in the first protocol, in seconds. */
+const SPACING = 0.025;
 /** So long after it could not be read, the private key is tried to be read again, in seconds. */
 const KEY_RETRY = 60;
 
@@ -181,7 +183,7 @@ export class Registries {
     const now = this.#host.now();
     const endsAt = question.startedAt + question.timeout;
     const all = [...this.#registries.values()];
-    return [...addresses].map(([name, hosts]) => {
+    return [...addresses].map(([name, hosts], i) => {
       const registry = this.#registries.get(formatServerName(name))!;
       registry.want(how.keys);
       if (how.anew) registry.forget();
@@ -192,6 +194,7 @@ export class Registries {
         compares: how.beside,
         registers: register,
         subscribes: how.subscribes,
+        startsIn: i * SPACING,
         endsAt,
       };
       registry.begin(hosts, asked, othersAnswer, now);

@@ -127,6 +127,7 @@ class Scene {
       compares,
       registers,
       subscribes: true,
+      startsIn: 0,
       endsAt: this.mono + TIMEOUT,
     };
   }
