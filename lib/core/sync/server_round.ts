@@ -47,8 +47,8 @@ const LAST_RETRY = 4;
 export interface RoundOptions {
   readonly conversation: Conversation;
   readonly protocols: AskedProtocols;
-  /** The question of the first protocol, which registers if this round does. */
-  readonly exchange: Exchange;
+  /** The question of the first protocol, which registers if this round does; undefined without that. */
+  readonly exchange: Exchange | undefined;
   /** The same through a port of our own; undefined where that isn't to be compared. */
   readonly beside: Exchange | undefined;
   /** The families of the registry's addresses, the one first that is asked first. */
@@ -59,6 +59,11 @@ export interface RoundOptions {
   readonly registers: boolean;
   /** Whether it is to tell of changes. */
   readonly subscribes: boolean;
+  /**
+   * So many seconds the first protocol waits: two names may be of one C server, which would drop the
+   * second of two requests at once.
+   */
+  readonly startsIn: number;
   /** When to give up: the monotonic clock. */
   readonly endsAt: number;
 }
@@ -117,7 +122,7 @@ export class ServerRound {
 
   /** Begins at once. */
   constructor(options: RoundOptions, now: Now) {
-    const { conversation, protocols, exchange, beside, families, registers } = options;
+    const { conversation, protocols, exchange, beside, families, registers, startsIn } = options;
     this.#options = options;
     this.#startedAt = now.mono;
     this.#registering = !registers || !protocols.v2 ? [] : families.map((family) => ({
@@ -126,11 +131,12 @@ export class ServerRound {
       isOwn: true,
       attempts: 0,
     }));
-    if (!protocols.v1) return;
-    const dueAt = now.mono + (beside === undefined ? 0 : LABELS_APART);
-    this.#first.push({ exchange, isOwn: registers, dueAt, attempts: 0 });
+    if (exchange === undefined) return;
+    const dueAt = now.mono + startsIn;
+    const ownAt = beside === undefined ? dueAt : dueAt + LABELS_APART;
+    this.#first.push({ exchange, isOwn: registers, dueAt: ownAt, attempts: 0 });
     if (beside === undefined) return;
-    this.#first.push({ exchange: beside, isOwn: false, dueAt: now.mono, attempts: 0 });
+    this.#first.push({ exchange: beside, isOwn: false, dueAt, attempts: 0 });
   }
 
   /** Whether the registry has said a word in wgsig 2. */

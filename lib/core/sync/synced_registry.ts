@@ -6,6 +6,7 @@
 
 import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { Hearing } from "../ask/conversation.ts";
+import type { Exchange } from "../ask/exchange.ts";
 import type { KnownRegistry } from "../ask/registry_memory.ts";
 import { ServerAddresses } from "../ask/server_addresses.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
@@ -24,10 +25,15 @@ const MAX_REFUSED = 4;
 const SILENT_WAIT = 1;
 
 /** What is asked. */
-export type AskedRound = Pick<
-  RoundOptions,
-  "exchange" | "beside" | "registers" | "subscribes" | "endsAt"
->;
+export interface AskedRound
+  extends Pick<RoundOptions, "registers" | "subscribes" | "startsIn" | "endsAt"> {
+  /** The own public key in base64. */
+  readonly publicKey: string;
+  /** Makes a question of the first protocol, where it is spoken. */
+  readonly newExchange: (registers: boolean) => Exchange;
+  /** Whether to ask in the first protocol through another port as well, to compare. */
+  readonly compares: boolean;
+}
 
 /** A word of wgsig 2: something that opened. */
 const WORDS: ReadonlySet<Hearing> = new Set([
@@ -49,6 +55,9 @@ export class SyncedRegistry {
   refused = 0;
   readonly #known: KnownRegistry;
   #asked: AskedRound | undefined;
+  /** The questions of the first protocol in this round. */
+  #exchange: Exchange | undefined;
+  #beside: Exchange | undefined;
   #round: ServerRound | undefined;
   /** Families over which it was silent while it has answered over the other. */
   readonly #silent = new Set<Family>();
@@ -93,6 +102,10 @@ export class SyncedRegistry {
     this.#badMac = false;
     this.#asked = asked;
     const { conversation, spoken } = this.#known;
+    const protocols = spoken.asks(now);
+    const { registers, compares, newExchange } = asked;
+    this.#exchange = protocols.v1 ? newExchange(registers) : undefined;
+    this.#beside = protocols.v1 && registers && compares ? newExchange(false) : undefined;
     const endsAt = this.#isSilent && othersAnswer
       ? Math.min(asked.endsAt, now.mono + SILENT_WAIT)
       : asked.endsAt;
@@ -100,7 +113,9 @@ export class SyncedRegistry {
       ...asked,
       endsAt,
       conversation,
-      protocols: spoken.asks(now),
+      protocols,
+      exchange: this.#exchange,
+      beside: this.#beside,
       families: this.addresses.families,
       silent: new Set(this.#silent),
     }, now);
@@ -154,14 +169,14 @@ export class SyncedRegistry {
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
-    const { beside, exchange, registers } = this.#asked;
-    const asked = registers && !isOwn ? beside : exchange;
+    const exchange = this.#exchange;
+    const asked = this.#asked.registers && !isOwn ? this.#beside : exchange;
     const receipt = asked?.receive(batch.payloads, at, length);
     if (receipt === "accepted") this.#noteSender(batch, i);
     // What looks like wgsig 2 and didn't open is late, most likely.
     const isBad = receipt === "drop-bad-mac" || receipt === "drop-group-mismatch";
     if (isBad && !isSecond) this.#badMac = true;
-    if (exchange.isComplete) spoken.heard(1, now);
+    if (exchange?.isComplete) spoken.heard(1, now);
     return false;
   }
 
@@ -202,16 +217,14 @@ export class SyncedRegistry {
   /** The protocol in which it has answered in this round. */
   get protocol(): 1 | 2 | undefined {
     if (this.#round?.isHeard === true) return 2;
-    const { exchange, beside } = this.#asked ?? {};
-    return exchange?.isComplete || (exchange?.received ?? 0) > 0 || (beside?.received ?? 0) > 0
-      ? 1
-      : undefined;
+    const received = (this.#exchange?.received ?? 0) + (this.#beside?.received ?? 0);
+    return this.#exchange?.isComplete || received > 0 ? 1 : undefined;
   }
 
   /** How many datagrams came of the answer: to WireGuard's port, where that is registered. */
   get received(): number {
     const round = this.#round;
-    if (this.protocol !== 2) return this.#asked?.exchange.received ?? 0;
+    if (this.protocol !== 2) return this.#exchange?.received ?? 0;
     if (this.#asked?.registers !== true) return this.besideReceived;
     const inquiries = [...round?.registering.values() ?? []];
     return inquiries.reduce((sum, { received }) => sum + received, 0);
@@ -219,19 +232,19 @@ export class SyncedRegistry {
 
   /** How many it has, as far as is known. */
   get expected(): number | undefined {
-    if (this.protocol !== 2) return this.#asked?.exchange.expected;
+    if (this.protocol !== 2) return this.#exchange?.expected;
     return this.#asked?.registers === true ? this.received : this.#round?.asking?.expected;
   }
 
   /** How many datagrams came to a port of our own that was asked through at the same time. */
   get besideReceived(): number {
-    if (this.protocol !== 2) return this.#asked?.beside?.received ?? 0;
+    if (this.protocol !== 2) return this.#beside?.received ?? 0;
     return this.#round?.asking?.received ?? 0;
   }
 
   /** Whether what came to a port of our own can be compared with what came to WireGuard's. */
   get isCompared(): boolean {
-    return this.protocol === 2 || this.#asked?.beside !== undefined;
+    return this.protocol === 2 || this.#beside !== undefined;
   }
 
   /** The registry's public key, 32 bytes, as far as it is known in wgsig 2. */
@@ -254,8 +267,7 @@ export class SyncedRegistry {
   get ownEndpoints(): readonly HostPort[] {
     if (this.#asked?.registers !== true) return [];
     if (this.protocol !== 2) {
-      const { exchange } = this.#asked;
-      const own = exchange.peer(exchange.publicKey);
+      const own = this.#exchange?.peer(this.#asked.publicKey);
       return own === undefined ? [] : [{ host: own.address, port: own.port }];
     }
     return [...this.#round?.registering ?? []].toSorted(([a], [b]) => a - b)
@@ -279,9 +291,8 @@ export class SyncedRegistry {
       if (all.some((each) => each?.isKeyRefused)) return "wrong-key";
       return this.isProofRefused ? "not-authenticated" : "no-answer";
     }
-    const { exchange, beside } = this.#asked ?? {};
-    if (exchange?.isComplete || beside?.isComplete) return "ok";
-    if ((exchange?.received ?? 0) > 0) return "incomplete";
+    if (this.#exchange?.isComplete || this.#beside?.isComplete) return "ok";
+    if ((this.#exchange?.received ?? 0) > 0) return "incomplete";
     return this.#badMac ? "not-authenticated" : "no-answer";
   }
 
@@ -290,16 +301,16 @@ export class SyncedRegistry {
    * the first protocol leaves it to the client to tell by the age.
    */
   sightings(now: Now): readonly Sighting[] {
-    const { exchange, beside } = this.#asked ?? {};
-    if (exchange === undefined) return [];
+    if (this.#asked === undefined) return [];
+    const { publicKey: own } = this.#asked;
     const { directory } = this.#known.conversation;
     if (this.#known.spoken.known !== 2) {
-      const all = exchange.received > 0 ? exchange : beside ?? exchange;
-      return all.peers(now.unix);
+      const isAnswered = (this.#exchange?.received ?? 0) > 0 || this.#beside === undefined;
+      return (isAnswered ? this.#exchange : this.#beside)?.peers(now.unix) ?? [];
     }
-    const own = this.ownEndpoints.map((each) => ownSighting(exchange.publicKey, each, now));
-    const told = [...directory.peers()].filter(({ publicKey }) => publicKey !== exchange.publicKey);
-    return [...own, ...told.flatMap((peer) => sightingsOf(peer, now))];
+    const here = this.ownEndpoints.map((each) => ownSighting(own, each, now));
+    const told = [...directory.peers()].filter(({ publicKey }) => publicKey !== own);
+    return [...here, ...told.flatMap((peer) => sightingsOf(peer, now))];
   }
 
   #noteSender(batch: DatagramBatch, i: number): void {

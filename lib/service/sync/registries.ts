@@ -64,6 +64,8 @@ export interface RegistriesHandlers {
   onBehind(): void;
 }
 
+/** Between the questions to two registries in the first protocol, in seconds. */
+const SPACING = 0.025;
 /** So long after it could not be read, the private key is tried to be read again, in seconds. */
 const KEY_RETRY = 60;
 
@@ -169,7 +171,8 @@ export class Registries {
     const { primitives } = this.#host;
     const random = (bytes: Uint8Array) => this.#host.random(bytes);
     const nonces = new NonceSource(random);
-    const exchange = (flags: number) => new Exchange({ ...question, primitives, flags }, nonces);
+    const newExchange = (registers: boolean) =>
+      new Exchange({ ...question, primitives, flags: registers ? 0 : KEEP_ENDPOINT }, nonces);
     const names = new Set([...addresses.keys()].map(formatServerName));
     for (const name of this.#registries.keys()) if (!names.has(name)) this.#registries.delete(name);
     for (const name of addresses.keys()) {
@@ -180,23 +183,21 @@ export class Registries {
     const now = this.#host.now();
     const endsAt = question.startedAt + question.timeout;
     const all = [...this.#registries.values()];
-    return [...addresses].map(([name, hosts]) => {
+    return [...addresses].map(([name, hosts], i) => {
       const registry = this.#registries.get(formatServerName(name))!;
       registry.want(how.keys);
       if (how.anew) registry.forget();
       const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
-      registry.begin(
-        hosts,
-        {
-          exchange: exchange(register ? 0 : KEEP_ENDPOINT),
-          beside: register && how.beside ? exchange(KEEP_ENDPOINT) : undefined,
-          registers: register,
-          subscribes: how.subscribes,
-          endsAt,
-        },
-        othersAnswer,
-        now,
-      );
+      const asked = {
+        publicKey: this.#publicKey,
+        newExchange,
+        compares: how.beside,
+        registers: register,
+        subscribes: how.subscribes,
+        startsIn: i * SPACING,
+        endsAt,
+      };
+      registry.begin(hosts, asked, othersAnswer, now);
       return registry;
     });
   }

@@ -10,7 +10,7 @@ import { type Family, formatHostPort } from "../../../lib/core/net/host_port.ts"
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NonceSource } from "../../../lib/core/net/random.ts";
-import { SyncedRegistry } from "../../../lib/core/sync/synced_registry.ts";
+import { type AskedRound, SyncedRegistry } from "../../../lib/core/sync/synced_registry.ts";
 import { KEEP_ENDPOINT } from "../../../lib/wire/wgsig/request.ts";
 import { readDatagramType } from "../../../lib/wire/wgsig2/datagram.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
@@ -41,7 +41,7 @@ interface Coming {
 
 /** A host that asks a registry of wgsig 2, of the first protocol, or of both. */
 class Scene {
-  readonly second: ScriptedRegistry | undefined;
+  second: ScriptedRegistry | undefined;
   readonly first: RegistryDriver;
   readonly registry: SyncedRegistry;
   readonly memory: RegistryMemory;
@@ -84,28 +84,8 @@ class Scene {
   round({ hosts = [IPV4], registers = true, beside = false, othersAnswer = false } = {}): number {
     this.sent = [];
     this.#startedAt = this.mono;
-    const exchange = (flags: number) =>
-      new Exchange({
-        id: OWN_PUBLIC,
-        secret: SECRET,
-        primitives: PORTABLE,
-        group: 0,
-        flags,
-        encrypt: false,
-        maxAge: 86_400,
-      }, new NonceSource(countingRandom()));
-    this.registry.begin(
-      hosts,
-      {
-        exchange: exchange(registers ? 0 : KEEP_ENDPOINT),
-        beside: beside ? exchange(KEEP_ENDPOINT) : undefined,
-        registers,
-        subscribes: true,
-        endsAt: this.mono + TIMEOUT,
-      },
-      othersAnswer,
-      this.now,
-    );
+    const asked = this.#asked(registers, beside);
+    this.registry.begin(hosts, asked, othersAnswer, this.now);
     for (let count = 0;; count++) {
       assert(count < 500, this.sent.join("\n"));
       const step = this.registry.next(this.now);
@@ -124,6 +104,32 @@ class Scene {
     }
     this.registry.finish(this.now);
     return this.mono - this.#startedAt;
+  }
+
+  /** Begins a round, and does nothing in it. */
+  begin(): void {
+    this.registry.begin([IPV4], this.#asked(true, false), false, this.now);
+  }
+
+  #asked(registers: boolean, compares: boolean): AskedRound {
+    return {
+      publicKey: formatKey(OWN_PUBLIC),
+      newExchange: (registers) =>
+        new Exchange({
+          id: OWN_PUBLIC,
+          secret: SECRET,
+          primitives: PORTABLE,
+          group: 0,
+          flags: registers ? 0 : KEEP_ENDPOINT,
+          encrypt: false,
+          maxAge: 86_400,
+        }, new NonceSource(countingRandom())),
+      compares,
+      registers,
+      subscribes: true,
+      startsIn: 0,
+      endsAt: this.mono + TIMEOUT,
+    };
   }
 
   /** Lets time pass in which nobody asks. */
@@ -381,6 +387,22 @@ test("sync: a registry that starts anew is asked anew, and forgets who is gone",
   assertEquals(new Set(keys), new Set([formatKey(OWN_PUBLIC), BOB]));
 });
 
+test("sync: a registry that starts anew with another key is believed, and that is said", () => {
+  const scene = new Scene(scripted());
+  scene.round();
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-learnt");
+  scene.pass(1);
+  scene.round();
+  assertEquals(scene.registry.takeNote(), undefined);
+  scene.pass(1);
+  scene.second = scripted({ privateKey: new Uint8Array(32).fill(0x77) });
+  scene.second.restart(0xe7);
+  const seconds = scene.round({ hosts: [IPV4, IPV6] });
+  assert(seconds < 1.5, `${seconds}`);
+  assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-changed");
+});
+
 test("sync: a clock that shows 1970 is corrected in one round, by either port", () => {
   const scene = new Scene(scripted());
   scene.ahead = 60 - T0;
@@ -413,26 +435,7 @@ test("sync: what a registry has told holds while it is silent", () => {
 test("sync: where the system can't send at all, a round is over at once", () => {
   const scene = new Scene(scripted());
   scene.round();
-  scene.registry.begin(
-    [IPV4],
-    {
-      exchange: new Exchange({
-        id: OWN_PUBLIC,
-        secret: SECRET,
-        primitives: PORTABLE,
-        group: 0,
-        flags: 0,
-        encrypt: false,
-        maxAge: 1,
-      }, new NonceSource(countingRandom())),
-      beside: undefined,
-      registers: true,
-      subscribes: true,
-      endsAt: scene.mono + TIMEOUT,
-    },
-    false,
-    scene.now,
-  );
+  scene.begin();
   scene.registry.noteProblem(IPV4, "ENETUNREACH");
   assertEquals(scene.registry.next(scene.now).kind, "done");
   assertEquals(scene.registry.addresses.problem, "ENETUNREACH");

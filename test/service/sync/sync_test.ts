@@ -1,4 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
+import { ExchangeKey } from "../../../lib/wire/crypto/exchange_key.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { UserError } from "../../../lib/core/settings/user_error.ts";
 import type { Signal } from "../../../lib/host/signals.ts";
@@ -129,6 +131,39 @@ test("sync: boringtun's interface, which tells no key, is asked for with that of
   assertEquals(await synced(host, config), 0);
   assertEquals(memory.events.includes("wg set wg0 listen-port 0"), true, "the port is borrowed");
   assertEquals(memory.out.text.includes("no-private-key"), false);
+});
+
+test("sync: the private key proves questions, is told nobody, and wiped", async () => {
+  const privateKey = new Uint8Array(32).fill(0x0a);
+  const text = formatKey(privateKey);
+  const own = formatKey(new ExchangeKey(privateKey, PORTABLE).publicKey.bytes);
+  const dump = (key: string) => `${key}\t${key === "(none)" ? key : own}\t51820\toff\n`;
+  for (const isTold of [true, false]) {
+    const named = privateKey.slice();
+    const run: MemoryOptions["run"] = (argv) => {
+      const what = argv.includes("show") ? argv.at(-1) : undefined;
+      const out = what === "dump"
+        ? dump(isTold ? text : "(none)")
+        : what === "private-key"
+        ? `${isTold ? text : "(none)"}\n`
+        : "";
+      return { ...DONE, out };
+    };
+    const [host, memory] = hostWith({ run }, new Map([[0, "SIGTERM"]]));
+    let reads = 0;
+    const readPrivateKey = () => {
+      reads++;
+      return Promise.resolve(named);
+    };
+    const readKey = () => Promise.resolve(own);
+    assertEquals(await synced(host, { ...CONFIG, readKey, readPrivateKey }), 0);
+    // Where the interface tells its key, the settings' is not needed; else that is read, and wiped.
+    assertEquals([reads, named.every((byte) => byte === 0)], isTold ? [0, false] : [1, true]);
+    assertEquals(memory.events.filter((each) => each.endsWith("private-key")).length, 1);
+    for (const each of [memory.out.text, memory.err.text, ...memory.events]) {
+      assertEquals(each.includes(text), false, each);
+    }
+  }
 });
 
 test("sync: SIGHUP reads settings and secret again, and what is wrong with them changes nothing", async () => {
