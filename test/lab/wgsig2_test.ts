@@ -80,7 +80,7 @@ testWith(LAB_NEEDS, "lab: two hosts with nothing but IPv6 find each other", asyn
     const ms = await ping.reply(LIMIT).catch(() => undefined);
     assert(ms !== undefined, logsOf({ alice: syncs[0], bob: syncs[1] }));
     figure(`IPv6 alone, --register ${register}: first ping after ${ms} ms`);
-    assertMatch(syncs[0].out, / own-endpoint endpoint=\[2001:db8:1::2\]:51820\n/);
+    await syncs[0].printed(/ own-endpoint endpoint=\[2001:db8:1::2\]:51820\n/);
     assertMatch(await alice.endpoints(), /\t\[2001:db8:2::2\]:51820\n$/);
     assertEquals((await alice.device()).listenPort, WIREGUARD_PORT);
     await ping.stop();

@@ -31,6 +31,8 @@ export interface SyncQuestion {
   readonly id: Uint8Array;
   /** The public keys that zones are asked for, in base64; all where this is undefined. */
   readonly keys: readonly string[] | undefined;
+  /** The same of registries, which tell of more peers at no cost. */
+  readonly wants: readonly string[] | undefined;
   /**
    * The peers of the interface, to which the NAT is opened, in base64; with each, the endpoint to
    * which it needn't be: there the peer is, alive.

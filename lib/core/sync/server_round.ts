@@ -27,8 +27,9 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import type { Family } from "../net/host_port.ts";
 
-/** So long what registers is awaited before the registry is asked, in seconds. */
+/** So long what registers is awaited before the registry is asked, in seconds, and of all the time. */
 const HEAD_START = 1;
+const HEAD_START_PART = 1 / 3;
 /** So long after the answer what registers is awaited still, in seconds. */
 const LATE = 1;
 /** So often what registers is asked before the registry has answered what is asked beside it. */
@@ -108,7 +109,8 @@ interface Asked {
 /** Asks one registry. */
 export class ServerRound {
   readonly #options: RoundOptions;
-  readonly #startedAt: number;
+  /** When the registry is asked, whatever has been registered by then. */
+  readonly #asksAt: number;
   readonly #registering: Asked[];
   readonly #first: Repeated[] = [];
   readonly #cannot = new Set<Family>();
@@ -124,7 +126,8 @@ export class ServerRound {
   constructor(options: RoundOptions, now: Now) {
     const { conversation, protocols, exchange, beside, families, registers, startsIn } = options;
     this.#options = options;
-    this.#startedAt = now.mono;
+    const time = options.endsAt - now.mono;
+    this.#asksAt = now.mono + Math.min(HEAD_START, time * HEAD_START_PART);
     this.#registering = !registers || !protocols.v2 ? [] : families.map((family) => ({
       inquiry: new Inquiry(conversation, { family, registers: true, asks: false }, now),
       family,
@@ -186,7 +189,7 @@ export class ServerRound {
       until = Math.min(until, repeated.dueAt);
     }
     const awaited = [
-      this.#startedAt + HEAD_START,
+      this.#asksAt,
       this.#askingSince + FAMILY_WAIT,
       this.#answeredAt + LATE,
       this.#firstAnsweredAt + GRACE,
@@ -231,7 +234,7 @@ export class ServerRound {
     const asking = this.#asking;
     if (!this.#options.protocols.v2) return;
     if (asking === undefined) {
-      const isLate = mono >= this.#startedAt + HEAD_START;
+      const isLate = mono >= this.#asksAt;
       if (!this.#isRegistered && !isLate) return;
       this.#ask(this.#familyToAsk(undefined), { mono, unix });
     } else if (asking.inquiry.isAnswered) {

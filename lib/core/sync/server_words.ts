@@ -14,11 +14,9 @@ export function tellServers(answer: QueryResult, notes: SyncNotes): void {
   for (const { server, status, warning: why } of answer.servers) {
     notes.add({ kind: "server", server, status });
     const topic = `server warning ${server}`;
-    // What is said of one that doesn't answer may hold the time: it is the same warning as long as the
-    // status is the same.
-    const sameAs = status === "ok" ? undefined : status;
+    // What is said may hold the time: it is the same warning as long as the status is the same.
     if (why === undefined) notes.forget(topic);
-    else notes.once("warn", "server", { why }, topic, sameAs);
+    else notes.once("warn", "server", { why }, topic, status);
   }
   for (const why of answer.notes) notes.once("warn", "server", { why });
   if (answer.status === EXIT.ok && answer.notes.length === 0) notes.forget("server");

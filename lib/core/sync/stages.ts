@@ -247,6 +247,7 @@ export class SyncStages {
     if (id === undefined) return;
     if (servers.length === 0) return then(nothingAsked(device, now.unix), now);
     const { listenPort: port, mark } = device;
+    const present = device.peers.map(({ publicKey }) => publicKey);
     const question: SyncQuestion = {
       way: dryRun
         ? "unregistered"
@@ -258,7 +259,8 @@ export class SyncStages {
       id,
       openTo: this.#peers.openTo(device, now),
       // Who is not on the interface is asked for only to be added.
-      keys: addPeers ? undefined : device.peers.map(({ publicKey }) => publicKey),
+      keys: addPeers ? undefined : present,
+      wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],
     };
     const askedAt = now.mono;
     this.#queue.add({ kind: "ask", question }, {

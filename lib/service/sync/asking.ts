@@ -133,7 +133,7 @@ export class Asking {
 
   #questionOf(
     { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
-    { beside, anew, mark, id, keys, openTo }: SyncQuestion,
+    { beside, anew, mark, id, keys, wants, openTo }: SyncQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
     return {
       servers,
@@ -154,7 +154,7 @@ export class Asking {
       // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
       ...(mark === 0 ? {} : { through: { raw: false, mark } }),
       askRegistries: (question, addresses) => {
-        const how = { keys, beside, anew, subscribes: !once };
+        const how = { wants, beside, anew, subscribes: !once };
         return this.#registries.ask(question, how, addresses);
       },
     };

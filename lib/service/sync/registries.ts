@@ -42,7 +42,7 @@ export type Asker = Pick<RegistryQuestion, "id" | "secret" | "group" | "serverKe
 /** How registries are asked for an interface. */
 export interface RegistriesQuestion {
   /** The public keys of the peers that are wanted, in base64; the whole group where undefined. */
-  readonly keys: readonly string[] | undefined;
+  readonly wants: readonly string[] | undefined;
   /** Whether to ask in the first protocol through another port as well, to compare. */
   readonly beside: boolean;
   /** Whether to be told of all peers anew, also of those that were heard and have not moved. */
@@ -136,7 +136,9 @@ export class Registries {
       if (own !== undefined) await this.#openNat(outcomes, question, own);
       const registered = register &&
         asked.some((each) => each.protocol === 2 || each.addresses.families.includes(4));
-      return { servers: outcomes, port, registered, notes: [] };
+      // What is said of a key is said once, whatever else is to be said of its registry.
+      const notes = asked.flatMap((each) => keyWarning(each, this.#proves) ?? []);
+      return { servers: outcomes, port, registered, notes };
     } finally {
       this.#progress = undefined;
       own?.close();
@@ -185,7 +187,7 @@ export class Registries {
     const all = [...this.#registries.values()];
     return [...addresses].map(([name, hosts], i) => {
       const registry = this.#registries.get(formatServerName(name))!;
-      registry.want(how.keys);
+      registry.want(how.wants);
       if (how.anew) registry.forget();
       const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
       const asked = {
@@ -304,10 +306,8 @@ export class Registries {
     const [first, second] = registry.ownEndpoints;
     const key = registry.serverKey;
     const now = this.#host.now();
-    const why = warningOf(registry, question, question.register, now.unix) ??
+    const warning = warningOf(registry, question, question.register, now.unix) ??
       explainHidden(formatHostPort(name), address, first);
-    const said = [keyWarning(registry, this.#proves), why]
-      .filter((each) => each !== undefined);
     return {
       name,
       status,
@@ -319,7 +319,7 @@ export class Registries {
       ownEndpoint: first,
       ownIpv6: second,
       peers: registry.sightings(now),
-      warning: said.length === 0 ? undefined : said.join("; "),
+      warning,
     };
   }
 
