@@ -24,6 +24,8 @@ import { PORTABLE } from "../../wire/crypto/portable.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 
 const OWNER_ONLY = 0o600;
+/** The most datagrams of a socket that wait to be sent: more are lost, as on a network. */
+const MAX_WAITING = 4096;
 
 /** The primitives on Deno: Node's curve, and the portable rest. */
 export const DENO_PRIMITIVES: Primitives = { ...PORTABLE, x25519: nodeX25519 };
@@ -97,6 +99,10 @@ class Exchanger {
   readonly #send: Send;
   readonly #batch = new DatagramBatch();
   readonly #replies = new ReplyBatch();
+  /** Ends when what was handed over is sent. */
+  #sent: Promise<void> = Promise.resolve();
+  /** How many wait to be sent. */
+  #waiting = 0;
   #closed = false;
 
   constructor(options: UdpOptions, send: Send) {
@@ -130,9 +136,21 @@ class Exchanger {
     socket();
   }
 
+  /**
+   * The runtime sends later, and what was handed over last perhaps first: so each waits for the one
+   * before, and is a copy, since the bytes are the caller's again.
+   */
   send(bytes: Uint8Array, port: number, address: string): void {
-    this.#send(bytes, port, address).catch((error) => {
-      if (!this.#closed) this.#options.onSendError(denoCode(error), { host: address, port });
+    if (this.#waiting === MAX_WAITING) return;
+    this.#waiting++;
+    const copy = bytes.slice();
+    this.#sent = this.#sent.then(async () => {
+      try {
+        if (!this.#closed) await this.#send(copy, port, address);
+      } catch (error) {
+        if (!this.#closed) this.#options.onSendError(denoCode(error), { host: address, port });
+      }
+      this.#waiting--;
     });
   }
 }
