@@ -219,6 +219,13 @@ export class Members {
     return Math.max(0, Math.min(heardAt, seenAt) + this.maxAge - mono);
   }
 
+  /** In how many seconds subscribers may have to be told; Infinity where there are none. */
+  pushDueIn(mono: number, untilGone: number): number {
+    const directory = this.#directory;
+    if (directory === undefined || directory.pushes.subscriptions.count === 0) return Infinity;
+    return Math.min(untilGone, directory.pushes.dueIn(directory.log.version, mono));
+  }
+
   /** Removes those that were not heard in time, and returns how many there were. */
   expire(mono: number): number {
     this.labels.expire(mono);

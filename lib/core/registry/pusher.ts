@@ -19,6 +19,7 @@ import {
 } from "../../wire/wgsig2/datagram.ts";
 import { encodePush, newPush } from "../../wire/wgsig2/push.ts";
 import { peerNewsSize, writePeerNews } from "../../wire/wgsig2/record.ts";
+import type { Counters } from "../net/counters.ts";
 import { isIpv4 } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import type { NonceSource } from "../net/random.ts";
@@ -64,8 +65,10 @@ export class Pusher {
   readonly #reader = new NewsReader();
   readonly #vantage = new Vantage();
   #left = TURN;
+  /** Turns so far. */
+  #turn = 0;
   /** Whether the push that was written last is a repeated one. */
-  isRepeated = false;
+  #isRepeated = false;
 
   /** @param nonces Of 24 bytes. */
   constructor(nonces: NonceSource) {
@@ -74,18 +77,42 @@ export class Pusher {
 
   /** Begins a turn. */
   begin(): void {
+    this.#turn++;
     this.#left = TURN;
   }
 
+  /**
+   * The next push to subscribers of some groups; undefined where there is none in this turn. Another
+   * group comes first in each: one that has much to tell leaves turns to the others.
+   */
+  nextOf(
+    groups: ReadonlyMap<number, RegistryGroup>,
+    mono: number,
+    counters: Counters,
+  ): WrittenPush | undefined {
+    let skipped = this.#turn % Math.max(1, groups.size);
+    for (let round = 0; round < 2; round++) {
+      for (const group of groups.values()) {
+        if (skipped-- > 0) continue;
+        const push = this.#next(group, mono);
+        if (push === undefined) continue;
+        counters.add("pushed");
+        if (this.#isRepeated) counters.add("push-repeated");
+        return push;
+      }
+    }
+    return undefined;
+  }
+
   /** The next push to subscribers of a group; undefined where there is none in this turn. */
-  next(group: RegistryGroup, mono: number): WrittenPush | undefined {
+  #next(group: RegistryGroup, mono: number): WrittenPush | undefined {
     const { directory } = group.members;
     if (directory === undefined || directory.pushes.subscriptions.count === 0) return undefined;
     const { pushes, log } = directory;
     while (this.#left > 0) {
       let subscription = pushes.takeNext(log.version, mono);
-      this.isRepeated = subscription === NONE;
-      if (this.isRepeated) subscription = pushes.takeRepeat(mono);
+      this.#isRepeated = subscription === NONE;
+      if (this.#isRepeated) subscription = pushes.takeRepeat(mono);
       if (subscription === NONE) return undefined;
       this.#left--;
       if (!this.#isTold(directory, subscription, mono)) continue;
@@ -106,7 +133,7 @@ export class Pusher {
       return false;
     }
     if (subscriptions.unheard[subscription]! >= MOST_UNHEARD) return false;
-    return this.isRepeated || subscriptions.looked[subscription]! < log.version;
+    return this.#isRepeated || subscriptions.looked[subscription]! < log.version;
   }
 
   /** Writes the push of a subscription. Returns whether there is something to tell. */
@@ -119,13 +146,13 @@ export class Pusher {
     const { pushes, log } = directory;
     const { subscriptions } = pushes;
     const push = this.#push;
-    push.previous = this.isRepeated
+    push.previous = this.#isRepeated
       ? subscriptions.known[subscription]!
       : subscriptions.told[subscription]!;
     push.version = log.version;
     const end = this.#writeRecords(group, directory, subscription, mono);
     subscriptions.looked[subscription] = log.version;
-    if (end === NONE && !this.isRepeated) return false;
+    if (end === NONE && !this.#isRepeated) return false;
     const key = this.#keyOf(group, directory, subscription);
     if (key === undefined) {
       subscriptions.finish(subscriptions.peerOf(subscription));
@@ -137,7 +164,7 @@ export class Pusher {
     this.#seal(group, directory, subscription, key, Math.max(end, start) + TAG_SIZE);
     subscriptions.told[subscription] = log.version;
     subscriptions.unheard[subscription]!++;
-    if (!this.isRepeated) subscriptions.sent[subscription] = 0;
+    if (!this.#isRepeated) subscriptions.sent[subscription] = 0;
     pushes.wasSent(subscription, mono);
     return true;
   }

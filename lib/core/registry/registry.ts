@@ -68,8 +68,6 @@ export class Registry {
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
   readonly #needs = new Map<Kept, DiskNeeds>();
   #expiredAt = -Infinity;
-  /** Turns of pushes so far. */
-  #turn = 0;
   #budget: AnswerBudget | undefined;
   /** Answers questions of wgsig 2. */
   #desk: QuestionDesk | undefined;
@@ -224,29 +222,12 @@ export class Registry {
 
   /** Begins a turn of {@linkcode nextPush}: a short one, whatever is to be pushed. */
   beginPushes(): void {
-    this.#turn++;
     this.#desk?.pusher.begin();
   }
 
   /** The next datagram that is to be sent without being asked for; undefined where this turn ends. */
   nextPush({ mono }: Now): WrittenPush | undefined {
-    const pusher = this.#desk?.pusher;
-    let skipped = this.#turn % Math.max(1, this.#groups.size);
-    // Another group comes first each time: one that has much to tell leaves turns to the others.
-    for (let round = 0; pusher !== undefined && round < 2; round++) {
-      for (const group of this.#groups.values()) {
-        if (skipped > 0) {
-          skipped--;
-          continue;
-        }
-        const push = pusher.next(group, mono);
-        if (push === undefined) continue;
-        this.counters.add("pushed");
-        if (pusher.isRepeated) this.counters.add("push-repeated");
-        return push;
-      }
-    }
-    return undefined;
+    return this.#desk?.pusher.nextOf(this.#groups, mono, this.counters);
   }
 
   /**
@@ -256,12 +237,8 @@ export class Registry {
   pushDueIn({ mono }: Now): number {
     let due = Infinity;
     for (const { members } of this.#groups.values()) {
-      const { directory } = members;
-      if (directory === undefined) continue;
-      const { pushes, log } = directory;
-      if (pushes.subscriptions.count === 0) continue;
       const untilGone = Math.max(EXPIRY_INTERVAL, members.expiresIn(mono));
-      due = Math.min(due, pushes.dueIn(log.version, mono), untilGone);
+      due = Math.min(due, members.pushDueIn(mono, untilGone));
     }
     return due;
   }

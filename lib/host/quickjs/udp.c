@@ -274,7 +274,7 @@ static JSValue udp_send(ARGUMENTS)
 }
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
-    JS_CFUNC_DEF("udpOpen", 5, udp_open),
+    JS_CFUNC_DEF("udpOpen", 6, udp_open),
     JS_CFUNC_DEF("udpReceive", 5, udp_receive),
     JS_CFUNC_DEF("udpReply", 8, udp_reply),
     JS_CFUNC_DEF("udpSend", 5, udp_send),
