@@ -13,22 +13,18 @@ import { unknownName } from "../lib/core/settings/reader.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { isJournal, priorityOf } from "../lib/service/log/journal.ts";
 import { type Arguments, readArguments } from "./arguments.ts";
-import { runConfig } from "./config.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { runKeygen } from "./keygen.ts";
-import { runQuery } from "./query.ts";
-import { runServe } from "./serve.ts";
-import { runSync } from "./sync.ts";
 import { VERSION } from "./version.ts";
 
 type Run = (host: Host, args: Arguments) => Promise<ExitStatus>;
 
+/** A router has no memory for parts that the command doesn't need: they are loaded here. */
 const RUN: Readonly<Record<CommandName, Run>> = {
-  serve: runServe,
-  query: runQuery,
-  config: runConfig,
-  sync: runSync,
-  keygen: runKeygen,
+  serve: async (host, args) => await (await import("./serve.ts")).runServe(host, args),
+  query: async (host, args) => await (await import("./query.ts")).runQuery(host, args),
+  config: async (host, args) => await (await import("./config.ts")).runConfig(host, args),
+  sync: async (host, args) => await (await import("./sync.ts")).runSync(host, args),
+  keygen: async (host, args) => await (await import("./keygen.ts")).runKeygen(host, args),
 };
 
 /** What stands in the way of printing; files that can't be written have messages of their own. */

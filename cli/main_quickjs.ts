@@ -1,11 +1,9 @@
 /**
- * The program on QuickJS.
+ * The program on QuickJS: what the engine lacks comes first, before any other part is loaded.
  *
  * @module
  */
 
 import "../lib/host/quickjs/globals.ts";
-import { exit, quickjsHost } from "../lib/host/quickjs/quickjs.ts";
-import { main } from "./main.ts";
 
-exit(await main(quickjsHost()));
+await import("./start_quickjs.ts");

@@ -82,8 +82,10 @@ if (missing.length > 0) fail(`Missing here: apt-get install ${missing.join(" ")}
 
 await Deno.mkdir(`${DIST}/build`, { recursive: true });
 const bytecode = `${DIST}/build/wgsig.c`;
-await bundleForEngine(`${ROOT}/cli/main_quickjs.ts`, `${DIST}/build/wgsig.js`);
-await bytecodeFile(`${DIST}/build/wgsig.js`, bytecode);
+await bytecodeFile(
+  await bundleForEngine(`${ROOT}/cli/main_quickjs.ts`, `${DIST}/build/bundle`),
+  bytecode,
+);
 // The engine is one large file: while one processor compiles it, another can do the next target.
 await together(targets, async (target) => {
   const folder = `${DIST}/build/${target.name}`;

@@ -163,6 +163,15 @@ export async function bundle(
   ]);
 }
 
+/** Bundles into a folder: what an entry point imports only where it needs that is a file of its own. */
+export async function bundleInParts(
+  entry: string,
+  folder: string,
+  ...options: readonly string[]
+): Promise<void> {
+  await run([DENO, "bundle", "--quiet", "--code-splitting", ...options, "--outdir", folder, entry]);
+}
+
 /** Reads the log of `wgsig serve --listen 127.0.0.1:0` until it answers, and returns its port. */
 export async function portOf(server: Deno.ChildProcess): Promise<string> {
   const decoder = new TextDecoder();

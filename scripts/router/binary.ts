@@ -154,6 +154,8 @@ async function compileAll(
       ...tools.flags,
       ...STRICT,
       ...include,
+      "-iquote",
+      NATIVE,
       // Their headers are not ours to mend.
       "-isystem",
       quickjs,

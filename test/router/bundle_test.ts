@@ -83,7 +83,7 @@ if (own !== undefined) {
           const place = `${folder}/${name}`;
           await Deno.mkdir(place, { recursive: true });
           await Deno.writeTextFile(`${place}/script.js`, "globalThis.made = [1.5, /a+/u, 'text'];");
-          await bytecodeFile(`${place}/script.js`, `${place}/script.c`);
+          await bytecodeFile([`${place}/script.js`], `${place}/script.c`);
           await staticBinary(own, `${place}/script.c`, `${place}/script`, place);
           digests.push(await sha256(await Deno.readFile(`${place}/script`)));
         }

@@ -22,8 +22,8 @@ for (const target of ROUTER_TARGETS) {
     const folder = await Deno.makeTempDir();
     try {
       const entry = new URL("./engine_entry.ts", import.meta.url).pathname;
-      await bundleForEngine(entry, `${folder}/facts.js`);
-      await bytecodeFile(`${folder}/facts.js`, `${folder}/facts.c`);
+      const files = await bundleForEngine(entry, `${folder}/facts`);
+      await bytecodeFile(files, `${folder}/facts.c`);
       await staticBinary(target, `${folder}/facts.c`, `${folder}/facts`, folder);
       const { code, out, err } = await run([...runnerOf(target), `${folder}/facts`]);
       assertEquals([code, err], [0, ""]);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,6 +14,9 @@
 #include <zlib.h>
 
 #include "native.h"
+#ifndef WGSIG_SCRIPT
+#include "parts.h"
+#endif
 
 _Noreturn static void die(const char *message)
 {
@@ -21,33 +25,28 @@ _Noreturn static void die(const char *message)
 }
 
 #ifndef WGSIG_SCRIPT
-/* The bytecode of the bundle in the zlib format (RFC 1950), and its size when it is unpacked. */
-extern const uint8_t wgsig_bundle[];
-extern const uint32_t wgsig_bundle_size;
-extern const uint32_t wgsig_bytecode_size;
-
-/* The whole pages of the file that hold the bundle aren't needed again. */
-static void drop_bundle(void)
+/* The whole pages of the file that hold a part aren't needed again. */
+static void drop(const Part *part)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)wgsig_bundle + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)wgsig_bundle + wgsig_bundle_size) / page * page;
+    uintptr_t start = ((uintptr_t)part->packed + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)part->packed + part->packed_size) / page * page;
     if (start < end)
         madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
 /*
- * The bytecode, which is the caller's to free. The engine trusts what it is given, so a bundle that is
+ * The bytecode, which is the caller's to free. The engine trusts what it is given, so a part that is
  * damaged ends the program here.
  */
-static uint8_t *unpack_bundle(void)
+static uint8_t *unpack(const Part *part)
 {
-    uint8_t *bytecode = malloc(wgsig_bytecode_size);
+    uint8_t *bytecode = malloc(part->size);
     z_stream stream = {
-        .next_in = wgsig_bundle,
-        .avail_in = wgsig_bundle_size,
+        .next_in = part->packed,
+        .avail_in = part->packed_size,
         .next_out = bytecode,
-        .avail_out = wgsig_bytecode_size,
+        .avail_out = part->size,
     };
 
     if (bytecode == NULL || inflateInit(&stream) != Z_OK)
@@ -55,18 +54,52 @@ static uint8_t *unpack_bundle(void)
     if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_in != 0 || stream.avail_out != 0)
         die("this file is damaged: the program in it can't be unpacked");
     inflateEnd(&stream);
-    drop_bundle();
+    drop(part);
     return bytecode;
 }
 
-static JSValue load(JSContext *ctx)
+static JSValue load(JSContext *ctx, const Part *part)
 {
-    uint8_t *bytecode = unpack_bundle();
-    JSValue module = JS_ReadObject(ctx, bytecode, wgsig_bytecode_size, JS_READ_OBJ_BYTECODE);
+    uint8_t *bytecode = unpack(part);
+    JSValue module = JS_ReadObject(ctx, bytecode, part->size, JS_READ_OBJ_BYTECODE);
 
     /* The module has a copy of its own. */
     free(bytecode);
     return module;
+}
+
+/* What a part imports. */
+static JSModuleDef *load_import(JSContext *ctx, const char *name, void *opaque)
+{
+    (void)opaque;
+    for (uint32_t i = 0; i < part_count; i++) {
+        if (strcmp(parts[i].name, name) != 0)
+            continue;
+        JSValue module = load(ctx, &parts[i]);
+        if (JS_IsException(module))
+            return NULL;
+        JSModuleDef *found = JS_VALUE_GET_PTR(module);
+        /* The context keeps it. */
+        JS_FreeValue(ctx, module);
+        return found;
+    }
+    JS_ThrowReferenceError(ctx, "no part %s", name);
+    return NULL;
+}
+
+/*
+ * load(name): a promise of what a part exports. Without debug information, `import` doesn't know where
+ * it stands.
+ */
+static JSValue load_later(ARGUMENTS)
+{
+    NO_SELF;
+    const char *name = JS_ToCString(ctx, argv[0]);
+    if (name == NULL)
+        return JS_EXCEPTION;
+    JSValue promise = JS_LoadModule(ctx, "", name);
+    JS_FreeCString(ctx, name);
+    return promise;
 }
 #else
 static JSValue load_script(JSContext *ctx, const char *path)
@@ -153,6 +186,9 @@ static void add_native(JSContext *ctx, int argc, char **argv)
     add_tcp(ctx, native);
     add_text(ctx, native);
     add_udp(ctx, native);
+#ifndef WGSIG_SCRIPT
+    JS_SetPropertyStr(ctx, native, "load", JS_NewCFunction(ctx, load_later, "load", 1));
+#endif
     if (JS_SetPropertyStr(ctx, global, "wgsigNative", native) < 0)
         die_of_exception(ctx);
     JS_FreeValue(ctx, global);
@@ -178,8 +214,9 @@ int main(int argc, char **argv)
     add_native(ctx, argc - 2, argv + 2);
     JSValue module = load_script(ctx, argv[1]);
 #else
+    JS_SetModuleLoaderFunc(rt, NULL, load_import, NULL);
     add_native(ctx, argc - 1, argv + 1);
-    JSValue module = load(ctx);
+    JSValue module = load(ctx, &parts[0]);
 #endif
     if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
         die_of_exception(ctx);
