@@ -13,8 +13,8 @@ const NEW_B = "203.0.113.32";
 /** Long enough for nothing to be found out by a poll meanwhile. */
 const SLOW = ["--interval", "60s"];
 const LIMIT = 20;
-/** All that `sync` may have on a small router: most of it is the program, that of `serve` among it. */
-const ROUTER_KB = 3840;
+/** All that `sync` may have on a small router. */
+const ROUTER_KB = 3072;
 
 /** When a line was logged that matches, in milliseconds. */
 function loggedAt({ out }: Running, pattern: RegExp, from = 0): number {

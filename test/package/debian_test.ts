@@ -70,7 +70,9 @@ testWith(ROOT_TOOLS, "a Debian without this project installs, runs and forgets i
   const key = async () => await root.must(["wgsig", "keygen", "public"], await privateKey(root));
   const [alice, bob] = [(await key()).trim(), (await key()).trim()];
   await root.must(["mkdir", "/var/lib/wgsig"]);
-  const server = new Running(root.inside(["wgsig", "serve", "--listen", "127.0.0.1:0"]));
+  const server = new Running(root.inside(["wgsig", "serve", "--listen", "127.0.0.1:0"]), {
+    env: { WGSIG_CONFIG: "" },
+  });
   try {
     const [, port] = await server.printed(/listening address=127\.0\.0\.1:(\d+)[^]*ready/);
     const ask = (who: string) =>
@@ -90,6 +92,7 @@ testWith(ROOT_TOOLS, "a Debian without this project installs, runs and forgets i
     "/etc/wgsig/wgsig.toml",
     "/var/lib/wgsig",
     "/var/lib/wgsig/state",
+    "/var/lib/wgsig/state.key",
     "/var/lib/wgsig/state.lock",
   ]);
   await root.must(["dpkg", "--purge", "wgsig"]);

@@ -106,7 +106,7 @@ testWith(["busybox"], "the settings as they come start nothing", async () => {
   assertEquals(commands, [
     [
       ...["/usr/bin/wgsig", "serve", "--secret", "/etc/wgsig/secret"],
-      ...["--state", "/var/run/wgsig/state"],
+      ...["--key", "/etc/wgsig/registry.key", "--state", "/var/run/wgsig/state"],
     ],
     [
       ...["/usr/bin/wgsig", "sync", "wg0", "--secret", "/etc/wgsig/secret"],
