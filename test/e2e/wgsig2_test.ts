@@ -128,7 +128,7 @@ Deno.test("a server with another key than the pinned one is refused, exit status
     const refused = await wgsig(["query", server.endpoint, ...args, ...proving]);
     assertEquals([refused.code, refused.out], [4, ""]);
     assertStringIncludes(refused.err, `has the key ${keyOf(server)}, not ${pin}`);
-    assertStringIncludes(refused.err, "name it in the settings");
+    assertStringIncludes(refused.err, `name it in the settings (${server.endpoint}=KEY where`);
     const json = await wgsig(["query", server.endpoint, ...args, ...proving, "--json"]);
     const { servers, peers } = JSON.parse(json.out);
     assertEquals([servers[0].status, peers], ["wrong-key", []]);
