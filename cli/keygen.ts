@@ -63,7 +63,7 @@ async function publicKeyOfInput(host: Host): Promise<Uint8Array> {
   if (privateKey === undefined) {
     throw new UserError(
       "standard input holds no private key (44 characters of base64); " +
-        "use: wgsig keygen private | wgsig keygen public",
+        "use: wgsig keygen public < FILE",
     );
   }
   return x25519.getPublicKey(privateKey);

@@ -95,6 +95,11 @@ function help(host: Host, name: string | undefined): ExitStatus {
 function commandOf(name: string): CommandSpec {
   const command = COMMANDS.find((each) => each.name === name);
   if (command !== undefined) return command;
+  if (name.startsWith("-")) {
+    throw new UserError(
+      `unknown command "${name}"; options stand after the command; see: wgsig --help`,
+    );
+  }
   const known = COMMANDS.map((each) => each.name);
   throw new UserError(`${unknownName("command", name, name, known)}; see: wgsig --help`);
 }

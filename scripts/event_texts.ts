@@ -132,7 +132,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],
   },
   "peer-lost": { meaning: "the tunnel to a peer is down", fields: ["key", "name", "endpoint"] },
-  "peer-moved": { meaning: "a registered peer has another endpoint" },
+  "peer-moved": { meaning: "a registered peer has another endpoint, or its first one over IPv6" },
   "peer-registered": { meaning: "a peer is new" },
   "peer-unknown": {
     meaning: "a server names a peer that is not on the interface",
@@ -168,7 +168,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "stale-route": { meaning: "a host route to an endpoint that a peer has left, and what to run" },
   "server-key-made": { meaning: "the registry's own key was made, and is in this file" },
   "server-key-not-kept": {
-    meaning: "the registry's own key is another one at the next start: nobody can pin it",
+    meaning:
+      "the registry's own key will be another one at the next start: pinning it is of no use",
   },
   "state-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },
   "state-damaged": { meaning: "the state file is damaged, and was put aside" },

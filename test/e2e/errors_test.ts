@@ -67,7 +67,10 @@ mistakes("an unknown command is named with the nearest", [
     args: ["frobnicate"],
     says: /^unknown command "frobnicate" \(known: serve, query, sync, config, ke/,
   },
-  { args: ["--jason"], says: /^unknown command "--jason"/ },
+  {
+    args: ["--config", "x", "sync"],
+    says: /^unknown command "--config"; options stand after the command; see: wgsig --help$/,
+  },
 ]);
 
 mistakes("an unknown option is named with the nearest", [

@@ -144,7 +144,7 @@ Deno.test("standard input without a private key is one line and exit status 6", 
     assertEquals([code, out], [6, ""], `${input}`);
     assertMatch(
       err,
-      /^wgsig: standard input holds no private key .*; use: wgsig keygen private \| .*\n$/,
+      /^wgsig: standard input holds no private key .*; use: wgsig keygen public < FILE\n$/,
     );
     assertEquals(err.includes("hunter2"), false);
   }

@@ -38,7 +38,7 @@ Deno.test("a peer proves its key for a registry whose key it learns, and meets o
   const logged = await loggedKey(server);
   assertEquals(shown.out.trim(), logged);
   assertEquals(asker.client.serverKey, decodeBase64(logged));
-  assertMatch(server.running.out, /server-key-made .*state\.key/);
+  assertMatch(server.running.out, /server-key-made .*state\.key hint="keep a copy/);
   assert(!server.running.out.includes((await Deno.readTextFile(file)).trim()));
 });
 
@@ -54,6 +54,14 @@ Deno.test("the registry's key stays the same over a start, and is another one wh
   const third = await scene.serve();
   assertNotEquals(await loggedKey(third), logged);
   assertMatch(third.running.out, /server-key-not-kept/);
+});
+
+Deno.test("a group's secret, which every member has, is not taken for the registry's key", async () => {
+  await using scene = await Scene.open();
+  const listen = ["--listen", "127.0.0.1:0", "--secret", scene.secretFile];
+  const { code, err } = await wgsig(["serve", ...listen, "--key", scene.secretFile]);
+  assertEquals(code, 6);
+  assertMatch(err, /holds the secret of group 0, which every member has; name another file/);
 });
 
 Deno.test("proof that is required by a reload is required from then on", async () => {

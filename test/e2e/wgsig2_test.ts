@@ -104,7 +104,7 @@ Deno.test("--private-key proves, the key that was learnt is said, and one that i
   const learnt = await wgsig([...args, "--json"]);
   assertEquals(learnt.code, 0);
   assertStringIncludes(learnt.err, `has the key ${keyOf(server)}`);
-  assertMatch(learnt.err, /^wgsig: .* --server-key.*\n$/);
+  assertMatch(learnt.err, /^wgsig: .* pin it \(--server-key.*\n$/);
   assertEquals(JSON.parse(learnt.out).self.publicKey, publicKey);
   // For the key, for the cookie, and what counts.
   assertEquals(server.registry.asked.length, 3);
@@ -128,6 +128,7 @@ Deno.test("a server with another key than the pinned one is refused, exit status
     const refused = await wgsig(["query", server.endpoint, ...args, ...proving]);
     assertEquals([refused.code, refused.out], [4, ""]);
     assertStringIncludes(refused.err, `has the key ${keyOf(server)}, not ${pin}`);
+    assertStringIncludes(refused.err, `name it in the settings (${server.endpoint}=KEY where`);
     const json = await wgsig(["query", server.endpoint, ...args, ...proving, "--json"]);
     const { servers, peers } = JSON.parse(json.out);
     assertEquals([servers[0].status, peers], ["wrong-key", []]);

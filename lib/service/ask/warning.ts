@@ -36,6 +36,10 @@ export interface AskedQuestion {
   readonly timeout: number;
 }
 
+/** How a key is proved: `sync` has the setting alone, for where the interface tells no private key. */
+const GIVE_PRIVATE_KEY =
+  "give its private key (--private-key, or private-key-file in the settings)";
+
 /**
  * What to say of one registry, on one line, and how to mend it; undefined where there is nothing.
  *
@@ -66,8 +70,8 @@ export function warningOf(
       return undefined;
     case "not-authenticated":
       return asked.isProofRefused
-        ? `${server} wants a proof that this key is this host's: give its private key with ` +
-          `--private-key, and check that group ${group} has the same secret there`
+        ? `${server} wants a proof that this key is this host's: ${GIVE_PRIVATE_KEY}, and check that ` +
+          `group ${group} has the same secret there`
         : `${server} answered with a wrong MAC or for another group; check that group ${group} has the same secret there ` +
           `(wgsigd, the C server, also answers so while it knows no peer)`;
     case "no-answer":
@@ -84,7 +88,7 @@ function notRegistered(
     return ownEndpoints.length > 0
       ? undefined
       : `${server} did not register this peer: it wants a proof, or this key was proved before; ` +
-        "give its private key with --private-key";
+        GIVE_PRIVATE_KEY;
   }
   return addresses.families.includes(4)
     ? undefined
@@ -133,15 +137,17 @@ export function keyWarning(asked: WarnedRegistry, proves: boolean): string | und
       return undefined;
     case "server-key-learnt":
       return proves
-        ? `${server} has the key ${note.key}, and nobody has said that it must: pin it with ` +
-          "--server-key, or server-key in the settings"
+        ? `${server} has the key ${note.key}, and none is pinned; if serve's log there shows the same ` +
+          "server-key, pin it (--server-key, or server-key in the settings)"
         : undefined;
     case "server-key-changed":
-      return `${server} HAS ANOTHER KEY THAN BEFORE: ${note.key}, not ${note.before}; either it was ` +
-        "set up anew, or a member of the group pretends to be it; pin the right one with server-key";
+      return `${server} HAS ANOTHER KEY THAN BEFORE: ${note.key}, not ${note.before}; either it keeps ` +
+        "none over a restart (serve --key, or --state), or it was set up anew, or a member of the group " +
+        "pretends to be it; pin the server-key that serve's log there shows";
     case "server-key-refused":
       return `${server} has the key ${note.key}, not ${note.pinned}, which server-key names: nothing ` +
-        "that it said was taken; either it was set up anew, or a member of the group pretends to be it";
+        `that it said was believed; if serve's log there shows that server-key, name it in the settings ` +
+        `(${server}=KEY where other servers have others), else a member of the group pretends to be it`;
   }
 }
 

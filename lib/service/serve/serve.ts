@@ -55,7 +55,7 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
   const { settings, files } = await loadAll();
   let serverKey: ServerKey | undefined;
   try {
-    serverKey = await openServerKey(host, settings);
+    serverKey = await openServerKey(host, settings, files);
   } catch (error) {
     wipeSecrets(files);
     throw error;
@@ -205,7 +205,8 @@ class Service {
     const { file } = this.#serverKey ?? {};
     if (this.#serverKey === undefined || file === undefined) return;
     if (!await keepServerKey(this.#host, this.#serverKey)) return;
-    this.#log.write("info", "server-key-made", { file });
+    const hint = "keep a copy: peers that have pinned this key refuse another one";
+    this.#log.write("info", "server-key-made", { file, hint });
   }
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {

@@ -15,6 +15,7 @@ import { readPrivateKey } from "../files/files.ts";
 import { fileOf } from "../files/identity.ts";
 import { makeOwnFolder } from "../files/own_folders.ts";
 import type { ServeConfig } from "./config.ts";
+import { type GroupFiles, isSameSecret } from "./groups.ts";
 
 const OWNER_ONLY = 0o600;
 const WHAT = "the registry's key file";
@@ -35,21 +36,39 @@ export function publicKeyOf({ key }: ServerKey): string {
   return formatKey(key.publicKey.bytes);
 }
 
-/** Reads the key pair, or draws it where there is no file; none where no group is served. */
+/**
+ * Reads the key pair, or draws it where there is no file; none where no group is served.
+ *
+ * @param files Of the groups: a secret of theirs, which every member has, is no key of the registry.
+ * @throws UserError where the file is no key's, or others can read it.
+ */
 export async function openServerKey(
   host: System & Files & Input & Random & Cryptography,
   { groups, key, state }: ServeConfig,
+  files: readonly GroupFiles[],
 ): Promise<ServerKey | undefined> {
   if (groups.length === 0) return undefined;
   const file = key ?? (state === undefined ? undefined : `${state}${BESIDE_STATE}`);
   const isNew = file === undefined || await fileOf(host, file) === undefined;
   const bytes = isNew ? drawKey(host) : await readPrivateKey(host, file, WHAT);
   try {
+    checkOwn(bytes, files, file);
     const key = new ExchangeKey(bytes, host.primitives);
     const made = isNew && file !== undefined ? textOf(bytes) : undefined;
     return { key, file, made };
   } finally {
     bytes.fill(0);
+  }
+}
+
+/** Whoever has the private half can pretend to be the registry. */
+function checkOwn(key: Uint8Array, groups: readonly GroupFiles[], file = ""): void {
+  for (const { id, secrets } of groups) {
+    if (!secrets.some((secret) => isSameSecret(secret, key))) continue;
+    throw new UserError(
+      `${WHAT} ${file} holds the secret of group ${id}, which every member has; name another file ` +
+        "with --key, and one is made",
+    );
   }
 }
 
