@@ -19,6 +19,8 @@ import {
 } from "../../wire/wgsig2/datagram.ts";
 import { encodePush, newPush } from "../../wire/wgsig2/push.ts";
 import { peerNewsSize, writePeerNews } from "../../wire/wgsig2/record.ts";
+import type { AnswerBudget } from "../net/answer_budget.ts";
+import type { Counters } from "../net/counters.ts";
 import { isIpv4 } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import type { NonceSource } from "../net/random.ts";
@@ -50,7 +52,10 @@ export interface WrittenPush {
 
 /** Writes one push at a time. */
 export class Pusher {
+  /** What limits what is pushed to a network; nothing does while there is none. */
+  budget: AnswerBudget | undefined;
   readonly #nonces: NonceSource;
+  readonly #counters: Counters;
   readonly #buffer = new WireBuffer(MAX_DATAGRAM_SIZE);
   readonly #written: WrittenPush = {
     bytes: this.#buffer.bytes,
@@ -68,8 +73,9 @@ export class Pusher {
   isRepeated = false;
 
   /** @param nonces Of 24 bytes. */
-  constructor(nonces: NonceSource) {
+  constructor(nonces: NonceSource, counters: Counters) {
     this.#nonces = nonces;
+    this.#counters = counters;
   }
 
   /** Begins a turn. */
@@ -109,7 +115,12 @@ export class Pusher {
     return this.isRepeated || subscriptions.looked[subscription]! < log.version;
   }
 
-  /** Writes the push of a subscription. Returns whether there is something to tell. */
+  /**
+   * Writes the push of a subscription. One to a network that has had enough counts as one that was
+   * lost: it is repeated later.
+   *
+   * @returns Whether there is something to send.
+   */
   #write(
     group: RegistryGroup,
     directory: PeerDirectory,
@@ -133,13 +144,16 @@ export class Pusher {
     }
     push.counter = subscriptions.nextCounter(subscription);
     copyBytes(directory.epoch, 0, push.epoch, 0, EPOCH_SIZE);
-    const start = encodePush(push, this.#buffer, 0);
-    this.#seal(group, directory, subscription, key, Math.max(end, start) + TAG_SIZE);
+    const size = Math.max(end, encodePush(push, this.#buffer, 0)) + TAG_SIZE;
+    const sourceAt = subscriptions.sourceAt(subscription);
+    const isSent = this.budget?.spend(subscriptions.sources, sourceAt, size, mono) !== false;
+    if (isSent) this.#seal(group, directory, subscription, key, size);
+    else this.#counters.add("push-withheld");
     subscriptions.told[subscription] = log.version;
     subscriptions.unheard[subscription]!++;
     if (!this.isRepeated) subscriptions.sent[subscription] = 0;
     pushes.wasSent(subscription, mono);
-    return true;
+    return isSent;
   }
 
   /**
@@ -158,8 +172,10 @@ export class Pusher {
     const push = this.#push;
     const wanted = this.#wanted;
     const own = subscriptions.peerOf(subscription);
+    // Between what it was told and what was looked at is nothing that it wants.
+    const since = this.isRepeated ? push.previous : subscriptions.looked[subscription]!;
     this.#look(members, directory, subscription, mono);
-    wanted.start(directory, subscriptions.wantsOf(subscription), directory.epoch, push.previous);
+    wanted.start(directory, subscriptions.wantsOf(subscription), directory.epoch, since);
     const start = encodePush(push, this.#buffer, 0);
     let next = start;
     let isAsking = wanted.isWhole;
