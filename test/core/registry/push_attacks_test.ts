@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { AnswerBudget } from "../../../lib/core/net/answer_budget.ts";
 import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { AskedQuestion } from "../../../lib/core/registry/asked_question.ts";
 import { QuestionKeys } from "../../../lib/core/registry/question_keys.ts";
@@ -15,7 +16,7 @@ import { test } from "../../testing.ts";
 
 const HOME = "198.51.100.1 1000";
 const EVIL = "203.0.113.66 666";
-const { subscribed } = ANSWER_FLAG;
+const { subscribed, cut, whole } = ANSWER_FLAG;
 const SUBSCRIBE = { flags: QUESTION_FLAG.subscribe } as const;
 const NEW_SECRET = new Uint8Array(32).fill(0x31);
 
@@ -123,6 +124,29 @@ test("room that was taken by long lists serves for short ones afterwards", () =>
   }
   const { count, bytes } = subscriptions.wantsOf(subscriptions.of(20_000));
   assertEquals([count, bytes.view.getUint32(8 * 4)], [5, 20_000]);
+});
+
+test("a large group is told to the end, however many others are gone since", () => {
+  const scene = new QuestionScene({ maxPeers: 9000, maxAge: 86_400 });
+  for (let number = 1; number <= 2000; number++) {
+    scene.ask1(idOf(number), `10.0.${number >> 8}.${number & 255} 5`);
+  }
+  const first = scene.client(1);
+  scene.ask(first, HOME, KEEP);
+  const count = scene.driver.registry.peerCount;
+  const directory = scene.driver.group().members.directory!;
+  for (let i = 0; i < 6000; i++) {
+    directory.remove(directory.add(new WireBuffer(idOf(10_000 + i)), 0, 0), 0);
+  }
+  const client = scene.client(2);
+  let last = scene.ask(client, HOME, KEEP);
+  assertEquals(last.flags & (whole | cut), whole | cut);
+  for (let i = 0; (last.flags & cut) !== 0; i++) {
+    assert(i < 10, "it begins anew each time");
+    last = scene.ask(client, HOME, KEEP);
+    assertEquals(last.flags & whole, 0);
+  }
+  assertEquals(client.peers.size, count);
 });
 
 test("what was used before a peer came in is used", () => {
