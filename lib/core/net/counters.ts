@@ -24,6 +24,7 @@ export const COUNTER_NAMES = [
   "exchanges",
   "pushed",
   "push-repeated",
+  "push-withheld",
   "kept-proved",
   "proof-required",
   "retry-clock",

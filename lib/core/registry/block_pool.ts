@@ -16,6 +16,8 @@ const FIRST_UNITS = 64;
 export class BlockPool {
   #buffer = new WireBuffer(FIRST_UNITS * UNIT);
   #used = 0;
+  /** Units that were handed out, and not given back. */
+  #out = 0;
   readonly #most: number;
   /** By size in units: the first free block, whose first word is the next one. */
   readonly #free: Int32Array;
@@ -29,6 +31,11 @@ export class BlockPool {
   constructor(largest: number, most = Infinity) {
     this.#free = new Int32Array(unitsFor(largest) + 1).fill(NONE);
     this.#most = most;
+  }
+
+  /** How many bytes are handed out, the rest of their last units among them. */
+  get inUse(): number {
+    return this.#out * UNIT;
   }
 
   /** Holds the blocks. Another buffer after it has grown. */
@@ -52,6 +59,7 @@ export class BlockPool {
     const free = this.#free[units]!;
     if (free !== NONE) {
       this.#free[units] = this.#buffer.view.getInt32(free * UNIT);
+      this.#out += units;
       return free;
     }
     const end = (this.#used + units) * UNIT;
@@ -63,12 +71,14 @@ export class BlockPool {
     }
     const block = this.#used;
     this.#used += units;
+    this.#out += units;
     return block;
   }
 
   /** Takes a block of `size` bytes back, 1 or more. */
   giveBack(block: number, size: number): void {
     const units = unitsFor(size);
+    this.#out -= units;
     this.#buffer.view.setInt32(block * UNIT, this.#free[units]!);
     this.#free[units] = block;
   }

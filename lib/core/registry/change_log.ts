@@ -6,6 +6,9 @@
  * entries, by VERSION:  12 peer 3 | 13 peer 7 | 14 gone 0 | 15 peer 3 | …     12 means nothing any more
  * ```
  *
+ * An answer that has no room for all names the last change that it tells of, and that must not be from
+ * before who is remembered: so the oldest changes are made anew, a few whenever somebody is gone.
+ *
  * Entries of peers that changed again are passed over, and thrown away when there is no room: a walk
  * takes no more steps than twice the peers. docs/protocol-2.md, "What changes".
  *
@@ -18,6 +21,8 @@ import { NONE } from "../net/none.ts";
 
 /** Peers that are gone and remembered. */
 export const MOST_GONE = 4096;
+/** Who has not changed since so many others are gone is taken for changed. */
+const RENEWED_AFTER = MOST_GONE / 2;
 const FIRST_CAPACITY = 256;
 
 /** The changes of a group. */
@@ -35,6 +40,8 @@ export class ChangeLog {
   readonly goneIds: WireBuffer = new WireBuffer(MOST_GONE * ID_SIZE);
   readonly #goneAt = new Float64Array(MOST_GONE);
   #gone = 0;
+  /** No peer that is there has its last change before this entry. */
+  #oldest = 0;
 
   /** The number of the last change; 0 for none. */
   get version(): number {
@@ -77,6 +84,7 @@ export class ChangeLog {
     this.#goneAt[place] = this.#version;
     copyBytes(ids, at, this.goneIds, place * ID_SIZE, ID_SIZE);
     this.#append(NONE - 1 - place);
+    this.#renew(this.#goneAt[(place + RENEWED_AFTER) % MOST_GONE]!);
   }
 
   /** The first entry after a version; {@linkcode length} where there is none. */
@@ -109,6 +117,21 @@ export class ChangeLog {
     return place * ID_SIZE;
   }
 
+  /**
+   * Makes some of the changes anew that are not after a version: so many that they are all done before
+   * that is forgotten.
+   */
+  #renew(version: number): void {
+    let left = Math.ceil(this.#length / RENEWED_AFTER);
+    while (left > 0 && this.#oldest < this.#length) {
+      if (this.#versions[this.#oldest]! > version) return;
+      const peer = this.peerAt(this.#oldest++);
+      if (peer === NONE) continue;
+      this.changed(peer);
+      left--;
+    }
+  }
+
   #append(subject: number): void {
     if (this.#length === this.#subjects.length) this.#makeRoom();
     this.#versions[this.#length] = this.#version;
@@ -124,6 +147,7 @@ export class ChangeLog {
       this.#subjects[kept++] = this.#subjects[entry]!;
     }
     this.#length = kept;
+    this.#oldest = 0;
     if (2 * kept <= this.#subjects.length) return;
     const versions = new Float64Array(2 * this.#subjects.length);
     const subjects = new Int32Array(versions.length);

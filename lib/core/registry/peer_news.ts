@@ -37,7 +37,7 @@ export class NewsReader {
       news.age = 0;
       return;
     }
-    const isNear = vantage.isNear(peer, directory, table);
+    const isNear = vantage.isNear(peer, directory, table, mono - maxAge);
     copyBytes(directory.ids, directory.idAt(peer), news.id, 0, ID_SIZE);
     news.flags = (directory.isProved(peer) ? RECORD_FLAG.proved : 0) |
       (isNear ? RECORD_FLAG.near : 0);

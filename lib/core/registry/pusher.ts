@@ -19,6 +19,7 @@ import {
 } from "../../wire/wgsig2/datagram.ts";
 import { encodePush, newPush } from "../../wire/wgsig2/push.ts";
 import { peerNewsSize, writePeerNews } from "../../wire/wgsig2/record.ts";
+import type { AnswerBudget } from "../net/answer_budget.ts";
 import type { Counters } from "../net/counters.ts";
 import { isIpv4 } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
@@ -51,7 +52,10 @@ export interface WrittenPush {
 
 /** Writes one push at a time. */
 export class Pusher {
+  /** What limits what is pushed to a network; nothing does while there is none. */
+  budget: AnswerBudget | undefined;
   readonly #nonces: NonceSource;
+  readonly #counters: Counters;
   readonly #buffer = new WireBuffer(MAX_DATAGRAM_SIZE);
   readonly #written: WrittenPush = {
     bytes: this.#buffer.bytes,
@@ -71,8 +75,9 @@ export class Pusher {
   #isRepeated = false;
 
   /** @param nonces Of 24 bytes. */
-  constructor(nonces: NonceSource) {
+  constructor(nonces: NonceSource, counters: Counters) {
     this.#nonces = nonces;
+    this.#counters = counters;
   }
 
   /** Begins a turn. */
@@ -85,19 +90,15 @@ export class Pusher {
    * The next push to subscribers of some groups; undefined where there is none in this turn. Another
    * group comes first in each: one that has much to tell leaves turns to the others.
    */
-  nextOf(
-    groups: ReadonlyMap<number, RegistryGroup>,
-    mono: number,
-    counters: Counters,
-  ): WrittenPush | undefined {
+  nextOf(groups: ReadonlyMap<number, RegistryGroup>, mono: number): WrittenPush | undefined {
     let skipped = this.#turn % Math.max(1, groups.size);
     for (let round = 0; round < 2; round++) {
       for (const group of groups.values()) {
         if (skipped-- > 0) continue;
         const push = this.#next(group, mono);
         if (push === undefined) continue;
-        counters.add("pushed");
-        if (this.#isRepeated) counters.add("push-repeated");
+        this.#counters.add("pushed");
+        if (this.#isRepeated) this.#counters.add("push-repeated");
         return push;
       }
     }
@@ -136,7 +137,12 @@ export class Pusher {
     return this.#isRepeated || subscriptions.looked[subscription]! < log.version;
   }
 
-  /** Writes the push of a subscription. Returns whether there is something to tell. */
+  /**
+   * Writes the push of a subscription. One to a network that has had enough counts as one that was
+   * lost: it is repeated later.
+   *
+   * @returns Whether there is something to send.
+   */
   #write(
     group: RegistryGroup,
     directory: PeerDirectory,
@@ -160,13 +166,16 @@ export class Pusher {
     }
     push.counter = subscriptions.nextCounter(subscription);
     copyBytes(directory.epoch, 0, push.epoch, 0, EPOCH_SIZE);
-    const start = encodePush(push, this.#buffer, 0);
-    this.#seal(group, directory, subscription, key, Math.max(end, start) + TAG_SIZE);
+    const size = Math.max(end, encodePush(push, this.#buffer, 0)) + TAG_SIZE;
+    const sourceAt = subscriptions.sourceAt(subscription);
+    const isSent = this.budget?.spend(subscriptions.sources, sourceAt, size, mono) !== false;
+    if (isSent) this.#seal(group, directory, subscription, key, size);
+    else this.#counters.add("push-withheld");
     subscriptions.told[subscription] = log.version;
     subscriptions.unheard[subscription]!++;
     if (!this.#isRepeated) subscriptions.sent[subscription] = 0;
     pushes.wasSent(subscription, mono);
-    return true;
+    return isSent;
   }
 
   /**
@@ -185,8 +194,10 @@ export class Pusher {
     const push = this.#push;
     const wanted = this.#wanted;
     const own = subscriptions.peerOf(subscription);
+    // Between what it was told and what was looked at is nothing that it wants.
+    const since = this.#isRepeated ? push.previous : subscriptions.looked[subscription]!;
     this.#look(members, directory, subscription, mono);
-    wanted.start(directory, subscriptions.wantsOf(subscription), directory.epoch, push.previous);
+    wanted.start(directory, subscriptions.wantsOf(subscription), directory.epoch, since);
     const start = encodePush(push, this.#buffer, 0);
     let next = start;
     let isAsking = wanted.isWhole;

@@ -84,6 +84,8 @@ export class QuestionDesk {
   readonly #writer: AnswerWriter;
   readonly #limit: ExchangeLimit;
   readonly #retry = newRetry();
+  /** Whether the keys of a proof were computed for this question. */
+  #isComputed = false;
   #socket = 0;
 
   /** @param random Draws nonces, epochs, keys of cookies. */
@@ -92,13 +94,13 @@ export class QuestionDesk {
     this.#counters = counters;
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
-    this.pusher = new Pusher(this.#nonces);
+    this.pusher = new Pusher(this.#nonces, counters);
     this.#limit = new ExchangeLimit(drawSeed(random));
   }
 
-  /** Limits what sources get beyond the first datagram of their answers. */
+  /** Limits what sources get beyond the first datagram of their answers, and what is pushed to them. */
   limitAnswers(budget: AnswerBudget | undefined): void {
-    this.#writer.budget = budget;
+    this.#writer.budget = this.pusher.budget = budget;
   }
 
   /**
@@ -208,24 +210,23 @@ export class QuestionDesk {
   /** Why a proof doesn't count, or undefined if it is right. */
   #prove({ proofs }: PeerDirectory, keys: QuestionKeys, now: Now): CounterName | undefined {
     const { peer, isShown, question, sources, sourceAt, buffer, at, length } = this.asked;
-    if (!proofs.select(peer, keys)) {
+    this.#isComputed = !proofs.select(peer, keys);
+    if (this.#isComputed) {
       if (!isShown) return "retry-address";
       if (!this.#limit.take(sources, sourceAt, now.mono)) return "retry-busy";
       this.#counters.add("exchanges");
       if (!proofs.compute(question.id, 0, keys)) return "drop-weak-key";
-      if (peer !== NONE) proofs.keep(peer, keys);
     }
     return verifyProof(proofs.keys.prove, buffer, at, length) ? undefined : "retry-proof";
   }
 
-  /** Notes what a question has used. */
+  /** Notes what a question has used, and keeps keys: only now is it known that its peer asks, now. */
   #note(directory: PeerDirectory, keys: QuestionKeys, { mono }: Now): void {
-    const { asked, registrar } = this;
-    const { question, isProved, peer } = asked;
-    if (!asked.isShown) return;
+    const { question, isProved, isShown, peer } = this.asked;
+    if (!isShown) return;
     const labels = isProved ? directory.provedLabels : directory.otherLabels;
     labels.note(peer, question.id, 0, question, mono);
-    if (isProved && registrar.isNew) directory.proofs.keep(peer, keys);
+    if (isProved && this.#isComputed && peer !== NONE) directory.proofs.keep(peer, keys);
   }
 
   /**

@@ -60,7 +60,10 @@ export class QuestionLabels {
     { seconds, nanoseconds }: Label,
     latest: number,
   ): boolean {
-    if (peer === NONE) return this.#others.isReplay(buffer, at, seconds, nanoseconds);
+    // Who came in by the other kind, or in the first protocol, may have used one before.
+    if (peer === NONE || this.#seconds[peer]! < 0) {
+      return this.#others.isReplay(buffer, at, seconds, nanoseconds);
+    }
     if (this.#seconds[peer]! > latest) {
       this.#seconds[peer] = latest;
       this.#nanoseconds[peer] = 0;

@@ -227,7 +227,7 @@ export class Registry {
 
   /** The next datagram that is to be sent without being asked for; undefined where this turn ends. */
   nextPush({ mono }: Now): WrittenPush | undefined {
-    return this.#desk?.pusher.nextOf(this.#groups, mono, this.counters);
+    return this.#desk?.pusher.nextOf(this.#groups, mono);
   }
 
   /**

@@ -68,7 +68,7 @@ export class Subscriptions {
   /** How many pushes were sent since its client was heard. */
   unheard: Uint8Array = new Uint8Array(FIRST_CAPACITY);
 
-  readonly #pool = new BlockPool(MAX_PREFIXES * PREFIX_SIZE, MOST_WANTED);
+  #pool = newPool();
   readonly #wants = newPrefixes(MAX_PREFIXES);
 
   /** How many there are. */
@@ -256,7 +256,8 @@ export class Subscriptions {
     if (!this.#pool.fits(before, size)) {
       this.#dropWants(subscription);
       if (size > 0) {
-        const block = this.#pool.take(size);
+        let block = this.#pool.take(size);
+        if (block === NONE && this.#tidy()) block = this.#pool.take(size);
         if (block === NONE) return false;
         this.#wantBlocks[subscription] = block;
       }
@@ -273,6 +274,24 @@ export class Subscriptions {
     const size = Math.max(0, this.#wantCounts[subscription]!) * PREFIX_SIZE;
     if (size > 0) this.#pool.giveBack(this.#wantBlocks[subscription]!, size);
     this.#wantCounts[subscription] = ALL;
+  }
+
+  /**
+   * Puts what all want together, so that what is free serves for lists of any length. Returns whether it
+   * did: half of the room has to be free, else it would soon be done again.
+   */
+  #tidy(): boolean {
+    if (this.#pool.inUse > MOST_WANTED / 2) return false;
+    const before = this.#pool;
+    this.#pool = newPool();
+    for (let subscription = 0; subscription < this.#end; subscription++) {
+      const size = Math.max(0, this.#wantCounts[subscription]!) * PREFIX_SIZE;
+      if (this.#peers[subscription] === NONE || size === 0) continue;
+      const from = before.offsetOf(this.#wantBlocks[subscription]!);
+      const block = this.#wantBlocks[subscription] = this.#pool.take(size);
+      copyBytes(before.buffer, from, this.#pool.buffer, this.#pool.offsetOf(block), size);
+    }
+    return true;
   }
 
   #grow(): void {
@@ -300,6 +319,10 @@ export class Subscriptions {
     nonces.bytes.set(this.#nonces.bytes);
     this.#nonces = nonces;
   }
+}
+
+function newPool(): BlockPool {
+  return new BlockPool(MAX_PREFIXES * PREFIX_SIZE, MOST_WANTED);
 }
 
 function grown<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(from: T, to: T): T {

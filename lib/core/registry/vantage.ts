@@ -43,14 +43,16 @@ export class Vantage {
     }
   }
 
-  /** Whether a peer is near. */
-  isNear(peer: number, directory: PeerDirectory, table: PeerTable): boolean {
+  /** Whether a peer is near. @param since Where it was seen before then isn't where it is. */
+  isNear(peer: number, directory: PeerDirectory, table: PeerTable, since: number): boolean {
     const row = directory.rowOf(peer);
     if (
       this.#ipv4 !== NONE && row !== NONE &&
       readAddress(table.pages, table.recordAt(row)) === this.#ipv4
     ) return true;
-    return this.#isIpv6 && directory.places.isInSubnet(peer, this.#subnet, 0);
+    const { places } = directory;
+    return this.#isIpv6 && places.seenAt(peer) >= since &&
+      places.isInSubnet(peer, this.#subnet, 0);
   }
 
   #setIpv6(sources: WireBuffer, at: number): void {

@@ -219,19 +219,19 @@ export class Registries {
     if (this.#memory !== undefined && isSame && isEnough) return this.#memory;
     this.#keyReadAt = mono;
     const privateKey = await this.#handlers.readPrivateKey();
-    if (this.#memory !== undefined && isSame && privateKey === undefined) return this.#memory;
-    const { primitives } = this.#host;
-    const random = (bytes: Uint8Array) => this.#host.random(bytes);
+    const host = this.#host;
     // Another peer's key proves nothing here.
     const isOwn = privateKey !== undefined &&
-      areSame(new ExchangeKey(privateKey, primitives).publicKey.bytes, id);
-    const proof = isOwn ? { privateKey } : {};
-    this.#memory = new RegistryMemory({ ...question, ...proof, primitives }, random);
+      areSame(new ExchangeKey(privateKey, host.primitives).publicKey.bytes, id);
+    if (this.#memory === undefined || !isSame || isOwn) {
+      const asker = { ...question, primitives: host.primitives, ...isOwn && { privateKey } };
+      this.#memory = new RegistryMemory(asker, (bytes) => host.random(bytes));
+      this.#who = { id, secret, group, serverKeys };
+      this.#proves = isOwn;
+      this.#publicKey = formatKey(id);
+      this.#registries.clear();
+    }
     privateKey?.fill(0);
-    this.#who = { id, secret, group, serverKeys };
-    this.#proves = isOwn;
-    this.#publicKey = formatKey(id);
-    this.#registries.clear();
     return this.#memory;
   }
 

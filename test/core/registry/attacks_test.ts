@@ -313,6 +313,29 @@ test("an address that is not shown gets no more bytes than it sent, and nothing 
   assert(scene.driver.registry.counters.get("questions") > 30);
 });
 
+test("who comes from where a peer was over IPv6 long ago is told nothing of its LAN", () => {
+  const scene = new QuestionScene({ maxAge: 100 });
+  const victim = scene.client(1);
+  const asking = { candidates: CANDIDATES };
+  scene.ask(victim, "2001:db8::7 4", asking);
+  scene.ask(victim, HOME, asking);
+  const lanFor = (from: string) => {
+    scene.driver.pass(1);
+    const asker = scene.client(99, { unproved: true });
+    scene.ask(asker, from, KEEP);
+    const { candidates } = asker.peers.get(victim.key)!;
+    return candidates.filter((each) => each.startsWith("lan ")).length;
+  };
+  assertEquals(lanFor("2001:db8::8 5"), 1);
+  for (let i = 0; i < 3; i++) {
+    scene.driver.pass(50);
+    scene.driver.registry.expire(scene.driver);
+    scene.ask(victim, HOME, asking);
+  }
+  assertEquals(lanFor("2001:db8::8 5"), 0);
+  assertEquals(lanFor("198.51.100.1 9"), 1);
+});
+
 test("a member can't read the answer to a proved question, nor make one", () => {
   const { scene, victim } = victimScene();
   scene.driver.pass(1);
