@@ -41,8 +41,9 @@ export async function bundleForEngine(entry: string, folder: string): Promise<st
   await bundleInParts(entry, folder, "--minify", "--platform", "browser", "--import-map", map);
   const [, name] = split(entry);
   const first = name.replace(/\.ts$/, ".js");
-  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  const others = names.filter((name) => name !== first).sort();
+  const others: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) if (name !== first) others.push(name);
+  others.sort();
   const files = [first, ...others].map((name) => `${folder}/${name}`);
   for (const file of files) {
     const text = await Deno.readTextFile(file);

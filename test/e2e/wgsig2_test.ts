@@ -127,7 +127,7 @@ Deno.test("a server with another key than the pinned one is refused, exit status
     const args = ["--secret", scene.secretFile, "--server-key", pin, "--timeout", "3s"];
     const refused = await wgsig(["query", server.endpoint, ...args, ...proving]);
     assertEquals([refused.code, refused.out], [4, ""]);
-    assertStringIncludes(refused.err, `has the key ${keyOf(server)}, not ${pin}`);
+    assertStringIncludes(refused.err, `has the key ${keyOf(server)}, not the one `);
     assertStringIncludes(refused.err, `name it in the settings (${server.endpoint}=KEY where`);
     const json = await wgsig(["query", server.endpoint, ...args, ...proving, "--json"]);
     const { servers, peers } = JSON.parse(json.out);

@@ -16,7 +16,7 @@ export type ServerKeyNote =
   /** It is another than before, and nobody has pinned it: the registry was set up anew, or it isn't it. */
   | { readonly kind: "server-key-changed"; readonly key: string; readonly before: string }
   /** It is another than the one that is pinned: nothing that goes with it is believed. */
-  | { readonly kind: "server-key-refused"; readonly key: string; readonly pinned: string };
+  | { readonly kind: "server-key-refused"; readonly key: string };
 
 /** What became of a key that a registry has told. */
 export type ToldKey = "same" | "taken" | "refused";
@@ -63,7 +63,7 @@ export class ServerKey {
   told(key: WireBuffer): ToldKey {
     const { current } = this;
     if (current !== undefined && equalBytes(current, 0, key, 0, KEY_SIZE)) return "same";
-    if (this.#pin !== undefined) return this.#refuse(key, this.#pin);
+    if (this.#pin !== undefined) return this.#refuse(key);
     if (this.#prover === undefined) {
       this.#learn(new WireBuffer(key.bytes.slice()));
       return "taken";
@@ -103,10 +103,10 @@ export class ServerKey {
     this.#known = key;
   }
 
-  #refuse(key: WireBuffer, pin: WireBuffer): ToldKey {
+  #refuse(key: WireBuffer): ToldKey {
     const name = formatKey(key.bytes);
     if (name !== this.#refused) {
-      this.#note = { kind: "server-key-refused", key: name, pinned: formatKey(pin.bytes) };
+      this.#note = { kind: "server-key-refused", key: name };
     }
     this.#refused = name;
     return "refused";

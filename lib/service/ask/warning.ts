@@ -145,7 +145,8 @@ export function keyWarning(asked: WarnedRegistry, proves: boolean): string | und
         "none over a restart (serve --key, or --state), or it was set up anew, or a member of the group " +
         "pretends to be it; pin the server-key that serve's log there shows";
     case "server-key-refused":
-      return `${server} has the key ${note.key}, not ${note.pinned}, which server-key names: nothing ` +
+      // The one that is named may be a private key, by mistake.
+      return `${server} has the key ${note.key}, not the one that server-key names: nothing ` +
         `that it said was believed; if serve's log there shows that server-key, name it in the settings ` +
         `(${server}=KEY where other servers have others), else a member of the group pretends to be it`;
   }
