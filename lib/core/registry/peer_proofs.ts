@@ -49,6 +49,11 @@ export class PeerProofs {
     });
   }
 
+  /** Whether keys of `peer` are kept, for whichever secret. */
+  has(peer: number): boolean {
+    return peer < this.#secretOf.length && this.#secretOf[peer] !== 0;
+  }
+
   /** Takes the keys of `peer` for a secret, where they are kept. Returns whether they are. */
   select(peer: number, secret: QuestionKeys): boolean {
     if (peer === NONE || peer >= this.#secretOf.length) return false;

@@ -82,7 +82,9 @@ export class QuestionDesk {
   readonly #nonces: NonceSource;
   readonly #slots = new ReplySlots();
   readonly #writer: AnswerWriter;
-  readonly #limit: ExchangeLimit;
+  /** Keys of peers that have proved theirs before, and of others. */
+  readonly #members: ExchangeLimit;
+  readonly #newcomers: ExchangeLimit;
   readonly #retry = newRetry();
   /** Whether the keys of a proof were computed for this question. */
   #isComputed = false;
@@ -95,7 +97,8 @@ export class QuestionDesk {
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
     this.pusher = new Pusher(this.#nonces, counters);
-    this.#limit = new ExchangeLimit(drawSeed(random));
+    this.#members = new ExchangeLimit(drawSeed(random));
+    this.#newcomers = new ExchangeLimit(drawSeed(random));
   }
 
   /** Limits what sources get beyond the first datagram of their answers, and what is pushed to them. */
@@ -208,14 +211,19 @@ export class QuestionDesk {
   }
 
   /** Why a proof doesn't count, or undefined if it is right. */
-  #prove({ proofs }: PeerDirectory, keys: QuestionKeys, now: Now): CounterName | undefined {
+  #prove(directory: PeerDirectory, keys: QuestionKeys, now: Now): CounterName | undefined {
+    const { proofs } = directory;
     const { peer, isShown, question, sources, sourceAt, buffer, at, length } = this.asked;
     this.#isComputed = !proofs.select(peer, keys);
     if (this.#isComputed) {
       if (!isShown) return "retry-address";
-      if (!this.#limit.take(sources, sourceAt, now.mono)) return "retry-busy";
+      const isMember = peer !== NONE && directory.isProved(peer);
+      const limit = isMember ? this.#members : this.#newcomers;
+      if (!limit.take(sources, sourceAt, now.mono)) return "retry-busy";
       this.#counters.add("exchanges");
       if (!proofs.compute(question.id, 0, keys)) return "drop-weak-key";
+      // They are what they are, whoever asks in its name: nobody has them computed again and again.
+      if (isMember && !proofs.has(peer)) proofs.keep(peer, keys);
     }
     return verifyProof(proofs.keys.prove, buffer, at, length) ? undefined : "retry-proof";
   }

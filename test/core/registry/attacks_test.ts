@@ -457,3 +457,25 @@ test("no bytes that a member seals, mutated questions among them, throw or chang
   assert(scene.driver.registry.counters.get("questions") - opened > 2000);
   assertEquals(toldOf(scene, victim.key), before);
 });
+
+test("members whose keys are not kept, as after a restart, don't wait behind newcomers", () => {
+  const { scene, victim } = victimScene();
+  const { counters } = scene.driver.registry;
+  const shown = scene.client(5);
+  scene.ask(shown, EVIL);
+  const { directory } = scene.driver.group().members;
+  for (const peer of directory!.peers()) directory!.proofs.forget(peer);
+  const asks = (seed: number, id: Uint8Array) => {
+    const client = scene.client(seed, { privateKey: privateKeyOf(6), id });
+    client.cookie = shown.cookie!;
+    scene.send(client.ask(scene.driver.unix, {}), EVIL);
+  };
+  for (let i = 0; i < 80; i++) asks(1000 + i, idOf(i));
+  assert(counters.get("retry-busy") >= 30);
+  const before = counters.get("exchanges");
+  const busy = counters.get("retry-busy");
+  // Lies in its name cost one, which it needs anyway.
+  for (let i = 0; i < 300; i++) asks(2000 + i, victim.id);
+  assertEquals(scene.ask(victim, HOME).flags & registered, registered);
+  assertEquals([counters.get("exchanges"), counters.get("retry-busy")], [before + 1, busy]);
+});
