@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { inflateSync } from "node:zlib";
 import { staticBinary } from "../../scripts/router/binary.ts";
 import { bytecodeFile, packed } from "../../scripts/router/bytecode.ts";
@@ -16,25 +16,39 @@ import { needsOf } from "./router_binary.ts";
 const DAMAGED = "wgsig: this file is damaged: the program in it can't be unpacked\n";
 /** How a stream of this level begins, in the zlib format. */
 const [METHOD, LEVEL] = [0x78, 0xda];
-/** No other stream in a binary is as large. */
-const SMALLEST = 100_000;
+/** No other stream in a binary is as large; there are smaller parts. */
+const SMALLEST = 20_000;
+/** Each part of the program that is large is needed by one of these; what comes of it if it is whole. */
+const COMMANDS = [
+  [["--version"], 0],
+  [["serve", "--listen", "nowhere:1"], 6],
+  [["sync", "wg0"], 6],
+] as const;
 const BINARIES = [
-  [ROUTER_BINARY, "the router binary", 50],
-  [SANITIZED_QUICKJS.replace("runner-", "wgsig-"), "the sanitized QuickJS", 12],
+  [ROUTER_BINARY, "the router binary", 12],
+  [SANITIZED_QUICKJS.replace("runner-", "wgsig-"), "the sanitized QuickJS", 4],
 ] as const;
 
-/** Where the packed bytecode begins, and what it is unpacked. */
-function bundleIn(binary: Uint8Array): { at: number; bytecode: Uint8Array<ArrayBuffer> } {
+interface Part {
+  /** Where it begins. */
+  readonly at: number;
+  /** What it is unpacked. */
+  readonly bytecode: Uint8Array<ArrayBuffer>;
+}
+
+/** The packed parts of the program. */
+function partsIn(binary: Uint8Array): Part[] {
+  const parts: Part[] = [];
   for (let at = binary.indexOf(METHOD); at >= 0; at = binary.indexOf(METHOD, at + 1)) {
     if (binary[at + 1] !== LEVEL) continue;
     try {
       const bytecode = Uint8Array.from(inflateSync(binary.subarray(at)));
-      if (bytecode.length > SMALLEST) return { at, bytecode };
+      if (bytecode.length > SMALLEST) parts.push({ at, bytecode });
     } catch {
       // Two bytes that happen to stand there.
     }
   }
-  throw new Error("there is no packed bytecode");
+  return parts;
 }
 
 for (const [file, need, count] of BINARIES) {
@@ -44,28 +58,41 @@ for (const [file, need, count] of BINARIES) {
     () =>
       withFolder(async (folder) => {
         const binary = await Deno.readFile(file);
-        const { at, bytecode } = bundleIn(binary);
-        const bundle = Uint8Array.from(packed(bytecode));
-        assertEquals(binary.subarray(at, at + bundle.length), bundle);
-        const runChanged = async (change: (bytes: Uint8Array<ArrayBuffer>) => void) => {
+        const runChanged = async (
+          args: readonly string[],
+          change: (bytes: Uint8Array<ArrayBuffer>) => void,
+        ) => {
           const changed = binary.slice();
           change(changed);
           await Deno.writeFile(`${folder}/wgsig`, changed, { mode: 0o700 });
-          return await run([`${folder}/wgsig`, "--version"]);
+          return await run([`${folder}/wgsig`, ...args], { env: { WGSIG_CONFIG: "/dev/null" } });
         };
-
-        assertEquals((await runChanged(() => {})).code, 0);
-        const last = bundle.length - 1;
-        const places = Array.from({ length: count }, (_, i) => Math.round(i * last / (count - 1)));
-        for (const place of places) {
-          const result = await runChanged((bytes) => bytes[at + place]! ^= 0xff);
-          assertEquals(result, { code: 1, out: "", err: DAMAGED }, `byte ${place} of ${last}`);
+        for (const [args, code] of COMMANDS) {
+          assertEquals((await runChanged(args, () => {})).code, code, args.join(" "));
         }
-        // Whole streams: too short, of the right size with something behind it, too long.
-        for (const more of [-1, 0, 1]) {
-          const other = packed(new Uint8Array(bytecode.length + more));
-          const result = await runChanged((bytes) => bytes.set(other, at));
-          assertEquals(result, { code: 1, out: "", err: DAMAGED }, `${more} more`);
+        const parts = partsIn(binary);
+        assert(parts.length >= COMMANDS.length, `${parts.length}`);
+        for (const { at, bytecode } of parts) {
+          const bundle = Uint8Array.from(packed(bytecode));
+          assertEquals(binary.subarray(at, at + bundle.length), bundle);
+          let needs: readonly string[] | undefined;
+          for (const [args, code] of COMMANDS) {
+            const result = await runChanged(args, (bytes) => bytes[at]! ^= 0xff);
+            if (result.code !== code) needs ??= args;
+          }
+          assert(needs !== undefined, `nothing needs the part at ${at}`);
+          const last = bundle.length - 1;
+          for (let i = 0; i < count; i++) {
+            const place = Math.round(i * last / (count - 1));
+            const result = await runChanged(needs, (bytes) => bytes[at + place]! ^= 0xff);
+            assertEquals(result, { code: 1, out: "", err: DAMAGED }, `byte ${place} of ${last}`);
+          }
+          // Whole streams: too short, of the right size with something behind it, too long.
+          for (const more of [-1, 0, 1]) {
+            const other = packed(new Uint8Array(bytecode.length + more));
+            const result = await runChanged(needs, (bytes) => bytes.set(other, at));
+            assertEquals(result, { code: 1, out: "", err: DAMAGED }, `${more} more`);
+          }
         }
       }),
   );

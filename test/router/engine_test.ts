@@ -22,7 +22,7 @@ for (const target of ROUTER_TARGETS) {
     const folder = await Deno.makeTempDir();
     try {
       const entry = new URL("./engine_entry.ts", import.meta.url).pathname;
-      const files = await bundleForEngine(entry, `${folder}/facts`);
+      const files = await bundleForEngine(entry, `${folder}/bundle`);
       await bytecodeFile(files, `${folder}/facts.c`);
       await staticBinary(target, `${folder}/facts.c`, `${folder}/facts`, folder);
       const { code, out, err } = await run([...runnerOf(target), `${folder}/facts`]);
