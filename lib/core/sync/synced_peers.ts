@@ -29,8 +29,11 @@ const ALIVE = 135;
 /** WireGuard sends a handshake every 5 s: two of them. */
 const TRIAL = 6;
 const PAUSE = 60;
-/** So often servers are to say when peers were heard that have not moved, in seconds. */
-const ANEW = 60;
+/**
+ * Servers are to say when peers were heard that have not moved, after so many seconds, and after twice
+ * as many each time: a peer may be heard just after it was asked for.
+ */
+const [FIRST_ANEW, LAST_ANEW] = [4, 60];
 /** So long one side of a pair leaves the other the first word, in seconds: more than a round trip. */
 const FIRST_WORD = 0.2;
 
@@ -51,6 +54,7 @@ export class SyncedPeers {
   #whereabouts: ReadonlyMap<string, string> = new Map();
   /** When servers were last to tell of all peers anew, on the monotonic clock. */
   #anewAt = -Infinity;
+  #anewGap = FIRST_ANEW;
 
   /** Knows of none yet. */
   constructor(notes: SyncNotes, options: SyncOptions) {
@@ -116,8 +120,13 @@ export class SyncedPeers {
    * say. It counts as asked.
    */
   asksAnew({ mono }: Now): boolean {
-    if (!this.#plan.hasExhausted || mono < this.#anewAt + ANEW) return false;
+    if (!this.#plan.hasExhausted) {
+      this.#anewGap = FIRST_ANEW;
+      return false;
+    }
+    if (mono < this.#anewAt + this.#anewGap) return false;
     this.#anewAt = mono;
+    this.#anewGap = Math.min(2 * this.#anewGap, LAST_ANEW);
     return true;
   }
 
