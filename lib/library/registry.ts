@@ -56,6 +56,7 @@ export {
   Responder,
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export { GroupJournal } from "../core/registry/group_journal.ts";
 export { MemberJournal } from "../core/registry/member_journal.ts";
 export { RegistryJournal } from "../core/registry/journal.ts";
 export {

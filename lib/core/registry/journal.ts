@@ -18,21 +18,20 @@ import type { Now } from "../net/clock.ts";
 import { NONE } from "../net/none.ts";
 import { FORMER_STATE_MAGIC } from "../net/state_magic.ts";
 import type { Batch, JournalEnd } from "../store/journal_file.ts";
-import type { Journaled, Pieces, Restored } from "../store/journaled.ts";
+import type { Journaled, Restored } from "../store/journaled.ts";
 import { readFormerState } from "./former_state.ts";
 import type { RegistryGroup } from "./group.ts";
-import type { DiskNeeds } from "./peer_changes.ts";
-import { batchesByGroup, GroupPieces, hasEntries } from "./group_entries.ts";
+import type { PeerChanges } from "./peer_changes.ts";
+import { batchesByGroup, hasEntries } from "./group_entries.ts";
+import { GroupJournal } from "./group_journal.ts";
 import { PEER_ENTRIES } from "./peer_entries.ts";
 import type { Registry } from "./registry.ts";
 import { countPeers, PeerRestorer } from "./restore_peers.ts";
 
 /** The peers of a registry. */
-export class RegistryJournal implements Journaled {
+export class RegistryJournal extends GroupJournal implements Journaled {
   readonly part = "peer";
   readonly formerMagics: readonly string[] = [FORMER_STATE_MAGIC];
-  readonly #registry: Registry;
-  readonly #needs: DiskNeeds;
   readonly #seed: number;
 
   /**
@@ -41,50 +40,20 @@ export class RegistryJournal implements Journaled {
    * @param seed Random, for the hashes with which a file is read.
    */
   constructor(registry: Registry, seed: number) {
-    this.#registry = registry;
-    this.#needs = registry.keepChanges("rows");
+    super(registry, "rows", PEER_ENTRIES);
     this.#seed = seed;
-  }
-
-  get patience(): number {
-    return this.#needs.patience;
-  }
-
-  get wentOn(): boolean {
-    return this.#needs.wentOn;
-  }
-
-  all(): Pieces {
-    this.#needs.wentOn = false;
-    const groups = [...this.#registry.groups.values()];
-    return new GroupPieces(
-      PEER_ENTRIES,
-      [],
-      groups.map((group) => ({ group, removed: [], peers: () => this.#peersOf(group) })),
-    );
-  }
-
-  changes(): Pieces {
-    const { gone } = this.#needs;
-    this.#needs.gone = [];
-    this.#needs.patience = Infinity;
-    const work = Array.from(this.#registry.groups.values(), (group) => {
-      const { peers, removed } = group.changes?.take() ?? { peers: [], removed: [] };
-      return { group, removed, peers: () => peers };
-    });
-    return new GroupPieces(PEER_ENTRIES, gone, work);
   }
 
   restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored {
     let forgotten = 0;
     const restored = this.#counted(now, () => {
       for (const [id, of] of batchesByGroup(file, batches)) {
-        const group = this.#registry.groups.get(id);
+        const group = this.registry.groups.get(id);
         if (group !== undefined) new PeerRestorer(group, file, now).addBatches(of, this.#seed);
         // They are not to come back when the group does.
         else if (of.some(hasEntries)) {
           forgotten += countPeers(file, of, this.#seed);
-          this.#registry.forgetSaved(id);
+          this.registry.forgetSaved(id);
         }
       }
     });
@@ -95,7 +64,7 @@ export class RegistryJournal implements Journaled {
   restoreFormer(file: WireBuffer, now: Now): Restored & JournalEnd {
     const restorers = new Map(
       Array.from(
-        this.#registry.groups,
+        this.registry.groups,
         ([id, group]) => [id, new PeerRestorer(group, file, now)] as const,
       ),
     );
@@ -105,17 +74,22 @@ export class RegistryJournal implements Journaled {
     return { ...restored, cut: 0, isDamaged: false };
   }
 
+  /** What has changed in a group. */
+  protected override changesOf(group: RegistryGroup): PeerChanges | undefined {
+    return group.changes;
+  }
+
   /** The peers of a group from the oldest to the newest; none where the group is gone meanwhile. */
-  #peersOf({ id, table }: RegistryGroup): readonly number[] {
+  protected override peersOf({ id, table }: RegistryGroup): readonly number[] {
     const peers: number[] = [];
-    if (this.#registry.groups.get(id)?.table !== table) return peers;
+    if (this.registry.groups.get(id)?.table !== table) return peers;
     for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) peers.push(peer);
     return peers;
   }
 
   get #rows(): number {
     let count = 0;
-    for (const { table } of this.#registry.groups.values()) count += table.count;
+    for (const { table } of this.registry.groups.values()) count += table.count;
     return count;
   }
 
@@ -123,11 +97,11 @@ export class RegistryJournal implements Journaled {
   #counted(now: Now, restore: () => void): Restored {
     const before = this.#rows;
     restore();
-    for (const group of this.#registry.groups.values()) {
+    for (const group of this.registry.groups.values()) {
       group.members.directory?.sort();
       group.keepAllowed(now.mono);
     }
-    this.#registry.expire(now);
+    this.registry.expire(now);
     return { event: "state-restored", counts: { peers: this.#rows - before } };
   }
 }

@@ -9,11 +9,12 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import type { RandomSource } from "../net/random.ts";
 import type { Batch, JournalEnd } from "../store/journal_file.ts";
-import type { Journaled, Pieces, Restored } from "../store/journaled.ts";
+import type { Journaled, Restored } from "../store/journaled.ts";
 import type { RegistryGroup } from "./group.ts";
-import { batchesByGroup, GroupPieces, hasEntries } from "./group_entries.ts";
+import { batchesByGroup, hasEntries } from "./group_entries.ts";
+import { GroupJournal } from "./group_journal.ts";
 import { MEMBER_ENTRIES } from "./member_entries.ts";
-import type { DiskNeeds } from "./peer_changes.ts";
+import type { PeerChanges } from "./peer_changes.ts";
 import type { Registry } from "./registry.ts";
 import { MemberRestorer } from "./restore_members.ts";
 
@@ -21,11 +22,9 @@ import { MemberRestorer } from "./restore_members.ts";
  * The peers of wgsig 2. It stands before the {@linkcode RegistryJournal}, which has their rows: so a
  * proof is in the file before what it protects, wherever the file is torn.
  */
-export class MemberJournal implements Journaled {
+export class MemberJournal extends GroupJournal implements Journaled {
   readonly part = "memb";
   readonly formerMagics: readonly string[] = [];
-  readonly #registry: Registry;
-  readonly #needs: DiskNeeds;
   readonly #seed: number;
   readonly #random: RandomSource;
 
@@ -36,57 +35,27 @@ export class MemberJournal implements Journaled {
    * @param random Draws what a group needs that had nobody of wgsig 2 before.
    */
   constructor(registry: Registry, seed: number, random: RandomSource) {
-    this.#registry = registry;
-    this.#needs = registry.keepChanges("members");
+    super(registry, "members", MEMBER_ENTRIES);
     this.#seed = seed;
     this.#random = random;
   }
 
-  get patience(): number {
-    return this.#needs.patience;
-  }
-
-  get wentOn(): boolean {
-    return this.#needs.wentOn;
-  }
-
-  all(): Pieces {
-    this.#needs.wentOn = false;
-    const groups = [...this.#registry.groups.values()];
-    return new GroupPieces(
-      MEMBER_ENTRIES,
-      [],
-      groups.map((group) => ({ group, removed: [], peers: () => this.#peersOf(group) })),
-    );
-  }
-
-  changes(): Pieces {
-    const { gone } = this.#needs;
-    this.#needs.gone = [];
-    this.#needs.patience = Infinity;
-    const work = Array.from(this.#registry.groups.values(), (group) => {
-      const { peers, removed } = group.members.memberChanges?.take() ?? { peers: [], removed: [] };
-      return { group, removed, peers: () => peers };
-    });
-    return new GroupPieces(MEMBER_ENTRIES, gone, work);
-  }
-
   restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored | undefined {
     for (const [id, of] of batchesByGroup(file, batches)) {
-      const group = this.#registry.groups.get(id);
+      const group = this.registry.groups.get(id);
       if (group === undefined) {
         // They are not to come back when the group does.
-        if (of.some(hasEntries)) this.#registry.forgetSaved(id);
+        if (of.some(hasEntries)) this.registry.forgetSaved(id);
       } else if (group.questionKeys.length > 0) {
         // Without a key of the registry, nobody could prove anything any more.
         const directory = group.openDirectory(this.#random, now.mono);
         new MemberRestorer(group, directory, file, now).addBatches(of, this.#seed);
       }
     }
-    this.#registry.expire(now);
+    this.registry.expire(now);
     let members = 0;
     let proved = 0;
-    for (const { members: { directory } } of this.#registry.groups.values()) {
+    for (const { members: { directory } } of this.registry.groups.values()) {
       for (const peer of directory?.peers() ?? []) {
         if (directory?.isMember(peer)) members++;
         if (directory?.isProved(peer)) proved++;
@@ -99,10 +68,15 @@ export class MemberJournal implements Journaled {
     throw new SyntaxError("it is no state file");
   }
 
+  /** What has changed in a group. */
+  protected override changesOf(group: RegistryGroup): PeerChanges | undefined {
+    return group.members.memberChanges;
+  }
+
   /** Those of a group that are more than their rows; none where the group is gone meanwhile. */
-  #peersOf({ id, members }: RegistryGroup): readonly number[] {
+  protected override peersOf({ id, members }: RegistryGroup): readonly number[] {
     const { directory } = members;
-    if (directory === undefined || this.#registry.groups.get(id)?.members !== members) return [];
+    if (directory === undefined || this.registry.groups.get(id)?.members !== members) return [];
     return directory.peers().filter((peer) => directory.isMember(peer));
   }
 }
