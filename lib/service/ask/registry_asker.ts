@@ -7,7 +7,7 @@
 import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import { AskedRegistry, MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
 import { Exchange, type ExchangeOptions } from "../../core/ask/exchange.ts";
-import { chooseOpeners, type OpenedEndpoint } from "../../core/ask/openers.ts";
+import type { OpenedEndpoint } from "../../core/ask/openers.ts";
 import { RegistryMemory } from "../../core/ask/registry_memory.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
@@ -26,7 +26,7 @@ import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
-import { LINGER, OPENER } from "./opener.ts";
+import { endpointsToOpen, LINGER, OPENER } from "./opener.ts";
 import type { RegistryAnswer, RegistryOutcome } from "./registry_answer.ts";
 import { keyWarning, portInUse, warningOf } from "./warning.ts";
 
@@ -291,12 +291,7 @@ class RegistryAsker {
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),
       };
     });
-    const publicKey = this.#servers[0]?.exchange.publicKey;
-    if (this.#register) {
-      const others = servers.flatMap(({ peers }) => peers)
-        .filter(({ publicKey: key, kind = "seen" }) => key !== publicKey && kind === "seen");
-      await this.#openNat(others);
-    }
+    if (this.#register) await this.#openNat(servers);
     return {
       servers,
       port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
@@ -321,10 +316,10 @@ class RegistryAsker {
     return said.length === 0 ? undefined : said.join("; ");
   }
 
-  async #openNat(peers: readonly Sighting[]): Promise<void> {
-    const { through, opensTo = () => true } = this.#config;
-    const turn = Math.floor(this.#host.now().mono);
-    const opened = chooseOpeners(peers.filter(opensTo), turn);
+  async #openNat(outcomes: readonly RegistryOutcome[]): Promise<void> {
+    const { through, opensTo } = this.#config;
+    const publicKey = this.#servers[0]?.exchange.publicKey;
+    const opened = endpointsToOpen(outcomes, publicKey, opensTo, this.#host.now().mono);
     for (const { address, port } of opened) {
       const to = { host: address, port };
       const socket = this.#socketTo(to) ??

@@ -6,7 +6,6 @@
  */
 
 import { Exchange } from "../../core/ask/exchange.ts";
-import { chooseOpeners } from "../../core/ask/openers.ts";
 import { RegistryMemory } from "../../core/ask/registry_memory.ts";
 import { formatServerName, type RegistryName } from "../../core/ask/server_name.ts";
 import { besideServer, explainHidden } from "../../core/ask/server_network.ts";
@@ -26,7 +25,7 @@ import type { Clock } from "../../host/clock.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
-import { LINGER, OPENER } from "../ask/opener.ts";
+import { endpointsToOpen, LINGER, OPENER } from "../ask/opener.ts";
 import type { RegistryAnswer, RegistryOutcome } from "../ask/registry_answer.ts";
 import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { keyWarning, warningOf } from "../ask/warning.ts";
@@ -326,13 +325,11 @@ export class Registries {
   /** Lets peers in through the own NAT. */
   async #openNat(
     outcomes: readonly RegistryOutcome[],
-    { opensTo = () => true }: RegistryQuestion,
+    { opensTo }: RegistryQuestion,
     own: OwnSockets,
   ): Promise<void> {
-    const others = outcomes.flatMap(({ peers }) => peers).filter(({ publicKey, kind = "seen" }) =>
-      publicKey !== this.#publicKey && kind === "seen"
-    );
-    const opened = chooseOpeners(others.filter(opensTo), Math.floor(this.#host.now().mono));
+    const { mono } = this.#host.now();
+    const opened = endpointsToOpen(outcomes, this.#publicKey, opensTo, mono);
     for (const { address: host, port } of opened) {
       const to = { host, port };
       if (await own.open(to)) own.send(OPENER, to);
