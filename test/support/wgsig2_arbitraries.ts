@@ -25,7 +25,7 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined }
 const isMapped = (address: readonly number[]) =>
   address.slice(0, 10).every((each) => each === 0) && address[10] === 255 && address[11] === 255;
 const address = fc.oneof(numbers(4), numbers(16).filter((each) => !isMapped(each)));
-const prefixes = maybe(fc.array(numbers(8), { maxLength: 40 }));
+const prefixes = maybe(fc.array(numbers(8), { maxLength: 35 }));
 
 const candidateOf = (min: number, max: number) =>
   fc.record({ kind: fc.integer({ min, max }), address, port: uint16 });
@@ -46,6 +46,7 @@ export const twinQuestion: fc.Arbitrary<TwinQuestion> = fc.record({
   version,
   wants: prefixes,
   relayed: prefixes,
+  directs: prefixes,
   candidates: fc.array(candidateOf(2, 4), { maxLength: 8 }),
   cookie: maybe(numbers(16)),
   key: maybe(numbers(8)),
@@ -75,6 +76,7 @@ export const twinAnswer: fc.Arbitrary<TwinAnswer> = fc.record({
   cookie: maybe(numbers(16)),
   serverKey: maybe(numbers(32)),
   offers: byte,
+  also: fc.array(fc.integer({ min: 1, max: 0xffff }), { maxLength: 4 }),
   records,
 }).map((answer) => ({ ...answer, parts: Math.max(answer.parts, answer.part + 1) }));
 
