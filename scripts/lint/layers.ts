@@ -37,6 +37,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "crypto": [],
     "dns": [],
     "lease": [],
+    "probe": ["crypto", "wgsig2"],
     "punch": ["wgsig"],
     "wgsig": ["crypto"],
     "wgsig2": ["crypto", "wgsig"],

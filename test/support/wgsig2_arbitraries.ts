@@ -27,7 +27,8 @@ const isMapped = (address: readonly number[]) =>
 const address = fc.oneof(numbers(4), numbers(16).filter((each) => !isMapped(each)));
 const prefixes = maybe(fc.array(numbers(8), { maxLength: 35 }));
 
-const candidateOf = (min: number, max: number) =>
+/** A candidate of a kind, told without an age. */
+export const candidateOf = (min: number, max: number): fc.Arbitrary<TwinCandidate> =>
   fc.record({ kind: fc.integer({ min, max }), address, port: uint16 });
 const aged: fc.Arbitrary<TwinCandidate> = fc.record({
   kind: fc.integer({ min: 1, max: 5 }),

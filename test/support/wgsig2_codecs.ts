@@ -36,7 +36,11 @@ function list(into: PrefixList, prefixes: readonly (readonly number[])[] | undef
   into.bytes.bytes.set(prefixes?.flat() ?? []);
 }
 
-function libCandidate(into: Candidate, { kind, address, port, age = 0 }: TwinCandidate): void {
+/** Writes a candidate's fields for lib/. */
+export function libCandidate(
+  into: Candidate,
+  { kind, address, port, age = 0 }: TwinCandidate,
+): void {
   const isShort = address.length === 4;
   into.address.bytes.set(isShort ? [...new Uint8Array(10), 0xff, 0xff, ...address] : address);
   Object.assign(into, { kind, port, age });
@@ -104,6 +108,12 @@ function plainCandidate({ kind, address, port, age }: Candidate): TwinCandidate 
   return { kind, address: [...address.bytes.subarray(isIpv4(address) ? 12 : 0)], port, age };
 }
 
+/** The fields of a candidate that is told without an age. */
+export function plainPlace(candidate: Candidate): TwinCandidate {
+  const { kind, address, port } = plainCandidate(candidate);
+  return { kind, address, port };
+}
+
 function plainCandidates({ slots, count }: CandidateList): TwinCandidate[] {
   return slots.slice(0, count).map(plainCandidate);
 }
@@ -127,9 +137,7 @@ export function plainQuestion(question: Question): TwinQuestion {
     wants: plainList(question.wants),
     relayed: plainList(question.relayed),
     directs: plainList(question.directs),
-    candidates: plainCandidates(question.candidates).map(({ kind, address, port }) => {
-      return { kind, address, port };
-    }),
+    candidates: question.candidates.slots.slice(0, question.candidates.count).map(plainPlace),
     cookie: plain(question.cookie),
     key: plain(question.key),
   };
@@ -150,11 +158,10 @@ export function plainRecords(buffer: WireBuffer, { at, end }: RecordSpan): TwinN
 /** The fields of an answer. */
 export function plainAnswer(answer: Answer, records: readonly TwinNews[]): TwinAnswer {
   const { seconds, nanoseconds, version, part, parts, flags, offers } = answer;
-  const { kind, address, port } = plainCandidate(answer.seen);
   return {
     ...{ seconds, nanoseconds, version, part, parts, flags, offers, records },
     epoch: [...answer.epoch.bytes],
-    seen: { kind, address, port },
+    seen: plainPlace(answer.seen),
     also: [...answer.also.ports.subarray(0, answer.also.count)],
     cookie: plain(answer.cookie),
     serverKey: plain(answer.serverKey),
