@@ -80,7 +80,13 @@ export {
   writeDatagramHeader,
 } from "../wire/wgsig2/datagram.ts";
 export * from "../wire/wgsig2/keys.ts";
-export { type OptionalBytes, PREFIX_SIZE, type PrefixList } from "../wire/wgsig2/option.ts";
+export * from "../wire/wgsig2/nat.ts";
+export {
+  type OptionalBytes,
+  type PortList,
+  PREFIX_SIZE,
+  type PrefixList,
+} from "../wire/wgsig2/option.ts";
 export * from "../wire/wgsig2/push.ts";
 export {
   decodeQuestion,

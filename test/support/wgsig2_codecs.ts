@@ -60,6 +60,7 @@ export function libQuestion(from: TwinQuestion): Question {
   fill(question.epoch, from.epoch);
   list(question.wants, from.wants);
   list(question.relayed, from.relayed);
+  list(question.directs, from.directs);
   libCandidates(question.candidates, from.candidates);
   give(question.cookie, from.cookie);
   give(question.key, from.key);
@@ -83,6 +84,8 @@ export function libAnswer(from: TwinAnswer): Answer {
   libCandidate(answer.seen, from.seen);
   give(answer.cookie, from.cookie);
   give(answer.serverKey, from.serverKey);
+  answer.also.ports.set(from.also);
+  answer.also.count = from.also.length;
   return answer;
 }
 
@@ -133,6 +136,7 @@ export function plainQuestion(question: Question): TwinQuestion {
     epoch: [...question.epoch.bytes],
     wants: plainList(question.wants),
     relayed: plainList(question.relayed),
+    directs: plainList(question.directs),
     candidates: question.candidates.slots.slice(0, question.candidates.count).map(plainPlace),
     cookie: plain(question.cookie),
     key: plain(question.key),
@@ -158,6 +162,7 @@ export function plainAnswer(answer: Answer, records: readonly TwinNews[]): TwinA
     ...{ seconds, nanoseconds, version, part, parts, flags, offers, records },
     epoch: [...answer.epoch.bytes],
     seen: plainPlace(answer.seen),
+    also: [...answer.also.ports.subarray(0, answer.also.count)],
     cookie: plain(answer.cookie),
     serverKey: plain(answer.serverKey),
   };
