@@ -4,7 +4,8 @@
  *
  * `deno task build:router` makes the one of this machine's processor; `--target NAME` (also several
  * times) that of another, `--all` all of them. `--sanitize` makes `wgsig-sanitized` and
- * `runner-sanitized` for the tests of the native module. `--list` prints what is missing here, as
+ * `runner-sanitized` for the tests of the native module, `--movable-clock` makes
+ * `wgsig-movable-clock` for the tests of wrong clocks. `--list` prints what is missing here, as
  * names of Debian's packages, and makes nothing.
  *
  * The same sources and compilers give the same bytes. What takes long is kept in
@@ -60,23 +61,24 @@ async function report(file: string): Promise<void> {
 }
 
 const options = parseArgs(Deno.args, {
-  boolean: ["all", "list", "sanitize"],
+  boolean: ["all", "list", "movable-clock", "sanitize"],
   string: ["target"],
   collect: ["target"],
   unknown: (arg) =>
     fail(
       `unknown argument ${arg}; usage: deno task build:router [--target NAME] [--all] ` +
-        "[--sanitize] [--list]",
+        "[--sanitize] [--movable-clock] [--list]",
       6,
     ),
 });
 const sanitize = options["sanitize"] === true;
 const given: unknown = options["target"];
 const names = Array.isArray(given) ? given.map(String) : [];
-const targets = sanitize && names.length === 0 && options["all"] !== true
+const clockMoves = options["movable-clock"] === true;
+const targets = (sanitize || clockMoves) && names.length === 0 && options["all"] !== true
   ? []
   : chosenTargets(names, options["all"] === true);
-const missing = missingPackages(targets);
+const missing = missingPackages(clockMoves ? [...targets, ...chosenTargets([], false)] : targets);
 if (options["list"] === true) fail(missing.join(" "), 0);
 if (missing.length > 0) fail(`Missing here: apt-get install ${missing.join(" ")}`, 1);
 
@@ -96,6 +98,15 @@ for (const { name } of targets) await report(`${DIST}/wgsig-${name}`);
 if (targets.length > 0) {
   await Deno.writeTextFile(`${DIST}/LICENSES`, await licenses());
   await writeChecksums(`${ROOT}/dist`);
+}
+if (clockMoves) {
+  const [own] = chosenTargets([], false);
+  const folder = `${DIST}/build/movable-clock`;
+  await Deno.mkdir(folder, { recursive: true });
+  if (own !== undefined) {
+    await staticBinary(own, bytecode, `${DIST}/wgsig-movable-clock`, folder, true);
+    say("made dist/router/wgsig-movable-clock");
+  }
 }
 if (sanitize) {
   for (const name of ["wgsig-sanitized", "runner-sanitized"]) {

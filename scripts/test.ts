@@ -9,7 +9,7 @@
  * @module
  */
 
-import { ROUTER_TARGETS } from "./router/targets.ts";
+import { ownRouterTarget, ROUTER_TARGETS } from "./router/targets.ts";
 import { isFile, ROUTER_BINARY } from "../test/support/program.ts";
 import { missingPackages } from "./router/toolchain.ts";
 import { installPackages } from "./test_packages.ts";
@@ -39,12 +39,14 @@ async function buildRouters(): Promise<void> {
   const possible = ROUTER_TARGETS.filter((target) => missingPackages([target]).length === 0);
   if (possible.length === 0) return;
   const targets = possible.flatMap(({ name }) => ["--target", name]);
+  const own = ownRouterTarget();
   await run([
     DENO,
     "run",
     "--allow-all",
     `${ROOT}/scripts/build_router.ts`,
     "--sanitize",
+    ...(own !== undefined && possible.includes(own) ? ["--movable-clock"] : []),
     ...targets,
   ]);
 }

@@ -1,7 +1,7 @@
 /**
  * The bytes of all protocols that `wgsig` speaks: requests, responses and envelopes of the wgsig
- * protocol, datagrams of its second version, WireGuard's hole-punching example, wg-dynamic's leases,
- * and DNS.
+ * protocol, datagrams of its second version, probes between peers, WireGuard's hole-punching example,
+ * wg-dynamic's leases, and DNS.
  *
  * A codec reads from a {@linkcode WireBuffer} and writes into one, at an offset, and keeps neither.
  * Where something doesn't fit, it throws a RangeError; where bytes of the network mean nothing, it
@@ -80,7 +80,13 @@ export {
   writeDatagramHeader,
 } from "../wire/wgsig2/datagram.ts";
 export * from "../wire/wgsig2/keys.ts";
-export { type OptionalBytes, PREFIX_SIZE, type PrefixList } from "../wire/wgsig2/option.ts";
+export * from "../wire/wgsig2/nat.ts";
+export {
+  type OptionalBytes,
+  type PortList,
+  PREFIX_SIZE,
+  type PrefixList,
+} from "../wire/wgsig2/option.ts";
 export * from "../wire/wgsig2/push.ts";
 export {
   decodeQuestion,
@@ -101,6 +107,9 @@ export {
   writePeerNews,
 } from "../wire/wgsig2/record.ts";
 export * from "../wire/wgsig2/retry.ts";
+
+export * from "../wire/probe/pair_keys.ts";
+export * from "../wire/probe/probe.ts";
 
 export * from "../wire/lease/message.ts";
 export * from "../wire/punch/message.ts";

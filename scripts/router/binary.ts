@@ -37,6 +37,11 @@ const ATOMICS = [
  * aarch64, binutils knows them from 2.42 on and passes over the option before.
  */
 const PIE = ["-static-pie", "-Wl,-z,relro,-z,now", "-Wl,-z,pack-relative-relocs"];
+/** What makes a binary whose clock tests can move. */
+const MOVABLE_CLOCK = {
+  source: `${ROOT}/scripts/router/movable_clock.c`,
+  link: ["-Wl,--wrap=clock_gettime"],
+};
 /** All of its warnings are errors. */
 const STRICT = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"];
 
@@ -46,12 +51,14 @@ const STRICT = ["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE"];
  * @param bytecode The C file that `bytecodeFile` wrote.
  * @param file Where it goes.
  * @param folder A folder for the object files.
+ * @param clockMoves Whether it is for tests that move its clock.
  */
 export async function staticBinary(
   target: RouterTarget,
   bytecode: string,
   file: string,
   folder: string,
+  clockMoves = false,
 ): Promise<void> {
   const tools = await toolchain(target);
   const musl = await muslFolder(tools);
@@ -62,7 +69,8 @@ export async function staticBinary(
     "-isystem",
     await compilerFile(tools, "include"),
   ];
-  const objects = await compileAll(tools, include, [bytecode], folder);
+  const more = clockMoves ? [bytecode, MOVABLE_CLOCK.source] : [bytecode];
+  const objects = await compileAll(tools, include, more, folder);
   const fast = { ...tools, flags: [...tools.flags, target.engine] };
   const engine = await engineObjects(fast, include, target.name);
   const crypto = await cryptoObjects(fast, include, target.name, target.unevenMultiply);
@@ -80,6 +88,7 @@ export async function staticBinary(
       "-Wl,-z,noexecstack",
       "-Wl,-z,noseparate-code",
       ...(target.atomic64 ? [] : ATOMICS),
+      ...(clockMoves ? MOVABLE_CLOCK.link : []),
       "-s",
       `${musl}/lib/${target.pie ? "rcrt1.o" : "crt1.o"}`,
       `${musl}/lib/crti.o`,

@@ -303,9 +303,13 @@ export class Lab {
   syncWith(
     host: WireGuardHost,
     args: readonly string[],
-    { through = [], env = {} }: { through?: readonly string[]; env?: RunOptions["env"] } = {},
+    { through = [], binary = BINARY, env = {} }: {
+      through?: readonly string[];
+      binary?: string;
+      env?: RunOptions["env"];
+    } = {},
   ): Running {
-    const argv = [...through, BINARY, ...this.syncArgs(...args)];
+    const argv = [...through, binary, ...this.syncArgs(...args)];
     return host.namespace.start(argv, { env: { ...ENV, ...env } });
   }
 

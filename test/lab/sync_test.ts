@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BINARY, type Running, testWith } from "../support/program.ts";
 import { Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import { must, sleep } from "./namespace.ts";
-import { faketimeLibrary } from "./faketime.ts";
+import { CLOCK_NEED, OtherClock } from "./other_clock.ts";
 import { Ping } from "./ping.ts";
 
 const ALICE = "203.0.113.21:51820";
@@ -284,25 +284,20 @@ async function assertEndsSoon(program: Running, seconds: number): Promise<void> 
   assert(took < seconds, `it took ${took} s to end`);
 }
 
-const CLOCK_NEEDS = [...LAB_NEEDS, "faketime", "a binary that loads libraries"];
-
-testWith(CLOCK_NEEDS, "lab: a clock at 1970 is said, and waited for", async () => {
+testWith([...LAB_NEEDS, CLOCK_NEED], "lab: a clock at 1970 is said, and waited for", async () => {
   await using lab = await Lab.withWireGuard("preserve", "eim");
   // Only wgsig 2 does without.
   await lab.hearOnlyFirst();
   const server = await lab.serve();
   lab.sync(lab.bob);
-  const clock = `${lab.folder}/clock`;
-  await Deno.writeTextFile(clock, "@1970-01-01 00:05:00\n");
   // The interface's handshakes have the right time; only wgsig's clock is set back.
-  const env = { FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1", TZ: "UTC" };
-  const through = ["env", `LD_PRELOAD=${await faketimeLibrary()}`];
-  const alice = lab.syncWith(lab.alice, ["--timeout", "1s"], { through, env });
+  const clock = await OtherClock.in1970(lab.folder);
+  const alice = await clock.sync(lab, lab.alice, "--timeout", "1s");
   await alice.printed(
     /^1970-01-01T\S+ error clock-wrong clock=1970-\S+ hint="[^"]*set the clock"$/m,
   );
   await server.printed(/ drop-outside-window/, 10);
-  await Deno.writeTextFile(clock, "+0\n");
+  await clock.setRight();
   await alice.printed(/ info clock-set clock=2/, 10);
   await new Ping(lab.bob.namespace, lab.alice.address).reply(15);
   assertEquals(alice.out.split("clock-wrong").length, 2, alice.out);

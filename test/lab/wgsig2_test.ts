@@ -2,9 +2,9 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BINARY, isRouterBinary, memoryOf, type Running, testWith } from "../support/program.ts";
-import { faketimeLibrary } from "./faketime.ts";
 import { figure, Lab, LAB_NEEDS, REGISTRY, REGISTRY_IPV6, type Tunnel } from "./lab.ts";
 import { must, sleep } from "./namespace.ts";
+import { CLOCK_NEED, OtherClock } from "./other_clock.ts";
 import { Ping } from "./ping.ts";
 import { WIREGUARD_PORT } from "./wireguard_host.ts";
 
@@ -114,27 +114,17 @@ testWith(LAB_NEEDS, "lab: where IPv4 leads nowhere, the peer is found over IPv6"
   assertMatch(await lab.alice.endpoints(), /\t\[2001:db8:2::2\]:51820\n$/);
 });
 
-const CLOCK_NEEDS = [...LAB_NEEDS, "faketime", "a binary that loads libraries"];
-
 testWith(
-  CLOCK_NEEDS,
+  [...LAB_NEEDS, CLOCK_NEED],
   "lab: a router at 1970 has a tunnel within 5 s of the registry's answer",
   async () => {
     await using lab = await Lab.withWireGuard("preserve", "eim");
     await lab.serve();
     const bob = lab.sync(lab.bob);
     await bob.printed(/ own-endpoint /);
-    const clock = `${lab.folder}/clock`;
-    await Deno.writeTextFile(clock, "@1970-01-01 00:05:00\n");
     // The interface's handshakes have the right time; only wgsig's clock is set back.
-    const env = {
-      FAKETIME_TIMESTAMP_FILE: clock,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-      TZ: "UTC",
-    };
-    const through = ["env", `LD_PRELOAD=${await faketimeLibrary()}`];
-    const alice = lab.syncWith(lab.alice, [], { through, env });
+    const clock = await OtherClock.in1970(lab.folder);
+    const alice = await clock.sync(lab, lab.alice);
     await alice.printed(/^1970-01-01T\S+ error clock-wrong clock=1970-\S+ /m);
     await alice.printed(/ own-endpoint endpoint=203\.0\.113\.21:51820\n/);
     const start = performance.now();

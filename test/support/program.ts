@@ -25,6 +25,10 @@ export const ROUTER_BINARY: string = new URL(
 export const SANITIZED_QUICKJS: string =
   new URL("../../dist/router/runner-sanitized", import.meta.url).pathname;
 
+/** The same as {@linkcode ROUTER_BINARY} with a clock that tests can move. */
+export const MOVABLE_CLOCK_BINARY: string =
+  new URL("../../dist/router/wgsig-movable-clock", import.meta.url).pathname;
+
 /** What a finished program left. */
 export interface Finished {
   readonly code: number;
@@ -224,7 +228,7 @@ function isMet(need: string): boolean {
   if (need === "network namespaces") return canMakeNetworks();
   if (need === "the sanitized QuickJS") return isFile(SANITIZED_QUICKJS);
   if (need === "the router binary") return isFile(ROUTER_BINARY);
-  if (need === DYNAMIC) return !isRouterBinary();
+  if (need === MOVABLE_CLOCK) return isFile(MOVABLE_CLOCK_BINARY);
   return has(need);
 }
 
@@ -236,23 +240,22 @@ export function isRouterBinary(): boolean {
   return !new TextDecoder("latin1").decode(start).includes("/ld-");
 }
 
+const MOVABLE_CLOCK = "the router binary with a clock that moves";
 /** What only `deno task test --all` builds. */
-const OF_ALL: readonly string[] = ["the router binary", "the sanitized QuickJS"];
-/** What the binary of a router isn't. */
-const DYNAMIC = "a binary that loads libraries";
+const OF_ALL: readonly string[] = ["the router binary", "the sanitized QuickJS", MOVABLE_CLOCK];
 /** What no package of Debian brings: `cargo install boringtun-cli`. */
 const FOREIGN = "boringtun-cli";
 
 function isExpected(missing: string): boolean {
-  return [DYNAMIC, FOREIGN].includes(missing) ||
+  return missing === FOREIGN ||
     (OF_ALL.includes(missing) && Deno.env.get("WGSIG_ALL") !== "1");
 }
 
 /**
  * Declares a test that needs programs, `root`, `network namespaces`, `the router binary`,
- * `the sanitized QuickJS`, or `a binary that loads libraries`. Where they are missing it is left out
- * and named at the end of `deno task test`; in CI it fails, unless it is one of those that run with
- * `--all` alone, or not with the binary of a router, or that need boringtun.
+ * `the sanitized QuickJS`, or `the router binary with a clock that moves`. Where they are missing it
+ * is left out and named at the end of `deno task test`; in CI it fails, unless it is one of those
+ * that run with `--all` alone, or that need boringtun.
  */
 export function testWith(
   needs: readonly string[],

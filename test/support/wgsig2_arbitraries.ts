@@ -25,9 +25,10 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined }
 const isMapped = (address: readonly number[]) =>
   address.slice(0, 10).every((each) => each === 0) && address[10] === 255 && address[11] === 255;
 const address = fc.oneof(numbers(4), numbers(16).filter((each) => !isMapped(each)));
-const prefixes = maybe(fc.array(numbers(8), { maxLength: 40 }));
+const prefixes = maybe(fc.array(numbers(8), { maxLength: 35 }));
 
-const candidateOf = (min: number, max: number) =>
+/** A candidate of a kind, told without an age. */
+export const candidateOf = (min: number, max: number): fc.Arbitrary<TwinCandidate> =>
   fc.record({ kind: fc.integer({ min, max }), address, port: uint16 });
 const aged: fc.Arbitrary<TwinCandidate> = fc.record({
   kind: fc.integer({ min: 1, max: 5 }),
@@ -46,6 +47,7 @@ export const twinQuestion: fc.Arbitrary<TwinQuestion> = fc.record({
   version,
   wants: prefixes,
   relayed: prefixes,
+  directs: prefixes,
   candidates: fc.array(candidateOf(2, 4), { maxLength: 8 }),
   cookie: maybe(numbers(16)),
   key: maybe(numbers(8)),
@@ -75,6 +77,7 @@ export const twinAnswer: fc.Arbitrary<TwinAnswer> = fc.record({
   cookie: maybe(numbers(16)),
   serverKey: maybe(numbers(32)),
   offers: byte,
+  also: fc.array(fc.integer({ min: 1, max: 0xffff }), { maxLength: 4 }),
   records,
 }).map((answer) => ({ ...answer, parts: Math.max(answer.parts, answer.part + 1) }));
 

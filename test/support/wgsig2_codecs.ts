@@ -36,7 +36,11 @@ function list(into: PrefixList, prefixes: readonly (readonly number[])[] | undef
   into.bytes.bytes.set(prefixes?.flat() ?? []);
 }
 
-function libCandidate(into: Candidate, { kind, address, port, age = 0 }: TwinCandidate): void {
+/** Writes a candidate's fields for lib/. */
+export function libCandidate(
+  into: Candidate,
+  { kind, address, port, age = 0 }: TwinCandidate,
+): void {
   const isShort = address.length === 4;
   into.address.bytes.set(isShort ? [...new Uint8Array(10), 0xff, 0xff, ...address] : address);
   Object.assign(into, { kind, port, age });
@@ -56,6 +60,7 @@ export function libQuestion(from: TwinQuestion): Question {
   fill(question.epoch, from.epoch);
   list(question.wants, from.wants);
   list(question.relayed, from.relayed);
+  list(question.directs, from.directs);
   libCandidates(question.candidates, from.candidates);
   give(question.cookie, from.cookie);
   give(question.key, from.key);
@@ -79,6 +84,8 @@ export function libAnswer(from: TwinAnswer): Answer {
   libCandidate(answer.seen, from.seen);
   give(answer.cookie, from.cookie);
   give(answer.serverKey, from.serverKey);
+  answer.also.ports.set(from.also);
+  answer.also.count = from.also.length;
   return answer;
 }
 
@@ -99,6 +106,12 @@ export function libRetry({ seconds, nanoseconds, reason, cookie, serverKey }: Tw
 
 function plainCandidate({ kind, address, port, age }: Candidate): TwinCandidate {
   return { kind, address: [...address.bytes.subarray(isIpv4(address) ? 12 : 0)], port, age };
+}
+
+/** The fields of a candidate that is told without an age. */
+export function plainPlace(candidate: Candidate): TwinCandidate {
+  const { kind, address, port } = plainCandidate(candidate);
+  return { kind, address, port };
 }
 
 function plainCandidates({ slots, count }: CandidateList): TwinCandidate[] {
@@ -123,9 +136,8 @@ export function plainQuestion(question: Question): TwinQuestion {
     epoch: [...question.epoch.bytes],
     wants: plainList(question.wants),
     relayed: plainList(question.relayed),
-    candidates: plainCandidates(question.candidates).map(({ kind, address, port }) => {
-      return { kind, address, port };
-    }),
+    directs: plainList(question.directs),
+    candidates: question.candidates.slots.slice(0, question.candidates.count).map(plainPlace),
     cookie: plain(question.cookie),
     key: plain(question.key),
   };
@@ -146,11 +158,11 @@ export function plainRecords(buffer: WireBuffer, { at, end }: RecordSpan): TwinN
 /** The fields of an answer. */
 export function plainAnswer(answer: Answer, records: readonly TwinNews[]): TwinAnswer {
   const { seconds, nanoseconds, version, part, parts, flags, offers } = answer;
-  const { kind, address, port } = plainCandidate(answer.seen);
   return {
     ...{ seconds, nanoseconds, version, part, parts, flags, offers, records },
     epoch: [...answer.epoch.bytes],
-    seen: { kind, address, port },
+    seen: plainPlace(answer.seen),
+    also: [...answer.also.ports.subarray(0, answer.also.count)],
     cookie: plain(answer.cookie),
     serverKey: plain(answer.serverKey),
   };

@@ -32,6 +32,7 @@ export interface TwinQuestion {
   readonly version: number;
   readonly wants: readonly (readonly number[])[] | undefined;
   readonly relayed: readonly (readonly number[])[] | undefined;
+  readonly directs: readonly (readonly number[])[] | undefined;
   readonly candidates: readonly TwinCandidate[];
   readonly cookie: readonly number[] | undefined;
   readonly key: readonly number[] | undefined;
@@ -59,6 +60,7 @@ export interface TwinAnswer {
   readonly cookie: readonly number[] | undefined;
   readonly serverKey: readonly number[] | undefined;
   readonly offers: number;
+  readonly also: readonly number[];
   readonly records: readonly TwinNews[];
 }
 
@@ -201,6 +203,10 @@ function single(type: number, value: readonly number[] | undefined): TwinOption[
   return value === undefined ? [] : [[type, value]];
 }
 
+function ports(of: readonly number[]): number[] {
+  return of.flatMap((port) => bigEndian(port, 2));
+}
+
 /** The options of a question, in the order that lib/ writes them. */
 export function twinQuestionOptions(question: TwinQuestion): TwinOption[] {
   return [
@@ -210,6 +216,7 @@ export function twinQuestionOptions(question: TwinQuestion): TwinOption[] {
     ...question.candidates.map((each): TwinOption => [3, twinCandidate(each)]),
     ...list(1, question.wants),
     ...list(8, question.relayed),
+    ...list(9, question.directs),
   ];
 }
 
@@ -237,6 +244,7 @@ export function twinAnswer(answer: TwinAnswer): number[] {
     ...single(2, answer.cookie),
     ...single(5, answer.serverKey),
     ...single(6, answer.offers === 0 ? undefined : [answer.offers]),
+    ...single(10, answer.also.length === 0 ? undefined : ports(answer.also)),
   ]);
   return [
     ...twinLabel(answer.seconds, answer.nanoseconds),

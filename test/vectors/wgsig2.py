@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MAX, MIN_QUESTION = 1232, 160
 QUESTION, ANSWER, PUSH, RETRY = 1, 2, 3, 4
-KEEP, PROVED, SUBSCRIBE = 1, 2, 4
-PAD, WANT, COOKIE, CANDIDATE, KEY, SERVERKEY, OFFERS, ACK, RELAY = range(9)
+KEEP, PROVED, SUBSCRIBE, PROBES = 1, 2, 4, 8
+EASY, SEQUENTIAL, HARD = 0x10, 0x20, 0x30
+PAD, WANT, COOKIE, CANDIDATE, KEY, SERVERKEY, OFFERS, ACK, RELAY, DIRECT, ALSO = range(11)
 SEEN, LAN, MAPPED, DECLARED, RELAYED = range(1, 6)
 WHOLE, REGISTERED, SUBSCRIBED, CUT = 1, 2, 4, 8
-RECORD_PROVED, GONE, NEAR = 1, 2, 4
+RECORD_PROVED, GONE, NEAR, RECORD_PROBES = 1, 2, 4, 8
 NOW = 1_800_000_000
 
 
@@ -173,13 +174,13 @@ def put(name, kind, key, plain, fields, asked=None, canonical=True, **more):
 
 
 def question(name, *, flags=0, version=0, epoch=bytes(8), cookie=None, key=None, ack=0, candidates=(),
-             wants=None, relayed=None, seconds=NOW, nanoseconds=1, raw=None, fields=None, proof=True):
+             wants=None, relayed=None, directs=None, seconds=NOW, nanoseconds=1, raw=None, fields=None, proof=True):
     options = raw
     if raw is None:
         options = optional(COOKIE, cookie) + optional(KEY, key)
         options += b"" if ack == 0 else option(ACK, struct.pack(">I", ack))
         options += b"".join(option(CANDIDATE, candidate(*each)) for each in candidates)
-        options += lists(WANT, wants) + lists(RELAY, relayed)
+        options += lists(WANT, wants) + lists(RELAY, relayed) + lists(DIRECT, directs)
     plain = PEER_PUBLIC + label(seconds, nanoseconds) + struct.pack(">H", flags) + epoch
     plain += struct.pack(">Q", version) + options
     tail = 16 + (16 if flags & PROVED else 0)
@@ -193,6 +194,7 @@ def question(name, *, flags=0, version=0, epoch=bytes(8), cookie=None, key=None,
         "version": version,
         "wants": None if wants is None else [each.hex() for each in wants],
         "relayed": None if relayed is None else [each.hex() for each in relayed],
+        "directs": None if directs is None else [each.hex() for each in directs],
         "candidates": [told_candidate(*each) for each in candidates],
         "cookie": hexes(cookie),
         "key": hexes(key),
@@ -214,12 +216,13 @@ def told_record(peer, flags, age, candidates, more=b""):
 
 
 def answer(name, key, asked, *, seen, version=5, part=0, parts=1, flags=0, cookie=None, server_key=None,
-           offers=0, records=(), seconds=NOW, nanoseconds=999_999_999, canonical=True, options=None,
+           offers=0, also=(), records=(), seconds=NOW, nanoseconds=999_999_999, canonical=True, options=None,
            told_records=None, told_options=None):
     given = options
     if options is None:
         given = optional(COOKIE, cookie) + optional(SERVERKEY, server_key)
         given += b"" if offers == 0 else option(OFFERS, bytes([offers]))
+        given += option(ALSO, struct.pack(f">{len(also)}H", *also)) if also else b""
     plain = label(seconds, nanoseconds) + EPOCH_1 + struct.pack(">QHHBH", version, part, parts, flags, len(given))
     plain += candidate(SEEN, *seen) + given + b"".join(record(*each) for each in records)
     told = {
@@ -234,6 +237,7 @@ def answer(name, key, asked, *, seen, version=5, part=0, parts=1, flags=0, cooki
         "cookie": hexes(cookie),
         "serverKey": hexes(server_key),
         "offers": offers,
+        "also": list(also),
         "records": told_records or [told_record(*each) for each in records],
         **(told_options or {}),
     }
@@ -286,6 +290,14 @@ proved_question = question(
     wants=[each[:8] for each in OTHERS[:2]],
     relayed=[OTHERS[1][:8]],
 )
+question(
+    "a question of who answers probes behind a hard NAT, and reaches some directly",
+    flags=KEEP | PROVED | SUBSCRIBE | PROBES | HARD,
+    wants=[each[:8] for each in OTHERS[:3]],
+    relayed=[OTHERS[1][:8]],
+    directs=[OTHERS[0][:8], OTHERS[2][:8]],
+)
+question("a question of who nothing is relayed to any more", flags=PROVED | SUBSCRIBE | EASY, relayed=[], directs=[])
 question("a question that only asks, with bits that nobody knows", flags=KEEP | 0x8000, seconds=0, nanoseconds=0)
 question("a proved question that wants nobody", flags=PROVED, wants=[], version=2**53 - 1)
 question("a question with a list of two options", wants=[draw(f"want {i}", 8) for i in range(40)])
@@ -375,6 +387,21 @@ for part in range(3):
         offers=2,
         records=ALL[4 * part : 4 * part + 4],
     )
+answer(
+    "an answer of a registry with more ports, of peers that answer probes",
+    "peer",
+    proved_question,
+    seen=HOME,
+    flags=WHOLE,
+    offers=7,
+    also=[1224, 443, 53, 65535],
+    records=[
+        (OTHERS[0], RECORD_PROVED | RECORD_PROBES | EASY, 3, [(SEEN, "198.51.100.9", 1024, 3)]),
+        (OTHERS[1], RECORD_PROVED | NEAR | RECORD_PROBES | SEQUENTIAL, 4, [(SEEN, "198.51.100.9", 1025, 4)]),
+        (OTHERS[2], HARD, 5, [(SEEN, "198.51.100.9", 1026, 5)]),
+    ],
+)
+answer("an answer of a registry with one more port", "answer", plain_question, seen=HOME, also=[1224])
 MANY = [(LAN, f"10.1.0.{i}", i + 1, i) for i in range(9)]
 answer(
     "an answer with what nobody knows",
@@ -382,8 +409,9 @@ answer(
     plain_question,
     seen=HOME,
     canonical=False,
-    options=option(90, b"?") + bytes(2) + option(OFFERS, b"\x02more") + option(SERVERKEY, bytes(31)),
-    told_options={"offers": 2},
+    options=option(90, b"?") + bytes(2) + option(OFFERS, b"\x02more") + option(SERVERKEY, bytes(31))
+    + option(ALSO, b"\0\1") + option(ALSO, struct.pack(">6H", 1224, 0, 2, 3, 4, 5) + b"\0"),
+    told_options={"offers": 2, "also": [1224, 2, 3, 4]},
     records=[
         (OTHERS[0], 0x80, 1, [(9, "10.0.0.1", 1, 1), (LAN, "10.0.0.2", 2, 2), (LAN, "::ffff:10.0.0.1", 3, 3)],
          b"\x15nobody knows where this ends"),
@@ -517,7 +545,7 @@ print(json.dumps({
     "are no keys with. `datagrams`: all of the first group and of the first peer; `key` is what each was sealed with "
     "(question: K_q, answer: K_a, peer: K_r), `asked` the nonce of the question that it belongs to, `payload` what was "
     "sealed, `fields` what is read in it, `proof` whether a proof is right, `canonical` that options stand in the order "
-    "COOKIE, KEY, ACK, CANDIDATE, WANT, RELAY or COOKIE, SERVERKEY, OFFERS, and nothing is odd. `refused`: what doesn't "
+    "COOKIE, KEY, ACK, CANDIDATE, WANT, RELAY, DIRECT or COOKIE, SERVERKEY, OFFERS, ALSO, and nothing is odd. `refused`: what doesn't "
     "open, or opens and means nothing. `first`: requests of the first protocol that have the header of a question.",
     "groups": groups,
     "peers": peers,

@@ -35,11 +35,14 @@ import { DATAGRAM_PAYLOAD, MAX_DATAGRAM_SIZE } from "./datagram.ts";
 import {
   COOKIE_SIZE,
   newOptional,
+  newPorts,
   OPTION,
   type OptionalBytes,
   OptionReader,
+  type PortList,
   writeOptional,
   writeOptionHead,
+  writePorts,
 } from "./option.ts";
 import { areWholeRecords } from "./record.ts";
 
@@ -87,6 +90,8 @@ export interface Answer extends Label {
   readonly serverKey: OptionalBytes;
   /** {@linkcode OFFER}, 0 to 255. */
   offers: number;
+  /** At which other ports of the address that was asked the registry listens. */
+  readonly also: PortList;
 }
 
 /** Where the records of an answer or a push lie in its buffer, for `readPeerNews`. */
@@ -111,6 +116,7 @@ export function newAnswer(): Answer {
     cookie: newOptional(COOKIE_SIZE),
     serverKey: newOptional(EXCHANGE_KEY_SIZE),
     offers: 0,
+    also: newPorts(),
   };
 }
 
@@ -139,6 +145,7 @@ export function encodeAnswer(answer: Answer, buffer: WireBuffer, at: number): nu
     next = writeOptionHead(buffer, next, OPTION.offers, 1);
     buffer.bytes[next++] = answer.offers;
   }
+  next = writePorts(buffer, next, OPTION.also, answer.also);
   buffer.view.setUint16(at + LENGTH, next - optionsAt);
   writeAnswerPart(answer, buffer, at);
   return next;
@@ -196,14 +203,14 @@ export function decodeAnswer(
   if (optionsAt < 0 || recordsAt > end) return false;
 
   answer.cookie.isGiven = answer.serverKey.isGiven = false;
-  answer.offers = 0;
+  answer.offers = answer.also.count = 0;
   options.start(buffer, optionsAt, recordsAt);
   while (options.next()) {
     if (options.type === OPTION.cookie) options.take(answer.cookie);
     else if (options.type === OPTION.serverKey) options.take(answer.serverKey);
     else if (options.type === OPTION.offers && options.length > 0) {
       answer.offers = buffer.bytes[options.at]!;
-    }
+    } else if (options.type === OPTION.also) options.takePorts(answer.also);
   }
   records.at = recordsAt;
   records.end = end;

@@ -37,8 +37,15 @@ export const MAX_PAYLOAD_END: number = MAX_DATAGRAM_SIZE - TAG_SIZE;
 /** "wg", version 2, and room for the type. */
 const VERSION = 0x77670200;
 
-/** What a datagram is. */
-export const DATAGRAM = { question: 1, answer: 2, push: 3, retry: 4 } as const;
+/** What a datagram is: between a peer and a registry, and between peers. */
+export const DATAGRAM = {
+  question: 1,
+  answer: 2,
+  push: 3,
+  retry: 4,
+  probe: 5,
+  echo: 6,
+} as const;
 
 /** A value of {@linkcode DATAGRAM}. */
 export type DatagramType = typeof DATAGRAM[keyof typeof DATAGRAM];

@@ -30,6 +30,8 @@ export const OPTION = {
   offers: 6,
   ack: 7,
   relay: 8,
+  direct: 9,
+  also: 10,
 } as const;
 
 /** Size of what stands before a value, in bytes. */
@@ -40,6 +42,9 @@ export const MAX_VALUE_SIZE = 255;
 export const PREFIX_SIZE = 8;
 /** Size of a cookie, in bytes. */
 export const COOKIE_SIZE = 16;
+/** The most ports of a list. */
+export const MAX_PORTS = 4;
+const PORT_SIZE = 2;
 const PREFIXES_PER_OPTION = Math.floor(MAX_VALUE_SIZE / PREFIX_SIZE);
 
 /** A value that may be left out. */
@@ -68,6 +73,19 @@ export function newOptional(size: number): OptionalBytes {
 /** An empty list to decode into, with room for `most`. */
 export function newPrefixes(most: number): PrefixList {
   return { isGiven: false, count: 0, bytes: new WireBuffer(most * PREFIX_SIZE) };
+}
+
+/** Ports in slots that are made once. */
+export interface PortList {
+  /** How many of the slots are in use. */
+  count: number;
+  /** {@linkcode MAX_PORTS} of them. */
+  readonly ports: Uint16Array;
+}
+
+/** An empty list to decode into. */
+export function newPorts(): PortList {
+  return { count: 0, ports: new Uint16Array(MAX_PORTS) };
 }
 
 /** Goes from option to option, and makes nothing. */
@@ -131,6 +149,17 @@ export class OptionReader {
       at += PREFIX_SIZE;
     }
   }
+
+  /** Takes the ports of the value in the place of those of a list, the first four that aren't 0. */
+  takePorts(into: PortList): void {
+    into.count = 0;
+    if (this.#buffer === undefined) return;
+    const end = this.at + this.length - PORT_SIZE;
+    for (let at = this.at; at <= end && into.count < MAX_PORTS; at += PORT_SIZE) {
+      const port = this.#buffer.view.getUint16(at);
+      if (port !== 0) into.ports[into.count++] = port;
+    }
+  }
 }
 
 /** Writes what stands before a value. Returns where the value begins. */
@@ -176,5 +205,21 @@ export function writePrefixes(
     at = valueAt + size;
     done += PREFIXES_PER_OPTION;
   } while (done < count);
+  return at;
+}
+
+/** Writes ports where there are any. Returns where the next option begins. */
+export function writePorts(
+  buffer: WireBuffer,
+  at: number,
+  type: number,
+  { count, ports }: PortList,
+): number {
+  if (count === 0) return at;
+  at = writeOptionHead(buffer, at, type, count * PORT_SIZE);
+  for (let i = 0; i < count; i++) {
+    buffer.view.setUint16(at, ports[i]!);
+    at += PORT_SIZE;
+  }
   return at;
 }

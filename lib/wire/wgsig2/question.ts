@@ -75,6 +75,8 @@ export const QUESTION_FLAG = {
   proved: 0x0002,
   /** Push to where this came from what changes of the peers that I want. */
   subscribe: 0x0004,
+  /** My host answers path probes at the port that is registered. */
+  probes: 0x0008,
 } as const;
 
 /** A question's fields. {@linkcode decodeQuestion} writes into one that the caller keeps. */
@@ -83,7 +85,7 @@ export interface Question extends Label {
   readonly id: WireBuffer;
   /** Unix seconds of the label; decoded, NaN where it is none. */
   seconds: number;
-  /** {@linkcode QUESTION_FLAG}, 0 to 0xffff. */
+  /** {@linkcode QUESTION_FLAG}, and `flagsOfNat`; 0 to 0xffff. */
   flags: number;
   /** EPOCH of the last answer, 8 bytes: zeros for none. */
   readonly epoch: WireBuffer;
@@ -93,6 +95,8 @@ export interface Question extends Label {
   readonly wants: PrefixList;
   /** The peers that are wanted through the relay. */
   readonly relayed: PrefixList;
+  /** Those that a direct path to was proved: what is relayed from and to them may be dropped. */
+  readonly directs: PrefixList;
   /** Where else the peer can be reached. Their ages are 0. */
   readonly candidates: CandidateList;
   /** What the registry has given, 16 bytes. */
@@ -114,6 +118,7 @@ export function newQuestion(): Question {
     version: 0,
     wants: newPrefixes(MAX_PREFIXES),
     relayed: newPrefixes(MAX_PREFIXES),
+    directs: newPrefixes(MAX_PREFIXES),
     candidates: newCandidates(),
     cookie: newOptional(COOKIE_SIZE),
     key: newOptional(PREFIX_SIZE),
@@ -167,6 +172,7 @@ export function encodeQuestion(question: Question, buffer: WireBuffer, at: numbe
   }
   next = writePrefixes(buffer, next, OPTION.want, question.wants);
   next = writePrefixes(buffer, next, OPTION.relay, question.relayed);
+  next = writePrefixes(buffer, next, OPTION.direct, question.directs);
 
   const tail = tailSize(flags);
   const length = Math.max(next - at + tail, MIN_QUESTION_SIZE);
@@ -232,9 +238,13 @@ export function decodeQuestion(
   copyBytes(buffer, at + QUESTION_EPOCH, question.epoch, 0, EPOCH_SIZE);
   question.version = readVersion(buffer, at + QUESTION_VERSION) || 0;
 
-  const { wants, relayed, candidates, cookie, key } = question;
-  wants.isGiven = relayed.isGiven = false;
-  wants.count = relayed.count = candidates.count = 0;
+  const { wants, relayed, directs, candidates, cookie, key } = question;
+  wants.isGiven = relayed.isGiven = directs.isGiven = false;
+  wants.count =
+    relayed.count =
+    directs.count =
+    candidates.count =
+      0;
   cookie.isGiven = key.isGiven = false;
   question.ack = 0;
   const tail = tailSize(flags);
@@ -246,6 +256,9 @@ export function decodeQuestion(
         break;
       case OPTION.relay:
         options.takePrefixes(relayed);
+        break;
+      case OPTION.direct:
+        options.takePrefixes(directs);
         break;
       case OPTION.candidate:
         takeCandidate(buffer, candidates);

@@ -39,13 +39,15 @@ export const RECORD_FLAG = {
   gone: 0x02,
   /** It comes from the same address as who asked. */
   near: 0x04,
+  /** Its host answers path probes at the port that is registered. */
+  probes: 0x08,
 } as const;
 
 /** A record's fields. {@linkcode readPeerNews} writes into one that the caller keeps. */
 export interface PeerNews {
   /** The WireGuard public key, 32 bytes. */
   readonly id: WireBuffer;
-  /** {@linkcode RECORD_FLAG}, 0 to 255. */
+  /** {@linkcode RECORD_FLAG}, and `flagsOfNat`; 0 to 255. */
   flags: number;
   /** Seconds since the peer was heard. */
   age: number;

@@ -19,6 +19,7 @@ const CONFIG: SyncConfig = {
   maxAge: 90,
   timeout: 3,
   register: "auto",
+  relay: "auto",
   interval: 25,
   once: false,
   dryRun: false,
@@ -81,6 +82,7 @@ function hostWith(
     env: () => undefined,
     sendLocal: (to, bytes) => host.sendLocal(to, bytes),
     udp: () => host.udp(),
+    rawUdp: () => host.rawUdp(),
     connectedUdp: () => host.connectedUdp(),
     tcpConnect: () => host.tcpConnect(),
   }, host];

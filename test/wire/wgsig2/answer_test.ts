@@ -10,8 +10,21 @@ import {
   writeAnswerPart,
 } from "../../../lib/wire/wgsig2/answer.ts";
 import { DATAGRAM_PAYLOAD } from "../../../lib/wire/wgsig2/datagram.ts";
+import {
+  flagsOfNat,
+  NAT,
+  NAT_FLAGS,
+  natOfFlags,
+  PATH_FLAGS,
+} from "../../../lib/wire/wgsig2/nat.ts";
 import { decodePush, encodePush, newPush } from "../../../lib/wire/wgsig2/push.ts";
-import { newPeerNews, readPeerNews, writePeerNews } from "../../../lib/wire/wgsig2/record.ts";
+import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
+import {
+  newPeerNews,
+  readPeerNews,
+  RECORD_FLAG,
+  writePeerNews,
+} from "../../../lib/wire/wgsig2/record.ts";
 import { decodeRetry, encodeRetry, newRetry } from "../../../lib/wire/wgsig2/retry.ts";
 import { place } from "../../support/arbitraries.ts";
 import { assertNeeds, hex, ODD_PLACE, type Place, placed, written } from "../../support/bytes.ts";
@@ -55,6 +68,7 @@ const NONE: TwinAnswer = {
   cookie: undefined,
   serverKey: undefined,
   offers: 0,
+  also: [],
   records: [],
 };
 const NEWS: TwinNews = { id: new Array<number>(32).fill(9), flags: 1, age: 4, candidates: [] };
@@ -69,6 +83,7 @@ function decodedAnswer(payload: readonly number[], where: Place = ODD_PLACE) {
   const buffer = placed(bytes, where);
   const read: Answer = { ...newAnswer(), offers: 9 };
   for (const each of [read.cookie, read.serverKey]) each.isGiven = true;
+  read.also.count = 3;
   const records: RecordSpan = { at: 0, end: 0 };
   if (!decodeAnswer(buffer, where.at, bytes.length, read, records)) return undefined;
   return plainAnswer(read, plainRecords(buffer, records));
@@ -215,6 +230,33 @@ test("options of answers and retries that are not known are passed over", () => 
   bytes[34] = 1;
   assertEquals(decodedAnswer([...bytes, 99]), undefined);
   assertEquals(decodedAnswer([...bytes]), undefined);
+});
+
+test("of other ports, the first four of the last option that are any are taken", () => {
+  const read = (...options: readonly number[]) => {
+    const bytes = twinAnswer(NONE);
+    bytes[34] = options.length;
+    return decodedAnswer([...bytes, ...options])?.also;
+  };
+  assertEquals(read(10, 0), []);
+  assertEquals(read(10, 1, 9), []);
+  assertEquals(read(10, 3, 0, 1, 2), [1]);
+  assertEquals(read(10, 12, 0, 0, 0, 1, 255, 255, 0, 3, 0, 4, 0, 5), [1, 65535, 3, 4]);
+  assertEquals(read(10, 4, 0, 1, 0, 2, 10, 2, 0, 3), [3]);
+});
+
+test("the flags of questions and records have room for what a NAT does", () => {
+  const kinds = Object.values(NAT);
+  for (const other of [0, 0xffcf]) {
+    assertEquals(kinds.map((nat) => natOfFlags(other | flagsOfNat(nat))), kinds);
+  }
+  const known = [...Object.values(QUESTION_FLAG), ...Object.values(RECORD_FLAG)];
+  assertEquals(kinds.map(flagsOfNat), [0, 0x10, 0x20, 0x30]);
+  assertEquals(known.filter((flag) => (flag & NAT_FLAGS) !== 0), []);
+  // A registry takes them from the one over into the other.
+  for (const { probes } of [QUESTION_FLAG, RECORD_FLAG]) {
+    assertEquals(probes | NAT_FLAGS, PATH_FLAGS);
+  }
 });
 
 test("an answer that makes no sense is none", () => {

@@ -73,7 +73,9 @@ function told(value: unknown): unknown {
   if (value === undefined) return null;
   if (!Array.isArray(value)) {
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, told(each)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, each]) => [name, name === "also" ? each : told(each)]),
+    );
   }
   const isBytes = value.length > 0 && value.every((each) => typeof each === "number");
   return isBytes ? hex(Uint8Array.from(value)) : value.map(told);
