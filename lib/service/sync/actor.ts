@@ -18,6 +18,7 @@ import {
   setPeer,
 } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
+import { mendPortMoves } from "../../wireguard/port_move.ts";
 import { inWords } from "../log/in_words.ts";
 import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
@@ -88,7 +89,11 @@ export class SyncActor {
       case "read-key":
         return { kind: "key", publicKey: await this.#config.readKey() };
       case "mend-port":
-        return { kind: "port", port: await mendBorrowedPort(host, name) };
+        try {
+          return { kind: "port", port: await mendBorrowedPort(host, name) };
+        } finally {
+          await mendPortMoves(host, name);
+        }
       case "move-port":
         await setListenPort(host, name, 0);
         return { kind: "done" };

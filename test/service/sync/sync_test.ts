@@ -73,7 +73,9 @@ function hostWith(
     renameFile: (from, to) => host.renameFile(from, to),
     removeFile: (path) => host.removeFile(path),
     makeFolder: (path) => host.makeFolder(path),
-    run: (argv, how) => host.run(argv, how),
+    // There is no nft, so that no endpoint was spoken to through another port.
+    run: (argv, how) =>
+      argv[0] === "nft" ? Promise.reject(new MemoryError("ENOENT")) : host.run(argv, how),
     lockFile: (path) => host.lockFile(path),
     resolve: () => host.resolve(),
     localAddresses: () => host.localAddresses(),
