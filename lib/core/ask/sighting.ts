@@ -6,6 +6,7 @@
 
 import type { Now } from "../net/clock.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { NatKind } from "./own_reach.ts";
 import type { CandidateKind, PeerCandidate, PeerRecord } from "./directory.ts";
 
 /** What one server says of one peer. */
@@ -30,6 +31,10 @@ export interface Sighting {
   readonly isProved?: boolean | undefined;
   /** Whether nobody has proved it: it comes from where everybody may claim to be a peer. */
   readonly isClaim?: boolean | undefined;
+  /** Whether the peer answers probes at its WireGuard port. */
+  readonly probes?: boolean | undefined;
+  /** How its NAT maps that port. */
+  readonly nat?: NatKind | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
   /** The server that says so, as it was named. */

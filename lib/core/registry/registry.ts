@@ -28,6 +28,7 @@ import type { RandomSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
+import { OtherPorts } from "./other_ports.ts";
 import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
@@ -63,6 +64,8 @@ export interface RegistryObserver {
 export class Registry {
   /** What happened to all datagrams so far. */
   readonly counters: Counters = new Counters();
+  /** Where it is asked; who knows that configures it. */
+  readonly otherPorts: OtherPorts = new OtherPorts();
   readonly #groups = new Map<number, RegistryGroup>();
   /** Groups that are gone; what labels their peers have used is known for a while. */
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
@@ -97,7 +100,7 @@ export class Registry {
    * @param random Fills an array with bytes that nobody can guess.
    */
   answerQuestions(random: RandomSource): void {
-    this.#desk = new QuestionDesk(random, this.counters);
+    this.#desk = new QuestionDesk(random, this.counters, this.otherPorts);
     this.#desk.window = this.#options.window;
     this.#desk.limitAnswers(this.#budget);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode } from "../../host/error.ts";
@@ -25,6 +25,8 @@ export class RegistrySockets {
   readonly #listeners: Listener[] = [];
   /** Each has a number of its own; what is pushed leaves through the one that was asked. */
   readonly #sockets = new Map<number, UdpSocket>();
+  /** Where each listens. */
+  readonly #places = new Map<number, HostPort>();
   readonly #pushes: PushFeed;
   #opened = 0;
 
@@ -52,7 +54,7 @@ export class RegistrySockets {
         const listener = await listenUdp(
           this.#context,
           { host, port },
-          (_, open) => this.#open(open),
+          (address, open) => this.#open(address, open),
         );
         this.#listeners.push(listener);
         bound.push(formatHostPort({ host, port: listener.port }));
@@ -82,7 +84,10 @@ export class RegistrySockets {
   }
 
   /** Opens one of the sockets of an address. */
-  async #open(open: (handlers: UdpHandlers) => Promise<UdpSocket>): Promise<UdpSocket> {
+  async #open(
+    host: string,
+    open: (handlers: UdpHandlers) => Promise<UdpSocket>,
+  ): Promise<UdpSocket> {
     const { counters } = this.#registry;
     const number = this.#opened++;
     const socket = await open({
@@ -96,11 +101,15 @@ export class RegistrySockets {
       onOverload: (count) => counters.add("overload", count),
     });
     this.#sockets.set(number, socket);
+    this.#places.set(number, { host, port: socket.port });
+    this.#registry.otherPorts.configure(this.#places);
     return {
       port: socket.port,
       send: (bytes, to) => socket.send(bytes, to),
       close: () => {
         this.#sockets.delete(number);
+        this.#places.delete(number);
+        this.#registry.otherPorts.configure(this.#places);
         socket.close();
       },
       ...socket.beside && { beside: (options) => socket.beside!(options) },

@@ -7,6 +7,7 @@
 
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import type { OwnReach } from "../../core/ask/own_reach.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import type { QueryResult } from "../../core/query/query_result.ts";
 import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
@@ -81,6 +82,11 @@ export class Asking {
   /** Hears no more. */
   close(): void {
     this.#registries.close();
+  }
+
+  /** Tells registries who is wanted through their relays. @returns Whether one has answered. */
+  tell(_own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    return Promise.resolve(false);
   }
 
   /** Asks. @returns What servers said, and in words what could not be kept on the way. */
