@@ -167,9 +167,13 @@ export class Lab {
 
   /** What follows `wgsig` to synchronise the interface. */
   syncArgs(...args: readonly string[]): string[] {
+    return this.#syncArgs(INTERFACE, args);
+  }
+
+  #syncArgs(name: string, args: readonly string[]): string[] {
     return [
       "sync",
-      INTERFACE,
+      name,
       "--secret",
       this.secretFile,
       ...(args.includes("--server") ? [] : ["--server", REGISTRY]),
@@ -192,7 +196,7 @@ export class Lab {
       env?: RunOptions["env"];
     } = {},
   ): Running {
-    const argv = [...through, binary, ...this.syncArgs(...args)];
+    const argv = [...through, binary, ...this.#syncArgs(host.interface, args)];
     return host.namespace.start(argv, { env: { ...ENV, ...env } });
   }
 

@@ -6,9 +6,10 @@
 
 import type { Running } from "../support/program.ts";
 import { atATime } from "./at_a_time.ts";
-import { Lab, REGISTRY, REGISTRY_IPV6, REGISTRY_NAME } from "./lab.ts";
+import { Lab, REGISTRY_NAME } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
+import { endpointOf, serveRelay, wayOf } from "./relay_scene.ts";
 import {
   hasIpv6,
   outerNat,
@@ -17,7 +18,6 @@ import {
   SITE_KINDS,
   type SiteKind,
 } from "./site.ts";
-import type { WireGuardHost } from "./wireguard_host.ts";
 
 export type Pair = readonly [SiteKind, SiteKind] | readonly [SharedKind];
 
@@ -115,21 +115,6 @@ const PINGS_A_SECOND = 20;
 /** Watched for so long after the best path has been taken. */
 const AFTERWARDS = 3;
 const LOOK_INTERVAL = 0.5;
-/** A tunnel that is up over several ports of a registry shows what the NAT does. */
-const LISTEN = [
-  `${REGISTRY}:1224`,
-  `[${REGISTRY_IPV6}]:1223`,
-  `[${REGISTRY_IPV6}]:1224`,
-].flatMap((address) => ["--listen", address]);
-
-/** Starts a registry that relays, and says to both hosts where it is. */
-export async function serveRelay(lab: Lab, ...args: readonly string[]): Promise<Running> {
-  for (const host of [lab.alice, lab.bob]) {
-    await host.namespace.setHosts({ [REGISTRY_NAME]: [REGISTRY, REGISTRY_IPV6] });
-  }
-  return await lab.serve(REGISTRY, ...LISTEN, "--relay", ...args);
-}
-
 /** Starts both sides of a pair, and pings from bob until its tunnel has settled. */
 export async function tryPair(pair: Pair, patience: Patience): Promise<Outcome> {
   await using lab = await Lab.between(...pair);
@@ -205,20 +190,10 @@ async function pathsOf(
   return [path(toBob), path(toAlice)];
 }
 
-/** The endpoint that a host's WireGuard has of its peer. */
-async function endpointOf(host: WireGuardHost): Promise<string | undefined> {
-  const [, endpoint = "(none)"] = (await host.endpoints()).trim().split("\t");
-  return endpoint === "(none)" ? undefined : endpoint;
-}
-
 /** @param areSeen Whether the registry has seen both sides where the other one has them. */
 function pathTo(endpoint: string | undefined, pair: Pair, areSeen: boolean): Path | "none" {
-  if (endpoint === undefined) return "none";
-  if (endpoint.startsWith(`${REGISTRY}:`) || endpoint.startsWith(`[${REGISTRY_IPV6}]:`)) {
-    return "relay";
-  }
-  if (endpoint.startsWith("[")) return "ipv6";
-  if (endpoint.startsWith("192.168.")) return "lan";
+  const way = wayOf(endpoint);
+  if (way !== "direct") return way;
   if (areSeen) return "punched";
   const best = bestPath(pair);
   return best === "predicted" || best === "birthday" ? best : "roamed";
