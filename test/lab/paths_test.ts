@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { testWith } from "../support/program.ts";
 import { figure, LAB_NEEDS } from "./lab.ts";
+import { WIRE_NEED } from "./slow_wire.ts";
 import { ALL_PAIRS, bestPath, CHOSEN_PAIRS, type Outcome, type Path, tryPairs } from "./paths.ts";
 
 /** All pairs take some minutes. */
@@ -35,7 +36,7 @@ function fault(outcome: Outcome): string | undefined {
 }
 
 testWith(
-  LAB_NEEDS,
+  [...LAB_NEEDS, WIRE_NEED],
   `lab: all of ${PAIRS.length} pairs of sites have a tunnel, by the best path`,
   async () => {
     const outcomes = await tryPairs(PAIRS, PATIENCE, (outcome) => {

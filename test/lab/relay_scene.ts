@@ -9,7 +9,7 @@ import type { Running } from "../support/program.ts";
 import { Lab, OTHER_REGISTRY, REGISTRY, REGISTRY_IPV6, REGISTRY_NAME } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
-import type { SharedKind, SiteKind } from "./site.ts";
+import type { Kinds } from "./site.ts";
 import { WireGuardHost } from "./wireguard_host.ts";
 
 /** What kind of endpoint a WireGuard has of its peer. */
@@ -72,7 +72,7 @@ export class RelayScene {
    * @param args Of both `sync`.
    */
   static async open(
-    kinds: readonly [SiteKind, SiteKind] | readonly [SharedKind],
+    kinds: Kinds,
     ...args: readonly string[]
   ): Promise<RelayScene> {
     const lab = await Lab.between(...kinds);
