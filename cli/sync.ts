@@ -78,6 +78,7 @@ async function configOf(
     interface: name,
     register: options.register,
     relay: options.relay,
+    hard: { isOn: true, mappings: 256, probes: 1024, rate: 500 },
     interval: options.interval,
     once: flags.once,
     dryRun: flags["dry-run"],

@@ -50,7 +50,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "lease": [],
     "lease/client": [],
     "lease/server": ["store"],
-    "path": [],
+    "path": ["ask", "punch"],
     "portmap": [],
     "punch": ["registry"],
     "query": ["ask", "settings", "zone/client"],
