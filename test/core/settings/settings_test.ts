@@ -135,6 +135,11 @@ const SECTIONS: readonly Section[] = [
         good: [[`{ lease-time = "20s" }`, { "lease-time": 20 }], [`{}`, {}]],
         bad: [`3`, `[]`, `"10.0.0.0/8"`],
       },
+      relay: BOOLEAN,
+      "relay-pair-rate": BUDGET,
+      "relay-peer-rate": BUDGET,
+      "relay-rate": BUDGET,
+      "relay-idle": DURATION,
       punch: {
         good: [
           [`"0.0.0.0"`, { host: "0.0.0.0", port: 49_918 }],
