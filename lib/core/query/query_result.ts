@@ -33,10 +33,6 @@ export interface ServerOutcome {
   readonly protocol?: 1 | 2 | undefined;
   /** Its public key in base64, where it has one. */
   readonly serverKey?: string | undefined;
-  /** Where it relays, as WireGuard's port reaches it; undefined where it doesn't. */
-  readonly relay?: HostPort | undefined;
-  /** Other ports at which it sees where questions come from. */
-  readonly also?: readonly number[] | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }
