@@ -12,8 +12,8 @@ import { Pace, type PunchDatagram, type PunchStep } from "./punch_step.ts";
 
 /** NATs leave the ports below to others. */
 const FIRST_PORT = 1024;
-/** Ports that there are to guess. */
-export const GUESSABLE_PORTS: number = 0x10000 - FIRST_PORT;
+/** The most guesses: so others are still found fast. */
+const MAX_GUESSES = 16_384;
 /** Ports are drawn so many at a time. */
 const DRAWN = 256;
 /** How long a word from the other side is waited for after the last guess, in seconds. */
@@ -23,7 +23,7 @@ const LISTENING = 2;
 export interface GuessedPortsOptions {
   /** The other side's address. */
   readonly host: string;
-  /** How many guesses, {@linkcode GUESSABLE_PORTS} at most; each is another port. */
+  /** How many guesses, 16384 at most; each is another port. */
   readonly count: number;
   /** How many are sent in a second. */
   readonly rate: number;
@@ -42,11 +42,12 @@ export class GuessedPorts {
   readonly #heard = new Set<number>();
   #until = Infinity;
 
-  /** Prepares. Nothing is sent before {@linkcode next}. */
+  /** Prepares. Nothing is sent before {@linkcode next}. @throws {RangeError} If there are too many. */
   constructor({ host, count, rate }: GuessedPortsOptions, random: RandomSource) {
+    if (count > MAX_GUESSES) throw new RangeError(`Cannot guess ${count} ports: 16384 at most`);
     this.#host = host;
     this.#random = random;
-    this.#pace = new Pace(Math.min(count, GUESSABLE_PORTS), rate);
+    this.#pace = new Pace(count, rate);
   }
 
   /** What to do now. The datagrams have one byte of 0, and leave from WireGuard's port. */
