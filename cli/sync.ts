@@ -69,7 +69,7 @@ async function configOf(
   const peers = new Map(
     [...peersByKey(loaded)].map(([key, peer]) => [
       key,
-      { name: peer.name, allowedIps: peer["allowed-ips"] },
+      { name: peer.name, allowedIps: peer["allowed-ips"], relay: peer.relay },
     ]),
   );
   const question = await questionConfig(host, options, servers);
@@ -77,6 +77,7 @@ async function configOf(
     ...question,
     interface: name,
     register: options.register,
+    relay: options.relay,
     interval: options.interval,
     once: flags.once,
     dryRun: flags["dry-run"],

@@ -17,11 +17,13 @@
 
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import { kindOfStranger, newPath, type Path, type Place, rankOf } from "./path.ts";
+import { PathChoice } from "./path_choice.ts";
 import { PathSwitch } from "./path_switch.ts";
 import { PathTable } from "./path_table.ts";
 import { PathWatch, type Traffic } from "./path_watch.ts";
 import { ProbeRounds } from "./probe_rounds.ts";
 import { type RelayMode, RelayWish } from "./relay_wish.ts";
+import { Settling } from "./settling.ts";
 
 /** What registries tell of a peer. */
 export interface ToldPeer {
@@ -62,29 +64,16 @@ export interface PathChange {
   readonly before: Path | undefined;
 }
 
-/** An echo says so long that a way works, in seconds. */
-const FRESH = 2;
-/** A better way than the first that is proved may be a moment behind. */
-const BETTER_WAIT = 0.3;
-/** So long who has the larger key waits for the other side to act. */
-const SECOND_WAIT = 0.7;
-/** So long it lets the other side begin the handshake. */
+/** So long who has the larger key lets the other side begin the handshake, in seconds. */
 const SECOND_SET = 0.2;
 /** Between two of these, more than a way through a home's NAT and a provider's. */
 const SHORT_HOPS = 3;
-/** An endpoint is set again after so long: what is under way still pulls WireGuard back. */
-const SETTLE: readonly number[] = [0, 0.05, 0.3, 0.8];
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
 /** The most ways that are probed in one round. */
 const MOST_PROBED = 12;
-/** How often an endpoint that WireGuard has left by itself is set again. */
-const MOST_RESETS = 5;
-/** After a move, for so long, in seconds. */
-const RESET_FOR = 30;
-
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class PeerPath {
   readonly #isFirst: boolean;
@@ -92,6 +81,7 @@ export class PeerPath {
   readonly #rounds = new ProbeRounds();
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
+  readonly #choice: PathChoice;
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
@@ -99,12 +89,9 @@ export class PeerPath {
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
   #switch: PathSwitch | undefined;
-  #sets: number[] = [];
-  #resets = 0;
+  readonly #settling = new Settling();
   #queue: Path[] = [];
   #hops: number | undefined;
-  /** When the first proof of this search came. */
-  #provedAt = Infinity;
   #changes: PathChange[] = [];
 
   /** @param isFirst Whether the own key is the smaller one. */
@@ -112,6 +99,7 @@ export class PeerPath {
     this.#isFirst = isFirst;
     this.#watch = new PathWatch(isFirst);
     this.#relay = new RelayWish(isFirst, mode);
+    this.#choice = new PathChoice(isFirst);
   }
 
   /** The way in use; undefined where none is known. */
@@ -215,7 +203,7 @@ export class PeerPath {
       this.#isDoubted = false;
       this.#reconsider(mono);
     }
-    this.#provedAt = Math.min(this.#provedAt, mono);
+    this.#choice.proved(mono);
     if (hasSwitched && this.#switch?.path === path) this.#hold(path, 0, mono);
   }
 
@@ -237,16 +225,13 @@ export class PeerPath {
   next(mono: number): PathStep {
     for (;;) {
       const held = this.#held;
-      if (held !== undefined && this.#sets.length > 0 && mono >= this.#sets[0]!) {
-        this.#sets.shift();
-        return { kind: "set", path: held };
-      }
+      if (held !== undefined && this.#settling.take(mono)) return { kind: "set", path: held };
       const step = this.#nextOfSwitch(mono) ?? this.#nextProbe(mono) ?? this.#nextOfWatch(mono) ??
         this.#nextOfRelay(mono);
       if (step !== undefined) return step;
       if (this.#decide(mono)) continue;
       const until = Math.min(
-        this.#sets[0] ?? Infinity,
+        this.#settling.nextAt,
         this.#switch?.nextAt ?? Infinity,
         this.#rounds.nextAt,
         this.#watch.nextAt,
@@ -306,7 +291,8 @@ export class PeerPath {
   }
 
   #nextOfRelay(mono: number): PathStep | undefined {
-    const isProved = this.#freshest(mono) !== undefined || this.#switch !== undefined;
+    const isProved = this.#choice.best(this.#table.all(), mono) !== undefined ||
+      this.#switch !== undefined;
     const step = this.#relay.take({
       works: this.#works || isProved,
       isRelayed: this.#held?.kind === "relay",
@@ -317,30 +303,15 @@ export class PeerPath {
     return this.next(mono);
   }
 
-  /** The best way that was just proved. */
-  #freshest(mono: number): Path | undefined {
-    let best: Path | undefined;
-    for (const path of this.#table.all()) {
-      if (mono - path.provedAt > FRESH || path.provedAt <= path.deadAt) continue;
-      if (best === undefined || isBetter(path, best)) best = path;
-    }
-    return best;
-  }
-
-  /** When to choose, now that something is proved; Infinity where nothing is. */
   #decidesAt(): number {
-    if (this.#provedAt === Infinity || this.#switch !== undefined) return Infinity;
-    const best = this.#freshest(this.#provedAt);
-    const isBest = best !== undefined &&
-      this.#table.all().every(({ kind }) => rankOf(kind) >= rankOf(best.kind));
-    return this.#provedAt + (isBest ? 0 : BETTER_WAIT) + (this.#isFirst ? 0 : SECOND_WAIT);
+    return this.#switch === undefined ? this.#choice.at(this.#table.all()) : Infinity;
   }
 
   #decide(mono: number): boolean {
     if (mono < this.#decidesAt()) return false;
-    this.#provedAt = Infinity;
+    this.#choice.forget();
     if (this.#relay.mode === "always") return false;
-    const best = this.#freshest(mono);
+    const best = this.#choice.best(this.#table.all(), mono);
     if (best === undefined) return false;
     const held = this.#held;
     if (this.#works && held !== undefined && rankOf(held.kind) <= rankOf(best.kind)) return false;
@@ -355,10 +326,8 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
-    this.#resets = 0;
-    this.#provedAt = Infinity;
-    // Without a session there is nothing under way.
-    this.#sets = (this.#isAlive ? SETTLE : SETTLE.slice(0, 1)).map((after) => mono + wait + after);
+    this.#choice.forget();
+    this.#settling.begin(wait, this.#isAlive, mono);
     if (path !== before) this.#changes.push({ path, before });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
@@ -374,19 +343,15 @@ export class PeerPath {
       }
       return;
     }
-    if (this.#sets.length > 0 || this.#switch !== undefined) return;
-    const isSettling = mono - this.#heldAt < RESET_FOR && held !== undefined &&
-      held.deadAt < this.#heldAt;
-    if (isSettling && this.#resets < MOST_RESETS) {
-      this.#resets++;
-      this.#sets = [mono];
-      return;
-    }
+    if (this.#switch !== undefined) return;
+    const isGood = held !== undefined && held.deadAt < this.#heldAt;
+    if (isGood && this.#settling.insists(mono)) return;
     const path = this.#relay.isOffered(endpoint)
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
     this.#held = path;
     this.#heldAt = mono;
+    this.#settling.end(mono);
     this.#isDoubted = false;
     this.#changes.push({ path, before: held });
     if (path.kind === "relay") this.#watch.stop();
@@ -396,7 +361,7 @@ export class PeerPath {
   /** All ways are probed anew, often: nothing is known to work. */
   #search(mono: number): void {
     this.#rounds.start(true, mono);
-    this.#provedAt = Infinity;
+    this.#choice.forget();
   }
 
   /** Has ways probed where that can help. */
@@ -408,11 +373,6 @@ export class PeerPath {
     if (best !== undefined && rankOf(best.kind) < rankOf(held.kind)) this.#rounds.need(false, mono);
     else this.#rounds.stop();
   }
-}
-
-function isBetter(a: Path, b: Path): boolean {
-  const difference = rankOf(a.kind) - rankOf(b.kind);
-  return difference < 0 || (difference === 0 && a.roundTrip < b.roundTrip);
 }
 
 function sameEndpoint(a: HostPort, b: HostPort): boolean {

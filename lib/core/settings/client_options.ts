@@ -141,6 +141,13 @@ export const CLIENT = {
     default: "auto",
     help: "how to register the port that WireGuard owns",
   },
+  relay: {
+    flag: "relay",
+    commands: ["sync"],
+    reader: oneOf("auto", "never", "always"),
+    default: "auto",
+    help: "whether peers are reached through a registry where nothing else works",
+  },
   interval: {
     flag: "interval",
     commands: ["sync"],
@@ -223,6 +230,10 @@ export const PEER = {
   "preshared-key-file": {
     reader: file,
     help: "file with the preshared key of the two of you",
+  },
+  relay: {
+    reader: oneOf("auto", "never", "always"),
+    help: "whether sync reaches it through a registry",
   },
   lease: { reader: cidrs, help: "addresses that leases keep for it" },
 } satisfies Rows;

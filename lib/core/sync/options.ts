@@ -5,12 +5,15 @@
  */
 
 import type { ServerName } from "../ask/server_name.ts";
+import type { RelayMode } from "../path/relay_wish.ts";
 import type { RegisterMode } from "./registration.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
   readonly name: string | undefined;
   readonly allowedIps: readonly string[] | undefined;
+  /** Whether it may be reached through a registry's relay; undefined for what holds for all. */
+  readonly relay?: RelayMode | undefined;
 }
 
 /** What `sync` is to do. */
@@ -46,6 +49,8 @@ export interface SyncOptions {
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */
   readonly movePort: boolean;
+  /** Whether peers may be reached through a registry's relay. */
+  readonly relay: RelayMode;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }

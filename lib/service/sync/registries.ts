@@ -156,7 +156,7 @@ export class Registries {
    * Tells those that have answered at once whom to relay: what is left to say is as it was. They push to
    * where they did before.
    *
-   * @returns Whether there are any, and all have answered within a second.
+   * @returns Whether one has answered, within a second.
    */
   tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
     this.#own = { ...this.#own ?? NOTHING, ...own };

@@ -33,7 +33,7 @@ export class Tellings {
     this.#send = send;
   }
 
-  /** @returns Whether there is any, and all have answered. */
+  /** @returns Whether one has answered. */
   tell(all: readonly Telling[]): Promise<boolean> {
     const endsAt = this.#clock.now().mono + WAIT;
     const attempts = new Map<Telling, number>();
@@ -58,7 +58,7 @@ export class Tellings {
         }
         if (isClosed || waits.length === 0 || now.mono >= endsAt) {
           this.#open.delete(turn);
-          return done(all.length > 0 && waits.length === 0);
+          return done(all.some(({ inquiry }) => inquiry.isAnswered));
         }
         const seconds = Math.min(endsAt, ...waits) - now.mono;
         cancel = this.#clock.after(Math.max(0, seconds), () => turn(false));

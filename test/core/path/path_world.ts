@@ -113,7 +113,11 @@ export class WorldPeer {
     random(bytes);
     this.key = new ExchangeKey(bytes, PORTABLE);
     this.publicKey = formatKey(this.key.publicKey.bytes);
-    this.finder = new PathFinder({ relay, persistentKeepalive: 25 }, random, PORTABLE);
+    this.finder = new PathFinder(
+      { relayOf: () => relay, persistentKeepalive: 25 },
+      random,
+      PORTABLE,
+    );
     this.nat = nat;
     this.lan = lan;
   }
