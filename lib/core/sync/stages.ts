@@ -335,10 +335,12 @@ export class SyncStages {
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
-    for (const { family, endpoint, before } of this.#own.take(answer)) {
+    for (const move of this.#own.take(answer)) {
+      const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        this.#peers.ownEndpointMoved(device, family, now);
+        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        this.#peers.ownEndpointMoved(device, move, !isEach, now);
         this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);
       }
@@ -376,6 +378,10 @@ export class SyncStages {
     if (!this.#options.dryRun && !this.#reader.isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
         this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
+      }
+      for (const lower of this.#peers.toLower(device)) {
+        const done = () => this.#peers.lowered(lower.publicKey);
+        this.#queue.add({ kind: "nudge-peer", ...lower }, { done });
       }
     }
     this.#queue.then(() => this.#add(device));
