@@ -130,6 +130,8 @@ export class SyncStages {
       }
       case "lease-peers":
         return this.#peers.heard(news.peers);
+      case "mapped":
+        return this.#paths.takeMapped(news.endpoints);
       case "device":
         this.#peers.glance(news.device, now);
         return this.#seeWays(news.device, now);
@@ -236,6 +238,7 @@ export class SyncStages {
         register: mode,
         why,
       });
+      this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
     };
     const choice = this.#registration.begin();
@@ -284,13 +287,7 @@ export class SyncStages {
       mark,
       id,
       openTo: this.#peers.openTo(device, now),
-      own: {
-        candidates: [],
-        nat: "unknown",
-        probes: this.#paths.isOpen,
-        relays: this.#paths.relays,
-        directs: this.#paths.directs,
-      },
+      own: this.#paths.reach(device),
       // Who is not on the interface is asked for only to be added.
       keys: addPeers ? undefined : present,
       wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],
@@ -345,10 +342,18 @@ export class SyncStages {
         this.#rhythm.changed(now.mono);
       }
     }
-    if (!this.#own.tellsNat) return;
-    // What two servers see of one port tells what kind of NAT is in between.
+    this.#readAddresses();
+  }
+
+  /** This host's addresses say where neighbours reach it, and what a NAT in between does. */
+  #readAddresses(): void {
     this.#queue.add({ kind: "read-addresses" }, {
-      addresses: (addresses) => this.#notes.once("info", "nat", { ...this.#own.judge(addresses) }),
+      addresses: (addresses, tunnel) => {
+        this.#paths.takeAddresses(addresses, tunnel);
+        // What two servers see of one port tells what kind of NAT is in between.
+        if (!this.#own.tellsNat) return;
+        this.#notes.once("info", "nat", { ...this.#own.judge(addresses) });
+      },
     });
   }
 
