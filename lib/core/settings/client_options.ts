@@ -171,6 +171,13 @@ export const CLIENT = {
     ...SWITCH,
     help: "listen on another port where a NAT keeps an old mapping for this one",
   },
+  "port-map": {
+    flag: "port-map",
+    commands: ["sync"],
+    reader: oneOf("auto", "off"),
+    default: "auto",
+    help: "have routers forward the port, by PCP, NAT-PMP or UPnP",
+  },
   "trust-allowed-ips": {
     commands: ["sync", "config"],
     reader: many(zoneName, "ZONE"),

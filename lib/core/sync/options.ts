@@ -46,6 +46,8 @@ export interface SyncOptions {
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */
   readonly movePort: boolean;
+  /** Have the gateways of this host forward WireGuard's port. */
+  readonly portMap: boolean;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }

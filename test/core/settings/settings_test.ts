@@ -259,6 +259,7 @@ const SECTIONS: readonly Section[] = [
       "add-routes": BOOLEAN,
       "mend-routes": BOOLEAN,
       "move-port": BOOLEAN,
+      "port-map": { good: [[`"auto"`, "auto"], [`"off"`, "off"]], bad: [`"on"`, `true`, `""`] },
       "trust-allowed-ips": {
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
