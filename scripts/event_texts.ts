@@ -121,6 +121,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   },
   "own-endpoint": { meaning: "where servers see this host, when that is new" },
   "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
+  "path": {
+    meaning: "a peer is reached by this way now: lan, ipv6, mapped, punched, predicted or relay",
+    fields: ["key", "name", "path", "endpoint", "round-trip", "before"],
+  },
   "peer-added": {
     meaning: "a peer was added to the interface (`--add-peers`)",
     fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],

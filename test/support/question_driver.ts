@@ -26,6 +26,7 @@ import {
   writeDatagramHeader,
 } from "../../lib/wire/wgsig2/datagram.ts";
 import { GroupKeys, PEER_KEYS_SIZE, PeerAgreement, PeerKeys } from "../../lib/wire/wgsig2/keys.ts";
+import type { PrefixList } from "../../lib/wire/wgsig2/option.ts";
 import { decodePush, newPush } from "../../lib/wire/wgsig2/push.ts";
 import {
   encodeQuestion,
@@ -72,6 +73,10 @@ export interface Asking {
   readonly flags?: number;
   /** Public keys. */
   readonly wants?: readonly Uint8Array[];
+  /** Public keys of peers that are wanted through the relay, */
+  readonly relayed?: readonly Uint8Array[];
+  /** and of those to whom there is a direct path. */
+  readonly directs?: readonly Uint8Array[];
   /** `lan 192.168.1.2:51820`, `mapped [2001:db8::1]:5`, … */
   readonly candidates?: readonly string[];
   /** The label, where it is not the client's next. */
@@ -125,6 +130,13 @@ function readCandidateText(text: string, into: Candidate): void {
   assert(parseAddress(place.host, into.address, 0));
 }
 
+function writeKeys(list: PrefixList, keys: readonly Uint8Array[] | undefined): void {
+  if (keys === undefined) return;
+  list.isGiven = true;
+  list.count = keys.length;
+  keys.forEach((id, i) => list.bytes.bytes.set(id.subarray(0, 8), 8 * i));
+}
+
 /** What a client asks through. */
 export interface QuestionSocket {
   send(datagram: Uint8Array): Promise<void>;
@@ -146,6 +158,8 @@ export class QuestionClient {
   ack = 0;
   /** Where the registry has seen it. */
   seen = "";
+  /** Its other ports, as far as the last answer had them. */
+  also: readonly number[] = [];
   /** What it has heard, in order. */
   readonly heard: Heard[] = [];
   readonly #options: QuestionClientOptions;
@@ -203,11 +217,9 @@ export class QuestionClient {
       question.key.isGiven = true;
       question.key.value.bytes.set(this.serverKey.subarray(0, 8));
     }
-    if (asking.wants !== undefined) {
-      question.wants.isGiven = true;
-      question.wants.count = asking.wants.length;
-      asking.wants.forEach((id, i) => question.wants.bytes.bytes.set(id.subarray(0, 8), 8 * i));
-    }
+    writeKeys(question.wants, asking.wants);
+    writeKeys(question.relayed, asking.relayed);
+    writeKeys(question.directs, asking.directs);
     for (const text of asking.candidates ?? []) {
       readCandidateText(text, question.candidates.slots[question.candidates.count++]!);
     }
@@ -313,6 +325,7 @@ export class QuestionClient {
     if (cookie.isGiven) this.cookie = cookie.value.bytes.slice();
     if (serverKey.isGiven) this.serverKey ??= serverKey.value.bytes.slice();
     this.seen = candidateText(answer.seen);
+    this.also = [...answer.also.ports.subarray(0, answer.also.count)];
     if ((flags & ANSWER_FLAG.whole) !== 0 && this.#parts === 0) this.peers.clear();
     const told = this.#take(buffer, span);
     if (++this.#parts === parts) {

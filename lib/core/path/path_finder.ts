@@ -12,40 +12,30 @@ import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import { LONG_NONCE_SIZE } from "../../wire/crypto/aead_key.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { PairKeys } from "../../wire/probe/pair_keys.ts";
-import {
-  type Echo,
-  newEcho,
-  newProbe,
-  openEcho,
-  openProbe,
-  PROBE_FLAG,
-  PROBE_SIZE,
-  readProbeTag,
-  readProbeType,
-  sealEcho,
-  sealProbe,
-  TOKEN_SIZE,
-} from "../../wire/probe/probe.ts";
-import { CANDIDATE } from "../../wire/wgsig2/candidate.ts";
+import { PROBE_SIZE, readProbeTag, readProbeType } from "../../wire/probe/probe.ts";
 import { DATAGRAM } from "../../wire/wgsig2/datagram.ts";
-import { copyBytes, equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import type { Device, DevicePeer } from "../net/device.ts";
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
-import { ADDRESS_SIZE, formatAddress } from "../net/ip_address.ts";
-import { parseKey } from "../net/peer_key.ts";
+import type { HostPort } from "../net/host_port.ts";
+import { formatAddress } from "../net/ip_address.ts";
+import { formatKey, parseKey } from "../net/peer_key.ts";
 import { NonceSource, type RandomSource } from "../net/random.ts";
+import { type HardOptions, HardTurn, HardWay } from "./hard_way.ts";
 import type { Path } from "./path.ts";
-import { type PathChange, PeerPath, type ToldPeer } from "./peer_path.ts";
-import { ProbesOut } from "./probes_out.ts";
+import { type OwnMapping, type PathChange, PeerPath, type ToldPeer } from "./peer_path.ts";
+import { type Arrival, ProbingPeer } from "./probing_peer.ts";
 import type { RelayMode } from "./relay_wish.ts";
 
 /** Settings. */
 export interface PathFinderOptions {
-  readonly relay: RelayMode;
+  /** By public key in base64. */
+  readonly relayOf: (publicKey: string) => RelayMode;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
+  /** What may be tried where a NAT is symmetric. */
+  readonly hard: HardOptions;
 }
 
 /** What there is to do. */
@@ -68,6 +58,8 @@ export type FinderStep =
     /** Seconds; undefined leaves it. */
     readonly persistentKeepalive: number | undefined;
   }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Read the private key for {@linkcode PathFinder.agree}. */
   | { readonly kind: "agree" }
   /** Read the interface. */
@@ -82,24 +74,7 @@ export interface FoundPath extends PathChange {
   readonly publicKey: string;
 }
 
-/** One peer. */
-interface Peer {
-  readonly publicKey: string;
-  readonly way: PeerPath;
-  readonly keys: PairKeys;
-  readonly out: ProbesOut;
-  /** What it has to show for a switch: drawn anew after each. */
-  readonly token: WireBuffer;
-  /** What this side has to show. */
-  readonly theirToken: WireBuffer;
-  /** WireGuard's, in seconds. */
-  persistentKeepalive: number;
-  /** Echoes that it may still have at this moment. */
-  echoes: number;
-  echoesAt: number;
-}
-
-/** An echo that waits to be sent. */
+/** Something that waits to be sent. */
 interface Reply {
   readonly bytes: Uint8Array;
   readonly to: HostPort;
@@ -110,13 +85,14 @@ interface Reply {
 const MOST_AGREED = 16;
 /** After the private key could not be read, in seconds. */
 const AGREE_AGAIN = 60;
-/** Echoes per second and peer. */
-const ECHO_RATE = 50;
-/** Echoes that wait. */
+/** Echoes that wait, with what else waits. */
 const MOST_REPLIES = 256;
 /** Between two probes of one way in use, in seconds, per peer. */
 const WATCH = 0.05;
 const SHORTEST_WATCH = 2;
+/** Size of what is sent by hundreds to get through a symmetric NAT. */
+const BYTE = 1;
+const BYTE_SENT = new Uint8Array(BYTE);
 const PROBE_KINDS: ReadonlySet<number> = new Set([DATAGRAM.probe, DATAGRAM.echo]);
 
 /** Decides for all of them. */
@@ -125,21 +101,20 @@ export class PathFinder {
   readonly #random: RandomSource;
   readonly #primitives: Primitives;
   readonly #nonces: NonceSource;
-  readonly #peers = new Map<string, Peer>();
-  readonly #byTag = new Map<number, Peer[]>();
+  readonly #peers = new Map<string, ProbingPeer>();
+  readonly #byTag = new Map<number, ProbingPeer[]>();
   /** What is told of peers, by public key. */
   #told: ReadonlyMap<string, ToldPeer> = new Map();
   /** Those of the interface that have no keys yet. */
   readonly #keyless = new Set<string>();
   /** Those that have none. */
   readonly #hopeless = new Set<string>();
+  readonly #turn = new HardTurn();
+  #own: OwnMapping = { nat: "unknown", seen: "" };
   #agreeAt = -Infinity;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
   readonly #buffer = new WireBuffer(PROBE_SIZE);
-  readonly #opened = new WireBuffer(PROBE_SIZE);
-  readonly #probe = newProbe();
-  readonly #echo: Echo = newEcho();
   #tells = false;
   #isReading = false;
   #dropped = 0;
@@ -160,7 +135,10 @@ export class PathFinder {
   /** Replaces the settings. */
   configure(options: PathFinderOptions, { mono }: Now): void {
     this.#options = options;
-    for (const { way } of this.#peers.values()) way.setRelay(options.relay, mono);
+    for (const { publicKey, way } of this.#peers.values()) {
+      way.configure(options.hard);
+      way.setRelay(options.relayOf(publicKey), mono);
+    }
   }
 
   /** The public keys of those that are wanted through the relay, in base64. */
@@ -238,6 +216,17 @@ export class PathFinder {
     }
   }
 
+  /** Takes in how the own port is seen from outside. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
+    for (const { way } of this.#peers.values()) way.setOwn(own);
+  }
+
+  /** WireGuard could not be given a way. */
+  refused(publicKey: string, path: Path, { mono }: Now): void {
+    this.#peers.get(publicKey)?.way.refused(path, mono);
+  }
+
   /** The own side has moved. */
   ownMoved({ mono }: Now): void {
     for (const { way } of this.#peers.values()) way.doubt(mono);
@@ -245,11 +234,13 @@ export class PathFinder {
 
   /** Makes the keys that are still missing. @param own Undefined where the key could not be read. */
   agree(own: ExchangeKey | undefined, { mono }: Now): void {
-    if (own === undefined) {
+    const device = this.#device;
+    this.#agreeAt = mono;
+    // With another key than the interface's nobody would understand it.
+    if (own === undefined || formatKey(own.publicKey.bytes) !== device?.publicKey) {
       this.#agreeAt = mono + AGREE_AGAIN;
       return;
     }
-    const device = this.#device;
     for (const publicKey of [...this.#keyless].slice(0, MOST_AGREED)) {
       this.#keyless.delete(publicKey);
       const bytes = parseKey(publicKey);
@@ -259,7 +250,7 @@ export class PathFinder {
         continue;
       }
       this.#add(publicKey, keys);
-      const seen = device?.peers.find((peer) => peer.publicKey === publicKey);
+      const seen = device.peers.find((peer) => peer.publicKey === publicKey);
       const peer = this.#peers.get(publicKey);
       if (peer !== undefined && seen !== undefined) {
         peer.persistentKeepalive = seen.persistentKeepalive;
@@ -285,17 +276,17 @@ export class PathFinder {
   receive(batch: DatagramBatch, ports: Uint16Array, own: number, { mono }: Now): void {
     for (let i = 0; i < batch.count; i++) {
       const length = batch.lengths[i]!;
+      if (length === BYTE) this.#hearByte(batch, i, ports[i] === own ? undefined : ports[i]);
       if (length !== PROBE_SIZE) continue;
       const at = i * SLOT_SIZE;
       const type = readProbeType(batch.payloads, at, length);
       if (!PROBE_KINDS.has(type)) continue;
-      const host = formatAddress(batch.sources, batch.sourceAt(i));
-      const from = { host, port: batch.sourcePort(i) };
-      const local = ports[i] === own ? undefined : ports[i];
+      const from = senderOf(batch, i);
+      const arrival = { from, port: ports[i] === own ? undefined : ports[i] };
       const candidates = this.#byTag.get(readProbeTag(batch.payloads, at)) ?? [];
       const isKnown = type === DATAGRAM.probe
-        ? candidates.some((peer) => this.#hearProbe(peer, batch, i, from, local, mono))
-        : candidates.some((peer) => this.#hearEcho(peer, batch.payloads, at, from, mono));
+        ? candidates.some((peer) => this.#answer(peer, batch, i, arrival, mono))
+        : candidates.some((peer) => peer.hearEcho(batch, i, arrival, mono));
       if (!isKnown) this.#dropped++;
     }
   }
@@ -304,7 +295,10 @@ export class PathFinder {
   next(now: Now): FinderStep {
     const reply = this.#replies.shift();
     if (reply !== undefined) return { kind: "send", ...reply, hops: undefined };
-    if (this.#keyless.size > 0 && now.mono >= this.#agreeAt) return { kind: "agree" };
+    if (this.#keyless.size > 0 && now.mono >= this.#agreeAt) {
+      this.#agreeAt = Infinity;
+      return { kind: "agree" };
+    }
     if (this.#isReading) {
       this.#isReading = false;
       return { kind: "read" };
@@ -322,12 +316,12 @@ export class PathFinder {
     return { kind: "wait", until };
   }
 
-  #nextOf(peer: Peer, { mono }: Now): FinderStep {
+  #nextOf(peer: ProbingPeer, { mono, unix }: Now): FinderStep {
     for (;;) {
       const step = peer.way.next(mono);
       switch (step.kind) {
         case "probe":
-          this.#writeProbe(peer, step.path, step.switches, mono);
+          peer.writeProbe(step.path, step.switches, this.#nonces, this.#buffer, mono);
           return {
             kind: "send",
             bytes: this.#buffer.bytes,
@@ -345,6 +339,11 @@ export class PathFinder {
             persistentKeepalive: isNeeded ? wanted : undefined,
           };
         }
+        case "punch":
+          for (const { to, from } of step.datagrams) {
+            this.#replies.push({ bytes: BYTE_SENT, to, from });
+          }
+          return this.next({ mono, unix });
         case "tell":
           // All peers have their turn first: one word to registries does for all.
           this.#tells = true;
@@ -355,80 +354,23 @@ export class PathFinder {
     }
   }
 
-  #writeProbe({ keys, out, theirToken }: Peer, path: Path, switches: boolean, mono: number): void {
-    const probe = this.#probe;
-    probe.flags = switches ? PROBE_FLAG.switch : 0;
-    probe.counter = 0;
-    copyBytes(theirToken, 0, probe.token, 0, TOKEN_SIZE);
-    for (;;) {
-      const at = this.#nonces.next();
-      if (!sealProbe(keys, probe, this.#nonces.buffer, at, this.#buffer, 0)) continue;
-      return out.add(path, this.#nonces.buffer, at, mono);
-    }
+  #hearByte(batch: DatagramBatch, i: number, port: number | undefined): void {
+    const from = senderOf(batch, i);
+    for (const { way } of this.#peers.values()) way.heardByte(from, port);
   }
 
-  #hearProbe(
-    peer: Peer,
+  #answer(
+    peer: ProbingPeer,
     batch: DatagramBatch,
     i: number,
-    from: HostPort,
-    local: number | undefined,
+    arrival: Arrival,
     mono: number,
   ): boolean {
-    const { payloads, sources } = batch;
-    const at = i * SLOT_SIZE;
-    const probe = this.#probe;
-    const echo = this.#echo;
-    copyBytes(payloads, at, this.#opened, 0, PROBE_SIZE);
-    if (!openProbe(peer.keys, this.#opened, 0, probe)) return false;
-    if (!mayEcho(peer, mono)) return true;
-    const path = peer.way.hear(from, local, mono);
-    const isSwitch = (probe.flags & PROBE_FLAG.switch) !== 0 &&
-      equalBytes(probe.token, 0, peer.token, 0, TOKEN_SIZE);
-    const switches = isSwitch && peer.way.switched(path, mono);
-    if (switches) this.#random(peer.token.bytes);
-    echo.flags = switches ? PROBE_FLAG.switch : 0;
-    copyBytes(peer.token, 0, echo.token, 0, TOKEN_SIZE);
-    echo.seen.kind = CANDIDATE.seen;
-    echo.seen.port = from.port;
-    copyBytes(sources, batch.sourceAt(i), echo.seen.address, 0, ADDRESS_SIZE);
-    if (this.#replies.length < MOST_REPLIES) this.#reply(peer, payloads, at, from, local);
-    return true;
-  }
-
-  #reply(
-    { keys }: Peer,
-    asked: WireBuffer,
-    askedAt: number,
-    to: HostPort,
-    from: number | undefined,
-  ): void {
-    const out = new WireBuffer(PROBE_SIZE);
-    for (;;) {
-      const at = this.#nonces.next();
-      const { buffer } = this.#nonces;
-      if (sealEcho(keys, this.#echo, asked, askedAt + NONCE_AT, buffer, at, out, 0)) break;
+    const bytes = peer.hearProbe(batch, i, arrival, this.#nonces, mono);
+    if (bytes instanceof Uint8Array && this.#replies.length < MOST_REPLIES) {
+      this.#replies.push({ bytes, to: arrival.from, from: arrival.port });
     }
-    this.#replies.push({ bytes: out.bytes, to, from });
-  }
-
-  #hearEcho(
-    peer: Peer,
-    payloads: WireBuffer,
-    at: number,
-    from: HostPort,
-    mono: number,
-  ): boolean {
-    const echo = this.#echo;
-    const out = peer.out.find(formatHostPort(from), mono, (nonce) => {
-      copyBytes(payloads, at, this.#opened, 0, PROBE_SIZE);
-      return openEcho(peer.keys, this.#opened, 0, nonce, 0, echo);
-    });
-    if (out === undefined) return false;
-    copyBytes(echo.token, 0, peer.theirToken, 0, TOKEN_SIZE);
-    const hasSwitched = (echo.flags & PROBE_FLAG.switch) !== 0;
-    peer.way.echoed(out.path, mono - out.sentAt, hasSwitched, mono);
-    return true;
+    return bytes !== undefined;
   }
 
   /** Who is on the interface, and is told of. */
@@ -440,19 +382,12 @@ export class PathFinder {
   }
 
   #add(publicKey: string, keys: PairKeys): void {
-    const token = new WireBuffer(TOKEN_SIZE);
-    this.#random(token.bytes);
-    const peer: Peer = {
-      publicKey,
-      way: new PeerPath(keys.isSmaller, this.#options.relay),
-      keys,
-      out: new ProbesOut(),
-      token,
-      theirToken: new WireBuffer(TOKEN_SIZE),
-      persistentKeepalive: 0,
-      echoes: ECHO_RATE,
-      echoesAt: -Infinity,
-    };
+    const { relayOf, hard } = this.#options;
+    const { isSmaller } = keys;
+    const hardWay = new HardWay(isSmaller, hard, this.#turn, this.#random);
+    const way = new PeerPath(isSmaller, relayOf(publicKey), hardWay);
+    way.setOwn(this.#own);
+    const peer = new ProbingPeer(publicKey, keys, way, this.#random);
     this.#peers.set(publicKey, peer);
     const others = this.#byTag.get(keys.receiveTag);
     if (others === undefined) this.#byTag.set(keys.receiveTag, [peer]);
@@ -470,15 +405,9 @@ export class PathFinder {
   }
 }
 
-/** Where the nonce lies in a datagram. */
-const NONCE_AT = 8;
-
-/** Whether a peer may have an echo: whoever plays its probes back gets few. */
-function mayEcho(peer: Peer, mono: number): boolean {
-  const passed = Math.min(1, mono - peer.echoesAt);
-  peer.echoes = Math.min(ECHO_RATE, peer.echoes + passed * ECHO_RATE);
-  peer.echoesAt = mono;
-  if (peer.echoes < 1) return false;
-  peer.echoes--;
-  return true;
+function senderOf(batch: DatagramBatch, i: number): HostPort {
+  return {
+    host: formatAddress(batch.sources, batch.sourceAt(i)),
+    port: batch.sourcePort(i),
+  };
 }

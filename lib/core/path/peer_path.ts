@@ -15,17 +15,24 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { NatKind } from "../ask/own_reach.ts";
+import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { PunchDatagram } from "../punch/punch_step.ts";
+import type { HardOptions, HardWay } from "./hard_way.ts";
 import { kindOfStranger, newPath, type Path, type Place, rankOf } from "./path.ts";
+import { PathChoice } from "./path_choice.ts";
 import { PathSwitch } from "./path_switch.ts";
 import { PathTable } from "./path_table.ts";
 import { PathWatch, type Traffic } from "./path_watch.ts";
 import { ProbeRounds } from "./probe_rounds.ts";
 import { type RelayMode, RelayWish } from "./relay_wish.ts";
+import { Settling } from "./settling.ts";
 
 /** What registries tell of a peer. */
 export interface ToldPeer {
   readonly places: readonly Place[];
+  /** How its NAT maps WireGuard's port. */
+  readonly nat: NatKind;
   /** Where registries relay to it: what WireGuard is given as its endpoint then. */
   readonly relays: readonly HostPort[];
 }
@@ -35,6 +42,14 @@ export interface SeenPeer extends Traffic {
   readonly endpoint: HostPort | undefined;
   /** Whether its last handshake says that it is reached. */
   readonly isAlive: boolean;
+}
+
+/** How the own port is seen from outside. */
+export interface OwnMapping {
+  /** How the own NAT maps it. */
+  readonly nat: NatKind;
+  /** Where registries see it over IPv4, as text; empty where they don't. */
+  readonly seen: string;
 }
 
 /** What there is to do. */
@@ -48,6 +63,10 @@ export type PathStep =
     /** Whether it says that WireGuard is moved there. */
     readonly switches: boolean;
   }
+  /** Send datagrams of one byte. */
+  | { readonly kind: "punch"; readonly datagrams: readonly PunchDatagram[] }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Give WireGuard this endpoint. */
   | { readonly kind: "set"; readonly path: Path }
   /** Read the interface at once. */
@@ -62,29 +81,18 @@ export interface PathChange {
   readonly before: Path | undefined;
 }
 
-/** An echo says so long that a way works, in seconds. */
-const FRESH = 2;
-/** A better way than the first that is proved may be a moment behind. */
-const BETTER_WAIT = 0.3;
-/** So long who has the larger key waits for the other side to act. */
-const SECOND_WAIT = 0.7;
-/** So long it lets the other side begin the handshake. */
+/** So long who has the larger key lets the other side begin the handshake, in seconds. */
 const SECOND_SET = 0.2;
+/** So long it takes to have another port taken for WireGuard's. */
+const PORT_MOVED = 0.15;
 /** Between two of these, more than a way through a home's NAT and a provider's. */
 const SHORT_HOPS = 3;
-/** An endpoint is set again after so long: what is under way still pulls WireGuard back. */
-const SETTLE: readonly number[] = [0, 0.05, 0.3, 0.8];
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
 /** The most ways that are probed in one round. */
 const MOST_PROBED = 12;
-/** How often an endpoint that WireGuard has left by itself is set again. */
-const MOST_RESETS = 5;
-/** After a move, for so long, in seconds. */
-const RESET_FOR = 30;
-
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class PeerPath {
   readonly #isFirst: boolean;
@@ -92,6 +100,9 @@ export class PeerPath {
   readonly #rounds = new ProbeRounds();
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
+  readonly #choice: PathChoice;
+  readonly #hard: HardWay;
+  #own: OwnMapping = { nat: "unknown", seen: "" };
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
@@ -99,19 +110,21 @@ export class PeerPath {
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
   #switch: PathSwitch | undefined;
-  #sets: number[] = [];
-  #resets = 0;
+  readonly #settling = new Settling();
   #queue: Path[] = [];
   #hops: number | undefined;
-  /** When the first proof of this search came. */
-  #provedAt = Infinity;
   #changes: PathChange[] = [];
 
-  /** @param isFirst Whether the own key is the smaller one. */
-  constructor(isFirst: boolean, mode: RelayMode) {
+  /**
+   * @param isFirst Whether the own key is the smaller one.
+   * @param hard What is tried where a NAT is symmetric.
+   */
+  constructor(isFirst: boolean, mode: RelayMode, hard: HardWay) {
     this.#isFirst = isFirst;
+    this.#hard = hard;
     this.#watch = new PathWatch(isFirst);
     this.#relay = new RelayWish(isFirst, mode);
+    this.#choice = new PathChoice(isFirst);
   }
 
   /** The way in use; undefined where none is known. */
@@ -151,10 +164,20 @@ export class PeerPath {
     this.#watch.setInterval(seconds);
   }
 
+  /** Replaces the budgets for symmetric NATs. */
+  configure(hard: HardOptions): void {
+    this.#hard.configure(hard);
+  }
+
   /** Replaces a setting. */
   setRelay(mode: RelayMode, mono: number): void {
     this.#relay.setMode(mode);
     this.#reconsider(mono);
+  }
+
+  /** Takes in how the own port is seen. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
   }
 
   /** Takes in what registries tell. */
@@ -199,15 +222,37 @@ export class PeerPath {
     this.#reconsider(mono);
   }
 
+  /** WireGuard could not be given a way. */
+  refused(path: Path, mono: number): void {
+    path.deadAt = mono;
+    // Without nft, no other port can be taken for WireGuard's.
+    if (path.from !== undefined) this.#hard.refuse();
+    if (this.#held !== path) return;
+    this.#held = undefined;
+    this.#reconsider(mono);
+  }
+
   /** Something that is the peer's came from there. @returns The way that it took. */
   hear(endpoint: HostPort, from: number | undefined, mono: number): Path {
-    const path = this.#table.meet(endpoint, from);
-    if (path === this.#held) this.#watch.heard(mono);
+    const held = this.#held;
+    // What comes to another port is handed to WireGuard's once its traffic takes that way.
+    const isHeld = held?.from !== undefined && sameEndpoint(held.endpoint, endpoint);
+    const isMapped = this.#told?.nat === "hard" || this.#told?.nat === "sequential";
+    const kind = isMapped && familyOf(endpoint) === 4 ? "predicted" : kindOfStranger(endpoint);
+    const path = isHeld ? held : this.#table.meet(endpoint, from, kind);
+    if (path === held) this.#watch.heard(mono);
     return path;
+  }
+
+  /** Something came that is no probe; whose it is isn't known. */
+  heardByte(endpoint: HostPort, from: number | undefined): void {
+    const port = this.#hard.heard(endpoint, from);
+    if (port !== undefined) this.#queue.push(this.#table.meet(endpoint, port, "predicted"));
   }
 
   /** A probe was answered. @param hasSwitched Whether the other side has moved there as well. */
   echoed(path: Path, roundTrip: number, hasSwitched: boolean, mono: number): void {
+    this.#table.adopt(path);
     path.provedAt = mono;
     path.roundTrip = Math.min(path.roundTrip, roundTrip);
     if (path === this.#held) {
@@ -215,15 +260,18 @@ export class PeerPath {
       this.#isDoubted = false;
       this.#reconsider(mono);
     }
-    this.#provedAt = Math.min(this.#provedAt, mono);
-    if (hasSwitched && this.#switch?.path === path) this.#hold(path, 0, mono);
+    this.#choice.proved(mono);
+    // The other side may need a moment to have another port taken for WireGuard's.
+    const wait = path.kind === "predicted" && path.from === undefined ? PORT_MOVED : 0;
+    if (hasSwitched && this.#switch?.path === path) this.#hold(path, wait, mono);
   }
 
   /** The other side moves to a way. @returns Whether this one does as well. */
   switched(path: Path, mono: number): boolean {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
-    if (this.#held !== path || !this.#works) this.#hold(path, this.#isAlive ? 0 : SECOND_SET, mono);
+    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
+    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
     return true;
   }
 
@@ -237,20 +285,18 @@ export class PeerPath {
   next(mono: number): PathStep {
     for (;;) {
       const held = this.#held;
-      if (held !== undefined && this.#sets.length > 0 && mono >= this.#sets[0]!) {
-        this.#sets.shift();
-        return { kind: "set", path: held };
-      }
+      if (held !== undefined && this.#settling.take(mono)) return { kind: "set", path: held };
       const step = this.#nextOfSwitch(mono) ?? this.#nextProbe(mono) ?? this.#nextOfWatch(mono) ??
-        this.#nextOfRelay(mono);
+        this.#nextOfHard(mono) ?? this.#nextOfRelay(mono);
       if (step !== undefined) return step;
       if (this.#decide(mono)) continue;
       const until = Math.min(
-        this.#sets[0] ?? Infinity,
+        this.#settling.nextAt,
         this.#switch?.nextAt ?? Infinity,
         this.#rounds.nextAt,
         this.#watch.nextAt,
         this.#relay.nextAt,
+        this.#hard.nextAt,
         this.#decidesAt(),
       );
       return { kind: "wait", until };
@@ -305,8 +351,21 @@ export class PeerPath {
     }
   }
 
+  #nextOfHard(mono: number): PathStep | undefined {
+    const { nat: theirs = "unknown", places = [] } = this.#told ?? {};
+    const seen = places.find(({ kind, endpoint }) => kind === "seen" && familyOf(endpoint) === 4);
+    const { nat: own, seen: ownMapping } = this.#own;
+    const facts = { own, ownMapping, theirs, seen: seen?.endpoint };
+    const isNeeded = !this.#works || this.#held?.kind === "relay";
+    const step = this.#hard.take(facts, this.#rounds.startedAt, isNeeded, mono);
+    if (step?.kind !== "predict") return step;
+    for (const { to, from } of step.datagrams) this.#queue.push(newPath(to, "predicted", from));
+    return this.#nextProbe(mono);
+  }
+
   #nextOfRelay(mono: number): PathStep | undefined {
-    const isProved = this.#freshest(mono) !== undefined || this.#switch !== undefined;
+    const isProved = this.#choice.best(this.#table.all(), mono) !== undefined ||
+      this.#switch !== undefined;
     const step = this.#relay.take({
       works: this.#works || isProved,
       isRelayed: this.#held?.kind === "relay",
@@ -317,30 +376,15 @@ export class PeerPath {
     return this.next(mono);
   }
 
-  /** The best way that was just proved. */
-  #freshest(mono: number): Path | undefined {
-    let best: Path | undefined;
-    for (const path of this.#table.all()) {
-      if (mono - path.provedAt > FRESH || path.provedAt <= path.deadAt) continue;
-      if (best === undefined || isBetter(path, best)) best = path;
-    }
-    return best;
-  }
-
-  /** When to choose, now that something is proved; Infinity where nothing is. */
   #decidesAt(): number {
-    if (this.#provedAt === Infinity || this.#switch !== undefined) return Infinity;
-    const best = this.#freshest(this.#provedAt);
-    const isBest = best !== undefined &&
-      this.#table.all().every(({ kind }) => rankOf(kind) >= rankOf(best.kind));
-    return this.#provedAt + (isBest ? 0 : BETTER_WAIT) + (this.#isFirst ? 0 : SECOND_WAIT);
+    return this.#switch === undefined ? this.#choice.at(this.#table.all()) : Infinity;
   }
 
   #decide(mono: number): boolean {
     if (mono < this.#decidesAt()) return false;
-    this.#provedAt = Infinity;
+    this.#choice.forget();
     if (this.#relay.mode === "always") return false;
-    const best = this.#freshest(mono);
+    const best = this.#choice.best(this.#table.all(), mono);
     if (best === undefined) return false;
     const held = this.#held;
     if (this.#works && held !== undefined && rankOf(held.kind) <= rankOf(best.kind)) return false;
@@ -355,10 +399,8 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
-    this.#resets = 0;
-    this.#provedAt = Infinity;
-    // Without a session there is nothing under way.
-    this.#sets = (this.#isAlive ? SETTLE : SETTLE.slice(0, 1)).map((after) => mono + wait + after);
+    this.#choice.forget();
+    this.#settling.begin(wait, this.#isAlive, mono);
     if (path !== before) this.#changes.push({ path, before });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
@@ -374,19 +416,15 @@ export class PeerPath {
       }
       return;
     }
-    if (this.#sets.length > 0 || this.#switch !== undefined) return;
-    const isSettling = mono - this.#heldAt < RESET_FOR && held !== undefined &&
-      held.deadAt < this.#heldAt;
-    if (isSettling && this.#resets < MOST_RESETS) {
-      this.#resets++;
-      this.#sets = [mono];
-      return;
-    }
+    if (this.#switch !== undefined) return;
+    const isGood = held !== undefined && held.deadAt < this.#heldAt;
+    if (isGood && this.#settling.insists(mono)) return;
     const path = this.#relay.isOffered(endpoint)
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
     this.#held = path;
     this.#heldAt = mono;
+    this.#settling.end(mono);
     this.#isDoubted = false;
     this.#changes.push({ path, before: held });
     if (path.kind === "relay") this.#watch.stop();
@@ -396,7 +434,7 @@ export class PeerPath {
   /** All ways are probed anew, often: nothing is known to work. */
   #search(mono: number): void {
     this.#rounds.start(true, mono);
-    this.#provedAt = Infinity;
+    this.#choice.forget();
   }
 
   /** Has ways probed where that can help. */
@@ -408,11 +446,6 @@ export class PeerPath {
     if (best !== undefined && rankOf(best.kind) < rankOf(held.kind)) this.#rounds.need(false, mono);
     else this.#rounds.stop();
   }
-}
-
-function isBetter(a: Path, b: Path): boolean {
-  const difference = rankOf(a.kind) - rankOf(b.kind);
-  return difference < 0 || (difference === 0 && a.roundTrip < b.roundTrip);
 }
 
 function sameEndpoint(a: HostPort, b: HostPort): boolean {

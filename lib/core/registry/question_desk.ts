@@ -42,6 +42,8 @@ import { ExchangeLimit } from "./exchange_limit.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
+import type { OtherPorts } from "./other_ports.ts";
+import type { RelayDesk } from "./relay_desk.ts";
 import { Registrar } from "./registrar.ts";
 import { Pusher } from "./pusher.ts";
 import { ReplySlots } from "./reply_slots.ts";
@@ -77,8 +79,11 @@ export class QuestionDesk {
   readonly registrar: Registrar = new Registrar();
   /** Writes pushes to those who have subscribed. */
   readonly pusher: Pusher;
+  /** What relays, if anything does. */
+  relays: RelayDesk | undefined;
   readonly #random: RandomSource;
   readonly #counters: Counters;
+  readonly #otherPorts: OtherPorts;
   readonly #nonces: NonceSource;
   readonly #slots = new ReplySlots();
   readonly #writer: AnswerWriter;
@@ -91,9 +96,10 @@ export class QuestionDesk {
   #socket = 0;
 
   /** @param random Draws nonces, epochs, keys of cookies. */
-  constructor(random: RandomSource, counters: Counters) {
+  constructor(random: RandomSource, counters: Counters, otherPorts: OtherPorts) {
     this.#random = random;
     this.#counters = counters;
+    this.#otherPorts = otherPorts;
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
     this.pusher = new Pusher(this.#nonces, counters);
@@ -164,6 +170,7 @@ export class QuestionDesk {
     if (refusal === undefined) {
       if (!asked.isKeep) registrar.register(group, directory, asked, now, this.#counters);
       this.#note(directory, keys, now);
+      this.#tellRelay(group, directory, now);
       const isNewCookie = !(cookieAge <= COOKIE_LIFE / 2);
       const subscription = this.#subscribe(directory, keys, now);
       this.#writer.answer.flags = (registrar.isRegistered ? ANSWER_FLAG.registered : 0) |
@@ -254,6 +261,16 @@ export class QuestionDesk {
     return NONE;
   }
 
+  #tellRelay(group: RegistryGroup, directory: PeerDirectory, { mono }: Now): void {
+    const { asked, relays, registrar } = this;
+    const { peer, sources, sourceAt } = asked;
+    if (relays === undefined) return;
+    if (registrar.isRegistered) {
+      relays.registered(group, peer, sources, sourceAt, this.#socket, mono);
+    }
+    relays.hear(group, directory, asked, mono);
+  }
+
   /** Writes the answer. Returns whether there is one: see `AnswerWriter.write`. */
   #write(
     group: RegistryGroup,
@@ -266,11 +283,13 @@ export class QuestionDesk {
     const { asked, registrar } = this;
     const { question, sources, sourceAt } = asked;
     const { answer } = this.#writer;
-    answer.offers = OFFER.pushes | (group.isProofRequired ? OFFER.proofRequired : 0);
+    answer.offers = OFFER.pushes | (group.isProofRequired ? OFFER.proofRequired : 0) |
+      (this.relays === undefined ? 0 : OFFER.relays);
     answer.cookie.isGiven = isNewCookie;
     if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
     answer.serverKey.isGiven = false;
     if (!isMeant(question, keys)) giveKey(answer.serverKey, keys);
+    this.#otherPorts.read(asked.isShown ? this.#socket : NONE, answer.also);
     // Whose public address is another has others near, of whom it was told less.
     if (registrar.isElsewhere) question.version = 0;
     const isWritten = this.#writer.write(group, directory, asked, slot, now);

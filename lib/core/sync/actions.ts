@@ -7,6 +7,7 @@
 import type { PeerNews } from "../lease/news.ts";
 import type { Device } from "../net/device.ts";
 import type { HostPort } from "../net/host_port.ts";
+import type { OwnReach } from "../ask/own_reach.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 
@@ -38,6 +39,8 @@ export interface SyncQuestion {
    * which it needn't be: there the peer is, alive.
    */
   readonly openTo: ReadonlyMap<string, HostPort | undefined>;
+  /** What registries are told of the own side. */
+  readonly own: OwnReach;
 }
 
 /** What servers said. */
@@ -132,6 +135,8 @@ export type SyncNews =
     readonly server: string;
     readonly addresses: readonly string[];
   }
+  /** The interface was read for another reason. */
+  | { readonly kind: "device"; readonly device: Device }
   /** What all servers are known to say, now that one has told of a change without being asked. */
   | { readonly kind: "told"; readonly answer: QueryResult }
   /** A server has told of a change, and of others before it that were lost: it is time to ask. */

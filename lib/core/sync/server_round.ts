@@ -22,6 +22,7 @@
 import type { Conversation } from "../ask/conversation.ts";
 import type { Exchange } from "../ask/exchange.ts";
 import { Inquiry } from "../ask/inquiry.ts";
+import type { OwnReach } from "../ask/own_reach.ts";
 import type { AskedProtocols } from "../ask/spoken_protocol.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
@@ -60,6 +61,8 @@ export interface RoundOptions {
   readonly registers: boolean;
   /** Whether it is to tell of changes. */
   readonly subscribes: boolean;
+  /** What this peer says of itself, asked for whenever it says so. */
+  readonly own: () => OwnReach | undefined;
   /**
    * So many seconds the first protocol waits: two names may be of one C server, which would drop the
    * second of two requests at once.
@@ -124,12 +127,13 @@ export class ServerRound {
 
   /** Begins at once. */
   constructor(options: RoundOptions, now: Now) {
-    const { conversation, protocols, exchange, beside, families, registers, startsIn } = options;
+    const { conversation, protocols, exchange, beside, families, registers, startsIn, own } =
+      options;
     this.#options = options;
     const time = options.endsAt - now.mono;
     this.#asksAt = now.mono + Math.min(HEAD_START, time * HEAD_START_PART);
     this.#registering = !registers || !protocols.v2 ? [] : families.map((family) => ({
-      inquiry: new Inquiry(conversation, { family, registers: true, asks: false }, now),
+      inquiry: new Inquiry(conversation, { family, registers: true, asks: false, own }, now),
       family,
       isOwn: true,
       attempts: 0,
@@ -156,6 +160,18 @@ export class ServerRound {
   /** Those that register, by family. */
   get registering(): ReadonlyMap<Family, Inquiry> {
     return new Map(this.#registering.map(({ family, inquiry }) => [family, inquiry]));
+  }
+
+  /** The one that has registered WireGuard's port, over IPv4 rather than IPv6. */
+  get registered(): Inquiry | undefined {
+    return this.#registering.map(({ inquiry }) => inquiry)
+      .toSorted((a, b) => a.wish.family - b.wish.family)
+      .find(({ isRegistered }) => isRegistered);
+  }
+
+  /** Asks once more as it has asked, whether it is over or not: that is no part of it. */
+  inquire(now: Now): Inquiry {
+    return this.#inquiry(this.asking?.wish.family ?? this.#familyToAsk(undefined), now);
   }
 
   /** Nothing is awaited any more. */
@@ -253,12 +269,19 @@ export class ServerRound {
   }
 
   #ask(family: Family, now: Now): void {
-    const { conversation, subscribes } = this.#options;
-    const wish = { family, registers: false, asks: true, subscribes };
-    const inquiry = new Inquiry(conversation, wish, now);
+    const inquiry = this.#inquiry(family, now);
     this.#asking = { inquiry, family, isOwn: false, attempts: 0 };
     this.#askingSince = now.mono;
     this.#answeredAt = Infinity;
+  }
+
+  #inquiry(family: Family, now: Now): Inquiry {
+    const { conversation, subscribes, own } = this.#options;
+    return new Inquiry(
+      conversation,
+      { family, registers: false, asks: true, subscribes, own },
+      now,
+    );
   }
 
   /** The family to ask over: one over which the registry has answered already, if any; not `but`. */

@@ -7,6 +7,7 @@
 import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { Hearing } from "../ask/conversation.ts";
 import type { Exchange } from "../ask/exchange.ts";
+import type { Inquiry } from "../ask/inquiry.ts";
 import type { KnownRegistry } from "../ask/registry_memory.ts";
 import { ServerAddresses } from "../ask/server_addresses.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
@@ -16,6 +17,7 @@ import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import type { Now } from "../net/clock.ts";
 import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
+import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
 import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
 
@@ -26,7 +28,7 @@ const SILENT_WAIT = 1;
 
 /** What is asked. */
 export interface AskedRound
-  extends Pick<RoundOptions, "registers" | "subscribes" | "startsIn" | "endsAt"> {
+  extends Pick<RoundOptions, "registers" | "subscribes" | "own" | "startsIn" | "endsAt"> {
   /** The own public key in base64. */
   readonly publicKey: string;
   /** Makes a question of the first protocol, where it is spoken. */
@@ -64,6 +66,8 @@ export class SyncedRegistry {
   #isSilent = false;
   #badMac = false;
   #answeredFrom: string | undefined;
+  /** By family: the address from which it has answered to WireGuard's port in this round. */
+  readonly #ownSenders = new Map<Family, HostPort>();
   /** What of its directory was told to others. */
   #toldRevision = 0;
 
@@ -100,6 +104,7 @@ export class SyncedRegistry {
     this.stranger = undefined;
     this.refused = 0;
     this.#badMac = false;
+    this.#ownSenders.clear();
     this.#asked = asked;
     const { conversation, spoken } = this.#known;
     const protocols = spoken.asks(now);
@@ -119,6 +124,15 @@ export class SyncedRegistry {
       families: this.addresses.families,
       silent: new Set(this.#silent),
     }, now);
+  }
+
+  /**
+   * Asks once more beside the rounds, to say at once what this peer has to say; undefined where it is
+   * not known to speak wgsig 2, or was silent.
+   */
+  inquire(now: Now): Inquiry | undefined {
+    const isThere = this.#known.spoken.known === 2 && !this.#isSilent;
+    return isThere && this.addresses.all.length > 0 ? this.#round?.inquire(now) : undefined;
   }
 
   /** What to do for it now. */
@@ -165,14 +179,14 @@ export class SyncedRegistry {
     const isSecond = readDatagramType(batch.payloads, at, length) !== 0;
     if (isSecond && WORDS.has(conversation.receive(batch.payloads, at, length, now))) {
       spoken.heard(2, now);
-      this.#noteSender(batch, i);
+      this.#noteSender(batch, i, isOwn);
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
     const exchange = this.#exchange;
     const asked = this.#asked.registers && !isOwn ? this.#beside : exchange;
     const receipt = asked?.receive(batch.payloads, at, length);
-    if (receipt === "accepted") this.#noteSender(batch, i);
+    if (receipt === "accepted") this.#noteSender(batch, i, isOwn);
     // What looks like wgsig 2 and didn't open is late, most likely.
     const isBad = receipt === "drop-bad-mac" || receipt === "drop-group-mismatch";
     if (isBad && !isSecond) this.#badMac = true;
@@ -274,6 +288,18 @@ export class SyncedRegistry {
       .flatMap(([, { isRegistered, seen }]) => isRegistered && seen !== undefined ? [seen] : []);
   }
 
+  /** Where it relays, which is where WireGuard's port has asked it; undefined where it doesn't. */
+  get relay(): HostPort | undefined {
+    const registered = this.#round?.registered;
+    if (registered === undefined || (registered.offers & OFFER.relays) === 0) return undefined;
+    return this.#ownSenders.get(registered.wish.family);
+  }
+
+  /** At which other ports of that address it listens. */
+  get also(): readonly number[] {
+    return this.#round?.registered?.also ?? [];
+  }
+
   /** What is to be said of the registry's key, once. */
   takeNote(): ServerKeyNote | undefined {
     return this.#known.conversation.takeNote();
@@ -313,7 +339,10 @@ export class SyncedRegistry {
     return [...here, ...told.flatMap((peer) => sightingsOf(peer, now))];
   }
 
-  #noteSender(batch: DatagramBatch, i: number): void {
-    this.#answeredFrom = this.addresses.senderOf(batch, i)?.host ?? this.#answeredFrom;
+  #noteSender(batch: DatagramBatch, i: number, isOwn: boolean): void {
+    const sender = this.addresses.senderOf(batch, i);
+    if (sender === undefined) return;
+    this.#answeredFrom = sender.host;
+    if (isOwn) this.#ownSenders.set(familyOf(sender), sender);
   }
 }

@@ -101,6 +101,8 @@ export async function query(
         address,
         ownEndpoint,
         ownIpv6,
+        relay,
+        also,
         protocol,
         serverKey,
         ...said
@@ -113,6 +115,8 @@ export async function query(
         expected,
         ownEndpoint,
         ownIpv6,
+        relay,
+        also,
         protocol,
         serverKey,
       },

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
+import type { SendBatch } from "../../core/relay/relay.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode } from "../../host/error.ts";
 import type { UdpHandlers, UdpSocket } from "../../host/udp.ts";
@@ -25,7 +26,12 @@ export class RegistrySockets {
   readonly #listeners: Listener[] = [];
   /** Each has a number of its own; what is pushed leaves through the one that was asked. */
   readonly #sockets = new Map<number, UdpSocket>();
+  /** Where each listens. */
+  readonly #places = new Map<number, HostPort>();
   readonly #pushes: PushFeed;
+  readonly #sendBatch: SendBatch = (socket, replies) => {
+    this.#sockets.get(socket)?.sendBatch?.(replies);
+  };
   #opened = 0;
 
   /** @param answered Called after each batch. */
@@ -52,7 +58,7 @@ export class RegistrySockets {
         const listener = await listenUdp(
           this.#context,
           { host, port },
-          (_, open) => this.#open(open),
+          (address, open) => this.#open(address, open),
         );
         this.#listeners.push(listener);
         bound.push(formatHostPort({ host, port: listener.port }));
@@ -81,14 +87,19 @@ export class RegistrySockets {
     for (const listener of this.#listeners) listener.close();
   }
 
-  /** Opens one of the sockets of an address. */
-  async #open(open: (handlers: UdpHandlers) => Promise<UdpSocket>): Promise<UdpSocket> {
-    const { counters } = this.#registry;
+  /** Opens one of the sockets that listen. */
+  async #open(
+    address: string,
+    open: (handlers: UdpHandlers) => Promise<UdpSocket>,
+  ): Promise<UdpSocket> {
+    const registry = this.#registry;
+    const { counters } = registry;
     const number = this.#opened++;
     const socket = await open({
       onBatch: (batch, replies) => {
         const now = this.#context.tick();
-        this.#registry.answer(batch, now, replies, number);
+        registry.answer(batch, now, replies, number);
+        registry.relay?.sendOthers(this.#sendBatch);
         this.#answered();
         this.#pushes.look(now);
       },
@@ -96,11 +107,18 @@ export class RegistrySockets {
       onOverload: (count) => counters.add("overload", count),
     });
     this.#sockets.set(number, socket);
+    this.#places.set(number, { host: address, port: socket.port });
+    registry.otherPorts.configure(this.#places);
+    registry.sockets.set(number, !address.includes(":"));
     return {
       port: socket.port,
       send: (bytes, to) => socket.send(bytes, to),
+      ...socket.sendBatch && { sendBatch: (replies) => socket.sendBatch!(replies) },
       close: () => {
         this.#sockets.delete(number);
+        this.#places.delete(number);
+        registry.otherPorts.configure(this.#places);
+        registry.sockets.delete(number);
         socket.close();
       },
       ...socket.beside && { beside: (options) => socket.beside!(options) },

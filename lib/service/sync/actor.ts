@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OwnReach } from "../../core/ask/own_reach.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
@@ -17,6 +18,7 @@ import {
   setPeer,
 } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
+import { mendPortMoves } from "../../wireguard/port_move.ts";
 import { inWords } from "../log/in_words.ts";
 import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
@@ -36,7 +38,7 @@ export class SyncActor {
   /** @param hear Is told what servers tell without being asked. */
   constructor(host: ActingHost, config: SyncConfig, hear: (news: SyncNews) => void) {
     this.#host = host;
-    this.#asking = new Asking(host, () => this.#readPrivateKey(), hear);
+    this.#asking = new Asking(host, () => this.readPrivateKey(), hear);
     this.#lock = new InterfaceLock(host, config.interface);
     this.#config = config;
   }
@@ -61,8 +63,13 @@ export class SyncActor {
     }
   }
 
-  /** Without it, questions are not proved: that must not keep them from being asked. */
-  async #readPrivateKey(): Promise<Uint8Array | undefined> {
+  /** Tells registries who is wanted through their relays. @returns Whether one has answered. */
+  async tellRegistries(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    return await this.#asking.tell(own);
+  }
+
+  /** The own private key: without it, questions are asked all the same, and not proved. */
+  async readPrivateKey(): Promise<Uint8Array | undefined> {
     try {
       return await readPrivateKey(this.#host, this.#config.interface) ??
         await this.#config.readPrivateKey();
@@ -82,7 +89,11 @@ export class SyncActor {
       case "read-key":
         return { kind: "key", publicKey: await this.#config.readKey() };
       case "mend-port":
-        return { kind: "port", port: await mendBorrowedPort(host, name) };
+        try {
+          return { kind: "port", port: await mendBorrowedPort(host, name) };
+        } finally {
+          await mendPortMoves(host, name);
+        }
       case "move-port":
         await setListenPort(host, name, 0);
         return { kind: "done" };

@@ -7,6 +7,7 @@
 
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import type { OwnReach } from "../../core/ask/own_reach.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import type { QueryResult } from "../../core/query/query_result.ts";
 import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
@@ -49,6 +50,9 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
   probe.close();
 }
 
+/** A question, and what this peer says of itself with it. */
+type OwnQuestion = SyncQuestion & { readonly own?: OwnReach | undefined };
+
 /** Asks all servers, all at the same time. */
 export class Asking {
   readonly #host: AskingHost;
@@ -83,10 +87,19 @@ export class Asking {
     this.#registries.close();
   }
 
+  /**
+   * Tells registries at once whom to relay; all else is as it was said last.
+   *
+   * @returns Whether there are any that have answered before, and all have done so within a second.
+   */
+  tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    return this.#registries.tell(own);
+  }
+
   /** Asks. @returns What servers said, and in words what could not be kept on the way. */
   async ask(
     config: SyncConfig,
-    asked: SyncQuestion,
+    asked: OwnQuestion,
   ): Promise<Answers & { readonly notKept: string | undefined }> {
     const { answer, notKept } = await this.#askThrough(config, asked);
     this.#last = answer;
@@ -95,7 +108,7 @@ export class Asking {
 
   async #askThrough(
     config: SyncConfig,
-    asked: SyncQuestion,
+    asked: OwnQuestion,
   ): Promise<{ readonly answer: QueryResult; readonly notKept: string | undefined }> {
     const { way, port, mark, id } = asked;
     const { servers, secret, group, serverKeys } = config;
@@ -133,7 +146,7 @@ export class Asking {
 
   #questionOf(
     { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
-    { beside, anew, mark, id, keys, wants, openTo }: SyncQuestion,
+    { beside, anew, mark, id, keys, wants, own, openTo }: OwnQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
     return {
       servers,
@@ -154,7 +167,7 @@ export class Asking {
       // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
       ...(mark === 0 ? {} : { through: { raw: false, mark } }),
       askRegistries: (question, addresses) => {
-        const how = { wants, beside, anew, subscribes: !once };
+        const how = { wants, beside, anew, subscribes: !once, own };
         return this.#registries.ask(question, how, addresses);
       },
     };

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Exchange } from "../../../lib/core/ask/exchange.ts";
+import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
 import { RegistryMemory } from "../../../lib/core/ask/registry_memory.ts";
 import type { RegistryName } from "../../../lib/core/ask/server_name.ts";
 import type { Now } from "../../../lib/core/net/clock.ts";
@@ -10,9 +11,12 @@ import { type Family, formatHostPort } from "../../../lib/core/net/host_port.ts"
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NonceSource } from "../../../lib/core/net/random.ts";
+import type { Inquiry } from "../../../lib/core/ask/inquiry.ts";
 import { type AskedRound, SyncedRegistry } from "../../../lib/core/sync/synced_registry.ts";
 import { KEEP_ENDPOINT } from "../../../lib/wire/wgsig/request.ts";
 import { readDatagramType } from "../../../lib/wire/wgsig2/datagram.ts";
+import { OFFER } from "../../../lib/wire/wgsig2/answer.ts";
+import { NAT, natOfFlags } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RETRY } from "../../../lib/wire/wgsig2/retry.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
@@ -20,7 +24,7 @@ import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { OWN_PRIVATE, OWN_PUBLIC } from "../../support/conversation_driver.ts";
 import { countingRandom, idOf } from "../../support/fake_random.ts";
 import { RegistryDriver, SECRET, T0 } from "../../support/registry_driver.ts";
-import { ScriptedRegistry } from "../../support/scripted_registry.ts";
+import { type ReadQuestion, ScriptedRegistry } from "../../support/scripted_registry.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
@@ -48,6 +52,10 @@ class Scene {
   mono = 1000;
   /** What this host's clock shows more than is true. */
   ahead = 0;
+  /** What this peer says of itself. */
+  reach: OwnReach | undefined;
+  /** The question that was asked beside a round. */
+  told: ReadQuestion | undefined;
   /** Each question of the last round: `SECONDS PORT FAMILY WHAT`. */
   sent: string[] = [];
   /** Whether a question gets to the registry. */
@@ -106,6 +114,18 @@ class Scene {
     return this.mono - this.#startedAt;
   }
 
+  /** Asks beside a round, where that can be. */
+  inquire(): Inquiry | undefined {
+    const inquiry = this.registry.inquire(this.now);
+    if (inquiry === undefined) return undefined;
+    const out = new WireBuffer(1232);
+    const { family } = inquiry.wish;
+    this.#send(out.bytes.slice(0, inquiry.write(out, this.now)), false, 0, family);
+    this.told = this.second?.asked.at(-1);
+    this.pass(LATENCY);
+    return inquiry;
+  }
+
   /** Begins a round, and does nothing in it. */
   begin(): void {
     this.registry.begin([IPV4], this.#asked(true, false), false, this.now);
@@ -127,6 +147,7 @@ class Scene {
       compares,
       registers,
       subscribes: true,
+      own: () => this.reach,
       startsIn: 0,
       endsAt: this.mono + TIMEOUT,
     };
@@ -234,6 +255,78 @@ test("sync: what registers comes first, by each family, and what subscribes last
   const { ownEndpoints, received, besideReceived } = scene.registry;
   assertEquals(ownEndpoints.map(({ host }) => host), ["192.0.2.7", "2001:db8::7"]);
   assertEquals([received, besideReceived], [2, 1]);
+});
+
+test("sync: what this peer says of itself is said as it is when a question is written", () => {
+  const second = scripted();
+  const scene = new Scene(second);
+  scene.reach = {
+    candidates: [{ kind: "lan", host: "10.0.0.1", port: 51820 }],
+    ...{ probes: true, nat: "hard", relays: [BOB], directs: [] },
+  };
+  scene.round();
+  const said = () =>
+    second.asked.splice(0).map(({ question: { flags, candidates, relayed, directs } }) => {
+      const { keep, subscribe, probes } = QUESTION_FLAG;
+      const isHard = natOfFlags(flags) === NAT.hard;
+      return [
+        flags & keep ? "keeps" : "registers",
+        ...flags & subscribe ? ["subscribes"] : [],
+        ...flags & probes && isHard ? ["probes hard"] : [],
+        `${candidates.count} ${relayed.count} ${directs.count}`,
+      ].join(" ");
+    });
+  said();
+  scene.pass(10);
+  scene.round();
+  assertEquals(said(), ["registers probes hard 1 1 0", "keeps subscribes 0 1 0"]);
+  // Beside a round, it is said through the port of our own, which is pushed to as before.
+  scene.reach = { ...scene.reach, relays: [], directs: [BOB] };
+  const inquiry = scene.inquire();
+  assertEquals(said(), ["keeps subscribes 0 0 1"]);
+  assertEquals([inquiry?.isAnswered, inquiry?.isSubscribed], [true, true]);
+  second.set(idOf(2), ["seen", "192.0.2.2", 9]);
+  scene.hear(second.push(scene.told));
+  assertEquals(scene.bob, ["192.0.2.2:9"]);
+});
+
+test("sync: who is silent, or speaks the first protocol, is told nothing beside a round", () => {
+  const first = new Scene(undefined);
+  first.first.ask({ id: idOf(2), from: "192.0.2.2 7" });
+  assertEquals(first.inquire(), undefined);
+  first.round();
+  assertEquals(first.inquire(), undefined);
+  const silent = new Scene(scripted());
+  silent.round();
+  silent.passes = () => false;
+  silent.pass(10);
+  silent.round();
+  assertEquals(silent.inquire(), undefined);
+});
+
+test("sync: where a registry relays is where WireGuard's port has asked it", () => {
+  const also = [443, 53];
+  const scene = new Scene(scripted({ offers: OFFER.pushes | OFFER.relays, also }));
+  const relay = () => [scene.registry.relay?.host, scene.registry.relay?.port];
+  const hosts = [IPV4, IPV6];
+  scene.round({ hosts });
+  assertEquals([relay(), scene.registry.also], [[IPV4, NAME.port], also]);
+  scene.passes = (_, family) => family === 6;
+  scene.pass(10);
+  scene.round({ hosts });
+  assertEquals(relay(), [IPV6, NAME.port]);
+  // Through no other port, and not where it doesn't.
+  scene.passes = (isOwn) => !isOwn;
+  scene.pass(10);
+  scene.round({ hosts });
+  assertEquals([scene.registry.status, relay(), scene.registry.also], [
+    "ok",
+    [undefined, undefined],
+    [],
+  ]);
+  const other = new Scene(scripted({ offers: OFFER.pushes, also }));
+  other.round();
+  assertEquals([other.registry.relay, other.registry.also], [undefined, also]);
 });
 
 test("sync: without registering, only the port of our own asks", () => {

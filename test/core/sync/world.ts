@@ -24,6 +24,8 @@ import type {
   SyncStep,
 } from "../../../lib/core/sync/actions.ts";
 import { SyncMachine } from "../../../lib/core/sync/machine.ts";
+import { PathFinder } from "../../../lib/core/path/path_finder.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import type { SyncOptions } from "../../../lib/core/sync/options.ts";
 import type { Clock } from "../../../lib/host/clock.ts";
 import type { Outputs } from "../../../lib/host/output.ts";
@@ -56,6 +58,8 @@ export const OPTIONS: SyncOptions = {
   interface: "wg0",
   servers: [{ scheme: "wgsig", host: "registry", port: 1223 }],
   register: "raw",
+  relay: "auto",
+  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
   interval: 25,
   once: false,
   dryRun: false,
@@ -70,6 +74,14 @@ export const OPTIONS: SyncOptions = {
   portMap: false,
   peers: new Map(),
 };
+
+/** A finder of ways that finds none: nobody answers probes here. */
+export function newFinder(seed: number): PathFinder {
+  const relayOf = () => "auto" as const;
+  const hard = { isOn: false, mappings: 1, probes: 1, rate: 1 };
+  const options = { relayOf, persistentKeepalive: 25, hard };
+  return new PathFinder(options, seededRandom(seed), PORTABLE);
+}
 
 /** A peer of an interface in the world. */
 export interface WorldPeer {
@@ -353,7 +365,7 @@ export class WorldHost {
     const log = { format: "text", verbosity: "normal" } as const;
     this.#report = new SyncReport(host, { log, hook: undefined });
     const all = { ...OPTIONS, ...options };
-    this.machine = new SyncMachine(all, seededRandom(number), this.now());
+    this.machine = new SyncMachine(all, seededRandom(number), newFinder(number), this.now());
   }
 
   now(): Now {
@@ -433,7 +445,7 @@ export class WorldHost {
       }
       const step = this.machine.next(this.now());
       for (const note of this.machine.takeNotes()) {
-        if (note.kind !== "device") this.#report.tell(note);
+        if (note.kind !== "device" && note.kind !== "path-port") this.#report.tell(note);
       }
       if (step.kind === "wait") {
         this.#until = step.until;

@@ -19,6 +19,8 @@ const CONFIG: SyncConfig = {
   maxAge: 90,
   timeout: 3,
   register: "auto",
+  relay: "auto",
+  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
   interval: 25,
   once: false,
   dryRun: false,
@@ -73,13 +75,16 @@ function hostWith(
     renameFile: (from, to) => host.renameFile(from, to),
     removeFile: (path) => host.removeFile(path),
     makeFolder: (path) => host.makeFolder(path),
-    run: (argv, how) => host.run(argv, how),
+    // There is no nft, so that no endpoint was spoken to through another port.
+    run: (argv, how) =>
+      argv[0] === "nft" ? Promise.reject(new MemoryError("ENOENT")) : host.run(argv, how),
     lockFile: (path) => host.lockFile(path),
     resolve: () => host.resolve(),
     localAddresses: () => host.localAddresses(),
     env: () => undefined,
     sendLocal: (to, bytes) => host.sendLocal(to, bytes),
     udp: () => host.udp(),
+    rawUdp: () => host.rawUdp(),
     connectedUdp: () => host.connectedUdp(),
     tcpConnect: () => host.tcpConnect(),
   }, host];
