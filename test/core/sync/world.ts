@@ -71,6 +71,7 @@ export const OPTIONS: SyncOptions = {
   addRoutes: false,
   mendRoutes: false,
   movePort: false,
+  portMap: false,
   peers: new Map(),
 };
 
