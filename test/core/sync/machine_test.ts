@@ -706,7 +706,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
         case "mend-port":
           return { kind: "port", port: pick([undefined, 7]) };
         case "read-addresses":
-          return { kind: "addresses", addresses: ["192.0.2.1"] };
+          return { kind: "addresses", addresses: ["192.0.2.1"], tunnel: [] };
         case "find-route":
         case "find-tunnel-route":
           return { kind: "route", route: pick([undefined, "192.0.2.1 via 192.0.2.9"]) };
