@@ -2,9 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { memoryOf, testWith } from "../support/program.ts";
+import { atATime } from "./at_a_time.ts";
 import { figure, Lab, LAB_NEEDS, OTHER_REGISTRY, REGISTRY, REGISTRY_NAME } from "./lab.ts";
 import { sleep } from "./namespace.ts";
-import { RelayCrowd, RelayScene, serveRelay } from "./relay_scene.ts";
+import { RelayCrowd, RelayScene, serveRelay, type Way } from "./relay_scene.ts";
 import type { SiteKind } from "./site.ts";
 
 /** Two symmetric NATs have nothing but the relay. */
@@ -15,52 +16,58 @@ const NEW_A = "203.0.113.31";
 const LIMIT = 30;
 /** What is wanted is 5 s; this machine has other things to do. */
 const BACK_LIMIT = 15;
+/** All that a path has to say at its beginning is said by then, in seconds. */
+const SETTLED = 15;
+/** How long a healthy tunnel is watched, in seconds. */
+const SOAK = Deno.env.get("WGSIG_SOAK") === "1" ? 600 : 30;
+const AT_A_TIME = 4;
 const FAST = ["--interval", "3s"];
 
-testWith(LAB_NEEDS, "lab: a relayed tunnel survives that the registry restarts", async () => {
-  await using scene = await RelayScene.open(RELAYED, ...FAST);
-  await scene.goes("relay", LIMIT);
-  await scene.killServer();
-  await sleep(1);
-  assertEquals(await scene.ping.answers(1), false);
-  await scene.serveAgain();
-  const seconds = await scene.comesBack(LIMIT);
-  figure(`the registry restarts while relayed: ping back ${seconds.toFixed(1)} s after its start`);
-  assertEquals(await scene.way(), "relay");
-});
+/** What happens to a tunnel; the scenes are beside each other, as they mostly wait. */
+const SCENES: readonly (readonly [string, () => Promise<void>])[] = [
+  ["a relayed tunnel survives that the registry restarts", async () => {
+    await using scene = await RelayScene.open(RELAYED, ...FAST);
+    await scene.goes("relay", LIMIT);
+    await scene.killServer();
+    await sleep(1);
+    assertEquals(await scene.ping.answers(1), false);
+    await scene.serveAgain();
+    const seconds = await scene.comesBack(LIMIT);
+    figure(
+      `the registry restarts while relayed: ping back ${seconds.toFixed(1)} s after its start`,
+    );
+    assertEquals(await scene.way(), "relay");
+  }],
 
-testWith(LAB_NEEDS, "lab: a direct tunnel does without the relay", async () => {
-  await using scene = await RelayScene.open(DIRECT, ...FAST);
-  await scene.goes("direct", LIMIT);
-  await scene.alice.printed(/ peer-alive /);
-  await scene.killServer();
-  // The registry is silent for several looks.
-  const lost = await scene.lostIn(12);
-  figure(`the relay of a direct tunnel dies: ${lost} pings lost`);
-  assertEquals(lost, 0);
-  assertEquals(await scene.way(), "direct");
-});
+  ["a direct tunnel does without the relay", async () => {
+    await using scene = await RelayScene.open(DIRECT, ...FAST);
+    await scene.goes("direct", LIMIT);
+    await scene.alice.printed(/ peer-alive /);
+    await scene.killServer();
+    // The registry is silent for several looks.
+    const lost = await scene.lostIn(12);
+    figure(`the relay of a direct tunnel dies: ${lost} pings lost`);
+    assertEquals(lost, 0);
+    assertEquals(await scene.way(), "direct");
+  }],
 
-testWith(LAB_NEEDS, "lab: the relay in use dies, and another registry relays", async () => {
-  const servers = ["--server", REGISTRY, "--server", OTHER_REGISTRY];
-  await using lab = await Lab.between(...RELAYED);
-  const registries = [
-    await lab.serve(REGISTRY, "--relay"),
-    await lab.serve(OTHER_REGISTRY, "--relay"),
-  ];
-  const scene = await RelayScene.among(lab, registries, ...servers, ...FAST);
-  await scene.goes("relay", LIMIT);
-  const used = await scene.relayInUse();
-  await scene.killServer(used === REGISTRY ? 0 : 1);
-  const seconds = await scene.comesBack(LIMIT);
-  figure(`the relay dies, and there is another: ping back after ${seconds.toFixed(1)} s`);
-  assertEquals(await scene.relayInUse(), used === REGISTRY ? OTHER_REGISTRY : REGISTRY);
-});
+  ["the relay in use dies, and another registry relays", async () => {
+    const servers = ["--server", REGISTRY, "--server", OTHER_REGISTRY];
+    await using lab = await Lab.between(...RELAYED);
+    const registries = [
+      await lab.serve(REGISTRY, "--relay"),
+      await lab.serve(OTHER_REGISTRY, "--relay"),
+    ];
+    const scene = await RelayScene.among(lab, registries, ...servers, ...FAST);
+    await scene.goes("relay", LIMIT);
+    const used = await scene.relayInUse();
+    await scene.killServer(used === REGISTRY ? 0 : 1);
+    const seconds = await scene.comesBack(LIMIT);
+    figure(`the relay dies, and there is another: ping back after ${seconds.toFixed(1)} s`);
+    assertEquals(await scene.relayInUse(), used === REGISTRY ? OTHER_REGISTRY : REGISTRY);
+  }],
 
-testWith(
-  LAB_NEEDS,
-  "lab: the direct path dies in use: over the relay, and back again",
-  async () => {
+  ["the direct path dies in use: over the relay, and back again", async () => {
     await using scene = await RelayScene.open(DIRECT, ...FAST);
     await scene.goes("direct", LIMIT);
     await scene.alice.printed(/ peer-alive /);
@@ -73,41 +80,49 @@ testWith(
     const seconds = await scene.goes("direct", 3 * LIMIT);
     figure(`the direct path is there again: taken after ${seconds.toFixed(1)} s`);
     await scene.comesBack(BACK_LIMIT);
+  }],
+
+  ["the address changes while relayed", async () => {
+    await using scene = await RelayScene.open(RELAYED, ...FAST);
+    await scene.goes("relay", LIMIT);
+    await sleep(1);
+    await scene.lab.routerA.move(NEW_A);
+    const seconds = await scene.comesBack(LIMIT);
+    figure(`the address changes while relayed: ping back after ${seconds.toFixed(1)} s`);
+    assertEquals(await scene.way(), "relay");
+  }],
+  ["a healthy relayed tunnel is never touched", () => staysUntouched(RELAYED, "relay")],
+  ["a healthy direct tunnel is never touched", () => staysUntouched(DIRECT, "direct")],
+];
+
+async function staysUntouched(kinds: readonly [SiteKind, SiteKind], way: Way): Promise<void> {
+  await using scene = await RelayScene.open(kinds, "--interval", "500ms");
+  await scene.goes(way, LIMIT);
+  for (const sync of [scene.alice, scene.bob]) await sync.printed(/ peer-alive /);
+  await sleep(SETTLED);
+  const before = [scene.alice.out, scene.bob.out];
+  const endpoints = await scene.endpoints();
+  const lost = await scene.lostIn(SOAK);
+  figure(`${kinds.join("/")}: ${lost} pings lost in ${SOAK} s that nothing happens in`);
+  assertEquals([scene.alice.out, scene.bob.out], before);
+  assertEquals(await scene.endpoints(), endpoints);
+  assertEquals(lost, 0);
+}
+
+testWith(
+  LAB_NEEDS,
+  "lab: a relay, a registry or a path dies, and the tunnel lives on",
+  async () => {
+    const failures = await atATime(
+      AT_A_TIME,
+      SCENES,
+      async ([name, scene]) =>
+        await scene().then(() => "", (error: unknown) => `${name}: ${error}\n`),
+    );
+    assertEquals(failures.join(""), "");
   },
 );
 
-testWith(LAB_NEEDS, "lab: the address changes while relayed", async () => {
-  await using scene = await RelayScene.open(RELAYED, ...FAST);
-  await scene.goes("relay", LIMIT);
-  await sleep(1);
-  await scene.lab.routerA.move(NEW_A);
-  const seconds = await scene.comesBack(LIMIT);
-  figure(`the address changes while relayed: ping back after ${seconds.toFixed(1)} s`);
-  assertEquals(await scene.way(), "relay");
-});
-
-for (const kinds of [RELAYED, DIRECT]) {
-  testWith(
-    LAB_NEEDS,
-    `lab: ${kinds.join("/")}, a healthy tunnel beside a relay is never touched`,
-    async () => {
-      await using scene = await RelayScene.open(kinds, "--interval", "500ms");
-      const way = kinds === RELAYED ? "relay" : "direct";
-      await scene.goes(way, LIMIT);
-      for (const sync of [scene.alice, scene.bob]) await sync.printed(/ peer-alive /);
-      await sleep(15);
-      const before = [scene.alice.out, scene.bob.out];
-      const endpoints = await scene.endpoints();
-      const lost = await scene.lostIn(SOAK);
-      figure(`${kinds.join("/")}: ${lost} of ${SOAK * 20} pings lost in ${SOAK} s`);
-      assertEquals([scene.alice.out, scene.bob.out], before);
-      assertEquals(await scene.endpoints(), endpoints);
-      assertEquals(lost, 0);
-    },
-  );
-}
-
-const SOAK = Deno.env.get("WGSIG_SOAK") === "1" ? 600 : 40;
 /** So many interfaces on two hosts are 50 pairs. */
 const CROWD = [5, 10] as const;
 
