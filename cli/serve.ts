@@ -64,6 +64,14 @@ async function serveConfig(
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
     lease: leases ? leaseConfig(args, loaded) : undefined,
+    relay: options.relay
+      ? {
+        pairRate: options["relay-pair-rate"],
+        peerRate: options["relay-peer-rate"],
+        totalRate: options["relay-rate"],
+        idle: options["relay-idle"],
+      }
+      : undefined,
     punch,
     state,
     key,

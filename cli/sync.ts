@@ -78,6 +78,12 @@ async function configOf(
     interface: name,
     register: options.register,
     relay: options.relay,
+    hard: {
+      isOn: options["punch-hard"] === "on",
+      mappings: options["punch-mappings"],
+      probes: options["punch-probes"],
+      rate: options["punch-rate"],
+    },
     interval: options.interval,
     once: flags.once,
     dryRun: flags["dry-run"],

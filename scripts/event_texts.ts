@@ -35,6 +35,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-listening": { meaning: "DNS is answered at this address" },
   "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
   "dns-zone": { meaning: "a zone is served, from this interface or group" },
+  "double-nat": {
+    meaning: "the gateway's own address is none that others reach: a mapping would be of no use",
+  },
   "endpoint-restored": {
     meaning: "no endpoint worked, and WireGuard has its former one again",
     fields: CHANGED,
@@ -151,6 +154,11 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "nat", "hint"],
   },
   "port-mended": { meaning: "the interface has the port again that a killed `sync` had borrowed" },
+  "port-mapped": {
+    meaning: "a gateway forwards WireGuard's port from this endpoint, for so many seconds; and how",
+  },
+  "port-mapping-lost": { meaning: "it does so no more, and is asked anew" },
+  "port-not-mapped": { meaning: "a gateway refuses to map the port, and why; it is tried again" },
   "port-moved": { meaning: "with `move-port`, WireGuard listens on another port now" },
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {

@@ -64,6 +64,11 @@ export interface UdpSocket {
   /** Closes it. Nothing is called any more. */
   close(): void;
   /**
+   * Sends what a batch holds, all of it to destinations of its own. The bytes are the caller's again
+   * when it returns. Missing where a socket speaks with one other alone.
+   */
+  sendBatch?(replies: ReplyBatch): void;
+  /**
    * Opens another socket on the port of this one, which listens on all addresses, for one address of
    * this host: what is sent there comes to it from then on, and is answered from there. Other processes
    * can't have the port, before and after. Missing where a host can't do that.

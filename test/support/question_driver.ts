@@ -26,6 +26,7 @@ import {
   writeDatagramHeader,
 } from "../../lib/wire/wgsig2/datagram.ts";
 import { GroupKeys, PEER_KEYS_SIZE, PeerAgreement, PeerKeys } from "../../lib/wire/wgsig2/keys.ts";
+import type { PrefixList } from "../../lib/wire/wgsig2/option.ts";
 import { decodePush, newPush } from "../../lib/wire/wgsig2/push.ts";
 import {
   encodeQuestion,
@@ -72,6 +73,10 @@ export interface Asking {
   readonly flags?: number;
   /** Public keys. */
   readonly wants?: readonly Uint8Array[];
+  /** Public keys of peers that are wanted through the relay, */
+  readonly relayed?: readonly Uint8Array[];
+  /** and of those to whom there is a direct path. */
+  readonly directs?: readonly Uint8Array[];
   /** `lan 192.168.1.2:51820`, `mapped [2001:db8::1]:5`, … */
   readonly candidates?: readonly string[];
   /** The label, where it is not the client's next. */
@@ -123,6 +128,13 @@ function readCandidateText(text: string, into: Candidate): void {
   into.kind = KINDS.indexOf(kind);
   into.port = place.port;
   assert(parseAddress(place.host, into.address, 0));
+}
+
+function writeKeys(list: PrefixList, keys: readonly Uint8Array[] | undefined): void {
+  if (keys === undefined) return;
+  list.isGiven = true;
+  list.count = keys.length;
+  keys.forEach((id, i) => list.bytes.bytes.set(id.subarray(0, 8), 8 * i));
 }
 
 /** What a client asks through. */
@@ -205,11 +217,9 @@ export class QuestionClient {
       question.key.isGiven = true;
       question.key.value.bytes.set(this.serverKey.subarray(0, 8));
     }
-    if (asking.wants !== undefined) {
-      question.wants.isGiven = true;
-      question.wants.count = asking.wants.length;
-      asking.wants.forEach((id, i) => question.wants.bytes.bytes.set(id.subarray(0, 8), 8 * i));
-    }
+    writeKeys(question.wants, asking.wants);
+    writeKeys(question.relayed, asking.relayed);
+    writeKeys(question.directs, asking.directs);
     for (const text of asking.candidates ?? []) {
       readCandidateText(text, question.candidates.slots[question.candidates.count++]!);
     }

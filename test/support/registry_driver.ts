@@ -6,8 +6,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { CounterName } from "../../lib/core/net/counters.ts";
-import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
-import { parseAddress } from "../../lib/core/net/ip_address.ts";
+import {
+  BATCH_SIZE,
+  DatagramBatch,
+  ReplyBatch,
+  SLOT_SIZE,
+} from "../../lib/core/net/datagram_batch.ts";
+import { formatAddress, parseAddress } from "../../lib/core/net/ip_address.ts";
 import { KeySet } from "../../lib/core/net/key_set.ts";
 import { NonceSource, type RandomSource } from "../../lib/core/net/random.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
@@ -17,6 +22,7 @@ import {
   type ProofPolicy,
   RegistryGroup,
 } from "../../lib/core/registry/group.ts";
+import type { RelayOptions } from "../../lib/core/relay/relay.ts";
 import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { hex } from "./bytes.ts";
@@ -63,6 +69,8 @@ export interface DriverOptions {
   readonly random?: RandomSource;
   /** What wgsig 2 draws from: another process draws something else. */
   readonly seed?: number;
+  /** What is relayed; nothing if left out. */
+  readonly relay?: RelayOptions;
 }
 
 /** A datagram on its way to the registry. */
@@ -70,6 +78,14 @@ export interface Sent {
   readonly payload: Uint8Array;
   /** `address port`, the address IPv4 or IPv6. */
   readonly from?: string;
+}
+
+/** A datagram that was passed on. */
+export interface Relayed {
+  readonly payload: Uint8Array;
+  /** `address port` */
+  readonly to: string;
+  readonly socket: number;
 }
 
 /** A request to make. */
@@ -160,6 +176,7 @@ export class RegistryDriver {
       dropped: (reason, _batch, i) => this.drops.push({ reason, i }),
     });
     this.registry.answerQuestions(seededRandom(options.seed ?? 1));
+    this.registry.relayWith(options.relay, seededRandom(options.seed ?? 1));
     for (const group of options.groups ?? [{}]) this.addGroup(group);
   }
 
@@ -224,12 +241,36 @@ export class RegistryDriver {
     return answers;
   }
 
+  /** Sends a batch of datagrams, and returns what is relayed: to where, and through which socket. */
+  relay(datagrams: readonly Sent[], socket = 0): Relayed[] {
+    this.#deliver(datagrams, socket);
+    const relayed: Relayed[] = [];
+    const take = (through: number, replies: ReplyBatch) => {
+      for (let k = 0; k < replies.count; k++) {
+        const to = replies.to[k]!;
+        if (to < BATCH_SIZE) continue;
+        const at = replies.offsets[k]!;
+        assertEquals(replies.runs[k], 1);
+        const address = formatAddress(replies.destinations, replies.destinationAt(to));
+        relayed.push({
+          payload: replies.buffers[k]!.slice(at, at + replies.sizes[k]!),
+          to: `${address} ${replies.destinationPort(to)}`,
+          socket: through,
+        });
+      }
+    };
+    take(socket, this.#replies);
+    this.registry.relay?.sendOthers(take);
+    return relayed;
+  }
+
   /** Sends a batch of datagrams and returns what is sent for each, as it is. */
   exchange(datagrams: readonly Sent[], socket = 0): Uint8Array[][] {
     this.#deliver(datagrams, socket);
     const { to, buffers, offsets, sizes, runs, count } = this.#replies;
     const sent: Uint8Array[][] = datagrams.map(() => []);
     for (let k = 0; k < count; k++) {
+      assert(to[k]! < BATCH_SIZE, "it was relayed");
       for (let i = 0; i < runs[k]!; i++) {
         const at = offsets[k]! + i * sizes[k]!;
         sent[to[k]!]!.push(buffers[k]!.slice(at, at + sizes[k]!));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ADDRESS_SIZE } from "./ip_address.ts";
 
 /** The most datagrams in a batch. */
@@ -48,13 +48,20 @@ const MAX_RUNS = 3 * BATCH_SIZE + MOST_PARTS;
 
 /**
  * Answers to a batch: for one datagram of it a run of datagrams of the same size that lie side by
- * side in a buffer (so that a host can send them with one call).
+ * side in a buffer (so that a host can send them with one call). And what goes elsewhere: a datagram of
+ * the batch that is passed on lies where it came in.
  */
 export class ReplyBatch {
   /** How many runs there are. */
   count = 0;
-  /** Which datagram of the batch each answers. */
+  /**
+   * Which datagram of the batch each answers; from {@linkcode BATCH_SIZE} on, which of the
+   * {@linkcode destinations} it goes to.
+   */
   readonly to: Int32Array = new Int32Array(MAX_RUNS);
+  /** Where runs go that answer none: laid out as the sources of a batch. */
+  readonly destinations: WireBuffer = new WireBuffer(BATCH_SIZE * SOURCE_SIZE);
+  #destinationCount = 0;
   /** Where each run starts in its buffer. */
   readonly offsets: Int32Array = new Int32Array(MAX_RUNS);
   /** The size of each datagram of a run. */
@@ -64,7 +71,35 @@ export class ReplyBatch {
   /** The buffer of each run; the core's, unchanged until it is given the next batch. */
   readonly buffers: Uint8Array[] = [];
 
-  /** Adds an answer to datagram `to` of the batch. */
+  /** Begins anew. */
+  clear(): void {
+    this.count = 0;
+    this.#destinationCount = 0;
+  }
+
+  /**
+   * Adds a destination: as many as a batch has datagrams find room.
+   *
+   * @param endpoint Holds a 16-byte address and a port at `at`, of the family of the socket.
+   * @returns What {@linkcode add} takes for `to`.
+   */
+  addDestination(endpoint: WireBuffer, at: number): number {
+    const i = this.#destinationCount++;
+    copyBytes(endpoint, at, this.destinations, i * SOURCE_SIZE, SOURCE_SIZE);
+    return BATCH_SIZE + i;
+  }
+
+  /** Where the 16-byte address of a destination lies in {@linkcode destinations}. */
+  destinationAt(to: number): number {
+    return (to - BATCH_SIZE) * SOURCE_SIZE;
+  }
+
+  /** The port of a destination. */
+  destinationPort(to: number): number {
+    return this.destinations.view.getUint16(this.destinationAt(to) + ADDRESS_SIZE);
+  }
+
+  /** Adds an answer to datagram `to` of the batch, or what goes to a destination. */
   add(to: number, buffer: Uint8Array, offset: number, size: number, run: number): void {
     const i = this.count++;
     this.to[i] = to;

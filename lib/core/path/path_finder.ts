@@ -22,8 +22,9 @@ import type { HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
 import { formatKey, parseKey } from "../net/peer_key.ts";
 import { NonceSource, type RandomSource } from "../net/random.ts";
+import { type HardOptions, HardTurn, HardWay } from "./hard_way.ts";
 import type { Path } from "./path.ts";
-import type { PathChange, PeerPath, ToldPeer } from "./peer_path.ts";
+import { type OwnMapping, type PathChange, PeerPath, type ToldPeer } from "./peer_path.ts";
 import { type Arrival, ProbingPeer } from "./probing_peer.ts";
 import type { RelayMode } from "./relay_wish.ts";
 
@@ -33,6 +34,8 @@ export interface PathFinderOptions {
   readonly relayOf: (publicKey: string) => RelayMode;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
+  /** What may be tried where a NAT is symmetric. */
+  readonly hard: HardOptions;
 }
 
 /** What there is to do. */
@@ -55,6 +58,8 @@ export type FinderStep =
     /** Seconds; undefined leaves it. */
     readonly persistentKeepalive: number | undefined;
   }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Read the private key for {@linkcode PathFinder.agree}. */
   | { readonly kind: "agree" }
   /** Read the interface. */
@@ -69,7 +74,7 @@ export interface FoundPath extends PathChange {
   readonly publicKey: string;
 }
 
-/** An echo that waits to be sent. */
+/** Something that waits to be sent. */
 interface Reply {
   readonly bytes: Uint8Array;
   readonly to: HostPort;
@@ -80,11 +85,14 @@ interface Reply {
 const MOST_AGREED = 16;
 /** After the private key could not be read, in seconds. */
 const AGREE_AGAIN = 60;
-/** Echoes that wait. */
+/** Echoes that wait, with what else waits. */
 const MOST_REPLIES = 256;
 /** Between two probes of one way in use, in seconds, per peer. */
 const WATCH = 0.05;
 const SHORTEST_WATCH = 2;
+/** Size of what is sent by hundreds to get through a symmetric NAT. */
+const BYTE = 1;
+const BYTE_SENT = new Uint8Array(BYTE);
 const PROBE_KINDS: ReadonlySet<number> = new Set([DATAGRAM.probe, DATAGRAM.echo]);
 
 /** Decides for all of them. */
@@ -101,7 +109,10 @@ export class PathFinder {
   readonly #keyless = new Set<string>();
   /** Those that have none. */
   readonly #hopeless = new Set<string>();
+  readonly #turn = new HardTurn();
+  #own: OwnMapping = { nat: "unknown", seen: "" };
   #agreeAt = -Infinity;
+  #isKeyUnreadable = false;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
   readonly #buffer = new WireBuffer(PROBE_SIZE);
@@ -126,6 +137,7 @@ export class PathFinder {
   configure(options: PathFinderOptions, { mono }: Now): void {
     this.#options = options;
     for (const { publicKey, way } of this.#peers.values()) {
+      way.configure(options.hard);
       way.setRelay(options.relayOf(publicKey), mono);
     }
   }
@@ -147,7 +159,9 @@ export class PathFinder {
   /** Whether a peer's endpoint is decided on here, and by nobody else. */
   owns(publicKey: string, { mono }: Now): boolean {
     const way = this.#peers.get(publicKey)?.way;
-    return way !== undefined && !way.isVain(mono);
+    // Its keys are just being made.
+    if (way === undefined) return this.#keyless.has(publicKey) && !this.#isKeyUnreadable;
+    return !way.isVain(mono);
   }
 
   /** The way to a peer; undefined where it is not known here. */
@@ -205,6 +219,17 @@ export class PathFinder {
     }
   }
 
+  /** Takes in how the own port is seen from outside. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
+    for (const { way } of this.#peers.values()) way.setOwn(own);
+  }
+
+  /** WireGuard could not be given a way. */
+  refused(publicKey: string, path: Path, { mono }: Now): void {
+    this.#peers.get(publicKey)?.way.refused(path, mono);
+  }
+
   /** The own side has moved. */
   ownMoved({ mono }: Now): void {
     for (const { way } of this.#peers.values()) way.doubt(mono);
@@ -217,8 +242,10 @@ export class PathFinder {
     // With another key than the interface's nobody would understand it.
     if (own === undefined || formatKey(own.publicKey.bytes) !== device?.publicKey) {
       this.#agreeAt = mono + AGREE_AGAIN;
+      this.#isKeyUnreadable = true;
       return;
     }
+    this.#isKeyUnreadable = false;
     for (const publicKey of [...this.#keyless].slice(0, MOST_AGREED)) {
       this.#keyless.delete(publicKey);
       const bytes = parseKey(publicKey);
@@ -254,12 +281,12 @@ export class PathFinder {
   receive(batch: DatagramBatch, ports: Uint16Array, own: number, { mono }: Now): void {
     for (let i = 0; i < batch.count; i++) {
       const length = batch.lengths[i]!;
+      if (length === BYTE) this.#hearByte(batch, i, ports[i] === own ? undefined : ports[i]);
       if (length !== PROBE_SIZE) continue;
       const at = i * SLOT_SIZE;
       const type = readProbeType(batch.payloads, at, length);
       if (!PROBE_KINDS.has(type)) continue;
-      const host = formatAddress(batch.sources, batch.sourceAt(i));
-      const from = { host, port: batch.sourcePort(i) };
+      const from = senderOf(batch, i);
       const arrival = { from, port: ports[i] === own ? undefined : ports[i] };
       const candidates = this.#byTag.get(readProbeTag(batch.payloads, at)) ?? [];
       const isKnown = type === DATAGRAM.probe
@@ -294,7 +321,7 @@ export class PathFinder {
     return { kind: "wait", until };
   }
 
-  #nextOf(peer: ProbingPeer, { mono }: Now): FinderStep {
+  #nextOf(peer: ProbingPeer, { mono, unix }: Now): FinderStep {
     for (;;) {
       const step = peer.way.next(mono);
       switch (step.kind) {
@@ -317,6 +344,11 @@ export class PathFinder {
             persistentKeepalive: isNeeded ? wanted : undefined,
           };
         }
+        case "punch":
+          for (const { to, from } of step.datagrams) {
+            this.#replies.push({ bytes: BYTE_SENT, to, from });
+          }
+          return this.next({ mono, unix });
         case "tell":
           // All peers have their turn first: one word to registries does for all.
           this.#tells = true;
@@ -325,6 +357,11 @@ export class PathFinder {
           return step;
       }
     }
+  }
+
+  #hearByte(batch: DatagramBatch, i: number, port: number | undefined): void {
+    const from = senderOf(batch, i);
+    for (const { way } of this.#peers.values()) way.heardByte(from, port);
   }
 
   #answer(
@@ -350,8 +387,12 @@ export class PathFinder {
   }
 
   #add(publicKey: string, keys: PairKeys): void {
-    const relay = this.#options.relayOf(publicKey);
-    const peer = new ProbingPeer(publicKey, keys, relay, this.#random);
+    const { relayOf, hard } = this.#options;
+    const { isSmaller } = keys;
+    const hardWay = new HardWay(isSmaller, hard, this.#turn, this.#random);
+    const way = new PeerPath(isSmaller, relayOf(publicKey), hardWay);
+    way.setOwn(this.#own);
+    const peer = new ProbingPeer(publicKey, keys, way, this.#random);
     this.#peers.set(publicKey, peer);
     const others = this.#byTag.get(keys.receiveTag);
     if (others === undefined) this.#byTag.set(keys.receiveTag, [peer]);
@@ -367,4 +408,11 @@ export class PathFinder {
     if (others.length > 0) this.#byTag.set(receiveTag, others);
     else this.#byTag.delete(receiveTag);
   }
+}
+
+function senderOf(batch: DatagramBatch, i: number): HostPort {
+  return {
+    host: formatAddress(batch.sources, batch.sourceAt(i)),
+    port: batch.sourcePort(i),
+  };
 }

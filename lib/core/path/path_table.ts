@@ -81,6 +81,14 @@ export class PathTable {
     return path;
   }
 
+  /** A way that was probed without being known was answered. */
+  adopt(path: Path): void {
+    const id = pathId(path.endpoint, path.from);
+    if (this.#paths.has(id)) return;
+    this.#paths.set(id, path);
+    this.#limit();
+  }
+
   /** Of what nobody tells, as much goes as there is too much: what was proved longest ago first. */
   #limit(): void {
     const met = [...this.#paths].filter(([, { isTold }]) => !isTold);

@@ -15,7 +15,10 @@
  * @module
  */
 
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { NatKind } from "../ask/own_reach.ts";
+import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { PunchDatagram } from "../punch/punch_step.ts";
+import type { HardOptions, HardWay } from "./hard_way.ts";
 import { kindOfStranger, newPath, type Path, type Place, rankOf } from "./path.ts";
 import { PathChoice } from "./path_choice.ts";
 import { PathSwitch } from "./path_switch.ts";
@@ -28,6 +31,8 @@ import { Settling } from "./settling.ts";
 /** What registries tell of a peer. */
 export interface ToldPeer {
   readonly places: readonly Place[];
+  /** How its NAT maps WireGuard's port. */
+  readonly nat: NatKind;
   /** Where registries relay to it: what WireGuard is given as its endpoint then. */
   readonly relays: readonly HostPort[];
 }
@@ -37,6 +42,14 @@ export interface SeenPeer extends Traffic {
   readonly endpoint: HostPort | undefined;
   /** Whether its last handshake says that it is reached. */
   readonly isAlive: boolean;
+}
+
+/** How the own port is seen from outside. */
+export interface OwnMapping {
+  /** How the own NAT maps it. */
+  readonly nat: NatKind;
+  /** Where registries see it over IPv4, as text; empty where they don't. */
+  readonly seen: string;
 }
 
 /** What there is to do. */
@@ -50,6 +63,10 @@ export type PathStep =
     /** Whether it says that WireGuard is moved there. */
     readonly switches: boolean;
   }
+  /** Send datagrams of one byte. */
+  | { readonly kind: "punch"; readonly datagrams: readonly PunchDatagram[] }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Give WireGuard this endpoint. */
   | { readonly kind: "set"; readonly path: Path }
   /** Read the interface at once. */
@@ -66,6 +83,8 @@ export interface PathChange {
 
 /** So long who has the larger key lets the other side begin the handshake, in seconds. */
 const SECOND_SET = 0.2;
+/** So long it takes to have another port taken for WireGuard's. */
+const PORT_MOVED = 0.15;
 /** Between two of these, more than a way through a home's NAT and a provider's. */
 const SHORT_HOPS = 3;
 /** A handshake comes up, or doesn't. */
@@ -82,6 +101,8 @@ export class PeerPath {
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
   readonly #choice: PathChoice;
+  readonly #hard: HardWay;
+  #own: OwnMapping = { nat: "unknown", seen: "" };
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
@@ -94,9 +115,13 @@ export class PeerPath {
   #hops: number | undefined;
   #changes: PathChange[] = [];
 
-  /** @param isFirst Whether the own key is the smaller one. */
-  constructor(isFirst: boolean, mode: RelayMode) {
+  /**
+   * @param isFirst Whether the own key is the smaller one.
+   * @param hard What is tried where a NAT is symmetric.
+   */
+  constructor(isFirst: boolean, mode: RelayMode, hard: HardWay) {
     this.#isFirst = isFirst;
+    this.#hard = hard;
     this.#watch = new PathWatch(isFirst);
     this.#relay = new RelayWish(isFirst, mode);
     this.#choice = new PathChoice(isFirst);
@@ -139,10 +164,20 @@ export class PeerPath {
     this.#watch.setInterval(seconds);
   }
 
+  /** Replaces the budgets for symmetric NATs. */
+  configure(hard: HardOptions): void {
+    this.#hard.configure(hard);
+  }
+
   /** Replaces a setting. */
   setRelay(mode: RelayMode, mono: number): void {
     this.#relay.setMode(mode);
     this.#reconsider(mono);
+  }
+
+  /** Takes in how the own port is seen. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
   }
 
   /** Takes in what registries tell. */
@@ -187,15 +222,37 @@ export class PeerPath {
     this.#reconsider(mono);
   }
 
+  /** WireGuard could not be given a way. */
+  refused(path: Path, mono: number): void {
+    path.deadAt = mono;
+    // Without nft, no other port can be taken for WireGuard's.
+    if (path.from !== undefined) this.#hard.refuse();
+    if (this.#held !== path) return;
+    this.#held = undefined;
+    this.#reconsider(mono);
+  }
+
   /** Something that is the peer's came from there. @returns The way that it took. */
   hear(endpoint: HostPort, from: number | undefined, mono: number): Path {
-    const path = this.#table.meet(endpoint, from);
-    if (path === this.#held) this.#watch.heard(mono);
+    const held = this.#held;
+    // What comes to another port is handed to WireGuard's once its traffic takes that way.
+    const isHeld = held?.from !== undefined && sameEndpoint(held.endpoint, endpoint);
+    const isMapped = this.#told?.nat === "hard" || this.#told?.nat === "sequential";
+    const kind = isMapped && familyOf(endpoint) === 4 ? "predicted" : kindOfStranger(endpoint);
+    const path = isHeld ? held : this.#table.meet(endpoint, from, kind);
+    if (path === held) this.#watch.heard(mono);
     return path;
+  }
+
+  /** Something came that is no probe; whose it is isn't known. */
+  heardByte(endpoint: HostPort, from: number | undefined): void {
+    const port = this.#hard.heard(endpoint, from);
+    if (port !== undefined) this.#queue.push(this.#table.meet(endpoint, port, "predicted"));
   }
 
   /** A probe was answered. @param hasSwitched Whether the other side has moved there as well. */
   echoed(path: Path, roundTrip: number, hasSwitched: boolean, mono: number): void {
+    this.#table.adopt(path);
     path.provedAt = mono;
     path.roundTrip = Math.min(path.roundTrip, roundTrip);
     if (path === this.#held) {
@@ -204,14 +261,17 @@ export class PeerPath {
       this.#reconsider(mono);
     }
     this.#choice.proved(mono);
-    if (hasSwitched && this.#switch?.path === path) this.#hold(path, 0, mono);
+    // The other side may need a moment to have another port taken for WireGuard's.
+    const wait = path.kind === "predicted" && path.from === undefined ? PORT_MOVED : 0;
+    if (hasSwitched && this.#switch?.path === path) this.#hold(path, wait, mono);
   }
 
   /** The other side moves to a way. @returns Whether this one does as well. */
   switched(path: Path, mono: number): boolean {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
-    if (this.#held !== path || !this.#works) this.#hold(path, this.#isAlive ? 0 : SECOND_SET, mono);
+    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
+    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
     return true;
   }
 
@@ -227,7 +287,7 @@ export class PeerPath {
       const held = this.#held;
       if (held !== undefined && this.#settling.take(mono)) return { kind: "set", path: held };
       const step = this.#nextOfSwitch(mono) ?? this.#nextProbe(mono) ?? this.#nextOfWatch(mono) ??
-        this.#nextOfRelay(mono);
+        this.#nextOfHard(mono) ?? this.#nextOfRelay(mono);
       if (step !== undefined) return step;
       if (this.#decide(mono)) continue;
       const until = Math.min(
@@ -236,6 +296,7 @@ export class PeerPath {
         this.#rounds.nextAt,
         this.#watch.nextAt,
         this.#relay.nextAt,
+        this.#hard.nextAt,
         this.#decidesAt(),
       );
       return { kind: "wait", until };
@@ -288,6 +349,18 @@ export class PeerPath {
       case "wait":
         return undefined;
     }
+  }
+
+  #nextOfHard(mono: number): PathStep | undefined {
+    const { nat: theirs = "unknown", places = [] } = this.#told ?? {};
+    const seen = places.find(({ kind, endpoint }) => kind === "seen" && familyOf(endpoint) === 4);
+    const { nat: own, seen: ownMapping } = this.#own;
+    const facts = { own, ownMapping, theirs, seen: seen?.endpoint };
+    const isNeeded = !this.#works || this.#held?.kind === "relay";
+    const step = this.#hard.take(facts, this.#rounds.startedAt, isNeeded, mono);
+    if (step?.kind !== "predict") return step;
+    for (const { to, from } of step.datagrams) this.#queue.push(newPath(to, "predicted", from));
+    return this.#nextProbe(mono);
   }
 
   #nextOfRelay(mono: number): PathStep | undefined {

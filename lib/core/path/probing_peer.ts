@@ -25,9 +25,8 @@ import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import type { NonceSource, RandomSource } from "../net/random.ts";
 import type { Path } from "./path.ts";
-import { PeerPath } from "./peer_path.ts";
+import type { PeerPath } from "./peer_path.ts";
 import { ProbesOut } from "./probes_out.ts";
-import type { RelayMode } from "./relay_wish.ts";
 
 /** Echoes per second: whoever plays a peer's probes back gets few. */
 const ECHO_RATE = 50;
@@ -65,10 +64,10 @@ export class ProbingPeer {
   #echoesAt = -Infinity;
 
   /** Knows nothing of where it is. */
-  constructor(publicKey: string, keys: PairKeys, relay: RelayMode, random: RandomSource) {
+  constructor(publicKey: string, keys: PairKeys, way: PeerPath, random: RandomSource) {
     this.publicKey = publicKey;
     this.keys = keys;
-    this.way = new PeerPath(keys.isSmaller, relay);
+    this.way = way;
     this.#random = random;
     random(this.#token.bytes);
   }

@@ -36,6 +36,8 @@ export class Members {
   memberChanges: PeerChanges | undefined;
   /** A peer that was not heard for longer, in seconds, is gone. */
   maxAge: number;
+  /** Told of peers of the directory of whom nothing holds that was said: gone, or just proved. */
+  onForgotten: ((peer: number) => void) | undefined;
   #directory: PeerDirectory | undefined;
   #window: number;
 
@@ -267,6 +269,7 @@ export class Members {
       this.memberChanges.removed(directory.ids, directory.idAt(peer), peer);
     }
     directory.remove(peer, mono);
+    this.onForgotten?.(peer);
   }
 
   #makeRoom(isProved: boolean, mono: number, counters: Counters): boolean {

@@ -114,6 +114,12 @@ export class PeerPlaces {
       own.getInt32(addressAt + 4) === view.getInt32(at + 4);
   }
 
+  /** Whether a peer was seen over IPv6 at the address at `at`, whatever the port. */
+  isSeenAt(peer: number, sources: WireBuffer, at: number): boolean {
+    return !Number.isNaN(this.#seenAt[peer]!) &&
+      areEqual(sources, at, this.#addresses, this.addressAt(peer), ADDRESS_SIZE);
+  }
+
   /** Takes down where a peer was seen over IPv6, and returns whether that is another than before. */
   see(peer: number, sources: WireBuffer, at: number, port: number, mono: number): boolean {
     const addressAt = this.addressAt(peer);

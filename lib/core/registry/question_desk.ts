@@ -43,6 +43,7 @@ import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import type { OtherPorts } from "./other_ports.ts";
+import type { RelayDesk } from "./relay_desk.ts";
 import { Registrar } from "./registrar.ts";
 import { Pusher } from "./pusher.ts";
 import { ReplySlots } from "./reply_slots.ts";
@@ -78,6 +79,8 @@ export class QuestionDesk {
   readonly registrar: Registrar = new Registrar();
   /** Writes pushes to those who have subscribed. */
   readonly pusher: Pusher;
+  /** What relays, if anything does. */
+  relays: RelayDesk | undefined;
   readonly #random: RandomSource;
   readonly #counters: Counters;
   readonly #otherPorts: OtherPorts;
@@ -167,6 +170,7 @@ export class QuestionDesk {
     if (refusal === undefined) {
       if (!asked.isKeep) registrar.register(group, directory, asked, now, this.#counters);
       this.#note(directory, keys, now);
+      this.#tellRelay(group, directory, now);
       const isNewCookie = !(cookieAge <= COOKIE_LIFE / 2);
       const subscription = this.#subscribe(directory, keys, now);
       this.#writer.answer.flags = (registrar.isRegistered ? ANSWER_FLAG.registered : 0) |
@@ -257,6 +261,16 @@ export class QuestionDesk {
     return NONE;
   }
 
+  #tellRelay(group: RegistryGroup, directory: PeerDirectory, { mono }: Now): void {
+    const { asked, relays, registrar } = this;
+    const { peer, sources, sourceAt } = asked;
+    if (relays === undefined) return;
+    if (registrar.isRegistered) {
+      relays.registered(group, peer, sources, sourceAt, this.#socket, mono);
+    }
+    relays.hear(group, directory, asked, mono);
+  }
+
   /** Writes the answer. Returns whether there is one: see `AnswerWriter.write`. */
   #write(
     group: RegistryGroup,
@@ -269,7 +283,8 @@ export class QuestionDesk {
     const { asked, registrar } = this;
     const { question, sources, sourceAt } = asked;
     const { answer } = this.#writer;
-    answer.offers = OFFER.pushes | (group.isProofRequired ? OFFER.proofRequired : 0);
+    answer.offers = OFFER.pushes | (group.isProofRequired ? OFFER.proofRequired : 0) |
+      (this.relays === undefined ? 0 : OFFER.relays);
     answer.cookie.isGiven = isNewCookie;
     if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
     answer.serverKey.isGiven = false;

@@ -66,6 +66,7 @@ export class Registrar {
       const row = directory.rowOf(peer);
       if (!asked.isIpv4 && row !== NONE) members.dropRow(row, now.mono);
       directory.prove(peer);
+      members.onForgotten?.(peer);
     }
     if (asked.isIpv4) this.#seeIpv4(group, directory, asked, now);
     else this.#seeIpv6(directory, asked, now.mono);

@@ -24,7 +24,9 @@ import {
   SLOT_SIZE,
 } from "../net/datagram_batch.ts";
 import type { AnswerBudget } from "../net/answer_budget.ts";
-import type { RandomSource } from "../net/random.ts";
+import { NONE } from "../net/none.ts";
+import { drawSeed, type RandomSource } from "../net/random.ts";
+import type { Relay, RelayOptions } from "../relay/relay.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
@@ -32,6 +34,7 @@ import { OtherPorts } from "./other_ports.ts";
 import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
+import { RelayDesk } from "./relay_desk.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
@@ -66,6 +69,8 @@ export class Registry {
   readonly counters: Counters = new Counters();
   /** Where it is asked; who knows that configures it. */
   readonly otherPorts: OtherPorts = new OtherPorts();
+  /** The numbers of the sockets that it is served through: whether they are of IPv4. */
+  readonly sockets: Map<number, boolean> = new Map();
   readonly #groups = new Map<number, RegistryGroup>();
   /** Groups that are gone; what labels their peers have used is known for a while. */
   readonly #former = new Map<number, { readonly group: RegistryGroup; readonly goneAt: number }>();
@@ -74,6 +79,9 @@ export class Registry {
   #budget: AnswerBudget | undefined;
   /** Answers questions of wgsig 2. */
   #desk: QuestionDesk | undefined;
+  /** Relays, if anything does. */
+  #relays: RelayDesk | undefined;
+  #socket = 0;
   readonly #observer: RegistryObserver;
   #options: RegistryOptions;
   readonly #request = new ParsedRequest();
@@ -103,6 +111,27 @@ export class Registry {
     this.#desk = new QuestionDesk(random, this.counters, this.otherPorts);
     this.#desk.window = this.#options.window;
     this.#desk.limitAnswers(this.#budget);
+    this.#desk.relays = this.#relays;
+  }
+
+  /**
+   * Relays from now on between peers that speak wgsig 2, or with undefined not any more.
+   *
+   * @param random Fills an array with bytes that nobody can guess.
+   */
+  relayWith(options: RelayOptions | undefined, random: RandomSource): void {
+    if (options !== undefined && this.#relays !== undefined) {
+      return this.#relays.relay.configure(options);
+    }
+    this.#relays?.close();
+    this.#relays = options &&
+      new RelayDesk(options, this.sockets, drawSeed(random), this.counters);
+    if (this.#desk !== undefined) this.#desk.relays = this.#relays;
+  }
+
+  /** What passes WireGuard's datagrams on; undefined where nothing does. */
+  get relay(): Relay | undefined {
+    return this.#relays?.relay;
   }
 
   /**
@@ -162,6 +191,7 @@ export class Registry {
     const group = this.#groups.get(id);
     if (group === undefined) return 0;
     this.#former.set(id, { group, goneAt: mono });
+    this.#relays?.forgetGroup(group);
     this.#groups.delete(id);
     this.forgetSaved(id);
     return group.members.count;
@@ -190,6 +220,7 @@ export class Registry {
     for (const group of this.#groups.values()) {
       this.counters.add("expired", group.expire(now.mono));
     }
+    this.relay?.expire(now.mono);
   }
 
   /**
@@ -198,9 +229,11 @@ export class Registry {
    * @param socket A number for the socket that it came through: pushes go that way, too.
    */
   answer(batch: DatagramBatch, now: Now, replies: ReplyBatch, socket = 0): void {
-    replies.count = 0;
+    replies.clear();
     this.counters.add("received", batch.count);
+    this.#socket = socket;
     this.#desk?.begin(socket);
+    this.relay?.begin(socket, replies);
     for (let i = 0; i < batch.count; i++) {
       const refusal = this.#take(batch, i, now, replies);
       if (refusal === undefined) continue;
@@ -218,7 +251,9 @@ export class Registry {
       answered++;
     }
     let sent = 0;
-    for (let i = 0; i < replies.count; i++) sent += replies.runs[i]!;
+    for (let i = 0; i < replies.count; i++) {
+      if (replies.to[i]! < BATCH_SIZE) sent += replies.runs[i]!;
+    }
     this.counters.add("answered", answered);
     this.counters.add("sent", sent);
   }
@@ -255,8 +290,24 @@ export class Registry {
     return true;
   }
 
-  /** Answers datagram `i` where it is a question of wgsig 2, else lets it in; or says why not. */
+  /** Passes datagram `i` on where it is WireGuard's, else answers it; or says why not. */
   #take(batch: DatagramBatch, i: number, now: Now, replies: ReplyBatch): CounterName | undefined {
+    const relayed = this.relay?.take(batch, i, now.mono) ?? "other";
+    if (relayed === "done") return undefined;
+    const isStranger = relayed === "relay-drop-stranger";
+    if (relayed !== "other" && !isStranger) return relayed;
+    // Once in 2^30, what looks like WireGuard's is something else.
+    const refusal = this.#answerOne(batch, i, now, replies);
+    return isStranger && refusal !== undefined ? relayed : refusal;
+  }
+
+  /** Answers datagram `i` where it is a question of wgsig 2, else lets it in; or says why not. */
+  #answerOne(
+    batch: DatagramBatch,
+    i: number,
+    now: Now,
+    replies: ReplyBatch,
+  ): CounterName | undefined {
     const desk = this.#desk;
     if (desk === undefined || batch.lengths[i]! < MIN_QUESTION_SIZE) {
       return this.#admit(batch, i, now);
@@ -294,9 +345,18 @@ export class Registry {
     if (request.secret > 0) this.#noteFormerSecret(batch, i);
     if (!request.isIpv4) this.counters.add("ipv6-source");
     const change = group.accept(request, now, this.counters);
+    this.#tellRelay(group, request, now.mono);
     if (change === undefined) return undefined;
     this.#observer.endpointChanged(group, request.peer, change === "new");
     return undefined;
+  }
+
+  #tellRelay(group: RegistryGroup, request: ParsedRequest, mono: number): void {
+    const { peer: row, sources, sourceAt } = request;
+    if (this.#relays === undefined || row === NONE) return;
+    const peer = group.members.directory?.peerOf(row);
+    if (peer === undefined) return;
+    this.#relays.registered(group, peer, sources, sourceAt, this.#socket, mono);
   }
 
   /**

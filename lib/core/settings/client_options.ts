@@ -178,6 +178,31 @@ export const CLIENT = {
     ...SWITCH,
     help: "listen on another port where a NAT keeps an old mapping for this one",
   },
+  "punch-hard": {
+    flag: "punch-hard",
+    commands: ["sync"],
+    reader: oneOf("on", "off"),
+    default: "on",
+    help: "try hundreds of ports, once, where a NAT is symmetric",
+  },
+  "punch-mappings": {
+    commands: ["sync"],
+    reader: whole(1, 1024),
+    default: 256,
+    help: "ports that are opened for that behind the own NAT",
+  },
+  "punch-probes": {
+    commands: ["sync"],
+    reader: whole(1, 4096),
+    default: 1024,
+    help: "ports that are tried for that at the other side's NAT, with a byte each",
+  },
+  "punch-rate": {
+    commands: ["sync"],
+    reader: whole(1, 2000),
+    default: 500,
+    help: "datagrams of both that are sent in a second",
+  },
   "trust-allowed-ips": {
     commands: ["sync", "config"],
     reader: many(zoneName, "ZONE"),

@@ -260,6 +260,31 @@ export const SERVE = {
   },
   dns: oneTable(DNS),
   lease: oneTable(LEASE),
+  relay: {
+    flag: "relay",
+    ...SWITCH,
+    help: "relay between peers that can't reach each other",
+  },
+  "relay-pair-rate": {
+    reader: whole(0, MAX_BUDGET),
+    default: 10_000_000,
+    help: "bytes a second that are relayed between two peers; 0: no limit",
+  },
+  "relay-peer-rate": {
+    reader: whole(0, MAX_BUDGET),
+    default: 20_000_000,
+    help: "bytes a second that are relayed from a peer; 0: no limit",
+  },
+  "relay-rate": {
+    reader: whole(0, MAX_BUDGET),
+    default: 60_000_000,
+    help: "bytes a second that are relayed in all; 0: no limit",
+  },
+  "relay-idle": {
+    reader: time,
+    default: "5m",
+    help: "two peers that have had nothing to say for longer make room for others",
+  },
   punch: {
     flag: "punch",
     reader: optional(addressPort(PUNCH_PORT), "ADDR:PORT", "0.0.0.0"),

@@ -5,6 +5,7 @@
  */
 
 import type { ServerName } from "../ask/server_name.ts";
+import type { HardOptions } from "../path/hard_way.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
 import type { RegisterMode } from "./registration.ts";
 
@@ -51,6 +52,8 @@ export interface SyncOptions {
   readonly movePort: boolean;
   /** Whether peers may be reached through a registry's relay. */
   readonly relay: RelayMode;
+  /** What may be tried where a NAT is symmetric. */
+  readonly hard: HardOptions;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }

@@ -109,6 +109,7 @@ function toldPeersOf(
     }
     const places = sightings.flatMap((each) => placeOf(each) ?? []);
     told.set(publicKey, {
+      nat: sightings.find(({ nat }) => nat !== undefined)?.nat ?? "unknown",
       places: places.filter(({ endpoint }) => believed.has(endpoint)),
       relays: relaysFor(sightings, relays),
     });

@@ -8,7 +8,7 @@
 
 import process from "node:process";
 import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
-import { parseAddress } from "../../core/net/ip_address.ts";
+import { formatAddress, parseAddress } from "../../core/net/ip_address.ts";
 import type { UdpOptions, UdpSocket } from "../udp.ts";
 import { codedError, errorCode } from "../error.ts";
 import { type BatchSender, batchSenderFor } from "../linux/batch_sender.ts";
@@ -271,7 +271,7 @@ export async function openBunUdp(
     if (filled.batch.count > 0) options.onBatch(filled.batch, replies);
     // What was called may have closed it.
     if (!closed) {
-      if (filled.vector === undefined) sendByText(filled);
+      if (filled.vector === undefined) sendByText(replies, filled);
       else kernel?.sender.send(socket.fd, filled, replies);
     }
     filled.batch.count = 0;
@@ -279,15 +279,20 @@ export async function openBunUdp(
     spare.push(filled);
   }
 
-  /** Sends the replies through Bun, to addresses as texts. */
-  function sendByText({ batch, addresses }: Filled): void {
+  /** Sends replies through Bun, to addresses as texts. */
+  function sendByText(replies: ReplyBatch, from?: Filled): void {
     for (let i = 0; i < replies.count; i++) {
       const to = replies.to[i]!;
+      const isOwn = to >= BATCH_SIZE || from === undefined;
+      const port = isOwn ? replies.destinationPort(to) : from.batch.sourcePort(to);
+      const address = isOwn
+        ? formatAddress(replies.destinations, replies.destinationAt(to))
+        : from.addresses[to]!;
       const size = replies.sizes[i]!;
       const buffer = replies.buffers[i]!;
       let at = replies.offsets[i]!;
       for (let n = replies.runs[i]!; n > 0; n--, at += size) {
-        packets.push(buffer.subarray(at, at + size), batch.sourcePort(to), addresses[to]!);
+        packets.push(buffer.subarray(at, at + size), port, address);
       }
     }
     if (packets.length > 0) sendAll();
@@ -347,6 +352,11 @@ export async function openBunUdp(
           if (tries === 1) options.onSendError(errorCode(error), to);
         }
       }
+    },
+    sendBatch(batch) {
+      if (closed) return;
+      if (kernel === undefined) sendByText(batch);
+      else kernel.sender.send(socket.fd, undefined, batch);
     },
     close() {
       closed = true;

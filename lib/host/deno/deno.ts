@@ -5,8 +5,9 @@
  */
 
 import { createSocket } from "node:dgram";
-import { DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
-import { parseAddress } from "../../core/net/ip_address.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
+import { formatAddress, parseAddress } from "../../core/net/ip_address.ts";
 import type { UdpOptions, UdpSocket } from "../udp.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
@@ -121,14 +122,24 @@ class Exchanger {
     batch.payloads.bytes.set(bytes.length > SLOT_SIZE ? bytes.subarray(0, SLOT_SIZE) : bytes);
     batch.count = 1;
     this.#options.onBatch(batch, replies);
+    this.sendBatch(replies, { host: address, port });
+    replies.count = 0;
+  }
+
+  /** Sends what a batch holds. @param source Where its only datagram came from. */
+  sendBatch(replies: ReplyBatch, source?: HostPort): void {
     for (let i = 0; i < replies.count; i++) {
+      const to = replies.to[i]!;
+      const { host, port } = source !== undefined && to < BATCH_SIZE ? source : {
+        host: formatAddress(replies.destinations, replies.destinationAt(to)),
+        port: replies.destinationPort(to),
+      };
       let at = replies.offsets[i]!;
       const size = replies.sizes[i]!;
       for (let n = replies.runs[i]!; n > 0; n--, at += size) {
-        this.send(replies.buffers[i]!.subarray(at, at + size), port, address);
+        this.send(replies.buffers[i]!.subarray(at, at + size), port, host);
       }
     }
-    replies.count = 0;
   }
 
   /** Closes the socket, once. What became of datagrams that were sent is not told any more. */
@@ -169,6 +180,7 @@ async function open(options: UdpOptions): Promise<UdpSocket> {
   return {
     port: socket.addr.port,
     send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
+    sendBatch: (replies) => exchanger.sendBatch(replies),
     close: () => exchanger.close(() => socket.close()),
   };
 }
@@ -215,6 +227,7 @@ function openIpv6Only(options: UdpOptions): Promise<UdpSocket> {
       resolve({
         port: socket.address().port,
         send: (bytes, to) => exchanger.send(bytes, to.port, to.host),
+        sendBatch: (replies) => exchanger.sendBatch(replies),
         close: () => exchanger.close(() => void socket.close()),
       });
     });

@@ -102,6 +102,10 @@ class LibcSocket implements UdpSocket {
     if (!this.#closed) this.#sender.sendOne(this.#fd, bytes, to);
   }
 
+  sendBatch(replies: ReplyBatch): void {
+    if (!this.#closed) this.#sender.send(this.#fd, undefined, replies);
+  }
+
   // deno-lint-ignore require-await -- what throws becomes a rejection
   async beside(options: Omit<UdpOptions, "port">): Promise<UdpSocket> {
     const socket = this.#closed

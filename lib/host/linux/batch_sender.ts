@@ -60,7 +60,8 @@ export class BatchSender {
   #to: HostPort | undefined;
   readonly #vector: MessageVector;
   readonly #singles: MessageVector;
-  readonly #names = new WireBuffer(BATCH_SIZE * NAME_SIZE);
+  /** Of the senders of a batch, and of its replies' own destinations. */
+  readonly #names = new WireBuffer(2 * BATCH_SIZE * NAME_SIZE);
   readonly #scopes = new Uint32Array(this.#names.bytes.buffer);
   /** To each receiver. */
   readonly #nameAt: readonly Pointer[];
@@ -93,7 +94,7 @@ export class BatchSender {
     this.#onSendError = onSendError;
     this.#vector = new MessageVector(libc);
     this.#singles = new MessageVector(libc);
-    this.#nameAt = pointersTo(libc.addressOf(this.#names.bytes), BATCH_SIZE, NAME_SIZE);
+    this.#nameAt = pointersTo(libc.addressOf(this.#names.bytes), 2 * BATCH_SIZE, NAME_SIZE);
     this.#nameSize = ipv4 ? SOCKADDR_IN_SIZE : SOCKADDR_IN6_SIZE;
     const families = new Uint16Array(this.#names.bytes.buffer);
     for (let i = 0; i < families.length; i += NAME_SIZE / 2) {
@@ -102,14 +103,15 @@ export class BatchSender {
   }
 
   /**
-   * Sends all `replies` to where the datagrams of a batch came from.
+   * Sends all `replies` to where the datagrams of a batch came from, or to their own destinations.
    *
    * It never waits: when the socket's buffer is full, the rest is lost, as it would be on the way
    * (`ENOBUFS`).
    *
    * @param fd The socket, open still.
+   * @param from Undefined where there are only own destinations.
    */
-  send(fd: number, from: Sources, replies: ReplyBatch): void {
+  send(fd: number, from: Sources | undefined, replies: ReplyBatch): void {
     const vector = this.#vector;
     vector.clear();
     this.#fd = fd;
@@ -141,7 +143,7 @@ export class BatchSender {
           this.#fail(left, "ENOBUFS");
           break;
         }
-        if (to !== receiver) this.#name(to, from);
+        if (to !== receiver) this.#name(to, from, replies);
         if (room === 0 || to !== receiver || size !== segment) {
           vector.begin(this.#nameAt[to]!, this.#nameSize);
           room = this.#roomFor(size);
@@ -229,16 +231,18 @@ export class BatchSender {
     for (; datagrams > 0; datagrams--) this.#onSendError(code, this.#to);
   }
 
-  /** Writes where datagram `to` of the batch came from. */
-  #name(to: number, { batch, scopes }: Sources): void {
+  /** Writes where datagram `to` of the batch came from, or where a destination is. */
+  #name(to: number, from: Sources | undefined, replies: ReplyBatch): void {
     const names = this.#names;
     const at = to * NAME_SIZE;
-    const from = batch.sourceAt(to);
-    names.view.setUint16(at + 2, batch.sourcePort(to));
-    if (this.#ipv4) names.view.setUint32(at + 4, readIpv4(batch.sources, from));
+    const isOwn = to >= BATCH_SIZE || from === undefined;
+    const addresses = isOwn ? replies.destinations : from.batch.sources;
+    const addressAt = isOwn ? replies.destinationAt(to) : from.batch.sourceAt(to);
+    names.view.setUint16(at + 2, isOwn ? replies.destinationPort(to) : from.batch.sourcePort(to));
+    if (this.#ipv4) names.view.setUint32(at + 4, readIpv4(addresses, addressAt));
     else {
-      copyBytes(batch.sources, from, names, at + 8, 16);
-      this.#scopes[at / 4 + SCOPE]! = scopes[to]!;
+      copyBytes(addresses, addressAt, names, at + 8, 16);
+      this.#scopes[at / 4 + SCOPE]! = isOwn ? 0 : from.scopes[to]!;
     }
   }
 

@@ -114,6 +114,7 @@ export interface Native {
     buffers: readonly Uint8Array[],
     count: number,
     problems: Int32Array,
+    destinations: Uint8Array,
   ): number;
   udpSend(
     fd: number,

@@ -25,17 +25,28 @@ socklen_t socket_address(JSContext *ctx, JSValueConst *argv, SocketAddress *addr
         JS_ThrowRangeError(ctx, "no address of a socket");
         return 0;
     }
+    uint8_t end[END_SIZE];
+    uint16_t network_port = htons((uint16_t)port);
+    memcpy(end, bytes, ADDRESS_SIZE);
+    memcpy(end + ADDRESS_SIZE, &network_port, sizeof network_port);
+    socklen_t length = read_end(end, address);
+    if (address->any.sa_family == AF_INET6)
+        address->ipv6.sin6_scope_id = (uint32_t)scope;
+    return length;
+}
+
+socklen_t read_end(const uint8_t *end, SocketAddress *address)
+{
     memset(address, 0, sizeof *address);
-    if (memcmp(bytes, MAPPED, sizeof MAPPED) == 0) {
+    if (memcmp(end, MAPPED, sizeof MAPPED) == 0) {
         address->ipv4.sin_family = AF_INET;
-        address->ipv4.sin_port = htons((uint16_t)port);
-        memcpy(&address->ipv4.sin_addr, bytes + sizeof MAPPED, 4);
+        memcpy(&address->ipv4.sin_port, end + ADDRESS_SIZE, 2);
+        memcpy(&address->ipv4.sin_addr, end + sizeof MAPPED, 4);
         return sizeof address->ipv4;
     }
     address->ipv6.sin6_family = AF_INET6;
-    address->ipv6.sin6_port = htons((uint16_t)port);
-    address->ipv6.sin6_scope_id = (uint32_t)scope;
-    memcpy(&address->ipv6.sin6_addr, bytes, ADDRESS_SIZE);
+    memcpy(&address->ipv6.sin6_port, end + ADDRESS_SIZE, 2);
+    memcpy(&address->ipv6.sin6_addr, end, ADDRESS_SIZE);
     return sizeof address->ipv6;
 }
 

@@ -27,6 +27,9 @@ socklen_t socket_address(JSContext *ctx, JSValueConst *argv, SocketAddress *addr
 /* Writes an address and its port (END_SIZE bytes), IPv4 as IPv4-mapped. */
 void write_end(const SocketAddress *address, uint8_t *end);
 
+/* The other way round, without a scope. Returns the address's size. */
+socklen_t read_end(const uint8_t *end, SocketAddress *address);
+
 /* A socket that doesn't wait, IPv6 alone where it is one of that. A file descriptor, or -1. */
 int open_socket(const SocketAddress *address, int type, int protocol);
 

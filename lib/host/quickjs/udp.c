@@ -17,6 +17,8 @@ enum { MAX_DATAGRAM = 65507, MAX_TRIES = 4 };
 static SocketAddress sources[BATCH_SIZE];
 static int source_count;
 static int source_fd = -1;
+/* Where replies go that are none. */
+static SocketAddress destinations[BATCH_SIZE];
 
 static struct mmsghdr messages[BATCH_SIZE];
 static struct iovec pieces[BATCH_SIZE];
@@ -202,9 +204,9 @@ static void send_all(int fd, int count, int32_t *problems, size_t room, int *fai
 }
 
 /*
- * udpReply(fd, to, offsets, sizes, runs, buffers, count, problems): sends what a ReplyBatch holds to
- * whom the last batch came from. Returns how many datagrams were not sent; the errno of each, for as
- * many as there is room, is in `problems`.
+ * udpReply(fd, to, offsets, sizes, runs, buffers, count, problems, destinations): sends what a
+ * ReplyBatch holds to whom the last batch came from, or to its own destinations. Returns how many
+ * datagrams were not sent; the errno of each, for as many as there is room, is in `problems`.
  */
 static JSValue udp_reply(ARGUMENTS)
 {
@@ -215,8 +217,11 @@ static JSValue udp_reply(ARGUMENTS)
     NO_SELF;
     if (JS_ToInt32(ctx, &fd, argv[0]) < 0 || JS_ToInt32(ctx, &count, argv[6]) < 0)
         return JS_EXCEPTION;
-    if (count < 0 || fd != source_fd)
-        return JS_ThrowRangeError(ctx, "no replies to the last batch");
+    if (count < 0)
+        return JS_ThrowRangeError(ctx, "no replies");
+    const uint8_t *ends = bytes_at(ctx, argv[8], JS_NewInt32(ctx, 0), BATCH_SIZE * SOURCE_SIZE);
+    if (ends == NULL)
+        return JS_EXCEPTION;
     const int32_t *to = ints_of(ctx, argv[1], (size_t)count);
     const int32_t *offsets = to == NULL ? NULL : ints_of(ctx, argv[2], (size_t)count);
     const int32_t *sizes = offsets == NULL ? NULL : ints_of(ctx, argv[3], (size_t)count);
@@ -225,6 +230,7 @@ static JSValue udp_reply(ARGUMENTS)
     if (problems == NULL || whole_array(ctx, argv[7], &problem_size) == NULL)
         return JS_EXCEPTION;
     problem_size /= sizeof *problems;
+    int known = fd == source_fd ? source_count : 0;
     for (int32_t i = 0; i < count; i++) {
         size_t length;
         JSValue buffer = JS_GetPropertyUint32(ctx, argv[5], (uint32_t)i);
@@ -233,11 +239,16 @@ static JSValue udp_reply(ARGUMENTS)
         JS_FreeValue(ctx, buffer);
         if (bytes == NULL)
             return JS_EXCEPTION;
-        if (to[i] < 0 || to[i] >= source_count || offsets[i] < 0 || sizes[i] < 0 || runs[i] < 0 ||
+        int own = to[i] - BATCH_SIZE;
+        if (to[i] < 0 || own >= BATCH_SIZE || (own < 0 && to[i] >= known))
+            return JS_ThrowRangeError(ctx, "reply %d goes nowhere", i);
+        if (offsets[i] < 0 || sizes[i] < 0 || runs[i] < 0 ||
             sizes[i] > MAX_DATAGRAM || (size_t)offsets[i] > length ||
             (uint64_t)sizes[i] * (uint64_t)runs[i] > length - (size_t)offsets[i])
             return JS_ThrowRangeError(ctx, "reply %d lies outside its buffer", i);
-        SocketAddress *address = &sources[to[i]];
+        SocketAddress *address = own < 0 ? &sources[to[i]] : &destinations[own];
+        if (own >= 0)
+            read_end(ends + own * SOURCE_SIZE, address);
         socklen_t size =
             address->any.sa_family == AF_INET ? sizeof address->ipv4 : sizeof address->ipv6;
         bytes += offsets[i];
@@ -276,7 +287,7 @@ static JSValue udp_send(ARGUMENTS)
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("udpOpen", 6, udp_open),
     JS_CFUNC_DEF("udpReceive", 5, udp_receive),
-    JS_CFUNC_DEF("udpReply", 8, udp_reply),
+    JS_CFUNC_DEF("udpReply", 9, udp_reply),
     JS_CFUNC_DEF("udpSend", 5, udp_send),
 };
 

@@ -97,7 +97,7 @@ async function open(options: UdpOptions, beside: number): Promise<UdpSocket> {
     if (isServer && start - busySince > OVERLOAD_MS) count = skip(count);
     batch.count = count;
     if (count > 0) options.onBatch(batch, replies);
-    if (replies.count > 0 && !closed) reply();
+    if (replies.count > 0 && !closed) reply(replies);
     replies.count = 0;
     // The more there is to do for each, the fewer are taken in a turn.
     most = native.mono() - start > LONG_TURN_MS
@@ -105,9 +105,9 @@ async function open(options: UdpOptions, beside: number): Promise<UdpSocket> {
       : Math.min(BATCH_SIZE, 2 * most);
   }
 
-  function reply(): void {
-    const { to, offsets, sizes, runs, buffers, count } = replies;
-    const failed = native.udpReply(fd, to, offsets, sizes, runs, buffers, count, problems);
+  function reply(replies: ReplyBatch): void {
+    const { to, offsets, sizes, runs, buffers, count, destinations: { bytes } } = replies;
+    const failed = native.udpReply(fd, to, offsets, sizes, runs, buffers, count, problems, bytes);
     for (let i = 0; i < failed; i++) {
       options.onSendError(native.errorName(problems[Math.min(i, problems.length - 1)]!));
     }
@@ -123,6 +123,9 @@ async function open(options: UdpOptions, beside: number): Promise<UdpSocket> {
       if (closed) return;
       const result = native.udpSend(fd, bytes, ...known.of(to.host, to.port));
       if (result < 0) options.onSendError(nameOf(result), to);
+    },
+    sendBatch(batch) {
+      if (!closed) reply(batch);
     },
     close() {
       if (closed) return;

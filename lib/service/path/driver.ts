@@ -4,15 +4,17 @@
  * @module
  */
 
+import type { Path } from "../../core/path/path.ts";
 import type { PathFinder } from "../../core/path/path_finder.ts";
 import type { Device } from "../../core/net/device.ts";
-import { type Family, familyOf } from "../../core/net/host_port.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { RawUdp, RawUdpSocket } from "../../host/raw_udp.ts";
 import { readDevice, setPeer } from "../../wireguard/device.ts";
+import { PortMoves } from "../../wireguard/port_move.ts";
 import { inWords } from "../log/in_words.ts";
 
 /** What of a host is needed to find ways. */
@@ -51,6 +53,10 @@ export class PathDriver {
   readonly #handlers: PathHandlers;
   readonly #sockets = new Map<Family, RawUdpSocket>();
   #port: PathPort | undefined;
+  /** WireGuard's datagrams that leave through other ports, */
+  #moves: PortMoves | undefined;
+  /** and by public key, to which endpoint. */
+  readonly #moved = new Map<string, HostPort>();
   /** Changes of the interface, one after the other. */
   #changes: Promise<void> = Promise.resolve();
   #cancel: () => void = () => {};
@@ -77,6 +83,7 @@ export class PathDriver {
     this.close();
     this.#port = port;
     if (port === undefined) return;
+    this.#moves = new PortMoves(this.#host, port.interface);
     for (const family of FAMILIES) {
       try {
         const socket = await this.#host.rawUdp({
@@ -106,6 +113,16 @@ export class PathDriver {
     this.#port = undefined;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    const moves = this.#moves;
+    this.#moves = undefined;
+    if (this.#moved.size > 0) this.#change(async () => await moves?.end());
+    this.#moved.clear();
+  }
+
+  /** Waits until everything is as it was. */
+  async end(): Promise<void> {
+    this.close();
+    await this.#changes;
   }
 
   /** Something was told to the finder. */
@@ -135,12 +152,21 @@ export class PathDriver {
           break;
         }
         case "set": {
-          const { publicKey, path: { endpoint }, persistentKeepalive } = step;
-          this.#change(() =>
-            setPeer(this.#host, port.interface, publicKey, { endpoint, persistentKeepalive })
-          );
+          const { publicKey, path, persistentKeepalive } = step;
+          this.#change(async () => {
+            try {
+              await this.#set(port, publicKey, path, persistentKeepalive);
+            } catch (error) {
+              this.#handlers.onFailure("set-peer", inWords(error));
+              this.#finder.refused(publicKey, path, this.#host.now());
+              this.wake();
+            }
+          });
           break;
         }
+        case "hear":
+          this.#hear(step.first, step.count);
+          break;
         case "read":
           void this.#read(port);
           break;
@@ -156,6 +182,34 @@ export class PathDriver {
           return;
       }
     }
+  }
+
+  #hear(first: number, count: number): void {
+    try {
+      this.#sockets.get(4)?.hearAlso(first, count);
+    } catch (error) {
+      this.#handlers.onFailure("raw-socket", inWords(error));
+    }
+  }
+
+  async #set(
+    port: PathPort,
+    publicKey: string,
+    { endpoint, from }: Path,
+    persistentKeepalive: number | undefined,
+  ): Promise<void> {
+    const moves = this.#moves;
+    const before = this.#moved.get(publicKey);
+    const isSame = before !== undefined && formatHostPort(before) === formatHostPort(endpoint);
+    if (before !== undefined && !(isSame && from !== undefined)) {
+      this.#moved.delete(publicKey);
+      await moves?.undo(before);
+    }
+    if (from !== undefined && !this.#moved.has(publicKey)) {
+      await moves?.move({ endpoint, port: port.port, through: from });
+      this.#moved.set(publicKey, endpoint);
+    }
+    await setPeer(this.#host, port.interface, publicKey, { endpoint, persistentKeepalive });
   }
 
   #change(change: () => Promise<void>): void {

@@ -7,6 +7,7 @@
 import type { HostPort } from "../../core/net/host_port.ts";
 import type { ProofPolicy } from "../../core/registry/group.ts";
 import type { RegistryOptions } from "../../core/registry/registry.ts";
+import type { RelayOptions } from "../../core/relay/relay.ts";
 import type { DnsConfig } from "../zone/server/zones.ts";
 import type { LeaseConfig } from "../lease/server/service.ts";
 import type { LogOptions } from "../log/log.ts";
@@ -44,6 +45,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly lease: LeaseConfig | undefined;
   /** The zones that are served, if any are. */
   readonly dns: DnsConfig | undefined;
+  /** What is relayed, if anything is. */
+  readonly relay: RelayOptions | undefined;
   /** Where WireGuard's hole-punching example is answered, if it is. */
   readonly punch: HostPort | undefined;
   readonly log: LogOptions;

@@ -114,6 +114,7 @@ export class GroupSettings {
     const { primitives } = this.#host;
     registry.configure({ encryption, window });
     this.#limitAnswers(config.answerBudget);
+    registry.relayWith(config.relay, (bytes) => this.#host.random(bytes));
     for (const id of [...registry.groups.keys()]) {
       if (!groups.some((group) => group.id === id)) forgotten += registry.removeGroup(id, mono);
     }

@@ -6,6 +6,7 @@
 
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
+import type { SendBatch } from "../../core/relay/relay.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode } from "../../host/error.ts";
 import type { UdpHandlers, UdpSocket } from "../../host/udp.ts";
@@ -28,6 +29,9 @@ export class RegistrySockets {
   /** Where each listens. */
   readonly #places = new Map<number, HostPort>();
   readonly #pushes: PushFeed;
+  readonly #sendBatch: SendBatch = (socket, replies) => {
+    this.#sockets.get(socket)?.sendBatch?.(replies);
+  };
   #opened = 0;
 
   /** @param answered Called after each batch. */
@@ -83,17 +87,19 @@ export class RegistrySockets {
     for (const listener of this.#listeners) listener.close();
   }
 
-  /** Opens one of the sockets of an address. */
+  /** Opens one of the sockets that listen. */
   async #open(
-    host: string,
+    address: string,
     open: (handlers: UdpHandlers) => Promise<UdpSocket>,
   ): Promise<UdpSocket> {
-    const { counters } = this.#registry;
+    const registry = this.#registry;
+    const { counters } = registry;
     const number = this.#opened++;
     const socket = await open({
       onBatch: (batch, replies) => {
         const now = this.#context.tick();
-        this.#registry.answer(batch, now, replies, number);
+        registry.answer(batch, now, replies, number);
+        registry.relay?.sendOthers(this.#sendBatch);
         this.#answered();
         this.#pushes.look(now);
       },
@@ -101,15 +107,18 @@ export class RegistrySockets {
       onOverload: (count) => counters.add("overload", count),
     });
     this.#sockets.set(number, socket);
-    this.#places.set(number, { host, port: socket.port });
-    this.#registry.otherPorts.configure(this.#places);
+    this.#places.set(number, { host: address, port: socket.port });
+    registry.otherPorts.configure(this.#places);
+    registry.sockets.set(number, !address.includes(":"));
     return {
       port: socket.port,
       send: (bytes, to) => socket.send(bytes, to),
+      ...socket.sendBatch && { sendBatch: (replies) => socket.sendBatch!(replies) },
       close: () => {
         this.#sockets.delete(number);
         this.#places.delete(number);
-        this.#registry.otherPorts.configure(this.#places);
+        registry.otherPorts.configure(this.#places);
+        registry.sockets.delete(number);
         socket.close();
       },
       ...socket.beside && { beside: (options) => socket.beside!(options) },

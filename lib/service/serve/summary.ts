@@ -45,8 +45,10 @@ export class Summary {
 
   /** Logs the counters, whatever else is logged. */
   logCounters(): void {
-    const { counters, peerCount: peers } = this.#registry;
-    this.#log.always("info", "counters", { peers, ...counters.snapshot(), ...this.#punch() });
+    const { counters, relay, peerCount: peers } = this.#registry;
+    const relayed = relay && { "relay-pairs": relay.pairCount };
+    const counted = { ...relayed, ...counters.snapshot(), ...this.#punch() };
+    this.#log.always("info", "counters", { peers, ...counted });
   }
 
   /** A line for the system's service manager. */

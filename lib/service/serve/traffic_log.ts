@@ -31,6 +31,12 @@ const DROP_HINTS: Partial<Record<CounterName, string>> = {
   "drop-not-opened": "its secret is not this group's",
   "drop-not-encrypted": "encryption is required here",
   "drop-outside-window": "its clock or this host's is wrong",
+  "relay-drop-index":
+    "after a start of the registry, until the next handshake, it is as it should be",
+  "relay-drop-limited":
+    "it, or all, have had what relay-pair-rate, relay-peer-rate or relay-rate allow",
+  "relay-drop-nobody": "neither it nor whom that is for has asked to be relayed",
+  "relay-drop-stranger": "nobody who is relayed is registered there",
   "drop-unknown-group": "no such group here, or no wgsig request at all",
   "former-secret": "it is answered, and still has the second of its group's secrets",
 };

@@ -206,7 +206,7 @@ class Sync {
 
   async #end(): Promise<void> {
     this.#notifier.stopping();
-    this.#paths.close();
+    await this.#paths.end();
     await this.#lease?.end();
     await this.#report.finish();
     this.#actor.end();
@@ -215,8 +215,9 @@ class Sync {
   }
 }
 
-function pathOptionsOf({ relay, persistentKeepalive, peers }: SyncConfig): PathFinderOptions {
-  return { relayOf: (key) => peers.get(key)?.relay ?? relay, persistentKeepalive };
+function pathOptionsOf(config: SyncConfig): PathFinderOptions {
+  const { relay, persistentKeepalive, peers, hard } = config;
+  return { relayOf: (key) => peers.get(key)?.relay ?? relay, persistentKeepalive, hard };
 }
 
 function couldNotLook(name: string, error: unknown): UserError {

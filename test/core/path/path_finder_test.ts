@@ -153,3 +153,37 @@ test("path: datagrams are lost, and they meet all the same", () => {
     assertEquals([kindOf(world.a), kindOf(world.b)], ["punched", "punched"], `seed ${seed}`);
   }
 });
+
+const HARD_PAIRS: readonly (readonly [WorldNat, WorldNat, seconds: number])[] = [
+  ["seq", "restricted", 3],
+  ["restricted", "seq", 3],
+  ["seq", "seq", 3],
+  ["random", "restricted", 12],
+  ["restricted", "random", 12],
+  ["random", "random", Infinity],
+];
+
+for (const [a, b, seconds] of HARD_PAIRS) {
+  test(`path: ${a} and ${b} become direct${seconds === Infinity ? " never" : ""}`, () => {
+    let direct = 0;
+    let sent = 0;
+    const RUNS = 12;
+    for (let seed = 1; seed <= RUNS; seed++) {
+      const world = new PathWorld([a, b], { seed });
+      world.start();
+      const first = world.until(() => world.pinged(), 20);
+      assert(first !== undefined && first < 4.2, `seed ${seed}: ${first}`);
+      const isDirect = () =>
+        [world.a, world.b].every((peer) => ["punched", "predicted"].includes(kindOf(peer) ?? ""));
+      if (world.until(isDirect, Math.min(seconds, 30)) !== undefined) direct++;
+      world.run(40);
+      sent = Math.max(sent, world.a.probes, world.b.probes);
+      const from = world.mono;
+      world.run(30);
+      assertEquals(world.lost(from, world.mono - 0.2), 0, `seed ${seed}`);
+    }
+    if (seconds === Infinity) assertEquals(direct, 0);
+    else assert(direct >= RUNS - 1, `${direct} of ${RUNS}`);
+    assert(sent < 1500, `${sent}`);
+  });
+}

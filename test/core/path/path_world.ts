@@ -14,14 +14,29 @@ import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { Place } from "../../../lib/core/path/path.ts";
 import { type FoundPath, PathFinder } from "../../../lib/core/path/path_finder.ts";
+import type { NatKind } from "../../../lib/core/ask/own_reach.ts";
 import type { RelayMode } from "../../../lib/core/path/relay_wish.ts";
 import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";
 
-/** How a NAT of the world maps and filters. `blocked` lets nothing through but to the registry. */
-export type WorldNat = "none" | "cone" | "restricted" | "sym" | "blocked";
+/**
+ * How a NAT of the world maps and filters. `seq` counts its ports up, `random` draws them; of `sym`,
+ * which counts, nobody is told so. `blocked` lets nothing through but to the registry.
+ */
+export type WorldNat = "none" | "cone" | "restricted" | "sym" | "seq" | "random" | "blocked";
+
+const TOLD: Readonly<Record<WorldNat, NatKind>> = {
+  none: "easy",
+  cone: "easy",
+  restricted: "easy",
+  sym: "unknown",
+  seq: "sequential",
+  random: "hard",
+  blocked: "easy",
+};
 
 export const WG_PORT = 51820;
 export const REGISTRY: HostPort = { host: "203.0.113.10", port: 1223 };
+const HARD = { isOn: true, mappings: 256, probes: 1024, rate: 500 };
 const TUNNEL_PAUSE = 0.05;
 const HANDSHAKE_AGAIN = 5;
 
@@ -32,10 +47,27 @@ class Nat {
   #next: number;
   readonly #mappings = new Map<string, { inside: number; outside: number; peers: Set<string> }>();
 
-  constructor(kind: WorldNat, address: string, firstPort: number) {
+  readonly #chance: () => number;
+
+  constructor(kind: WorldNat, address: string, firstPort: number, seed: number) {
+    this.#chance = seededNumbers(seed);
     this.kind = kind;
     this.address = address;
     this.#next = firstPort;
+  }
+
+  get isSymmetric(): boolean {
+    return this.kind === "sym" || this.kind === "seq" || this.kind === "random";
+  }
+
+  /** Some other flow has its mapping. */
+  count(): void {
+    this.#next++;
+  }
+
+  #newPort(inside: number): number {
+    if (this.kind === "random") return 1024 + Math.floor(this.#chance() * 64_512);
+    return this.isSymmetric ? this.#next++ : inside;
   }
 
   /** The port that a datagram leaves from; undefined where it doesn't. */
@@ -43,10 +75,9 @@ class Nat {
     const text = formatHostPort(to);
     if (this.kind === "blocked" && text !== formatHostPort(REGISTRY)) return undefined;
     if (this.kind === "none") return inside;
-    const key = this.kind === "sym" ? `${inside} ${text}` : `${inside}`;
+    const key = this.isSymmetric ? `${inside} ${text}` : `${inside}`;
     const known = this.#mappings.get(key);
-    const mapping = known ??
-      { inside, outside: this.kind === "sym" ? this.#next++ : inside, peers: new Set() };
+    const mapping = known ?? { inside, outside: this.#newPort(inside), peers: new Set() };
     mapping.peers.add(text);
     this.#mappings.set(key, mapping);
     return mapping.outside;
@@ -106,6 +137,10 @@ export class WorldPeer {
   sets = 0;
   probes = 0;
   wakesAt = 0;
+  /** Ports that are heard besides WireGuard's. */
+  heard: readonly [first: number, count: number] = [0, 0];
+  /** WireGuard's datagrams to these endpoints leave through another port. */
+  readonly moves = new Map<string, number>();
 
   constructor(nat: Nat, seed: number, lan: string, relay: RelayMode) {
     const random = seededRandom(seed);
@@ -114,7 +149,7 @@ export class WorldPeer {
     this.key = new ExchangeKey(bytes, PORTABLE);
     this.publicKey = formatKey(this.key.publicKey.bytes);
     this.finder = new PathFinder(
-      { relayOf: () => relay, persistentKeepalive: 25 },
+      { relayOf: () => relay, persistentKeepalive: 25, hard: HARD },
       random,
       PORTABLE,
     );
@@ -159,8 +194,8 @@ export class PathWorld {
     this.#chance = seededNumbers(seed);
     this.isShared = shared;
     this.delay = delay;
-    const natA = new Nat(a, "198.51.100.1", 20_000);
-    const natB = shared ? natA : new Nat(b, "198.51.100.2", 30_000);
+    const natA = new Nat(a, "198.51.100.1", 20_000, 3 * seed);
+    const natB = shared ? natA : new Nat(b, "198.51.100.2", 30_000, 5 * seed);
     this.a = new WorldPeer(natA, 2 * seed, "192.168.1.2", relay);
     this.b = new WorldPeer(natB, 2 * seed + 1, shared ? "192.168.1.3" : "192.168.2.2", relay);
     this.a.other = this.b;
@@ -227,8 +262,12 @@ export class PathWorld {
       const isNear = peer.nat.address === other.nat.address;
       const places: Place[] = [{ endpoint: seen, kind: "seen" }, ...other.extra];
       if (isNear) places.push({ endpoint: { host: other.lan, port: WG_PORT }, kind: "lan" });
+      peer.finder.setOwn({ nat: TOLD[peer.nat.kind], seen: formatHostPort(peer.seen) });
       const relays = this.hasRelay && this.isRegistryUp ? [REGISTRY] : [];
-      peer.finder.tell(new Map([[other.publicKey, { places, relays }]]), this.now);
+      peer.finder.tell(
+        new Map([[other.publicKey, { places, relays, nat: TOLD[other.nat.kind] }]]),
+        this.now,
+      );
     }
   }
 
@@ -292,7 +331,14 @@ export class PathWorld {
         case "set":
           peer.sets++;
           peer.tunnel.endpoint = step.path.endpoint;
+          peer.moves.clear();
+          if (step.path.from !== undefined) {
+            peer.moves.set(formatHostPort(step.path.endpoint), step.path.from);
+          }
           this.#handshake(peer);
+          break;
+        case "hear":
+          peer.heard = [step.first, step.count];
           break;
         case "send": {
           peer.probes++;
@@ -303,7 +349,7 @@ export class PathWorld {
               peer,
               step.from ?? WG_PORT,
               step.to,
-              (from) => this.#receive(peer.other, bytes, from),
+              (from, port) => this.#receive(peer.other, bytes, from, port),
             );
           }
         }
@@ -323,7 +369,11 @@ export class PathWorld {
     });
   }
 
-  #receive(peer: WorldPeer, bytes: Uint8Array, from: HostPort): void {
+  #receive(peer: WorldPeer, bytes: Uint8Array, from: HostPort, to: number): void {
+    // What comes to a moved port is WireGuard's.
+    const port = peer.moves.get(formatHostPort(from)) === to ? WG_PORT : to;
+    const [first, count] = peer.heard;
+    if (port !== WG_PORT && (port < first || port >= first + count)) return;
     if (!peer.isRunning) return;
     const batch = new DatagramBatch();
     batch.count = 1;
@@ -331,15 +381,22 @@ export class PathWorld {
     batch.lengths[0] = bytes.length;
     parseAddress(from.host, batch.sources, 0);
     batch.setSourcePort(0, from.port);
-    peer.finder.receive(batch, Uint16Array.of(WG_PORT), WG_PORT, this.now);
+    peer.finder.receive(batch, Uint16Array.of(port), WG_PORT, this.now);
   }
 
   /** Takes something to the other host, if NATs let it. */
-  #send(peer: WorldPeer, port: number, to: HostPort, arrived: (from: HostPort) => void): void {
+  #send(
+    peer: WorldPeer,
+    port: number,
+    to: HostPort,
+    arrived: (from: HostPort, port: number) => void,
+  ): void {
     if (this.isCut || this.#chance() < this.loss) return;
     const { other } = peer;
     if (to.host === other.lan) {
-      if (this.isShared) this.after(this.delay / 4, () => arrived({ host: peer.lan, port }));
+      if (this.isShared) {
+        this.after(this.delay / 4, () => arrived({ host: peer.lan, port }, WG_PORT));
+      }
       return;
     }
     const outside = peer.nat.out(port, to);
@@ -347,7 +404,8 @@ export class PathWorld {
     if (outside === undefined || this.isShared || to.host !== other.nat.address) return;
     const from = { host: peer.nat.address, port: outside };
     this.after(this.delay, () => {
-      if (other.nat.in(to.port, from) === WG_PORT) arrived(from);
+      const inside = other.nat.in(to.port, from);
+      if (inside !== undefined) arrived(from, inside);
     });
   }
 
@@ -356,7 +414,11 @@ export class PathWorld {
     const { endpoint } = peer.tunnel;
     if (endpoint === undefined) return;
     if (formatHostPort(endpoint) !== formatHostPort(REGISTRY)) {
-      return this.#send(peer, WG_PORT, endpoint, arrived);
+      const port = peer.moves.get(formatHostPort(endpoint)) ?? WG_PORT;
+      return this.#send(peer, port, endpoint, (from, to) => {
+        const { other } = peer;
+        if (to === WG_PORT || other.moves.get(formatHostPort(from)) === to) arrived(from);
+      });
     }
     if (!this.isRegistryUp || !(peer.relays || peer.other.relays)) return;
     this.after(this.delay, () => {

@@ -59,6 +59,7 @@ export const OPTIONS: SyncOptions = {
   servers: [{ scheme: "wgsig", host: "registry", port: 1223 }],
   register: "raw",
   relay: "auto",
+  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
   interval: 25,
   once: false,
   dryRun: false,
@@ -76,7 +77,9 @@ export const OPTIONS: SyncOptions = {
 /** A finder of ways that finds none: nobody answers probes here. */
 export function newFinder(seed: number): PathFinder {
   const relayOf = () => "auto" as const;
-  return new PathFinder({ relayOf, persistentKeepalive: 25 }, seededRandom(seed), PORTABLE);
+  const hard = { isOn: false, mappings: 1, probes: 1, rate: 1 };
+  const options = { relayOf, persistentKeepalive: 25, hard };
+  return new PathFinder(options, seededRandom(seed), PORTABLE);
 }
 
 /** A peer of an interface in the world. */

@@ -23,6 +23,7 @@ const CONFIG: ServeConfig = {
   window: 30,
   lease: undefined,
   dns: undefined,
+  relay: undefined,
   punch: undefined,
   log: { format: "text", verbosity: "normal" },
 };

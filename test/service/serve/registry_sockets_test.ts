@@ -26,6 +26,7 @@ function config(listen: readonly HostPort[]): ServeConfig {
     maxAge: 60,
     encryption: "auto",
     window: 30,
+    relay: undefined,
     lease: undefined,
     dns: undefined,
     punch: undefined,

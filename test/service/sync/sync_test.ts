@@ -20,6 +20,7 @@ const CONFIG: SyncConfig = {
   timeout: 3,
   register: "auto",
   relay: "auto",
+  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
   interval: 25,
   once: false,
   dryRun: false,
