@@ -69,7 +69,7 @@ async function configOf(
   const peers = new Map(
     [...peersByKey(loaded)].map(([key, peer]) => [
       key,
-      { name: peer.name, allowedIps: peer["allowed-ips"] },
+      { name: peer.name, allowedIps: peer["allowed-ips"], relay: peer.relay },
     ]),
   );
   const question = await questionConfig(host, options, servers);
@@ -77,6 +77,13 @@ async function configOf(
     ...question,
     interface: name,
     register: options.register,
+    relay: options.relay,
+    hard: {
+      isOn: options["punch-hard"] === "on",
+      mappings: options["punch-mappings"],
+      probes: options["punch-probes"],
+      rate: options["punch-rate"],
+    },
     interval: options.interval,
     once: flags.once,
     dryRun: flags["dry-run"],
@@ -89,6 +96,7 @@ async function configOf(
     addRoutes: options["add-routes"],
     mendRoutes: options["mend-routes"],
     movePort: options["move-port"],
+    portMap: options["port-map"] === "auto",
     persistentKeepalive: options["persistent-keepalive"],
     peers,
     readKey: async () => {

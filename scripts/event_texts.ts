@@ -35,6 +35,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-listening": { meaning: "DNS is answered at this address" },
   "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
   "dns-zone": { meaning: "a zone is served, from this interface or group" },
+  "double-nat": {
+    meaning: "the gateway's own address is none that others reach: a mapping would be of no use",
+  },
   "endpoint-restored": {
     meaning: "no endpoint worked, and WireGuard has its former one again",
     fields: CHANGED,
@@ -58,6 +61,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "key-on-two-hosts": {
     meaning: "a key's endpoint goes to and fro at a server: two hosts have it, perhaps",
     fields: ["key", "name", "endpoints", "hint"],
+  },
+  "keepalive-lowered": {
+    meaning: "a NAT forgets this host between keepalives: they come more often now",
+    fields: ["persistentKeepalive", "before", "hint"],
   },
   "lease-addresses": { meaning: "addresses that were leased to this host came or went" },
   "lease-bad-reply": { meaning: "the lease server's answer was none" },
@@ -118,6 +125,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   },
   "own-endpoint": { meaning: "where servers see this host, when that is new" },
   "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
+  "path": {
+    meaning: "a peer is reached by this way now: lan, ipv6, mapped, punched, predicted or relay",
+    fields: ["key", "name", "path", "endpoint", "round-trip", "before"],
+  },
   "peer-added": {
     meaning: "a peer was added to the interface (`--add-peers`)",
     fields: ["key", "name", "endpoint", "allowedIps", "dryRun"],
@@ -143,6 +154,11 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "nat", "hint"],
   },
   "port-mended": { meaning: "the interface has the port again that a killed `sync` had borrowed" },
+  "port-mapped": {
+    meaning: "a gateway forwards WireGuard's port from this endpoint, for so many seconds; and how",
+  },
+  "port-mapping-lost": { meaning: "it does so no more, and is asked anew" },
+  "port-not-mapped": { meaning: "a gateway refuses to map the port, and why; it is tried again" },
   "port-moved": { meaning: "with `move-port`, WireGuard listens on another port now" },
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {

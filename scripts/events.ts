@@ -30,7 +30,7 @@ const CALL =
 /** Where calls are. */
 const FOLDERS = ["lib/core", "lib/service"];
 /** Files and folders of `sync`; all others are of `serve`. */
-const OF_SYNC = /^lib\/(?:core\/sync|service\/(?:sync|lease\/client|log\/sync_report))/;
+const OF_SYNC = /^lib\/(?:core\/sync|service\/(?:sync|lease\/client|portmap|log\/sync_report))/;
 /** Calls that only pass on what others tell, by file and the argument that names the event. */
 const PASSED_ON: Readonly<Record<string, readonly string[]>> = {
   "lib/service/log/sync_report.ts": ["event", "note.event"],

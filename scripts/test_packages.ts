@@ -21,6 +21,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["knot-dnsutils", "kdig"],
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
+  ["miniupnpd-nftables", "miniupnpd"],
   ["nftables", "nft"],
   ["pdns-recursor", "pdns_recursor"],
   ["unbound", "unbound"],

@@ -18,6 +18,7 @@ import type { LocalAddresses, Names } from "./names.ts";
 import type { Outputs } from "./output.ts";
 import type { Processes } from "./processes.ts";
 import type { Random } from "./random.ts";
+import type { RawUdp } from "./raw_udp.ts";
 import type { Signals } from "./signals.ts";
 import type { TcpConnecting, TcpListening } from "./tcp.ts";
 import type { ConnectedUdp, Udp } from "./udp.ts";
@@ -65,5 +66,6 @@ export interface Host
     LocalDatagrams,
     Udp,
     ConnectedUdp,
+    RawUdp,
     TcpListening,
     TcpConnecting {}

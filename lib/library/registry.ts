@@ -51,6 +51,7 @@ export {
 } from "../core/net/answer_budget.ts";
 export type { AnswerPages } from "../core/registry/answer_pages.ts";
 export type { GroupKeys } from "../core/registry/group_keys.ts";
+export type { OtherPorts } from "../core/registry/other_ports.ts";
 export type { ParsedRequest } from "../core/registry/parsed_request.ts";
 export {
   type DatagramSource,

@@ -128,6 +128,7 @@ class Scene {
       sendLocal() {},
       udp: none,
       connectedUdp: none,
+      rawUdp: none,
       resolve: none,
       tcpConnect: none,
       localAddresses: () => [],

@@ -38,6 +38,9 @@ interface Shown {
     readonly endpoint: string;
     readonly candidates: readonly ShownCandidate[];
     readonly proved: boolean;
+    readonly near: boolean;
+    readonly probes: boolean;
+    readonly nat: string | null;
     readonly seen: number;
     readonly age: number;
   }[];
@@ -48,7 +51,8 @@ function readJson(text: string): Shown {
   const shown: Shown = JSON.parse(text);
   assertEquals(Object.keys(shown), ["schema", "servers", "self", "peers"]);
   assertEquals(Object.keys(shown.self), ["publicKey", "endpoint", "candidates"]);
-  const keys = ["publicKey", "name", "endpoint", "candidates", "proved", "seen", "age"];
+  const reach = ["proved", "near", "probes", "nat"];
+  const keys = ["publicKey", "name", "endpoint", "candidates", ...reach, "seen", "age"];
   for (const peer of shown.peers) {
     assertEquals(Object.keys(peer), keys);
     assertEquals(peer.candidates[0]?.endpoint, peer.endpoint);

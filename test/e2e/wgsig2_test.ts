@@ -81,6 +81,9 @@ Deno.test("query shows each place of a peer, IPv6 alone among them, and what is 
       server: server.endpoint,
     }],
     proved: true,
+    near: false,
+    probes: false,
+    nat: "unknown",
     seen: peers[1].seen,
     age: peers[1].age,
   });

@@ -1,16 +1,6 @@
 /**
- * A small internet in network namespaces: a registry, and two hosts with WireGuard, each behind a
- * NAT router.
- *
- * ```
- *                     203.0.113.0/24
- *   ─────┬──────────────────┬─────────────────┬─────
- *        │ .10, .11         │ .21, .31        │ .22, .32
- *     registry           routerA           routerB
- *                           │ 192.168.1.1     │ 192.168.2.1
- *                         alice             bob
- *                    wg0 10.9.0.1       wg0 10.9.0.2
- * ```
+ * A small internet in network namespaces: a registry, and two hosts with WireGuard (alice has
+ * 10.9.0.1 in the tunnel, bob 10.9.0.2), each behind a NAT router.
  *
  * Everything is removed with the lab: `await using lab = await Lab.open("preserve", "eim");`. The
  * namespaces that a killed process has left are removed by the next one.
@@ -19,10 +9,17 @@
  */
 
 import { BINARY, run, type Running, type RunOptions } from "../support/program.ts";
-import { type NatKind, ruleset } from "./nat_rules.ts";
+import { BridgeNetwork } from "./bridge_network.ts";
 import { must, Namespace } from "./namespace.ts";
+import type { NatKind } from "./nat_rules.ts";
+import { type MakeNamespace, type Network, REGISTRY } from "./network.ts";
 import { Ping } from "./ping.ts";
+import { RoutedNetwork } from "./routed_network.ts";
+import type { Router } from "./router.ts";
+import type { SharedKind, SiteKind } from "./site.ts";
 import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
+
+export { OTHER_REGISTRY, REGISTRY, REGISTRY_IPV6 } from "./network.ts";
 
 /** What the lab needs of the machine. */
 export const LAB_NEEDS: readonly string[] = [
@@ -35,22 +32,9 @@ export const LAB_NEEDS: readonly string[] = [
   "wg",
   "ping",
 ];
-/** The registry's addresses: the usual one, and one to move to. */
-export const REGISTRY = "203.0.113.10";
-export const OTHER_REGISTRY = "203.0.113.11";
-/** The same over IPv6, where the lab has that. */
-export const REGISTRY_IPV6 = "2001:db8::10";
 /** The registry's name, as far as a host knows it. */
 export const REGISTRY_NAME = "registry.example";
 
-const FORWARD_IPV6 = "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding";
-const IPV6_FIREWALL = `table ip6 firewall {
-    chain forward { type filter hook forward priority filter; policy drop
-      iifname lan accept
-      ct state established,related accept
-    }
-  }`;
-const BACKBONE = "203.0.113.1";
 const PREFIX = "wgsig";
 /** What runs in the lab must not read the settings of this machine. */
 const ENV = { WGSIG_CONFIG: "/dev/null" };
@@ -58,92 +42,55 @@ const ENV = { WGSIG_CONFIG: "/dev/null" };
 let labs = 0;
 let cleaned: Promise<void> | undefined;
 
-/** A router, with its kind and its public address. */
-export class Router {
-  readonly namespace: Namespace;
-  readonly #inside: string;
-  #kind: NatKind;
-  #address: string;
-
-  constructor(namespace: Namespace, inside: string, kind: NatKind, address: string) {
-    this.namespace = namespace;
-    this.#inside = inside;
-    this.#kind = kind;
-    this.#address = address;
-  }
-
-  get kind(): NatKind {
-    return this.#kind;
-  }
-
-  get address(): string {
-    return this.#address;
-  }
-
-  /** Makes it another kind of NAT, which knows of no connection. */
-  async setKind(kind: NatKind): Promise<void> {
-    this.#kind = kind;
-    await this.apply();
-  }
-
-  /**
-   * Gives it another public address, as a provider does at night.
-   *
-   * @param keeps Whether it knows of all connections still.
-   */
-  async move(address: string, keeps = false): Promise<void> {
-    await this.namespace.ip(
-      `addr del ${this.#address}/24 dev wan`,
-      `addr add ${address}/24 dev wan`,
-      `route replace default via ${BACKBONE}`,
-    );
-    this.#address = address;
-    await this.apply(keeps);
-  }
-
-  /** Puts the rules in force, and forgets all connections, unless it `keeps` them. */
-  async apply(keeps = false): Promise<void> {
-    const input = ruleset(this.#kind, this.#address, this.#inside);
-    await this.namespace.must(["nft", "-f", "-"], { input });
-    if (!keeps) await this.namespace.must(["conntrack", "--flush"]);
-  }
-}
-
 /** The lab. */
 export class Lab {
   readonly folder: string;
-  readonly registry: Namespace;
-  readonly routerA: Router;
-  readonly routerB: Router;
   readonly alice: WireGuardHost;
   readonly bob: WireGuardHost;
-  readonly #backbone: Namespace;
-  readonly #namespaces: readonly Namespace[];
+  readonly #network: Network;
 
-  private constructor(folder: string, name: string, a: NatKind, b: NatKind) {
-    const namespace = (role: string) => new Namespace(`${name}-${role}`, `${folder}/${role}`);
+  private constructor(folder: string, network: Network) {
     this.folder = folder;
-    this.#backbone = namespace("backbone");
-    this.registry = namespace("registry");
-    this.routerA = new Router(namespace("router-a"), "192.168.1.2", a, "203.0.113.21");
-    this.routerB = new Router(namespace("router-b"), "192.168.2.2", b, "203.0.113.22");
-    this.alice = new WireGuardHost(namespace("alice"), `${folder}/alice`, "10.9.0.1");
-    this.bob = new WireGuardHost(namespace("bob"), `${folder}/bob`, "10.9.0.2");
-    this.#namespaces = [
-      this.#backbone,
-      this.registry,
-      ...[this.routerA, this.routerB, this.alice, this.bob].map(({ namespace }) => namespace),
-    ];
+    this.#network = network;
+    this.alice = new WireGuardHost(network.alice, `${folder}/alice`, "10.9.0.1");
+    this.bob = new WireGuardHost(network.bob, `${folder}/bob`, "10.9.0.2");
+  }
+
+  get registry(): Namespace {
+    return this.#network.registry;
+  }
+
+  get routerA(): Router {
+    return this.#network.routerA;
+  }
+
+  get routerB(): Router {
+    return this.#network.routerB;
   }
 
   /** Builds the network; nothing runs in it yet. */
   static async open(a: NatKind = "preserve", b: NatKind = "preserve"): Promise<Lab> {
+    return await Lab.#in((namespace) => new BridgeNetwork(namespace, a, b));
+  }
+
+  /** Builds a network with hops between two sites, or with both hosts at one, and WireGuard in it. */
+  static async between(
+    ...kinds: readonly [SiteKind, SiteKind] | readonly [SharedKind]
+  ): Promise<Lab> {
+    const which = kinds.length === 1 ? kinds[0] : kinds;
+    const lab = await Lab.#in((namespace) => new RoutedNetwork(namespace, which));
+    return await lab.#startWireGuard();
+  }
+
+  static async #in(build: (namespace: MakeNamespace) => Network): Promise<Lab> {
     await (cleaned ??= removeLeftovers());
     const folder = await Deno.makeTempDir({ prefix: "wgsig-lab-" });
-    const lab = new Lab(folder, `${PREFIX}-${Deno.pid}-${++labs}`, a, b);
+    const name = `${PREFIX}-${Deno.pid}-${++labs}`;
+    const network = build((role) => new Namespace(`${name}-${role}`, `${folder}/${role}`));
+    const lab = new Lab(folder, network);
     try {
-      await Promise.all(lab.#namespaces.map((namespace) => namespace.make()));
-      await lab.#connect();
+      await Promise.all(network.namespaces.map((namespace) => namespace.make()));
+      await network.connect();
       const secret = await must([BINARY, "keygen", "secret"]);
       await Deno.writeTextFile(lab.secretFile, secret, { mode: 0o600 });
     } catch (error) {
@@ -155,62 +102,25 @@ export class Lab {
 
   /** The same, with WireGuard on both hosts, which know each other's key and no endpoint. */
   static async withWireGuard(a?: NatKind, b?: NatKind): Promise<Lab> {
-    const lab = await Lab.open(a, b);
+    return await (await Lab.open(a, b)).#startWireGuard();
+  }
+
+  async #startWireGuard(): Promise<Lab> {
     try {
-      const { alice, bob } = lab;
+      const { alice, bob } = this;
       await Promise.all([alice.makeKey(), bob.makeKey()]);
       alice.peer = bob;
       bob.peer = alice;
       await Promise.all([alice.startWireGuard(), bob.startWireGuard()]);
     } catch (error) {
-      await lab[Symbol.asyncDispose]();
+      await this[Symbol.asyncDispose]();
       throw error;
     }
-    return lab;
+    return this;
   }
 
   get secretFile(): string {
     return `${this.folder}/secret`;
-  }
-
-  async #connect(): Promise<void> {
-    const { registry, routerA, routerB, alice, bob } = this;
-    await this.#backbone.ip(
-      "link add br0 type bridge",
-      `addr add ${BACKBONE}/24 dev br0`,
-      "link set br0 up",
-      `link add registry type veth peer name eth0 netns ${registry.name}`,
-      `link add router-a type veth peer name wan netns ${routerA.namespace.name}`,
-      `link add router-b type veth peer name wan netns ${routerB.namespace.name}`,
-      ...["registry", "router-a", "router-b"].map((link) => `link set ${link} master br0 up`),
-    );
-    await registry.ip(
-      `addr add ${REGISTRY}/24 dev eth0`,
-      `addr add ${OTHER_REGISTRY}/24 dev eth0`,
-      "link set eth0 up",
-      `route add default via ${BACKBONE}`,
-    );
-    const sides = [
-      { router: routerA, host: alice.namespace, net: "192.168.1" },
-      { router: routerB, host: bob.namespace, net: "192.168.2" },
-    ];
-    for (const { router, host, net } of sides) {
-      await router.namespace.ip(
-        `link add lan type veth peer name eth0 netns ${host.name}`,
-        `addr add ${router.address}/24 dev wan`,
-        "link set wan up",
-        `addr add ${net}.1/24 dev lan`,
-        "link set lan up",
-        `route add default via ${BACKBONE}`,
-      );
-      await host.ip(
-        `addr add ${net}.2/24 dev eth0`,
-        "link set eth0 up",
-        `route add default via ${net}.1`,
-      );
-      await router.namespace.must(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
-      await router.apply();
-    }
   }
 
   /**
@@ -219,34 +129,7 @@ export class Lab {
    * @param only Whether alice and bob have nothing else then.
    */
   async useIpv6(only = false): Promise<void> {
-    const { registry, alice, bob } = this;
-    const sides = [
-      { router: this.routerA, host: alice.namespace, side: 1, own: "2001:db8::21" },
-      { router: this.routerB, host: bob.namespace, side: 2, own: "2001:db8::22" },
-    ];
-    await this.#backbone.ip(
-      "addr add 2001:db8::1/64 dev br0 nodad",
-      ...sides.map(({ side, own }) => `route add 2001:db8:${side}::/64 via ${own}`),
-    );
-    await registry.ip(
-      `addr add ${REGISTRY_IPV6}/64 dev eth0 nodad`,
-      "route add default via 2001:db8::1",
-    );
-    await this.#backbone.must(["sh", "-c", FORWARD_IPV6]);
-    for (const { router, host, side, own } of sides) {
-      await router.namespace.ip(
-        `addr add ${own}/64 dev wan nodad`,
-        `addr add 2001:db8:${side}::1/64 dev lan nodad`,
-        "route add default via 2001:db8::1",
-      );
-      await router.namespace.must(["sh", "-c", FORWARD_IPV6]);
-      await router.namespace.must(["nft", "-f", "-"], { input: IPV6_FIREWALL });
-      if (only) await host.must(["ip", "-4", "addr", "flush", "dev", "eth0"]);
-      await host.ip(
-        `addr add 2001:db8:${side}::2/64 dev eth0 nodad`,
-        `route add default via 2001:db8:${side}::1`,
-      );
-    }
+    await this.#network.useIpv6(only);
   }
 
   /** Starts the registry, and waits until it answers. */
@@ -337,7 +220,7 @@ export class Lab {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const removals = this.#namespaces.map((namespace) => namespace.remove());
+    const removals = this.#network.namespaces.map((namespace) => namespace.remove());
     const failed = (await Promise.allSettled(removals)).find(({ status }) => status === "rejected");
     await Deno.remove(this.folder, { recursive: true });
     if (failed?.status === "rejected") throw failed.reason;

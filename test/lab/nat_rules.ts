@@ -9,18 +9,36 @@
  *
  * - `preserve`: Linux masquerading; keeps the port while it is free, lets in only answers.
  * - `snat`: the same to a fixed address, which goes on for what goes on when that changes.
+ * - `bare`: Linux masquerading and nothing else: what nobody asked for is refused, and remembered,
+ *   so that the own next packet to where it came from leaves through another port.
  * - `eim`: one mapping for all destinations, at another port; lets in only answers.
  * - `cone`: the same mapping, and everybody may send to it.
  * - `sym`: symmetric; a random port for each destination.
+ * - `seq`: symmetric; the next port for each destination.
  * - `none`: no translation; what is behind it can't be reached from outside.
  */
-export type NatKind = "snat" | "preserve" | "eim" | "cone" | "sym" | "none";
+export type NatKind = "snat" | "preserve" | "bare" | "eim" | "cone" | "sym" | "seq" | "none";
 
-/** The kinds that a table of pairs is made of. */
+/** The kinds that a table of pairs was made of before there was a relay. */
 export const NAT_KINDS = ["preserve", "eim", "cone", "sym"] as const;
 
-/** Other than the inside port, and its own inverse. */
-const OTHER_PORT = "^ 0x4000";
+/** What a router is besides its kind. */
+export interface RulesetOptions {
+  /** The addresses of the hosts inside; two at most. */
+  readonly inside: readonly string[];
+  /** Whether hosts inside reach each other by the router's outside address; `cone` only. */
+  readonly hairpin?: boolean;
+  /** The only addresses that UDP may go to, and come from. */
+  readonly udpOnlyTo?: readonly string[];
+}
+
+/** Each gives another port than the inside one, and is its own inverse; one for each inside host. */
+const OTHER_PORTS = ["^ 0x4000", "^ 0x2000"] as const;
+/** The ports of `seq`, one after the other, and from the beginning again. */
+const FIRST_PORT = 30_000;
+const PORTS = 2048;
+/** nftables counts in the byte order of the machine, and takes ports in that of the network. */
+const COUNTED_PORTS = Array.from({ length: PORTS }, (_, i) => `${i} : ${FIRST_PORT + i}`).join();
 
 interface Rules {
   /** Declarations of the table. */
@@ -33,47 +51,74 @@ interface Rules {
   readonly passes?: string;
 }
 
-function rulesOf(kind: NatKind, publicAddress: string, inside: string): Rules {
-  const other = `snat to ${publicAddress} : udp sport ${OTHER_PORT}`;
+function rulesOf(kind: NatKind, publicAddress: string, options: RulesetOptions): Rules {
   switch (kind) {
     case "none":
       return {};
     case "snat":
       return { outbound: `oifname wan snat to ${publicAddress}` };
     case "preserve":
+    case "bare":
       return { outbound: "oifname wan masquerade" };
     case "sym":
       return { outbound: "oifname wan masquerade random,fully-random" };
-    case "eim":
+    case "seq":
       return {
-        outbound: `oifname wan ip protocol udp ${other}
+        outbound: `oifname wan ip protocol udp snat to ${publicAddress} : ` +
+          `numgen inc mod ${PORTS} map { ${COUNTED_PORTS} }
           oifname wan masquerade`,
       };
+    case "eim": {
+      const outbound = options.inside.map((inside, i) =>
+        `oifname wan ip saddr ${inside} ip protocol udp ` +
+        `snat to ${publicAddress} : udp sport ${OTHER_PORTS[i]}`
+      );
+      return { outbound: [...outbound, "oifname wan masquerade"].join("\n") };
+    }
     case "cone":
-      return {
-        // The public ports that have a mapping.
-        sets: "set mapped { type inet_service; flags dynamic,timeout; timeout 5m; size 1024; }",
-        inbound: `iifname wan ip daddr ${publicAddress} udp dport @mapped ` +
-          `dnat to ${inside} : udp dport ${OTHER_PORT}`,
-        outbound: `oifname wan ip protocol udp update @mapped { udp sport ${OTHER_PORT} } ${other}
-          oifname wan masquerade`,
-        passes: "ct status dnat accept",
-      };
+      return coneRules(publicAddress, options);
   }
+}
+
+function coneRules(publicAddress: string, { inside, hairpin = false }: RulesetOptions): Rules {
+  const from = hairpin ? "" : "iifname wan";
+  const to = hairpin ? "" : "oifname wan";
+  const each = (rule: (inside: string, i: number) => string) => inside.map(rule).join("\n");
+  return {
+    // The public ports that have a mapping.
+    sets: each((_, i) =>
+      `set mapped${i} { type inet_service; flags dynamic,timeout; timeout 5m; size 1024; }`
+    ),
+    inbound: each((host, i) =>
+      `${from} ip daddr ${publicAddress} udp dport @mapped${i} ` +
+      `dnat to ${host} : udp dport ${OTHER_PORTS[i]}`
+    ),
+    outbound:
+      each((host, i) =>
+        `${to} ip saddr ${host} ip protocol udp update @mapped${i} { udp sport ${
+          OTHER_PORTS[i]
+        } } ` +
+        `snat to ${publicAddress} : udp sport ${OTHER_PORTS[i]}`
+      ) + "\noifname wan masquerade",
+    passes: "ct status dnat accept",
+  };
 }
 
 /**
  * The whole ruleset of a router between `lan` and `wan`, in place of the one before.
  *
- * Packets to the router itself that nobody asked for are dropped, as home routers do: an early one
- * of a peer would otherwise take the mapping that the own next packet needs.
+ * But for `bare`, packets to the router itself that nobody asked for are dropped, as home routers
+ * do: an early one of a peer would otherwise take the mapping that the own next packet needs.
  */
-export function ruleset(kind: NatKind, publicAddress: string, inside: string): string {
+export function ruleset(kind: NatKind, publicAddress: string, options: RulesetOptions): string {
   const { sets = "", inbound = "", outbound = "", passes = "" } = rulesOf(
     kind,
     publicAddress,
-    inside,
+    options,
   );
+  const only = (options.udpOnlyTo ?? []).join(", ");
+  const blocked = only === "" ? "" : `meta l4proto udp ip daddr != { ${only} } iifname lan drop
+    meta l4proto udp ip saddr != { ${only} } iifname wan drop`;
   return `
     table ip nat
     delete table ip nat
@@ -89,9 +134,10 @@ export function ruleset(kind: NatKind, publicAddress: string, inside: string): s
     table ip firewall {
       chain input { type filter hook input priority filter
         ip protocol icmp accept
-        iifname wan ct state new,invalid drop
+        ${kind === "bare" ? "" : "iifname wan ct state new,invalid drop"}
       }
       chain forward { type filter hook forward priority filter; policy drop
+        ${blocked}
         iifname lan accept
         ct state established,related accept
         ${passes}

@@ -9,6 +9,7 @@ import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
 import type { FileContent, ReadOptions, WriteOptions } from "../../lib/host/files.ts";
 import type { RunOptions, RunResult } from "../../lib/host/processes.ts";
+import type { RawUdpSocket } from "../../lib/host/raw_udp.ts";
 import type { UdpSocket } from "../../lib/host/udp.ts";
 import type { TcpConnection, TcpListener } from "../../lib/host/tcp.ts";
 import type { Host } from "../../lib/host/host.ts";
@@ -281,6 +282,10 @@ export class MemoryHost implements Host {
   }
 
   connectedUdp(): Promise<UdpSocket> {
+    return Promise.reject(new MemoryError("EPERM"));
+  }
+
+  rawUdp(): Promise<RawUdpSocket> {
     return Promise.reject(new MemoryError("EPERM"));
   }
 

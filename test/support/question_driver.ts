@@ -158,6 +158,8 @@ export class QuestionClient {
   ack = 0;
   /** Where the registry has seen it. */
   seen = "";
+  /** Its other ports, as far as the last answer had them. */
+  also: readonly number[] = [];
   /** What it has heard, in order. */
   readonly heard: Heard[] = [];
   readonly #options: QuestionClientOptions;
@@ -323,6 +325,7 @@ export class QuestionClient {
     if (cookie.isGiven) this.cookie = cookie.value.bytes.slice();
     if (serverKey.isGiven) this.serverKey ??= serverKey.value.bytes.slice();
     this.seen = candidateText(answer.seen);
+    this.also = [...answer.also.ports.subarray(0, answer.also.count)];
     if ((flags & ANSWER_FLAG.whole) !== 0 && this.#parts === 0) this.peers.clear();
     const told = this.#take(buffer, span);
     if (++this.#parts === parts) {

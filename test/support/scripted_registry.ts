@@ -88,6 +88,9 @@ export interface Script {
   cutsAlways?: boolean;
   /** How many parts it says that there are, whatever is true. */
   claimedParts?: number | undefined;
+  /** What it offers, and at which other ports it listens. */
+  offers?: number;
+  also?: readonly number[];
   /** Whether it knows the secret alone, and seals for all by that. */
   isImpostor?: boolean;
 }
@@ -275,6 +278,10 @@ export class ScriptedRegistry {
       answer.seen.kind = CANDIDATE.seen;
       answer.seen.port = from.port;
       parseAddress(from.host, answer.seen.address, 0);
+      const { offers = 0, also = [] } = this.script;
+      answer.offers = offers;
+      answer.also.ports.set(also);
+      answer.also.count = also.length;
       answer.serverKey.isGiven = !(question.key.isGiven &&
         equalBytes(question.key.value, 0, this.publicKey, 0, 8));
       answer.serverKey.value.bytes.set(this.publicKey.bytes);

@@ -6,10 +6,12 @@
  */
 
 import { CANDIDATE, type Candidate, isIpv4 } from "../../wire/wgsig2/candidate.ts";
+import { natOfFlags } from "../../wire/wgsig2/nat.ts";
 import { type PeerNews, RECORD_FLAG } from "../../wire/wgsig2/record.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { formatAddress } from "../net/ip_address.ts";
 import { formatKey } from "../net/peer_key.ts";
+import type { NatKind } from "./own_reach.ts";
 
 /** The most peers that a client keeps. */
 export const MAX_PEERS_KEPT = 100_000;
@@ -38,6 +40,10 @@ export interface PeerRecord {
   readonly isProved: boolean;
   /** Whether it comes from the same public address as the question. */
   readonly isNear: boolean;
+  /** Whether its host says that it answers path probes at the port that is registered. */
+  readonly probes: boolean;
+  /** How its NAT maps that port, as it says. */
+  readonly nat: NatKind;
   /** When the registry heard it: the monotonic clock, in seconds. */
   readonly heardAt: number;
   /** What a host can have; as the registry orders them. */
@@ -163,6 +169,8 @@ export class Directory {
   }
 }
 
+const NATS: readonly NatKind[] = ["unknown", "easy", "sequential", "hard"];
+
 function recordOf(publicKey: string, news: PeerNews, mono: number): PeerRecord {
   const { flags, age, candidates: { count, slots } } = news;
   const candidates: PeerCandidate[] = [];
@@ -181,6 +189,8 @@ function recordOf(publicKey: string, news: PeerNews, mono: number): PeerRecord {
     publicKey,
     isProved: (flags & RECORD_FLAG.proved) !== 0,
     isNear: (flags & RECORD_FLAG.near) !== 0,
+    probes: (flags & RECORD_FLAG.probes) !== 0,
+    nat: NATS[natOfFlags(flags)] ?? "unknown",
     heardAt: mono - Math.min(age, MAX_AGE),
     candidates,
   };

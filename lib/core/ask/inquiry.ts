@@ -51,6 +51,7 @@ export class Inquiry implements QuestionOwner {
   #seen: HostPort | undefined;
   #flags = 0;
   #offers = 0;
+  #also: readonly number[] = [];
   #received = 0;
   #expected: number | undefined;
   /** Parts of answers before the last one. */
@@ -113,6 +114,11 @@ export class Inquiry implements QuestionOwner {
     return this.#offers;
   }
 
+  /** At which other ports of the address that was asked the registry listens. */
+  get also(): readonly number[] {
+    return this.#also;
+  }
+
   /** How many datagrams of the answer came. */
   get received(): number {
     return this.#before + this.#received;
@@ -151,6 +157,7 @@ export class Inquiry implements QuestionOwner {
     this.#seen = { host: formatAddress(address, 0), port };
     this.#flags |= answer.flags;
     this.#offers = answer.offers;
+    this.#also = [...answer.also.ports.subarray(0, answer.also.count)];
     this.#received = Math.max(this.#received, asked.received);
     this.#expected = asked.parts;
   }

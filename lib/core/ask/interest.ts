@@ -40,15 +40,22 @@ export class Interest {
   /** Writes whom a question wants. Who wants more peers than it can name wants the whole group. */
   write(wants: PrefixList): void {
     const keys = this.#keys;
-    wants.isGiven = keys !== undefined && keys.size <= MAX_WANTED;
-    wants.count = 0;
-    if (!wants.isGiven || keys === undefined) return;
-    for (const text of keys) {
-      const key = parseKey(text);
-      if (key === undefined) continue;
-      wants.bytes.bytes.set(key.subarray(0, PREFIX_SIZE), wants.count++ * PREFIX_SIZE);
-    }
+    const isGiven = keys !== undefined && keys.size <= MAX_WANTED;
+    writeKeys(isGiven ? keys : [], MAX_WANTED, wants);
+    wants.isGiven = isGiven;
   }
+}
+
+/** Names peers by their keys, in base64; the first ones alone where there are more than `most`. */
+export function writeKeys(keys: Iterable<string>, most: number, list: PrefixList): void {
+  list.count = 0;
+  for (const text of keys) {
+    if (list.count === most) break;
+    const key = parseKey(text);
+    if (key === undefined) continue;
+    list.bytes.bytes.set(key.subarray(0, PREFIX_SIZE), list.count++ * PREFIX_SIZE);
+  }
+  list.isGiven = list.count > 0;
 }
 
 function isWithin(keys: ReadonlySet<string>, others: ReadonlySet<string>): boolean {

@@ -20,6 +20,7 @@ import {
   type OptionalBytes,
   PREFIX_SIZE,
 } from "../../wire/wgsig2/option.ts";
+import { flagsOfNat, NAT } from "../../wire/wgsig2/nat.ts";
 import {
   encodeQuestion,
   newQuestion,
@@ -27,19 +28,20 @@ import {
   QUESTION_FLAG,
 } from "../../wire/wgsig2/question.ts";
 import { checkBounds, copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import type { Family, HostPort } from "../net/host_port.ts";
+import type { Family } from "../net/host_port.ts";
 import { parseAddress } from "../net/ip_address.ts";
 import type { RandomSource } from "../net/random.ts";
-import type { Interest } from "./interest.ts";
+import { type Interest, writeKeys } from "./interest.ts";
+import type { OwnCandidate, OwnReach } from "./own_reach.ts";
 
 /** Size of the largest question, in bytes. */
 export const MAX_QUESTION_SIZE: number = MAX_DATAGRAM_SIZE;
-
-/** A place where this peer can be reached, besides where its question comes from. */
-export interface OwnCandidate extends HostPort {
-  /** Where it is from. */
-  readonly kind: "lan" | "mapped" | "declared";
-}
+/** The most peers that are wanted through the relay, */
+export const MAX_RELAYED = 64;
+/** and that are said to be reached directly. */
+export const MAX_DIRECT = 32;
+/** For so many keys of all lists together is there room beside all else that a question may have. */
+const MAX_NAMED = 108;
 
 /** What a question is for. */
 export interface Wish {
@@ -51,8 +53,11 @@ export interface Wish {
   readonly asks: boolean;
   /** Whether to be told of changes at once, where the question comes from. */
   readonly subscribes?: boolean;
-  /** Noted where it registers; eight at most. */
-  readonly candidates?: readonly OwnCandidate[];
+  /**
+   * How this peer is reached, which is noted where it registers; and whom it wants through the relay,
+   * or reaches directly. Asked for whenever a question is written.
+   */
+  readonly own?: (() => OwnReach | undefined) | undefined;
 }
 
 /** What a conversation knows when it asks. */
@@ -134,9 +139,10 @@ export class QuestionWriter {
 
   #fill(wish: Wish, { label, cursor, interest, serverKey, ack }: QuestionState): void {
     const question = this.#question;
+    const own = wish.own?.();
     question.seconds = label.seconds;
     question.nanoseconds = label.nanoseconds;
-    question.flags = (wish.registers ? 0 : QUESTION_FLAG.keep) |
+    question.flags = (wish.registers ? pathFlags(own) : QUESTION_FLAG.keep) |
       (this.#proves ? QUESTION_FLAG.proved : 0) |
       (wish.subscribes === true ? QUESTION_FLAG.subscribe : 0);
     question.epoch.bytes.set(cursor.epoch.bytes);
@@ -147,12 +153,19 @@ export class QuestionWriter {
     const cookie = this.#cookies[wish.family];
     question.cookie.isGiven = cookie.isGiven;
     copyBytes(cookie.value, 0, question.cookie.value, 0, COOKIE_SIZE);
+    const { candidates = [], relays = [], directs = [] } = own ?? {};
+    // What is left out of a question that registers is said no more.
+    this.#fillCandidates(wish.registers ? candidates : []);
+    writeKeys(relays, MAX_RELAYED, question.relayed);
+    writeKeys(directs, MAX_DIRECT, question.directs);
     if (wish.asks) interest.write(question.wants);
     else {
       question.wants.isGiven = true;
       question.wants.count = 0;
     }
-    this.#fillCandidates(wish.candidates ?? []);
+    // Where they don't all fit, the whole group is wanted: what of it is kept is another matter.
+    const { wants, relayed, directs: direct } = question;
+    if (wants.count + relayed.count + direct.count > MAX_NAMED) wants.isGiven = false;
   }
 
   #fillCandidates(candidates: readonly OwnCandidate[]): void {
@@ -167,4 +180,9 @@ export class QuestionWriter {
       list.count++;
     }
   }
+}
+
+function pathFlags(own: OwnReach | undefined): number {
+  if (own === undefined) return 0;
+  return flagsOfNat(NAT[own.nat]) | (own.probes ? QUESTION_FLAG.probes : 0);
 }

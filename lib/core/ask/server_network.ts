@@ -6,31 +6,8 @@
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
-import { PrefixSet } from "../net/ip_prefix.ts";
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-
-const LOOPBACK = new PrefixSet(["127.0.0.0/8", "::1/128"]);
-/** RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */
-const PRIVATE = new PrefixSet([
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "fc00::/7",
-  "fe80::/10",
-]);
-
-/** How far an address holds: on one host, in one network, everywhere. */
-type Reach = 0 | 1 | 2;
-
-function reachOf(text: string): Reach {
-  const address = new WireBuffer(ADDRESS_SIZE);
-  if (!parseAddress(text, address, 0) || LOOPBACK.contains(address, 0)) return 0;
-  return PRIVATE.contains(address, 0) ? 1 : 2;
-}
+import { reachOf } from "../net/reach.ts";
 
 /** Where a peer is said to be. */
 interface Where {

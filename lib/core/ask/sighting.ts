@@ -6,6 +6,7 @@
 
 import type { Now } from "../net/clock.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { NatKind } from "./own_reach.ts";
 import type { CandidateKind, PeerCandidate, PeerRecord } from "./directory.ts";
 
 /** What one server says of one peer. */
@@ -30,6 +31,12 @@ export interface Sighting {
   readonly isProved?: boolean | undefined;
   /** Whether nobody has proved it: it comes from where everybody may claim to be a peer. */
   readonly isClaim?: boolean | undefined;
+  /** Whether it comes from the same public address as who asked, as far as the server says. */
+  readonly isNear?: boolean | undefined;
+  /** Whether its host answers path probes at the port that is registered, as far as that is known. */
+  readonly probes?: boolean | undefined;
+  /** How its NAT maps that port, as far as that is known. */
+  readonly nat?: NatKind | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
   /** The server that says so, as it was named. */
@@ -67,7 +74,7 @@ function rankOf({ kind, address }: PeerCandidate): number {
 /** What a registry has told of a peer, the best place first. The relay is none. */
 export function sightingsOf(peer: PeerRecord, { unix, mono }: Now): Sighting[] {
   const unixOf = (at: number) => Math.max(0, Math.floor(unix - (mono - at)));
-  const { publicKey, isProved, heardAt } = peer;
+  const { publicKey, isProved, isNear, probes, nat, heardAt } = peer;
   return peer.candidates.filter(({ kind }) => kind !== "relay")
     .toSorted((a, b) => rankOf(a) - rankOf(b))
     .map(({ kind, address, port, confirmedAt }) => ({
@@ -79,6 +86,9 @@ export function sightingsOf(peer: PeerRecord, { unix, mono }: Now): Sighting[] {
       kind,
       confirmed: unixOf(confirmedAt),
       isProved,
+      isNear,
+      probes,
+      nat,
     }));
 }
 

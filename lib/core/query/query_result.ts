@@ -25,10 +25,16 @@ export interface ServerOutcome {
   readonly ownEndpoint: HostPort | undefined;
   /** The same over IPv6, where `ownEndpoint` is that over IPv4. */
   readonly ownIpv6?: HostPort | undefined;
+  /** Where it relays between peers: where it was asked from WireGuard's port; of a registry that does. */
+  readonly relay?: HostPort | undefined;
+  /** Other ports of the address that WireGuard's port has asked, at which it listens. */
+  readonly also?: readonly number[] | undefined;
   /** Which version of the wgsig protocol it has answered in; of a registry. */
   readonly protocol?: 1 | 2 | undefined;
   /** Its public key in base64, where it has one. */
   readonly serverKey?: string | undefined;
+  /** Where its ports have seen WireGuard's over IPv4, in the order asked: how the own NAT maps that. */
+  readonly mapping?: readonly HostPort[] | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

@@ -4,7 +4,7 @@
  *
  * ```
  * part "memb": GROUP (u32), per entry:
- *   peer ID (32) | flags (u8), 1: its key was proved | size of the candidates (u8) | 0 (u16)
+ *   peer ID (32) | flags (u8), 1: its key was proved, 0x38: as in a question | size of the candidates (u8) | 0 (u16)
  *   | seconds since it was heard, when written (f32) | since it was seen over IPv6 (f32)
  *   | since it has said where it is (f32) | candidates, as in a question; `seen` is where it was seen
  *   | zeros up to a multiple of 4
@@ -72,7 +72,8 @@ export const MEMBER_ENTRIES: EntryFormat = {
     if (directory.find(directory.ids, idAt) !== peer) return 0;
     const { places } = directory;
     copyBytes(directory.ids, idAt, to, at, ID_SIZE);
-    to.bytes[at + MEMBER_FLAGS] = directory.isProved(peer) ? PROVED_MEMBER : 0;
+    const proved = directory.isProved(peer) ? PROVED_MEMBER : 0;
+    to.bytes[at + MEMBER_FLAGS] = proved | places.flagsOf(peer);
     to.view.setFloat32(at + MEMBER_HEARD, Math.max(0, mono - directory.heardAt(peer)));
     list.count = 0;
     if (!Number.isNaN(places.seenAt(peer))) {

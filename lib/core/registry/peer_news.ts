@@ -40,7 +40,7 @@ export class NewsReader {
     const isNear = vantage.isNear(peer, directory, table, mono - maxAge);
     copyBytes(directory.ids, directory.idAt(peer), news.id, 0, ID_SIZE);
     news.flags = (directory.isProved(peer) ? RECORD_FLAG.proved : 0) |
-      (isNear ? RECORD_FLAG.near : 0);
+      (isNear ? RECORD_FLAG.near : 0) | directory.places.flagsOf(peer);
     news.age = secondsSince(directory.heardAt(peer), mono);
     const row = directory.rowOf(peer);
     if (row !== NONE) {

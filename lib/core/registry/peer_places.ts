@@ -1,6 +1,6 @@
 /**
  * Where peers can be reached, beyond the IPv4 endpoint that a {@linkcode PeerTable} has: the IPv6
- * endpoint that was seen, and what a peer says of itself.
+ * endpoint that was seen, and what a peer says of itself and of the way to its port.
  *
  * What peers say lies as in a record, without ages, in a pool.
  *
@@ -16,6 +16,7 @@ import {
   readCandidate,
   writeCandidate,
 } from "../../wire/wgsig2/candidate.ts";
+import { PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { BlockPool } from "./block_pool.ts";
 
@@ -37,6 +38,8 @@ export class PeerPlaces {
   #blocks = new Int32Array(FIRST_PEERS);
   /** How many bytes of it are used. */
   #sizes = new Uint8Array(FIRST_PEERS);
+  /** What it says of the way to its port. */
+  #flags = new Uint8Array(FIRST_PEERS);
 
   readonly #pool = new BlockPool(MOST_SAID * LARGEST);
   readonly #scratch = new WireBuffer(MOST_SAID * LARGEST);
@@ -63,6 +66,9 @@ export class PeerPlaces {
     const sizes = new Uint8Array(size);
     sizes.set(this.#sizes);
     this.#sizes = sizes;
+    const flags = new Uint8Array(size);
+    flags.set(this.#flags);
+    this.#flags = flags;
   }
 
   /** When the IPv6 endpoint of a peer was seen, on the monotonic clock; NaN where there is none. */
@@ -77,7 +83,12 @@ export class PeerPlaces {
 
   /** Whether anything is known of a peer. */
   isAnywhere(peer: number): boolean {
-    return !Number.isNaN(this.#seenAt[peer]!) || this.#sizes[peer]! > 0;
+    return !Number.isNaN(this.#seenAt[peer]!) || this.#sizes[peer]! > 0 || this.#flags[peer] !== 0;
+  }
+
+  /** What a peer says of the way to its port: `PATH_FLAGS`. */
+  flagsOf(peer: number): number {
+    return this.#flags[peer]!;
   }
 
   /** The IPv6 addresses that were seen; see {@linkcode addressAt}. Another buffer after it has grown. */
@@ -121,8 +132,18 @@ export class PeerPlaces {
     return true;
   }
 
-  /** Takes down what a peer says of itself, and returns whether that is another than before. */
-  say(peer: number, { slots, count }: CandidateList, mono: number): boolean {
+  /**
+   * Takes down what a peer says of itself, and returns whether that is another than before.
+   *
+   * @param flags `PATH_FLAGS` are taken over.
+   */
+  say(peer: number, candidates: CandidateList, flags: number, mono: number): boolean {
+    const isOther = this.#flags[peer] !== (flags & PATH_FLAGS);
+    this.#flags[peer] = flags & PATH_FLAGS;
+    return this.#sayWhere(peer, candidates, mono) || isOther;
+  }
+
+  #sayWhere(peer: number, { slots, count }: CandidateList, mono: number): boolean {
     const scratch = this.#scratch;
     let size = 0;
     for (let i = 0; i < Math.min(count, MOST_SAID); i++) {
@@ -145,6 +166,7 @@ export class PeerPlaces {
   /** Forgets all places of a peer. */
   forget(peer: number): void {
     this.#seenAt[peer] = NaN;
+    this.#flags[peer] = 0;
     this.#release(peer);
   }
 

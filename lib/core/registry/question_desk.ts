@@ -42,6 +42,7 @@ import { ExchangeLimit } from "./exchange_limit.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
+import type { OtherPorts } from "./other_ports.ts";
 import type { RelayDesk } from "./relay_desk.ts";
 import { Registrar } from "./registrar.ts";
 import { Pusher } from "./pusher.ts";
@@ -82,6 +83,7 @@ export class QuestionDesk {
   relays: RelayDesk | undefined;
   readonly #random: RandomSource;
   readonly #counters: Counters;
+  readonly #otherPorts: OtherPorts;
   readonly #nonces: NonceSource;
   readonly #slots = new ReplySlots();
   readonly #writer: AnswerWriter;
@@ -94,9 +96,10 @@ export class QuestionDesk {
   #socket = 0;
 
   /** @param random Draws nonces, epochs, keys of cookies. */
-  constructor(random: RandomSource, counters: Counters) {
+  constructor(random: RandomSource, counters: Counters, otherPorts: OtherPorts) {
     this.#random = random;
     this.#counters = counters;
+    this.#otherPorts = otherPorts;
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
     this.pusher = new Pusher(this.#nonces, counters);
@@ -286,6 +289,7 @@ export class QuestionDesk {
     if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
     answer.serverKey.isGiven = false;
     if (!isMeant(question, keys)) giveKey(answer.serverKey, keys);
+    this.#otherPorts.read(asked.isShown ? this.#socket : NONE, answer.also);
     // Whose public address is another has others near, of whom it was told less.
     if (registrar.isElsewhere) question.version = 0;
     const isWritten = this.#writer.write(group, directory, asked, slot, now);

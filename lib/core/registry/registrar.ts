@@ -70,10 +70,11 @@ export class Registrar {
     }
     if (asked.isIpv4) this.#seeIpv4(group, directory, asked, now);
     else this.#seeIpv6(directory, asked, now.mono);
-    const isSaid = directory.places.say(peer, question.candidates, now.mono);
+    const isSaid = directory.places.say(peer, question.candidates, question.flags, now.mono);
     directory.heard(peer, now.mono);
     if ((this.isMoved || isSaid) && !this.isNew && !isFirstProof) directory.log.changed(peer);
-    if (directory.isMember(peer)) {
+    // Who has said something and says it no more is written as well: else it would come back.
+    if (directory.isMember(peer) || isSaid) {
       const isOther = isFirstProof || isSaid || (this.isMoved && !asked.isIpv4);
       if (isOther) members.memberChanges?.changed(peer);
       else members.memberChanges?.seen(peer, now.mono);

@@ -30,6 +30,7 @@ import type { Relay, RelayOptions } from "../relay/relay.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
+import { OtherPorts } from "./other_ports.ts";
 import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
@@ -66,6 +67,8 @@ export interface RegistryObserver {
 export class Registry {
   /** What happened to all datagrams so far. */
   readonly counters: Counters = new Counters();
+  /** Where it is asked; who knows that configures it. */
+  readonly otherPorts: OtherPorts = new OtherPorts();
   /** The numbers of the sockets that it is served through: whether they are of IPv4. */
   readonly sockets: Map<number, boolean> = new Map();
   readonly #groups = new Map<number, RegistryGroup>();
@@ -105,7 +108,7 @@ export class Registry {
    * @param random Fills an array with bytes that nobody can guess.
    */
   answerQuestions(random: RandomSource): void {
-    this.#desk = new QuestionDesk(random, this.counters);
+    this.#desk = new QuestionDesk(random, this.counters, this.otherPorts);
     this.#desk.window = this.#options.window;
     this.#desk.limitAnswers(this.#budget);
     this.#desk.relays = this.#relays;

@@ -14,6 +14,7 @@ import {
   newCandidates,
   readCandidate,
 } from "../../wire/wgsig2/candidate.ts";
+import { PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import type { Now } from "../net/clock.ts";
 import { NONE } from "../net/none.ts";
 import type { Batch } from "../store/journal_file.ts";
@@ -121,6 +122,8 @@ export class MemberRestorer {
         places.see(peer, slot.address, 0, slot.port, seenAt);
       } else list.count++;
     }
-    if (list.count > 0) places.say(peer, list, writtenAt - file.view.getFloat32(at + MEMBER_SAID));
+    const flags = file.bytes[at + MEMBER_FLAGS]! & PATH_FLAGS;
+    if (list.count === 0 && flags === 0) return;
+    places.say(peer, list, flags, writtenAt - file.view.getFloat32(at + MEMBER_SAID));
   }
 }

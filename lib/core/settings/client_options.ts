@@ -141,6 +141,13 @@ export const CLIENT = {
     default: "auto",
     help: "how to register the port that WireGuard owns",
   },
+  relay: {
+    flag: "relay",
+    commands: ["sync"],
+    reader: oneOf("auto", "never", "always"),
+    default: "auto",
+    help: "whether peers are reached through a registry where nothing else works",
+  },
   interval: {
     flag: "interval",
     commands: ["sync"],
@@ -170,6 +177,38 @@ export const CLIENT = {
     commands: ["sync"],
     ...SWITCH,
     help: "listen on another port where a NAT keeps an old mapping for this one",
+  },
+  "port-map": {
+    flag: "port-map",
+    commands: ["sync"],
+    reader: oneOf("auto", "off"),
+    default: "auto",
+    help: "have routers forward the port, by PCP, NAT-PMP or UPnP",
+  },
+  "punch-hard": {
+    flag: "punch-hard",
+    commands: ["sync"],
+    reader: oneOf("on", "off"),
+    default: "on",
+    help: "try hundreds of ports, once, where a NAT is symmetric",
+  },
+  "punch-mappings": {
+    commands: ["sync"],
+    reader: whole(1, 1024),
+    default: 256,
+    help: "ports that are opened for that behind the own NAT",
+  },
+  "punch-probes": {
+    commands: ["sync"],
+    reader: whole(1, 4096),
+    default: 1024,
+    help: "ports that are tried for that at the other side's NAT, with a byte each",
+  },
+  "punch-rate": {
+    commands: ["sync"],
+    reader: whole(1, 2000),
+    default: 500,
+    help: "datagrams of both that are sent in a second",
   },
   "trust-allowed-ips": {
     commands: ["sync", "config"],
@@ -223,6 +262,10 @@ export const PEER = {
   "preshared-key-file": {
     reader: file,
     help: "file with the preshared key of the two of you",
+  },
+  relay: {
+    reader: oneOf("auto", "never", "always"),
+    help: "whether sync reaches it through a registry",
   },
   lease: { reader: cidrs, help: "addresses that leases keep for it" },
 } satisfies Rows;

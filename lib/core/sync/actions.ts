@@ -7,6 +7,7 @@
 import type { PeerNews } from "../lease/news.ts";
 import type { Device } from "../net/device.ts";
 import type { HostPort } from "../net/host_port.ts";
+import type { OwnReach } from "../ask/own_reach.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 
@@ -38,6 +39,8 @@ export interface SyncQuestion {
    * which it needn't be: there the peer is, alive.
    */
   readonly openTo: ReadonlyMap<string, HostPort | undefined>;
+  /** What registries are told of the own side. */
+  readonly own: OwnReach;
 }
 
 /** What servers said. */
@@ -63,7 +66,7 @@ export type SyncAction =
   | { readonly kind: "try-raw"; readonly port: number; readonly mark: number }
   /** Ask the servers. `answer` */
   | { readonly kind: "ask"; readonly question: SyncQuestion }
-  /** Read the addresses of this host. `addresses` */
+  /** Read the addresses of this host, and of the interface. `addresses` */
   | { readonly kind: "read-addresses" }
   /** Change a peer, or add it; what is undefined stays as it is. `done` */
   | {
@@ -117,7 +120,12 @@ export type SyncResult =
     /** What could not be kept on the disk meanwhile, in words. */
     readonly notKept?: string | undefined;
   }
-  | { readonly kind: "addresses"; readonly addresses: readonly string[] }
+  | {
+    readonly kind: "addresses";
+    readonly addresses: readonly string[];
+    /** Those of the interface, with their prefix lengths. */
+    readonly tunnel: readonly string[];
+  }
   /** As `ip` takes it; undefined where there is none. */
   | { readonly kind: "route"; readonly route: string | undefined }
   | { readonly kind: "done" }
@@ -132,6 +140,10 @@ export type SyncNews =
     readonly server: string;
     readonly addresses: readonly string[];
   }
+  /** Where routers have mapped WireGuard's port now. */
+  | { readonly kind: "mapped"; readonly endpoints: readonly HostPort[] }
+  /** The interface was read for another reason. */
+  | { readonly kind: "device"; readonly device: Device }
   /** What all servers are known to say, now that one has told of a change without being asked. */
   | { readonly kind: "told"; readonly answer: QueryResult }
   /** A server has told of a change, and of others before it that were lost: it is time to ask. */

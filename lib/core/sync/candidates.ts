@@ -37,7 +37,7 @@ const MOST_CANDIDATES = 16;
 /**
  * Puts together where servers have seen the peers, and where the lease server's WireGuard has. What
  * somebody has proved comes before what was only claimed or came from a zone; and of what is as good
- * otherwise, IPv4 before IPv6, unless this host itself is seen over IPv6 alone.
+ * otherwise, what is the best way where it works. Families over which this host isn't seen come last.
  *
  * @param believed What can be a peer's endpoint.
  * @param mono The monotonic clock at the end of the question.
@@ -51,10 +51,13 @@ export function candidatesOf(
 ): Candidates {
   const { sightings, publicKey: own, unix } = answer;
   const candidates = new Map<string, SeenCandidate[]>();
-  const preferred = preferredFamily(answer);
-  const rankOf = ({ zone, isClaim, address }: Sighting) =>
-    (zone === undefined && isClaim !== true ? 0 : 2) +
-    (familyOf({ host: address }) === preferred ? 0 : 1);
+  const families = ownFamilies(answer);
+  const rankOf = (sighting: Sighting) => {
+    const { zone, isClaim, address } = sighting;
+    const isClaimed = zone !== undefined || isClaim === true;
+    const isOther = !families.has(familyOf({ host: address }));
+    return (isClaimed ? 2 * WAYS : 0) + (isOther ? WAYS : 0) + wayOf(sighting);
+  };
   for (const [key, seen] of sightings) {
     if (key === own) continue;
     const all = seen.toSorted((a, b) => rankOf(a) - rankOf(b));
@@ -81,11 +84,28 @@ export function candidatesOf(
   return candidates;
 }
 
-/** The family that is tried first: IPv6 only where servers have seen the own port over nothing else. */
-function preferredFamily({ servers }: QueryResult): Family {
+/** The families over which servers have seen the own port; IPv4 where they have said nothing. */
+function ownFamilies({ servers }: QueryResult): ReadonlySet<Family> {
   const own = servers.flatMap(({ ownEndpoint, ownIpv6 }) => [ownEndpoint ?? [], ownIpv6 ?? []]);
   const families = new Set(own.flat().map(familyOf));
-  return families.has(6) && !families.has(4) ? 6 : 4;
+  return families.size > 0 ? families : new Set([4]);
+}
+
+/** How many ways there are. */
+const WAYS = 5;
+
+/** How a place is reached, the best way first: on the own LAN, over IPv6, through a NAT. */
+function wayOf({ kind = "seen", address }: Sighting): number {
+  switch (kind) {
+    case "lan":
+      return 0;
+    case "mapped":
+      return 2;
+    case "declared":
+      return 4;
+    default:
+      return familyOf({ host: address }) === 6 ? 1 : 3;
+  }
 }
 
 /**

@@ -41,6 +41,7 @@
 
 import type { Now } from "../net/clock.ts";
 import type { RandomSource } from "../net/random.ts";
+import type { PathFinder } from "../path/path_finder.ts";
 import { EXIT, UserError } from "../settings/user_error.ts";
 import { ActionQueue } from "./action_queue.ts";
 import type { SyncAction, SyncNews, SyncResult, SyncStep } from "./actions.ts";
@@ -75,15 +76,21 @@ export class SyncMachine {
   /** Settings that hold from the next round on. */
   #options: SyncOptions | undefined;
 
-  /** Begins with a look. @param random For the jitter of waits. */
-  constructor(options: SyncOptions, random: RandomSource, now: Now) {
+  /**
+   * Begins with a look.
+   *
+   * @param random For the jitter of waits.
+   * @param finder Finds ways to peers that answer probes, where raw sockets are permitted.
+   */
+  constructor(options: SyncOptions, random: RandomSource, finder: PathFinder, now: Now) {
     this.#once = options.once;
     this.#rhythm = new Rhythm(options.interval, random, now.mono);
-    this.#stages = new SyncStages(options, this.#queue, this.#notes, this.#rhythm);
+    this.#stages = new SyncStages(options, this.#queue, this.#notes, this.#rhythm, finder);
   }
 
   /** What there is to tell since this was last called, in order. */
   takeNotes(): readonly SyncNote[] {
+    this.#stages.tellPaths();
     return this.#notes.take();
   }
 

@@ -34,6 +34,14 @@ export type SyncNote =
   | { readonly kind: "server"; readonly server: string; readonly status: string }
   /** The clock of this host has become wrong, or right. */
   | { readonly kind: "clock"; readonly isWrong: boolean }
+  /**
+   * From which port ways to peers are probed, and with which mark; undefined where from none. For who
+   * does that.
+   */
+  | {
+    readonly kind: "path-port";
+    readonly port: { readonly port: number; readonly mark: number } | undefined;
+  }
   /** What the interface is now, for whoever leases addresses for it. */
   | { readonly kind: "device"; readonly device: Device | undefined };
 

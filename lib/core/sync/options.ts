@@ -5,12 +5,16 @@
  */
 
 import type { ServerName } from "../ask/server_name.ts";
+import type { HardOptions } from "../path/hard_way.ts";
+import type { RelayMode } from "../path/relay_wish.ts";
 import type { RegisterMode } from "./registration.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
   readonly name: string | undefined;
   readonly allowedIps: readonly string[] | undefined;
+  /** Whether it may be reached through a registry's relay; undefined for what holds for all. */
+  readonly relay?: RelayMode | undefined;
 }
 
 /** What `sync` is to do. */
@@ -46,6 +50,12 @@ export interface SyncOptions {
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */
   readonly movePort: boolean;
+  /** Have the gateways of this host forward WireGuard's port. */
+  readonly portMap: boolean;
+  /** Whether peers may be reached through a registry's relay. */
+  readonly relay: RelayMode;
+  /** What may be tried where a NAT is symmetric. */
+  readonly hard: HardOptions;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;
 }

@@ -12,6 +12,8 @@ import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNews, SyncQuestion } from "./actions.ts";
 import { Additions } from "./additions.ts";
 import { DeviceReader } from "./device_reader.ts";
+import { BelievedEndpoints } from "./believed.ts";
+import type { PathFinder } from "../path/path_finder.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
 import { OwnEndpoint } from "./own_endpoint.ts";
@@ -21,6 +23,7 @@ import type { Rhythm } from "./rhythm.ts";
 import { nothingAsked, tellServers } from "./server_words.ts";
 import { StaleRoutes } from "./stale_routes.ts";
 import { MAPPING_HINT } from "./stuck_mapping.ts";
+import { SyncedPaths } from "./synced_paths.ts";
 import { SyncedPeers } from "./synced_peers.ts";
 
 /** What is known of an interface, and what is done for it. */
@@ -35,6 +38,7 @@ export class SyncStages {
   readonly #routes: StaleRoutes;
   readonly #additions: Additions;
   readonly #peers: SyncedPeers;
+  readonly #paths: SyncedPaths;
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
   #hasLooked = false;
@@ -47,7 +51,13 @@ export class SyncStages {
   #toldUntil = Infinity;
 
   /** Knows nothing yet. */
-  constructor(options: SyncOptions, queue: ActionQueue, notes: SyncNotes, rhythm: Rhythm) {
+  constructor(
+    options: SyncOptions,
+    queue: ActionQueue,
+    notes: SyncNotes,
+    rhythm: Rhythm,
+    finder: PathFinder,
+  ) {
     this.#options = options;
     this.#queue = queue;
     this.#notes = notes;
@@ -56,7 +66,8 @@ export class SyncStages {
     this.#additions = new Additions(queue, notes);
     this.#reader = new DeviceReader(options, queue, notes);
     this.#registration = new Registration(...registrationOf(options));
-    this.#peers = new SyncedPeers(notes, options);
+    this.#peers = new SyncedPeers(notes, options, (key, now) => this.#paths.owns(key, now));
+    this.#paths = new SyncedPaths(finder, notes, (key) => this.#peers.named(key));
   }
 
   /** Replaces the settings. */
@@ -119,9 +130,15 @@ export class SyncStages {
       }
       case "lease-peers":
         return this.#peers.heard(news.peers);
+      case "mapped":
+        return this.#paths.takeMapped(news.endpoints);
+      case "device":
+        this.#peers.glance(news.device, now);
+        return this.#seeWays(news.device, now);
       case "told": {
         this.#told = news.answer;
         const device = this.#device;
+        if (device !== undefined) this.#takeWays(device, news.answer, now);
         const wait = device && this.#peers.holdsBack(device, news.answer, now);
         this.#toldUntil = Math.min(this.#toldUntil, now.mono + (wait ?? 0));
       }
@@ -135,6 +152,11 @@ export class SyncStages {
     this.#toldUntil = Infinity;
     if (device === undefined || told === undefined) return;
     if (this.#peers.haveMoved(device, told, now)) this.look(told);
+  }
+
+  /** Tells of ways to peers that were taken. */
+  tellPaths(): void {
+    this.#paths.tellFound();
   }
 
   /** Asks without a look at the interface: a move is known sooner, and no process is started. */
@@ -176,6 +198,7 @@ export class SyncStages {
     }
     this.#notes.add({ kind: "device", device: undefined });
     this.#peers.heard([]);
+    this.#paths.open(undefined);
     const isNews = this.#device !== undefined;
     this.#device = undefined;
     if (untilGone && isNews) {
@@ -203,14 +226,19 @@ export class SyncStages {
     this.#rhythm.changed(now.mono);
     this.#own.forget();
     this.#peers.begin();
+    this.#paths.begin();
     const settled = (mode: SettledMode, why: string, now: Now) => {
       this.#registration.settle(mode);
+      this.#paths.open(
+        mode === "raw" && !this.#options.dryRun && !this.#options.once ? device : undefined,
+      );
       this.#notes.event("info", hasChanged ? "interface-changed" : "interface-found", {
         interface: this.#options.interface,
         port: device.listenPort,
         register: mode,
         why,
       });
+      this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
     };
     const choice = this.#registration.begin();
@@ -232,6 +260,7 @@ export class SyncStages {
     }
     this.#peers.tellUnlisted(device);
     if (this.#peers.look(device, fromPoll, now)) this.#rhythm.changed(now.mono);
+    this.#seeWays(device, now);
     const { mendRoutes, dryRun } = this.#options;
     this.#routes.look(device, mendRoutes && !dryRun);
     this.#queue.then((now) => {
@@ -258,6 +287,7 @@ export class SyncStages {
       mark,
       id,
       openTo: this.#peers.openTo(device, now),
+      own: this.#paths.reach(device),
       // Who is not on the interface is asked for only to be added.
       keys: addPeers ? undefined : present,
       wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],
@@ -269,9 +299,18 @@ export class SyncStages {
         if (this.#registration.took(answers, askedAt, now.mono)) this.#mappingStuck(device);
         else if (!this.#registration.isStuck) this.#notes.forget("mapping-stuck");
         this.#takeAnswer(device, answer, now);
+        this.#takeWays(device, answer, now);
         this.#queue.then((now) => then(answer, now));
       },
     });
+  }
+
+  #seeWays(device: Device, now: Now): void {
+    this.#paths.see(device, (peer) => this.#peers.isAlive(peer, now), now);
+  }
+
+  #takeWays(device: Device, answer: QueryResult, now: Now): void {
+    this.#paths.take(answer, new BelievedEndpoints(device), now);
   }
 
   /** Servers answer, but not WireGuard's port. */
@@ -293,17 +332,28 @@ export class SyncStages {
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
-    for (const { family, endpoint, before } of this.#own.take(answer)) {
+    for (const move of this.#own.take(answer)) {
+      const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        this.#peers.ownEndpointMoved(device, family, now);
+        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        this.#peers.ownEndpointMoved(device, move, !isEach, now);
+        this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);
       }
     }
-    if (!this.#own.tellsNat) return;
-    // What two servers see of one port tells what kind of NAT is in between.
+    this.#readAddresses();
+  }
+
+  /** This host's addresses say where neighbours reach it, and what a NAT in between does. */
+  #readAddresses(): void {
     this.#queue.add({ kind: "read-addresses" }, {
-      addresses: (addresses) => this.#notes.once("info", "nat", { ...this.#own.judge(addresses) }),
+      addresses: (addresses, tunnel) => {
+        this.#paths.takeAddresses(addresses, tunnel);
+        // What two servers see of one port tells what kind of NAT is in between.
+        if (!this.#own.tellsNat) return;
+        this.#notes.once("info", "nat", { ...this.#own.judge(addresses) });
+      },
     });
   }
 
@@ -333,6 +383,10 @@ export class SyncStages {
     if (!this.#options.dryRun && !this.#reader.isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
         this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
+      }
+      for (const lower of this.#peers.toLower(device)) {
+        const done = () => this.#peers.lowered(lower.publicKey);
+        this.#queue.add({ kind: "nudge-peer", ...lower }, { done });
       }
     }
     this.#queue.then(() => this.#add(device));

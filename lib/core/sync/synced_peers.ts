@@ -9,7 +9,7 @@ import type { NatVerdict } from "../ask/nat_verdict.ts";
 import type { PeerNews } from "../lease/news.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device, DevicePeer } from "../net/device.ts";
-import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { LogFields } from "../net/log_line.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus } from "../settings/user_error.ts";
@@ -17,7 +17,9 @@ import { BelievedEndpoints } from "./believed.ts";
 import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
 import { Handshakes } from "./handshakes.ts";
+import { KEEPALIVE_HINT, KeepaliveLimit, type LoweredKeepalive } from "./keepalive_limit.ts";
 import type { SyncNotes } from "./notes.ts";
+import type { OwnMove } from "./own_endpoint.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
@@ -42,7 +44,9 @@ export class SyncedPeers {
   readonly #notes: SyncNotes;
   #options: SyncOptions;
   readonly #states: PeerStates;
+  readonly #isFound: (publicKey: string, now: Now) => boolean;
   readonly #doubted = new DoubtedPeers();
+  readonly #keepalive = new KeepaliveLimit();
   readonly #handshakes = new Handshakes(ALIVE);
   readonly #shared: SharedKeys = new SharedKeys();
   readonly #unknown: UnknownPeers;
@@ -56,9 +60,18 @@ export class SyncedPeers {
   #anewAt = -Infinity;
   #anewGap = FIRST_ANEW;
 
-  /** Knows of none yet. */
-  constructor(notes: SyncNotes, options: SyncOptions) {
+  /**
+   * Knows of none yet.
+   *
+   * @param isFound Whether somebody else finds ways to a peer: it is not tried then.
+   */
+  constructor(
+    notes: SyncNotes,
+    options: SyncOptions,
+    isFound: (publicKey: string, now: Now) => boolean,
+  ) {
     this.#notes = notes;
+    this.#isFound = isFound;
     this.#options = options;
     this.#states = new PeerStates(notes, options.peers);
     this.#unknown = new UnknownPeers(notes, options);
@@ -77,6 +90,7 @@ export class SyncedPeers {
   /** The interface is another one: nothing has been tried yet. */
   begin(): void {
     this.#plan = this.#newPlan();
+    this.#keepalive.forget();
     this.#handshakes.forget();
     this.#states.forget();
   }
@@ -102,15 +116,33 @@ export class SyncedPeers {
    */
   look(device: Device, fromPoll: boolean, now: Now): boolean {
     this.#handshakes.look(device, now);
-    const isLost = this.#states.look(device, (peer) => this.#isAlive(peer, now));
+    const isLost = this.#states.look(device, (peer) => this.isAlive(peer, now));
     this.#doubted.look(device, fromPoll);
+    const isAlive = (peer: DevicePeer) => this.isAlive(peer, now);
+    this.#keepalive.look(device.peers, isAlive, (key) => this.#heardAt(key), now.mono);
     return isLost;
+  }
+
+  /** The interface was read between two looks. */
+  glance(device: Device, now: Now): void {
+    this.#handshakes.look(device, now);
+  }
+
+  /** Whether a peer is reached. */
+  isAlive({ publicKey }: DevicePeer, { mono }: Now): boolean {
+    return this.#plan.isAlive({ handshakeAt: this.#handshakes.at(publicKey) }, mono);
+  }
+
+  /** A peer's key and its name, where it has one. */
+  named(publicKey: string): { readonly key: string; readonly name?: string } {
+    return this.#states.named(publicKey);
   }
 
   /** Those to which the NAT is opened; with each, the endpoint to which it needn't be. */
   openTo({ peers }: Device, now: Now): ReadonlyMap<string, HostPort | undefined> {
-    return new Map(peers.map((peer) => {
-      const isFound = this.#isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
+    const others = peers.filter(({ publicKey }) => !this.#isFound(publicKey, now));
+    return new Map(others.map((peer) => {
+      const isFound = this.isAlive(peer, now) && !this.#doubted.has(peer.publicKey);
       return [peer.publicKey, isFound ? peer.endpoint : undefined];
     }));
   }
@@ -130,8 +162,14 @@ export class SyncedPeers {
     return true;
   }
 
-  /** The own endpoint of a family is another than before. */
-  ownEndpointMoved(device: Device, family: Family, now: Now): void {
+  /**
+   * The own endpoint of a family is another than before.
+   *
+   * @param tellsOfPeers Whether a mapping for the registry is one for peers.
+   */
+  ownEndpointMoved(device: Device, move: OwnMove, tellsOfPeers: boolean, now: Now): void {
+    const { family } = move;
+    if (tellsOfPeers) this.#keepalive.ownMoved(move, device.peers, now.mono);
     // Those that are reached over the other family know where this host is.
     this.#doubted.doubt(
       device.peers.filter(({ endpoint }) =>
@@ -166,7 +204,7 @@ export class SyncedPeers {
    */
   holdsBack(device: Device, answer: QueryResult, now: Now): number {
     const moved = this.#movedOf(device, answer, now);
-    if (moved.length === 0 || moved.some((peer) => this.#isAlive(peer, now))) return 0;
+    if (moved.length === 0 || moved.some((peer) => this.isAlive(peer, now))) return 0;
     const { publicKey: own = "" } = device;
     return moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
   }
@@ -174,7 +212,7 @@ export class SyncedPeers {
   #movedOf(device: Device, answer: QueryResult, now: Now): readonly DevicePeer[] {
     const places = whereaboutsOf(device, this.#candidatesOf(device, answer, now));
     return device.peers.filter(({ publicKey }) =>
-      places.get(publicKey) !== this.#whereabouts.get(publicKey)
+      places.get(publicKey) !== this.#whereabouts.get(publicKey) && !this.#isFound(publicKey, now)
     );
   }
 
@@ -182,15 +220,13 @@ export class SyncedPeers {
   plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
     this.#candidates = this.#candidatesOf(device, answer, now);
     this.#whereabouts = whereaboutsOf(device, this.#candidates);
-    const peers = device.peers.map((peer) => ({
-      ...peer,
-      handshakeAt: this.#handshakes.at(peer.publicKey),
-    }));
+    const peers = device.peers.filter(({ publicKey }) => !this.#isFound(publicKey, now))
+      .map((peer) => ({ ...peer, handshakeAt: this.#handshakes.at(peer.publicKey) }));
     const changes = this.#plan.step(peers, this.#candidates, now.mono);
     // Through a session that lasts, WireGuard says nothing by itself before the next keepalive.
     const changed = new Set(changes.map(({ publicKey }) => publicKey));
     for (const peer of device.peers) {
-      if (changed.has(peer.publicKey) && this.#isAlive(peer, now)) this.#doubted.doubt([peer]);
+      if (changed.has(peer.publicKey) && this.isAlive(peer, now)) this.#doubted.doubt([peer]);
     }
     return changes;
   }
@@ -215,7 +251,23 @@ export class SyncedPeers {
 
   /** Those that are to be sent something at once. */
   toNudge(device: Device, now: Now): readonly DevicePeer[] {
-    return this.#doubted.toNudge(device, (peer) => this.#isAlive(peer, now));
+    return this.#doubted.toNudge(device, (peer) => this.isAlive(peer, now));
+  }
+
+  /** The keepalives to set, because a NAT needs more of them: that is told of. */
+  toLower({ peers }: Device): readonly LoweredKeepalive[] {
+    const news = this.#keepalive.takeNews();
+    if (news !== undefined) {
+      const { persistentKeepalive, before } = news;
+      const hint = KEEPALIVE_HINT;
+      this.#notes.event("warn", "keepalive-lowered", { persistentKeepalive, before, hint });
+    }
+    return this.#keepalive.toLower(peers);
+  }
+
+  /** A peer's keepalive was set so. */
+  lowered(publicKey: string): void {
+    this.#keepalive.lowered(publicKey);
   }
 
   /** Those that are to be added. */
@@ -226,12 +278,12 @@ export class SyncedPeers {
   /** Whether something is awaited of one. */
   isAwaiting({ peers }: Device, now: Now): boolean {
     return this.#plan.isSearching || this.#doubted.count > 0 ||
-      peers.some((peer) => !this.#isAlive(peer, now));
+      peers.some((peer) => !this.isAlive(peer, now));
   }
 
   /** Tells what one look, for which servers have answered or not, has found: a line for each peer that is down, and one of all. */
   tellLook({ peers }: Device, isAnswered: boolean, now: Now): void {
-    const down = peers.filter((peer) => !this.#isAlive(peer, now));
+    const down = peers.filter((peer) => !this.isAlive(peer, now));
     this.#states.tellDown(
       down.map((peer) => {
         const at = this.#handshakes.at(peer.publicKey);
@@ -247,13 +299,15 @@ export class SyncedPeers {
   status({ peers }: Device, answer: QueryResult, now: Now): ExitStatus {
     if (answer.status !== EXIT.ok) return answer.status;
     const failed = peers.some((peer) =>
-      !this.#isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
+      !this.isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
     );
     return failed ? EXIT.somePeersFailed : EXIT.ok;
   }
 
-  #isAlive({ publicKey }: DevicePeer, { mono }: Now): boolean {
-    return this.#plan.isAlive({ handshakeAt: this.#handshakes.at(publicKey) }, mono);
+  /** When servers heard a peer last, as far as they have said. */
+  #heardAt(publicKey: string): number {
+    const all = this.#candidates.get(publicKey) ?? [];
+    return Math.max(-Infinity, ...all.map(({ seenAt = -Infinity }) => seenAt));
   }
 
   #candidatesOf(device: Device, answer: QueryResult, { mono }: Now): Candidates {

@@ -1,12 +1,16 @@
 /**
  * A registry that is asked for an interface again and again, and tells of changes in between.
  *
+ * It is a little longer than a file should be because what it has said, in whichever protocol, is told
+ * here alone.
+ *
  * @module
  */
 
 import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { Hearing } from "../ask/conversation.ts";
 import type { Exchange } from "../ask/exchange.ts";
+import type { Inquiry } from "../ask/inquiry.ts";
 import type { KnownRegistry } from "../ask/registry_memory.ts";
 import { ServerAddresses } from "../ask/server_addresses.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
@@ -16,7 +20,9 @@ import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import type { Now } from "../net/clock.ts";
 import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
+import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
+import { OwnMapping } from "./own_mapping.ts";
 import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
 
 /** After so many questions that were refused, nothing is there. */
@@ -26,7 +32,7 @@ const SILENT_WAIT = 1;
 
 /** What is asked. */
 export interface AskedRound
-  extends Pick<RoundOptions, "registers" | "subscribes" | "startsIn" | "endsAt"> {
+  extends Pick<RoundOptions, "registers" | "subscribes" | "own" | "startsIn" | "endsAt"> {
   /** The own public key in base64. */
   readonly publicKey: string;
   /** Makes a question of the first protocol, where it is spoken. */
@@ -47,6 +53,8 @@ const WORDS: ReadonlySet<Hearing> = new Set([
 /** A registry. */
 export class SyncedRegistry {
   readonly name: RegistryName;
+  /** How WireGuard's port is mapped, as it sees it. */
+  readonly mapping: OwnMapping = new OwnMapping();
   /** The addresses of this round. */
   addresses: ServerAddresses;
   /** An address that was not asked, from which datagrams came. */
@@ -64,6 +72,8 @@ export class SyncedRegistry {
   #isSilent = false;
   #badMac = false;
   #answeredFrom: string | undefined;
+  /** By family: the address from which it has answered to WireGuard's port in this round. */
+  readonly #ownSenders = new Map<Family, HostPort>();
   /** What of its directory was told to others. */
   #toldRevision = 0;
 
@@ -100,6 +110,8 @@ export class SyncedRegistry {
     this.stranger = undefined;
     this.refused = 0;
     this.#badMac = false;
+    this.#ownSenders.clear();
+    this.mapping.begin();
     this.#asked = asked;
     const { conversation, spoken } = this.#known;
     const protocols = spoken.asks(now);
@@ -113,6 +125,7 @@ export class SyncedRegistry {
       ...asked,
       endsAt,
       conversation,
+      mapping: this.mapping,
       protocols,
       exchange: this.#exchange,
       beside: this.#beside,
@@ -121,11 +134,22 @@ export class SyncedRegistry {
     }, now);
   }
 
+  /**
+   * Asks once more beside the rounds, to say at once what this peer has to say; undefined where it is
+   * not known to speak wgsig 2, or was silent.
+   */
+  inquire(now: Now): Inquiry | undefined {
+    const isThere = this.#known.spoken.known === 2 && !this.#isSilent;
+    return isThere && this.addresses.all.length > 0 ? this.#round?.inquire(now) : undefined;
+  }
+
   /** What to do for it now. */
   next(now: Now): RoundStep {
     if (this.#round === undefined || this.addresses.all.length === 0) return { kind: "done" };
     if (this.refused >= MAX_REFUSED) this.#round.giveUp();
-    return this.#round.next(now);
+    const step = this.#round.next(now);
+    if (step.kind === "send" && step.port !== undefined) this.addresses.accept(step.port);
+    return step;
   }
 
   /** What the system said of one of its addresses. */
@@ -165,14 +189,14 @@ export class SyncedRegistry {
     const isSecond = readDatagramType(batch.payloads, at, length) !== 0;
     if (isSecond && WORDS.has(conversation.receive(batch.payloads, at, length, now))) {
       spoken.heard(2, now);
-      this.#noteSender(batch, i);
+      this.#noteSender(batch, i, isOwn);
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
     const exchange = this.#exchange;
     const asked = this.#asked.registers && !isOwn ? this.#beside : exchange;
     const receipt = asked?.receive(batch.payloads, at, length);
-    if (receipt === "accepted") this.#noteSender(batch, i);
+    if (receipt === "accepted") this.#noteSender(batch, i, isOwn);
     // What looks like wgsig 2 and didn't open is late, most likely.
     const isBad = receipt === "drop-bad-mac" || receipt === "drop-group-mismatch";
     if (isBad && !isSecond) this.#badMac = true;
@@ -184,6 +208,7 @@ export class SyncedRegistry {
   finish(now: Now): void {
     const round = this.#round;
     if (round === undefined) return;
+    this.mapping.finish();
     const answered = [...round.registering].filter(([, { isHeard }]) => isHeard);
     if (answered.length > 0) {
       for (const [family, { isHeard }] of round.registering) {
@@ -274,6 +299,18 @@ export class SyncedRegistry {
       .flatMap(([, { isRegistered, seen }]) => isRegistered && seen !== undefined ? [seen] : []);
   }
 
+  /** Where it relays, which is where WireGuard's port has asked it; undefined where it doesn't. */
+  get relay(): HostPort | undefined {
+    const registered = this.#round?.registered;
+    if (registered === undefined || (registered.offers & OFFER.relays) === 0) return undefined;
+    return this.#ownSenders.get(registered.wish.family);
+  }
+
+  /** At which other ports of that address it listens. */
+  get also(): readonly number[] {
+    return this.#round?.registered?.also ?? [];
+  }
+
   /** What is to be said of the registry's key, once. */
   takeNote(): ServerKeyNote | undefined {
     return this.#known.conversation.takeNote();
@@ -313,7 +350,10 @@ export class SyncedRegistry {
     return [...here, ...told.flatMap((peer) => sightingsOf(peer, now))];
   }
 
-  #noteSender(batch: DatagramBatch, i: number): void {
-    this.#answeredFrom = this.addresses.senderOf(batch, i)?.host ?? this.#answeredFrom;
+  #noteSender(batch: DatagramBatch, i: number, isOwn: boolean): void {
+    const sender = this.addresses.senderOf(batch, i);
+    if (sender === undefined) return;
+    this.#answeredFrom = sender.host;
+    if (isOwn) this.#ownSenders.set(familyOf(sender), sender);
   }
 }

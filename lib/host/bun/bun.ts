@@ -12,6 +12,7 @@ import type { Host } from "../host.ts";
 import { bunLibc } from "../linux/libc_bun.ts";
 import { lockFile } from "../linux/file_lock.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { openRawUdp } from "../linux/raw_udp.ts";
 import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
 import { nodeHost, SYSTEM_RESOLVER } from "../node/node.ts";
@@ -46,6 +47,8 @@ export function bunHost({ libc = true }: BunHostOptions = {}): Host {
     udp: (options) => openBunUdp(options, libc),
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(bunLibc(), options),
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    rawUdp: async (options) => openRawUdp(bunLibc(), options),
     resolve: (name, options) => resolver.resolve(name, options),
   };
   const resolver = new Resolver(host, undefined, SYSTEM_RESOLVER);

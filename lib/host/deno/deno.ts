@@ -13,6 +13,7 @@ import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import { denoLibc } from "../linux/libc_deno.ts";
 import { openConnectedSocket } from "../linux/connected_socket.ts";
+import { openRawUdp } from "../linux/raw_udp.ts";
 import { sendLocalDatagram } from "../linux/local_datagram.ts";
 import { forbidDumps } from "../linux/process.ts";
 import { openDenoUdp } from "./udp.ts";
@@ -59,6 +60,8 @@ export function denoHost({ libc = true }: DenoHostOptions = {}): Host {
     lockFile,
     // deno-lint-ignore require-await -- what throws becomes a rejection
     connectedUdp: async (options) => openConnectedSocket(denoLibc(), options),
+    // deno-lint-ignore require-await -- what throws becomes a rejection
+    rawUdp: async (options) => openRawUdp(denoLibc(), options),
     async udp(options) {
       // A client's few datagrams are not worth a thread that waits for them; but only libc has marks.
       const isWorthIt = options.onOverload !== undefined || Boolean(options.mark);

@@ -3,15 +3,8 @@
  *
  * A raw one speaks from a port that another socket owns: WireGuard's. It is connected to the server,
  * so the kernel hands over only what comes from there, and a filter in the kernel lets only the
- * right ports through. It needs CAP_NET_RAW, a mark CAP_NET_ADMIN. Sources: raw(7), udp(7), ipv6(7),
- * socket(7); RFC 768 for the header of a raw one.
- *
- * ```
- *  0          2          4        6          8
- * +----------+----------+--------+----------+- - -
- * | from     | to       | length | checksum | payload     IPv4: 0 is no checksum
- * +----------+----------+--------+----------+- - -        IPv6: the kernel writes it
- * ```
+ * right ports through, and nothing that a relay forwards. It needs CAP_NET_RAW, a mark
+ * CAP_NET_ADMIN. Sources: raw(7), udp(7), socket(7).
  *
  * @module
  */
@@ -23,24 +16,24 @@ import type { ConnectedUdpOptions, UdpSocket } from "../udp.ts";
 import { codedError } from "../error.ts";
 import { errnoName } from "./errno.ts";
 import type { Libc } from "./libc.ts";
-import { AF_INET, AF_INET6, socketAddress } from "./socket_address.ts";
-import { setMark, SOL_SOCKET } from "./socket_options.ts";
+import {
+  drain,
+  markAs,
+  MAX_HEADERS_SIZE,
+  MSG_DONTWAIT,
+  openPrepared,
+  POLL_MS,
+  prepareRaw,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  UDP_HEADER_SIZE,
+  udpHeaderAt,
+  writeUdpHeader,
+} from "./raw_socket.ts";
+import { socketAddress } from "./socket_address.ts";
+import { int, SO_REUSEADDR, SOL_SOCKET } from "./socket_options.ts";
 
-const SOCK_DGRAM = 2;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const IPPROTO_UDP = 17;
-const IPPROTO_IPV6 = 41;
-const IPV6_CHECKSUM = 7;
-const SO_REUSEADDR = 2;
-const SO_ATTACH_FILTER = 26;
-const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/** Offset of the checksum in a UDP header. */
-const CHECKSUM = 6;
-const UDP_HEADER_SIZE = 8;
-const MAX_IPV4_HEADER_SIZE = 60;
-const POLL_MS = 5;
 /** The most that one call can receive without its headers. */
 const MAX_PIECE_SIZE = 65_535;
 
@@ -63,36 +56,24 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
     (name) => libc.interfaceIndex(name),
   );
 
-  const type = (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC;
-  const fd = libc.socket(ipv4 ? AF_INET : AF_INET6, type, IPPROTO_UDP);
-  if (fd < 0) throw codedError(errnoName(libc.errno()));
-  const check = (result: number) => {
-    if (result >= 0) return;
-    const code = errnoName(libc.errno());
-    libc.close(fd);
-    throw codedError(code);
-  };
-  if (raw) {
-    const filter = portFilter(ipv4, options.to.port, options.port);
-    const program = filterProgram(libc, filter);
-    check(libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
-    if (!ipv4) check(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, int(CHECKSUM), 4));
-  } else {
-    // Several of ours, each to another server, speak from one port.
-    check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int(1), 4));
-    const own = socketAddress(ipv4 ? "0.0.0.0" : "::", options.port);
-    check(libc.bind(fd, own, own.length));
-  }
-  // Set to the mark of WireGuard's own datagrams, ours take the way that theirs take.
-  if (mark !== 0) check(setMark(libc, fd, mark));
-  check(libc.connect(fd, server, server.length));
+  const segment = raw ? options.segment ?? 0 : 0;
+  const heard = { ipv4, from: options.to.port, to: options.port, segment };
+  const fd = openPrepared(libc, ipv4, raw ? SOCK_RAW : SOCK_DGRAM, (fd, check) => {
+    if (raw) prepareRaw(libc, fd, heard, check);
+    else {
+      // Several of ours, each to another server, speak from one port.
+      check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int(1), 4));
+      const own = socketAddress(ipv4 ? "0.0.0.0" : "::", options.port);
+      check(libc.bind(fd, own, own.length));
+    }
+    markAs(libc, fd, mark, check);
+    check(libc.connect(fd, server, server.length));
+  });
 
   const packet = new WireBuffer(UDP_HEADER_SIZE + SLOT_SIZE);
-  const segment = raw ? options.segment ?? 0 : 0;
   const most = segment > 0 ? MAX_PIECE_SIZE : SLOT_SIZE;
-  const received = new WireBuffer(MAX_IPV4_HEADER_SIZE + UDP_HEADER_SIZE + most);
-  // What came before the filter and the connection were in force may be from anybody.
-  while (libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT) >= 0);
+  const received = new WireBuffer(MAX_HEADERS_SIZE + most);
+  drain(libc, fd, received);
   let closed = false;
   let timer = setTimeout(poll, POLL_MS);
 
@@ -107,7 +88,7 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
     while (batch.count < BATCH_SIZE) {
       const size = libc.recv(fd, received.bytes, received.size, MSG_DONTWAIT);
       if (size < 0) break;
-      const at = raw ? (ipv4 ? (received.bytes[0]! & 15) * 4 : 0) + UDP_HEADER_SIZE : 0;
+      const at = raw ? udpHeaderAt(received, ipv4) + UDP_HEADER_SIZE : 0;
       const length = size - at;
       const isWhole = segment === 0 || length <= segment || length % segment !== 0;
       if (length < 0 || (isWhole && length > SLOT_SIZE)) continue;
@@ -132,10 +113,7 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       if (closed) return;
       let at = 0;
       if (raw) {
-        packet.view.setUint16(0, options.port);
-        packet.view.setUint16(2, options.to.port);
-        packet.view.setUint16(4, UDP_HEADER_SIZE + bytes.length);
-        packet.view.setUint16(CHECKSUM, 0);
+        writeUdpHeader(packet, options.port, options.to.port, bytes.length);
         at = UDP_HEADER_SIZE;
       }
       packet.bytes.set(bytes, at);
@@ -149,52 +127,4 @@ export function openConnectedSocket(libc: Libc, options: ConnectedUdpOptions): U
       libc.close(fd);
     },
   };
-}
-
-/** An int of C, in this machine's byte order. */
-function int(value: number): Uint8Array {
-  return new Uint8Array(new Int32Array([value]).buffer);
-}
-
-// Classic BPF (bpf(4), linux/filter.h).
-const LOAD_HALF_ABSOLUTE = 0x28;
-const LOAD_HALF_INDEXED = 0x48;
-const LOAD_IPV4_HEADER_SIZE = 0xb1;
-const JUMP_IF_EQUAL = 0x15;
-const RETURN = 0x06;
-const WHOLE = 0xffff;
-const INSTRUCTION_SIZE = 8;
-
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
-
-/** Lets only datagrams between these ports through. An IPv4 socket sees the IP header, too. */
-function portFilter(ipv4: boolean, from: number, to: number): Instruction[] {
-  const load = ipv4 ? LOAD_HALF_INDEXED : LOAD_HALF_ABSOLUTE;
-  return [
-    ...(ipv4 ? [[LOAD_IPV4_HEADER_SIZE, 0, 0, 0] as const] : []),
-    [load, 0, 0, 0],
-    [JUMP_IF_EQUAL, 0, 3, from],
-    [load, 0, 0, 2],
-    [JUMP_IF_EQUAL, 0, 1, to],
-    [RETURN, 0, 0, WHOLE],
-    [RETURN, 0, 0, 0],
-  ];
-}
-
-/** The instructions must stay where they are until the kernel has read them. */
-let keptInstructions = new Uint8Array(0);
-
-/** struct sock_fprog: a length, and a pointer to struct sock_filter, in this machine's byte order. */
-function filterProgram(libc: Libc, filter: readonly Instruction[]): Uint8Array {
-  keptInstructions = new Uint8Array(filter.length * INSTRUCTION_SIZE);
-  filter.forEach(([code, ifTrue, ifFalse, value], i) => {
-    const at = i * INSTRUCTION_SIZE;
-    keptInstructions.set(new Uint8Array(new Uint16Array([code]).buffer), at);
-    keptInstructions.set([ifTrue, ifFalse], at + 2);
-    keptInstructions.set(new Uint8Array(new Uint32Array([value]).buffer), at + 4);
-  });
-  const program = new Uint8Array(16);
-  program.set(new Uint8Array(new Uint16Array([filter.length]).buffer));
-  program.set(new Uint8Array(new BigUint64Array([libc.addressOf(keptInstructions)]).buffer), 8);
-  return program;
 }

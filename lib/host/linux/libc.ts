@@ -43,6 +43,27 @@ export interface Libc {
   send(fd: number, bytes: Uint8Array, size: number, flags: number): number;
   /** Receives up to `size` bytes, and returns how many came. */
   recv(fd: number, bytes: Uint8Array, size: number, flags: number): number;
+  /** Sends `size` bytes to an address. */
+  sendto(
+    fd: number,
+    bytes: Uint8Array,
+    size: number,
+    flags: number,
+    address: Uint8Array,
+    addressSize: number,
+  ): number;
+  /**
+   * Receives up to `size` bytes, and where they come from. `addressSize` is an int: the room in
+   * `address`, then what was written.
+   */
+  recvfrom(
+    fd: number,
+    bytes: Uint8Array,
+    size: number,
+    flags: number,
+    address: Uint8Array,
+    addressSize: Uint8Array,
+  ): number;
   /** Closes a file descriptor. */
   close(fd: number): number;
   /** The number of an interface, or 0. */

@@ -27,6 +27,8 @@ const SYMBOLS = {
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   syscall: { args: ["u64", "i32", "ptr", "u64", "i32", "ptr"], returns: "i64_fast" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "i32"], returns: "i64_fast" },
+  recvfrom: { args: ["i32", "ptr", "u64", "i32", "ptr", "ptr"], returns: "i64_fast" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
@@ -70,6 +72,10 @@ function open(): BunLibc {
     recvmmsg: (fd, messages, count, flags) =>
       Number(libc.syscall(recvmmsg, fd, ptr(messages), count, flags, null)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, ptr(bytes), size, flags)),
+    sendto: (fd, bytes, size, flags, address, addressSize) =>
+      Number(libc.sendto(fd, ptr(bytes), size, flags, ptr(address), addressSize)),
+    recvfrom: (fd, bytes, size, flags, address, addressSize) =>
+      Number(libc.recvfrom(fd, ptr(bytes), size, flags, ptr(address), ptr(addressSize))),
     flock: (fd, operation) => Number(libc.flock(fd, operation)),
     close: (fd) => Number(libc.close(fd)),
     prctl: (option, value) => Number(libc.prctl(option, value, 0, 0, 0)),

@@ -14,6 +14,14 @@ const SYMBOLS = {
   bind: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  sendto: {
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "i32"],
+    result: "isize",
+  },
+  recvfrom: {
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "buffer"],
+    result: "isize",
+  },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
   // On a thread of its own.
@@ -91,6 +99,14 @@ function open(): DenoLibc {
     wake: (fd) => void libc.shutdown(fd, SHUT_RD),
     interfaceIndex: (name) => libc.if_nametoindex(new TextEncoder().encode(`${name}\0`)),
     recv: (fd, bytes, size, flags) => Number(libc.recv(fd, owned(bytes), BigInt(size), flags)),
+    sendto: (fd, bytes, size, flags, address, addressSize) =>
+      Number(
+        libc.sendto(fd, owned(bytes), BigInt(size), flags, owned(address), addressSize),
+      ),
+    recvfrom: (fd, bytes, size, flags, address, addressSize) =>
+      Number(
+        libc.recvfrom(fd, owned(bytes), BigInt(size), flags, owned(address), owned(addressSize)),
+      ),
     close: (fd) => libc.close(fd),
     prctl: (option, value) => libc.prctl(option, BigInt(value), 0n, 0n, 0n),
     errno() {

@@ -8,7 +8,8 @@ import type { BatchLibc, Libc } from "./libc.ts";
 
 /** The level of options that all sockets have. */
 export const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
+/** Lets another socket have the port as well, where both say so. */
+export const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
@@ -19,6 +20,11 @@ const SO_MARK = 36;
 const SEND_BUFFER_SIZE = 4 << 20;
 /** Room for some 1000 datagrams that come while something else has its turn. */
 const RECEIVE_BUFFER_SIZE = 1 << 20;
+
+/** An int of C, in this machine's byte order. */
+export function int(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
 
 /** The value of an option that is an int, or undefined where the system doesn't know it. */
 export function readOption(
@@ -41,7 +47,7 @@ export function readOption(
 
 /** Marks what a socket sends, for policy routing. @returns Less than 0 where it could not. */
 export function setMark(libc: Pick<Libc, "setsockopt">, fd: number, mark: number): number {
-  const value = new Uint8Array(Int32Array.of(mark).buffer);
+  const value = int(mark);
   return libc.setsockopt(fd, SOL_SOCKET, SO_MARK, value, value.length);
 }
 
@@ -60,14 +66,14 @@ export function growBuffers(libc: BatchLibc, fd: number): void {
  * comes in, it is taken back at once.
  */
 export function setPortSharing(libc: Pick<BatchLibc, "setsockopt">, fd: number, on: boolean): void {
-  const value = new Uint8Array(Int32Array.of(on ? 1 : 0).buffer);
+  const value = int(on ? 1 : 0);
   libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, value, value.length);
 }
 
 function grow(libc: BatchLibc, fd: number, name: number, force: number, size: number): void {
   // The kernel makes it twice as large as it is told, for what it adds to a datagram.
   if ((readOption(libc, fd, SOL_SOCKET, name) ?? Infinity) >= 2 * size) return;
-  const value = new Uint8Array(Int32Array.of(size).buffer);
+  const value = int(size);
   if (libc.setsockopt(fd, SOL_SOCKET, force, value, value.length) >= 0) return;
   libc.setsockopt(fd, SOL_SOCKET, name, value, value.length);
 }

@@ -49,6 +49,7 @@ export function nodeHost(): Omit<
   | "sendLocal"
   | "udp"
   | "connectedUdp"
+  | "rawUdp"
   | "tcpListen"
   | "tcpConnect"
 > {

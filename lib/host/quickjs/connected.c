@@ -2,69 +2,26 @@
  * A UDP socket that speaks with one other; a raw one speaks from a port that another socket owns.
  * lib/host/linux/connected_socket.ts is the same for runtimes with an FFI, and says why it is so.
  *
- * Sources: raw(7), udp(7), ipv6(7), socket(7), bpf(4); RFC 768 for the header of a raw one.
+ * Sources: raw(7), udp(7), socket(7).
  */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "raw.h"
 #include "socket.h"
 
-enum { SLOT_SIZE = 2048, BATCH_SIZE = 64 };
 /* The most that one call can receive without its headers. */
 enum { MAX_PIECE_SIZE = 65535 };
-enum { UDP_HEADER_SIZE = 8, UDP_LENGTH = 4, UDP_CHECKSUM = 6, MAX_IPV4_HEADER_SIZE = 60 };
 
-/* What linux/filter.h has: kernel headers are not everywhere. */
-typedef struct {
-    uint16_t code;
-    uint8_t if_true, if_false;
-    uint32_t value;
-} Instruction;
-
-typedef struct {
-    unsigned short length;
-    const Instruction *instructions;
-} Filter;
-
-enum {
-    LOAD_HALF_ABSOLUTE = 0x28,
-    LOAD_HALF_INDEXED = 0x48,
-    LOAD_IPV4_HEADER_SIZE = 0xb1,
-    JUMP_IF_EQUAL = 0x15,
-    RETURN = 0x06,
-    WHOLE = 0xffff,
-};
-
-/* Lets only datagrams between these ports through. An IPv4 socket sees the IP header, too. */
-static int attach_filter(int fd, int is_ipv4, uint16_t from, uint16_t to)
-{
-    uint16_t load = is_ipv4 ? LOAD_HALF_INDEXED : LOAD_HALF_ABSOLUTE;
-    const Instruction all[] = {
-        { LOAD_IPV4_HEADER_SIZE, 0, 0, 0 },
-        { load, 0, 0, 0 },
-        { JUMP_IF_EQUAL, 0, 3, from },
-        { load, 0, 0, 2 },
-        { JUMP_IF_EQUAL, 0, 1, to },
-        { RETURN, 0, 0, WHOLE },
-        { RETURN, 0, 0, 0 },
-    };
-    unsigned short skipped = is_ipv4 ? 0 : 1;
-    const Filter filter = { (unsigned short)(COUNT(all) - skipped), all + skipped };
-
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-}
-
-static int open_raw(const SocketAddress *to, uint16_t own_port)
+/* Hears only what comes from there, and nothing that a relay forwards. */
+static int open_raw_to(const SocketAddress *to, uint16_t own_port, int segment)
 {
     int is_ipv4 = to->any.sa_family == AF_INET;
     uint16_t port = ntohs(is_ipv4 ? to->ipv4.sin_port : to->ipv6.sin6_port);
-    int fd = open_socket(to, SOCK_RAW, IPPROTO_UDP);
+    const Heard heard = { is_ipv4, port, own_port, 0, 0, segment };
 
-    if (fd < 0 || attach_filter(fd, is_ipv4, port, own_port) < 0 ||
-        (!is_ipv4 && set_option(fd, IPPROTO_IPV6, IPV6_CHECKSUM, UDP_CHECKSUM) < 0))
-        return give_up(fd);
-    return fd;
+    return open_raw(&heard);
 }
 
 static int open_plain(const SocketAddress *to, uint16_t own_port)
@@ -86,21 +43,22 @@ static int open_plain(const SocketAddress *to, uint16_t own_port)
     return fd;
 }
 
-/* connectedOpen(address, scope, port, ownPort, isRaw, mark): a file descriptor */
+/* connectedOpen(address, scope, port, ownPort, isRaw, mark, segment): a file descriptor */
 static JSValue connected_open(ARGUMENTS)
 {
     SocketAddress to;
-    int32_t own_port, is_raw, mark;
-    uint8_t early;
+    int32_t own_port, is_raw, mark, segment;
 
     NO_SELF;
     socklen_t size = socket_address(ctx, argv, &to);
     if (size == 0 || JS_ToInt32(ctx, &own_port, argv[3]) < 0 ||
-        JS_ToInt32(ctx, &is_raw, argv[4]) < 0 || JS_ToInt32(ctx, &mark, argv[5]) < 0)
+        JS_ToInt32(ctx, &is_raw, argv[4]) < 0 || JS_ToInt32(ctx, &mark, argv[5]) < 0 ||
+        JS_ToInt32(ctx, &segment, argv[6]) < 0)
         return JS_EXCEPTION;
     if (own_port < 0 || own_port > 0xffff)
         return JS_ThrowRangeError(ctx, "%d is no port", own_port);
-    int fd = (is_raw ? open_raw : open_plain)(&to, (uint16_t)own_port);
+    int fd = is_raw ? open_raw_to(&to, (uint16_t)own_port, segment)
+                    : open_plain(&to, (uint16_t)own_port);
     if (fd < 0)
         return result_of(ctx, -1);
     /* Set to the mark of WireGuard's own datagrams, ours take the way that theirs take. */
@@ -113,9 +71,7 @@ static JSValue connected_open(ARGUMENTS)
         to.ipv6.sin6_port = 0;
     if (connect(fd, &to.any, size) < 0)
         return result_of(ctx, give_up(fd));
-    /* What came before the filter and the connection were in force may be from anybody. */
-    while (recv(fd, &early, sizeof early, MSG_DONTWAIT) >= 0)
-        ;
+    drain(fd);
     return JS_NewInt32(ctx, fd);
 }
 
@@ -132,7 +88,7 @@ static int receive_one(int fd, int headers, int segment, uint8_t *slots, int32_t
 
     if (size < 0)
         return -1;
-    ssize_t at = !headers ? 0 : (headers == 4 ? (packet[0] & 15) * 4 : 0) + UDP_HEADER_SIZE;
+    ssize_t at = !headers ? 0 : (ssize_t)udp_header_at(packet, headers == 4) + UDP_HEADER_SIZE;
     ssize_t left = size - at;
     if (left < 0 || size > (ssize_t)sizeof packet)
         return 0;
@@ -196,12 +152,7 @@ static JSValue connected_send(ARGUMENTS)
         return JS_EXCEPTION;
     if (argc > 3 && (JS_ToInt32(ctx, &from, argv[2]) < 0 || JS_ToInt32(ctx, &to, argv[3]) < 0))
         return JS_EXCEPTION;
-    const uint16_t fields[] = {
-        htons((uint16_t)from),
-        htons((uint16_t)to),
-        htons((uint16_t)(UDP_HEADER_SIZE + size)),
-    };
-    memcpy(header, fields, sizeof fields);
+    write_udp_header(header, (uint16_t)from, (uint16_t)to, size);
     struct iovec pieces[] = {
         { .iov_base = header, .iov_len = sizeof header },
         { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size },
@@ -215,7 +166,7 @@ static JSValue connected_send(ARGUMENTS)
 }
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
-    JS_CFUNC_DEF("connectedOpen", 6, connected_open),
+    JS_CFUNC_DEF("connectedOpen", 7, connected_open),
     JS_CFUNC_DEF("connectedReceive", 5, connected_receive),
     JS_CFUNC_DEF("connectedSend", 2, connected_send),
 };

@@ -177,6 +177,7 @@ static void add_native(JSContext *ctx, int argc, char **argv)
     JSValue native = JS_NewObject(ctx);
 
     add_connected(ctx, native);
+    add_raw(ctx, native);
     add_crypto(ctx, native);
     add_files(ctx, native);
     add_loop(ctx, native);

@@ -50,6 +50,7 @@ void add_files(JSContext *ctx, JSValueConst native);
 void add_loop(JSContext *ctx, JSValueConst native);
 void add_network(JSContext *ctx, JSValueConst native);
 void add_program(JSContext *ctx, JSValueConst native);
+void add_raw(JSContext *ctx, JSValueConst native);
 void add_system(JSContext *ctx, JSValueConst native, int argc, char **argv);
 void add_tcp(JSContext *ctx, JSValueConst native);
 void add_text(JSContext *ctx, JSValueConst native);

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Family } from "../../core/net/host_port.ts";
 import { codedError } from "../error.ts";
 
 /** How {@linkcode Native.open} opens a file. */
@@ -130,6 +131,7 @@ export interface Native {
     ownPort: number,
     isRaw: number,
     mark: number,
+    segment: number,
   ): number;
   connectedReceive(
     fd: number,
@@ -139,6 +141,26 @@ export interface Native {
     segment: number,
   ): number;
   connectedSend(fd: number, bytes: Uint8Array, ...ports: number[]): number;
+  // raw.c
+  rawOpen(family: Family, port: number, first: number, count: number, mark: number): number;
+  rawHear(fd: number, family: Family, port: number, first: number, count: number): number;
+  rawReceive(
+    fd: number,
+    family: Family,
+    payloads: Uint8Array,
+    lengths: Int32Array,
+    sources: Uint8Array,
+    ports: Uint16Array,
+  ): number;
+  rawSend(
+    fd: number,
+    bytes: Uint8Array,
+    address: Uint8Array,
+    scope: number,
+    port: number,
+    from: number,
+    ttl: number,
+  ): number;
   // tcp.c
   tcpListen(address: Uint8Array, scope: number, port: number, backlog: number): number;
   tcpAccept(fd: number): number;

@@ -14,7 +14,7 @@ import { checked, native } from "./native.ts";
 import { standardOutput } from "./output.ts";
 import { runProgram } from "./program.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
-import { openConnectedUdp, openUdp } from "./udp.ts";
+import { openConnectedUdp, openRawUdp, openUdp } from "./udp.ts";
 import { Resolver } from "../resolver/resolver.ts";
 
 /** The host on QuickJS. */
@@ -40,6 +40,7 @@ export function quickjsHost(): Host {
     localAddresses,
     udp: openUdp,
     connectedUdp: openConnectedUdp,
+    rawUdp: openRawUdp,
     tcpListen: listenTcp,
     tcpConnect: connectTcp,
   };

@@ -5,11 +5,13 @@
  */
 
 import { NONE } from "../../core/net/none.ts";
-import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../core/net/datagram_batch.ts";
+import { BATCH_SIZE, DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
 import type { ConnectedUdpOptions, UdpOptions, UdpSocket } from "../udp.ts";
 import { isNativeIpv4, type NativeAddress, nativeAddress, ownPort } from "./address.ts";
 import { unwatch, watch } from "./loop.ts";
 import { checked, nameOf, native } from "./native.ts";
+import type { RawUdpOptions, RawUdpSocket } from "../raw_udp.ts";
+import { codedError, errorCode } from "../error.ts";
 
 /** What the system says where nothing waits. */
 const NOTHING = "EAGAIN";
@@ -22,14 +24,24 @@ const OVERLOAD_MS = 1000;
 /** So many are thrown away in a turn, at most: what the socket's buffer holds. */
 const MAX_SKIPPED = 4096;
 
+/** The most ports that there are. */
+const MAX_PORT = 0xffff;
+const MAX_TTL = 255;
+
 // A batch is done with before the next one is taken, so that all sockets share them.
-let shared: { batch: DatagramBatch; replies: ReplyBatch; problems: Int32Array } | undefined;
+let shared: {
+  readonly batch: DatagramBatch;
+  readonly replies: ReplyBatch;
+  readonly problems: Int32Array;
+  readonly ports: Uint16Array;
+} | undefined;
 
 function buffers() {
   return shared ??= {
     batch: new DatagramBatch(),
     replies: new ReplyBatch(),
     problems: new Int32Array(64),
+    ports: new Uint16Array(BATCH_SIZE),
   };
 }
 
@@ -149,7 +161,7 @@ export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<Ud
   const address = nativeAddress(to);
   const headers = raw ? isNativeIpv4(address) ? 4 : 6 : 0;
   const ports = raw ? [port, to.port] : [];
-  const fd = checked(native.connectedOpen(...address, port, raw ? 1 : 0, mark));
+  const fd = checked(native.connectedOpen(...address, port, raw ? 1 : 0, mark, segment));
   const source = address[0];
   let closed = false;
 
@@ -183,6 +195,58 @@ export async function openConnectedUdp(options: ConnectedUdpOptions): Promise<Ud
       if (closed) return;
       const sent = native.connectedSend(fd, bytes, ...ports);
       if (sent < 0) options.onSendError(nameOf(sent), to);
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      unwatch(fd);
+      native.close(fd);
+    },
+  };
+}
+
+/** Opens a raw socket; see raw.c. */
+// deno-lint-ignore require-await -- what throws becomes a rejection
+export async function openRawUdp(options: RawUdpOptions): Promise<RawUdpSocket> {
+  const { batch, ports } = buffers();
+  const { family, port } = options;
+  const fd = checked(native.rawOpen(family, port, 0, 0, options.mark));
+  const known = new KnownAddress();
+  let closed = false;
+
+  watch(fd, {
+    onReadable() {
+      const { payloads, lengths, sources } = batch;
+      const count = native.rawReceive(fd, family, payloads.bytes, lengths, sources.bytes, ports);
+      if (count < 0) {
+        const code = nameOf(count);
+        if (code !== NOTHING) options.onSendError(code);
+        return;
+      }
+      batch.count = count;
+      if (count > 0) options.onBatch(batch, ports);
+    },
+  });
+  return {
+    send(bytes, to, { from = port, ttl } = {}) {
+      // The number may be another file's by now.
+      if (closed) return;
+      if (bytes.length > SLOT_SIZE) return options.onSendError("EMSGSIZE", to);
+      if (ttl !== undefined && !(ttl >= 1 && ttl <= MAX_TTL)) {
+        return options.onSendError("EINVAL", to);
+      }
+      try {
+        checked(native.rawSend(fd, bytes, ...known.of(to.host, to.port), from, ttl ?? 0));
+      } catch (error) {
+        // What others claim may be no address.
+        options.onSendError(errorCode(error), to);
+      }
+    },
+    hearAlso(first, count) {
+      if (closed) return;
+      const last = first + count - 1;
+      if (count < 0 || (count > 0 && !(first >= 1 && last <= MAX_PORT))) throw codedError("EINVAL");
+      checked(native.rawHear(fd, family, port, count > 0 ? first : 0, count));
     },
     close() {
       if (closed) return;

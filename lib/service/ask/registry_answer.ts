@@ -22,6 +22,12 @@ export interface RegistryOutcome {
   readonly ownEndpoint: HostPort | undefined;
   /** The same over IPv6, where `ownEndpoint` is that over IPv4. */
   readonly ownIpv6?: HostPort | undefined;
+  /** Where it relays between peers that have asked it, where it does. */
+  readonly relay?: HostPort | undefined;
+  /** Other ports at which it listens on the address that the own port has asked. */
+  readonly also?: readonly number[] | undefined;
+  /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
+  readonly mapping?: readonly HostPort[] | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

@@ -50,7 +50,7 @@ export class SyncReport {
   }
 
   /** Tells what a note says. */
-  tell(note: Exclude<SyncNote, { readonly kind: "device" }>): void {
+  tell(note: Exclude<SyncNote, { readonly kind: "device" | "path-port" }>): void {
     switch (note.kind) {
       case "event":
         return this.event(note.level, note.event, note.fields);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import type { SendBatch } from "../../core/relay/relay.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
@@ -26,6 +26,8 @@ export class RegistrySockets {
   readonly #listeners: Listener[] = [];
   /** Each has a number of its own; what is pushed leaves through the one that was asked. */
   readonly #sockets = new Map<number, UdpSocket>();
+  /** Where each listens. */
+  readonly #places = new Map<number, HostPort>();
   readonly #pushes: PushFeed;
   readonly #sendBatch: SendBatch = (socket, replies) => {
     this.#sockets.get(socket)?.sendBatch?.(replies);
@@ -105,6 +107,8 @@ export class RegistrySockets {
       onOverload: (count) => counters.add("overload", count),
     });
     this.#sockets.set(number, socket);
+    this.#places.set(number, { host: address, port: socket.port });
+    registry.otherPorts.configure(this.#places);
     registry.sockets.set(number, !address.includes(":"));
     return {
       port: socket.port,
@@ -112,6 +116,8 @@ export class RegistrySockets {
       ...socket.sendBatch && { sendBatch: (replies) => socket.sendBatch!(replies) },
       close: () => {
         this.#sockets.delete(number);
+        this.#places.delete(number);
+        registry.otherPorts.configure(this.#places);
         registry.sockets.delete(number);
         socket.close();
       },

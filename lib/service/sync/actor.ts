@@ -4,10 +4,11 @@
  * @module
  */
 
+import type { OwnReach } from "../../core/ask/own_reach.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
-import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
+import { addRoute, findRouteInto, readLink } from "../../wireguard/addresses.ts";
 import {
   nudgePeer,
   readDevice,
@@ -17,6 +18,7 @@ import {
   setPeer,
 } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
+import { mendPortMoves } from "../../wireguard/port_move.ts";
 import { inWords } from "../log/in_words.ts";
 import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
@@ -26,17 +28,26 @@ import { InterfaceLock } from "./interface_lock.ts";
 /** What of a host that takes. */
 export type ActingHost = AskingHost & FileLocks & LocalAddresses;
 
+/** Addresses of this host, and of the interface. */
+interface Known {
+  readonly text: string;
+  readonly addresses: readonly string[];
+  readonly tunnel: readonly string[];
+}
+
 /** Does what is wanted, one thing after the other. */
 export class SyncActor {
   readonly #host: ActingHost;
   readonly #lock: InterfaceLock;
   readonly #asking: Asking;
   #config: SyncConfig;
+  /** The addresses that were read last. */
+  #known: Known | undefined;
 
   /** @param hear Is told what servers tell without being asked. */
   constructor(host: ActingHost, config: SyncConfig, hear: (news: SyncNews) => void) {
     this.#host = host;
-    this.#asking = new Asking(host, () => this.#readPrivateKey(), hear);
+    this.#asking = new Asking(host, () => this.readPrivateKey(), hear);
     this.#lock = new InterfaceLock(host, config.interface);
     this.#config = config;
   }
@@ -61,14 +72,31 @@ export class SyncActor {
     }
   }
 
-  /** Without it, questions are not proved: that must not keep them from being asked. */
-  async #readPrivateKey(): Promise<Uint8Array | undefined> {
+  /** Tells registries who is wanted through their relays. @returns Whether one has answered. */
+  async tellRegistries(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    return await this.#asking.tell(own);
+  }
+
+  /** The own private key: without it, questions are asked all the same, and not proved. */
+  async readPrivateKey(): Promise<Uint8Array | undefined> {
     try {
       return await readPrivateKey(this.#host, this.#config.interface) ??
         await this.#config.readPrivateKey();
     } catch {
       return undefined;
     }
+  }
+
+  /** The interface's are read where this host's are others than before: that takes a process. */
+  async #readAddresses(): Promise<Pick<Known, "addresses" | "tunnel">> {
+    const name = this.#config.interface;
+    const addresses = this.#host.localAddresses();
+    const text = addresses.toSorted().join();
+    if (this.#known?.text !== text) {
+      const tunnel = await readLink(this.#host, name).then((link) => link.addresses, () => []);
+      this.#known = { text, addresses, tunnel };
+    }
+    return this.#known;
   }
 
   async #run(action: SyncAction): Promise<SyncResult> {
@@ -82,7 +110,11 @@ export class SyncActor {
       case "read-key":
         return { kind: "key", publicKey: await this.#config.readKey() };
       case "mend-port":
-        return { kind: "port", port: await mendBorrowedPort(host, name) };
+        try {
+          return { kind: "port", port: await mendBorrowedPort(host, name) };
+        } finally {
+          await mendPortMoves(host, name);
+        }
       case "move-port":
         await setListenPort(host, name, 0);
         return { kind: "done" };
@@ -92,7 +124,7 @@ export class SyncActor {
       case "ask":
         return { kind: "answer", ...await this.#asking.ask(this.#config, action.question) };
       case "read-addresses":
-        return { kind: "addresses", addresses: host.localAddresses() };
+        return { kind: "addresses", ...await this.#readAddresses() };
       case "set-peer":
         await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
         return { kind: "done" };

@@ -7,6 +7,7 @@
 
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import type { OwnReach } from "../../core/ask/own_reach.ts";
 import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
 import type { QueryResult } from "../../core/query/query_result.ts";
 import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
@@ -83,6 +84,15 @@ export class Asking {
     this.#registries.close();
   }
 
+  /**
+   * Tells registries at once whom to relay; all else is as it was said last.
+   *
+   * @returns Whether one has answered, within a second.
+   */
+  tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    return this.#registries.tell(own);
+  }
+
   /** Asks. @returns What servers said, and in words what could not be kept on the way. */
   async ask(
     config: SyncConfig,
@@ -133,7 +143,7 @@ export class Asking {
 
   #questionOf(
     { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
-    { beside, anew, mark, id, keys, wants, openTo }: SyncQuestion,
+    { beside, anew, mark, id, keys, wants, own, openTo }: SyncQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
     return {
       servers,
@@ -154,7 +164,7 @@ export class Asking {
       // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
       ...(mark === 0 ? {} : { through: { raw: false, mark } }),
       askRegistries: (question, addresses) => {
-        const how = { wants, beside, anew, subscribes: !once };
+        const how = { wants, beside, anew, subscribes: !once, own };
         return this.#registries.ask(question, how, addresses);
       },
     };

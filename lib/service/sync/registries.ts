@@ -6,7 +6,8 @@
  */
 
 import { Exchange } from "../../core/ask/exchange.ts";
-import { RegistryMemory } from "../../core/ask/registry_memory.ts";
+import type { OwnReach } from "../../core/ask/own_reach.ts";
+import type { RegistryMemory } from "../../core/ask/registry_memory.ts";
 import { formatServerName, type RegistryName } from "../../core/ask/server_name.ts";
 import { besideServer, explainHidden } from "../../core/ask/server_network.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
@@ -15,7 +16,6 @@ import { type Family, formatHostPort, type HostPort } from "../../core/net/host_
 import { formatKey } from "../../core/net/peer_key.ts";
 import { NonceSource } from "../../core/net/random.ts";
 import { SyncedRegistry } from "../../core/sync/synced_registry.ts";
-import { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import { ENVELOPE_SIZE } from "../../wire/wgsig/envelope.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
@@ -29,14 +29,13 @@ import { endpointsToOpen, LINGER, OPENER } from "../ask/opener.ts";
 import type { RegistryAnswer, RegistryOutcome } from "../ask/registry_answer.ts";
 import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { keyWarning, warningOf } from "../ask/warning.ts";
+import { type Asker, AskerMemory } from "./asker_memory.ts";
 import { KeptSockets } from "./kept_sockets.ts";
 import { OwnSockets } from "./own_sockets.ts";
+import { Tellings } from "./tellings.ts";
 
 /** What of a host that takes. */
 export type RegistriesHost = Clock & Cryptography & Random & Udp & ConnectedUdp;
-
-/** Who asks. */
-export type Asker = Pick<RegistryQuestion, "id" | "secret" | "group" | "serverKeys">;
 
 /** How registries are asked for an interface. */
 export interface RegistriesQuestion {
@@ -48,6 +47,8 @@ export interface RegistriesQuestion {
   readonly anew: boolean;
   /** Whether registries are to tell of changes. */
   readonly subscribes: boolean;
+  /** What this peer says of itself. */
+  readonly own: OwnReach | undefined;
 }
 
 /** Who hears what registries tell without being asked, and knows the own private key. */
@@ -63,11 +64,16 @@ export interface RegistriesHandlers {
   onBehind(): void;
 }
 
+const NOTHING: OwnReach = {
+  candidates: [],
+  probes: false,
+  nat: "unknown",
+  relays: [],
+  directs: [],
+};
+
 /** Between the questions to two registries in the first protocol, in seconds. */
 const SPACING = 0.025;
-/** So long after it could not be read, the private key is tried to be read again, in seconds. */
-const KEY_RETRY = 60;
-
 /** Asks registries, and hears them in between. */
 export class Registries {
   readonly #host: RegistriesHost;
@@ -75,14 +81,12 @@ export class Registries {
   readonly #kept: KeptSockets;
   readonly #buffer = new WireBuffer(MAX_ASKED_SIZE);
   readonly #registries = new Map<string, SyncedRegistry>();
+  readonly #asker: AskerMemory;
+  readonly #tellings: Tellings;
+  /** What the registries are remembered in. */
   #memory: RegistryMemory | undefined;
-  /** Whose that is. */
-  #who: Asker | undefined;
-  /** Whether questions are proved. */
-  #proves = false;
-  /** When the private key was tried to be read last: the monotonic clock. */
-  #keyReadAt = -Infinity;
-  #publicKey = "";
+  /** What this peer says of itself. */
+  #own: OwnReach | undefined;
   /** What is done when something has come while they are being asked. */
   #progress: (() => void) | undefined;
 
@@ -93,10 +97,13 @@ export class Registries {
       onBatch: (batch) => this.#receive(batch, false),
       onSendError: (code, family, to) => this.#keptError(code, family, to),
     });
+    this.#asker = new AskerMemory(host, () => handlers.readPrivateKey());
+    this.#tellings = new Tellings(host, (bytes, to) => this.#kept.send(bytes, to));
   }
 
   /** Closes what is open. */
   close(): void {
+    this.#tellings.close();
     this.#kept.close();
   }
 
@@ -112,6 +119,7 @@ export class Registries {
   ): Promise<RegistryAnswer> {
     const { port, register, through, encrypt } = question;
     const mark = through?.mark ?? 0;
+    this.#own = how.own;
     const asked = this.#begin(question, how, addresses, await this.prepare(question));
     const own = !register ? undefined : new OwnSockets(this.#host, {
       port,
@@ -136,7 +144,7 @@ export class Registries {
       const registered = register &&
         asked.some((each) => each.protocol === 2 || each.addresses.families.includes(4));
       // What is said of a key is said once, whatever else is to be said of its registry.
-      const notes = asked.flatMap((each) => keyWarning(each, this.#proves) ?? []);
+      const notes = asked.flatMap((each) => keyWarning(each, this.#asker.proves) ?? []);
       return { servers: outcomes, port, registered, notes };
     } finally {
       this.#progress = undefined;
@@ -144,12 +152,29 @@ export class Registries {
     }
   }
 
+  /**
+   * Tells those that have answered at once whom to relay: what is left to say is as it was. They push to
+   * where they did before.
+   *
+   * @returns Whether one has answered, within a second.
+   */
+  tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
+    this.#own = { ...this.#own ?? NOTHING, ...own };
+    const now = this.#host.now();
+    return this.#tellings.tell([...this.#registries.values()].flatMap((registry) => {
+      const inquiry = registry.inquire(now);
+      if (inquiry === undefined) return [];
+      const { family } = inquiry.wish;
+      return { inquiry, addressAt: (attempt: number) => registry.addresses.at(attempt, family) };
+    }));
+  }
+
   /** By the registries' names: where they say that peers are, as far as they have told. */
   sightings(): ReadonlyMap<string, readonly Sighting[]> {
     const now = this.#host.now();
     return new Map([...this.#registries].map(([name, each]) => [
       name,
-      besideServer(each.sightings(now), each.answeredFrom, this.#publicKey),
+      besideServer(each.sightings(now), each.answeredFrom, this.#asker.publicKey),
     ]));
   }
 
@@ -190,11 +215,12 @@ export class Registries {
       if (how.anew) registry.forget();
       const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
       const asked = {
-        publicKey: this.#publicKey,
+        publicKey: this.#asker.publicKey,
         newExchange,
         compares: how.beside,
         registers: register,
         subscribes: how.subscribes,
+        own: () => this.#own,
         startsIn: i * SPACING,
         endsAt,
       };
@@ -209,29 +235,10 @@ export class Registries {
    * @returns What is remembered of registries, as long as whoever asks them is the same.
    */
   async prepare(question: Asker): Promise<RegistryMemory> {
-    const { id, secret, group, serverKeys } = question;
-    const { mono } = this.#host.now();
-    const before = this.#who;
-    const isSame = before !== undefined && before.group === group && areSame(before.id, id) &&
-      areSame(before.secret, secret) && textOf(before.serverKeys) === textOf(serverKeys);
-    const isEnough = this.#proves || mono < this.#keyReadAt + KEY_RETRY;
-    if (this.#memory !== undefined && isSame && isEnough) return this.#memory;
-    this.#keyReadAt = mono;
-    const privateKey = await this.#handlers.readPrivateKey();
-    const host = this.#host;
-    // Another peer's key proves nothing here.
-    const isOwn = privateKey !== undefined &&
-      areSame(new ExchangeKey(privateKey, host.primitives).publicKey.bytes, id);
-    if (this.#memory === undefined || !isSame || isOwn) {
-      const asker = { ...question, primitives: host.primitives, ...isOwn && { privateKey } };
-      this.#memory = new RegistryMemory(asker, (bytes) => host.random(bytes));
-      this.#who = { id, secret, group, serverKeys };
-      this.#proves = isOwn;
-      this.#publicKey = formatKey(id);
-      this.#registries.clear();
-    }
-    privateKey?.fill(0);
-    return this.#memory;
+    const memory = await this.#asker.of(question);
+    if (memory !== this.#memory) this.#registries.clear();
+    this.#memory = memory;
+    return memory;
   }
 
   /** Sends what is due, until nothing is any more. */
@@ -258,10 +265,10 @@ export class Registries {
       if (step.kind === "done") return undefined;
       if (step.kind === "wait") return step.until;
       const { isOwn, family = own === undefined ? undefined : 4, attempt } = step;
-      const to = registry.addresses.at(attempt, family);
+      const to = registry.addresses.at(attempt, family, step.port);
       const size = step.write(this.#buffer, now);
       const bytes = this.#buffer.bytes.subarray(0, size);
-      if (isOwn) own?.send(bytes, to);
+      if (isOwn) own?.openAndSend(bytes, to);
       else this.#kept.send(bytes, to);
     }
   }
@@ -277,6 +284,7 @@ export class Registries {
       if (from.length === 0) { for (const each of all) each.noteStranger(batch, i); }
       else from.some((each) => each.receive(batch, i, isOwn, now));
     }
+    this.#tellings.progress();
     if (this.#progress !== undefined) return this.#progress();
     if (all.some((each) => each.isBehind)) this.#handlers.onBehind();
     if (all.filter((each) => each.takeTold()).length > 0) this.#handlers.onTold();
@@ -317,6 +325,9 @@ export class Registries {
       serverKey: key && formatKey(key),
       ownEndpoint: first,
       ownIpv6: second,
+      relay: registry.relay,
+      also: registry.also,
+      mapping: registry.mapping.seen,
       peers: registry.sightings(now),
       warning,
     };
@@ -329,19 +340,11 @@ export class Registries {
     own: OwnSockets,
   ): Promise<void> {
     const { mono } = this.#host.now();
-    const opened = endpointsToOpen(outcomes, this.#publicKey, opensTo, mono);
+    const opened = endpointsToOpen(outcomes, this.#asker.publicKey, opensTo, mono);
     for (const { address: host, port } of opened) {
       const to = { host, port };
       if (await own.open(to)) own.send(OPENER, to);
     }
     if (opened.length > 0) await new Promise<void>((done) => void this.#host.after(LINGER, done));
   }
-}
-
-function textOf(serverKeys: Asker["serverKeys"]): string {
-  return [...serverKeys ?? []].map(([name, key]) => `${name} ${formatKey(key)}`).toSorted().join();
-}
-
-function areSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

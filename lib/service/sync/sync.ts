@@ -9,6 +9,7 @@ import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error
 import type { SyncNews } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SYNC_RULES } from "../../core/sync/reload.ts";
+import { PathFinder, type PathFinderOptions } from "../../core/path/path_finder.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
 import type { Outputs } from "../../host/output.ts";
@@ -18,12 +19,13 @@ import { Reloader } from "../reloader.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
+import { PathDriver, type PathHost } from "../path/driver.ts";
 import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
 import { NameMoves } from "./name_moves.ts";
 
 /** What of a host is needed to synchronise. */
-export type SyncHost = ActingHost & NotifierHost & Outputs & Signals;
+export type SyncHost = ActingHost & NotifierHost & Outputs & PathHost & Signals;
 
 /**
  * Synchronises until a signal ends it, or once.
@@ -46,6 +48,8 @@ class Sync {
   readonly #status: SyncStatus;
   readonly #notifier: Notifier;
   readonly #actor: SyncActor;
+  readonly #paths: PathDriver;
+  readonly #finder: PathFinder;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -61,7 +65,19 @@ class Sync {
     this.#report = new SyncReport(host, config.report);
     const resolve = names.resolve.bind(names);
     this.#actor = new SyncActor({ ...host, resolve }, config, (news) => this.#hear(news));
-    this.#machine = new SyncMachine(config, (bytes) => host.random(bytes), host.now());
+    const random = (bytes: Uint8Array) => host.random(bytes);
+    const finder = new PathFinder(pathOptionsOf(config), random, host.primitives);
+    this.#machine = new SyncMachine(config, random, finder, host.now());
+    this.#paths = new PathDriver(host, finder, {
+      readPrivateKey: () => this.#actor.readPrivateKey(),
+      onDevice: (device) => this.#hear({ kind: "device", device }),
+      tellRegistries: () =>
+        this.#actor.tellRegistries({ relays: finder.relays, directs: finder.directs }),
+      onStep: () => this.#tell(),
+      onFailure: (what, why) =>
+        this.#report.once("warn", "not-done", { what, why }, `path-${what}`),
+    });
+    this.#finder = finder;
     this.#status = new SyncStatus(name);
     this.#notifier = new Notifier(
       host,
@@ -116,6 +132,7 @@ class Sync {
           throw isCoded(step.error) ? couldNotLook(this.#config.interface, step.error) : step.error;
         default:
           this.#machine.told(await this.#actor.do(step), this.#host.now());
+          this.#paths.wake();
       }
     }
   }
@@ -134,6 +151,7 @@ class Sync {
         this.#config = config;
         report.configure(config.report);
         this.#machine.configure(config);
+        this.#finder.configure(pathOptionsOf(config), this.#host.now());
         this.#actor.configure(config);
         this.#status.forgetServers();
       },
@@ -162,13 +180,17 @@ class Sync {
     this.#machine.heard(news, this.#host.now());
     this.#tell();
     this.#wake();
+    this.#paths.wake();
   }
 
   #tell(): void {
     for (const note of this.#machine.takeNotes()) {
       this.#status.hear(note);
       if (note.kind === "device") this.#lease?.see(note.device);
-      else this.#report.tell(note);
+      else if (note.kind === "path-port") {
+        const { port } = note;
+        void this.#paths.open(port && { interface: this.#config.interface, ...port });
+      } else this.#report.tell(note);
     }
   }
 
@@ -184,12 +206,18 @@ class Sync {
 
   async #end(): Promise<void> {
     this.#notifier.stopping();
+    await this.#paths.end();
     await this.#lease?.end();
     await this.#report.finish();
     this.#actor.end();
     const signal = this.#signal;
     if (signal !== undefined) this.#report.event("info", "stopped", { signal });
   }
+}
+
+function pathOptionsOf(config: SyncConfig): PathFinderOptions {
+  const { relay, persistentKeepalive, peers, hard } = config;
+  return { relayOf: (key) => peers.get(key)?.relay ?? relay, persistentKeepalive, hard };
 }
 
 function couldNotLook(name: string, error: unknown): UserError {

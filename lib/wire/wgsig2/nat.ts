@@ -20,6 +20,8 @@ export const NAT = {
 
 /** Where it stands in the flags of a question and of a record. */
 export const NAT_FLAGS = 0x30;
+/** PROBES and NAT: what a question says of its peer's port, and the record of that after it. */
+export const PATH_FLAGS = 0x38;
 const SHIFT = 4;
 
 /** A value of {@linkcode NAT} as flags. */

@@ -2,7 +2,9 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import fc from "fast-check";
 import { MAX_CUTS } from "../../../lib/core/ask/inquiry.ts";
 import type { Wish } from "../../../lib/core/ask/question_writer.ts";
+import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { MIN_QUESTION_SIZE, QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RETRY } from "../../../lib/wire/wgsig2/retry.ts";
 import {
@@ -122,18 +124,71 @@ test("a question says what it is for", () => {
   const { wants } = asked(ASKING);
   assertEquals([wants.isGiven, wants.count], [true, 2]);
   assertEquals([...wants.bytes.bytes.slice(8, 16)], [...idOf(6).slice(0, 8)]);
-  const { candidates } = asked({
-    ...REGISTERING,
+});
+
+test("a question that registers says how its peer is reached, and all say whom it relays", () => {
+  const registry = crowd(1);
+  const driver = new ConversationDriver();
+  const asked = (wish: Wish) => {
+    registry.answer(driver.ask(driver.inquire(wish)), driver.unix);
+    const { flags, candidates: { slots, count }, relayed, directs } =
+      registry.asked.at(-1)!.question;
+    return {
+      flags,
+      candidates: slots.slice(0, count).map(({ kind, port }) => [kind, port]),
+      relayed: [relayed.isGiven, relayed.count],
+      directs: [directs.isGiven, directs.count],
+    };
+  };
+  const own: OwnReach = {
     candidates: [
       { kind: "lan", host: "10.0.0.1", port: 51820 },
       { kind: "declared", host: "2001:db8::5", port: 51820 },
       { kind: "lan", host: "nonsense", port: 1 },
     ],
-  });
-  assertEquals(candidates.slots.slice(0, candidates.count).map(({ kind, port }) => [kind, port]), [
-    [2, 51820],
-    [4, 51820],
-  ]);
+    probes: true,
+    nat: "sequential",
+    relays: [formatKey(idOf(5)), formatKey(idOf(6)), "nonsense"],
+    directs: [formatKey(idOf(7))],
+  };
+  const lists = { relayed: [true, 2], directs: [true, 1] };
+  const flags = QUESTION_FLAG.probes | flagsOfNat(NAT.sequential);
+  const candidates = [[2, 51820], [4, 51820]];
+  assertEquals(asked({ ...REGISTERING, own: () => own }), { flags, candidates, ...lists });
+  const { keep, subscribe } = QUESTION_FLAG;
+  const only = { flags: keep | subscribe, candidates: [] };
+  assertEquals(asked({ ...SUBSCRIBING, own: () => own }), { ...only, ...lists });
+  // Nobody is relayed any more where the list is left out.
+  const none = { relayed: [false, 0], directs: [false, 0] };
+  const nobody = { ...own, relays: [], directs: [] };
+  assertEquals(asked({ ...SUBSCRIBING, own: () => nobody }), { ...only, ...none });
+  assertEquals(asked(REGISTERING), { flags: 0, candidates: [], ...none });
+});
+
+test("whatever it names, a question fits, and wants all who are wanted", () => {
+  const registry = crowd(1, { wantsCookie: true });
+  const driver = new ConversationDriver({ prover: ownProver() });
+  const keys = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => formatKey(idOf(from + i)));
+  const candidates = Array.from({ length: 8 }, (_, i) => ({
+    kind: "lan" as const,
+    host: `2001:db8::${i}`,
+    port: 1,
+  }));
+  for (const wanted of [0, 12, 13, 100]) {
+    for (const [relays, directs] of [[0, 0], [64, 0], [64, 32], [200, 200], [0, 9]] as const) {
+      driver.conversation.want(keys(0, wanted));
+      const own: OwnReach = {
+        ...{ candidates, probes: true, nat: "easy" },
+        ...{ relays: keys(200, relays), directs: keys(500, directs) },
+      };
+      driver.run(driver.inquire({ ...REGISTERING, subscribes: true, own: () => own }), registry);
+      const { wants, relayed, directs: direct } = registry.asked.at(-1)!.question;
+      assertEquals([relayed.count, direct.count], [Math.min(relays, 64), Math.min(directs, 32)]);
+      const fits = wanted + relayed.count + direct.count <= 108;
+      assertEquals([wants.isGiven, wants.count], fits ? [true, wanted] : [false, 0]);
+    }
+  }
 });
 
 test("a question for as many peers as can be named fits, with all else that it may have", () => {
@@ -146,7 +201,8 @@ test("a question for as many peers as can be named fits, with all else that it m
     host: `2001:db8::${i}`,
     port: 1,
   }));
-  const wish = { ...REGISTERING, subscribes: true, candidates };
+  const own = { candidates, probes: false, nat: "unknown", relays: [], directs: [] } as const;
+  const wish = { ...REGISTERING, subscribes: true, own: () => own };
   driver.run(driver.inquire(wish), registry);
   driver.hear(registry.push());
   assertEquals(driver.run(driver.inquire(wish), registry), 1);

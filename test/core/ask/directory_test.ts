@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Directory, MAX_PEERS_KEPT } from "../../../lib/core/ask/directory.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { newPeerNews, type PeerNews, RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { test } from "../../testing.ts";
@@ -30,15 +31,17 @@ test("more peers than can be kept are counted, and those that are known still ch
   assertEquals(directory.size, MAX_PEERS_KEPT - 1);
 });
 
-test("a record says when the peer was heard, and whether it is near and proved", () => {
+test("a record says when the peer was heard, whether it is near and proved, and what its port does", () => {
   const directory = new Directory();
-  const flags = RECORD_FLAG.near;
+  const flags = RECORD_FLAG.near | RECORD_FLAG.probes | flagsOfNat(NAT.hard);
   directory.take(news(1, flags), { version: 1, generation: 1 }, 100);
   assertEquals([...directory.peers()], [
     {
       publicKey: formatKey(idOf(1)),
       isProved: false,
       isNear: true,
+      probes: true,
+      nat: "hard",
       heardAt: 96,
       candidates: [],
     },

@@ -11,6 +11,7 @@ import { encodeBatch, JOURNAL_HEAD, journalHead } from "../../../lib/core/store/
 import { joinBytes } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { newCandidates } from "../../../lib/wire/wgsig2/candidate.ts";
 import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
+import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { idOf } from "../../support/fake_random.ts";
@@ -30,6 +31,8 @@ const HOME = "198.51.100.1 1000";
 const AWAY = "203.0.113.9 2000";
 const SIX = "2001:db8:1:2::9 3000";
 const SAID = ["lan 192.168.1.2:51820", "declared [2001:db8::7]:9"];
+const EASY = flagsOfNat(NAT.easy);
+const PROBES_HARD = QUESTION_FLAG.probes | flagsOfNat(NAT.hard);
 const SOON = 2;
 const LATE = 60;
 const MAX_AGE = 86_400;
@@ -41,6 +44,8 @@ const SEEN_SIZE = 19;
 /** What a group knows of a peer. */
 interface Known {
   readonly isProved: boolean;
+  /** What it says of the way to its port. */
+  readonly flags: number;
   /** Its row: `address:port`. */
   readonly endpoint: string | undefined;
   /** Where it was seen over IPv6, and what it says. */
@@ -67,6 +72,7 @@ function known(driver: RegistryDriver, id = 0): Map<string, Known> {
     assertEquals(endpoint === undefined, directory.rowOf(peer) === NONE);
     all.set(key, {
       isProved: directory.isProved(peer),
+      flags: places.flagsOf(peer),
       endpoint,
       candidates: candidates.map(({ kind, address, port }) =>
         `${kind} ${formatHostPort({ host: formatAddress(address, 0), port })}`
@@ -149,10 +155,10 @@ test("what proved peers are is there after a restart: proofs, both families, wha
   const unproved = scene.client(4, { unproved: true });
   scene.ask(both, HOME, { candidates: SAID });
   driver.pass(3);
-  scene.ask(both, SIX, { candidates: SAID });
+  scene.ask(both, SIX, { candidates: SAID, flags: PROBES_HARD });
   driver.pass(5);
   scene.ask(six, SIX.replace("3000", "3001"));
-  scene.ask(four, AWAY);
+  scene.ask(four, AWAY, { flags: EASY });
   driver.pass(7);
   scene.ask(unproved, AWAY, { candidates: SAID.slice(1) });
   scene.ask1(idOf(9), "192.0.2.9 9");
@@ -488,7 +494,8 @@ test("whatever happens before it, a restart changes nothing that is told", () =>
       const client = pick(numbers, clients);
       const candidates = SAID.slice(0, Math.floor(numbers() * 3));
       const kind = numbers();
-      if (kind < 0.7) scene.tell(client, pick(numbers, froms), { candidates });
+      const flags = pick(numbers, [0, 0, EASY, PROBES_HARD]);
+      if (kind < 0.7) scene.tell(client, pick(numbers, froms), { candidates, flags });
       else if (kind < 0.8) scene.ask1(client.id, pick(numbers, froms.slice(0, 2)));
       else if (kind < 0.9) disk.add();
       else disk.write();

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ANSWER_FLAG, OFFER } from "../../../lib/wire/wgsig2/answer.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
+import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { KEEP, QuestionScene } from "../../support/question_scene.ts";
@@ -46,6 +47,25 @@ test("what changes is pushed to where the subscriber asked, and it knows it then
   assertEquals(scene.driver.registry.counters.get("pushed"), 2);
   // And nothing is pushed of what was merely heard again.
   scene.ask1(id, "203.0.113.9 2001");
+  assertEquals(heardPushes(scene, client), []);
+});
+
+test("another way to a peer's port is pushed", () => {
+  const { scene, client } = subscribedScene();
+  const other = scene.client(2);
+  const ask = (flags: number) => {
+    scene.driver.pass(1);
+    scene.ask(other, AWAY, { flags });
+  };
+  ask(0);
+  assertEquals(heardPushes(scene, client).length, 1);
+  const { probes } = QUESTION_FLAG;
+  ask(probes);
+  assertEquals(heardPushes(scene, client), ["198.51.100.1:1000 #0 2 1"]);
+  assertEquals(client.peers.get(other.key)?.flags, RECORD_FLAG.proved | RECORD_FLAG.probes);
+  // That it says so again is nothing new.
+  scene.ask(client, HOME, SUBSCRIBE);
+  ask(probes);
   assertEquals(heardPushes(scene, client), []);
 });
 

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { ANSWER_FLAG, OFFER } from "../../../lib/wire/wgsig2/answer.ts";
+import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
+import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { idOf } from "../../support/fake_random.ts";
@@ -142,6 +144,64 @@ test("a peer has an endpoint of each family, and what it says of itself", () => 
   scene.ask(client, SIX, { candidates: candidates.slice(2) });
   assertEquals(scene.ask(other, AWAY).told, [client.key]);
   assertEquals(other.peers.get(client.key)?.candidates.slice(2), ["declared [2001:db8::7]:9"]);
+});
+
+test("what a peer says of the way to its port is told of it until it says otherwise", () => {
+  const scene = new QuestionScene();
+  const [client, other] = [scene.client(1), scene.client(2)];
+  const flagsAt = (from: string, flags: number, candidates: readonly string[] = []) => {
+    scene.driver.pass(1);
+    scene.ask(client, from, { flags, candidates });
+    const { told } = scene.ask(other, AWAY);
+    return told.includes(client.key) ? other.peers.get(client.key)!.flags : undefined;
+  };
+  const hard = flagsOfNat(NAT.hard);
+  assertEquals(flagsAt(HOME, 0), proved);
+  assertEquals(flagsAt(HOME, QUESTION_FLAG.probes | hard), proved | RECORD_FLAG.probes | hard);
+  assertEquals(flagsAt(HOME, QUESTION_FLAG.probes | hard), undefined);
+  assertEquals(flagsAt(SIX, QUESTION_FLAG.probes | hard), proved | RECORD_FLAG.probes | hard);
+  // Who only asks says nothing, and bits that are none of them are not told.
+  assertEquals(flagsAt(HOME, QUESTION_FLAG.keep), undefined);
+  assertEquals(flagsAt(HOME, flagsOfNat(NAT.easy) | 0xff80), proved | flagsOfNat(NAT.easy));
+  assertEquals(flagsAt(HOME, 0), proved);
+});
+
+test("what isn't proved says nothing of a proved peer's port", () => {
+  const scene = new QuestionScene();
+  const [client, other] = [scene.client(1), scene.client(2)];
+  const probes = QUESTION_FLAG.probes | flagsOfNat(NAT.sequential);
+  const liar = scene.client(1, { unproved: true });
+  scene.ask(liar, AWAY, { flags: probes });
+  scene.ask(other, AWAY);
+  assertEquals(other.peers.get(client.key)?.flags, near | probes);
+  // What was said in its name before is forgotten,
+  scene.ask(client, HOME);
+  scene.ask(other, AWAY);
+  assertEquals(other.peers.get(client.key)?.flags, proved);
+  // and after that nothing is believed.
+  scene.driver.pass(1);
+  scene.ask(liar, AWAY, { flags: probes });
+  assertEquals(scene.ask(other, AWAY).told, []);
+});
+
+test("whoever has shown its address is told the registry's other ports", () => {
+  const scene = new QuestionScene();
+  const { otherPorts } = scene.driver.registry;
+  const [host, port] = ["192.0.2.1", 1223];
+  otherPorts.configure(new Map([[0, { host, port }], [3, { host, port: 443 }]]));
+  const client = scene.client(1, { unproved: true });
+  // No address is shown with the first.
+  const first = client.ask(scene.driver.unix, { ...KEEP, size: 300 });
+  for (const datagram of scene.send(first, HOME)) client.hear(datagram);
+  assertEquals([client.heard.at(-1)?.kind, client.also], ["answer", []]);
+  scene.ask(client, HOME);
+  assertEquals(client.also, [443]);
+  scene.socket = 3;
+  scene.ask(client, HOME);
+  assertEquals(client.also, [1223]);
+  scene.socket = 4;
+  scene.ask(client, HOME);
+  assertEquals(client.also, []);
 });
 
 test("a peer that was seen over IPv6 alone is told to wgsig 2, and to nobody else", () => {

@@ -58,6 +58,14 @@ const BOOLEAN: KeyCase = {
   good: [[`true`, true], [`false`, false]],
   bad: [`"true"`, `1`, `[]`],
 };
+const ON_OFF: KeyCase = {
+  good: [[`"on"`, "on"], [`"off"`, "off"]],
+  bad: [`"auto"`, `""`, `1`],
+};
+const numbers = (min: number, max: number): KeyCase => ({
+  good: [[`${min}`, min], [`${max}`, max]],
+  bad: [`${min - 1}`, `${max + 1}`, `1.5`, `"${min}"`, `[]`],
+});
 const PUBLIC_KEY: KeyCase = {
   good: [[`"${KEY}"`, KEY]],
   bad: [`""`, `"${KEY.slice(1)}"`, `"${KEY}\\n"`, `["${KEY}"]`, `5`],
@@ -244,7 +252,7 @@ const SECTIONS: readonly Section[] = [
         bad: [`""`, `"a"`, `"=${PIN}"`, `"a:b=${PIN}"`, `"dns://a/b=${PIN}"`, `"${PIN} "`, `5`],
       },
       group: GROUP,
-      encryption: { good: [[`"on"`, "on"], [`"off"`, "off"]], bad: [`"auto"`, `""`, `1`] },
+      encryption: ON_OFF,
       "public-key": PUBLIC_KEY,
       "private-key-file": TEXT,
       address: CIDRS,
@@ -264,6 +272,11 @@ const SECTIONS: readonly Section[] = [
       "add-routes": BOOLEAN,
       "mend-routes": BOOLEAN,
       "move-port": BOOLEAN,
+      "port-map": { good: [[`"auto"`, "auto"], [`"off"`, "off"]], bad: [`"on"`, `true`, `""`] },
+      "punch-hard": ON_OFF,
+      "punch-mappings": numbers(1, 1024),
+      "punch-probes": numbers(1, 4096),
+      "punch-rate": numbers(1, 2000),
       "trust-allowed-ips": {
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],

@@ -120,7 +120,7 @@ test("what somebody has proved comes first, and nothing was seen in the future",
   );
 });
 
-test("IPv4 comes before IPv6, unless this host is seen over IPv6 alone", () => {
+test("IPv6 comes before IPv4 where this host is seen over it, else after it", () => {
   const result = resultOf(
     sighting("a", "2001:db8::1", { seconds: 9, isProved: true }),
     sighting("a", "192.0.2.1", { seconds: 5, isProved: true }),
@@ -136,10 +136,36 @@ test("IPv4 comes before IPv6, unless this host is seen over IPv6 alone", () => {
   const four = [["192.0.2.1", true], ["2001:db8::1", true]];
   const claims = [["192.0.2.2", undefined], ["2001:db8::2", undefined]];
   assertEquals(hosts(), [...four, ...claims]);
-  assertEquals(hosts({ ...server, ownEndpoint: ipv4, ownIpv6: ipv6 }), [...four, ...claims]);
+  assertEquals(hosts({ ...server, ownEndpoint: ipv4 }), [...four, ...claims]);
   const six = [...four.toReversed(), ...claims.toReversed()];
+  assertEquals(hosts({ ...server, ownEndpoint: ipv4, ownIpv6: ipv6 }), six);
   assertEquals(hosts({ ...server, ownEndpoint: ipv6 }), six);
   assertEquals(hosts({ ...server, ownEndpoint: undefined, ownIpv6: ipv6 }), six);
+});
+
+test("places come in the order of what is best where it works", () => {
+  const places = [
+    ["declared", "198.51.100.1"],
+    ["seen", "198.51.100.2"],
+    ["lan", "fd00::3"],
+    ["mapped", "198.51.100.4"],
+    ["seen", "2001:db8::5"],
+    ["lan", "192.168.0.6"],
+  ] as const;
+  const result = resultOf(
+    ...places.map(([kind, address]) => sighting("a", address, { kind, isProved: true })),
+    sighting("a", "192.168.0.7", { kind: "lan", isClaim: true }),
+  );
+  const server = { server: "s", status: "ok", received: 1, expected: 1 } as const;
+  const order = (...own: readonly string[]) => {
+    const [ownEndpoint, ownIpv6] = own.map((host) => ({ host, port: 1 }));
+    const servers = [{ ...server, ownEndpoint, ownIpv6 }];
+    return candidatesOf({ ...result, servers }, [], NOBODY, EVERYWHERE, UNIX).get("a")
+      ?.map(({ endpoint: { host } }) => host.at(-1)).join(" ");
+  };
+  assertEquals(order("192.0.2.1", "2001:db8::1"), "3 6 5 4 2 1 7");
+  assertEquals(order("192.0.2.1"), "6 4 2 1 3 5 7");
+  assertEquals(order("2001:db8::1"), "3 5 6 4 2 1 7");
 });
 
 test("what can't be a peer's endpoint is nobody's, whoever names it", () => {

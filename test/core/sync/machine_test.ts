@@ -10,7 +10,15 @@ import type { SyncOptions } from "../../../lib/core/sync/options.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
-import { newPeer, OPTIONS, statusOf, WIREGUARD_PORT, World, type WorldHost } from "./world.ts";
+import {
+  newFinder,
+  newPeer,
+  OPTIONS,
+  statusOf,
+  WIREGUARD_PORT,
+  World,
+  type WorldHost,
+} from "./world.ts";
 
 const INTERVAL = 3;
 
@@ -632,7 +640,7 @@ test("sync: where the interface doesn't tell its key, the one that the settings 
 });
 
 test("sync: the lease client is told of each look, and of the interface's end", () => {
-  const machine = new SyncMachine(OPTIONS, seededRandom(1), { unix: 1.8e9, mono: 0 });
+  const machine = new SyncMachine(OPTIONS, seededRandom(1), newFinder(1), { unix: 1.8e9, mono: 0 });
   const told: (string | undefined)[] = [];
   const takeNotes = () => {
     for (const note of machine.takeNotes()) {
@@ -664,7 +672,12 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
     const pick = <T>(all: readonly T[]): T => all[Math.floor(chance() * all.length)]!;
     const endpoint = () => ({ host: `192.0.2.${pick([1, 2, 3])}`, port: pick([1, 2]) });
     let now = { unix: 1.8e9, mono: 0 };
-    const machine = new SyncMachine({ ...OPTIONS, ...options }, seededRandom(seed), now);
+    const machine = new SyncMachine(
+      { ...OPTIONS, ...options },
+      seededRandom(seed),
+      newFinder(seed),
+      now,
+    );
     const resultOf = (action: SyncAction): SyncResult => {
       if (chance() < 0.2) {
         const error = chance() < 0.5 ? new Error("e") : new UserError("u");
@@ -693,7 +706,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
         case "mend-port":
           return { kind: "port", port: pick([undefined, 7]) };
         case "read-addresses":
-          return { kind: "addresses", addresses: ["192.0.2.1"] };
+          return { kind: "addresses", addresses: ["192.0.2.1"], tunnel: [] };
         case "find-route":
         case "find-tunnel-route":
           return { kind: "route", route: pick([undefined, "192.0.2.1 via 192.0.2.9"]) };

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Exchange } from "../../../lib/core/ask/exchange.ts";
+import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
 import { RegistryMemory } from "../../../lib/core/ask/registry_memory.ts";
 import type { RegistryName } from "../../../lib/core/ask/server_name.ts";
 import type { Now } from "../../../lib/core/net/clock.ts";
@@ -10,9 +11,12 @@ import { type Family, formatHostPort } from "../../../lib/core/net/host_port.ts"
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NonceSource } from "../../../lib/core/net/random.ts";
+import type { Inquiry } from "../../../lib/core/ask/inquiry.ts";
 import { type AskedRound, SyncedRegistry } from "../../../lib/core/sync/synced_registry.ts";
 import { KEEP_ENDPOINT } from "../../../lib/wire/wgsig/request.ts";
 import { readDatagramType } from "../../../lib/wire/wgsig2/datagram.ts";
+import { OFFER } from "../../../lib/wire/wgsig2/answer.ts";
+import { NAT, natOfFlags } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RETRY } from "../../../lib/wire/wgsig2/retry.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
@@ -20,7 +24,7 @@ import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { OWN_PRIVATE, OWN_PUBLIC } from "../../support/conversation_driver.ts";
 import { countingRandom, idOf } from "../../support/fake_random.ts";
 import { RegistryDriver, SECRET, T0 } from "../../support/registry_driver.ts";
-import { ScriptedRegistry } from "../../support/scripted_registry.ts";
+import { type ReadQuestion, ScriptedRegistry } from "../../support/scripted_registry.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
@@ -36,6 +40,7 @@ interface Coming {
   readonly at: number;
   readonly datagram: Uint8Array;
   readonly from: string;
+  readonly port: number;
   readonly isOwn: boolean;
 }
 
@@ -48,10 +53,18 @@ class Scene {
   mono = 1000;
   /** What this host's clock shows more than is true. */
   ahead = 0;
+  /** What this peer says of itself. */
+  reach: OwnReach | undefined;
+  /** The question that was asked beside a round. */
+  told: ReadQuestion | undefined;
   /** Each question of the last round: `SECONDS PORT FAMILY WHAT`. */
   sent: string[] = [];
   /** Whether a question gets to the registry. */
   passes: (isOwn: boolean, family: Family) => boolean = () => true;
+  /** Whether it listens at a port. */
+  reaches: (port: number) => boolean = () => true;
+  /** From which port a question to one of its ports seems to come. */
+  portOf: (port: number) => number = () => 4000;
   /** Where WireGuard's port and the other seem to be. */
   own = "192.0.2.7";
   #coming: Coming[] = [];
@@ -93,7 +106,7 @@ class Scene {
       if (step.kind === "send") {
         const out = new WireBuffer(1232);
         const size = step.write(out, this.now);
-        this.#send(out.bytes.slice(0, size), step.isOwn, step.attempt, step.family);
+        this.#send(out.bytes.slice(0, size), step.isOwn, step.attempt, step.family, step.port);
         continue;
       }
       const [next] = this.#coming.toSorted((a, b) => a.at - b.at);
@@ -104,6 +117,18 @@ class Scene {
     }
     this.registry.finish(this.now);
     return this.mono - this.#startedAt;
+  }
+
+  /** Asks beside a round, where that can be. */
+  inquire(): Inquiry | undefined {
+    const inquiry = this.registry.inquire(this.now);
+    if (inquiry === undefined) return undefined;
+    const out = new WireBuffer(1232);
+    const { family } = inquiry.wish;
+    this.#send(out.bytes.slice(0, inquiry.write(out, this.now)), false, 0, family);
+    this.told = this.second?.asked.at(-1);
+    this.pass(LATENCY);
+    return inquiry;
   }
 
   /** Begins a round, and does nothing in it. */
@@ -127,6 +152,7 @@ class Scene {
       compares,
       registers,
       subscribes: true,
+      own: () => this.reach,
       startsIn: 0,
       endsAt: this.mono + TIMEOUT,
     };
@@ -140,27 +166,41 @@ class Scene {
 
   /** Hands in a datagram that was not asked for. */
   hear(datagram: Uint8Array, from = IPV4): void {
-    this.#deliver({ at: this.mono, datagram, from, isOwn: false });
+    this.#deliver({ at: this.mono, datagram, from, port: NAME.port, isOwn: false });
   }
 
-  #send(datagram: Uint8Array, isOwn: boolean, attempt: number, family: Family | undefined): void {
-    const to = this.registry.addresses.at(attempt, family ?? 4).host;
+  #send(
+    datagram: Uint8Array,
+    isOwn: boolean,
+    attempt: number,
+    family: Family | undefined,
+    at?: number,
+  ): void {
+    const { host: to, port: asked } = this.registry.addresses.at(attempt, family ?? 4, at);
     const over: Family = to.includes(":") ? 6 : 4;
     const isSecond = readDatagramType(new WireBuffer(datagram.slice()), 0, datagram.length) !== 0;
     const seconds = Math.round(1000 * (this.mono - this.#startedAt)) / 1000;
     const port = isOwn ? "own" : "kept";
     if (!isSecond) this.sent.push(`${seconds} ${port} ${over} first`);
-    const answers = !this.passes(isOwn, over)
+    const answers = !this.passes(isOwn, over) || !this.reaches(asked)
       ? []
       : isSecond
       ? this.second?.answer(datagram, this.unix, {
         host: over === 4 ? this.own : "2001:db8::7",
-        port: 4000,
+        port: this.portOf(asked),
       }) ?? []
       : this.#answerFirst(datagram);
-    if (isSecond) this.sent.push(`${seconds} ${port} ${over} ${this.#textOf(isOwn, over)}`);
+    const what = this.reaches(asked) ? this.#textOf(isOwn, over) : "second";
+    const elsewhere = at === undefined ? "" : ` at ${at}`;
+    if (isSecond) this.sent.push(`${seconds} ${port} ${over} ${what}${elsewhere}`);
     for (const answer of answers) {
-      this.#coming.push({ at: this.mono + LATENCY, datagram: answer, from: to, isOwn });
+      this.#coming.push({
+        at: this.mono + LATENCY,
+        datagram: answer,
+        from: to,
+        port: asked,
+        isOwn,
+      });
     }
   }
 
@@ -189,13 +229,13 @@ class Scene {
     for (const each of arrived) this.#deliver(each);
   }
 
-  #deliver({ datagram, from, isOwn }: Coming): void {
+  #deliver({ datagram, from, port, isOwn }: Coming): void {
     const batch = new DatagramBatch();
     batch.count = 1;
     batch.payloads.bytes.set(datagram);
     batch.lengths[0] = datagram.length;
     assert(parseAddress(from, batch.sources, 0));
-    batch.setSourcePort(0, NAME.port);
+    batch.setSourcePort(0, port);
     assert(this.registry.addresses.senderOf(batch, 0) !== undefined);
     this.registry.receive(batch, 0, isOwn, this.now);
   }
@@ -234,6 +274,119 @@ test("sync: what registers comes first, by each family, and what subscribes last
   const { ownEndpoints, received, besideReceived } = scene.registry;
   assertEquals(ownEndpoints.map(({ host }) => host), ["192.0.2.7", "2001:db8::7"]);
   assertEquals([received, besideReceived], [2, 1]);
+});
+
+test("sync: what this peer says of itself is said as it is when a question is written", () => {
+  const second = scripted();
+  const scene = new Scene(second);
+  scene.reach = {
+    candidates: [{ kind: "lan", host: "10.0.0.1", port: 51820 }],
+    ...{ probes: true, nat: "hard", relays: [BOB], directs: [] },
+  };
+  scene.round();
+  const said = () =>
+    second.asked.splice(0).map(({ question: { flags, candidates, relayed, directs } }) => {
+      const { keep, subscribe, probes } = QUESTION_FLAG;
+      const isHard = natOfFlags(flags) === NAT.hard;
+      return [
+        flags & keep ? "keeps" : "registers",
+        ...flags & subscribe ? ["subscribes"] : [],
+        ...flags & probes && isHard ? ["probes hard"] : [],
+        `${candidates.count} ${relayed.count} ${directs.count}`,
+      ].join(" ");
+    });
+  said();
+  scene.pass(10);
+  scene.round();
+  assertEquals(said(), ["registers probes hard 1 1 0", "keeps subscribes 0 1 0"]);
+  // Beside a round, it is said through the port of our own, which is pushed to as before.
+  scene.reach = { ...scene.reach, relays: [], directs: [BOB] };
+  const inquiry = scene.inquire();
+  assertEquals(said(), ["keeps subscribes 0 0 1"]);
+  assertEquals([inquiry?.isAnswered, inquiry?.isSubscribed], [true, true]);
+  second.set(idOf(2), ["seen", "192.0.2.2", 9]);
+  scene.hear(second.push(scene.told));
+  assertEquals(scene.bob, ["192.0.2.2:9"]);
+});
+
+test("sync: who is silent, or speaks the first protocol, is told nothing beside a round", () => {
+  const first = new Scene(undefined);
+  first.first.ask({ id: idOf(2), from: "192.0.2.2 7" });
+  assertEquals(first.inquire(), undefined);
+  first.round();
+  assertEquals(first.inquire(), undefined);
+  const silent = new Scene(scripted());
+  silent.round();
+  silent.passes = () => false;
+  silent.pass(10);
+  silent.round();
+  assertEquals(silent.inquire(), undefined);
+});
+
+test("sync: where a registry relays is where WireGuard's port has asked it", () => {
+  const also = [443, 53];
+  const scene = new Scene(scripted({ offers: OFFER.pushes | OFFER.relays, also }));
+  const relay = () => [scene.registry.relay?.host, scene.registry.relay?.port];
+  const hosts = [IPV4, IPV6];
+  scene.round({ hosts });
+  assertEquals([relay(), scene.registry.also], [[IPV4, NAME.port], also]);
+  scene.passes = (_, family) => family === 6;
+  scene.pass(10);
+  scene.round({ hosts });
+  assertEquals(relay(), [IPV6, NAME.port]);
+  // Through no other port, and not where it doesn't.
+  scene.passes = (isOwn) => !isOwn;
+  scene.pass(10);
+  scene.round({ hosts });
+  assertEquals([scene.registry.status, relay(), scene.registry.also], [
+    "ok",
+    [undefined, undefined],
+    [],
+  ]);
+  const other = new Scene(scripted({ offers: OFFER.pushes, also }));
+  other.round();
+  assertEquals([other.registry.relay, other.registry.also], [undefined, also]);
+});
+
+test("sync: a registry's other ports are asked once how WireGuard's port is mapped", () => {
+  const second = scripted({ also: [443, 53, 80] });
+  const scene = new Scene(second);
+  // The NAT counts, beginning anew with each host.
+  scene.portOf = (port) => 40_000 + [NAME.port, 443, 53].indexOf(port);
+  const ports = () => scene.registry.mapping.seen.map(({ port }) => port);
+  scene.round();
+  assertEquals(ports(), [40_000, 40_001, 40_002]);
+  scene.pass(60);
+  const asked = ["0 own 4 registers nobody", "0.02 kept 4 keeps asks subscribes"];
+  scene.round();
+  assertEquals([scene.sent, ports()], [asked, [40_000, 40_001, 40_002]]);
+
+  // Elsewhere it is asked anew, by the way; a port that is silent is missed, and asked no more.
+  scene.own = "192.0.2.8";
+  scene.reaches = (port) => port !== 53;
+  scene.pass(60);
+  const seconds = scene.round();
+  assertEquals(scene.sent.toSorted(), [
+    "0 own 4 registers nobody",
+    "0.02 kept 4 keeps asks subscribes",
+    "0.02 own 4 keeps nobody at 443",
+    "0.02 own 4 second at 53",
+  ]);
+  assertEquals(ports(), [40_000, 40_001]);
+  assert(seconds < 0.5, `${seconds}`);
+  assertEquals([scene.registry.status, scene.registry.ownEndpoints.length], ["ok", 1]);
+  scene.pass(60);
+  scene.round();
+  assertEquals(scene.sent, asked);
+  // And after a while, since routers are changed.
+  scene.reaches = () => true;
+  scene.pass(600);
+  scene.round();
+  assertEquals(ports(), [40_000, 40_001, 40_002]);
+  // A port of our own says nothing of WireGuard's.
+  const asking = new Scene(scripted({ also: [443] }));
+  asking.round({ registers: false });
+  assertEquals(asking.registry.mapping.seen, []);
 });
 
 test("sync: without registering, only the port of our own asks", () => {

@@ -24,6 +24,8 @@ import type {
   SyncStep,
 } from "../../../lib/core/sync/actions.ts";
 import { SyncMachine } from "../../../lib/core/sync/machine.ts";
+import { PathFinder } from "../../../lib/core/path/path_finder.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import type { SyncOptions } from "../../../lib/core/sync/options.ts";
 import type { Clock } from "../../../lib/host/clock.ts";
 import type { Outputs } from "../../../lib/host/output.ts";
@@ -56,6 +58,8 @@ export const OPTIONS: SyncOptions = {
   interface: "wg0",
   servers: [{ scheme: "wgsig", host: "registry", port: 1223 }],
   register: "raw",
+  relay: "auto",
+  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
   interval: 25,
   once: false,
   dryRun: false,
@@ -67,8 +71,17 @@ export const OPTIONS: SyncOptions = {
   addRoutes: false,
   mendRoutes: false,
   movePort: false,
+  portMap: false,
   peers: new Map(),
 };
+
+/** A finder of ways that finds none: nobody answers probes here. */
+export function newFinder(seed: number): PathFinder {
+  const relayOf = () => "auto" as const;
+  const hard = { isOn: false, mappings: 1, probes: 1, rate: 1 };
+  const options = { relayOf, persistentKeepalive: 25, hard };
+  return new PathFinder(options, seededRandom(seed), PORTABLE);
+}
 
 /** A peer of an interface in the world. */
 export interface WorldPeer {
@@ -198,6 +211,7 @@ export class World {
   /** Sends something from WireGuard's port. @returns Who gets it. */
   deliver(from: WorldHost, to: HostPort): WorldHost | undefined {
     if (from.isStuckTo(formatHostPort(to))) return undefined;
+    from.useMapping();
     from.opened.add(formatHostPort(to));
     const target = this.hosts.find((host) => host.publicEndpoint === formatHostPort(to));
     return target?.isThere && target.opened.has(from.publicEndpoint) ? target : undefined;
@@ -222,6 +236,7 @@ export class World {
   /** Asks all registries. @returns How long that takes, and what they say. */
   ask(host: WorldHost, question: SyncQuestion): readonly [number, QueryResult] {
     const registered = question.way !== "unregistered";
+    if (registered) host.useMapping();
     const now = host.now();
     const key = formatKey(question.id);
     const sightings = new Map<string, Sighting[]>();
@@ -310,6 +325,9 @@ export class WorldHost {
   publicEndpoint: string;
   /** Where each registry sees it, where that is another endpoint. */
   seenBy: readonly string[] = [];
+  /** After so many seconds without a datagram, the NAT forgets the mapping, and makes another one. */
+  mappingLife = Infinity;
+  #usedAt = Infinity;
   /** What the NAT lets in. */
   opened = new Set<string>();
   /** By destination, when an old mapping that the NAT keeps was used last. */
@@ -352,7 +370,7 @@ export class WorldHost {
     const log = { format: "text", verbosity: "normal" } as const;
     this.#report = new SyncReport(host, { log, hook: undefined });
     const all = { ...OPTIONS, ...options };
-    this.machine = new SyncMachine(all, seededRandom(number), this.now());
+    this.machine = new SyncMachine(all, seededRandom(number), newFinder(number), this.now());
   }
 
   now(): Now {
@@ -391,6 +409,16 @@ export class WorldHost {
     this.publicEndpoint = endpoint;
     this.opened = new Set();
     this.#stuck.clear();
+  }
+
+  /** Something is sent from WireGuard's port. */
+  useMapping(): void {
+    const { mono } = this.#world.now;
+    const isGone = mono - this.#usedAt > this.mappingLife;
+    this.#usedAt = mono;
+    if (!isGone) return;
+    const { host, port } = parseHostPort(this.publicEndpoint) ?? { host: "", port: 0 };
+    this.move(`${host}:${port + 1}`);
   }
 
   /** The NAT gets another address, and keeps the old one for what goes on: nothing comes back. */
@@ -432,7 +460,7 @@ export class WorldHost {
       }
       const step = this.machine.next(this.now());
       for (const note of this.machine.takeNotes()) {
-        if (note.kind !== "device") this.#report.tell(note);
+        if (note.kind !== "device" && note.kind !== "path-port") this.#report.tell(note);
       }
       if (step.kind === "wait") {
         this.#until = step.until;
@@ -475,7 +503,7 @@ export class WorldHost {
       case "mend-port":
         return { at, finish: () => ({ kind: "port", port: this.#mend() }) };
       case "read-addresses":
-        return { at, finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"] }) };
+        return { at, finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"], tunnel: [] }) };
       case "find-route": {
         const route = this.routes.find((each) => each.startsWith(`${action.address} `));
         return { at, finish: () => ({ kind: "route", route }) };
@@ -502,7 +530,12 @@ export class WorldHost {
       }
       case "nudge-peer": {
         const peer = this.peers.get(action.publicKey);
-        if (peer !== undefined) peer.sentAt = -Infinity;
+        if (peer !== undefined) {
+          Object.assign(peer, {
+            sentAt: -Infinity,
+            persistentKeepalive: action.persistentKeepalive,
+          });
+        }
         break;
       }
       case "move-port":

@@ -18,6 +18,8 @@ import {
   Inbox,
   MARKED_NETWORK,
   rawStation,
+  RELAYED,
+  relayed,
   station,
   unsplit,
 } from "./raw_exchange.ts";
@@ -132,6 +134,16 @@ testWith(["root"], "sockets that are not raw share a free port, each with its se
     for (const socket of [first, second, one.socket, two.socket]) socket?.close();
   }
 });
+
+for (const [address] of FAMILIES) {
+  testWith(
+    ["root"],
+    `what a relay forwards to ${address} is not heard, and pages are`,
+    async () => {
+      assertEquals<unknown>(await relayed(denoHost(), address), RELAYED);
+    },
+  );
+}
 
 Deno.test("what is not raw comes as the kernel has it, whatever size is expected", async () => {
   for (const [address] of FAMILIES) {

@@ -124,6 +124,8 @@ export class FakeKernel implements BatchLibc {
   connect = unused;
   send = unused;
   recv = unused;
+  sendto = unused;
+  recvfrom = unused;
   close = unused;
 
   #fail(errno: number): number {

@@ -191,6 +191,55 @@ export async function unsplit(host: Host, address: string): Promise<number[]> {
   }
 }
 
+/**
+ * What a raw socket hears of datagrams that begin as WireGuard's messages do, and others, as their
+ * first byte and their size: where no pages are expected, and where pages of 540 bytes are.
+ */
+export async function relayed(host: Host, address: string): Promise<string[][]> {
+  const [owner, server] = [await station(host, address), await station(host, address)];
+  const results: string[][] = [];
+  for (const segment of [0, 540]) {
+    const inbox = new Inbox();
+    const to = { host: address, port: server.socket.port };
+    const options = { port: owner.socket.port, to, mark: 0, raw: true, segment };
+    const raw = await host.connectedUdp({ ...options, ...inbox.handlers });
+    for (let type = 0; type <= 5; type++) {
+      for (const size of [6, 31, 32, 148, 540, 1080, 1452]) {
+        const start = `${String.fromCharCode(type)}\0\0\0`;
+        server.say(start.padEnd(size, "s"), owner.socket.port);
+      }
+    }
+    server.say("\x01\0\x02\0".padEnd(148, "s"), owner.socket.port);
+    server.say("end", owner.socket.port);
+    for (let count = 1; !inbox.texts.some((text) => text.startsWith("end from")); count++) {
+      await inbox.first(count);
+    }
+    results.push(inbox.texts.map((text) => `${text.charCodeAt(0)} ${text.lastIndexOf(" from")}`));
+    raw.close();
+  }
+  for (const { socket } of [owner, server]) socket.close();
+  return results;
+}
+
+/** What {@linkcode relayed} comes to where all is well: a piece of two pages is taken apart. */
+export const RELAYED: readonly (readonly string[])[] = [false, true].map((pages) => {
+  const types = [0, 1, 2, 3, 4, 5];
+  const all = types.flatMap((type) => {
+    const isFree = type === 0 || type === 5;
+    const sizes = [6, 31, ...isFree ? [32, 148] : []];
+    // The second page of a piece begins with what stands there.
+    const paged = pages
+      ? [`${type} 540`, `${type} 540`, "115 540"]
+      : [`${type} 540`, `${type} 1080`];
+    return [
+      ...sizes.map((size) => `${type} ${size}`),
+      ...pages || isFree ? paged : [],
+      ...isFree ? [`${type} 1452`] : [],
+    ];
+  });
+  return [...all, "1 148", "101 3"];
+});
+
 /** What the system says of datagrams to 192.0.2.2, without a mark and with that of 7. */
 export async function marked(host: Host): Promise<string[]> {
   const all: string[] = [];

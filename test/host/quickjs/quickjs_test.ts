@@ -16,7 +16,8 @@ import { isRunning, testWith, withFolder } from "../../support/program.ts";
 import { runQuickjsScript, runQuickjsTests } from "../../support/quickjs/run.ts";
 import { BATCH_SCENARIOS, SCENARIOS as UDP_SCENARIOS } from "../batch_scenarios.ts";
 import { CRYPTO_SCENARIOS } from "../crypto_scenarios.ts";
-import { MARKED_NETWORK } from "../linux/raw_exchange.ts";
+import { MARKED_NETWORK, RELAYED } from "../linux/raw_exchange.ts";
+import { CONVERSATION, conversationErrors, RAW_NETWORK } from "../linux/raw_udp_exchange.ts";
 import { OWN_LINK, SCENARIOS as TCP_SCENARIOS } from "../tcp_scenarios.ts";
 
 const NEEDS = ["the sanitized QuickJS"];
@@ -220,7 +221,7 @@ testWith(NEEDS, "C touches nothing outside of the arrays that it is given", asyn
     // All others begin with a file's number: not of this process's own files.
     const anyFirst = new Set([
       "env", "errorName", "random", "encode", "decode", "interfaceIndex", "localAddresses", "udpOpen",
-      "connectedOpen", "tcpListen", "tcpConnect", "sha256", "hmacKey", "hmac", "chacha20", "x25519",
+      "connectedOpen", "rawOpen", "tcpListen", "tcpConnect", "sha256", "hmacKey", "hmac", "chacha20", "x25519",
       "aeadSeal", "aeadOpen",
     ]);
     const odd = [
@@ -319,6 +320,45 @@ for (const [address, elsewhere] of [["127.0.0.1", "127.0.0.2"], ["::1", undefine
     },
   );
 }
+
+const RAW_UDP =
+  `import { converse, rawRefusals } from "${ROOT}/test/host/linux/raw_udp_exchange.ts";\n`;
+
+for (const address of ["127.0.0.1", "::1"]) {
+  testWith(
+    ["root", ...NEEDS],
+    `what a relay forwards to ${address} is not heard on QuickJS, and pages are`,
+    async () => {
+      const script = `import { relayed } from "${ROOT}/test/host/linux/raw_exchange.ts";
+        host.out.write(JSON.stringify(await relayed(host, "${address}")));`;
+      assertEquals<unknown>(JSON.parse(await printed(script)), RELAYED);
+    },
+  );
+
+  testWith(
+    ["network namespaces", "ip", "nft", ...NEEDS],
+    `a raw socket on ${address} speaks with anybody from WireGuard's port on QuickJS`,
+    async () => {
+      const script = `${RAW_UDP}
+        host.out.write(JSON.stringify(await converse(host, "${address}")));`;
+      assertEquals<unknown>(JSON.parse(await printed(script, { before: RAW_NETWORK })), {
+        ...CONVERSATION,
+        errors: conversationErrors(address),
+      });
+    },
+  );
+}
+
+testWith(
+  ["network namespaces", "ip", "nft", "setpriv", ...NEEDS],
+  "raw sockets that are not permitted are EPERM on QuickJS",
+  async () => {
+    const script = `${RAW_UDP}host.out.write(await rawRefusals(host));`;
+    const before = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"];
+    assertEquals(await printed(script), "none,none");
+    assertEquals(await printed(script, { before }), "EPERM,EPERM");
+  },
+);
 
 testWith(NEEDS, "what is not raw comes as the kernel has it on QuickJS", async () => {
   const script = `${RAW}const all = [];

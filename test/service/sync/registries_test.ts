@@ -1,9 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
+import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
+import type { RegistryName } from "../../../lib/core/ask/server_name.ts";
+import { DatagramBatch, ReplyBatch } from "../../../lib/core/net/datagram_batch.ts";
+import { parseAddress } from "../../../lib/core/net/ip_address.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import type { UdpHandlers, UdpSocket } from "../../../lib/host/udp.ts";
 import { Registries, type RegistriesHost } from "../../../lib/service/sync/registries.ts";
 import { ExchangeKey } from "../../../lib/wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
+import { OFFER } from "../../../lib/wire/wgsig2/answer.ts";
+import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
+import { idOf } from "../../support/fake_random.ts";
 import { privateKeyOf } from "../../support/question_driver.ts";
-import { SECRET } from "../../support/registry_driver.ts";
+import { SECRET, T0 } from "../../support/registry_driver.ts";
+import { ScriptedRegistry } from "../../support/scripted_registry.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
 const ID = new ExchangeKey(privateKeyOf(1), PORTABLE).publicKey.bytes;
@@ -50,4 +61,139 @@ test("what registries have told is kept while the key that can be read is anothe
   // And none of the keys stays where it was read.
   assertEquals(read.length, 5);
   for (const key of read) assertEquals(key, new Uint8Array(32));
+});
+
+/** A host whose sockets reach registries, that answer at once. */
+class Net {
+  mono = 1000;
+  /** Whether anything comes back. */
+  answers = true;
+  readonly registries = new Map<string, ScriptedRegistry>();
+  #timers: { at: number; run: () => void }[] = [];
+
+  get host(): RegistriesHost {
+    return {
+      now: () => ({ unix: T0 + this.mono, mono: this.mono }),
+      after: (seconds, run) => {
+        const timer = { at: this.mono + seconds, run };
+        this.#timers.push(timer);
+        return () => void (this.#timers = this.#timers.filter((each) => each !== timer));
+      },
+      primitives: PORTABLE,
+      random: seededRandom(3),
+      udp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch)),
+      connectedUdp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch)),
+    };
+  }
+
+  /** How many timers there are. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  /** Lets time pass until something is done. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false;
+    const done = promise.finally(() => isDone = true);
+    for (let i = 0; !isDone; i++) {
+      assert(i < 1000);
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+      const [next] = this.#timers.toSorted((a, b) => a.at - b.at);
+      if (isDone || next === undefined) continue;
+      this.#timers.splice(this.#timers.indexOf(next), 1);
+      this.mono = Math.max(this.mono, next.at);
+      next.run();
+    }
+    return await done;
+  }
+
+  #socket(onBatch: UdpHandlers["onBatch"]): UdpSocket {
+    let isClosed = false;
+    return {
+      port: 40_000,
+      send: (bytes, to) => {
+        const registry = this.registries.get(to.host);
+        const datagrams = registry?.answer(bytes.slice(), T0 + this.mono) ?? [];
+        if (!this.answers) return;
+        void Promise.resolve().then(() => {
+          for (const datagram of isClosed ? [] : datagrams) {
+            const batch = new DatagramBatch();
+            batch.count = 1;
+            batch.payloads.bytes.set(datagram);
+            batch.lengths[0] = datagram.length;
+            assert(parseAddress(to.host, batch.sources, 0));
+            batch.setSourcePort(0, to.port);
+            onBatch(batch, new ReplyBatch());
+          }
+        });
+      },
+      close: () => void (isClosed = true),
+    };
+  }
+}
+
+test("registries are told at once whom to relay, beside rounds and in them", async () => {
+  const net = new Net();
+  const offers = OFFER.relays | OFFER.pushes;
+  const [one, two] = [1, 2].map((number) =>
+    new ScriptedRegistry(seededRandom(number), { offers, also: [443] })
+  );
+  net.registries.set("192.0.2.1", one!).set("192.0.2.2", two!);
+  let told = 0;
+  const registries = new Registries(net.host, {
+    readPrivateKey: () => Promise.resolve(privateKeyOf(1)),
+    onTold: () => told++,
+    onBehind() {},
+  });
+  const names = ["one", "two"].map((host): RegistryName => ({ scheme: "wgsig", host, port: 1223 }));
+  const addresses = new Map(names.map((name, i) => [name, [`192.0.2.${i + 1}`]]));
+  const peer = formatKey(idOf(7));
+  const own: OwnReach = {
+    candidates: [{ kind: "lan", host: "10.0.0.9", port: 51820 }],
+    ...{ probes: true, nat: "easy", relays: [peer], directs: [] },
+  };
+  const ask = () =>
+    net.until(registries.ask(
+      {
+        ...{ id: ID, secret: SECRET, group: 0, encrypt: false, maxAge: 60 },
+        ...{ port: 51820, anyPort: false, register: true, timeout: 5, startedAt: net.mono },
+        through: { raw: true, mark: 0 },
+      },
+      { wants: undefined, beside: false, anew: false, subscribes: true, own },
+      addresses,
+    ));
+  // Nobody is there yet.
+  assertEquals(await net.until(registries.tell({ relays: [], directs: [] })), false);
+  const { servers } = await ask();
+  assertEquals(servers.map(({ status, relay, also }) => [status, relay, also]), [
+    ["ok", { host: "192.0.2.1", port: 1223 }, [443]],
+    ["ok", { host: "192.0.2.2", port: 1223 }, [443]],
+  ]);
+  const said = () =>
+    [one!, two!].map((registry) =>
+      registry.asked.splice(0).map(({ question: { flags, candidates, relayed, directs } }) => {
+        const is = flags & QUESTION_FLAG.subscribe ? "subscribes" : "registers";
+        return `${is} ${candidates.count} ${relayed.count} ${directs.count}`;
+      })
+    );
+  said();
+  await ask();
+  const round = ["registers 1 1 0", "subscribes 0 1 0"];
+  assertEquals(said(), [round, round]);
+  one!.set(idOf(9), ["seen", "192.0.2.9", 9]);
+  assertEquals(await net.until(registries.tell({ relays: [], directs: [peer] })), true);
+  assertEquals(said(), [["subscribes 0 0 1"], ["subscribes 0 0 1"]]);
+  // What came with the answer is news.
+  assertEquals(told, 1);
+
+  // Who doesn't answer is asked again, and not waited for for long.
+  net.answers = false;
+  const before = net.mono;
+  assertEquals(await net.until(registries.tell({ relays: [peer], directs: [] })), false);
+  assertEquals(net.mono - before <= 1 + 1e-9, true);
+  assertEquals(said().map((each) => each.length), [2, 2]);
+  // Nothing is left where it is closed meanwhile.
+  const telling = registries.tell({ relays: [peer], directs: [] });
+  registries.close();
+  assertEquals([await telling, net.timers], [false, 0]);
 });

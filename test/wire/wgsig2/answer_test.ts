@@ -10,7 +10,13 @@ import {
   writeAnswerPart,
 } from "../../../lib/wire/wgsig2/answer.ts";
 import { DATAGRAM_PAYLOAD } from "../../../lib/wire/wgsig2/datagram.ts";
-import { flagsOfNat, NAT, NAT_FLAGS, natOfFlags } from "../../../lib/wire/wgsig2/nat.ts";
+import {
+  flagsOfNat,
+  NAT,
+  NAT_FLAGS,
+  natOfFlags,
+  PATH_FLAGS,
+} from "../../../lib/wire/wgsig2/nat.ts";
 import { decodePush, encodePush, newPush } from "../../../lib/wire/wgsig2/push.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import {
@@ -247,6 +253,10 @@ test("the flags of questions and records have room for what a NAT does", () => {
   const known = [...Object.values(QUESTION_FLAG), ...Object.values(RECORD_FLAG)];
   assertEquals(kinds.map(flagsOfNat), [0, 0x10, 0x20, 0x30]);
   assertEquals(known.filter((flag) => (flag & NAT_FLAGS) !== 0), []);
+  // A registry takes them from the one over into the other.
+  for (const { probes } of [QUESTION_FLAG, RECORD_FLAG]) {
+    assertEquals(probes | NAT_FLAGS, PATH_FLAGS);
+  }
 });
 
 test("an answer that makes no sense is none", () => {

@@ -1,0 +1,418 @@
+/**
+ * Ways to all peers of an interface: probes between them, and what follows from their echoes.
+ *
+ * The driver does what {@linkcode PathFinder.next} says, hands in what comes to WireGuard's port, and
+ * the interface whenever it was read. Nothing is believed, and nothing answered, that the keys of a
+ * pair don't open.
+ *
+ * @module
+ */
+
+import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import { LONG_NONCE_SIZE } from "../../wire/crypto/aead_key.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
+import { PairKeys } from "../../wire/probe/pair_keys.ts";
+import { PROBE_SIZE, readProbeTag, readProbeType } from "../../wire/probe/probe.ts";
+import { DATAGRAM } from "../../wire/wgsig2/datagram.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { Now } from "../net/clock.ts";
+import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
+import type { Device, DevicePeer } from "../net/device.ts";
+import type { HostPort } from "../net/host_port.ts";
+import { formatAddress } from "../net/ip_address.ts";
+import { formatKey, parseKey } from "../net/peer_key.ts";
+import { NonceSource, type RandomSource } from "../net/random.ts";
+import { type HardOptions, HardTurn, HardWay } from "./hard_way.ts";
+import type { Path } from "./path.ts";
+import { type OwnMapping, type PathChange, PeerPath, type ToldPeer } from "./peer_path.ts";
+import { type Arrival, ProbingPeer } from "./probing_peer.ts";
+import type { RelayMode } from "./relay_wish.ts";
+
+/** Settings. */
+export interface PathFinderOptions {
+  /** By public key in base64. */
+  readonly relayOf: (publicKey: string) => RelayMode;
+  /** Seconds to set where a peer has none; 0 leaves it. */
+  readonly persistentKeepalive: number;
+  /** What may be tried where a NAT is symmetric. */
+  readonly hard: HardOptions;
+}
+
+/** What there is to do. */
+export type FinderStep =
+  | {
+    /** Send the bytes, which are the finder's: they change with the next step. */
+    readonly kind: "send";
+    readonly bytes: Uint8Array;
+    readonly to: HostPort;
+    /** From another port than WireGuard's. */
+    readonly from: number | undefined;
+    /** Hops that it goes; undefined for as many as usual. */
+    readonly hops: number | undefined;
+  }
+  | {
+    /** Give WireGuard another endpoint. */
+    readonly kind: "set";
+    readonly publicKey: string;
+    readonly path: Path;
+    /** Seconds; undefined leaves it. */
+    readonly persistentKeepalive: number | undefined;
+  }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
+  /** Read the private key for {@linkcode PathFinder.agree}. */
+  | { readonly kind: "agree" }
+  /** Read the interface. */
+  | { readonly kind: "read" }
+  /** Tell registries who is wanted through their relays, and who isn't any more. */
+  | { readonly kind: "tell" }
+  | { readonly kind: "wait"; readonly until: number };
+
+/** A way that was taken. */
+export interface FoundPath extends PathChange {
+  /** In base64. */
+  readonly publicKey: string;
+}
+
+/** Something that waits to be sent. */
+interface Reply {
+  readonly bytes: Uint8Array;
+  readonly to: HostPort;
+  readonly from: number | undefined;
+}
+
+/** X25519s in one go. */
+const MOST_AGREED = 16;
+/** After the private key could not be read, in seconds. */
+const AGREE_AGAIN = 60;
+/** Echoes that wait, with what else waits. */
+const MOST_REPLIES = 256;
+/** Between two probes of one way in use, in seconds, per peer. */
+const WATCH = 0.05;
+const SHORTEST_WATCH = 2;
+/** Size of what is sent by hundreds to get through a symmetric NAT. */
+const BYTE = 1;
+const BYTE_SENT = new Uint8Array(BYTE);
+const PROBE_KINDS: ReadonlySet<number> = new Set([DATAGRAM.probe, DATAGRAM.echo]);
+
+/** Decides for all of them. */
+export class PathFinder {
+  #options: PathFinderOptions;
+  readonly #random: RandomSource;
+  readonly #primitives: Primitives;
+  readonly #nonces: NonceSource;
+  readonly #peers = new Map<string, ProbingPeer>();
+  readonly #byTag = new Map<number, ProbingPeer[]>();
+  /** What is told of peers, by public key. */
+  #told: ReadonlyMap<string, ToldPeer> = new Map();
+  /** Those of the interface that have no keys yet. */
+  readonly #keyless = new Set<string>();
+  /** Those that have none. */
+  readonly #hopeless = new Set<string>();
+  readonly #turn = new HardTurn();
+  #own: OwnMapping = { nat: "unknown", seen: "" };
+  #agreeAt = -Infinity;
+  #isKeyUnreadable = false;
+  #device: Device | undefined;
+  readonly #replies: Reply[] = [];
+  readonly #buffer = new WireBuffer(PROBE_SIZE);
+  #tells = false;
+  #isReading = false;
+  #dropped = 0;
+
+  /** Knows of nobody. */
+  constructor(options: PathFinderOptions, random: RandomSource, primitives: Primitives) {
+    this.#options = options;
+    this.#random = random;
+    this.#primitives = primitives;
+    this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
+  }
+
+  /** Datagrams that looked like probes and were none. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Replaces the settings. */
+  configure(options: PathFinderOptions, { mono }: Now): void {
+    this.#options = options;
+    for (const { publicKey, way } of this.#peers.values()) {
+      way.configure(options.hard);
+      way.setRelay(options.relayOf(publicKey), mono);
+    }
+  }
+
+  /** The public keys of those that are wanted through the relay, in base64. */
+  get relays(): readonly string[] {
+    return [...this.#peers.values()].flatMap(({ publicKey, way }) =>
+      way.wantsRelay ? [publicKey] : []
+    );
+  }
+
+  /** The public keys of those to which a direct way is proved while they are relayed. */
+  get directs(): readonly string[] {
+    return [...this.#peers.values()].flatMap(({ publicKey, way }) =>
+      way.isDirect ? [publicKey] : []
+    );
+  }
+
+  /** Whether a peer's endpoint is decided on here, and by nobody else. */
+  owns(publicKey: string, { mono }: Now): boolean {
+    const way = this.#peers.get(publicKey)?.way;
+    // Its keys are just being made.
+    if (way === undefined) return this.#keyless.has(publicKey) && !this.#isKeyUnreadable;
+    return !way.isVain(mono);
+  }
+
+  /** The way to a peer; undefined where it is not known here. */
+  wayTo(publicKey: string): PeerPath | undefined {
+    return this.#peers.get(publicKey)?.way;
+  }
+
+  /** Ways that were taken since this was last called. */
+  takeFound(): readonly FoundPath[] {
+    return [...this.#peers.values()].flatMap(({ publicKey, way }) =>
+      way.takeChanges().map((change) => ({ publicKey, ...change }))
+    );
+  }
+
+  /** The interface is another one, or gone. */
+  forget(): void {
+    this.#peers.clear();
+    this.#byTag.clear();
+    this.#keyless.clear();
+    this.#hopeless.clear();
+    this.#agreeAt = -Infinity;
+    this.#device = undefined;
+    this.#replies.length = 0;
+  }
+
+  /** Takes in the interface. @param isAlive Whether the last handshake of one says that it is reached. */
+  see(device: Device, isAlive: (peer: DevicePeer) => boolean, { mono }: Now): void {
+    this.#device = device;
+    this.#isReading = false;
+    const present = new Set(device.peers.map(({ publicKey }) => publicKey));
+    for (const publicKey of [...this.#peers.keys()]) {
+      if (!present.has(publicKey)) this.#remove(publicKey);
+    }
+    for (const publicKey of this.#keyless) {
+      if (!present.has(publicKey)) this.#keyless.delete(publicKey);
+    }
+    this.#meet();
+    const interval = Math.max(SHORTEST_WATCH, WATCH * this.#peers.size);
+    for (const peer of device.peers) {
+      const known = this.#peers.get(peer.publicKey);
+      if (known === undefined) continue;
+      known.persistentKeepalive = peer.persistentKeepalive;
+      known.way.setWatchInterval(interval);
+      known.way.see({ ...peer, isAlive: isAlive(peer) }, mono);
+    }
+  }
+
+  /** Takes in what registries tell, of those that answer probes. */
+  tell(told: ReadonlyMap<string, ToldPeer>, { mono }: Now): void {
+    this.#told = told;
+    this.#meet();
+    for (const { publicKey, way } of this.#peers.values()) {
+      const known = told.get(publicKey);
+      if (known !== undefined) way.tell(known, mono);
+    }
+  }
+
+  /** Takes in how the own port is seen from outside. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
+    for (const { way } of this.#peers.values()) way.setOwn(own);
+  }
+
+  /** WireGuard could not be given a way. */
+  refused(publicKey: string, path: Path, { mono }: Now): void {
+    this.#peers.get(publicKey)?.way.refused(path, mono);
+  }
+
+  /** The own side has moved. */
+  ownMoved({ mono }: Now): void {
+    for (const { way } of this.#peers.values()) way.doubt(mono);
+  }
+
+  /** Makes the keys that are still missing. @param own Undefined where the key could not be read. */
+  agree(own: ExchangeKey | undefined, { mono }: Now): void {
+    const device = this.#device;
+    this.#agreeAt = mono;
+    // With another key than the interface's nobody would understand it.
+    if (own === undefined || formatKey(own.publicKey.bytes) !== device?.publicKey) {
+      this.#agreeAt = mono + AGREE_AGAIN;
+      this.#isKeyUnreadable = true;
+      return;
+    }
+    this.#isKeyUnreadable = false;
+    for (const publicKey of [...this.#keyless].slice(0, MOST_AGREED)) {
+      this.#keyless.delete(publicKey);
+      const bytes = parseKey(publicKey);
+      const keys = bytes && PairKeys.agree(own, bytes, this.#primitives);
+      if (keys === undefined) {
+        this.#hopeless.add(publicKey);
+        continue;
+      }
+      this.#add(publicKey, keys);
+      const seen = device.peers.find((peer) => peer.publicKey === publicKey);
+      const peer = this.#peers.get(publicKey);
+      if (peer !== undefined && seen !== undefined) {
+        peer.persistentKeepalive = seen.persistentKeepalive;
+        const told = this.#told.get(publicKey);
+        if (told !== undefined) peer.way.tell(told, mono);
+      }
+    }
+    // Whether they are alive is known from the interface alone.
+    this.#isReading = true;
+  }
+
+  /** Registries have been told, or could not be. */
+  toldRegistries(isDone: boolean, { mono }: Now): void {
+    for (const { way } of this.#peers.values()) way.toldRegistries(isDone, mono);
+  }
+
+  /**
+   * Takes in what came to WireGuard's port, and to others that are heard.
+   *
+   * @param ports To which port each datagram came.
+   * @param own WireGuard's port.
+   */
+  receive(batch: DatagramBatch, ports: Uint16Array, own: number, { mono }: Now): void {
+    for (let i = 0; i < batch.count; i++) {
+      const length = batch.lengths[i]!;
+      if (length === BYTE) this.#hearByte(batch, i, ports[i] === own ? undefined : ports[i]);
+      if (length !== PROBE_SIZE) continue;
+      const at = i * SLOT_SIZE;
+      const type = readProbeType(batch.payloads, at, length);
+      if (!PROBE_KINDS.has(type)) continue;
+      const from = senderOf(batch, i);
+      const arrival = { from, port: ports[i] === own ? undefined : ports[i] };
+      const candidates = this.#byTag.get(readProbeTag(batch.payloads, at)) ?? [];
+      const isKnown = type === DATAGRAM.probe
+        ? candidates.some((peer) => this.#answer(peer, batch, i, arrival, mono))
+        : candidates.some((peer) => peer.hearEcho(batch, i, arrival, mono));
+      if (!isKnown) this.#dropped++;
+    }
+  }
+
+  /** Says what to do. */
+  next(now: Now): FinderStep {
+    const reply = this.#replies.shift();
+    if (reply !== undefined) return { kind: "send", ...reply, hops: undefined };
+    if (this.#keyless.size > 0 && now.mono >= this.#agreeAt) {
+      this.#agreeAt = Infinity;
+      return { kind: "agree" };
+    }
+    if (this.#isReading) {
+      this.#isReading = false;
+      return { kind: "read" };
+    }
+    let until = this.#keyless.size > 0 ? this.#agreeAt : Infinity;
+    for (const peer of this.#peers.values()) {
+      const step = this.#nextOf(peer, now);
+      if (step.kind !== "wait") return step;
+      until = Math.min(until, step.until);
+    }
+    if (this.#tells) {
+      this.#tells = false;
+      return { kind: "tell" };
+    }
+    return { kind: "wait", until };
+  }
+
+  #nextOf(peer: ProbingPeer, { mono, unix }: Now): FinderStep {
+    for (;;) {
+      const step = peer.way.next(mono);
+      switch (step.kind) {
+        case "probe":
+          peer.writeProbe(step.path, step.switches, this.#nonces, this.#buffer, mono);
+          return {
+            kind: "send",
+            bytes: this.#buffer.bytes,
+            to: step.path.endpoint,
+            from: step.path.from,
+            hops: step.hops,
+          };
+        case "set": {
+          const { persistentKeepalive: wanted } = this.#options;
+          const isNeeded = peer.persistentKeepalive === 0 && wanted > 0;
+          return {
+            kind: "set",
+            publicKey: peer.publicKey,
+            path: step.path,
+            persistentKeepalive: isNeeded ? wanted : undefined,
+          };
+        }
+        case "punch":
+          for (const { to, from } of step.datagrams) {
+            this.#replies.push({ bytes: BYTE_SENT, to, from });
+          }
+          return this.next({ mono, unix });
+        case "tell":
+          // All peers have their turn first: one word to registries does for all.
+          this.#tells = true;
+          break;
+        default:
+          return step;
+      }
+    }
+  }
+
+  #hearByte(batch: DatagramBatch, i: number, port: number | undefined): void {
+    const from = senderOf(batch, i);
+    for (const { way } of this.#peers.values()) way.heardByte(from, port);
+  }
+
+  #answer(
+    peer: ProbingPeer,
+    batch: DatagramBatch,
+    i: number,
+    arrival: Arrival,
+    mono: number,
+  ): boolean {
+    const bytes = peer.hearProbe(batch, i, arrival, this.#nonces, mono);
+    if (bytes instanceof Uint8Array && this.#replies.length < MOST_REPLIES) {
+      this.#replies.push({ bytes, to: arrival.from, from: arrival.port });
+    }
+    return bytes !== undefined;
+  }
+
+  /** Who is on the interface, and is told of. */
+  #meet(): void {
+    for (const { publicKey } of this.#device?.peers ?? []) {
+      if (!this.#told.has(publicKey) || this.#peers.has(publicKey)) continue;
+      if (!this.#hopeless.has(publicKey)) this.#keyless.add(publicKey);
+    }
+  }
+
+  #add(publicKey: string, keys: PairKeys): void {
+    const { relayOf, hard } = this.#options;
+    const { isSmaller } = keys;
+    const hardWay = new HardWay(isSmaller, hard, this.#turn, this.#random);
+    const way = new PeerPath(isSmaller, relayOf(publicKey), hardWay);
+    way.setOwn(this.#own);
+    const peer = new ProbingPeer(publicKey, keys, way, this.#random);
+    this.#peers.set(publicKey, peer);
+    const others = this.#byTag.get(keys.receiveTag);
+    if (others === undefined) this.#byTag.set(keys.receiveTag, [peer]);
+    else others.push(peer);
+  }
+
+  #remove(publicKey: string): void {
+    const peer = this.#peers.get(publicKey);
+    if (peer === undefined) return;
+    this.#peers.delete(publicKey);
+    const { receiveTag } = peer.keys;
+    const others = this.#byTag.get(receiveTag)?.filter((each) => each !== peer) ?? [];
+    if (others.length > 0) this.#byTag.set(receiveTag, others);
+    else this.#byTag.delete(receiveTag);
+  }
+}
+
+function senderOf(batch: DatagramBatch, i: number): HostPort {
+  return {
+    host: formatAddress(batch.sources, batch.sourceAt(i)),
+    port: batch.sourcePort(i),
+  };
+}

@@ -1,0 +1,453 @@
+/**
+ * The way to one peer: which are probed, which one WireGuard is given, and when it moves to a better one.
+ *
+ * ```
+ *            nothing works                               something works
+ *   ┌──────────────────────────────┐   proved    ┌────────────────────────────────────┐
+ *   │ all ways are probed, often   │────────────►│ better ways are probed, seldom     │
+ *   │ after 3 s: through the relay │             │ the one in use is watched          │
+ *   └──────────────────────────────┘◄────────────└────────────────────────────────────┘
+ *                                      it is dead
+ * ```
+ *
+ * Of the two sides, the one with the smaller key acts first: handshakes that cross are both lost.
+ *
+ * @module
+ */
+
+import type { NatKind } from "../ask/own_reach.ts";
+import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { PunchDatagram } from "../punch/punch_step.ts";
+import type { HardOptions, HardWay } from "./hard_way.ts";
+import { kindOfStranger, newPath, type Path, type Place, rankOf } from "./path.ts";
+import { PathChoice } from "./path_choice.ts";
+import { PathSwitch } from "./path_switch.ts";
+import { PathTable } from "./path_table.ts";
+import { PathWatch, type Traffic } from "./path_watch.ts";
+import { ProbeRounds } from "./probe_rounds.ts";
+import { type RelayMode, RelayWish } from "./relay_wish.ts";
+import { Settling } from "./settling.ts";
+
+/** What registries tell of a peer. */
+export interface ToldPeer {
+  readonly places: readonly Place[];
+  /** How its NAT maps WireGuard's port. */
+  readonly nat: NatKind;
+  /** Where registries relay to it: what WireGuard is given as its endpoint then. */
+  readonly relays: readonly HostPort[];
+}
+
+/** What WireGuard says of a peer. */
+export interface SeenPeer extends Traffic {
+  readonly endpoint: HostPort | undefined;
+  /** Whether its last handshake says that it is reached. */
+  readonly isAlive: boolean;
+}
+
+/** How the own port is seen from outside. */
+export interface OwnMapping {
+  /** How the own NAT maps it. */
+  readonly nat: NatKind;
+  /** Where registries see it over IPv4, as text; empty where they don't. */
+  readonly seen: string;
+}
+
+/** What there is to do. */
+export type PathStep =
+  | {
+    /** Send a probe. */
+    readonly kind: "probe";
+    readonly path: Path;
+    /** Hops that it goes; undefined for as many as usual. */
+    readonly hops: number | undefined;
+    /** Whether it says that WireGuard is moved there. */
+    readonly switches: boolean;
+  }
+  /** Send datagrams of one byte. */
+  | { readonly kind: "punch"; readonly datagrams: readonly PunchDatagram[] }
+  /** Hear these ports as well; none where the count is 0. */
+  | { readonly kind: "hear"; readonly first: number; readonly count: number }
+  /** Give WireGuard this endpoint. */
+  | { readonly kind: "set"; readonly path: Path }
+  /** Read the interface at once. */
+  | { readonly kind: "read" }
+  /** Tell registries what is wanted of their relays. */
+  | { readonly kind: "tell" }
+  | { readonly kind: "wait"; readonly until: number };
+
+/** A change of the way in use. */
+export interface PathChange {
+  readonly path: Path;
+  readonly before: Path | undefined;
+}
+
+/** So long who has the larger key lets the other side begin the handshake, in seconds. */
+const SECOND_SET = 0.2;
+/** So long it takes to have another port taken for WireGuard's. */
+const PORT_MOVED = 0.15;
+/** Between two of these, more than a way through a home's NAT and a provider's. */
+const SHORT_HOPS = 3;
+/** A handshake comes up, or doesn't. */
+const HANDSHAKE = 8;
+/** After so long in vain others may try by other means. */
+const VAIN = 9;
+/** The most ways that are probed in one round. */
+const MOST_PROBED = 12;
+/** Decides for one peer. All times are seconds of the monotonic clock. */
+export class PeerPath {
+  readonly #isFirst: boolean;
+  readonly #table = new PathTable();
+  readonly #rounds = new ProbeRounds();
+  readonly #watch: PathWatch;
+  readonly #relay: RelayWish;
+  readonly #choice: PathChoice;
+  readonly #hard: HardWay;
+  #own: OwnMapping = { nat: "unknown", seen: "" };
+  #told: ToldPeer | undefined;
+  #held: Path | undefined;
+  #heldAt = -Infinity;
+  #isAlive = false;
+  /** Whether one of the ends is known to have moved since the handshake. */
+  #isDoubted = false;
+  #switch: PathSwitch | undefined;
+  readonly #settling = new Settling();
+  #queue: Path[] = [];
+  #hops: number | undefined;
+  #changes: PathChange[] = [];
+
+  /**
+   * @param isFirst Whether the own key is the smaller one.
+   * @param hard What is tried where a NAT is symmetric.
+   */
+  constructor(isFirst: boolean, mode: RelayMode, hard: HardWay) {
+    this.#isFirst = isFirst;
+    this.#hard = hard;
+    this.#watch = new PathWatch(isFirst);
+    this.#relay = new RelayWish(isFirst, mode);
+    this.#choice = new PathChoice(isFirst);
+  }
+
+  /** The way in use; undefined where none is known. */
+  get held(): Path | undefined {
+    return this.#held;
+  }
+
+  /** The ways that there may be, the best first. */
+  get paths(): readonly Path[] {
+    return this.#table.all();
+  }
+
+  /** Whether the peer is wanted through the relay. */
+  get wantsRelay(): boolean {
+    return this.#relay.isWanted;
+  }
+
+  /** Whether registries are to stop what they relay: a direct way is proved. */
+  get isDirect(): boolean {
+    return this.#switch !== undefined && this.#held?.kind === "relay";
+  }
+
+  /** Whether all was in vain so far, so that others may try by other means. */
+  isVain(mono: number): boolean {
+    return !this.#works && mono - this.#rounds.startedAt > VAIN;
+  }
+
+  /** Changes since this was last called. */
+  takeChanges(): readonly PathChange[] {
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
+  }
+
+  /** Between two probes of the way in use, in seconds. */
+  setWatchInterval(seconds: number): void {
+    this.#watch.setInterval(seconds);
+  }
+
+  /** Replaces the budgets for symmetric NATs. */
+  configure(hard: HardOptions): void {
+    this.#hard.configure(hard);
+  }
+
+  /** Replaces a setting. */
+  setRelay(mode: RelayMode, mono: number): void {
+    this.#relay.setMode(mode);
+    this.#reconsider(mono);
+  }
+
+  /** Takes in how the own port is seen. */
+  setOwn(own: OwnMapping): void {
+    this.#own = own;
+  }
+
+  /** Takes in what registries tell. */
+  tell(told: ToldPeer, mono: number): void {
+    const held = this.#held;
+    const wasTold = held?.isTold === true;
+    const hasChanged = this.#table.tell(told.places);
+    this.#told = told;
+    this.#relay.offer(told.relays);
+    // The registry doesn't answer any more, or has forgotten the peer.
+    if (held?.kind === "relay" && !this.#relay.isOffered(held.endpoint)) this.#held = undefined;
+    if (hasChanged) {
+      // Where it was reached may be where it was.
+      if (wasTold && held?.isTold === false) this.#isDoubted = true;
+      if (!this.#works || held?.kind === "relay") this.#search(mono);
+    }
+    this.#reconsider(mono);
+  }
+
+  /** The own side has moved: whether what worked works still is not known. */
+  doubt(mono: number): void {
+    if (this.#held?.kind === "relay" || this.#told === undefined) return;
+    this.#isDoubted = true;
+    this.#search(mono);
+  }
+
+  /** Takes in what WireGuard says. */
+  see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
+    this.#isAlive = isAlive;
+    const held = this.#held;
+    if (this.#watch.see({ received, sent }, mono) === "dead" && held !== undefined) {
+      held.deadAt = mono;
+      this.#isDoubted = true;
+      this.#relay.hurry();
+      this.#search(mono);
+    }
+    if (endpoint !== undefined && isAlive) this.#follow(endpoint, mono);
+    else if (held !== undefined && !isAlive && mono - this.#heldAt > HANDSHAKE) {
+      held.deadAt = mono;
+      this.#held = undefined;
+    }
+    this.#reconsider(mono);
+  }
+
+  /** WireGuard could not be given a way. */
+  refused(path: Path, mono: number): void {
+    path.deadAt = mono;
+    // Without nft, no other port can be taken for WireGuard's.
+    if (path.from !== undefined) this.#hard.refuse();
+    if (this.#held !== path) return;
+    this.#held = undefined;
+    this.#reconsider(mono);
+  }
+
+  /** Something that is the peer's came from there. @returns The way that it took. */
+  hear(endpoint: HostPort, from: number | undefined, mono: number): Path {
+    const held = this.#held;
+    // What comes to another port is handed to WireGuard's once its traffic takes that way.
+    const isHeld = held?.from !== undefined && sameEndpoint(held.endpoint, endpoint);
+    const isMapped = this.#told?.nat === "hard" || this.#told?.nat === "sequential";
+    const kind = isMapped && familyOf(endpoint) === 4 ? "predicted" : kindOfStranger(endpoint);
+    const path = isHeld ? held : this.#table.meet(endpoint, from, kind);
+    if (path === held) this.#watch.heard(mono);
+    return path;
+  }
+
+  /** Something came that is no probe; whose it is isn't known. */
+  heardByte(endpoint: HostPort, from: number | undefined): void {
+    const port = this.#hard.heard(endpoint, from);
+    if (port !== undefined) this.#queue.push(this.#table.meet(endpoint, port, "predicted"));
+  }
+
+  /** A probe was answered. @param hasSwitched Whether the other side has moved there as well. */
+  echoed(path: Path, roundTrip: number, hasSwitched: boolean, mono: number): void {
+    this.#table.adopt(path);
+    path.provedAt = mono;
+    path.roundTrip = Math.min(path.roundTrip, roundTrip);
+    if (path === this.#held) {
+      this.#watch.heard(mono);
+      this.#isDoubted = false;
+      this.#reconsider(mono);
+    }
+    this.#choice.proved(mono);
+    // The other side may need a moment to have another port taken for WireGuard's.
+    const wait = path.kind === "predicted" && path.from === undefined ? PORT_MOVED : 0;
+    if (hasSwitched && this.#switch?.path === path) this.#hold(path, wait, mono);
+  }
+
+  /** The other side moves to a way. @returns Whether this one does as well. */
+  switched(path: Path, mono: number): boolean {
+    if (this.#switch !== undefined && this.#isFirst) return false;
+    path.provedAt = mono;
+    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
+    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
+    return true;
+  }
+
+  /** Registries have been told, or could not be. */
+  toldRegistries(isDone: boolean, mono: number): void {
+    this.#switch?.told(mono);
+    this.#relay.told(isDone, mono);
+  }
+
+  /** Says what to do. */
+  next(mono: number): PathStep {
+    for (;;) {
+      const held = this.#held;
+      if (held !== undefined && this.#settling.take(mono)) return { kind: "set", path: held };
+      const step = this.#nextOfSwitch(mono) ?? this.#nextProbe(mono) ?? this.#nextOfWatch(mono) ??
+        this.#nextOfHard(mono) ?? this.#nextOfRelay(mono);
+      if (step !== undefined) return step;
+      if (this.#decide(mono)) continue;
+      const until = Math.min(
+        this.#settling.nextAt,
+        this.#switch?.nextAt ?? Infinity,
+        this.#rounds.nextAt,
+        this.#watch.nextAt,
+        this.#relay.nextAt,
+        this.#hard.nextAt,
+        this.#decidesAt(),
+      );
+      return { kind: "wait", until };
+    }
+  }
+
+  get #works(): boolean {
+    return this.#isAlive && !this.#isDoubted && this.#held !== undefined;
+  }
+
+  #nextOfSwitch(mono: number): PathStep | undefined {
+    const move = this.#switch;
+    switch (move?.take(mono)) {
+      case "tell":
+        return { kind: "tell" };
+      case "probe":
+        return { kind: "probe", path: move.path, hops: undefined, switches: true };
+      case "vain":
+        move.path.deadAt = mono;
+        this.#switch = undefined;
+    }
+    return undefined;
+  }
+
+  #nextProbe(mono: number): PathStep | undefined {
+    if (this.#queue.length === 0) {
+      const round = this.#rounds.take(mono);
+      if (round === undefined) return undefined;
+      const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
+      this.#queue = this.#table.all().filter(({ kind }) => rankOf(kind) < rank)
+        .slice(0, MOST_PROBED);
+      const isShort = round.isShort && !this.#isAlive;
+      this.#hops = isShort ? SHORT_HOPS : undefined;
+    }
+    const path = this.#queue.shift();
+    if (path === undefined) return undefined;
+    // Only an IPv4 NAT is opened by what never arrives.
+    const hops = path.kind === "punched" ? this.#hops : undefined;
+    return { kind: "probe", path, hops, switches: false };
+  }
+
+  #nextOfWatch(mono: number): PathStep | undefined {
+    const held = this.#held;
+    if (held === undefined) return undefined;
+    switch (this.#watch.take(mono)) {
+      case "probe":
+        return { kind: "probe", path: held, hops: undefined, switches: false };
+      case "read":
+        return { kind: "read" };
+      case "wait":
+        return undefined;
+    }
+  }
+
+  #nextOfHard(mono: number): PathStep | undefined {
+    const { nat: theirs = "unknown", places = [] } = this.#told ?? {};
+    const seen = places.find(({ kind, endpoint }) => kind === "seen" && familyOf(endpoint) === 4);
+    const { nat: own, seen: ownMapping } = this.#own;
+    const facts = { own, ownMapping, theirs, seen: seen?.endpoint };
+    const isNeeded = !this.#works || this.#held?.kind === "relay";
+    const step = this.#hard.take(facts, this.#rounds.startedAt, isNeeded, mono);
+    if (step?.kind !== "predict") return step;
+    for (const { to, from } of step.datagrams) this.#queue.push(newPath(to, "predicted", from));
+    return this.#nextProbe(mono);
+  }
+
+  #nextOfRelay(mono: number): PathStep | undefined {
+    const isProved = this.#choice.best(this.#table.all(), mono) !== undefined ||
+      this.#switch !== undefined;
+    const step = this.#relay.take({
+      works: this.#works || isProved,
+      isRelayed: this.#held?.kind === "relay",
+      searchedFrom: this.#rounds.startedAt,
+    }, mono);
+    if (step?.kind !== "use") return step;
+    this.#hold(newPath(step.endpoint, "relay"), 0, mono);
+    return this.next(mono);
+  }
+
+  #decidesAt(): number {
+    return this.#switch === undefined ? this.#choice.at(this.#table.all()) : Infinity;
+  }
+
+  #decide(mono: number): boolean {
+    if (mono < this.#decidesAt()) return false;
+    this.#choice.forget();
+    if (this.#relay.mode === "always") return false;
+    const best = this.#choice.best(this.#table.all(), mono);
+    if (best === undefined) return false;
+    const held = this.#held;
+    if (this.#works && held !== undefined && rankOf(held.kind) <= rankOf(best.kind)) return false;
+    this.#switch = new PathSwitch(best, held?.kind === "relay" && this.#isAlive, mono);
+    return true;
+  }
+
+  /** @param wait Until it is set, in seconds. */
+  #hold(path: Path, wait: number, mono: number): void {
+    const before = this.#held;
+    this.#switch = undefined;
+    this.#isDoubted = false;
+    this.#held = path;
+    this.#heldAt = mono;
+    this.#choice.forget();
+    this.#settling.begin(wait, this.#isAlive, mono);
+    if (path !== before) this.#changes.push({ path, before });
+    if (path.kind === "relay") this.#watch.stop();
+    else this.#watch.start(mono);
+    this.#reconsider(mono);
+  }
+
+  /** WireGuard has heard the peer from somewhere. */
+  #follow(endpoint: HostPort, mono: number): void {
+    const held = this.#held;
+    if (held !== undefined && sameEndpoint(held.endpoint, endpoint)) {
+      if (this.#watch.nextAt === Infinity && held.kind !== "relay") {
+        this.#watch.start(mono);
+      }
+      return;
+    }
+    if (this.#switch !== undefined) return;
+    const isGood = held !== undefined && held.deadAt < this.#heldAt;
+    if (isGood && this.#settling.insists(mono)) return;
+    const path = this.#relay.isOffered(endpoint)
+      ? newPath(endpoint, "relay")
+      : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
+    this.#held = path;
+    this.#heldAt = mono;
+    this.#settling.end(mono);
+    this.#isDoubted = false;
+    this.#changes.push({ path, before: held });
+    if (path.kind === "relay") this.#watch.stop();
+    else this.#watch.start(mono);
+  }
+
+  /** All ways are probed anew, often: nothing is known to work. */
+  #search(mono: number): void {
+    this.#rounds.start(true, mono);
+    this.#choice.forget();
+  }
+
+  /** Has ways probed where that can help. */
+  #reconsider(mono: number): void {
+    if (this.#told === undefined || this.#relay.mode === "always") return this.#rounds.stop();
+    const held = this.#held;
+    if (!this.#works || held === undefined) return this.#rounds.need(true, mono);
+    const best = this.#table.all()[0];
+    if (best !== undefined && rankOf(best.kind) < rankOf(held.kind)) this.#rounds.need(false, mono);
+    else this.#rounds.stop();
+  }
+}
+
+function sameEndpoint(a: HostPort, b: HostPort): boolean {
+  return formatHostPort(a) === formatHostPort(b);
+}

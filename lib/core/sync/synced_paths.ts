@@ -1,0 +1,162 @@
+/**
+ * What sync and the finder of ways tell each other. Without raw sockets there is no finder at work, and
+ * endpoints are tried by handshake.
+ *
+ * @module
+ */
+
+import type { OwnReach } from "../ask/own_reach.ts";
+import type { Sighting } from "../ask/sighting.ts";
+import type { Now } from "../net/clock.ts";
+import type { Device, DevicePeer } from "../net/device.ts";
+import type { HostPort } from "../net/host_port.ts";
+import type { Place } from "../path/path.ts";
+import { formatHostPort } from "../net/host_port.ts";
+import type { PathFinder } from "../path/path_finder.ts";
+import type { ToldPeer } from "../path/peer_path.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import type { BelievedEndpoints } from "./believed.ts";
+import { OwnSide } from "./own_side.ts";
+import type { SyncNotes } from "./notes.ts";
+import type { PeerStates } from "./peer_states.ts";
+
+/** Between the two. */
+export class SyncedPaths {
+  readonly #finder: PathFinder;
+  readonly #notes: SyncNotes;
+  readonly #named: PeerStates["named"];
+  /** Whether probes can be sent from WireGuard's port. */
+  #isOpen = false;
+  readonly #own = new OwnSide();
+
+  /** @param named What to tell of a peer. */
+  constructor(finder: PathFinder, notes: SyncNotes, named: PeerStates["named"]) {
+    this.#finder = finder;
+    this.#notes = notes;
+    this.#named = named;
+  }
+
+  /** Whether this host answers probes. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** What registries are to be told of the own side. */
+  reach(device: Device): OwnReach {
+    return {
+      candidates: this.#isOpen ? this.#own.candidates(device) : [],
+      probes: this.#isOpen,
+      nat: this.#own.mapping.nat,
+      relays: this.#finder.relays,
+      directs: this.#finder.directs,
+    };
+  }
+
+  /** Takes in this host's addresses, and those of the interface with their prefix lengths. */
+  takeAddresses(addresses: readonly string[], tunnel: readonly string[]): void {
+    this.#own.takeAddresses(addresses, tunnel);
+  }
+
+  /** Takes in where routers have mapped the port. */
+  takeMapped(mapped: readonly HostPort[]): void {
+    this.#own.takeMapped(mapped);
+  }
+
+  /** The interface's port may be spoken from, or not; undefined where there is no interface. */
+  open(device: Device | undefined): void {
+    this.#isOpen = device !== undefined;
+    if (device === undefined) this.#finder.forget();
+    const port = device && { port: device.listenPort, mark: device.mark };
+    this.#notes.add({ kind: "path-port", port });
+  }
+
+  /** The interface is another one. */
+  begin(): void {
+    this.#finder.forget();
+    this.#own.forget();
+  }
+
+  /** Whether a peer's endpoint is the finder's business. */
+  owns(publicKey: string, now: Now): boolean {
+    return this.#isOpen && this.#finder.owns(publicKey, now);
+  }
+
+  /** Takes in the interface. */
+  see(device: Device, isAlive: (peer: DevicePeer) => boolean, now: Now): void {
+    if (this.#isOpen) this.#finder.see(device, isAlive, now);
+  }
+
+  /** Takes in what servers say. */
+  take(answer: QueryResult, believed: Pick<BelievedEndpoints, "has">, now: Now): void {
+    if (!this.#isOpen) return;
+    if (answer.registered) {
+      this.#own.take(answer);
+      this.#finder.setOwn(this.#own.mapping);
+    }
+    this.#finder.tell(toldPeersOf(answer, believed), now);
+  }
+
+  /** The own side has moved. */
+  ownMoved(now: Now): void {
+    if (this.#isOpen) this.#finder.ownMoved(now);
+  }
+
+  /** Tells of ways that were taken. */
+  tellFound(): void {
+    for (const { publicKey, path, before } of this.#finder.takeFound()) {
+      const { kind, endpoint, roundTrip } = path;
+      this.#notes.change("path", {
+        ...this.#named(publicKey),
+        path: kind,
+        endpoint: formatHostPort(endpoint),
+        ...(roundTrip === Infinity ? {} : { roundTrip: Math.round(roundTrip * 10_000) / 10_000 }),
+        ...(before === undefined ? {} : { before: before.kind }),
+      });
+    }
+  }
+}
+
+/** The peers that answer probes, and where they may be, by public key. */
+function toldPeersOf(
+  answer: QueryResult,
+  believed: Pick<BelievedEndpoints, "has">,
+): ReadonlyMap<string, ToldPeer> {
+  const relays = relaysOf(answer);
+  const told = new Map<string, ToldPeer>();
+  for (const [publicKey, sightings] of answer.sightings) {
+    if (publicKey === answer.publicKey || !sightings.some(({ probes }) => probes === true)) {
+      continue;
+    }
+    const places = sightings.flatMap((each) => placeOf(each) ?? []);
+    told.set(publicKey, {
+      nat: sightings.find(({ nat }) => nat !== undefined)?.nat ?? "unknown",
+      places: places.filter(({ endpoint }) => believed.has(endpoint)),
+      relays: relaysFor(sightings, relays),
+    });
+  }
+  return told;
+}
+
+function placeOf({ address: host, port, kind, isClaim }: Sighting): Place | undefined {
+  if (kind === undefined || kind === "relay" || isClaim === true) return undefined;
+  return { endpoint: { host, port }, kind };
+}
+
+/** By the names of registries that relay and answer, where they are reached from WireGuard's port. */
+function relaysOf({ servers, registered }: QueryResult): ReadonlyMap<string, HostPort> {
+  if (!registered) return new Map();
+  return new Map(
+    servers.flatMap(({ server, status, relay }) =>
+      status === "ok" && relay !== undefined ? [[server, relay]] : []
+    ),
+  );
+}
+
+/** Where a peer is relayed to: by registries that see it. */
+function relaysFor(
+  sightings: readonly Sighting[],
+  relays: ReadonlyMap<string, HostPort>,
+): readonly HostPort[] {
+  const by = new Set(sightings.flatMap(({ kind, server }) => kind === "seen" ? server ?? [] : []));
+  return [...relays].flatMap(([server, endpoint]) => by.has(server) ? [endpoint] : []);
+}
