@@ -48,12 +48,11 @@ export class Namespace {
   }
 
   /** Says which names it knows. The file stays the same one, because others look at it. */
-  async setHosts(hosts: Readonly<Record<string, string>>): Promise<void> {
-    const all = Object.entries({ localhost: "127.0.0.1", ...hosts });
-    await Deno.writeTextFile(
-      this.hostsFile,
-      all.map(([name, address]) => `${address} ${name}\n`).join(""),
+  async setHosts(hosts: Readonly<Record<string, string | readonly string[]>>): Promise<void> {
+    const lines = Object.entries({ localhost: "127.0.0.1", ...hosts }).flatMap(([name, of]) =>
+      [of].flat().map((address) => `${address} ${name}\n`)
     );
+    await Deno.writeTextFile(this.hostsFile, lines.join(""));
   }
 
   /** The command line that runs `argv` in here; the process stays the same one all along. */

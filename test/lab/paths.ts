@@ -1,0 +1,274 @@
+/**
+ * Pairs of sites: which path their tunnel is to take, and which it does take.
+ *
+ * @module
+ */
+
+import type { Running } from "../support/program.ts";
+import { atATime } from "./at_a_time.ts";
+import { Lab, REGISTRY, REGISTRY_IPV6, REGISTRY_NAME } from "./lab.ts";
+import { sleep } from "./namespace.ts";
+import { Ping } from "./ping.ts";
+import {
+  hasIpv6,
+  outerNat,
+  SHARED_KINDS,
+  type SharedKind,
+  SITE_KINDS,
+  type SiteKind,
+} from "./site.ts";
+import type { WireGuardHost } from "./wireguard_host.ts";
+
+export type Pair = readonly [SiteKind, SiteKind] | readonly [SharedKind];
+
+/**
+ * How a tunnel gets to the other side.
+ *
+ * - `punched`: to where the registry sees the peer.
+ * - `roamed`: one side's port is another than the registry sees; the other side lets all in.
+ * - `predicted`, `birthday`: the same, found out by many probes.
+ */
+export type Path = "lan" | "ipv6" | "punched" | "roamed" | "predicted" | "birthday" | "relay";
+
+/** All pairs of sites, each once, and the sites that are shared. */
+export const ALL_PAIRS: readonly Pair[] = [
+  ...SITE_KINDS.flatMap((a, i) => SITE_KINDS.slice(i).map((b): Pair => [a, b])),
+  ...SHARED_KINDS.map((kind): Pair => [kind]),
+];
+
+/** Each path, and each kind with what is hardest for it. */
+export const CHOSEN_PAIRS: readonly Pair[] = [
+  ["preserve", "preserve"],
+  ["preserve", "eim"],
+  ["bare", "bare"],
+  ["preserve", "bare"],
+  ["eim", "cgn"],
+  ["cgn", "cgn"],
+  ["cone", "sym"],
+  ["preserve", "sym"],
+  ["eim", "sym"],
+  ["bare", "sym"],
+  ["sym", "cgn"],
+  ["sym", "dual"],
+  ["sym", "sym"],
+  ["sym", "seq"],
+  ["seq", "seq"],
+  ["preserve", "seq"],
+  ["bare", "seq"],
+  ["dual", "dual"],
+  ["dual", "ipv6"],
+  ["ipv6", "ipv6"],
+  ["preserve", "ipv6"],
+  ["sym", "ipv6"],
+  ["preserve", "blocked"],
+  ["sym", "blocked"],
+  ["ipv6", "blocked"],
+  ...SHARED_KINDS.map((kind): Pair => [kind]),
+];
+
+/** The path that is the best for a pair. */
+export function bestPath(pair: Pair): Path {
+  if (pair.length === 1) return sharedPath(pair[0]);
+  const [a, b] = pair;
+  if (hasIpv6(a) && hasIpv6(b)) return "ipv6";
+  const kinds: readonly SiteKind[] = pair;
+  if (kinds.includes("blocked") || kinds.includes("ipv6")) return "relay";
+  const nats = pair.map(outerNat);
+  const hard = nats.filter((nat) => nat === "sym" || nat === "seq");
+  if (hard.length === 0) return "punched";
+  if (nats.includes("cone")) return "roamed";
+  if (!hard.includes("sym")) return "predicted";
+  return hard.length === 1 ? "birthday" : "relay";
+}
+
+function sharedPath(kind: SharedKind): Path {
+  if (kind === "carrier") return "relay";
+  return kind === "carrier-hairpin" ? "punched" : "lan";
+}
+
+/** What came of a pair. */
+export interface Outcome {
+  readonly pair: Pair;
+  /** Of the end, as alice has it, and bob; `none` without an endpoint. */
+  readonly paths: readonly [Path | "none", Path | "none"];
+  /** Seconds from bob's start to the first answer. */
+  readonly firstPing: number | undefined;
+  /** Seconds from bob's start until both had the path of the end. */
+  readonly settled: number | undefined;
+  /** Pings without an answer after the first that had one, of 20 a second. */
+  readonly lost: number;
+  readonly sent: number;
+  /** What both sides and the registry logged. */
+  readonly log: string;
+}
+
+/** How long a pair may take, in seconds. */
+export interface Patience {
+  /** For the first answer. */
+  readonly first: number;
+  /** From the first answer on: at least, until the best path is taken, and at most. */
+  readonly least: number;
+  readonly most: number;
+}
+
+const PINGS_A_SECOND = 20;
+/** Watched for so long after the best path has been taken. */
+const AFTERWARDS = 3;
+const LOOK_INTERVAL = 0.5;
+/** A tunnel that is up over several ports of a registry shows what the NAT does. */
+const LISTEN = [
+  `${REGISTRY}:1224`,
+  `[${REGISTRY_IPV6}]:1223`,
+  `[${REGISTRY_IPV6}]:1224`,
+].flatMap((address) => ["--listen", address]);
+
+/** Starts a registry that relays, and says to both hosts where it is. */
+export async function serveRelay(lab: Lab, ...args: readonly string[]): Promise<Running> {
+  for (const host of [lab.alice, lab.bob]) {
+    await host.namespace.setHosts({ [REGISTRY_NAME]: [REGISTRY, REGISTRY_IPV6] });
+  }
+  return await lab.serve(REGISTRY, ...LISTEN, "--relay", ...args);
+}
+
+/** Starts both sides of a pair, and pings from bob until its tunnel has settled. */
+export async function tryPair(pair: Pair, patience: Patience): Promise<Outcome> {
+  await using lab = await Lab.between(...pair);
+  const server = await serveRelay(lab);
+  const alice = lab.sync(lab.alice, "--server", REGISTRY_NAME);
+  await alice.printed(/ own-endpoint /, patience.first);
+  const start = performance.now();
+  const since = () => (performance.now() - start) / 1000;
+  const bob = lab.sync(lab.bob, "--server", REGISTRY_NAME);
+  const ping = new Ping(lab.bob.namespace, lab.alice.address, 1 / PINGS_A_SECOND);
+  const firstPing = await ping.answers(patience.first) ? since() : undefined;
+
+  const best = bestPath(pair);
+  let paths = await pathsOf(lab, pair, [alice, bob]);
+  let settled: number | undefined = since();
+  while (firstPing !== undefined && since() - firstPing < patience.most) {
+    const isBest = paths.every((path) => path === best);
+    if (
+      isBest && since() - Math.max(settled, firstPing + patience.least - AFTERWARDS) > AFTERWARDS
+    ) {
+      break;
+    }
+    await sleep(LOOK_INTERVAL);
+    const now = await pathsOf(lab, pair, [alice, bob]);
+    if (now.join() !== paths.join()) settled = since();
+    paths = now;
+  }
+  await ping.stop();
+  const { sent, unanswered } = await ping.count(1);
+  const answered = Array.from({ length: sent }, (_, i) => i + 1).find((n) =>
+    !unanswered.includes(n)
+  );
+  const lost = unanswered.filter((n) => answered !== undefined && n > answered).length;
+  for (const sync of [alice, bob]) await sync.stop();
+  await server.stop();
+  const log = [["alice", alice], ["bob", bob], ["registry", server]] as const;
+  return {
+    pair,
+    paths,
+    firstPing,
+    settled: firstPing === undefined ? undefined : Math.max(settled, firstPing),
+    lost,
+    sent,
+    log: log.map(([name, { out, err }]) => `${name}:\n${out}${err}`).join(""),
+  };
+}
+
+/** The same of many pairs, some at a time. */
+export async function tryPairs(
+  pairs: readonly Pair[],
+  patience: Patience,
+  told: (outcome: Outcome) => void,
+  count = 6,
+): Promise<Outcome[]> {
+  return await atATime(count, pairs, async (pair) => {
+    const outcome = await tryPair(pair, patience);
+    told(outcome);
+    return outcome;
+  });
+}
+
+async function pathsOf(
+  lab: Lab,
+  pair: Pair,
+  [alice, bob]: readonly [Running, Running],
+): Promise<[Path | "none", Path | "none"]> {
+  const [toBob, toAlice] = await Promise.all([lab.alice, lab.bob].map(endpointOf));
+  const moved = [[toBob, bob], [toAlice, alice]] as const;
+  const isSeen = moved.map(([endpoint, { out }]) =>
+    endpoint !== undefined && out.split(/\s/).includes(`endpoint=${endpoint}`)
+  );
+  const path = (endpoint: string | undefined) => pathTo(endpoint, pair, isSeen.every(Boolean));
+  return [path(toBob), path(toAlice)];
+}
+
+/** The endpoint that a host's WireGuard has of its peer. */
+async function endpointOf(host: WireGuardHost): Promise<string | undefined> {
+  const [, endpoint = "(none)"] = (await host.endpoints()).trim().split("\t");
+  return endpoint === "(none)" ? undefined : endpoint;
+}
+
+/** @param areSeen Whether the registry has seen both sides where the other one has them. */
+function pathTo(endpoint: string | undefined, pair: Pair, areSeen: boolean): Path | "none" {
+  if (endpoint === undefined) return "none";
+  if (endpoint.startsWith(`${REGISTRY}:`) || endpoint.startsWith(`[${REGISTRY_IPV6}]:`)) {
+    return "relay";
+  }
+  if (endpoint.startsWith("[")) return "ipv6";
+  if (endpoint.startsWith("192.168.")) return "lan";
+  if (areSeen) return "punched";
+  const best = bestPath(pair);
+  return best === "predicted" || best === "birthday" ? best : "roamed";
+}
+
+/** A row of a table in Markdown. */
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |\n`;
+}
+
+function seconds(value: number | undefined): string {
+  return value === undefined ? "–" : value.toFixed(1);
+}
+
+/** The path of an outcome; two where the sides don't agree, and none where nothing came through. */
+function pathText({ firstPing, paths: [a, b] }: Outcome): string {
+  if (firstPing === undefined) return "none";
+  return a === b ? a : `${a}/${b}`;
+}
+
+/** All figures, a line for each pair. */
+export function figuresTable(outcomes: readonly Outcome[]): string {
+  const head = ["pair", "path", "first ping (s)", "settled (s)", "pings lost"];
+  const rows = outcomes.map((outcome) => [
+    outcome.pair.join(" / "),
+    pathText(outcome),
+    seconds(outcome.firstPing),
+    seconds(outcome.settled),
+    outcome.firstPing === undefined ? "all" : `${outcome.lost} of ${outcome.sent}`,
+  ]);
+  return [head, head.map(() => "---"), ...rows].map(row).join("");
+}
+
+/** Who reaches whom how, as a square. */
+export function pathsTable(outcomes: readonly Outcome[]): string {
+  const kinds = SITE_KINDS.filter((kind) =>
+    outcomes.some(({ pair }) => pair.some((each) => each === kind))
+  );
+  const cell = (a: SiteKind, b: SiteKind) => {
+    const found = outcomes.find(({ pair }) =>
+      pair.length === 2 && [`${a}/${b}`, `${b}/${a}`].includes(pair.join("/"))
+    );
+    return found === undefined ? "" : pathText(found);
+  };
+  const square = [
+    ["", ...kinds],
+    ["---", ...kinds.map(() => "---")],
+    ...kinds.map((a) => [`**${a}**`, ...kinds.map((b) => cell(a, b))]),
+  ];
+  const shared = outcomes.filter(({ pair }) => pair.length === 1)
+    .map((outcome) => `${outcome.pair[0]}: ${pathText(outcome)}`);
+  return `${square.map(row).join("")}\n${shared.join(", ")}\n`;
+}
