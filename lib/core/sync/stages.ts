@@ -238,7 +238,7 @@ export class SyncStages {
         register: mode,
         why,
       });
-      this.#readAddresses();
+      if (this.#paths.isOpen) this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
     };
     const choice = this.#registration.begin();
@@ -332,7 +332,9 @@ export class SyncStages {
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
+    let hasMoved = false;
     for (const move of this.#own.take(answer)) {
+      hasMoved = true;
       const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
@@ -342,7 +344,7 @@ export class SyncStages {
         this.#rhythm.changed(now.mono);
       }
     }
-    this.#readAddresses();
+    if (hasMoved || this.#own.tellsNat) this.#readAddresses();
   }
 
   /** This host's addresses say where neighbours reach it, and what a NAT in between does. */

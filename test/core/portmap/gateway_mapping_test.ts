@@ -120,8 +120,12 @@ test("port mapping: somebody who wants it looked at gets an attempt at once", ()
   const woken = driver.wake(run);
   assertMatch(driver.told.at(-1) ?? "", /^mapped /);
   assertEquals(lifetimes(driver).length, 4);
-  driver.wake(woken);
+  const again = driver.wake(woken);
   assertEquals(lifetimes(driver).length, 5, "and one that is held is renewed");
+  driver.gateway = { datagram: natPmpGateway({}) };
+  driver.wake(again);
+  const lines = ["lost", `mapped ${PUBLIC} ${PORT} by nat-pmp for 7200`];
+  assertEquals(driver.told.slice(-2), lines, "by what the gateway speaks now");
 });
 
 test("port mapping: a refusal by one protocol leaves the others", () => {

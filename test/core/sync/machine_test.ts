@@ -174,7 +174,7 @@ test("sync: a port that can't be mended is not borrowed meanwhile, and tried aga
 test("sync: where raw sockets are not permitted, the port is borrowed", () => {
   for (
     const [kind, mode, why] of [
-      ["read-addresses", "raw", "raw sockets are permitted"],
+      ["find-route", "raw", "raw sockets are permitted"],
       ["try-raw", "borrow", "no raw socket: no luck"],
     ] as const
   ) {

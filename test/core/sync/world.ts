@@ -503,7 +503,10 @@ export class WorldHost {
       case "mend-port":
         return { at, finish: () => ({ kind: "port", port: this.#mend() }) };
       case "read-addresses":
-        return { at, finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"], tunnel: [] }) };
+        return {
+          at,
+          finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"], tunnel: [] }),
+        };
       case "find-route": {
         const route = this.routes.find((each) => each.startsWith(`${action.address} `));
         return { at, finish: () => ({ kind: "route", route }) };
