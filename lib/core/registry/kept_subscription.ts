@@ -1,0 +1,33 @@
+/**
+ * What of a subscription is kept over a restart, and who is told when that changes.
+ *
+ * @module
+ */
+
+import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { PrefixList } from "../../wire/wgsig2/option.ts";
+import type { QuestionKeys } from "./question_keys.ts";
+
+/** Told of what a restart is to leave. */
+export interface SubscriptionKeeper {
+  /** The subscription of a peer has begun, goes elsewhere, or needs more COUNTERs. */
+  changed(peer: number): void;
+  /** It has ended. */
+  ended(peer: number): void;
+}
+
+/** What was kept of a subscription. */
+export interface KeptSubscription {
+  /** Holds where it goes, 16 bytes and a port, and the NONCE of the question that began it. */
+  readonly buffer: WireBuffer;
+  readonly addressAt: number;
+  readonly port: number;
+  readonly nonceAt: number;
+  /** The number of the socket that it was asked through. */
+  readonly socket: number;
+  readonly isProved: boolean;
+  readonly keys: QuestionKeys;
+  /** No COUNTER above this was used. */
+  readonly counter: number;
+  readonly wants: PrefixList;
+}
