@@ -121,7 +121,8 @@ export {
 } from "./lib/core/ask/directory.ts";
 export { LabelSequence } from "./lib/core/ask/label_sequence.ts";
 export { Prover } from "./lib/core/ask/prover.ts";
-export { MAX_QUESTION_SIZE, type OwnCandidate, type Wish } from "./lib/core/ask/question_writer.ts";
+export type { NatKind, OwnCandidate, OwnReach } from "./lib/core/ask/own_reach.ts";
+export { MAX_QUESTION_SIZE, type Wish } from "./lib/core/ask/question_writer.ts";
 export type { ServerKeyNote } from "./lib/core/ask/server_key.ts";
 export { type AskedProtocols, SpokenProtocol } from "./lib/core/ask/spoken_protocol.ts";
 export { judgeNat, type NatMapping, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";

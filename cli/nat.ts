@@ -10,6 +10,7 @@ import type { QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
 import type { Resolved } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
+import { type TriedMapping, tryMapping } from "../lib/service/portmap/try_mapping.ts";
 import { query, type QueryConfig } from "../lib/service/query/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import { askersKeys, queriedServers, queryConfig, readAsker } from "./asking.ts";
@@ -34,7 +35,11 @@ export async function runNat(
       "--nat needs two servers, or one that listens on two ports; name both: HOST:1223 HOST:1224",
     );
   }
-  const result = await query(host, await throughWireGuard(host, config, asker.device));
+  const question = await throughWireGuard(host, config, asker.device);
+  const [result, mappings] = await Promise.all([
+    query(host, question),
+    tryMapping(host, question.through?.mark ?? 0),
+  ]);
   for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
   const seen = result.servers.flatMap(({ server, ownEndpoint }) =>
     ownEndpoint === undefined ? [] : [{ server, endpoint: ownEndpoint }]
@@ -55,7 +60,13 @@ export async function runNat(
   if (flags.output === "json") {
     const { mapping, portPreserved, meaning } = verdict;
     const nat = { mapping, portPreserved, meaning };
-    const json = { schema: 1, port: result.port, seen: shown, nat };
+    const portMapping = mappings.map(({ gateway, mapping, why }) => ({
+      gateway,
+      via: mapping?.via ?? null,
+      endpoint: mapping === undefined ? null : formatHostPort(mapping.endpoint),
+      why: why ?? null,
+    }));
+    const json = { schema: 1, port: result.port, seen: shown, nat, portMapping };
     host.out.write(`${JSON.stringify(json, undefined, 2)}\n`);
   } else {
     host.out.write(
@@ -63,12 +74,23 @@ export async function runNat(
         ...shown.map(({ server, endpoint }) => `${server} sees port ${result.port} as ${endpoint}`),
         `mapping: ${verdict.mapping}`,
         `port preserved: ${verdict.portPreserved ? "yes" : "no"}`,
+        ...portMappingTexts(mappings),
         verdict.meaning,
         "",
       ].join("\n"),
     );
   }
   return EXIT.ok;
+}
+
+/** What came of mapping a port for a moment, a line each. */
+function portMappingTexts(mappings: readonly TriedMapping[]): readonly string[] {
+  if (mappings.length === 0) return ["port mapping: none (no gateway)"];
+  return mappings.map(({ gateway, mapping, why = "no answer" }) =>
+    mapping === undefined
+      ? `port mapping: none at ${gateway} (${why})`
+      : `port mapping: ${mapping.via} ${formatHostPort(mapping.endpoint)}`
+  );
 }
 
 /** With an interface, it is WireGuard's own port that is looked at. */

@@ -96,6 +96,7 @@ async function configOf(
     addRoutes: options["add-routes"],
     mendRoutes: options["mend-routes"],
     movePort: options["move-port"],
+    portMap: options["port-map"] === "auto",
     persistentKeepalive: options["persistent-keepalive"],
     peers,
     readKey: async () => {

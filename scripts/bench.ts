@@ -4,8 +4,8 @@
  * server needs to start and does on loopback, beside a responder that does nothing; whether its memory
  * grows, and what it loses where it is killed.
  *
- * `deno task bench [codec] [allocation] [start] [memory] [lease] [state] [server] [kill]`; without
- * names, all of them but the last. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
+ * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [server] [kill]`;
+ * without names, all of them but the last. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
  * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
  * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
  *
@@ -13,6 +13,7 @@
  */
 
 import { benchMemory } from "../test/bench/memory_bench.ts";
+import { benchRelay } from "../test/bench/relay_bench.ts";
 import { benchServer } from "../test/bench/server_bench.ts";
 import { benchStart } from "../test/bench/start_bench.ts";
 import { benchKill, benchState } from "../test/bench/state_bench.ts";
@@ -57,6 +58,13 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     } finally {
       await Deno.remove(file);
     }
+  },
+  async relay() {
+    await buildBinary();
+    await benchRelay({
+      seconds: numberOf("WGSIG_BENCH_SECONDS", SECONDS),
+      rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
+    });
   },
   async state() {
     await buildBinary();

@@ -62,6 +62,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "a key's endpoint goes to and fro at a server: two hosts have it, perhaps",
     fields: ["key", "name", "endpoints", "hint"],
   },
+  "keepalive-lowered": {
+    meaning: "a NAT forgets this host between keepalives: they come more often now",
+    fields: ["persistentKeepalive", "before", "hint"],
+  },
   "lease-addresses": { meaning: "addresses that were leased to this host came or went" },
   "lease-bad-reply": { meaning: "the lease server's answer was none" },
   "lease-changed": { meaning: "a peer's leased addresses are in WireGuard's AllowedIPs, or gone" },

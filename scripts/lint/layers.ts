@@ -89,7 +89,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "query": ["ask", "punch", "zone/client"],
     "serve": ["lease/server", "punch", "store", "systemd", "zone/server"],
     "store": [],
-    "sync": ["ask", "lease/client", "path", "query", "systemd"],
+    "sync": ["ask", "lease/client", "path", "portmap", "query", "systemd"],
     "systemd": [],
     "zone/client": ["ask"],
     "zone/server": [],

@@ -5,8 +5,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
-import { SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { type DatagramBatch, ReplyBatch, SLOT_SIZE } from "../../lib/core/net/datagram_batch.ts";
+import { parseAddress } from "../../lib/core/net/ip_address.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { UdpSocket } from "../../lib/host/udp.ts";
 import type { Host } from "../../lib/host/host.ts";
 
@@ -184,6 +185,59 @@ export const SCENARIOS: Readonly<Record<string, (server: Host, client: Host) => 
         await patient!.gets(540, 3);
       }
     });
+  },
+
+  async "what a server passes on arrives where it is to go, in both families, beside answers"(
+    ...hosts
+  ) {
+    const [host] = hosts;
+    const clients: Client[] = [];
+    const errors: string[] = [];
+    const others = new ReplyBatch();
+    const handlers = { onSendError: (code: string) => void errors.push(code), onOverload() {} };
+    const sixth = await host.udp({ ...handlers, address: "::1", port: 0, onBatch() {} });
+    const endpoint = new WireBuffer(18);
+    const place = (replies: ReplyBatch, address: string, port: number) => {
+      parseAddress(address, endpoint, 0);
+      endpoint.view.setUint16(16, port);
+      return replies.addDestination(endpoint, 0);
+    };
+    const server = await host.udp({
+      ...handlers,
+      address: "127.0.0.1",
+      port: 0,
+      onBatch({ count, payloads, lengths }, replies) {
+        replies.clear();
+        others.clear();
+        const [, second, third] = clients;
+        const fourth = place(replies, "127.0.0.1", second!.socket.port);
+        const other = place(others, "::1", third!.socket.port);
+        for (let i = 0; i < count; i++) {
+          replies.add(i, payloads.bytes, i * SLOT_SIZE, lengths[i]!, 1);
+          replies.add(fourth, payloads.bytes, i * SLOT_SIZE, lengths[i]!, 1);
+          others.add(other, payloads.bytes, i * SLOT_SIZE, lengths[i]!, 1);
+        }
+        sixth.sendBatch!(others);
+      },
+    });
+    for (const address of ["127.0.0.1", "127.0.0.1", "::1"]) {
+      clients.push(await clientOf(hosts[1], address, "127.0.0.1", server.port));
+    }
+    const [first] = clients;
+    for (const size of [1, 32, 1452, 2048]) {
+      for (let n = 0; n < 40; n++) {
+        first!.socket.send(datagramOf(size, n), { host: "127.0.0.1", port: server.port });
+      }
+      for (const client of clients) await client.gets(size, 40);
+    }
+    assertEquals(errors, []);
+    // A batch that is empty, and a socket that is closed.
+    others.clear();
+    sixth.sendBatch!(others);
+    sixth.close();
+    sixth.sendBatch!(others);
+    for (const socket of [server, ...clients.map((each) => each.socket)]) socket.close();
+    await threadsEnd();
   },
 
   async "a server that is closed while it answers sends nothing, and is silent"(...hosts) {

@@ -6,6 +6,7 @@ import { Lab, LAB_NEEDS, REGISTRY } from "./lab.ts";
 import type { NatKind } from "./nat_rules.ts";
 import { INTERFACE } from "./wireguard_host.ts";
 
+const LIMIT = 15;
 const PUNCHABLE = "can be punched by all but symmetric NATs";
 const EXPECTED: readonly (readonly [NatKind, string, string, RegExp])[] = [
   ["preserve", "endpoint-independent", "yes", new RegExp(PUNCHABLE)],
@@ -34,6 +35,34 @@ testWith(LAB_NEEDS, "lab: query --nat tells the kinds of NAT apart", async () =>
     assertMatch(out, new RegExp(`^mapping: ${mapping}$`, "m"), kind);
     assertMatch(out, new RegExp(`^port preserved: ${preserved}$`, "m"), kind);
     assertMatch(out, meaning, kind);
+  }
+});
+
+testWith(LAB_NEEDS, "lab: peers are told the kind of a NAT that one registry sees", async () => {
+  await using lab = await Lab.withWireGuard("eim", "preserve");
+  await lab.serve(
+    REGISTRY,
+    ...["1224", "1225"].flatMap((port) => ["--listen", `${REGISTRY}:${port}`]),
+  );
+  const { alice, bob } = lab;
+  const argv = [BINARY, "query", `${REGISTRY}:1223`, "--secret", lab.secretFile, "--json"];
+  /** What bob is told of alice. */
+  const told = async () => {
+    const { out } = await bob.namespace.run([
+      ...argv,
+      ...["--no-register", "--private-key", bob.keyFile],
+    ]);
+    const { peers }: { peers: readonly Record<string, unknown>[] } = JSON.parse(out);
+    return peers.find(({ publicKey }) => publicKey === alice.publicKey);
+  };
+  for (const [kind, nat] of [["eim", "easy"], ["seq", "sequential"], ["sym", "hard"]] as const) {
+    await lab.routerA.setKind(kind);
+    const sync = lab.sync(alice, "--interval", "1s");
+    const until = performance.now() + LIMIT * 1000;
+    let last = await told();
+    while (last?.nat !== nat && performance.now() < until) last = await told();
+    assertEquals([kind, last?.nat, last?.probes, last?.near], [kind, nat, true, false], sync.out);
+    await sync.stop();
   }
 });
 

@@ -162,6 +162,58 @@ testWith(
   },
 );
 
+testWith(
+  LAB_NEEDS,
+  "past a symmetric NAT, WireGuard takes the port to which a datagram has come through",
+  async () => {
+    await using lab = await Lab.withWireGuard("sym", "preserve");
+    const { alice, bob, folder, routerA } = lab;
+    const spare = 45_000;
+    const there = { host: "203.0.113.22", port: WIREGUARD_PORT };
+    const script = `import { denoHost } from "${ROOT}/lib/host/deno/deno.ts";
+      const [host, port, from] = Deno.args;
+      const socket = await denoHost().rawUdp({
+        family: 4, port: ${WIREGUARD_PORT}, mark: 0, onSendError: console.log,
+        onBatch(batch, ports) {
+          for (let i = 0; i < batch.count; i++) {
+            console.log("heard", batch.lengths[i], "from", batch.sourcePort(i), "at", ports[i]);
+          }
+        },
+      });
+      if (from !== undefined) socket.hearAlso(Number(from), 1);
+      const how = from === undefined ? {} : { from: Number(from) };
+      setInterval(() => socket.send(Uint8Array.of(0), { host, port: Number(port) }, how), 100);`;
+    await Deno.writeTextFile(`${folder}/open.ts`, script);
+    await bundle(`${folder}/open.ts`, `${folder}/open.js`);
+    const open = [DENO, "run", "-A", "--unstable-net", `${folder}/open.js`];
+    const opener = alice.namespace.start([...open, there.host, `${there.port}`, `${spare}`]);
+    let mapped: string | undefined;
+    for (const until = performance.now() + SECONDS * 1000; mapped === undefined;) {
+      if (performance.now() > until) throw new Error("nothing was sent");
+      const flow = ["-p", "udp", "--orig-port-src", `${spare}`];
+      const { out } = await routerA.namespace.run(["conntrack", "-L", ...flow]);
+      mapped = out.match(/ dst=203\.0\.113\.21 sport=51820 dport=(\d+)/)?.[1];
+      await sleep(0.1);
+    }
+    const guesser = bob.namespace.start([...open, ALICE, mapped]);
+    await opener.printed(new RegExp(`^heard 1 from ${WIREGUARD_PORT} at ${spare}$`, "m"));
+    await Promise.all([opener.stop(), guesser.stop()]);
+
+    const moves = new PortMoves(within(alice.namespace), INTERFACE);
+    await moves.move({ endpoint: there, port: WIREGUARD_PORT, through: spare });
+    await bob.setPeer(alice, "endpoint", `${ALICE}:${mapped}`);
+    await alice.setPeer(bob, "endpoint", `${there.host}:${there.port}`);
+    const ping = new Ping(alice.namespace, bob.address);
+    await ping.reply(SECONDS);
+    await seen(bob, alice, `${ALICE}:${mapped}`);
+    await ping.stop();
+    const back = new Ping(bob.namespace, alice.address);
+    await back.reply(SECONDS);
+    await back.stop();
+    await moves.end();
+  },
+);
+
 testWith(LAB_NEEDS, "what a killed process has left is removed by the next start", async () => {
   await using lab = await Lab.withWireGuard();
   const { alice } = lab;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { NatKind } from "./own_reach.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 
 /** How a NAT maps a socket. */
@@ -53,6 +54,33 @@ export function judgeNat(
     ? "none"
     : "endpoint-independent";
   return { mapping, portPreserved, meaning: MEANING[mapping] };
+}
+
+/** The next port of a NAT that counts is not further than so many above the last. */
+const MOST_STEP = 32;
+
+/**
+ * What peers are told of the own NAT.
+ *
+ * @param localAddresses The addresses of this host.
+ * @param localPort WireGuard's port.
+ * @param seen What registries saw of that port over one family, at different addresses or ports, in the
+ *   order in which they were asked.
+ */
+export function natKindOf(
+  localPort: number,
+  localAddresses: readonly string[],
+  seen: readonly HostPort[],
+): NatKind {
+  const [first, ...others] = seen;
+  if (first === undefined) return "unknown";
+  const isHere = ({ host, port }: HostPort) => port === localPort && localAddresses.includes(host);
+  if (seen.every(isHere)) return "easy";
+  if (others.length === 0) return "unknown";
+  if (others.some(({ host }) => host !== first.host)) return "hard";
+  const steps = others.map(({ port }, i) => port - seen[i]!.port);
+  if (steps.every((step) => step === 0)) return "easy";
+  return steps.every((step) => step >= 0 && step <= MOST_STEP) ? "sequential" : "hard";
 }
 
 /**

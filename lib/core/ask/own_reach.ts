@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { OwnCandidate } from "./question_writer.ts";
+import type { HostPort } from "../net/host_port.ts";
+
+/** A place where this peer can be reached, besides where its question comes from. */
+export interface OwnCandidate extends HostPort {
+  /** Where it is from. */
+  readonly kind: "lan" | "mapped" | "declared";
+}
 
 /** How a NAT maps WireGuard's port, as peers are told. */
 export type NatKind = "unknown" | "easy" | "sequential" | "hard";

@@ -28,11 +28,11 @@ import {
   QUESTION_FLAG,
 } from "../../wire/wgsig2/question.ts";
 import { checkBounds, copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import type { Family, HostPort } from "../net/host_port.ts";
+import type { Family } from "../net/host_port.ts";
 import { parseAddress } from "../net/ip_address.ts";
 import type { RandomSource } from "../net/random.ts";
 import { type Interest, writeKeys } from "./interest.ts";
-import type { OwnReach } from "./own_reach.ts";
+import type { OwnCandidate, OwnReach } from "./own_reach.ts";
 
 /** Size of the largest question, in bytes. */
 export const MAX_QUESTION_SIZE: number = MAX_DATAGRAM_SIZE;
@@ -42,12 +42,6 @@ export const MAX_RELAYED = 64;
 export const MAX_DIRECT = 32;
 /** For so many keys of all lists together is there room beside all else that a question may have. */
 const MAX_NAMED = 108;
-
-/** A place where this peer can be reached, besides where its question comes from. */
-export interface OwnCandidate extends HostPort {
-  /** Where it is from. */
-  readonly kind: "lan" | "mapped" | "declared";
-}
 
 /** What a question is for. */
 export interface Wish {

@@ -13,7 +13,7 @@ import { ADDRESS_SIZE, isIpv4, parseAddress } from "../net/ip_address.ts";
 export class ServerAddresses {
   /** IPv4 first. */
   readonly all: readonly HostPort[];
-  readonly #port: number;
+  readonly #ports: Set<number>;
   readonly #binary: readonly WireBuffer[];
   /** By address: what the system said when it could not be asked (`ENETUNREACH`, `EPERM`, …). */
   readonly #problems = new Map<string, string>();
@@ -28,7 +28,7 @@ export class ServerAddresses {
     const sorted = [...ipv4, ...read.filter(({ binary }) => !isIpv4(binary, 0))];
     this.all = sorted.map(({ host }) => ({ host, port }));
     this.#binary = sorted.map(({ binary }) => binary);
-    this.#port = port;
+    this.#ports = new Set([port]);
   }
 
   /** The families that it has, IPv4 first. */
@@ -48,15 +48,17 @@ export class ServerAddresses {
    * question only where there is no other.
    *
    * @param family Which addresses come into question, if there are any of them.
+   * @param port Where it isn't the one that the server is named with.
    */
-  at(attempt: number, family?: Family): HostPort {
+  at(attempt: number, family?: Family, port?: number): HostPort {
     const works = this.all.filter(({ host }) => !this.#problems.has(host));
     const some = works.length > 0 ? works : this.all;
     const meant = family === undefined
       ? []
       : some.filter(({ host }) => familyOf({ host }) === family);
     const usable = meant.length > 0 ? meant : some;
-    return usable[attempt % usable.length]!;
+    const address = usable[attempt % usable.length]!;
+    return port === undefined ? address : { ...address, port };
   }
 
   /** Notes what the system said of one of them. */
@@ -70,9 +72,14 @@ export class ServerAddresses {
     return codes.includes(undefined) ? undefined : codes[0];
   }
 
-  /** The address that datagram `i` comes from, if it is one of these. */
+  /** It is asked at another port as well, and answers from there. */
+  accept(port: number): void {
+    this.#ports.add(port);
+  }
+
+  /** The address that datagram `i` comes from, if it is one of these; with the port of its name. */
   senderOf(batch: DatagramBatch, i: number): HostPort | undefined {
-    if (batch.sourcePort(i) !== this.#port) return undefined;
+    if (!this.#ports.has(batch.sourcePort(i))) return undefined;
     return this.all[
       this.#binary.findIndex((address) =>
         equalBytes(address, 0, batch.sources, batch.sourceAt(i), ADDRESS_SIZE)

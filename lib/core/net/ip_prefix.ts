@@ -9,6 +9,8 @@ import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "./ip_address.
 
 const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;
 const BITS = 8 * ADDRESS_SIZE;
+/** Prefixes that are shorter take more than any network has. */
+const SHORTEST_NARROW = 8;
 /** Bits of ::ffff:0:0/96, in which IPv4 addresses lie. */
 const IPV4_BITS = 96;
 
@@ -67,6 +69,15 @@ export function hasHostBits(text: string): boolean {
 /** The address of a prefix, as it is written. */
 export function addressOf(text: string): string {
   return text.replace(/\/.*$/, "");
+}
+
+/**
+ * Whether AllowedIPs say where something is: shorter prefixes (`0.0.0.0/0`, `128.0.0.0/1`) send
+ * everything through a tunnel.
+ */
+export function isNarrow(prefix: string): boolean {
+  const length = prefix.slice(addressOf(prefix).length + 1);
+  return length === "" || Number(length) >= SHORTEST_NARROW;
 }
 
 /** An unchanging set of prefixes. Nothing is made to ask it. */

@@ -112,6 +112,7 @@ export class PathFinder {
   readonly #turn = new HardTurn();
   #own: OwnMapping = { nat: "unknown", seen: "" };
   #agreeAt = -Infinity;
+  #isKeyUnreadable = false;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
   readonly #buffer = new WireBuffer(PROBE_SIZE);
@@ -158,7 +159,9 @@ export class PathFinder {
   /** Whether a peer's endpoint is decided on here, and by nobody else. */
   owns(publicKey: string, { mono }: Now): boolean {
     const way = this.#peers.get(publicKey)?.way;
-    return way !== undefined && !way.isVain(mono);
+    // Its keys are just being made.
+    if (way === undefined) return this.#keyless.has(publicKey) && !this.#isKeyUnreadable;
+    return !way.isVain(mono);
   }
 
   /** The way to a peer; undefined where it is not known here. */
@@ -239,8 +242,10 @@ export class PathFinder {
     // With another key than the interface's nobody would understand it.
     if (own === undefined || formatKey(own.publicKey.bytes) !== device?.publicKey) {
       this.#agreeAt = mono + AGREE_AGAIN;
+      this.#isKeyUnreadable = true;
       return;
     }
+    this.#isKeyUnreadable = false;
     for (const publicKey of [...this.#keyless].slice(0, MOST_AGREED)) {
       this.#keyless.delete(publicKey);
       const bytes = parseKey(publicKey);

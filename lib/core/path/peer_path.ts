@@ -235,11 +235,12 @@ export class PeerPath {
   /** Something that is the peer's came from there. @returns The way that it took. */
   hear(endpoint: HostPort, from: number | undefined, mono: number): Path {
     const held = this.#held;
-    // What comes to another port is handed to WireGuard's once its traffic takes that way.
-    const isHeld = held?.from !== undefined && sameEndpoint(held.endpoint, endpoint);
     const isMapped = this.#told?.nat === "hard" || this.#told?.nat === "sequential";
     const kind = isMapped && familyOf(endpoint) === 4 ? "predicted" : kindOfStranger(endpoint);
-    const path = isHeld ? held : this.#table.meet(endpoint, from, kind);
+    // What comes to another port is handed to WireGuard's once its traffic takes that way.
+    const path = held !== undefined && this.#isMovedTo(endpoint)
+      ? held
+      : this.#table.meet(endpoint, from, kind);
     if (path === held) this.#watch.heard(mono);
     return path;
   }
@@ -252,6 +253,8 @@ export class PeerPath {
 
   /** A probe was answered. @param hasSwitched Whether the other side has moved there as well. */
   echoed(path: Path, roundTrip: number, hasSwitched: boolean, mono: number): void {
+    // Whatever goes to the endpoint of a moved port takes that way.
+    if (path !== this.#held && this.#isMovedTo(path.endpoint)) return;
     this.#table.adopt(path);
     path.provedAt = mono;
     path.roundTrip = Math.min(path.roundTrip, roundTrip);
@@ -303,6 +306,12 @@ export class PeerPath {
     }
   }
 
+  /** Whether what goes to an endpoint leaves through another port than WireGuard's. */
+  #isMovedTo(endpoint: HostPort): boolean {
+    const held = this.#held;
+    return held?.from !== undefined && sameEndpoint(held.endpoint, endpoint);
+  }
+
   get #works(): boolean {
     return this.#isAlive && !this.#isDoubted && this.#held !== undefined;
   }
@@ -326,7 +335,8 @@ export class PeerPath {
       const round = this.#rounds.take(mono);
       if (round === undefined) return undefined;
       const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
-      this.#queue = this.#table.all().filter(({ kind }) => rankOf(kind) < rank)
+      this.#queue = this.#table.all()
+        .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint))
         .slice(0, MOST_PROBED);
       const isShort = round.isShort && !this.#isAlive;
       this.#hops = isShort ? SHORT_HOPS : undefined;

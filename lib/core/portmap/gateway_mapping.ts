@@ -118,7 +118,8 @@ export class GatewayMapping {
       const isKept = isDue || (yield* mapper.check());
       if (isKept && !isDue) continue;
       const outcome = yield* mapper.map();
-      if (outcome.kind === "silent" && isKept) {
+      // Who has it looked at doubts it: then silence is an answer.
+      if (outcome.kind === "silent" && isKept && !this.#isWoken) {
         // It has its time still; that of one that stays is not known.
         if (endsAt - clock.mono < MIN_RENEWAL) return;
         const left = Math.min(endsAt - clock.mono, LAST_RETRY);

@@ -33,6 +33,8 @@ export interface ServerOutcome {
   readonly protocol?: 1 | 2 | undefined;
   /** Its public key in base64, where it has one. */
   readonly serverKey?: string | undefined;
+  /** Where its ports have seen WireGuard's over IPv4, in the order asked: how the own NAT maps that. */
+  readonly mapping?: readonly HostPort[] | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

@@ -178,6 +178,13 @@ export const CLIENT = {
     ...SWITCH,
     help: "listen on another port where a NAT keeps an old mapping for this one",
   },
+  "port-map": {
+    flag: "port-map",
+    commands: ["sync"],
+    reader: oneOf("auto", "off"),
+    default: "auto",
+    help: "have routers forward the port, by PCP, NAT-PMP or UPnP",
+  },
   "punch-hard": {
     flag: "punch-hard",
     commands: ["sync"],

@@ -15,7 +15,7 @@ export interface Follows {
   readonly key?: (publicKey: string | undefined, now: Now) => void;
   readonly port?: (port: number | undefined, now: Now) => void;
   readonly answer?: (answers: Answers, now: Now) => void;
-  readonly addresses?: (addresses: readonly string[], now: Now) => void;
+  readonly addresses?: (addresses: readonly string[], tunnel: readonly string[], now: Now) => void;
   readonly route?: (route: string | undefined, now: Now) => void;
   readonly done?: (now: Now) => void;
   /** Where a failure is an answer as well, and needn't be told. */
@@ -82,7 +82,7 @@ export class ActionQueue {
         answer?.(result, now);
         break;
       case "addresses":
-        addresses?.(result.addresses, now);
+        addresses?.(result.addresses, result.tunnel, now);
         break;
       case "route":
         route?.(result.route, now);

@@ -66,7 +66,7 @@ export type SyncAction =
   | { readonly kind: "try-raw"; readonly port: number; readonly mark: number }
   /** Ask the servers. `answer` */
   | { readonly kind: "ask"; readonly question: SyncQuestion }
-  /** Read the addresses of this host. `addresses` */
+  /** Read the addresses of this host, and of the interface. `addresses` */
   | { readonly kind: "read-addresses" }
   /** Change a peer, or add it; what is undefined stays as it is. `done` */
   | {
@@ -120,7 +120,12 @@ export type SyncResult =
     /** What could not be kept on the disk meanwhile, in words. */
     readonly notKept?: string | undefined;
   }
-  | { readonly kind: "addresses"; readonly addresses: readonly string[] }
+  | {
+    readonly kind: "addresses";
+    readonly addresses: readonly string[];
+    /** Those of the interface, with their prefix lengths. */
+    readonly tunnel: readonly string[];
+  }
   /** As `ip` takes it; undefined where there is none. */
   | { readonly kind: "route"; readonly route: string | undefined }
   | { readonly kind: "done" }
@@ -135,6 +140,8 @@ export type SyncNews =
     readonly server: string;
     readonly addresses: readonly string[];
   }
+  /** Where routers have mapped WireGuard's port now. */
+  | { readonly kind: "mapped"; readonly endpoints: readonly HostPort[] }
   /** The interface was read for another reason. */
   | { readonly kind: "device"; readonly device: Device }
   /** What all servers are known to say, now that one has told of a change without being asked. */

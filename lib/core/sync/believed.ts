@@ -7,7 +7,7 @@
 import type { Device } from "../net/device.ts";
 import type { HostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
-import { PrefixSet } from "../net/ip_prefix.ts";
+import { isNarrow, PrefixSet } from "../net/ip_prefix.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
 /**
@@ -22,8 +22,6 @@ const NOWHERE = new PrefixSet([
   "::1/128",
   "ff00::/8",
 ]);
-/** AllowedIPs with shorter prefixes send everything through the tunnel, and say nothing. */
-const SHORTEST_PREFIX = 8;
 
 /** Knows what can't be believed of the peers of an interface. */
 export class BelievedEndpoints {
@@ -35,7 +33,7 @@ export class BelievedEndpoints {
    */
   constructor({ peers, mark }: Pick<Device, "peers" | "mark">) {
     const prefixes = mark !== 0 ? [] : peers.flatMap(({ allowedIps }) => allowedIps);
-    this.#inTunnel = new PrefixSet(prefixes.filter((each) => lengthOf(each) >= SHORTEST_PREFIX));
+    this.#inTunnel = new PrefixSet(prefixes.filter(isNarrow));
   }
 
   /** Whether a peer can be there. */
@@ -44,8 +42,4 @@ export class BelievedEndpoints {
     return port > 0 && parseAddress(host, address, 0) && !NOWHERE.contains(address, 0) &&
       !this.#inTunnel.contains(address, 0);
   }
-}
-
-function lengthOf(prefix: string): number {
-  return Number(prefix.slice(prefix.indexOf("/") + 1));
 }

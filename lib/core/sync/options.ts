@@ -50,6 +50,8 @@ export interface SyncOptions {
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */
   readonly movePort: boolean;
+  /** Have the gateways of this host forward WireGuard's port. */
+  readonly portMap: boolean;
   /** Whether peers may be reached through a registry's relay. */
   readonly relay: RelayMode;
   /** What may be tried where a NAT is symmetric. */

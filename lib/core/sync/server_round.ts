@@ -13,13 +13,16 @@
  * ```
  *
  * Pushes go to where the last question came from that subscribes, and end with the peer's next one that
- * doesn't; so that one comes last. While it isn't known what the registry speaks, it is asked in both
- * protocols at the same moment, and whatever is heard in wgsig 2 counts.
+ * doesn't; so that one comes last. Where the registry has other ports, WireGuard's port asks there as
+ * well, once for each endpoint that it has: see `own_mapping.ts`. While it isn't known what the registry
+ * speaks, it is asked in both protocols at the same moment, and whatever is heard in wgsig 2 counts.
  *
  * @module
  */
 
 import type { Conversation } from "../ask/conversation.ts";
+import { type AskedInquiry, isFinished } from "./asked_inquiry.ts";
+import type { OwnMapping } from "./own_mapping.ts";
 import type { Exchange } from "../ask/exchange.ts";
 import { Inquiry } from "../ask/inquiry.ts";
 import type { OwnReach } from "../ask/own_reach.ts";
@@ -35,6 +38,8 @@ const HEAD_START_PART = 1 / 3;
 const LATE = 1;
 /** So often what registers is asked before the registry has answered what is asked beside it. */
 const MOST_EARLY = 2;
+/** So often another port of the registry is asked. */
+const MOST_LOOKS = 3;
 /** So long one family is tried for asking before the other, in seconds. */
 const FAMILY_WAIT = 1.5;
 /** So long wgsig 2 is awaited after the answer in the first protocol, in seconds. */
@@ -61,6 +66,8 @@ export interface RoundOptions {
   readonly registers: boolean;
   /** Whether it is to tell of changes. */
   readonly subscribes: boolean;
+  /** How its port is mapped. */
+  readonly mapping: OwnMapping;
   /** What this peer says of itself, asked for whenever it says so. */
   readonly own: () => OwnReach | undefined;
   /**
@@ -79,6 +86,8 @@ export interface DueQuestion {
   readonly isOwn: boolean;
   /** Undefined for the first protocol, which takes any address. */
   readonly family: Family | undefined;
+  /** Undefined for the port that the registry is named with. */
+  readonly port: number | undefined;
   /** How often this was asked before: each goes to the next address. */
   readonly attempt: number;
   /** Writes it at the start of `out`, at least 1232 bytes. @returns Its size. */
@@ -101,23 +110,15 @@ interface Repeated {
   attempts: number;
 }
 
-/** A question of wgsig 2. */
-interface Asked {
-  readonly inquiry: Inquiry;
-  readonly family: Family;
-  readonly isOwn: boolean;
-  attempts: number;
-}
-
 /** Asks one registry. */
 export class ServerRound {
   readonly #options: RoundOptions;
   /** When the registry is asked, whatever has been registered by then. */
   readonly #asksAt: number;
-  readonly #registering: Asked[];
+  readonly #registering: AskedInquiry[];
   readonly #first: Repeated[] = [];
   readonly #cannot = new Set<Family>();
-  #asking: Asked | undefined;
+  #asking: AskedInquiry | undefined;
   #answered: Inquiry | undefined;
   /** When that was begun, and when it was answered. */
   #askingSince = 0;
@@ -188,10 +189,16 @@ export class ServerRound {
   next(now: Now): RoundStep {
     this.#follow(now);
     if (this.#isOver(now)) return { kind: "done" };
-    let until = this.#options.endsAt;
-    for (
-      const asked of [...this.#registering, ...this.#asking === undefined ? [] : [this.#asking]]
-    ) {
+    const { mapping, endsAt } = this.#options;
+    let until = endsAt;
+    const asking = this.#asking === undefined ? [] : [this.#asking];
+    for (const asked of mapping.asked) {
+      // A retry has it ask again at once; for what is lost there is another round.
+      const isDue = asked.attempts < MOST_LOOKS && asked.inquiry.next(now).kind === "ask";
+      if (isDue) return this.#due(asked);
+      if (!mapping.isOver(now)) until = Math.min(until, mapping.until);
+    }
+    for (const asked of [...this.#registering, ...asking]) {
       if (this.#cannot.has(asked.family) || isFinished(asked)) continue;
       // What registers anew ends the subscription.
       if (asked.isOwn && this.#answered !== undefined && asked.attempts >= MOST_EARLY) continue;
@@ -213,12 +220,13 @@ export class ServerRound {
     return { kind: "wait", until: Math.min(until, ...awaited.filter((at) => at > now.mono)) };
   }
 
-  #due(asked: Asked): DueQuestion {
-    const { inquiry, family, isOwn, attempts } = asked;
+  #due(asked: AskedInquiry): DueQuestion {
+    const { inquiry, family, isOwn, port, attempts } = asked;
     return {
       kind: "send",
       isOwn,
       family,
+      port,
       attempt: attempts,
       write: (out, now) => {
         asked.attempts++;
@@ -234,6 +242,7 @@ export class ServerRound {
       kind: "send",
       isOwn,
       family: undefined,
+      port: undefined,
       attempt: attempts,
       write: (out, { unix, mono }) => {
         repeated.dueAt = mono + Math.min(FIRST_RETRY * 2 ** repeated.attempts++, LAST_RETRY);
@@ -248,7 +257,10 @@ export class ServerRound {
       this.#first.every(({ exchange }) => exchange.isComplete);
     if (isFirstAnswered) this.#firstAnsweredAt = Math.min(this.#firstAnsweredAt, mono);
     const asking = this.#asking;
-    if (!this.#options.protocols.v2) return;
+    const { protocols, mapping, conversation } = this.#options;
+    if (!protocols.v2) return;
+    const ipv4 = this.#registering.find(({ family }) => family === 4)?.inquiry;
+    if (ipv4?.isAnswered && ipv4.isRegistered) mapping.follow(conversation, ipv4, { mono, unix });
     if (asking === undefined) {
       const isLate = mono >= this.#asksAt;
       if (!this.#isRegistered && !isLate) return;
@@ -310,18 +322,14 @@ export class ServerRound {
   }
 
   #isOver({ mono }: Now): boolean {
-    if (this.#isGivenUp || mono >= this.#options.endsAt) return true;
+    const { mapping, endsAt } = this.#options;
+    if (this.#isGivenUp || mono >= endsAt) return true;
     if (this.#options.families.every((each) => this.#cannot.has(each))) return true;
     if (!this.#options.protocols.v2) return this.#firstAnsweredAt <= mono;
     const asking = this.#asking;
     if (asking !== undefined && isFinished(asking)) {
-      return this.#isRegistered || mono >= this.#answeredAt + LATE;
+      return this.#isRegistered && mapping.isOver({ mono }) || mono >= this.#answeredAt + LATE;
     }
     return !this.isHeard && mono >= this.#firstAnsweredAt + GRACE;
   }
-}
-
-/** Whether asking again is of no use. */
-function isFinished({ inquiry }: Asked): boolean {
-  return inquiry.isAnswered || inquiry.isCut;
 }

@@ -130,6 +130,8 @@ export class SyncStages {
       }
       case "lease-peers":
         return this.#peers.heard(news.peers);
+      case "mapped":
+        return this.#paths.takeMapped(news.endpoints);
       case "device":
         this.#peers.glance(news.device, now);
         return this.#seeWays(news.device, now);
@@ -236,6 +238,7 @@ export class SyncStages {
         register: mode,
         why,
       });
+      if (this.#paths.isOpen) this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
     };
     const choice = this.#registration.begin();
@@ -284,13 +287,7 @@ export class SyncStages {
       mark,
       id,
       openTo: this.#peers.openTo(device, now),
-      own: {
-        candidates: [],
-        nat: "unknown",
-        probes: this.#paths.isOpen,
-        relays: this.#paths.relays,
-        directs: this.#paths.directs,
-      },
+      own: this.#paths.reach(device),
       // Who is not on the interface is asked for only to be added.
       keys: addPeers ? undefined : present,
       wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],
@@ -335,18 +332,30 @@ export class SyncStages {
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
     if (!answer.registered) return;
-    for (const { family, endpoint, before } of this.#own.take(answer)) {
+    let hasMoved = false;
+    for (const move of this.#own.take(answer)) {
+      hasMoved = true;
+      const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        this.#peers.ownEndpointMoved(device, family, now);
+        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        this.#peers.ownEndpointMoved(device, move, !isEach, now);
         this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);
       }
     }
-    if (!this.#own.tellsNat) return;
-    // What two servers see of one port tells what kind of NAT is in between.
+    if (hasMoved || this.#own.tellsNat) this.#readAddresses();
+  }
+
+  /** This host's addresses say where neighbours reach it, and what a NAT in between does. */
+  #readAddresses(): void {
     this.#queue.add({ kind: "read-addresses" }, {
-      addresses: (addresses) => this.#notes.once("info", "nat", { ...this.#own.judge(addresses) }),
+      addresses: (addresses, tunnel) => {
+        this.#paths.takeAddresses(addresses, tunnel);
+        // What two servers see of one port tells what kind of NAT is in between.
+        if (!this.#own.tellsNat) return;
+        this.#notes.once("info", "nat", { ...this.#own.judge(addresses) });
+      },
     });
   }
 
@@ -376,6 +385,10 @@ export class SyncStages {
     if (!this.#options.dryRun && !this.#reader.isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
         this.#queue.add({ kind: "nudge-peer", publicKey, persistentKeepalive });
+      }
+      for (const lower of this.#peers.toLower(device)) {
+        const done = () => this.#peers.lowered(lower.publicKey);
+        this.#queue.add({ kind: "nudge-peer", ...lower }, { done });
       }
     }
     this.#queue.then(() => this.#add(device));

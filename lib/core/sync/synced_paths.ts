@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { OwnReach } from "../ask/own_reach.ts";
 import type { Sighting } from "../ask/sighting.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device, DevicePeer } from "../net/device.ts";
@@ -15,6 +16,7 @@ import type { PathFinder } from "../path/path_finder.ts";
 import type { ToldPeer } from "../path/peer_path.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { BelievedEndpoints } from "./believed.ts";
+import { OwnSide } from "./own_side.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { PeerStates } from "./peer_states.ts";
 
@@ -25,6 +27,7 @@ export class SyncedPaths {
   readonly #named: PeerStates["named"];
   /** Whether probes can be sent from WireGuard's port. */
   #isOpen = false;
+  readonly #own = new OwnSide();
 
   /** @param named What to tell of a peer. */
   constructor(finder: PathFinder, notes: SyncNotes, named: PeerStates["named"]) {
@@ -38,14 +41,25 @@ export class SyncedPaths {
     return this.#isOpen;
   }
 
-  /** Those that are wanted through the relay, in base64. */
-  get relays(): readonly string[] {
-    return this.#finder.relays;
+  /** What registries are to be told of the own side. */
+  reach(device: Device): OwnReach {
+    return {
+      candidates: this.#isOpen ? this.#own.candidates(device) : [],
+      probes: this.#isOpen,
+      nat: this.#own.mapping.nat,
+      relays: this.#finder.relays,
+      directs: this.#finder.directs,
+    };
   }
 
-  /** Those to which a direct way is proved while they are relayed, in base64. */
-  get directs(): readonly string[] {
-    return this.#finder.directs;
+  /** Takes in this host's addresses, and those of the interface with their prefix lengths. */
+  takeAddresses(addresses: readonly string[], tunnel: readonly string[]): void {
+    this.#own.takeAddresses(addresses, tunnel);
+  }
+
+  /** Takes in where routers have mapped the port. */
+  takeMapped(mapped: readonly HostPort[]): void {
+    this.#own.takeMapped(mapped);
   }
 
   /** The interface's port may be spoken from, or not; undefined where there is no interface. */
@@ -59,6 +73,7 @@ export class SyncedPaths {
   /** The interface is another one. */
   begin(): void {
     this.#finder.forget();
+    this.#own.forget();
   }
 
   /** Whether a peer's endpoint is the finder's business. */
@@ -73,7 +88,12 @@ export class SyncedPaths {
 
   /** Takes in what servers say. */
   take(answer: QueryResult, believed: Pick<BelievedEndpoints, "has">, now: Now): void {
-    if (this.#isOpen) this.#finder.tell(toldPeersOf(answer, believed), now);
+    if (!this.#isOpen) return;
+    if (answer.registered) {
+      this.#own.take(answer);
+      this.#finder.setOwn(this.#own.mapping);
+    }
+    this.#finder.tell(toldPeersOf(answer, believed), now);
   }
 
   /** The own side has moved. */

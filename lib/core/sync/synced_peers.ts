@@ -9,7 +9,7 @@ import type { NatVerdict } from "../ask/nat_verdict.ts";
 import type { PeerNews } from "../lease/news.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device, DevicePeer } from "../net/device.ts";
-import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import type { LogFields } from "../net/log_line.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus } from "../settings/user_error.ts";
@@ -17,7 +17,9 @@ import { BelievedEndpoints } from "./believed.ts";
 import { type Candidates, candidatesOf, whereaboutsOf } from "./candidates.ts";
 import { DoubtedPeers } from "./doubted_peers.ts";
 import { Handshakes } from "./handshakes.ts";
+import { KEEPALIVE_HINT, KeepaliveLimit, type LoweredKeepalive } from "./keepalive_limit.ts";
 import type { SyncNotes } from "./notes.ts";
+import type { OwnMove } from "./own_endpoint.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
@@ -44,6 +46,7 @@ export class SyncedPeers {
   readonly #states: PeerStates;
   readonly #isFound: (publicKey: string, now: Now) => boolean;
   readonly #doubted = new DoubtedPeers();
+  readonly #keepalive = new KeepaliveLimit();
   readonly #handshakes = new Handshakes(ALIVE);
   readonly #shared: SharedKeys = new SharedKeys();
   readonly #unknown: UnknownPeers;
@@ -87,6 +90,7 @@ export class SyncedPeers {
   /** The interface is another one: nothing has been tried yet. */
   begin(): void {
     this.#plan = this.#newPlan();
+    this.#keepalive.forget();
     this.#handshakes.forget();
     this.#states.forget();
   }
@@ -114,6 +118,8 @@ export class SyncedPeers {
     this.#handshakes.look(device, now);
     const isLost = this.#states.look(device, (peer) => this.isAlive(peer, now));
     this.#doubted.look(device, fromPoll);
+    const isAlive = (peer: DevicePeer) => this.isAlive(peer, now);
+    this.#keepalive.look(device.peers, isAlive, (key) => this.#heardAt(key), now.mono);
     return isLost;
   }
 
@@ -156,8 +162,14 @@ export class SyncedPeers {
     return true;
   }
 
-  /** The own endpoint of a family is another than before. */
-  ownEndpointMoved(device: Device, family: Family, now: Now): void {
+  /**
+   * The own endpoint of a family is another than before.
+   *
+   * @param tellsOfPeers Whether a mapping for the registry is one for peers.
+   */
+  ownEndpointMoved(device: Device, move: OwnMove, tellsOfPeers: boolean, now: Now): void {
+    const { family } = move;
+    if (tellsOfPeers) this.#keepalive.ownMoved(move, device.peers, now.mono);
     // Those that are reached over the other family know where this host is.
     this.#doubted.doubt(
       device.peers.filter(({ endpoint }) =>
@@ -242,6 +254,22 @@ export class SyncedPeers {
     return this.#doubted.toNudge(device, (peer) => this.isAlive(peer, now));
   }
 
+  /** The keepalives to set, because a NAT needs more of them: that is told of. */
+  toLower({ peers }: Device): readonly LoweredKeepalive[] {
+    const news = this.#keepalive.takeNews();
+    if (news !== undefined) {
+      const { persistentKeepalive, before } = news;
+      const hint = KEEPALIVE_HINT;
+      this.#notes.event("warn", "keepalive-lowered", { persistentKeepalive, before, hint });
+    }
+    return this.#keepalive.toLower(peers);
+  }
+
+  /** A peer's keepalive was set so. */
+  lowered(publicKey: string): void {
+    this.#keepalive.lowered(publicKey);
+  }
+
   /** Those that are to be added. */
   toAdd(device: Device): readonly PeerAddition[] {
     return this.#unknown.look(device, this.#candidates);
@@ -274,6 +302,12 @@ export class SyncedPeers {
       !this.isAlive(peer, now) && !this.#candidates.has(peer.publicKey)
     );
     return failed ? EXIT.somePeersFailed : EXIT.ok;
+  }
+
+  /** When servers heard a peer last, as far as they have said. */
+  #heardAt(publicKey: string): number {
+    const all = this.#candidates.get(publicKey) ?? [];
+    return Math.max(-Infinity, ...all.map(({ seenAt = -Infinity }) => seenAt));
   }
 
   #candidatesOf(device: Device, answer: QueryResult, { mono }: Now): Candidates {

@@ -1,6 +1,9 @@
 /**
  * A registry that is asked for an interface again and again, and tells of changes in between.
  *
+ * It is a little longer than a file should be because what it has said, in whichever protocol, is told
+ * here alone.
+ *
  * @module
  */
 
@@ -19,6 +22,7 @@ import { type Family, familyOf, formatHostPort, type HostPort } from "../net/hos
 import { formatAddress } from "../net/ip_address.ts";
 import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
+import { OwnMapping } from "./own_mapping.ts";
 import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
 
 /** After so many questions that were refused, nothing is there. */
@@ -49,6 +53,8 @@ const WORDS: ReadonlySet<Hearing> = new Set([
 /** A registry. */
 export class SyncedRegistry {
   readonly name: RegistryName;
+  /** How WireGuard's port is mapped, as it sees it. */
+  readonly mapping: OwnMapping = new OwnMapping();
   /** The addresses of this round. */
   addresses: ServerAddresses;
   /** An address that was not asked, from which datagrams came. */
@@ -105,6 +111,7 @@ export class SyncedRegistry {
     this.refused = 0;
     this.#badMac = false;
     this.#ownSenders.clear();
+    this.mapping.begin();
     this.#asked = asked;
     const { conversation, spoken } = this.#known;
     const protocols = spoken.asks(now);
@@ -118,6 +125,7 @@ export class SyncedRegistry {
       ...asked,
       endsAt,
       conversation,
+      mapping: this.mapping,
       protocols,
       exchange: this.#exchange,
       beside: this.#beside,
@@ -139,7 +147,9 @@ export class SyncedRegistry {
   next(now: Now): RoundStep {
     if (this.#round === undefined || this.addresses.all.length === 0) return { kind: "done" };
     if (this.refused >= MAX_REFUSED) this.#round.giveUp();
-    return this.#round.next(now);
+    const step = this.#round.next(now);
+    if (step.kind === "send" && step.port !== undefined) this.addresses.accept(step.port);
+    return step;
   }
 
   /** What the system said of one of its addresses. */
@@ -198,6 +208,7 @@ export class SyncedRegistry {
   finish(now: Now): void {
     const round = this.#round;
     if (round === undefined) return;
+    this.mapping.finish();
     const answered = [...round.registering].filter(([, { isHeard }]) => isHeard);
     if (answered.length > 0) {
       for (const [family, { isHeard }] of round.registering) {

@@ -26,6 +26,8 @@ export interface RegistryOutcome {
   readonly relay?: HostPort | undefined;
   /** Other ports at which it listens on the address that the own port has asked. */
   readonly also?: readonly number[] | undefined;
+  /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
+  readonly mapping?: readonly HostPort[] | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

@@ -115,7 +115,8 @@ export class PathDriver {
     this.#sockets.clear();
     const moves = this.#moves;
     this.#moves = undefined;
-    if (this.#moved.size > 0) this.#change(async () => await moves?.end());
+    // Also where a move is under way still; it does nothing where there is none.
+    if (moves !== undefined) this.#change(async () => await moves.end());
     this.#moved.clear();
   }
 

@@ -103,6 +103,7 @@ export async function query(
         ownIpv6,
         relay,
         also,
+        mapping,
         protocol,
         serverKey,
         ...said
@@ -117,6 +118,7 @@ export async function query(
         ownIpv6,
         relay,
         also,
+        mapping,
         protocol,
         serverKey,
       },

@@ -8,7 +8,7 @@ import type { OwnReach } from "../../core/ask/own_reach.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
-import { addRoute, findRouteInto } from "../../wireguard/addresses.ts";
+import { addRoute, findRouteInto, readLink } from "../../wireguard/addresses.ts";
 import {
   nudgePeer,
   readDevice,
@@ -28,12 +28,21 @@ import { InterfaceLock } from "./interface_lock.ts";
 /** What of a host that takes. */
 export type ActingHost = AskingHost & FileLocks & LocalAddresses;
 
+/** Addresses of this host, and of the interface. */
+interface Known {
+  readonly text: string;
+  readonly addresses: readonly string[];
+  readonly tunnel: readonly string[];
+}
+
 /** Does what is wanted, one thing after the other. */
 export class SyncActor {
   readonly #host: ActingHost;
   readonly #lock: InterfaceLock;
   readonly #asking: Asking;
   #config: SyncConfig;
+  /** The addresses that were read last. */
+  #known: Known | undefined;
 
   /** @param hear Is told what servers tell without being asked. */
   constructor(host: ActingHost, config: SyncConfig, hear: (news: SyncNews) => void) {
@@ -78,6 +87,18 @@ export class SyncActor {
     }
   }
 
+  /** The interface's are read where this host's are others than before: that takes a process. */
+  async #readAddresses(): Promise<Pick<Known, "addresses" | "tunnel">> {
+    const name = this.#config.interface;
+    const addresses = this.#host.localAddresses();
+    const text = addresses.toSorted().join();
+    if (this.#known?.text !== text) {
+      const tunnel = await readLink(this.#host, name).then((link) => link.addresses, () => []);
+      this.#known = { text, addresses, tunnel };
+    }
+    return this.#known;
+  }
+
   async #run(action: SyncAction): Promise<SyncResult> {
     const host = this.#host;
     const name = this.#config.interface;
@@ -103,7 +124,7 @@ export class SyncActor {
       case "ask":
         return { kind: "answer", ...await this.#asking.ask(this.#config, action.question) };
       case "read-addresses":
-        return { kind: "addresses", addresses: host.localAddresses() };
+        return { kind: "addresses", ...await this.#readAddresses() };
       case "set-peer":
         await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
         return { kind: "done" };

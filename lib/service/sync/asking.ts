@@ -50,9 +50,6 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
   probe.close();
 }
 
-/** A question, and what this peer says of itself with it. */
-type OwnQuestion = SyncQuestion & { readonly own?: OwnReach | undefined };
-
 /** Asks all servers, all at the same time. */
 export class Asking {
   readonly #host: AskingHost;
@@ -90,7 +87,7 @@ export class Asking {
   /**
    * Tells registries at once whom to relay; all else is as it was said last.
    *
-   * @returns Whether there are any that have answered before, and all have done so within a second.
+   * @returns Whether one has answered, within a second.
    */
   tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
     return this.#registries.tell(own);
@@ -99,7 +96,7 @@ export class Asking {
   /** Asks. @returns What servers said, and in words what could not be kept on the way. */
   async ask(
     config: SyncConfig,
-    asked: OwnQuestion,
+    asked: SyncQuestion,
   ): Promise<Answers & { readonly notKept: string | undefined }> {
     const { answer, notKept } = await this.#askThrough(config, asked);
     this.#last = answer;
@@ -108,7 +105,7 @@ export class Asking {
 
   async #askThrough(
     config: SyncConfig,
-    asked: OwnQuestion,
+    asked: SyncQuestion,
   ): Promise<{ readonly answer: QueryResult; readonly notKept: string | undefined }> {
     const { way, port, mark, id } = asked;
     const { servers, secret, group, serverKeys } = config;
@@ -146,7 +143,7 @@ export class Asking {
 
   #questionOf(
     { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
-    { beside, anew, mark, id, keys, wants, own, openTo }: OwnQuestion,
+    { beside, anew, mark, id, keys, wants, own, openTo }: SyncQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
     return {
       servers,

@@ -37,6 +37,7 @@ export class OwnSockets {
   readonly #handlers: OwnSocketHandlers;
   /** By the endpoint that a socket speaks with, or by the address that it is bound to. */
   readonly #sockets = new Map<string, UdpSocket>();
+  #isClosed = false;
 
   constructor(host: Udp & ConnectedUdp, own: OwnPort, handlers: OwnSocketHandlers) {
     this.#host = host;
@@ -55,8 +56,10 @@ export class OwnSockets {
     const name = this.#nameOf(to);
     if (this.#sockets.has(name)) return true;
     try {
-      this.#sockets.set(name, await this.#open(to));
-      return true;
+      const socket = await this.#open(to);
+      if (this.#isClosed) socket.close();
+      else this.#sockets.set(name, socket);
+      return !this.#isClosed;
     } catch (error) {
       const code = errorCode(error);
       if (this.#isBound) {
@@ -76,8 +79,19 @@ export class OwnSockets {
     this.#sockets.get(this.#nameOf(to))?.send(bytes, to);
   }
 
+  /** The same to one for which a socket may have to be opened first. */
+  openAndSend(bytes: Uint8Array, to: HostPort): void {
+    if (this.#sockets.has(this.#nameOf(to))) return this.send(bytes, to);
+    const copy = bytes.slice();
+    this.open(to).then(
+      () => this.send(copy, to),
+      (error) => this.#handlers.onSendError(errorCode(error), to),
+    );
+  }
+
   /** Closes all. */
   close(): void {
+    this.#isClosed = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
   }

@@ -156,7 +156,7 @@ export class Registries {
    * Tells those that have answered at once whom to relay: what is left to say is as it was. They push to
    * where they did before.
    *
-   * @returns Whether there are any, and all have answered within a second.
+   * @returns Whether one has answered, within a second.
    */
   tell(own: Pick<OwnReach, "relays" | "directs">): Promise<boolean> {
     this.#own = { ...this.#own ?? NOTHING, ...own };
@@ -265,10 +265,10 @@ export class Registries {
       if (step.kind === "done") return undefined;
       if (step.kind === "wait") return step.until;
       const { isOwn, family = own === undefined ? undefined : 4, attempt } = step;
-      const to = registry.addresses.at(attempt, family);
+      const to = registry.addresses.at(attempt, family, step.port);
       const size = step.write(this.#buffer, now);
       const bytes = this.#buffer.bytes.subarray(0, size);
-      if (isOwn) own?.send(bytes, to);
+      if (isOwn) own?.openAndSend(bytes, to);
       else this.#kept.send(bytes, to);
     }
   }
@@ -327,6 +327,7 @@ export class Registries {
       ownIpv6: second,
       relay: registry.relay,
       also: registry.also,
+      mapping: registry.mapping.seen,
       peers: registry.sightings(now),
       warning,
     };

@@ -19,13 +19,14 @@ import { Reloader } from "../reloader.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
+import { type PortMapHost, PortMapper } from "../portmap/port_mapper.ts";
 import { PathDriver, type PathHost } from "../path/driver.ts";
 import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
 import { NameMoves } from "./name_moves.ts";
 
 /** What of a host is needed to synchronise. */
-export type SyncHost = ActingHost & NotifierHost & Outputs & PathHost & Signals;
+export type SyncHost = ActingHost & NotifierHost & Outputs & PathHost & PortMapHost & Signals;
 
 /**
  * Synchronises until a signal ends it, or once.
@@ -50,6 +51,7 @@ class Sync {
   readonly #actor: SyncActor;
   readonly #paths: PathDriver;
   readonly #finder: PathFinder;
+  readonly #ports: PortMapper | undefined;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -78,6 +80,11 @@ class Sync {
         this.#report.once("warn", "not-done", { what, why }, `path-${what}`),
     });
     this.#finder = finder;
+    this.#ports = dryRun || config.once
+      ? undefined
+      : new PortMapper(host, this.#report, (mappings) => {
+        this.#hear({ kind: "mapped", endpoints: mappings.map(({ endpoint }) => endpoint) });
+      });
     this.#status = new SyncStatus(name);
     this.#notifier = new Notifier(
       host,
@@ -108,6 +115,7 @@ class Sync {
     });
     this.#host.onSignal("SIGUSR1", () => {
       this.#machine.look();
+      this.#ports?.look();
       this.#wake();
     });
     this.#tellUnused();
@@ -186,8 +194,11 @@ class Sync {
   #tell(): void {
     for (const note of this.#machine.takeNotes()) {
       this.#status.hear(note);
-      if (note.kind === "device") this.#lease?.see(note.device);
-      else if (note.kind === "path-port") {
+      if (note.kind === "device") {
+        this.#lease?.see(note.device);
+        const { portMap } = this.#config;
+        this.#ports?.want(portMap ? note.device?.listenPort : undefined, note.device?.mark);
+      } else if (note.kind === "path-port") {
         const { port } = note;
         void this.#paths.open(port && { interface: this.#config.interface, ...port });
       } else this.#report.tell(note);
@@ -207,6 +218,7 @@ class Sync {
   async #end(): Promise<void> {
     this.#notifier.stopping();
     await this.#paths.end();
+    await this.#ports?.end();
     await this.#lease?.end();
     await this.#report.finish();
     this.#actor.end();

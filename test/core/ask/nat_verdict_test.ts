@@ -3,6 +3,7 @@ import type { HostPort } from "../../../lib/core/net/host_port.ts";
 import {
   explainUnreachable,
   judgeNat,
+  natKindOf,
   type NatVerdict,
 } from "../../../lib/core/ask/nat_verdict.ts";
 import { test } from "../../testing.ts";
@@ -55,4 +56,23 @@ test("who can't reach a peer is told what helps, by the own kind of NAT", () => 
   const unknown = explainUnreachable(undefined);
   assertMatch(unknown, /name a second server/);
   for (const hint of [symmetric, open, unknown]) assertMatch(hint, /route through a hub$/);
+});
+
+test("what peers are told of a NAT follows from the ports that were seen in turn", () => {
+  const kind = (...ports: readonly number[]) =>
+    natKindOf(PORT, LOCAL, ports.map((port) => seen("203.0.113.1", port)));
+  assertEquals([kind(), kind(40000), kind(PORT)], ["unknown", "unknown", "unknown"]);
+  assertEquals([kind(40000, 40000), kind(PORT, PORT, PORT)], ["easy", "easy"]);
+  assertEquals([kind(40000, 40001), kind(40000, 40002, 40034)], ["sequential", "sequential"]);
+  // One that maps by address alone gives the same port to two ports of a registry.
+  assertEquals(kind(40000, 40000, 40001), "sequential");
+  assertEquals([kind(40000, 40033), kind(40001, 40000)], ["hard", "hard"]);
+  assertEquals(kind(40000, 40001, 52000), "hard");
+});
+
+test("without a NAT one look is enough, and behind several addresses nothing can be foretold", () => {
+  assertEquals(natKindOf(PORT, LOCAL, [seen("2001:db8::2", PORT)]), "easy");
+  assertEquals(natKindOf(PORT, LOCAL, [seen("2001:db8::2", PORT + 1)]), "unknown");
+  const two = [seen("203.0.113.1", PORT), seen("203.0.113.2", PORT)];
+  assertEquals(natKindOf(PORT, LOCAL, two), "hard");
 });

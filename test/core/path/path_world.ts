@@ -343,11 +343,12 @@ export class PathWorld {
         case "send": {
           peer.probes++;
           const bytes = step.bytes.slice();
-          if (step.hops !== undefined) peer.nat.out(step.from ?? WG_PORT, step.to);
+          const port = step.from ?? peer.moves.get(formatHostPort(step.to)) ?? WG_PORT;
+          if (step.hops !== undefined) peer.nat.out(port, step.to);
           else {
             this.#send(
               peer,
-              step.from ?? WG_PORT,
+              port,
               step.to,
               (from, port) => this.#receive(peer.other, bytes, from, port),
             );

@@ -272,6 +272,7 @@ const SECTIONS: readonly Section[] = [
       "add-routes": BOOLEAN,
       "mend-routes": BOOLEAN,
       "move-port": BOOLEAN,
+      "port-map": { good: [[`"auto"`, "auto"], [`"off"`, "off"]], bad: [`"on"`, `true`, `""`] },
       "punch-hard": ON_OFF,
       "punch-mappings": numbers(1, 1024),
       "punch-probes": numbers(1, 4096),

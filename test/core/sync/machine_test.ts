@@ -174,7 +174,7 @@ test("sync: a port that can't be mended is not borrowed meanwhile, and tried aga
 test("sync: where raw sockets are not permitted, the port is borrowed", () => {
   for (
     const [kind, mode, why] of [
-      ["read-addresses", "raw", "raw sockets are permitted"],
+      ["find-route", "raw", "raw sockets are permitted"],
       ["try-raw", "borrow", "no raw socket: no luck"],
     ] as const
   ) {
@@ -706,7 +706,7 @@ test("sync: whatever comes of the actions, it neither stops, nor runs wild, nor 
         case "mend-port":
           return { kind: "port", port: pick([undefined, 7]) };
         case "read-addresses":
-          return { kind: "addresses", addresses: ["192.0.2.1"] };
+          return { kind: "addresses", addresses: ["192.0.2.1"], tunnel: [] };
         case "find-route":
         case "find-tunnel-route":
           return { kind: "route", route: pick([undefined, "192.0.2.1 via 192.0.2.9"]) };

@@ -40,6 +40,7 @@ interface Coming {
   readonly at: number;
   readonly datagram: Uint8Array;
   readonly from: string;
+  readonly port: number;
   readonly isOwn: boolean;
 }
 
@@ -60,6 +61,10 @@ class Scene {
   sent: string[] = [];
   /** Whether a question gets to the registry. */
   passes: (isOwn: boolean, family: Family) => boolean = () => true;
+  /** Whether it listens at a port. */
+  reaches: (port: number) => boolean = () => true;
+  /** From which port a question to one of its ports seems to come. */
+  portOf: (port: number) => number = () => 4000;
   /** Where WireGuard's port and the other seem to be. */
   own = "192.0.2.7";
   #coming: Coming[] = [];
@@ -101,7 +106,7 @@ class Scene {
       if (step.kind === "send") {
         const out = new WireBuffer(1232);
         const size = step.write(out, this.now);
-        this.#send(out.bytes.slice(0, size), step.isOwn, step.attempt, step.family);
+        this.#send(out.bytes.slice(0, size), step.isOwn, step.attempt, step.family, step.port);
         continue;
       }
       const [next] = this.#coming.toSorted((a, b) => a.at - b.at);
@@ -161,27 +166,41 @@ class Scene {
 
   /** Hands in a datagram that was not asked for. */
   hear(datagram: Uint8Array, from = IPV4): void {
-    this.#deliver({ at: this.mono, datagram, from, isOwn: false });
+    this.#deliver({ at: this.mono, datagram, from, port: NAME.port, isOwn: false });
   }
 
-  #send(datagram: Uint8Array, isOwn: boolean, attempt: number, family: Family | undefined): void {
-    const to = this.registry.addresses.at(attempt, family ?? 4).host;
+  #send(
+    datagram: Uint8Array,
+    isOwn: boolean,
+    attempt: number,
+    family: Family | undefined,
+    at?: number,
+  ): void {
+    const { host: to, port: asked } = this.registry.addresses.at(attempt, family ?? 4, at);
     const over: Family = to.includes(":") ? 6 : 4;
     const isSecond = readDatagramType(new WireBuffer(datagram.slice()), 0, datagram.length) !== 0;
     const seconds = Math.round(1000 * (this.mono - this.#startedAt)) / 1000;
     const port = isOwn ? "own" : "kept";
     if (!isSecond) this.sent.push(`${seconds} ${port} ${over} first`);
-    const answers = !this.passes(isOwn, over)
+    const answers = !this.passes(isOwn, over) || !this.reaches(asked)
       ? []
       : isSecond
       ? this.second?.answer(datagram, this.unix, {
         host: over === 4 ? this.own : "2001:db8::7",
-        port: 4000,
+        port: this.portOf(asked),
       }) ?? []
       : this.#answerFirst(datagram);
-    if (isSecond) this.sent.push(`${seconds} ${port} ${over} ${this.#textOf(isOwn, over)}`);
+    const what = this.reaches(asked) ? this.#textOf(isOwn, over) : "second";
+    const elsewhere = at === undefined ? "" : ` at ${at}`;
+    if (isSecond) this.sent.push(`${seconds} ${port} ${over} ${what}${elsewhere}`);
     for (const answer of answers) {
-      this.#coming.push({ at: this.mono + LATENCY, datagram: answer, from: to, isOwn });
+      this.#coming.push({
+        at: this.mono + LATENCY,
+        datagram: answer,
+        from: to,
+        port: asked,
+        isOwn,
+      });
     }
   }
 
@@ -210,13 +229,13 @@ class Scene {
     for (const each of arrived) this.#deliver(each);
   }
 
-  #deliver({ datagram, from, isOwn }: Coming): void {
+  #deliver({ datagram, from, port, isOwn }: Coming): void {
     const batch = new DatagramBatch();
     batch.count = 1;
     batch.payloads.bytes.set(datagram);
     batch.lengths[0] = datagram.length;
     assert(parseAddress(from, batch.sources, 0));
-    batch.setSourcePort(0, NAME.port);
+    batch.setSourcePort(0, port);
     assert(this.registry.addresses.senderOf(batch, 0) !== undefined);
     this.registry.receive(batch, 0, isOwn, this.now);
   }
@@ -327,6 +346,47 @@ test("sync: where a registry relays is where WireGuard's port has asked it", () 
   const other = new Scene(scripted({ offers: OFFER.pushes, also }));
   other.round();
   assertEquals([other.registry.relay, other.registry.also], [undefined, also]);
+});
+
+test("sync: a registry's other ports are asked once how WireGuard's port is mapped", () => {
+  const second = scripted({ also: [443, 53, 80] });
+  const scene = new Scene(second);
+  // The NAT counts, beginning anew with each host.
+  scene.portOf = (port) => 40_000 + [NAME.port, 443, 53].indexOf(port);
+  const ports = () => scene.registry.mapping.seen.map(({ port }) => port);
+  scene.round();
+  assertEquals(ports(), [40_000, 40_001, 40_002]);
+  scene.pass(60);
+  const asked = ["0 own 4 registers nobody", "0.02 kept 4 keeps asks subscribes"];
+  scene.round();
+  assertEquals([scene.sent, ports()], [asked, [40_000, 40_001, 40_002]]);
+
+  // Elsewhere it is asked anew, by the way; a port that is silent is missed, and asked no more.
+  scene.own = "192.0.2.8";
+  scene.reaches = (port) => port !== 53;
+  scene.pass(60);
+  const seconds = scene.round();
+  assertEquals(scene.sent.toSorted(), [
+    "0 own 4 registers nobody",
+    "0.02 kept 4 keeps asks subscribes",
+    "0.02 own 4 keeps nobody at 443",
+    "0.02 own 4 second at 53",
+  ]);
+  assertEquals(ports(), [40_000, 40_001]);
+  assert(seconds < 0.5, `${seconds}`);
+  assertEquals([scene.registry.status, scene.registry.ownEndpoints.length], ["ok", 1]);
+  scene.pass(60);
+  scene.round();
+  assertEquals(scene.sent, asked);
+  // And after a while, since routers are changed.
+  scene.reaches = () => true;
+  scene.pass(600);
+  scene.round();
+  assertEquals(ports(), [40_000, 40_001, 40_002]);
+  // A port of our own says nothing of WireGuard's.
+  const asking = new Scene(scripted({ also: [443] }));
+  asking.round({ registers: false });
+  assertEquals(asking.registry.mapping.seen, []);
 });
 
 test("sync: without registering, only the port of our own asks", () => {

@@ -71,6 +71,7 @@ export const OPTIONS: SyncOptions = {
   addRoutes: false,
   mendRoutes: false,
   movePort: false,
+  portMap: false,
   peers: new Map(),
 };
 
@@ -210,6 +211,7 @@ export class World {
   /** Sends something from WireGuard's port. @returns Who gets it. */
   deliver(from: WorldHost, to: HostPort): WorldHost | undefined {
     if (from.isStuckTo(formatHostPort(to))) return undefined;
+    from.useMapping();
     from.opened.add(formatHostPort(to));
     const target = this.hosts.find((host) => host.publicEndpoint === formatHostPort(to));
     return target?.isThere && target.opened.has(from.publicEndpoint) ? target : undefined;
@@ -234,6 +236,7 @@ export class World {
   /** Asks all registries. @returns How long that takes, and what they say. */
   ask(host: WorldHost, question: SyncQuestion): readonly [number, QueryResult] {
     const registered = question.way !== "unregistered";
+    if (registered) host.useMapping();
     const now = host.now();
     const key = formatKey(question.id);
     const sightings = new Map<string, Sighting[]>();
@@ -322,6 +325,9 @@ export class WorldHost {
   publicEndpoint: string;
   /** Where each registry sees it, where that is another endpoint. */
   seenBy: readonly string[] = [];
+  /** After so many seconds without a datagram, the NAT forgets the mapping, and makes another one. */
+  mappingLife = Infinity;
+  #usedAt = Infinity;
   /** What the NAT lets in. */
   opened = new Set<string>();
   /** By destination, when an old mapping that the NAT keeps was used last. */
@@ -403,6 +409,16 @@ export class WorldHost {
     this.publicEndpoint = endpoint;
     this.opened = new Set();
     this.#stuck.clear();
+  }
+
+  /** Something is sent from WireGuard's port. */
+  useMapping(): void {
+    const { mono } = this.#world.now;
+    const isGone = mono - this.#usedAt > this.mappingLife;
+    this.#usedAt = mono;
+    if (!isGone) return;
+    const { host, port } = parseHostPort(this.publicEndpoint) ?? { host: "", port: 0 };
+    this.move(`${host}:${port + 1}`);
   }
 
   /** The NAT gets another address, and keeps the old one for what goes on: nothing comes back. */
@@ -487,7 +503,10 @@ export class WorldHost {
       case "mend-port":
         return { at, finish: () => ({ kind: "port", port: this.#mend() }) };
       case "read-addresses":
-        return { at, finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"] }) };
+        return {
+          at,
+          finish: () => ({ kind: "addresses", addresses: ["192.168.1.2"], tunnel: [] }),
+        };
       case "find-route": {
         const route = this.routes.find((each) => each.startsWith(`${action.address} `));
         return { at, finish: () => ({ kind: "route", route }) };
@@ -514,7 +533,12 @@ export class WorldHost {
       }
       case "nudge-peer": {
         const peer = this.peers.get(action.publicKey);
-        if (peer !== undefined) peer.sentAt = -Infinity;
+        if (peer !== undefined) {
+          Object.assign(peer, {
+            sentAt: -Infinity,
+            persistentKeepalive: action.persistentKeepalive,
+          });
+        }
         break;
       }
       case "move-port":

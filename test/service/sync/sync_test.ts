@@ -32,6 +32,7 @@ const CONFIG: SyncConfig = {
   addRoutes: false,
   mendRoutes: false,
   movePort: false,
+  portMap: false,
   peers: new Map(),
   readKey: () => Promise.resolve(undefined),
   readPrivateKey: () => Promise.resolve(undefined),
