@@ -18,16 +18,22 @@ export interface SubscriptionKeeper {
 
 /** What was kept of a subscription. */
 export interface KeptSubscription {
-  /** Holds where it goes, 16 bytes and a port, and the NONCE of the question that began it. */
+  /** Holds where it goes, and the NONCE of the question that has begun it. */
   readonly buffer: WireBuffer;
+  /** Where the 16-byte address is. */
   readonly addressAt: number;
+  /** The UDP port. */
   readonly port: number;
+  /** Where the NONCE is, 24 bytes. */
   readonly nonceAt: number;
   /** The number of the socket that it was asked through. */
   readonly socket: number;
+  /** Whether that question was proved. */
   readonly isProved: boolean;
+  /** What it was sealed with. */
   readonly keys: QuestionKeys;
   /** No COUNTER above this was used. */
   readonly counter: number;
+  /** Whom it wants. Copied. */
   readonly wants: PrefixList;
 }

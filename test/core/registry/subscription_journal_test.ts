@@ -293,7 +293,7 @@ test("a COUNTER that was used doesn't come back, whenever the registry is killed
         client.subscribed = begun;
       });
     }),
-    { numRuns: 10 },
+    { numRuns: 5 },
   );
 });
 
@@ -303,13 +303,13 @@ test("COUNTERs are kept ahead of those that are used, and anew before they end",
   const begun = client.subscribed;
   disk.add();
   let written = 0;
-  for (let counter = 1; counter <= 1500; counter++) {
+  for (let counter = 1; counter <= 700; counter++) {
     change(disk);
     assertEquals(pushed(disk, client), [`198.51.100.1:1000 #0 ${counter}`]);
     if (counter % 10 === 0) disk.scene.ask(client, HOME, SUBSCRIBE);
     // Some hundred more may come before it is on the disk.
-    if (counter % 200 === 199) written += disk.add() > 0 ? 1 : 0;
-    if (counter % 500 !== 0) continue;
+    if (counter % 100 === 99) written += disk.add() > 0 ? 1 : 0;
+    if (counter % 350 !== 0) continue;
     const last = client.subscribed;
     client.subscribed = begun;
     const next = disk.start();
@@ -319,5 +319,5 @@ test("COUNTERs are kept ahead of those that are used, and anew before they end",
     client.subscribed = last;
     client.ack = counter;
   }
-  assertEquals(written, 2);
+  assertEquals(written, 1);
 });
