@@ -23,6 +23,8 @@ import type { OwnMove } from "./own_endpoint.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
+import type { RelayMode } from "../path/relay_wish.ts";
+import { relaysOf, withRelays } from "./relays.ts";
 import { SharedKeys } from "./shared_keys.ts";
 import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
 
@@ -54,6 +56,8 @@ export class SyncedPeers {
   /** What the lease server tells of others. */
   #news: readonly PeerNews[] = [];
   #candidates: Candidates = new Map();
+  /** Where registries relay, as text. */
+  #relays: ReadonlySet<string> = new Set();
   /** By public key, where the peers were at the last look, as text. */
   #whereabouts: ReadonlyMap<string, string> = new Map();
   /** When servers were last to tell of all peers anew, on the monotonic clock. */
@@ -218,6 +222,7 @@ export class SyncedPeers {
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */
   plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
+    this.#relays = new Set([...relaysOf(answer).values()].map(formatHostPort));
     this.#candidates = this.#candidatesOf(device, answer, now);
     this.#whereabouts = whereaboutsOf(device, this.#candidates);
     const peers = device.peers.filter(({ publicKey }) => !this.#isFound(publicKey, now))
@@ -270,6 +275,21 @@ export class SyncedPeers {
     this.#keepalive.lowered(publicKey);
   }
 
+  /** Those that are tried by handshake, and may be reached through a relay: who is down, or is so. */
+  toRelay({ peers }: Device, now: Now): readonly string[] {
+    const wanted = peers.filter((peer) => {
+      const { publicKey, endpoint } = peer;
+      if (this.#isFound(publicKey, now) || this.#relayOf(publicKey) === "never") return false;
+      return !this.isAlive(peer, now) ||
+        (endpoint !== undefined && this.#relays.has(formatHostPort(endpoint)));
+    });
+    return wanted.map(({ publicKey }) => publicKey);
+  }
+
+  #relayOf(publicKey: string): RelayMode {
+    return this.#options.peers.get(publicKey)?.relay ?? this.#options.relay;
+  }
+
   /** Those that are to be added. */
   toAdd(device: Device): readonly PeerAddition[] {
     return this.#unknown.look(device, this.#candidates);
@@ -313,7 +333,9 @@ export class SyncedPeers {
   #candidatesOf(device: Device, answer: QueryResult, { mono }: Now): Candidates {
     const { trustedZones, lease } = this.#options;
     const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
-    return candidatesOf(answer, this.#news, trust, new BelievedEndpoints(device), mono);
+    const believed = new BelievedEndpoints(device);
+    const candidates = candidatesOf(answer, this.#news, trust, believed, mono);
+    return withRelays(candidates, answer, (key) => this.#relayOf(key));
   }
 
   #newPlan(): SyncPlan {
