@@ -14,10 +14,10 @@ import {
   CHOSEN_PAIRS,
   figuresTable,
   type Outcome,
-  type Pair,
   pathsTable,
   tryPairs,
 } from "../test/lab/paths.ts";
+import type { Kinds } from "../test/lab/site.ts";
 import { say } from "./tools.ts";
 
 const PATIENCE = { first: 15, least: 15, most: 30 };
@@ -30,7 +30,7 @@ const options = parseArgs(Deno.args, {
 const given: unknown = options["pair"];
 const names = Array.isArray(given) ? given.map(String) : [];
 
-function named(name: string): Pair {
+function named(name: string): Kinds {
   const found = ALL_PAIRS.find((each) =>
     each.join("/") === name || each.toReversed().join("/") === name
   );

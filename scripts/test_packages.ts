@@ -16,6 +16,9 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],
   ["faketime", "faketime"],
+  ["gcc", "gcc"],
+  // gcc can't do without.
+  ["libc6-dev", "gcc"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
   ["knot-dnsutils", "kdig"],

@@ -20,10 +20,9 @@
  * assert.equal(registry.counters.get("drop-bad-label"), 1);
  * ```
  *
- * A restart forgets nothing where what a {@linkcode MemberJournal} and a {@linkcode RegistryJournal}
- * say is saved: all of it with
- * {@linkcode encodeFile}, and what has changed since, added to the end, with
- * {@linkcode encodeChanges}. {@linkcode restoreFile} takes it over again.
+ * A restart forgets nothing where what a {@linkcode MemberJournal}, a {@linkcode RegistryJournal} and,
+ * after these, a {@linkcode SubscriptionJournal} say is saved: all of it with {@linkcode encodeFile},
+ * and what has changed since, added to the end, with {@linkcode encodeChanges}. {@linkcode restoreFile} takes it over again.
  *
  * @module
  */
@@ -61,7 +60,9 @@ export {
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
+export type { KeptSubscription, SubscriptionKeeper } from "../core/registry/kept_subscription.ts";
 export { MemberJournal } from "../core/registry/member_journal.ts";
+export { SubscriptionJournal } from "../core/registry/subscription_journal.ts";
 export { RegistryJournal } from "../core/registry/journal.ts";
 export {
   encodeChanges,

@@ -7,7 +7,8 @@ import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
 import { Asker } from "./asker.ts";
 import { KEEP_ENDPOINT, keysIn, recordOf, Scene, type Served, until } from "./scene.ts";
 
-const { registered } = ANSWER_FLAG;
+const { registered, subscribed } = ANSWER_FLAG;
+const { subscribe } = QUESTION_FLAG;
 const KEEP = { flags: QUESTION_FLAG.keep };
 const SAID = ["lan 192.168.1.2:51820", "declared [2001:db8::7]:9"];
 /** At most this much is lost by kill -9, in seconds. */
@@ -96,6 +97,42 @@ for (const [what, signal] of [["a restart", "SIGTERM"], ["kill -9", "SIGKILL"]] 
       `seen ${own.end.endpoint}`,
       `seen ${six.end.endpoint}`,
     ]);
+    assertEquals(await second.running.stop(), 0);
+  });
+}
+
+for (const [what, signal] of [["a restart", "SIGTERM"], ["kill -9", "SIGKILL"]] as const) {
+  Deno.test(`${what} leaves who has subscribed: a change is pushed before the next question`, async () => {
+    await using scene = await Scene.open();
+    const port = await scene.freePort();
+    const first = await start(scene, port);
+    const own = new Asker(scene, 1, { host: "::1" });
+    const other = new Asker(scene, 2);
+    assertEquals(await own.ask(port, { flags: subscribe }) & subscribed, subscribed);
+    const begun = own.client.subscribed;
+    await until(
+      "the subscription is on the disk",
+      async () => await holds(scene, [...begun]) || undefined,
+      LOSS_SECONDS,
+    );
+    // It goes on: the last question is another one than the first.
+    await own.ask(port, { flags: subscribe });
+    await other.ask(port);
+    const before = own.client.hear((await own.end.next()).bytes);
+    assert(before?.kind === "push");
+    await first.running.stop(signal);
+
+    const second = await start(scene, port);
+    own.client.subscribed = begun;
+    await other.ask(port, { candidates: SAID });
+    const pushed = await own.end.next();
+    assertEquals(pushed.port, port);
+    const after = own.client.hear(pushed.bytes);
+    assert(after?.kind === "push" && after.counter > before.counter);
+    await own.ask(port, { flags: subscribe });
+    assertEquals(own.client.peers.get(other.client.key)?.candidates.slice(1), SAID.slice(1));
+    const counts = await second.counters();
+    assertEquals(counts["pushed"], 1);
     assertEquals(await second.running.stop(), 0);
   });
 }

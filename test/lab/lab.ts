@@ -16,7 +16,7 @@ import { type MakeNamespace, type Network, REGISTRY } from "./network.ts";
 import { Ping } from "./ping.ts";
 import { RoutedNetwork } from "./routed_network.ts";
 import type { Router } from "./router.ts";
-import type { SharedKind, SiteKind } from "./site.ts";
+import type { Kinds } from "./site.ts";
 import { INTERFACE, WIREGUARD_PORT, WireGuardHost } from "./wireguard_host.ts";
 
 export { OTHER_REGISTRY, REGISTRY, REGISTRY_IPV6 } from "./network.ts";
@@ -74,11 +74,13 @@ export class Lab {
   }
 
   /** Builds a network with hops between two sites, or with both hosts at one, and WireGuard in it. */
-  static async between(
-    ...kinds: readonly [SiteKind, SiteKind] | readonly [SharedKind]
-  ): Promise<Lab> {
-    const which = kinds.length === 1 ? kinds[0] : kinds;
-    const lab = await Lab.#in((namespace) => new RoutedNetwork(namespace, which));
+  static async between(...kinds: Kinds): Promise<Lab> {
+    return await Lab.apart(0, ...kinds);
+  }
+
+  /** The same with so many milliseconds between a site and the registry; twice as many to a peer. */
+  static async apart(delay: number, ...kinds: Kinds): Promise<Lab> {
+    const lab = await Lab.#in((namespace) => new RoutedNetwork(namespace, kinds, delay));
     return await lab.#startWireGuard();
   }
 
@@ -167,9 +169,13 @@ export class Lab {
 
   /** What follows `wgsig` to synchronise the interface. */
   syncArgs(...args: readonly string[]): string[] {
+    return this.#syncArgs(INTERFACE, args);
+  }
+
+  #syncArgs(name: string, args: readonly string[]): string[] {
     return [
       "sync",
-      INTERFACE,
+      name,
       "--secret",
       this.secretFile,
       ...(args.includes("--server") ? [] : ["--server", REGISTRY]),
@@ -192,7 +198,7 @@ export class Lab {
       env?: RunOptions["env"];
     } = {},
   ): Running {
-    const argv = [...through, binary, ...this.syncArgs(...args)];
+    const argv = [...through, binary, ...this.#syncArgs(host.interface, args)];
     return host.namespace.start(argv, { env: { ...ENV, ...env } });
   }
 

@@ -6,20 +6,19 @@
 
 import type { Running } from "../support/program.ts";
 import { atATime } from "./at_a_time.ts";
-import { Lab, REGISTRY, REGISTRY_IPV6, REGISTRY_NAME } from "./lab.ts";
+import { Lab, REGISTRY_NAME } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
+import { endpointOf, serveRelay, wayOf } from "./relay_scene.ts";
 import {
   hasIpv6,
+  type Kinds,
   outerNat,
   SHARED_KINDS,
   type SharedKind,
   SITE_KINDS,
   type SiteKind,
 } from "./site.ts";
-import type { WireGuardHost } from "./wireguard_host.ts";
-
-export type Pair = readonly [SiteKind, SiteKind] | readonly [SharedKind];
 
 /**
  * How a tunnel gets to the other side.
@@ -31,13 +30,13 @@ export type Pair = readonly [SiteKind, SiteKind] | readonly [SharedKind];
 export type Path = "lan" | "ipv6" | "punched" | "roamed" | "predicted" | "birthday" | "relay";
 
 /** All pairs of sites, each once, and the sites that are shared. */
-export const ALL_PAIRS: readonly Pair[] = [
-  ...SITE_KINDS.flatMap((a, i) => SITE_KINDS.slice(i).map((b): Pair => [a, b])),
-  ...SHARED_KINDS.map((kind): Pair => [kind]),
+export const ALL_PAIRS: readonly Kinds[] = [
+  ...SITE_KINDS.flatMap((a, i) => SITE_KINDS.slice(i).map((b): Kinds => [a, b])),
+  ...SHARED_KINDS.map((kind): Kinds => [kind]),
 ];
 
 /** Each path, and each kind with what is hardest for it. */
-export const CHOSEN_PAIRS: readonly Pair[] = [
+export const CHOSEN_PAIRS: readonly Kinds[] = [
   ["preserve", "preserve"],
   ["preserve", "eim"],
   ["bare", "bare"],
@@ -63,11 +62,11 @@ export const CHOSEN_PAIRS: readonly Pair[] = [
   ["preserve", "blocked"],
   ["sym", "blocked"],
   ["ipv6", "blocked"],
-  ...SHARED_KINDS.map((kind): Pair => [kind]),
+  ...SHARED_KINDS.map((kind): Kinds => [kind]),
 ];
 
 /** The path that is the best for a pair. */
-export function bestPath(pair: Pair): Path {
+export function bestPath(pair: Kinds): Path {
   if (pair.length === 1) return sharedPath(pair[0]);
   const [a, b] = pair;
   if (hasIpv6(a) && hasIpv6(b)) return "ipv6";
@@ -88,7 +87,7 @@ function sharedPath(kind: SharedKind): Path {
 
 /** What came of a pair. */
 export interface Outcome {
-  readonly pair: Pair;
+  readonly pair: Kinds;
   /** Of the end, as alice has it, and bob; `none` without an endpoint. */
   readonly paths: readonly [Path | "none", Path | "none"];
   /** Seconds from bob's start to the first answer. */
@@ -111,28 +110,15 @@ export interface Patience {
   readonly most: number;
 }
 
+/** Milliseconds between a site and the registry; a ping to the peer takes four times that. */
+const DELAY = 10;
 const PINGS_A_SECOND = 20;
 /** Watched for so long after the best path has been taken. */
 const AFTERWARDS = 3;
 const LOOK_INTERVAL = 0.5;
-/** A tunnel that is up over several ports of a registry shows what the NAT does. */
-const LISTEN = [
-  `${REGISTRY}:1224`,
-  `[${REGISTRY_IPV6}]:1223`,
-  `[${REGISTRY_IPV6}]:1224`,
-].flatMap((address) => ["--listen", address]);
-
-/** Starts a registry that relays, and says to both hosts where it is. */
-export async function serveRelay(lab: Lab, ...args: readonly string[]): Promise<Running> {
-  for (const host of [lab.alice, lab.bob]) {
-    await host.namespace.setHosts({ [REGISTRY_NAME]: [REGISTRY, REGISTRY_IPV6] });
-  }
-  return await lab.serve(REGISTRY, ...LISTEN, "--relay", ...args);
-}
-
 /** Starts both sides of a pair, and pings from bob until its tunnel has settled. */
-export async function tryPair(pair: Pair, patience: Patience): Promise<Outcome> {
-  await using lab = await Lab.between(...pair);
+export async function tryPair(pair: Kinds, patience: Patience): Promise<Outcome> {
+  await using lab = await Lab.apart(DELAY, ...pair);
   const server = await serveRelay(lab);
   const alice = lab.sync(lab.alice, "--server", REGISTRY_NAME);
   await alice.printed(/ own-endpoint /, patience.first);
@@ -179,7 +165,7 @@ export async function tryPair(pair: Pair, patience: Patience): Promise<Outcome> 
 
 /** The same of many pairs, some at a time. */
 export async function tryPairs(
-  pairs: readonly Pair[],
+  pairs: readonly Kinds[],
   patience: Patience,
   told: (outcome: Outcome) => void,
   count = 6,
@@ -193,7 +179,7 @@ export async function tryPairs(
 
 async function pathsOf(
   lab: Lab,
-  pair: Pair,
+  pair: Kinds,
   [alice, bob]: readonly [Running, Running],
 ): Promise<[Path | "none", Path | "none"]> {
   const [toBob, toAlice] = await Promise.all([lab.alice, lab.bob].map(endpointOf));
@@ -205,20 +191,10 @@ async function pathsOf(
   return [path(toBob), path(toAlice)];
 }
 
-/** The endpoint that a host's WireGuard has of its peer. */
-async function endpointOf(host: WireGuardHost): Promise<string | undefined> {
-  const [, endpoint = "(none)"] = (await host.endpoints()).trim().split("\t");
-  return endpoint === "(none)" ? undefined : endpoint;
-}
-
 /** @param areSeen Whether the registry has seen both sides where the other one has them. */
-function pathTo(endpoint: string | undefined, pair: Pair, areSeen: boolean): Path | "none" {
-  if (endpoint === undefined) return "none";
-  if (endpoint.startsWith(`${REGISTRY}:`) || endpoint.startsWith(`[${REGISTRY_IPV6}]:`)) {
-    return "relay";
-  }
-  if (endpoint.startsWith("[")) return "ipv6";
-  if (endpoint.startsWith("192.168.")) return "lan";
+function pathTo(endpoint: string | undefined, pair: Kinds, areSeen: boolean): Path | "none" {
+  const way = wayOf(endpoint);
+  if (way !== "direct") return way;
   if (areSeen) return "punched";
   const best = bestPath(pair);
   return best === "predicted" || best === "birthday" ? best : "roamed";

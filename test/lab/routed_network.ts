@@ -31,7 +31,8 @@ import {
 } from "./network.ts";
 import type { Namespace } from "./namespace.ts";
 import { Router } from "./router.ts";
-import { hasIpv4, hasIpv6, outerNat, type SharedKind, type SiteKind } from "./site.ts";
+import { layWires } from "./slow_wire.ts";
+import { hasIpv4, hasIpv6, type Kinds, outerNat, type SharedKind, type SiteKind } from "./site.ts";
 
 const GATEWAY = "203.0.113.1";
 const UPLINK = { bits: 32, gateway: GATEWAY };
@@ -57,15 +58,19 @@ export class RoutedNetwork implements Network {
   readonly bob: Namespace;
   readonly #core: Namespace;
   readonly #sites: readonly Site[];
+  readonly #delay: number;
 
-  constructor(namespace: MakeNamespace, kinds: readonly [SiteKind, SiteKind] | SharedKind) {
+  /** @param delay Milliseconds from the core to a site. */
+  constructor(namespace: MakeNamespace, kinds: Kinds, delay = 0) {
+    const sites: readonly [SiteKind, SiteKind] | SharedKind = kinds.length === 1 ? kinds[0] : kinds;
+    this.#delay = delay;
     this.#core = namespace("core");
     this.registry = namespace("registry");
     this.alice = namespace("alice");
     this.bob = namespace("bob");
-    this.#sites = typeof kinds === "string"
-      ? [sharedSite(namespace, kinds, [this.alice, this.bob])]
-      : kinds.map((kind, i) => siteOf(namespace, kind, i + 1, i === 0 ? this.alice : this.bob));
+    this.#sites = typeof sites === "string"
+      ? [sharedSite(namespace, sites, [this.alice, this.bob])]
+      : sites.map((kind, i) => siteOf(namespace, kind, i + 1, i === 0 ? this.alice : this.bob));
   }
 
   get routerA(): Router {
@@ -113,14 +118,29 @@ export class RoutedNetwork implements Network {
       `route add default via ${GATEWAY} dev eth0 onlink`,
       "route add default via 2001:db8::1",
     );
+    await this.#wire();
     for (const site of this.#sites) await this.#connectSite(site);
+  }
+
+  /** Lays a wire from the core to each site's edge. */
+  async #wire(): Promise<void> {
+    if (this.#delay === 0) {
+      const lines = this.#sites.map(({ n, edge }) =>
+        `link add edge-${n} type veth peer name core netns ${edge.name}`
+      );
+      return await this.#core.ip(...lines);
+    }
+    const ends = this.#sites.flatMap(({ n }) => [`edge-${n}`, `core-${n}`]);
+    await layWires(this.#core, this.#delay, ends);
+    for (const { n, edge } of this.#sites) {
+      await this.#core.ip(`link set core-${n} netns ${edge.name} name core`);
+    }
   }
 
   async #connectSite(site: Site): Promise<void> {
     const { n, edge, outer } = site;
     const addresses = [`203.0.113.2${n}`, `203.0.113.3${n}`];
     await this.#core.ip(
-      `link add edge-${n} type veth peer name core netns ${edge.name}`,
       `addr add 10.255.${n}.1/30 dev edge-${n}`,
       `addr add fd00:${n}::1/64 dev edge-${n} nodad`,
       `link set edge-${n} up`,

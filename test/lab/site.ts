@@ -38,6 +38,9 @@ export type SiteKind = typeof SITE_KINDS[number];
 export const SHARED_KINDS = ["lan", "lan-hairpin", "carrier", "carrier-hairpin"] as const;
 export type SharedKind = typeof SHARED_KINDS[number];
 
+/** The kinds of alice's site and bob's, or of the one that they share. */
+export type Kinds = readonly [SiteKind, SiteKind] | readonly [SharedKind];
+
 /** What the NAT of a site is that the internet sees; none where it has no IPv4. */
 export function outerNat(kind: SiteKind): NatKind {
   switch (kind) {

@@ -5,7 +5,8 @@ import { type Running, testWith } from "../support/program.ts";
 import { atATime } from "./at_a_time.ts";
 import { Lab, LAB_NEEDS, OTHER_REGISTRY, REGISTRY, REGISTRY_IPV6 } from "./lab.ts";
 import { type Namespace, sleep } from "./namespace.ts";
-import { type SharedKind, SITE_KINDS, type SiteKind } from "./site.ts";
+import { WIRE_NEED } from "./slow_wire.ts";
+import { type Kinds, type SharedKind, SITE_KINDS, type SiteKind } from "./site.ts";
 
 const NODE = new URL("udp_node.ts", import.meta.url).pathname;
 /** Of the sockets that are looked at. */
@@ -165,19 +166,18 @@ async function hearing(lab: Lab): Promise<string> {
   return (await Promise.all(heard)).map((is, i) => is ? ["alice", "bob"][i] : "").join(" ").trim();
 }
 
-const MEETINGS:
-  readonly (readonly [readonly [SiteKind, SiteKind] | readonly [SharedKind], string])[] = [
-    [["preserve", "eim"], "alice bob"],
-    [["preserve", "cgn"], "alice bob"],
-    [["preserve", "sym"], ""],
-    [["preserve", "seq"], ""],
-    [["cone", "sym"], "alice"],
-    [["blocked", "cone"], ""],
-    [["lan"], ""],
-    [["lan-hairpin"], "alice bob"],
-    [["carrier"], ""],
-    [["carrier-hairpin"], "alice bob"],
-  ];
+const MEETINGS: readonly (readonly [Kinds, string])[] = [
+  [["preserve", "eim"], "alice bob"],
+  [["preserve", "cgn"], "alice bob"],
+  [["preserve", "sym"], ""],
+  [["preserve", "seq"], ""],
+  [["cone", "sym"], "alice"],
+  [["blocked", "cone"], ""],
+  [["lan"], ""],
+  [["lan-hairpin"], "alice bob"],
+  [["carrier"], ""],
+  [["carrier-hairpin"], "alice bob"],
+];
 
 testWith(
   LAB_NEEDS,
@@ -191,6 +191,25 @@ testWith(
       results.map(([kinds, heard]) => `${kinds}: ${heard}`),
       results.map(([kinds, , expected]) => `${kinds}: ${expected}`),
     );
+  },
+);
+
+testWith(
+  [...LAB_NEEDS, WIRE_NEED],
+  "lab: wires have the length that they are to have",
+  async () => {
+    await using lab = await Lab.apart(25, "preserve", "dual");
+    for (
+      const [host, to, least] of [
+        [lab.alice, REGISTRY, 50],
+        [lab.bob, REGISTRY_IPV6, 50],
+        [lab.alice, OUTSIDE_B, 100],
+      ] as const
+    ) {
+      const out = await host.namespace.must(["ping", "-n", "-c", "5", "-i", "0.2", to]);
+      const [, fastest] = /^rtt min\S* = ([\d.]+)\//m.exec(out) ?? [];
+      assert(Number(fastest) >= least, out);
+    }
   },
 );
 

@@ -16,23 +16,29 @@ export const INTERFACE = "wg0";
 export const WIREGUARD_PORT = 51820;
 const START_SECONDS = 10;
 
-/** A host with one interface, wg0, that has one peer at most. */
+/** A host with one interface that has one peer when it starts, at most. */
 export class WireGuardHost {
   readonly namespace: Namespace;
   /** In the tunnel. */
   readonly address: string;
   readonly keyFile: string;
+  readonly interface: string;
+  readonly port: number;
   #publicKey = "";
   #program: Running | undefined;
   /** What makes the interface, in the foreground. */
-  program: readonly string[] = ["wireguard-go", "-f", INTERFACE];
+  program: readonly string[];
   /** The peer that the interface gets when it starts. */
   peer: WireGuardHost | undefined;
 
-  constructor(namespace: Namespace, folder: string, address: string) {
+  /** @param number Of the interface: 0 for wg0, on the usual port. */
+  constructor(namespace: Namespace, folder: string, address: string, number = 0) {
     this.namespace = namespace;
-    this.keyFile = `${folder}/key`;
+    this.interface = number === 0 ? INTERFACE : `wg${number}`;
+    this.port = WIREGUARD_PORT + number;
+    this.keyFile = `${folder}/key${number === 0 ? "" : number}`;
     this.address = address;
+    this.program = ["wireguard-go", "-f", this.interface];
   }
 
   get publicKey(): string {
@@ -49,10 +55,13 @@ export class WireGuardHost {
   /** Starts WireGuard, with the key, and with the peer, if there is one. */
   async startWireGuard(): Promise<void> {
     await this.startKeyless();
-    await this.set("private-key", this.keyFile, "listen-port", `${WIREGUARD_PORT}`);
+    await this.set("private-key", this.keyFile, "listen-port", `${this.port}`);
     if (this.peer !== undefined) await this.setPeer(this.peer);
     const { namespace } = this;
-    await namespace.ip(`addr add ${this.address}/24 dev ${INTERFACE}`, `link set ${INTERFACE} up`);
+    await namespace.ip(
+      `addr add ${this.address}/24 dev ${this.interface}`,
+      `link set ${this.interface} up`,
+    );
   }
 
   /** Starts WireGuard, and sets nothing. */
@@ -61,7 +70,7 @@ export class WireGuardHost {
       env: { LOG_LEVEL: "error", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
     });
     this.#program = program;
-    const socket = `${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`;
+    const socket = `${this.namespace.runFolder}/wireguard/${this.interface}.sock`;
     const until = performance.now() + START_SECONDS * 1000;
     while (!await exists(socket)) {
       if (performance.now() > until) {
@@ -76,7 +85,7 @@ export class WireGuardHost {
     await this.#program?.stop("SIGKILL");
     this.#program = undefined;
     // A `wg` that came meanwhile may have removed it already.
-    const socket = `${this.namespace.runFolder}/wireguard/${INTERFACE}.sock`;
+    const socket = `${this.namespace.runFolder}/wireguard/${this.interface}.sock`;
     await Deno.remove(socket).catch((error: unknown) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });
@@ -89,17 +98,17 @@ export class WireGuardHost {
 
   /** Runs `wg set`. */
   async set(...args: readonly string[]): Promise<void> {
-    await this.namespace.must(["wg", "set", INTERFACE, ...args]);
+    await this.namespace.must(["wg", "set", this.interface, ...args]);
   }
 
   /** What `wg show` says. */
   async device(): Promise<Device> {
-    return parseDump(await this.namespace.must(["wg", "show", INTERFACE, "dump"]));
+    return parseDump(await this.namespace.must(["wg", "show", this.interface, "dump"]));
   }
 
   /** The endpoints of its peers, as `wg show` has them. */
   async endpoints(): Promise<string> {
-    return await this.namespace.must(["wg", "show", INTERFACE, "endpoints"]);
+    return await this.namespace.must(["wg", "show", this.interface, "endpoints"]);
   }
 }
 

@@ -168,7 +168,8 @@ export class QuestionClient {
   readonly #random: RandomSource;
   #last: Label = { seconds: 0, nanoseconds: 0 };
   #nonce = new Uint8Array(24);
-  #subscribed = new Uint8Array(24);
+  /** NONCE of the question that pushes belong to: the last one that has subscribed. */
+  subscribed: Uint8Array = new Uint8Array(24);
   #isProved = false;
   #parts = 0;
 
@@ -226,7 +227,7 @@ export class QuestionClient {
     const nonce = new WireBuffer(24);
     this.#random(nonce.bytes);
     this.#nonce = nonce.bytes.slice();
-    if ((question.flags & QUESTION_FLAG.subscribe) !== 0) this.#subscribed = this.#nonce;
+    if ((question.flags & QUESTION_FLAG.subscribe) !== 0) this.subscribed = this.#nonce;
     writeDatagramHeader(DATAGRAM.question, this.#options.group ?? 0, nonce, 0, buffer, 0);
     let length = encodeQuestion(question, buffer, 0);
     if (asking.size !== undefined && asking.size > length) {
@@ -293,7 +294,7 @@ export class QuestionClient {
   #read(datagram: Uint8Array): Heard | undefined {
     const buffer = new WireBuffer(datagram.slice());
     const type = readDatagramType(buffer, 0, datagram.length);
-    const nonce = new WireBuffer(type === DATAGRAM.push ? this.#subscribed : this.#nonce);
+    const nonce = new WireBuffer(type === DATAGRAM.push ? this.subscribed : this.#nonce);
     const own = this.#isProved ? this.peerKeys?.answer : this.#keys.answer;
     const key: AeadKey | undefined = type === DATAGRAM.retry ? this.#keys.answer : own;
     if (key === undefined || !openDatagram(key, buffer, 0, datagram.length, nonce)) {

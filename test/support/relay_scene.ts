@@ -14,7 +14,13 @@ import { type DriverGroup, RegistryDriver, type Relayed } from "./registry_drive
 import { dataTo, initiationTo, responseTo } from "./wireguard_messages.ts";
 
 /** No limits. */
-export const UNLIMITED: RelayOptions = { pairRate: 0, peerRate: 0, totalRate: 0, idle: 300 };
+export const UNLIMITED: RelayOptions = {
+  pairRate: 0,
+  peerRate: 0,
+  totalRate: 0,
+  macRate: 5000,
+  idle: 300,
+};
 
 /** A peer of a {@linkcode RelayScene}. */
 export interface ScenePeer {

@@ -10,6 +10,7 @@ import { NONE } from "../../lib/core/net/none.ts";
 import { formatKey } from "../../lib/core/net/peer_key.ts";
 import { MemberJournal } from "../../lib/core/registry/member_journal.ts";
 import { RegistryJournal } from "../../lib/core/registry/journal.ts";
+import { SubscriptionJournal } from "../../lib/core/registry/subscription_journal.ts";
 import type { Registry } from "../../lib/core/registry/registry.ts";
 import { encodeFile, type RestoredFile, restoreFile } from "../../lib/core/store/encoding.ts";
 import type { Journaled } from "../../lib/core/store/journaled.ts";
@@ -31,7 +32,12 @@ export function journalOf(registry: Registry): RegistryJournal {
 
 /** All that is kept of a registry, as a server has it. */
 export function partsOf(registry: Registry): Journaled[] {
-  return [new MemberJournal(registry, SEED, seededRandom(SEED)), journalOf(registry)];
+  const random = seededRandom(SEED);
+  return [
+    new MemberJournal(registry, SEED, random),
+    journalOf(registry),
+    new SubscriptionJournal(registry, SEED, random),
+  ];
 }
 
 /** A file with all that `registry` holds. */

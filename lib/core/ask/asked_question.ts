@@ -8,12 +8,16 @@ import type { AeadKey } from "../../wire/crypto/aead_key.ts";
 import { EPOCH_SIZE } from "../../wire/wgsig2/cursor.ts";
 import { type Answer, ANSWER_FLAG } from "../../wire/wgsig2/answer.ts";
 import type { Label } from "../../wire/wgsig/tai64n.ts";
-import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { type Candidate, IP_SIZE, newCandidate } from "../../wire/wgsig2/candidate.ts";
+import { copyBytes, equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import type { Family } from "../net/host_port.ts";
 
 /** The most parts of an answer: 100 000 peers have fewer. */
 export const MAX_PARTS = 8192;
+
+/** A question that comes longer after the one before begins another subscription, in seconds. */
+const LONGEST_GAP = 180;
 
 /** Why a question is to be asked again. */
 export type RetryCause = "clock" | "address" | "proof" | "label" | "busy";
@@ -54,6 +58,8 @@ export interface AskedAbout {
   readonly subscribes: boolean;
   /** Which peers it wants, as a number that changes with them; undefined for nobody. */
   readonly interest: number | undefined;
+  /** How often these had changed before. */
+  readonly wants: number;
 }
 
 /** What became of a part. */
@@ -71,6 +77,8 @@ export class AskedQuestion {
   generation = 0;
   /** EPOCH of the answer, 8 bytes. */
   readonly epoch: WireBuffer = new WireBuffer(EPOCH_SIZE);
+  /** Where it came from, as the answer says. */
+  readonly seen: Candidate = newCandidate();
   #version = 0;
   #flags = 0;
   #parts = 0;
@@ -117,13 +125,26 @@ export class AskedQuestion {
     return (this.#flags & ANSWER_FLAG.subscribed) !== 0;
   }
 
+  /**
+   * Whether the subscription that an earlier question has goes on with this one; else this one begins
+   * another. docs/protocol-2.md, "Push".
+   */
+  continues({ about: before, epoch, seen }: AskedQuestion): boolean {
+    const { about } = this;
+    return about.unix - before.unix <= LONGEST_GAP && about.wants === before.wants &&
+      about.answerKey === before.answerKey && equalBytes(epoch, 0, this.epoch, 0, EPOCH_SIZE) &&
+      seen.port === this.seen.port && equalBytes(seen.address, 0, this.seen.address, 0, IP_SIZE);
+  }
+
   /** Takes note of a part. All parts of an answer say the same but for what they tell of peers. */
-  take({ part, parts, epoch, version, flags }: Answer): PartReceipt {
+  take({ part, parts, epoch, version, flags, seen }: Answer): PartReceipt {
     if (parts > MAX_PARTS) return "too-many";
     if (this.#parts === 0) {
       this.#parts = this.#missing = parts;
       this.#came = new Uint8Array(parts);
       this.epoch.bytes.set(epoch.bytes);
+      copyBytes(seen.address, 0, this.seen.address, 0, IP_SIZE);
+      this.seen.port = seen.port;
       this.#version = version;
       this.#flags = flags;
     } else if (

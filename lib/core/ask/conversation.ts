@@ -90,6 +90,8 @@ export class Conversation {
   #count = 0;
   /** The question that has subscribed. */
   #subscription: AskedQuestion | undefined;
+  /** Those that may have begun its subscription: pushes of a registry that was started anew are theirs. */
+  #begun: readonly AskedQuestion[] = [];
   #lastPush = 0;
 
   readonly #answer = newAnswer();
@@ -185,6 +187,7 @@ export class Conversation {
         owner,
         subscribes: wish.subscribes === true,
         interest: wish.asks ? interest.number : undefined,
+        wants: interest.changes,
       }),
     );
     if (this.#asked.length > MAX_ASKED) this.#asked.shift();
@@ -241,18 +244,35 @@ export class Conversation {
     owner.partCame(asked, answer);
     if (!asked.isAnswered) return "answer";
     this.#changes.complete(asked);
-    if (asked.isSubscribed && !(about.number < (this.#subscription?.about.number ?? 0))) {
-      this.#subscription = asked;
-    }
+    if (asked.isSubscribed) this.#subscribed(asked);
     owner.answered(asked, now);
     return "answer";
   }
 
+  /** Takes note of a question that has subscribed. */
+  #subscribed(asked: AskedQuestion): void {
+    const before = this.#subscription;
+    const { number } = asked.about;
+    const last = before?.about.number ?? 0;
+    if (number < last) return;
+    // The answer of the one that came first, of those since, may have been lost.
+    if (before === undefined || !asked.continues(before)) {
+      this.#begun = this.#asked.filter(({ about }) =>
+        about.subscribes && about.number > last && about.number <= number
+      );
+    }
+    this.#subscription = asked;
+  }
+
   #takePush(buffer: WireBuffer, at: number, length: number, now: Now): Hearing {
-    const subscribing = this.#asked.filter(({ about }) => about.subscribes);
-    const kept = this.#subscription;
-    if (kept !== undefined && !subscribing.includes(kept)) subscribing.unshift(kept);
-    const asked = this.#opened(buffer, at, length, subscribing);
+    const { about: { number: first = Infinity } = {} } = this.#asked[0] ?? {};
+    const kept = this.#subscription === undefined
+      ? this.#begun
+      : [...this.#begun.filter((each) => each !== this.#subscription), this.#subscription];
+    const asked = this.#opened(buffer, at, length, [
+      ...kept.filter(({ about }) => about.number < first),
+      ...this.#asked.filter(({ about }) => about.subscribes),
+    ]);
     if (asked === undefined) return "drop-not-opened";
     const push = this.#push;
     if (!decodePush(buffer, at, length, push, this.#span)) return "drop-bad-payload";

@@ -17,10 +17,16 @@ export type InterestChange = "same" | "fewer" | "more";
 export class Interest {
   #keys: ReadonlySet<string> | undefined;
   #number = 1;
+  #changes = 0;
 
   /** Another number after each change by which more is wanted. */
   get number(): number {
     return this.#number;
+  }
+
+  /** How often others were wanted than before, more or fewer. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Whether a peer is wanted. @param publicKey In base64. */
@@ -31,10 +37,14 @@ export class Interest {
   /** Wants other peers. @param publicKeys In base64, or undefined for the whole group. */
   set(publicKeys: Iterable<string> | undefined): InterestChange {
     const before = this.#keys;
-    const keys = this.#keys = publicKeys && new Set(publicKeys);
+    const keys = publicKeys && new Set(publicKeys);
     const hasMore = before !== undefined && (keys === undefined || !isWithin(keys, before));
+    // In the same order, a question has the same words.
+    if (!hasMore && keys?.size === before?.size) return "same";
+    this.#keys = keys;
+    this.#changes++;
     if (hasMore) this.#number++;
-    return hasMore ? "more" : keys?.size === before?.size ? "same" : "fewer";
+    return hasMore ? "more" : "fewer";
   }
 
   /** Writes whom a question wants. Who wants more peers than it can name wants the whole group. */

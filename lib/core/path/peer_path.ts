@@ -79,14 +79,16 @@ export type PathStep =
 export interface PathChange {
   readonly path: Path;
   readonly before: Path | undefined;
+  /** Whether WireGuard is given it; else it has gone there by itself. */
+  readonly isSet: boolean;
 }
 
 /** So long who has the larger key lets the other side begin the handshake, in seconds. */
 const SECOND_SET = 0.2;
 /** So long it takes to have another port taken for WireGuard's. */
 const PORT_MOVED = 0.15;
-/** Between two of these, more than a way through a home's NAT and a provider's. */
-const SHORT_HOPS = 3;
+/** What goes through the own NAT dies behind it, before it comes to the other one. */
+const SHORT_HOPS = 2;
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
 /** After so long in vain others may try by other means. */
@@ -106,6 +108,8 @@ export class PeerPath {
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
+  /** WireGuard's, when the interface was read last. */
+  #endpoint: HostPort | undefined;
   #isAlive = false;
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
@@ -207,6 +211,7 @@ export class PeerPath {
   /** Takes in what WireGuard says. */
   see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
     this.#isAlive = isAlive;
+    this.#endpoint = endpoint;
     const held = this.#held;
     if (this.#watch.see({ received, sent }, mono) === "dead" && held !== undefined) {
       held.deadAt = mono;
@@ -288,7 +293,9 @@ export class PeerPath {
   next(mono: number): PathStep {
     for (;;) {
       const held = this.#held;
-      if (held !== undefined && this.#settling.take(mono)) return { kind: "set", path: held };
+      const settle = held && this.#settling.take(mono);
+      if (settle === "read") return { kind: "read" };
+      if (settle === "set" && held !== undefined) return { kind: "set", path: held };
       const step = this.#nextOfSwitch(mono) ?? this.#nextProbe(mono) ?? this.#nextOfWatch(mono) ??
         this.#nextOfHard(mono) ?? this.#nextOfRelay(mono);
       if (step !== undefined) return step;
@@ -314,6 +321,13 @@ export class PeerPath {
 
   get #works(): boolean {
     return this.#isAlive && !this.#isDoubted && this.#held !== undefined;
+  }
+
+  /** Whether WireGuard goes through a relay, as far as is known. */
+  get #isRelayed(): boolean {
+    const endpoint = this.#endpoint;
+    return this.#held?.kind === "relay" ||
+      (endpoint !== undefined && this.#relay.isOffered(endpoint));
   }
 
   #nextOfSwitch(mono: number): PathStep | undefined {
@@ -378,7 +392,7 @@ export class PeerPath {
       this.#switch !== undefined;
     const step = this.#relay.take({
       works: this.#works || isProved,
-      isRelayed: this.#held?.kind === "relay",
+      isRelayed: this.#isRelayed,
       searchedFrom: this.#rounds.startedAt,
     }, mono);
     if (step?.kind !== "use") return step;
@@ -397,7 +411,11 @@ export class PeerPath {
     const best = this.#choice.best(this.#table.all(), mono);
     if (best === undefined) return false;
     const held = this.#held;
-    if (this.#works && held !== undefined && rankOf(held.kind) <= rankOf(best.kind)) return false;
+    if (this.#works && held !== undefined) {
+      // Where both see another way as the best one, they must not go to and fro.
+      if (!this.#isFirst && held.kind !== "relay") return false;
+      if (rankOf(held.kind) <= rankOf(best.kind)) return false;
+    }
     this.#switch = new PathSwitch(best, held?.kind === "relay" && this.#isAlive, mono);
     return true;
   }
@@ -411,7 +429,7 @@ export class PeerPath {
     this.#heldAt = mono;
     this.#choice.forget();
     this.#settling.begin(wait, this.#isAlive, mono);
-    if (path !== before) this.#changes.push({ path, before });
+    if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
     this.#reconsider(mono);
@@ -427,16 +445,18 @@ export class PeerPath {
       return;
     }
     if (this.#switch !== undefined) return;
+    const isRelay = this.#relay.isOffered(endpoint);
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
-    if (isGood && this.#settling.insists(mono)) return;
-    const path = this.#relay.isOffered(endpoint)
+    // What was under way through the relay has pulled it back: both sides have to move once more.
+    if (isGood && !isRelay && this.#settling.insists(mono)) return;
+    const path = isRelay
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
     this.#held = path;
     this.#heldAt = mono;
     this.#settling.end(mono);
     this.#isDoubted = false;
-    this.#changes.push({ path, before: held });
+    this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
   }

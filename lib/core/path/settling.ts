@@ -7,6 +7,8 @@
 
 /** After so long each, in seconds, where there is a session already. */
 const AGAIN: readonly number[] = [0, 0.05, 0.3, 0.8];
+/** Then the interface is read, whether it has stayed there. */
+const READS: readonly number[] = [1.4, 3, 6];
 /** So long after the choice WireGuard is not followed where it goes by itself. */
 const LASTS = 30;
 /** How often it is given it again in that time. */
@@ -15,12 +17,13 @@ const MOST_RESETS = 5;
 /** Knows when for one peer. All times are seconds of the monotonic clock. */
 export class Settling {
   #at: number[] = [];
+  #readsAt: number[] = [];
   #begunAt = -Infinity;
   #resets = 0;
 
-  /** When it is due; Infinity where it isn't. */
+  /** When something is due; Infinity where nothing is. */
   get nextAt(): number {
-    return this.#at[0] ?? Infinity;
+    return Math.min(this.#at[0] ?? Infinity, this.#readsAt[0] ?? Infinity);
   }
 
   /** A way was chosen. @param wait Until it is set first. @param hasSession Whether one is under way. */
@@ -29,20 +32,26 @@ export class Settling {
     this.#resets = 0;
     // Without a session there is nothing that pulls back.
     this.#at = (hasSession ? AGAIN : AGAIN.slice(0, 1)).map((after) => mono + wait + after);
+    this.#readsAt = hasSession ? READS.map((after) => mono + after) : [];
   }
 
   /** It is set, and nothing is to be done for it any more. */
   end(mono: number): void {
     this.#at = [];
+    this.#readsAt = [];
     this.#begunAt = mono;
     this.#resets = MOST_RESETS;
   }
 
-  /** Whether it is due; it counts as done. */
-  take(mono: number): boolean {
-    if (mono < this.nextAt) return false;
-    this.#at.shift();
-    return true;
+  /** What is due, if something is: to set the endpoint, or to read the interface. It counts as done. */
+  take(mono: number): "set" | "read" | undefined {
+    if (mono >= (this.#at[0] ?? Infinity)) {
+      this.#at.shift();
+      return "set";
+    }
+    if (mono < (this.#readsAt[0] ?? Infinity)) return undefined;
+    this.#readsAt.shift();
+    return "read";
   }
 
   /** WireGuard has gone elsewhere by itself. @returns Whether it is given the endpoint again. */

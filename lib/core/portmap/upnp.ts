@@ -108,7 +108,8 @@ export class UpnpMapper implements ProtocolMapper {
   *map(): PortMapSteps<MapOutcome> {
     let best: MapOutcome = { kind: "silent", why: "no gateway answers" };
     const known = this.#service;
-    for (const service of known === undefined ? yield* this.#search() : [known]) {
+    const services = known === undefined ? yield* this.#search() : [known];
+    for (const service of services) {
       this.#service = service;
       const outcome = yield* this.#mapBy(service);
       if (outcome.kind === "mapped") return outcome;
@@ -242,7 +243,8 @@ export class UpnpMapper implements ProtocolMapper {
   *#search(): PortMapSteps<readonly WanService[]> {
     const services: WanService[] = [];
     for (const seconds of SEARCH_SECONDS) {
-      for (const location of yield* this.#searchOnce(seconds)) {
+      const locations = yield* this.#searchOnce(seconds);
+      for (const location of locations) {
         const question = encodeHttpQuestion({
           method: "GET",
           host: formatHostPort(location),

@@ -15,8 +15,7 @@
  * **What isn't kept, and why that is enough.** Labels: a question from before the start has a cookie of
  * before the start, and changes nothing. Keys that peers share with the registry: they are secret, and
  * are computed anew. EPOCH and VERSION: with another EPOCH each client is told everything, once; to
- * keep them, each change would have to be on the disk before it is told. Subscriptions: each question
- * makes one anew, so a client has one again when it asks next.
+ * keep them, each change would have to be on the disk before it is told.
  *
  * @module
  */

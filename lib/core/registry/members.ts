@@ -18,8 +18,8 @@ import { PeerDirectory } from "./peer_directory.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import { UsedLabels } from "./used_labels.ts";
 
-/** What is kept over a restart: rows, or what the directory knows beyond them. */
-export type Kept = "rows" | "members";
+/** What is kept over a restart: rows, what the directory knows beyond them, or who has subscribed. */
+export type Kept = "rows" | "members" | "subscriptions";
 
 /** Whether somebody may stay: the ID is at `at`. */
 export type MayStay = (ids: WireBuffer, at: number, isProved: boolean) => boolean;
@@ -34,6 +34,8 @@ export class Members {
   changes: PeerChanges | undefined;
   /** The same of the directory, beyond the rows. */
   memberChanges: PeerChanges | undefined;
+  /** The same of its peers' subscriptions. */
+  subscriptionChanges: PeerChanges | undefined;
   /** A peer that was not heard for longer, in seconds, is gone. */
   maxAge: number;
   /** Told of peers of the directory of whom nothing holds that was said: gone, or just proved. */
@@ -64,8 +66,24 @@ export class Members {
     if (of === "rows") this.changes = new PeerChanges(this.table, this.maxAge, needs);
     else {
       const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
-      this.memberChanges = new PeerChanges(heard, this.maxAge, needs);
+      const changes = new PeerChanges(heard, this.maxAge, needs);
+      if (of === "members") this.memberChanges = changes;
+      else this.subscriptionChanges = changes;
     }
+    this.#keepSubscriptions();
+  }
+
+  /** Has the directory's subscriptions note what changes. */
+  #keepSubscriptions(): void {
+    const { subscriptionChanges: changes } = this;
+    const directory = this.#directory;
+    if (directory === undefined || changes === undefined) return;
+    directory.pushes.subscriptions.keeper = {
+      changed: (peer) => changes.changed(peer),
+      ended: (peer) => {
+        if (changes.isKnown(peer)) changes.removed(directory.ids, directory.idAt(peer), peer);
+      },
+    };
   }
 
   /** Takes over another maximal age and window. */
@@ -92,7 +110,9 @@ export class Members {
       else directory.attach(directory.add(table.pages, at, table.seenAt(row)), row);
       row = next;
     }
-    return this.#directory = directory;
+    this.#directory = directory;
+    this.#keepSubscriptions();
+    return directory;
   }
 
   /** Whether the peer of a row, or where it is NONE the ID at `at`, has proved its key. */

@@ -27,14 +27,15 @@ import type { NonceSource } from "../net/random.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import { NewsReader } from "./peer_news.ts";
+import { MOST_UNHEARD } from "./subscriptions.ts";
 import { Vantage } from "./vantage.ts";
 import { WantedChanges } from "./wanted_changes.ts";
 
 /** Subscribers that are looked at in a turn; one that is told counts for more. */
 const TURN = 1024;
 const PUSH_COST = 16;
-/** Pushes that nobody answers: more are not sent until the subscriber asks. */
-const MOST_UNHEARD = 16;
+/** The same of one whose keys are computed first. */
+const EXCHANGE_COST = 256;
 
 /** A push that was written, and where it goes. */
 export interface WrittenPush {
@@ -230,14 +231,23 @@ export class Pusher {
   /** What a subscriber's pushes are sealed with; undefined where it has no such key any more. */
   #keyOf(
     { questionKeys }: RegistryGroup,
-    { pushes, proofs }: PeerDirectory,
+    directory: PeerDirectory,
     subscription: number,
   ): AeadKey | undefined {
-    const { subscriptions } = pushes;
+    const { pushes: { subscriptions }, proofs } = directory;
     const keys = subscriptions.keysOf(subscription);
     if (keys === undefined || !questionKeys.includes(keys)) return undefined;
     if (!subscriptions.isProved(subscription)) return keys.shared.answer;
-    return proofs.select(subscriptions.peerOf(subscription), keys) ? proofs.keys.answer : undefined;
+    const peer = subscriptions.peerOf(subscription);
+    if (!proofs.select(peer, keys)) {
+      // Keys are not kept over a restart.
+      if (!subscriptions.isRestored(subscription)) return undefined;
+      this.#left -= EXCHANGE_COST;
+      this.#counters.add("exchanges");
+      if (!proofs.compute(directory.ids, directory.idAt(peer), keys)) return undefined;
+      proofs.keep(peer, keys);
+    }
+    return proofs.keys.answer;
   }
 
   #seal(

@@ -10,14 +10,14 @@
 
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { LONG_NONCE_SIZE } from "../../wire/crypto/aead_key.ts";
-import { newPrefixes, PREFIX_SIZE, type PrefixList } from "../../wire/wgsig2/option.ts";
-import { MAX_PREFIXES } from "../../wire/wgsig2/question.ts";
+import type { PrefixList } from "../../wire/wgsig2/option.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import type { AskedQuestion } from "./asked_question.ts";
-import { BlockPool } from "./block_pool.ts";
+import type { KeptSubscription, SubscriptionKeeper } from "./kept_subscription.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import { RecencyList } from "./recency_list.ts";
+import { WantedLists } from "./wanted_lists.ts";
 
 /** A subscription ends so long after its last question, in seconds, at most, */
 export const LONGEST_LIFE = 600;
@@ -25,16 +25,22 @@ export const LONGEST_LIFE = 600;
 export const SHORTEST_LIFE = 180;
 /** Or after so many times what lay between its last two questions. */
 const INTERVALS = 3;
-/** Bytes of what all of a group's subscribers want. */
-const MOST_WANTED = 2 ** 23;
-/** What stands for everybody where prefixes are counted. */
-const ALL = -1;
+/** So many COUNTERs are kept ahead of those that are used, */
+const RESERVED = 1024;
+/** and they are kept anew once fewer than so many are left: they last until that is on the disk. */
+const FEW_RESERVED = RESERVED / 2;
+/** Pushes of a subscription that was restored, until its client is heard: nobody knows if it is there. */
+const RESTORED_PUSHES = 4;
+/** Pushes that nobody answers: more are not sent until the subscriber asks. */
+export const MOST_UNHEARD = 16;
 const MAX_COUNTER = 0xffff_ffff;
 const FIRST_CAPACITY = 16;
 const SOURCE_SIZE = ADDRESS_SIZE + 2;
 
 /** Subscriptions by their number. */
 export class Subscriptions {
+  /** Told of what a restart is to leave, if anything is kept. */
+  keeper: SubscriptionKeeper | undefined;
   /** Those that there are, by when they were asked for last. */
   readonly #asked = new RecencyList(FIRST_CAPACITY);
   /** By peer: its subscription + 1, or 0. */
@@ -50,12 +56,15 @@ export class Subscriptions {
   #sockets = new Int32Array(FIRST_CAPACITY);
   #sources = new WireBuffer(FIRST_CAPACITY * SOURCE_SIZE);
   #nonces = new WireBuffer(FIRST_CAPACITY * LONG_NONCE_SIZE);
+  /** Those of the questions that have begun it: pushes after a restart belong to these. */
+  #begun = new WireBuffer(FIRST_CAPACITY * LONG_NONCE_SIZE);
+  #isRestored = new Uint8Array(FIRST_CAPACITY);
   #isProved = new Uint8Array(FIRST_CAPACITY);
   #askedAt = new Float64Array(FIRST_CAPACITY);
   #lives = new Float64Array(FIRST_CAPACITY);
   #counters = new Uint32Array(FIRST_CAPACITY);
-  #wantCounts = new Int32Array(FIRST_CAPACITY);
-  #wantBlocks = new Int32Array(FIRST_CAPACITY);
+  /** No COUNTER above this is used before it is kept anew. */
+  #reserved = new Uint32Array(FIRST_CAPACITY);
   readonly #keys: (QuestionKeys | undefined)[] = [];
   /** What the client knows, as far as it has said so; */
   known: Float64Array = new Float64Array(FIRST_CAPACITY);
@@ -68,8 +77,7 @@ export class Subscriptions {
   /** How many pushes were sent since its client was heard. */
   unheard: Uint8Array = new Uint8Array(FIRST_CAPACITY);
 
-  #pool = newPool();
-  readonly #wants = newPrefixes(MAX_PREFIXES);
+  readonly #wants = new WantedLists(FIRST_CAPACITY);
 
   /** How many there are. */
   get count(): number {
@@ -121,6 +129,16 @@ export class Subscriptions {
     return subscription * LONG_NONCE_SIZE;
   }
 
+  /** Holds the nonces of the questions that have begun subscriptions, at {@linkcode nonceAt}. */
+  get begun(): WireBuffer {
+    return this.#begun;
+  }
+
+  /** Whether its client was not heard since the start. */
+  isRestored(subscription: number): boolean {
+    return this.#isRestored[subscription] !== 0;
+  }
+
   /** Whether its question was proved. */
   isProved(subscription: number): boolean {
     return this.#isProved[subscription] !== 0;
@@ -140,20 +158,21 @@ export class Subscriptions {
   nextCounter(subscription: number): number {
     const next = this.#counters[subscription]! % MAX_COUNTER + 1;
     this.#counters[subscription] = next;
+    if (next + FEW_RESERVED > this.#reserved[subscription]!) {
+      this.keeper?.changed(this.peerOf(subscription));
+    }
     return next;
+  }
+
+  /** Reserves the next COUNTERs. @returns The last of them, which is to be kept over a restart. */
+  reserveCounters(subscription: number): number {
+    const last = Math.min(MAX_COUNTER, this.#counters[subscription]! + RESERVED);
+    return this.#reserved[subscription] = last;
   }
 
   /** Whom it wants. The list is filled anew by the next call. */
   wantsOf(subscription: number): PrefixList {
-    const wants = this.#wants;
-    const count = this.#wantCounts[subscription]!;
-    wants.isGiven = count !== ALL;
-    wants.count = Math.max(0, count);
-    if (count > 0) {
-      const at = this.#pool.offsetOf(this.#wantBlocks[subscription]!);
-      copyBytes(this.#pool.buffer, at, wants.bytes, 0, count * PREFIX_SIZE);
-    }
-    return wants;
+    return this.#wants.of(subscription);
   }
 
   /** The subscription of a peer, or NONE. */
@@ -183,7 +202,9 @@ export class Subscriptions {
       this.finish(this.peerOf(this.oldest));
     }
     const subscription = known === NONE ? this.#add(peer) : known;
-    if (!this.#want(subscription, question.wants)) {
+    const begins = known === NONE || this.#beginsAnew(subscription, asked, keys, mono);
+    const isChanged = begins || socket !== this.#sockets[subscription];
+    if (!this.#wants.set(subscription, question.wants)) {
       this.finish(peer);
       return NONE;
     }
@@ -197,16 +218,43 @@ export class Subscriptions {
     this.#keys[subscription] = keys;
     // A registry that was started anew goes on where its client is.
     this.#counters[subscription] = Math.max(this.#counters[subscription]!, question.ack);
-    copyBytes(
-      asked.sources,
-      asked.sourceAt,
-      this.#sources,
-      this.sourceAt(subscription),
-      SOURCE_SIZE,
-    );
+    const sourceAt = this.sourceAt(subscription);
+    copyBytes(asked.sources, asked.sourceAt, this.#sources, sourceAt, SOURCE_SIZE);
     const nonceAt = this.nonceAt(subscription);
     copyBytes(asked.buffer, asked.nonceAt, this.#nonces, nonceAt, LONG_NONCE_SIZE);
+    if (begins) copyBytes(asked.buffer, asked.nonceAt, this.#begun, nonceAt, LONG_NONCE_SIZE);
+    this.#isRestored[subscription] = 0;
+    if (isChanged) this.keeper?.changed(peer);
     return subscription;
+  }
+
+  /**
+   * Begins the subscription of a peer, which has none, as it was kept.
+   *
+   * @param version What its client is taken to know. It counts otherwise, and so asks once it is pushed to.
+   * @returns Whether there is room for what it wants.
+   */
+  restore(peer: number, kept: KeptSubscription, version: number, mono: number): boolean {
+    const { buffer, addressAt, port, nonceAt, counter } = kept;
+    const subscription = this.#add(peer);
+    const sourceAt = this.sourceAt(subscription);
+    const at = this.nonceAt(subscription);
+    copyBytes(buffer, addressAt, this.#sources, sourceAt, ADDRESS_SIZE);
+    this.#sources.view.setUint16(sourceAt + ADDRESS_SIZE, port);
+    copyBytes(buffer, nonceAt, this.#nonces, at, LONG_NONCE_SIZE);
+    copyBytes(buffer, nonceAt, this.#begun, at, LONG_NONCE_SIZE);
+    this.#sockets[subscription] = kept.socket;
+    this.#isProved[subscription] = Number(kept.isProved);
+    this.#keys[subscription] = kept.keys;
+    this.#counters[subscription] = this.#reserved[subscription] = counter;
+    this.#askedAt[subscription] = mono;
+    this.#lives[subscription] = LONGEST_LIFE;
+    this.#isRestored[subscription] = 1;
+    this.answered(subscription, version);
+    this.unheard[subscription] = MOST_UNHEARD - RESTORED_PUSHES;
+    if (this.#wants.set(subscription, kept.wants)) return true;
+    this.finish(peer);
+    return false;
   }
 
   /** Notes what the client of a subscription was answered: what it knows then. */
@@ -219,8 +267,9 @@ export class Subscriptions {
   finish(peer: number): void {
     const subscription = this.of(peer);
     if (subscription === NONE) return;
+    this.keeper?.ended(peer);
     this.#byPeer[peer] = 0;
-    this.#dropWants(subscription);
+    this.#wants.drop(subscription);
     this.#peers[subscription] = NONE;
     this.#keys[subscription] = undefined;
     this.sent[subscription] = 0;
@@ -241,57 +290,27 @@ export class Subscriptions {
     this.#end = Math.max(this.#end, subscription + 1);
     this.#byPeer[peer] = subscription + 1;
     this.#peers[subscription] = peer;
-    this.#counters[subscription] = 0;
-    this.#wantCounts[subscription] = ALL;
+    this.#counters[subscription] = this.#reserved[subscription] = 0;
+    this.#isRestored[subscription] = 0;
     this.sent[subscription] = 0;
     this.#asked.addNewest(subscription);
     return subscription;
   }
 
-  /** Keeps whom a subscription wants. Returns whether there is room. */
-  #want(subscription: number, wants: PrefixList): boolean {
-    const count = wants.isGiven ? wants.count : ALL;
-    const size = Math.max(0, count) * PREFIX_SIZE;
-    const before = Math.max(0, this.#wantCounts[subscription]!) * PREFIX_SIZE;
-    if (!this.#pool.fits(before, size)) {
-      this.#dropWants(subscription);
-      if (size > 0) {
-        let block = this.#pool.take(size);
-        if (block === NONE && this.#tidy()) block = this.#pool.take(size);
-        if (block === NONE) return false;
-        this.#wantBlocks[subscription] = block;
-      }
-    }
-    this.#wantCounts[subscription] = count;
-    if (size > 0) {
-      const at = this.#pool.offsetOf(this.#wantBlocks[subscription]!);
-      copyBytes(wants.bytes, 0, this.#pool.buffer, at, size);
-    }
-    return true;
-  }
-
-  #dropWants(subscription: number): void {
-    const size = Math.max(0, this.#wantCounts[subscription]!) * PREFIX_SIZE;
-    if (size > 0) this.#pool.giveBack(this.#wantBlocks[subscription]!, size);
-    this.#wantCounts[subscription] = ALL;
-  }
-
   /**
-   * Puts what all want together, so that what is free serves for lists of any length. Returns whether it
-   * did: half of the room has to be free, else it would soon be done again.
+   * Whether a question begins a subscription although there is one. Its client knows that, too: so both
+   * know to which question pushes belong after a restart. docs/protocol-2.md, "Push".
    */
-  #tidy(): boolean {
-    if (this.#pool.inUse > MOST_WANTED / 2) return false;
-    const before = this.#pool;
-    this.#pool = newPool();
-    for (let subscription = 0; subscription < this.#end; subscription++) {
-      const size = Math.max(0, this.#wantCounts[subscription]!) * PREFIX_SIZE;
-      if (this.#peers[subscription] === NONE || size === 0) continue;
-      const from = before.offsetOf(this.#wantBlocks[subscription]!);
-      const block = this.#wantBlocks[subscription] = this.#pool.take(size);
-      copyBytes(before.buffer, from, this.#pool.buffer, this.#pool.offsetOf(block), size);
-    }
-    return true;
+  #beginsAnew(
+    subscription: number,
+    asked: AskedQuestion,
+    keys: QuestionKeys,
+    mono: number,
+  ): boolean {
+    return this.isRestored(subscription) || !this.isFrom(subscription, asked) ||
+      !this.#wants.isSame(subscription, asked.question.wants) ||
+      asked.isProved !== this.isProved(subscription) || keys !== this.keysOf(subscription) ||
+      mono - this.#askedAt[subscription]! > SHORTEST_LIFE;
   }
 
   #grow(): void {
@@ -300,29 +319,29 @@ export class Subscriptions {
     this.#free = grown(this.#free, Int32Array.from({ length: size }, (_, i) => i));
     this.#peers = grown(this.#peers, new Int32Array(size).fill(NONE));
     this.#sockets = grown(this.#sockets, new Int32Array(size));
+    this.#isRestored = grown(this.#isRestored, new Uint8Array(size));
     this.#isProved = grown(this.#isProved, new Uint8Array(size));
     this.#askedAt = grown(this.#askedAt, new Float64Array(size));
     this.#lives = grown(this.#lives, new Float64Array(size));
     this.#counters = grown(this.#counters, new Uint32Array(size));
-    this.#wantCounts = grown(this.#wantCounts, new Int32Array(size));
-    this.#wantBlocks = grown(this.#wantBlocks, new Int32Array(size));
+    this.#reserved = grown(this.#reserved, new Uint32Array(size));
+    this.#wants.grow(size);
     this.known = grown(this.known, new Float64Array(size));
     this.told = grown(this.told, new Float64Array(size));
     this.looked = grown(this.looked, new Float64Array(size));
     this.sent = grown(this.sent, new Uint8Array(size));
     this.unheard = grown(this.unheard, new Uint8Array(size));
     this.#asked.grow(size);
-    const sources = new WireBuffer(size * SOURCE_SIZE);
-    sources.bytes.set(this.#sources.bytes);
-    this.#sources = sources;
-    const nonces = new WireBuffer(size * LONG_NONCE_SIZE);
-    nonces.bytes.set(this.#nonces.bytes);
-    this.#nonces = nonces;
+    this.#sources = larger(this.#sources, size * SOURCE_SIZE);
+    this.#nonces = larger(this.#nonces, size * LONG_NONCE_SIZE);
+    this.#begun = larger(this.#begun, size * LONG_NONCE_SIZE);
   }
 }
 
-function newPool(): BlockPool {
-  return new BlockPool(MAX_PREFIXES * PREFIX_SIZE, MOST_WANTED);
+function larger(from: WireBuffer, size: number): WireBuffer {
+  const to = new WireBuffer(size);
+  to.bytes.set(from.bytes);
+  return to;
 }
 
 function grown<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(from: T, to: T): T {

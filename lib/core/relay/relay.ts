@@ -71,6 +71,8 @@ export class Relay {
   readonly #outlets: ReplyBatch[] = [];
 
   /**
+   * Relays nothing yet.
+   *
    * @param sockets The numbers of the sockets that there are at any time: whether they are of IPv4.
    * @param seed Random, so that nobody can choose what collides.
    */

@@ -8,7 +8,10 @@ import { MOST_PAIRS } from "./relayed_pairs.ts";
 import { MOST_PEERS } from "./relayed_peers.ts";
 import { TokenBuckets } from "./token_buckets.ts";
 
-/** In bytes a second; 0 is no limit. A packet counts for {@linkcode LEAST_COST} at least. */
+/**
+ * What is carried, in bytes a second: 0 is no limit, and a packet counts for {@linkcode LEAST_COST} at
+ * least. And what is computed.
+ */
 export interface RelayRates {
   /** Between two peers, both ways together. */
   readonly pairRate: number;
@@ -16,6 +19,8 @@ export interface RelayRates {
   readonly peerRate: number;
   /** In all. */
   readonly totalRate: number;
+  /** MACs a second, by which initiations find their receivers: as many as this host can afford. */
+  readonly macRate: number;
 }
 
 /** So that the rate of packets is bounded as well. */
@@ -24,10 +29,12 @@ export const LEAST_COST = 128;
 const BURST_SECONDS = 0.5;
 /** and at least, in bytes: WireGuard sends up to 128 packets at once. */
 const LEAST_BURST = 262_144;
-/** MACs that are computed for a peer a second: it has so many receivers at once. */
-const MACS = { rate: 500, burst: 2000 } as const;
-/** In all. Each takes 3 µs on Bun. */
-const ALL_MACS = { rate: 5000, burst: 10_000 } as const;
+/** Of all MACs, a peer gets this part, */
+const PEER_MACS = 0.1;
+/** what it gets in so many seconds at once, since it has many receivers, */
+const PEER_MACS_SECONDS = 4;
+/** and all of them what they get in so many. */
+const MACS_SECONDS = 2;
 /** Initiations that a peer gets: each costs it X25519. WireGuard repeats one after 5 s. */
 const GREETINGS = { rate: 50, burst: 200 } as const;
 
@@ -36,8 +43,8 @@ export class RelayLimits {
   readonly #pairs = new TokenBuckets(MOST_PAIRS, 0, 0);
   readonly #peers = new TokenBuckets(MOST_PEERS, 0, 0);
   readonly #all = new TokenBuckets(1, 0, 0);
-  readonly #macs = new TokenBuckets(MOST_PEERS, MACS.rate, MACS.burst);
-  readonly #allMacs = new TokenBuckets(1, ALL_MACS.rate, ALL_MACS.burst);
+  readonly #macs = new TokenBuckets(MOST_PEERS, 0, 0);
+  readonly #allMacs = new TokenBuckets(1, 0, 0);
   readonly #greetings = new TokenBuckets(MOST_PEERS, GREETINGS.rate, GREETINGS.burst);
 
   /** Nothing is spent. */
@@ -46,7 +53,10 @@ export class RelayLimits {
   }
 
   /** Other rates from now on. */
-  configure({ pairRate, peerRate, totalRate }: RelayRates): void {
+  configure({ pairRate, peerRate, totalRate, macRate }: RelayRates): void {
+    const peerMacs = PEER_MACS * macRate;
+    this.#macs.configure(peerMacs, PEER_MACS_SECONDS * peerMacs);
+    this.#allMacs.configure(macRate, MACS_SECONDS * macRate);
     this.#pairs.configure(pairRate, burstOf(pairRate));
     this.#peers.configure(peerRate, burstOf(peerRate));
     this.#all.configure(totalRate, burstOf(totalRate));

@@ -287,7 +287,7 @@ export class SyncStages {
       mark,
       id,
       openTo: this.#peers.openTo(device, now),
-      own: this.#paths.reach(device),
+      own: this.#paths.reach(device, this.#peers.toRelay(device, now)),
       // Who is not on the interface is asked for only to be added.
       keys: addPeers ? undefined : present,
       wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],

@@ -19,6 +19,7 @@ import type { BelievedEndpoints } from "./believed.ts";
 import { OwnSide } from "./own_side.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { PeerStates } from "./peer_states.ts";
+import { relaysFor, relaysOf } from "./relays.ts";
 
 /** Between the two. */
 export class SyncedPaths {
@@ -41,13 +42,17 @@ export class SyncedPaths {
     return this.#isOpen;
   }
 
-  /** What registries are to be told of the own side. */
-  reach(device: Device): OwnReach {
+  /**
+   * What registries are to be told of the own side.
+   *
+   * @param tried Those that are tried by handshake, and may be reached through a relay.
+   */
+  reach(device: Device, tried: readonly string[]): OwnReach {
     return {
       candidates: this.#isOpen ? this.#own.candidates(device) : [],
       probes: this.#isOpen,
       nat: this.#own.mapping.nat,
-      relays: this.#finder.relays,
+      relays: [...this.#finder.relays, ...tried],
       directs: this.#finder.directs,
     };
   }
@@ -103,14 +108,14 @@ export class SyncedPaths {
 
   /** Tells of ways that were taken. */
   tellFound(): void {
-    for (const { publicKey, path, before } of this.#finder.takeFound()) {
+    for (const { publicKey, path, before, isSet } of this.#finder.takeFound()) {
       const { kind, endpoint, roundTrip } = path;
-      this.#notes.change("path", {
+      this.#notes.change(isSet ? "endpoint-set" : "path", {
         ...this.#named(publicKey),
-        path: kind,
         endpoint: formatHostPort(endpoint),
+        ...(before === undefined ? {} : { before: formatHostPort(before.endpoint) }),
+        path: kind,
         ...(roundTrip === Infinity ? {} : { roundTrip: Math.round(roundTrip * 10_000) / 10_000 }),
-        ...(before === undefined ? {} : { before: before.kind }),
       });
     }
   }
@@ -140,23 +145,4 @@ function toldPeersOf(
 function placeOf({ address: host, port, kind, isClaim }: Sighting): Place | undefined {
   if (kind === undefined || kind === "relay" || isClaim === true) return undefined;
   return { endpoint: { host, port }, kind };
-}
-
-/** By the names of registries that relay and answer, where they are reached from WireGuard's port. */
-function relaysOf({ servers, registered }: QueryResult): ReadonlyMap<string, HostPort> {
-  if (!registered) return new Map();
-  return new Map(
-    servers.flatMap(({ server, status, relay }) =>
-      status === "ok" && relay !== undefined ? [[server, relay]] : []
-    ),
-  );
-}
-
-/** Where a peer is relayed to: by registries that see it. */
-function relaysFor(
-  sightings: readonly Sighting[],
-  relays: ReadonlyMap<string, HostPort>,
-): readonly HostPort[] {
-  const by = new Set(sightings.flatMap(({ kind, server }) => kind === "seen" ? server ?? [] : []));
-  return [...relays].flatMap(([server, endpoint]) => by.has(server) ? [endpoint] : []);
 }

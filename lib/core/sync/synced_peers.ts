@@ -23,6 +23,8 @@ import type { OwnMove } from "./own_endpoint.ts";
 import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
+import type { RelayMode } from "../path/relay_wish.ts";
+import { type Relays, relaysOf, withRelays } from "./relays.ts";
 import { SharedKeys } from "./shared_keys.ts";
 import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
 
@@ -54,6 +56,8 @@ export class SyncedPeers {
   /** What the lease server tells of others. */
   #news: readonly PeerNews[] = [];
   #candidates: Candidates = new Map();
+  /** Registries that relay. */
+  #relays: Relays = new Map();
   /** By public key, where the peers were at the last look, as text. */
   #whereabouts: ReadonlyMap<string, string> = new Map();
   /** When servers were last to tell of all peers anew, on the monotonic clock. */
@@ -270,6 +274,22 @@ export class SyncedPeers {
     this.#keepalive.lowered(publicKey);
   }
 
+  /** Those that are tried by handshake, and may be reached through a relay: who is down, or is so. */
+  toRelay({ peers }: Device, now: Now): readonly string[] {
+    const relays = new Set([...this.#relays.values()].map(formatHostPort));
+    const wanted = peers.filter((peer) => {
+      const { publicKey, endpoint } = peer;
+      if (this.#isFound(publicKey, now) || this.#relayOf(publicKey) === "never") return false;
+      return !this.isAlive(peer, now) ||
+        (endpoint !== undefined && relays.has(formatHostPort(endpoint)));
+    });
+    return wanted.map(({ publicKey }) => publicKey);
+  }
+
+  #relayOf(publicKey: string): RelayMode {
+    return this.#options.peers.get(publicKey)?.relay ?? this.#options.relay;
+  }
+
   /** Those that are to be added. */
   toAdd(device: Device): readonly PeerAddition[] {
     return this.#unknown.look(device, this.#candidates);
@@ -313,7 +333,11 @@ export class SyncedPeers {
   #candidatesOf(device: Device, answer: QueryResult, { mono }: Now): Candidates {
     const { trustedZones, lease } = this.#options;
     const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
-    return candidatesOf(answer, this.#news, trust, new BelievedEndpoints(device), mono);
+    const believed = new BelievedEndpoints(device);
+    const candidates = candidatesOf(answer, this.#news, trust, believed, mono);
+    // A question from another port doesn't tell where WireGuard's is relayed.
+    if (answer.registered) this.#relays = relaysOf(answer);
+    return withRelays(candidates, answer, this.#relays, (key) => this.#relayOf(key));
   }
 
   #newPlan(): SyncPlan {

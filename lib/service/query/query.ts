@@ -32,7 +32,7 @@ import type { ServerReply } from "../ask/server_reply.ts";
 import { askZoneServer } from "../zone/client/server.ts";
 
 /** Which peer is where. */
-type Where = Pick<Sighting, "publicKey" | "address" | "port">;
+type Where = Pick<Sighting, "publicKey" | "address" | "port" | "probes">;
 
 /** A question. */
 export interface QueryConfig

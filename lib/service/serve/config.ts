@@ -46,7 +46,7 @@ export interface ServeConfig extends RegistryOptions {
   /** The zones that are served, if any are. */
   readonly dns: DnsConfig | undefined;
   /** What is relayed, if anything is. */
-  readonly relay: RelayOptions | undefined;
+  readonly relay: Omit<RelayOptions, "macRate"> | undefined;
   /** Where WireGuard's hole-punching example is answered, if it is. */
   readonly punch: HostPort | undefined;
   readonly log: LogOptions;

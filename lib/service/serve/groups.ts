@@ -11,6 +11,7 @@ import { MAX_SECRETS } from "../../core/registry/group_keys.ts";
 import { type GroupOptions, RegistryGroup } from "../../core/registry/group.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { UserError } from "../../core/settings/user_error.ts";
+import type { Clock } from "../../host/clock.ts";
 import type { Files, Input } from "../../host/files.ts";
 import type { Cryptography, System } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
@@ -18,6 +19,7 @@ import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readAllowList, readSecret } from "../files/files.ts";
 import type { ServeConfig, ServedGroup } from "./config.ts";
+import { macsPerSecond } from "./mac_speed.ts";
 
 /** What is in the files of a group. */
 export interface GroupFiles {
@@ -87,13 +89,15 @@ export function wipeSecrets(groups: readonly GroupFiles[]): void {
 /** Puts the settings of groups into force. */
 export class GroupSettings {
   readonly #registry: Registry;
-  readonly #host: Random & Cryptography;
+  readonly #host: Random & Cryptography & Clock;
   readonly #nonces: NonceSource;
   readonly #serverKey: ExchangeKey | undefined;
   #budget: number | undefined;
+  /** What a relay can afford here; known once one is wanted. */
+  #macRate: number | undefined;
 
   /** @param serverKey The registry's key pair; without one, it speaks the first protocol alone. */
-  constructor(registry: Registry, host: Random & Cryptography, serverKey?: ExchangeKey) {
+  constructor(registry: Registry, host: Random & Cryptography & Clock, serverKey?: ExchangeKey) {
     this.#registry = registry;
     this.#host = host;
     this.#serverKey = serverKey;
@@ -114,7 +118,7 @@ export class GroupSettings {
     const { primitives } = this.#host;
     registry.configure({ encryption, window });
     this.#limitAnswers(config.answerBudget);
-    registry.relayWith(config.relay, (bytes) => this.#host.random(bytes));
+    this.#relay(config);
     for (const id of [...registry.groups.keys()]) {
       if (!groups.some((group) => group.id === id)) forgotten += registry.removeGroup(id, mono);
     }
@@ -132,6 +136,12 @@ export class GroupSettings {
       }
     }
     return forgotten;
+  }
+
+  #relay({ relay }: ServeConfig): void {
+    if (relay !== undefined) this.#macRate ??= macsPerSecond(this.#host);
+    const options = relay && { ...relay, macRate: this.#macRate! };
+    this.#registry.relayWith(options, (bytes) => this.#host.random(bytes));
   }
 
   /** Another budget begins with nothing spent. */

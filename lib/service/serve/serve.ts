@@ -8,6 +8,7 @@
 import type { Now } from "../../core/net/clock.ts";
 import { drawSeed } from "../../core/net/random.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
+import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
 import { SERVE_RULES } from "../../core/serve/reload.ts";
@@ -118,6 +119,7 @@ class Service {
     const parts = [
       new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
       new RegistryJournal(this.#registry, seed),
+      new SubscriptionJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
       ...leases ? [leases.journal] : [],
     ];
     const former = leases && `${path}${FORMER_LEASES}`;

@@ -156,8 +156,9 @@ export class Asking {
       keys,
       serverKeys,
       known: [...openTo.keys()],
-      opensTo: ({ publicKey, address: host, port }) => {
-        if (!openTo.has(publicKey)) return false;
+      opensTo: ({ publicKey, address: host, port, probes }) => {
+        // Who answers probes is left to them: what arrives too early costs a mapping at some routers.
+        if (!openTo.has(publicKey) || (probes === true && own.probes)) return false;
         const found = openTo.get(publicKey);
         return found === undefined || formatHostPort(found) !== formatHostPort({ host, port });
       },

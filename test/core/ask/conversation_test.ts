@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { MAX_CUTS } from "../../../lib/core/ask/inquiry.ts";
 import type { Wish } from "../../../lib/core/ask/question_writer.ts";
 import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { MIN_QUESTION_SIZE, QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
@@ -646,6 +647,74 @@ test("who is pushed to again asks, so that the registry knows of it", () => {
   const { question } = registry.asked.at(-1)!;
   assertEquals([question.ack, question.version], [2, version]);
   assert(!driver.conversation.isBehind);
+});
+
+/** Asks and subscribes so many times, 25 s apart; what comes back may be lost. */
+function keepAsking(
+  driver: ConversationDriver,
+  registry: ScriptedRegistry,
+  times: number,
+  from?: HostPort,
+): void {
+  for (let i = 0; i < times; i++) {
+    driver.mono += 25;
+    const [answer, ...more] = registry.answer(
+      driver.ask(driver.inquire(SUBSCRIBING)),
+      driver.unix,
+      from,
+    );
+    assertEquals([driver.hear(answer!), more], ["answer", []]);
+  }
+}
+
+test("a push of a registry that was started anew belongs to the question that began it all", () => {
+  for (const isLost of [false, true]) {
+    const driver = new ConversationDriver();
+    const registry = crowd(3);
+    // The answer to the first one may have been lost.
+    if (isLost) registry.answer(driver.ask(driver.inquire(SUBSCRIBING)), driver.unix);
+    keepAsking(driver, registry, 40);
+    registry.restart(7);
+    registry.set(idOf(2), placeOf(99));
+    assertEquals(driver.hear(registry.push(registry.asked[20])), "drop-not-opened");
+    assert(!driver.conversation.isBehind);
+    assertEquals(driver.hear(registry.push(registry.asked[0])), "push");
+    assert(driver.conversation.isBehind);
+    driver.run(driver.inquire(SUBSCRIBING), registry);
+    assertEquals(driver.peers, registry.peers);
+  }
+});
+
+test("a subscription begins anew where its registry takes it for another one", () => {
+  const begins: Readonly<
+    Record<string, (driver: ConversationDriver, registry: ScriptedRegistry) => void>
+  > = {
+    "after 3 minutes": (driver, registry) => {
+      driver.mono += 160;
+      keepAsking(driver, registry, 20);
+    },
+    "from elsewhere": (driver, registry) =>
+      keepAsking(driver, registry, 20, { host: "203.0.113.7", port: 4001 }),
+    "of another EPOCH": (driver, registry) => {
+      registry.restart(7);
+      keepAsking(driver, registry, 20);
+    },
+    "for others": (driver, registry) => {
+      driver.conversation.want([formatKey(idOf(2))]);
+      keepAsking(driver, registry, 20);
+    },
+  };
+  for (const [when, begin] of Object.entries(begins)) {
+    const driver = new ConversationDriver();
+    const registry = crowd(3);
+    keepAsking(driver, registry, 20);
+    begin(driver, registry);
+    registry.restart(9);
+    registry.set(idOf(2), placeOf(99));
+    assertEquals(driver.hear(registry.push(registry.asked[0])), "drop-not-opened", when);
+    assertEquals(driver.hear(registry.push(registry.asked[20])), "push", when);
+    assert(driver.conversation.isBehind, when);
+  }
 });
 
 test("an answer that a push has overtaken brings nothing back", () => {

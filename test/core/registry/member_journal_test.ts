@@ -243,7 +243,7 @@ test("a question from before the start changes nothing after it, from wherever i
   }
 });
 
-test("whoever had subscribed is told of moves again from its next question on", () => {
+test("whoever had subscribed is told to ask, and of moves again from its next question on", () => {
   const disk = new Disk();
   const subscribe = { flags: QUESTION_FLAG.subscribe };
   const [client, other] = [disk.scene.client(1), disk.scene.client(2)];
@@ -258,8 +258,10 @@ test("whoever had subscribed is told of moves again from its next question on", 
   disk.add();
   const next = disk.start();
   next.ask(other, HOME);
-  assertEquals(next.pushes(), []);
-  // It is told everything, since what it knew is of another EPOCH.
+  const [asking, ...more] = next.pushes();
+  assertEquals(more, []);
+  assertEquals(client.hear(asking!.bytes)?.kind, "push");
+  // It asks, and is told everything, since what it knew is of another EPOCH.
   const { whole, registered, subscribed } = ANSWER_FLAG;
   const answer = next.ask(client, AWAY, subscribe);
   assertEquals(answer.flags, whole | registered | subscribed);
@@ -316,7 +318,7 @@ test("at an end in order, ages are as they were", () => {
   driver.pass(1000);
   scene.ask(client, SIX, { candidates: SAID });
   const parts = partsOf(driver.registry);
-  assertEquals(parts.map(({ wentOn }) => wentOn), [true, false]);
+  assertEquals(parts.map(({ wentOn }) => wentOn), [true, false, false]);
   disk.write();
   driver.pass(10);
   assertEquals(known(disk.start(0).driver), known(driver));
