@@ -287,7 +287,7 @@ export const QUERY_FLAGS = {
   nat: {
     flag: "nat",
     ...SWITCH,
-    help: "say what kind of NAT this is, from what two servers see",
+    help: "say what kind of NAT this is, and which peers are reached how",
   },
   output: {
     reader: oneOf("table", "json", "dump"),
