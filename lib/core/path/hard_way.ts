@@ -1,16 +1,7 @@
 /**
  * What is tried to reach a peer where a NAT maps each destination to another port, besides the ways of
- * which registries tell.
- *
- * ```
- *                       theirs easy          sequential            hard
- *   own easy            –                    ports are predicted   ports are guessed
- *   own sequential      –                    ports are predicted   –
- *   own hard            mappings are opened  –                     –
- * ```
- *
- * Where both count, both predict; see `core/punch`. What is opened and guessed is so once, until one of
- * the two mappings is another: routers keep an entry for each.
+ * which registries tell: see `hard_means.ts`, and `core/punch`. What is opened and guessed is so once,
+ * until one of the two mappings is another: routers keep an entry for each.
  *
  * @module
  */
@@ -23,6 +14,7 @@ import { OpenedPorts } from "../punch/opened_ports.ts";
 import { PredictedPorts } from "../punch/predicted_ports.ts";
 import type { PunchDatagram } from "../punch/punch_step.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { hardMeans } from "./hard_means.ts";
 
 /** Budgets. */
 export interface HardOptions {
@@ -95,7 +87,7 @@ const FIRST_PORT = 33_000;
 const LAST_PORT = 59_000;
 /** Pairs of mappings that are remembered: where registries see several, the first one changes. */
 const MOST_TRIED = 16;
-/** Between two times that all is tried for one peer, in seconds; twice as long after each. */
+/** Between two times that all is tried for one peer, in seconds; twice as long after each soon after. */
 const [FIRST_GAP, LONGEST_GAP] = [60, 3600];
 /** A port that was hit is heard for so long after: then WireGuard's traffic goes through it, or not. */
 const HEARD = 15;
@@ -182,7 +174,8 @@ export class HardWay {
   #begin({ own, ownMapping, theirs, seen }: HardFacts, from: number, mono: number): void {
     if (seen === undefined) return;
     const mappings = `${ownMapping} ${formatHostPort(seen)}`;
-    if (theirs === "sequential" && (own === "easy" || own === "sequential")) {
+    const means = hardMeans(own, theirs);
+    if (means === "predict") {
       if (!this.#predictedFor.lacks(mappings)) return;
       const at = Math.max(from + PREDICT, this.#predictedFor.nextAt);
       if (mono < at) return this.#wait(at);
@@ -191,15 +184,14 @@ export class HardWay {
       this.#predicted = new PredictedPorts(isSecond ? "second" : "each", this.#random);
       return this.#predicted.seen(seen);
     }
-    const opens = own === "hard" && theirs === "easy" && !this.#isRefused;
-    if (!opens && !(own === "easy" && theirs === "hard")) return;
+    if (means === undefined || means === "open" && this.#isRefused) return;
     if (this.#birthday !== undefined || !this.#guessedFor.lacks(mappings)) return;
     const at = Math.max(from + BIRTHDAY, this.#guessedFor.nextAt);
     if (mono < at) return this.#wait(at);
     if (!this.#turn.take(this.#peer.publicKey)) return this.#wait(mono + 1);
     this.#guessedFor.add(mappings, mono);
     const { mappings: count, probes, rate } = this.#options;
-    if (opens) {
+    if (means === "open") {
       const first = this.#drawPort(count);
       this.#ports = { first, count };
       this.#birthday = { opened: new OpenedPorts({ to: seen, firstPort: first, count, rate }) };
@@ -262,7 +254,7 @@ export class HardWay {
 /** For which pairs of mappings something was tried. */
 class Tried {
   readonly #mappings = new Set<string>();
-  #gap = FIRST_GAP;
+  #gap = 0;
   #nextAt = -Infinity;
 
   /** When it may be tried anew, for other mappings. */
@@ -280,7 +272,8 @@ class Tried {
     const [oldest] = this.#mappings;
     if (this.#mappings.size === MOST_TRIED) this.#mappings.delete(oldest!);
     this.#mappings.add(mappings);
+    const isLater = mono > this.#nextAt + 2 * this.#gap;
+    this.#gap = isLater ? FIRST_GAP : Math.min(2 * this.#gap, LONGEST_GAP);
     this.#nextAt = mono + this.#gap;
-    this.#gap = Math.min(2 * this.#gap, LONGEST_GAP);
   }
 }
