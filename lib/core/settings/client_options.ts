@@ -146,7 +146,7 @@ export const CLIENT = {
     commands: ["sync"],
     reader: oneOf("auto", "never", "always"),
     default: "auto",
-    help: "whether peers are reached through a registry where nothing else works",
+    help: "reach peers through a registry where nothing else works",
   },
   interval: {
     flag: "interval",

@@ -41,7 +41,7 @@ export interface PathHandlers {
   /** Something was decided: there may be something to tell. */
   onStep(): void;
   /** Something could not be done, in words. */
-  onFailure(what: "set-peer" | "raw-socket", why: string): void;
+  onFailure(what: "set-peer" | "port-move" | "raw-socket", why: string): void;
 }
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -158,7 +158,8 @@ export class PathDriver {
             try {
               await this.#set(port, publicKey, path, persistentKeepalive);
             } catch (error) {
-              this.#handlers.onFailure("set-peer", inWords(error));
+              const what = path.from === undefined ? "set-peer" : "port-move";
+              this.#handlers.onFailure(what, inWords(error));
               this.#finder.refused(publicKey, path, this.#host.now());
               this.wake();
             }
