@@ -42,7 +42,12 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "no endpoint worked, and WireGuard has its former one again",
     fields: CHANGED,
   },
-  "endpoint-set": { meaning: "WireGuard was given this endpoint of a peer", fields: CHANGED },
+  "endpoint-set": {
+    meaning:
+      "WireGuard was given this endpoint of a peer; `path` says which way that is, where it " +
+      "was proved by probes or is the relay: lan, ipv6, mapped, punched, predicted, relay",
+    fields: [...CHANGED, "path", "round-trip"],
+  },
   "hook-failed": {
     meaning: "the hook ended with another status than 0, was stopped (124), or could not be run",
   },
@@ -126,8 +131,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "own-endpoint": { meaning: "where servers see this host, when that is new" },
   "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
   "path": {
-    meaning: "a peer is reached by this way now: lan, ipv6, mapped, punched, predicted or relay",
-    fields: ["key", "name", "path", "endpoint", "round-trip", "before"],
+    meaning: "WireGuard reaches a peer by another way, where it went by itself; `path` as below",
+    fields: ["key", "name", "endpoint", "before", "path", "round-trip"],
   },
   "peer-added": {
     meaning: "a peer was added to the interface (`--add-peers`)",

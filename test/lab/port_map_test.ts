@@ -48,20 +48,22 @@ testWith(
 
 testWith(
   NEEDS,
-  "lab: a mapped port is reached by a symmetric NAT, mapped anew, given back",
+  "lab: sync has its port mapped, so that symmetric NATs meet, anew after a restart, and gives it back",
   async () => {
     await using lab = await Lab.withWireGuard("sym", "sym");
     const router = await MappingRouter.open(lab);
     await router.start();
-    const program = ["deno", "run", "-A", "test/lab/port_map_program.ts", String(WIREGUARD_PORT)];
-    const mapper = lab.alice.namespace.start(program, { env: Deno.env.toObject() });
+    await lab.serve();
+    const alice = lab.sync(lab.alice);
     const endpoint = `${MAPPED_ADDRESS}:${WIREGUARD_PORT}`;
-    await mapper.printed(new RegExp(` info port-mapped endpoint=${endpoint} via=pcp `), 30);
+    await alice.printed(new RegExp(` info port-mapped endpoint=${endpoint} via=pcp `), 30);
     assertEquals(await router.forwarded(), FORWARDED);
-    await lab.bob.set("peer", lab.alice.publicKey, "endpoint", endpoint);
+    lab.sync(lab.bob, "--port-map", "off", "--punch-hard", "off");
     const ping = new Ping(lab.bob.namespace, lab.alice.address);
-    await ping.reply(15);
+    await ping.reply(30);
     await ping.stop();
+    // At the mapped port, of either address: alice's own datagrams leave from the other one.
+    assertMatch(await lab.bob.endpoints(), new RegExp(`:${WIREGUARD_PORT}$`, "m"));
 
     // Switched off and on: it has forgotten everything, and its epoch has gone back, by more than
     // clocks may be off.
@@ -72,19 +74,19 @@ testWith(
     await router.waitFor(FORWARDED, 45);
 
     // And now it speaks only UPnP.
-    const before = mapper.out.length;
+    const before = alice.out.length;
     await router.stop();
     await router.start("upnp");
-    mapper.signal("SIGUSR1");
-    await mapper.printed(
+    alice.signal("SIGUSR1");
+    await alice.printed(
       new RegExp(` info port-mapped endpoint=${endpoint} via=upnp `),
       45,
       before,
     );
     assertEquals(await router.forwarded(), FORWARDED);
 
-    await mapper.stop("SIGTERM");
-    assertMatch(mapper.out, /^ended$/m);
+    await alice.stop("SIGTERM");
+    assertMatch(alice.out, / info stopped signal=SIGTERM$/m);
     assertEquals(await router.forwarded(), []);
   },
 );

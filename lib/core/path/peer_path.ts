@@ -79,6 +79,8 @@ export type PathStep =
 export interface PathChange {
   readonly path: Path;
   readonly before: Path | undefined;
+  /** Whether WireGuard is given it; else it has gone there by itself. */
+  readonly isSet: boolean;
 }
 
 /** So long who has the larger key lets the other side begin the handshake, in seconds. */
@@ -427,7 +429,7 @@ export class PeerPath {
     this.#heldAt = mono;
     this.#choice.forget();
     this.#settling.begin(wait, this.#isAlive, mono);
-    if (path !== before) this.#changes.push({ path, before });
+    if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
     this.#reconsider(mono);
@@ -454,7 +456,7 @@ export class PeerPath {
     this.#heldAt = mono;
     this.#settling.end(mono);
     this.#isDoubted = false;
-    this.#changes.push({ path, before: held });
+    this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
   }

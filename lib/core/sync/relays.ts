@@ -40,14 +40,14 @@ export function relaysFor(
  */
 export function withRelays(
   candidates: Candidates,
-  answer: QueryResult,
+  { sightings }: QueryResult,
+  relays: Relays,
   modeOf: (publicKey: string) => RelayMode,
 ): Candidates {
-  const relays = relaysOf(answer);
   if (relays.size === 0) return candidates;
   return new Map(Array.from(candidates, ([key, seen]): [string, readonly SeenCandidate[]] => {
     const mode = modeOf(key);
-    const endpoints = relaysFor(answer.sightings.get(key) ?? [], relays);
+    const endpoints = relaysFor(sightings.get(key) ?? [], relays);
     const [newest] = seen;
     if (mode === "never" || endpoints.length === 0 || newest === undefined) return [key, seen];
     const relayed = endpoints.map((endpoint) => ({

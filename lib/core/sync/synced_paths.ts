@@ -108,14 +108,14 @@ export class SyncedPaths {
 
   /** Tells of ways that were taken. */
   tellFound(): void {
-    for (const { publicKey, path, before } of this.#finder.takeFound()) {
+    for (const { publicKey, path, before, isSet } of this.#finder.takeFound()) {
       const { kind, endpoint, roundTrip } = path;
-      this.#notes.change("path", {
+      this.#notes.change(isSet ? "endpoint-set" : "path", {
         ...this.#named(publicKey),
-        path: kind,
         endpoint: formatHostPort(endpoint),
+        ...(before === undefined ? {} : { before: formatHostPort(before.endpoint) }),
+        path: kind,
         ...(roundTrip === Infinity ? {} : { roundTrip: Math.round(roundTrip * 10_000) / 10_000 }),
-        ...(before === undefined ? {} : { before: before.kind }),
       });
     }
   }

@@ -24,7 +24,7 @@ import type { SyncOptions } from "./options.ts";
 import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
-import { relaysOf, withRelays } from "./relays.ts";
+import { type Relays, relaysOf, withRelays } from "./relays.ts";
 import { SharedKeys } from "./shared_keys.ts";
 import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
 
@@ -56,8 +56,8 @@ export class SyncedPeers {
   /** What the lease server tells of others. */
   #news: readonly PeerNews[] = [];
   #candidates: Candidates = new Map();
-  /** Where registries relay, as text. */
-  #relays: ReadonlySet<string> = new Set();
+  /** Registries that relay. */
+  #relays: Relays = new Map();
   /** By public key, where the peers were at the last look, as text. */
   #whereabouts: ReadonlyMap<string, string> = new Map();
   /** When servers were last to tell of all peers anew, on the monotonic clock. */
@@ -222,7 +222,6 @@ export class SyncedPeers {
 
   /** Takes in where servers say that they are. @returns The endpoints to set. */
   plan(device: Device, answer: QueryResult, now: Now): readonly PlannedChange[] {
-    this.#relays = new Set([...relaysOf(answer).values()].map(formatHostPort));
     this.#candidates = this.#candidatesOf(device, answer, now);
     this.#whereabouts = whereaboutsOf(device, this.#candidates);
     const peers = device.peers.filter(({ publicKey }) => !this.#isFound(publicKey, now))
@@ -277,11 +276,12 @@ export class SyncedPeers {
 
   /** Those that are tried by handshake, and may be reached through a relay: who is down, or is so. */
   toRelay({ peers }: Device, now: Now): readonly string[] {
+    const relays = new Set([...this.#relays.values()].map(formatHostPort));
     const wanted = peers.filter((peer) => {
       const { publicKey, endpoint } = peer;
       if (this.#isFound(publicKey, now) || this.#relayOf(publicKey) === "never") return false;
       return !this.isAlive(peer, now) ||
-        (endpoint !== undefined && this.#relays.has(formatHostPort(endpoint)));
+        (endpoint !== undefined && relays.has(formatHostPort(endpoint)));
     });
     return wanted.map(({ publicKey }) => publicKey);
   }
@@ -335,7 +335,9 @@ export class SyncedPeers {
     const trust = { zones: trustedZones, leases: lease?.isTrusted === true };
     const believed = new BelievedEndpoints(device);
     const candidates = candidatesOf(answer, this.#news, trust, believed, mono);
-    return withRelays(candidates, answer, (key) => this.#relayOf(key));
+    // A question from another port doesn't tell where WireGuard's is relayed.
+    if (answer.registered) this.#relays = relaysOf(answer);
+    return withRelays(candidates, answer, this.#relays, (key) => this.#relayOf(key));
   }
 
   #newPlan(): SyncPlan {
