@@ -1,15 +1,6 @@
 /**
  * What is tried to reach a peer where a NAT maps each destination to another port, besides the ways of
- * which registries tell.
- *
- * ```
- *                       theirs easy          sequential            hard
- *   own easy            –                    ports are predicted   ports are guessed
- *   own sequential      –                    ports are predicted   –
- *   own hard            mappings are opened  –                     –
- * ```
- *
- * Where both count, both predict; see `core/punch`. What is opened and guessed is so once, until one of
+ * which registries tell: see `hard_means.ts`, and `core/punch`. What is opened and guessed is so once, until one of
  * the two mappings is another: routers keep an entry for each.
  *
  * @module
@@ -23,6 +14,7 @@ import { OpenedPorts } from "../punch/opened_ports.ts";
 import { PredictedPorts } from "../punch/predicted_ports.ts";
 import type { PunchDatagram } from "../punch/punch_step.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { hardMeans } from "./hard_means.ts";
 
 /** Budgets. */
 export interface HardOptions {
@@ -163,7 +155,8 @@ export class HardWay {
   #begin({ own, ownMapping, theirs, seen }: HardFacts, from: number, mono: number): void {
     if (seen === undefined) return;
     const mappings = `${ownMapping} ${formatHostPort(seen)}`;
-    if (theirs === "sequential" && (own === "easy" || own === "sequential")) {
+    const means = hardMeans(own, theirs);
+    if (means === "predict") {
       if (this.#predictedFor === mappings) return;
       if (mono < from + PREDICT) return this.#wait(from + PREDICT);
       this.#predictedFor = mappings;
@@ -171,13 +164,13 @@ export class HardWay {
       this.#predicted = new PredictedPorts(isSecond ? "second" : "each", this.#random);
       return this.#predicted.seen(seen);
     }
-    const opens = own === "hard" && theirs === "easy" && !this.#isRefused;
-    if (!opens && !(own === "easy" && theirs === "hard") || this.#triedFor === mappings) return;
+    if (means === undefined || means === "open" && this.#isRefused) return;
+    if (this.#triedFor === mappings) return;
     if (mono < from + BIRTHDAY) return this.#wait(from + BIRTHDAY);
     if (!this.#turn.take(this)) return this.#wait(mono + 1);
     this.#triedFor = mappings;
     const { mappings: count, probes, rate } = this.#options;
-    if (opens) {
+    if (means === "open") {
       const first = this.#drawPort(count);
       this.#ports = { first, count };
       this.#birthday = { opened: new OpenedPorts({ to: seen, firstPort: first, count, rate }) };

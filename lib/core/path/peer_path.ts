@@ -146,6 +146,11 @@ export class PeerPath {
     return this.#relay.isWanted;
   }
 
+  /** Whether the peer is reached through a relay, whatever else works: no probe is answered then. */
+  get isAlwaysRelayed(): boolean {
+    return this.#relay.mode === "always";
+  }
+
   /** Whether registries are to stop what they relay: a direct way is proved. */
   get isDirect(): boolean {
     return this.#switch !== undefined && this.#held?.kind === "relay";
@@ -176,6 +181,7 @@ export class PeerPath {
   /** Replaces a setting. */
   setRelay(mode: RelayMode, mono: number): void {
     this.#relay.setMode(mode);
+    if (mode === "always") this.#switch = undefined;
     this.#reconsider(mono);
   }
 

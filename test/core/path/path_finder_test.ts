@@ -144,6 +144,24 @@ test("path: relay never and always", () => {
   assertEquals([kindOf(always.a), kindOf(always.b)], ["relay", "relay"]);
 });
 
+test("path: where one side is to be relayed always, the other one stays there too", () => {
+  for (let seed = 1; seed < 9; seed++) {
+    const world = new PathWorld(["restricted", "none"], { seed });
+    const always = seed % 2 === 0 ? world.a : world.b;
+    always.setRelay("always", world.now);
+    world.start();
+    const at = world.until(() => world.pinged(), 10);
+    assert(at !== undefined && at < 4.2, `seed ${seed}: ${at}`);
+    world.run(30);
+    const sets = world.a.sets + world.b.sets;
+    const from = world.mono;
+    world.run(300);
+    assertEquals([kindOf(world.a), kindOf(world.b)], ["relay", "relay"], `seed ${seed}`);
+    assertEquals(world.a.sets + world.b.sets, sets, `seed ${seed}`);
+    assertEquals(world.lost(from, world.mono - 0.2), 0, `seed ${seed}`);
+  }
+});
+
 test("path: datagrams are lost, and they meet all the same", () => {
   for (let seed = 1; seed < 30; seed++) {
     const world = new PathWorld(["restricted", "restricted"], { seed });
