@@ -93,6 +93,8 @@ const PORT_MOVED = 0.15;
 const SHORT_HOPS = 2;
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
+/** So long a way on which none comes up isn't taken where there is a relay, in seconds: twice each time. */
+const [BARRED, LONGEST_BARRED] = [30, 300];
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
 /** The most ways that are probed in one round. */
@@ -115,6 +117,13 @@ export class PeerPath {
   /** WireGuard's, when the interface was read last. */
   #endpoint: HostPort | undefined;
   #isAlive = false;
+  /** What WireGuard had sent, in bytes, and when that was less. */
+  #sent = 0;
+  #sentAt = -Infinity;
+  /** Whether it sends nothing, and so begins no handshake, on a direct way. */
+  #isIdle = false;
+  /** Since when nothing works. */
+  #failsFrom = Infinity;
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
   /** Whether registries tell that the peer has moved, since it was heard on the way in use. */
@@ -169,7 +178,7 @@ export class PeerPath {
 
   /** Whether all was in vain so far, so that others may try by other means. */
   isVain(mono: number): boolean {
-    return !this.#works && mono - this.#rounds.startedAt > VAIN;
+    return this.#told !== undefined && !this.#works && mono - this.#failsFrom > VAIN;
   }
 
   /** Changes since this was last called. */
@@ -230,8 +239,12 @@ export class PeerPath {
   see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
     const before = this.#endpoint;
     this.#isAlive = isAlive;
+    if (sent !== this.#sent) this.#sentAt = mono;
+    this.#sent = sent;
     this.#endpoint = endpoint;
     const held = this.#held;
+    this.#isIdle = held !== undefined && held.kind !== "relay" && !isAlive &&
+      mono - Math.max(this.#heldAt, this.#sentAt) > HANDSHAKE;
     const verdict = this.#watch.see({ received, sent }, mono);
     // Who has moved isn't where nobody answers.
     const isDead = verdict === "dead" || (verdict === "unused" && this.#hasMoved);
@@ -249,9 +262,8 @@ export class PeerPath {
     const isStill = before !== undefined && endpoint !== undefined &&
       sameEndpoint(before, endpoint);
     if (endpoint !== undefined && isAlive) this.#follow(endpoint, isStill, mono);
-    else if (held !== undefined && !isAlive && mono - this.#heldAt > HANDSHAKE) {
-      held.deadAt = mono;
-      this.#held = undefined;
+    else if (held !== undefined && !isAlive && !this.#isIdle && mono - this.#heldAt > HANDSHAKE) {
+      this.#fail(held, mono);
     }
     this.#reconsider(mono);
   }
@@ -307,8 +319,10 @@ export class PeerPath {
   switched(path: Path, mono: number): boolean {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
-    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
-    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
+    const back = path.roundTrip < Infinity ? path.roundTrip : 0;
+    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET + back;
+    const isThere = this.#held === path && (this.#works || this.#isComingUp(mono));
+    if (!isThere) this.#hold(path, wait, mono);
     return true;
   }
 
@@ -320,6 +334,7 @@ export class PeerPath {
 
   /** Says what to do. */
   next(mono: number): PathStep {
+    this.#failsFrom = this.#works ? Infinity : Math.min(this.#failsFrom, mono);
     for (;;) {
       const held = this.#held;
       if (this.#moved !== undefined && this.#moved !== held) {
@@ -353,7 +368,7 @@ export class PeerPath {
   }
 
   get #works(): boolean {
-    return this.#isAlive && !this.#isDoubted && this.#held !== undefined;
+    return (this.#isAlive || this.#isIdle) && !this.#isDoubted && this.#held !== undefined;
   }
 
   /** Whether WireGuard goes through a relay, as far as is known. */
@@ -426,15 +441,19 @@ export class PeerPath {
     const step = this.#relay.take({
       works: this.#works || isProved,
       isRelayed: this.#isRelayed,
-      searchedFrom: this.#rounds.startedAt,
     }, mono);
     if (step?.kind !== "use") return step;
     this.#hold(newPath(step.endpoint, "relay"), 0, mono);
     return this.next(mono);
   }
 
+  /** Whether WireGuard's handshake may still come up on the way that was taken last. */
+  #isComingUp(mono: number): boolean {
+    return !this.#isDoubted && mono - this.#heldAt <= HANDSHAKE;
+  }
+
   #heardHeld(mono: number): void {
-    this.#watch.heard(mono);
+    this.#watch.heard(mono, this.#held?.roundTrip ?? Infinity);
     this.#hasMoved = false;
   }
 
@@ -449,6 +468,7 @@ export class PeerPath {
     const best = this.#choice.best(this.#table.all(), mono);
     if (best === undefined) return false;
     const held = this.#held;
+    if (held === best && this.#isComingUp(mono)) return false;
     if (this.#works && held !== undefined) {
       // Where both see another way as the best one, they must not go to and fro.
       if (!this.#isFirst && held.kind !== "relay") return false;
@@ -465,26 +485,43 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
+    this.#isIdle = false;
     if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
     this.#settling.begin(wait, this.#isAlive, mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
-    else this.#watch.start(mono);
+    else this.#watch.start(mono, path.roundTrip);
     this.#reconsider(mono);
+  }
+
+  /** WireGuard's handshakes don't come up on the way in use, though probes may. */
+  #fail(held: Path, mono: number): void {
+    held.deadAt = mono;
+    this.#held = undefined;
+    if (held.kind === "relay" || !this.#relay.isUsable) return;
+    // The first one may have been lost.
+    const twice = held.failures++ - 1;
+    if (twice >= 0) held.barredUntil = mono + Math.min(BARRED * 2 ** twice, LONGEST_BARRED);
   }
 
   /** WireGuard has heard the peer from somewhere. @param isStill Whether it has known that before. */
   #follow(endpoint: HostPort, isStill: boolean, mono: number): void {
     const held = this.#held;
     if (held !== undefined && sameEndpoint(held.endpoint, endpoint)) {
+      if (mono - this.#heldAt > HANDSHAKE) held.failures = 0;
       if (this.#watch.nextAt === Infinity && held.kind !== "relay") {
-        this.#watch.start(mono);
+        this.#watch.start(mono, held.roundTrip);
       }
       return;
     }
     if (this.#switch !== undefined) return;
-    const isRelay = this.#relay.isOffered(endpoint);
+    const isRelay = this.#relay.isRelay(endpoint);
+    // It isn't sure whether it relays still, and it is no direct way.
+    if (isRelay && !this.#relay.isOffered(endpoint)) {
+      this.#held = undefined;
+      return;
+    }
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
     // What was under way through the relay has pulled it back: both sides have to move once more.
     if (isGood && !isRelay && this.#settling.insists(mono)) return;
@@ -497,7 +534,7 @@ export class PeerPath {
     if (!isStill) this.#isDoubted = false;
     this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
-    else this.#watch.start(mono);
+    else this.#watch.start(mono, path.roundTrip);
   }
 
   /** All ways are probed anew, often: nothing is known to work. */
