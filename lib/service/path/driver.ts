@@ -41,7 +41,7 @@ export interface PathHandlers {
   /** Something was decided: there may be something to tell. */
   onStep(): void;
   /** Something could not be done, in words. */
-  onFailure(what: "set-peer" | "raw-socket", why: string): void;
+  onFailure(what: "set-peer" | "port-move" | "raw-socket", why: string): void;
 }
 
 interface Moved {
@@ -166,7 +166,8 @@ export class PathDriver {
               // It may be another interface by now.
               if (this.#port === port) await this.#set(port, publicKey, path, persistentKeepalive);
             } catch (error) {
-              this.#handlers.onFailure("set-peer", inWords(error));
+              const what = path.from === undefined ? "set-peer" : "port-move";
+              this.#handlers.onFailure(what, inWords(error));
               this.#finder.refused(publicKey, path, this.#host.now());
               this.wake();
             }
