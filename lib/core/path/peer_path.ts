@@ -24,6 +24,7 @@ import { PathChoice } from "./path_choice.ts";
 import { PathSwitch } from "./path_switch.ts";
 import { PathTable } from "./path_table.ts";
 import { PathWatch, type Traffic } from "./path_watch.ts";
+import { ProbeBudget } from "./probe_budget.ts";
 import { ProbeRounds } from "./probe_rounds.ts";
 import { type RelayMode, RelayWish } from "./relay_wish.ts";
 import { Settling } from "./settling.ts";
@@ -97,13 +98,14 @@ const HANDSHAKE = 8;
 const [BARRED, LONGEST_BARRED] = [30, 300];
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
-/** The most ways that are probed in one round. */
-const MOST_PROBED = 12;
+/** The most ways of which registries tell that are probed in one round, and the most others. */
+const [MOST_TOLD, MOST_MET] = [12, 4];
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class PeerPath {
   readonly #isFirst: boolean;
   readonly #table = new PathTable();
   readonly #rounds = new ProbeRounds();
+  readonly #budget = new ProbeBudget();
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
   readonly #choice: PathChoice;
@@ -133,6 +135,8 @@ export class PeerPath {
   #queue: Path[] = [];
   #hops: number | undefined;
   #changes: PathChange[] = [];
+  /** When what is proved, and isn't taken, is to be looked at again. */
+  #proofEndsAt = Infinity;
 
   /**
    * @param isFirst Whether the own key is the smaller one.
@@ -215,12 +219,13 @@ export class PeerPath {
     const held = this.#held;
     const wasTold = held?.isTold === true;
     const hasChanged = this.#table.tell(told.places);
+    const isKnown = this.#told !== undefined;
     this.#told = told;
     this.#relay.offer(told.relays);
     // The registry doesn't answer any more, or has forgotten the peer.
     if (held?.kind === "relay" && !this.#relay.isOffered(held.endpoint)) this.#held = undefined;
     if (hasChanged) {
-      this.#hasMoved = true;
+      this.#hasMoved = isKnown;
       // Where it was reached may be where it was.
       if (wasTold && held?.isTold === false) this.#isDoubted = true;
       if (!this.#works || held?.kind === "relay") this.#search(mono);
@@ -255,9 +260,10 @@ export class PeerPath {
       if (held.from !== undefined) {
         this.#held = this.#table.meet(held.endpoint, undefined, held.kind);
       }
-      this.#isDoubted = true;
       this.#relay.hurry();
-      this.#search(mono);
+      if (!this.#isDoubted) this.#search(mono);
+      this.#isDoubted = true;
+      this.#hasMoved = false;
     }
     const isStill = before !== undefined && endpoint !== undefined &&
       sameEndpoint(before, endpoint);
@@ -356,6 +362,7 @@ export class PeerPath {
         this.#relay.nextAt,
         this.#hard.nextAt,
         this.#decidesAt(),
+        this.#proofEndsAt,
       );
       return { kind: "wait", until };
     }
@@ -397,14 +404,20 @@ export class PeerPath {
       const round = this.#rounds.take(mono);
       if (round === undefined) return undefined;
       const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
-      this.#queue = this.#table.all()
-        .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint))
-        .slice(0, MOST_PROBED);
+      const better = this.#table.all()
+        .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint));
+      // Whoever plays probes back from forged addresses adds others.
+      const told = better.filter(({ isTold }) => isTold).slice(0, MOST_TOLD);
+      this.#queue = [...told, ...better.filter(({ isTold }) => !isTold).slice(-MOST_MET)];
       const isShort = round.isShort && !this.#isAlive;
       this.#hops = isShort ? SHORT_HOPS : undefined;
     }
     const path = this.#queue.shift();
     if (path === undefined) return undefined;
+    if (!this.#budget.take(mono)) {
+      this.#queue = [];
+      return undefined;
+    }
     // Only an IPv4 NAT is opened by what never arrives.
     const hops = path.kind === "punched" ? this.#hops : undefined;
     return { kind: "probe", path, hops, switches: false };
@@ -436,8 +449,9 @@ export class PeerPath {
   }
 
   #nextOfRelay(mono: number): PathStep | undefined {
-    const isProved = this.#choice.best(this.#table.all(), mono) !== undefined ||
-      this.#switch !== undefined;
+    const best = this.#choice.best(this.#table.all(), mono);
+    const isProved = best !== undefined || this.#switch !== undefined;
+    this.#proofEndsAt = best === undefined || this.#works ? Infinity : mono + 1;
     const step = this.#relay.take({
       works: this.#works || isProved,
       isRelayed: this.#isRelayed,
