@@ -513,7 +513,8 @@ export class PeerPath {
   #fail(held: Path, mono: number): void {
     held.deadAt = mono;
     this.#held = undefined;
-    if (held.kind === "relay" || !this.#relay.isUsable) return;
+    if (held.kind === "relay") return this.#relay.failed(mono);
+    if (!this.#relay.isUsable) return;
     // The first one may have been lost.
     const twice = held.failures++ - 1;
     if (twice >= 0) held.barredUntil = mono + Math.min(BARRED * 2 ** twice, LONGEST_BARRED);

@@ -40,6 +40,8 @@ const SECOND = 0.3;
 const AGAIN = 5;
 /** The same where none has answered, twice as long each time. */
 const [UNHEARD, LONGEST_UNHEARD] = [1, 15];
+/** So long a relay that was used in vain isn't used again, twice as long each time. */
+const [FAILED, LONGEST_FAILED] = [20, 300];
 /** Relays that are remembered. */
 const MOST_KNOWN = 16;
 /**
@@ -64,6 +66,9 @@ export class RelayWish {
   #isTold = false;
   #isHurried = false;
   #unheard = UNHEARD;
+  /** Until when it isn't used, for it was in vain, and for how long next time. */
+  #failedUntil = -Infinity;
+  #failGap = FAILED;
   #nextAt = Infinity;
   #tellAt = Infinity;
   /** When a peer that is reached directly may be given the relay, and how long it is left then. */
@@ -131,6 +136,13 @@ export class RelayWish {
     this.#isHurried = true;
   }
 
+  /** No handshake has come up through it: others may try by other means for a while. */
+  failed(mono: number): void {
+    this.#isHurried = false;
+    this.#failedUntil = mono + this.#failGap;
+    this.#failGap = Math.min(2 * this.#failGap, LONGEST_FAILED);
+  }
+
   /** Registries have been told, or could not be. */
   told(isDone: boolean, mono: number): void {
     if (!this.#isWanted) return;
@@ -164,7 +176,7 @@ export class RelayWish {
     this.#wait(this.#tellAt);
     if (isRelayed || !this.#isTold) return undefined;
     const second = this.#isFirst || this.#isHurried ? 0 : SECOND;
-    const useAt = from + (isUrgent ? HURRIED : USE) + second;
+    const useAt = Math.max(from + (isUrgent ? HURRIED : USE) + second, this.#failedUntil);
     if (mono < useAt) return this.#wait(Math.min(useAt, this.#tellAt));
     if (works) {
       if (mono < this.#pullAt) return this.#wait(Math.min(this.#pullAt, this.#tellAt));
@@ -178,6 +190,7 @@ export class RelayWish {
   #rest(mono: number): RelayStep | undefined {
     this.#isHurried = false;
     this.#neededFrom = Infinity;
+    this.#failGap = FAILED;
     if (!this.#isWanted) return undefined;
     // From its last use on.
     if (this.#isTold) {
