@@ -327,7 +327,8 @@ export class PeerPath {
     path.provedAt = mono;
     const back = path.roundTrip < Infinity ? path.roundTrip : 0;
     const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET + back;
-    const isThere = this.#held === path && (this.#works || this.#isComingUp(mono));
+    // Where there is a session, the other side was pulled back, and so may this one be.
+    const isThere = this.#held === path && !this.#isAlive && this.#isComingUp(mono);
     if (!isThere) this.#hold(path, wait, mono);
     return true;
   }
@@ -502,7 +503,8 @@ export class PeerPath {
     this.#isIdle = false;
     if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
-    this.#settling.begin(wait, this.#isAlive, mono);
+    if (path !== before) this.#settling.forget();
+    this.#settling.begin(wait, formerOf(before, path), slowerOf(path, before), mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono, path.roundTrip);
@@ -538,8 +540,15 @@ export class PeerPath {
       return;
     }
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
-    // What was under way through the relay has pulled it back: both sides have to move once more.
-    if (isGood && !isRelay && this.#settling.insists(mono)) return;
+    // What was under way has pulled it back: both sides have to move once more.
+    if (isGood && !isRelay) {
+      if (this.#settling.isSetting) return;
+      if (!this.#isFirst && this.#settling.isUnderWay(mono)) return;
+      if (this.#isFirst && this.#settling.insists(mono)) {
+        this.#switch = new PathSwitch(held, false, mono);
+        return;
+      }
+    }
     const path = isRelay
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
@@ -571,4 +580,17 @@ export class PeerPath {
 
 function sameEndpoint(a: HostPort, b: HostPort): boolean {
   return formatHostPort(a) === formatHostPort(b);
+}
+
+/** What still arrives on the way before, when another one is taken. */
+function formerOf(before: Path | undefined, path: Path): "none" | "stopped" | "alive" {
+  if (before === undefined) return "none";
+  const isDead = before !== path && before.deadAt >= before.provedAt && before.deadAt > -Infinity;
+  return isDead || before.kind === "relay" || path.kind === "relay" ? "stopped" : "alive";
+}
+
+/** The longer round trip of both, as far as it is known. */
+function slowerOf(path: Path, before: Path | undefined): number {
+  const known = [path, before].flatMap((each) => each?.roundTrip ?? []);
+  return Math.max(0, ...known.filter((each) => each < Infinity));
 }
