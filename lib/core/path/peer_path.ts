@@ -69,6 +69,8 @@ export type PathStep =
   | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Give WireGuard this endpoint. */
   | { readonly kind: "set"; readonly path: Path }
+  /** Its datagrams leave through WireGuard's own port again. */
+  | { readonly kind: "unmove" }
   /** Read the interface at once. */
   | { readonly kind: "read" }
   /** Tell registries what is wanted of their relays. */
@@ -108,11 +110,15 @@ export class PeerPath {
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
+  /** That which another port was taken for last. */
+  #moved: Path | undefined;
   /** WireGuard's, when the interface was read last. */
   #endpoint: HostPort | undefined;
   #isAlive = false;
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
+  /** Whether registries tell that the peer has moved, since it was heard on the way in use. */
+  #hasMoved = false;
   #switch: PathSwitch | undefined;
   readonly #settling = new Settling();
   #queue: Path[] = [];
@@ -139,6 +145,11 @@ export class PeerPath {
   /** The ways that there may be, the best first. */
   get paths(): readonly Path[] {
     return this.#table.all();
+  }
+
+  /** Whether another port than WireGuard's is taken. */
+  get isMoved(): boolean {
+    return this.#moved !== undefined;
   }
 
   /** Whether the peer is wanted through the relay. */
@@ -200,6 +211,7 @@ export class PeerPath {
     // The registry doesn't answer any more, or has forgotten the peer.
     if (held?.kind === "relay" && !this.#relay.isOffered(held.endpoint)) this.#held = undefined;
     if (hasChanged) {
+      this.#hasMoved = true;
       // Where it was reached may be where it was.
       if (wasTold && held?.isTold === false) this.#isDoubted = true;
       if (!this.#works || held?.kind === "relay") this.#search(mono);
@@ -216,16 +228,27 @@ export class PeerPath {
 
   /** Takes in what WireGuard says. */
   see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
+    const before = this.#endpoint;
     this.#isAlive = isAlive;
     this.#endpoint = endpoint;
     const held = this.#held;
-    if (this.#watch.see({ received, sent }, mono) === "dead" && held !== undefined) {
+    const verdict = this.#watch.see({ received, sent }, mono);
+    // Who has moved isn't where nobody answers.
+    const isDead = verdict === "dead" || (verdict === "unused" && this.#hasMoved);
+    if (isDead && held !== undefined) {
+      this.#watch.stop();
       held.deadAt = mono;
+      // The port is given back: it may be another one next time.
+      if (held.from !== undefined) {
+        this.#held = this.#table.meet(held.endpoint, undefined, held.kind);
+      }
       this.#isDoubted = true;
       this.#relay.hurry();
       this.#search(mono);
     }
-    if (endpoint !== undefined && isAlive) this.#follow(endpoint, mono);
+    const isStill = before !== undefined && endpoint !== undefined &&
+      sameEndpoint(before, endpoint);
+    if (endpoint !== undefined && isAlive) this.#follow(endpoint, isStill, mono);
     else if (held !== undefined && !isAlive && mono - this.#heldAt > HANDSHAKE) {
       held.deadAt = mono;
       this.#held = undefined;
@@ -252,7 +275,7 @@ export class PeerPath {
     const path = held !== undefined && this.#isMovedTo(endpoint)
       ? held
       : this.#table.meet(endpoint, from, kind);
-    if (path === held) this.#watch.heard(mono);
+    if (path === held) this.#heardHeld(mono);
     return path;
   }
 
@@ -270,7 +293,7 @@ export class PeerPath {
     path.provedAt = mono;
     path.roundTrip = Math.min(path.roundTrip, roundTrip);
     if (path === this.#held) {
-      this.#watch.heard(mono);
+      this.#heardHeld(mono);
       this.#isDoubted = false;
       this.#reconsider(mono);
     }
@@ -299,6 +322,10 @@ export class PeerPath {
   next(mono: number): PathStep {
     for (;;) {
       const held = this.#held;
+      if (this.#moved !== undefined && this.#moved !== held) {
+        this.#moved = undefined;
+        return { kind: "unmove" };
+      }
       const settle = held && this.#settling.take(mono);
       if (settle === "read") return { kind: "read" };
       if (settle === "set" && held !== undefined) return { kind: "set", path: held };
@@ -406,6 +433,11 @@ export class PeerPath {
     return this.next(mono);
   }
 
+  #heardHeld(mono: number): void {
+    this.#watch.heard(mono);
+    this.#hasMoved = false;
+  }
+
   #decidesAt(): number {
     return this.#switch === undefined ? this.#choice.at(this.#table.all()) : Infinity;
   }
@@ -433,6 +465,7 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
+    if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
     this.#settling.begin(wait, this.#isAlive, mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
@@ -441,8 +474,8 @@ export class PeerPath {
     this.#reconsider(mono);
   }
 
-  /** WireGuard has heard the peer from somewhere. */
-  #follow(endpoint: HostPort, mono: number): void {
+  /** WireGuard has heard the peer from somewhere. @param isStill Whether it has known that before. */
+  #follow(endpoint: HostPort, isStill: boolean, mono: number): void {
     const held = this.#held;
     if (held !== undefined && sameEndpoint(held.endpoint, endpoint)) {
       if (this.#watch.nextAt === Infinity && held.kind !== "relay") {
@@ -461,7 +494,7 @@ export class PeerPath {
     this.#held = path;
     this.#heldAt = mono;
     this.#settling.end(mono);
-    this.#isDoubted = false;
+    if (!isStill) this.#isDoubted = false;
     this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);

@@ -205,3 +205,24 @@ for (const [a, b, seconds] of HARD_PAIRS) {
     assert(sent < 1500, `${sent}`);
   });
 }
+
+for (const hasRelay of [true, false]) {
+  test(`path: a port that was hit is given back when it is dead, ${hasRelay ? "with" : "without"} a relay`, () => {
+    let again = 0;
+    for (let seed = 1; seed < 9; seed++) {
+      const world = new PathWorld(["random", "restricted"], { seed });
+      world.hasRelay = hasRelay;
+      world.start();
+      world.at(5, () => world.poll());
+      const isDirect = () => world.a.moves.size > 0 && world.pinged(world.mono - 0.5);
+      assert(world.until(isDirect, 30) !== undefined, `seed ${seed}`);
+      world.run(5);
+      const through = [...world.a.moves.values()][0];
+      world.a.nat.forget();
+      world.run(20);
+      assert([...world.a.moves.values()][0] !== through, `seed ${seed}`);
+      if (world.until(isDirect, 100) !== undefined) again++;
+    }
+    assert(again >= 7, `${again} of 8`);
+  });
+}

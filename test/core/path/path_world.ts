@@ -394,6 +394,9 @@ export class PathWorld {
           }
           this.#handshake(peer);
           break;
+        case "unmove":
+          peer.moves.clear();
+          break;
         case "hear":
           peer.heard = [step.first, step.count];
           break;

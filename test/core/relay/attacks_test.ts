@@ -74,6 +74,7 @@ test("nobody is relayed to members of another group, who only has their keys", (
   // Nor who is relayed to somebody of its own group.
   const friend = scene.peer(4, EVIL, { secret, group: 1 });
   scene.register(other, [friend]);
+  scene.handshake(other, friend);
   assertEquals(scene.refusal(other, initiationTo(a.client.id, 1)), "relay-drop-nobody");
   assertEquals(scene.refusal(other, dataTo(session.ofA)), "relay-drop-index");
 });
