@@ -308,7 +308,7 @@ export class PeerPath {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
     const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
-    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
+    this.#hold(path, wait, mono);
     return true;
   }
 
@@ -467,7 +467,8 @@ export class PeerPath {
     this.#heldAt = mono;
     if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
-    this.#settling.begin(wait, this.#isAlive, mono);
+    if (path !== before) this.#settling.forget();
+    this.#settling.begin(wait, formerOf(before, path), slowerOf(path, before), mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
@@ -486,8 +487,15 @@ export class PeerPath {
     if (this.#switch !== undefined) return;
     const isRelay = this.#relay.isOffered(endpoint);
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
-    // What was under way through the relay has pulled it back: both sides have to move once more.
-    if (isGood && !isRelay && this.#settling.insists(mono)) return;
+    // What was under way has pulled it back: both sides have to move once more.
+    if (isGood && !isRelay) {
+      if (this.#settling.isSetting) return;
+      if (!this.#isFirst && this.#settling.isUnderWay(mono)) return;
+      if (this.#isFirst && this.#settling.insists(mono)) {
+        this.#switch = new PathSwitch(held, false, mono);
+        return;
+      }
+    }
     const path = isRelay
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
@@ -519,4 +527,17 @@ export class PeerPath {
 
 function sameEndpoint(a: HostPort, b: HostPort): boolean {
   return formatHostPort(a) === formatHostPort(b);
+}
+
+/** What still arrives on the way before, when another one is taken. */
+function formerOf(before: Path | undefined, path: Path): "none" | "stopped" | "alive" {
+  if (before === undefined) return "none";
+  const isDead = before !== path && before.deadAt >= before.provedAt && before.deadAt > -Infinity;
+  return isDead || before.kind === "relay" || path.kind === "relay" ? "stopped" : "alive";
+}
+
+/** The longer round trip of both, as far as it is known. */
+function slowerOf(path: Path, before: Path | undefined): number {
+  const known = [path, before].flatMap((each) => each?.roundTrip ?? []);
+  return Math.max(0, ...known.filter((each) => each < Infinity));
 }
