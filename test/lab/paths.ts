@@ -65,6 +65,19 @@ export const CHOSEN_PAIRS: readonly Kinds[] = [
   ...SHARED_KINDS.map((kind): Kinds => [kind]),
 ];
 
+/** Each path once, for a second binary. */
+export const FEW_PAIRS: readonly Kinds[] = [
+  ["preserve", "eim"],
+  ["bare", "bare"],
+  ["cone", "sym"],
+  ["preserve", "sym"],
+  ["sym", "sym"],
+  ["seq", "seq"],
+  ["dual", "ipv6"],
+  ["ipv6", "blocked"],
+  ["lan"],
+];
+
 /** The path that is the best for a pair. */
 export function bestPath(pair: Kinds): Path {
   if (pair.length === 1) return sharedPath(pair[0]);
