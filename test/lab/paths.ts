@@ -89,6 +89,8 @@ export function bestPath(pair: Kinds): Path {
   const hard = nats.filter((nat) => nat === "sym" || nat === "seq");
   if (hard.length === 0) return "punched";
   if (nats.includes("cone")) return "roamed";
+  // Such a router keeps what comes too early, and gives the answer another port.
+  if (nats.includes("bare")) return "relay";
   if (!hard.includes("sym")) return "predicted";
   return hard.length === 1 ? "birthday" : "relay";
 }
