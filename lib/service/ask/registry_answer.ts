@@ -28,6 +28,8 @@ export interface RegistryOutcome {
   readonly also?: readonly number[] | undefined;
   /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
   readonly mapping?: readonly HostPort[] | undefined;
+  /** Seconds from its question that was answered last to the answer, in wgsig 2. */
+  readonly roundTrip?: number | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */
