@@ -5,6 +5,7 @@
  */
 
 import type { RegistryStatus } from "../../core/ask/asked_registry.ts";
+import type { PortSight } from "../../core/ask/nat_verdict.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
@@ -30,6 +31,8 @@ export interface RegistryOutcome {
   readonly mapping?: readonly HostPort[] | undefined;
   /** Seconds from its question that was answered last to the answer, in wgsig 2. */
   readonly roundTrip?: number | undefined;
+  /** Where each of its ports that was asked has seen the own one, where that was wanted. */
+  readonly sights?: readonly PortSight[] | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

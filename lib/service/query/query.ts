@@ -105,6 +105,7 @@ export async function query(
         also,
         mapping,
         roundTrip,
+        sights,
         protocol,
         serverKey,
         ...said
@@ -121,6 +122,7 @@ export async function query(
         also,
         mapping,
         roundTrip,
+        sights,
         protocol,
         serverKey,
       },
