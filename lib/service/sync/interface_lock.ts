@@ -12,15 +12,14 @@ import type { Files } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { Processes } from "../../host/processes.ts";
 import { makeFolder } from "../files/files.ts";
-import { RUN_FOLDER } from "../files/own_folders.ts";
-
-const NAMESPACE = "/proc/self/ns/net";
+import { namespaceEnding, RUN_FOLDER } from "../files/own_folders.ts";
 
 /** The lock of one interface. */
 export class InterfaceLock {
   readonly #host: Files & FileLocks & Processes;
   readonly #name: string;
   #unlock: (() => void) | undefined;
+  #ending = "";
 
   /** @param name Of the interface. */
   constructor(host: Files & FileLocks & Processes, name: string) {
@@ -33,7 +32,8 @@ export class InterfaceLock {
     if (this.#unlock !== undefined) return true;
     await makeFolder(this.#host, RUN_FOLDER);
     try {
-      const path = `${RUN_FOLDER}/${this.#name}${await this.#namespace()}.lock`;
+      this.#ending = await namespaceEnding(this.#host);
+      const path = `${RUN_FOLDER}/${this.#name}${this.#ending}.lock`;
       this.#unlock = await this.#host.lockFile(path);
       return true;
     } catch (error) {
@@ -42,20 +42,14 @@ export class InterfaceLock {
     }
   }
 
+  /** What tells this network namespace from others in the names of files, once the lock is taken. */
+  get ending(): string {
+    return this.#ending;
+  }
+
   /** Gives it back. */
   release(): void {
     this.#unlock?.();
     this.#unlock = undefined;
-  }
-
-  /** The number of the network namespace behind a dot, where the system has them. */
-  async #namespace(): Promise<string> {
-    try {
-      const { out } = await this.#host.run(["readlink", NAMESPACE]);
-      const number = /^net:\[(\d+)\]$/.exec(out.trim())?.[1];
-      return number === undefined ? "" : `.${number}`;
-    } catch {
-      return "";
-    }
   }
 }
