@@ -68,7 +68,7 @@ export const PROBE_FLAG = {
 export interface Probe {
   /** {@linkcode PROBE_FLAG}, 0 to 255. */
   flags: number;
-  /** Goes up with each probe of a process, below 2^53. */
+  /** Means nothing any more: 0, or what an earlier program has sent, below 2^53. */
   counter: number;
   /** The token of the other side's last echo, 8 bytes; zeros for none. */
   readonly token: WireBuffer;

@@ -61,6 +61,8 @@ function runOf(seed: number): { readonly log: readonly string[]; readonly world:
       if (peer.isRunning) peer.restart();
       return `${nameOf(peer)} runs ${peer.isRunning}`;
     },
+    () => `quiet ${world.isQuiet = !world.isQuiet}`,
+    () => `filtered ${world.isFiltered = !world.isFiltered}`,
     (peer) => {
       peer.setRelay(draw(["auto", "always", "never"]), world.now);
       return `relay of ${nameOf(peer)}: ${peer.relay}`;
@@ -72,7 +74,7 @@ function runOf(seed: number): { readonly log: readonly string[]; readonly world:
     const what = draw(events)(draw(both));
     log.push(`${world.mono.toFixed(2)} ${what}`);
   }
-  world.isCut = false;
+  world.isCut = world.isQuiet = world.isFiltered = false;
   world.isRegistryUp = true;
   world.loss = 0;
   for (const peer of both) {
