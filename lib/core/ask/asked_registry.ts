@@ -263,6 +263,11 @@ export class AskedRegistry {
     );
   }
 
+  /** Where it saw a question of wgsig 2 come from, and at which other ports it listens there. */
+  get vantage(): Pick<Inquiry, "seen" | "also"> | undefined {
+    return this.#asking.find(({ inquiry }) => inquiry.seen !== undefined)?.inquiry;
+  }
+
   /** What is to be said of the registry's key, once. */
   takeNote(): ServerKeyNote | undefined {
     return this.#known.conversation.takeNote();

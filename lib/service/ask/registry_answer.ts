@@ -24,10 +24,14 @@ export interface RegistryOutcome {
   readonly ownIpv6?: HostPort | undefined;
   /** Where it relays between peers that have asked it, where it does. */
   readonly relay?: HostPort | undefined;
-  /** Other ports at which it listens on the address that the own port has asked. */
+  /** Other ports at which it listens on the address that was asked. */
   readonly also?: readonly number[] | undefined;
   /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
   readonly mapping?: readonly HostPort[] | undefined;
+  /** Where it saw a question come from, whatever that registered; of wgsig 2. */
+  readonly seen?: HostPort | undefined;
+  /** What the system said, where nothing could be sent to any of its addresses. */
+  readonly unsent?: string | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

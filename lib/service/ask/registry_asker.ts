@@ -287,6 +287,9 @@ class RegistryAsker {
         protocol,
         serverKey: key && formatKey(key),
         ownEndpoint: ownEndpoints[0],
+        seen: server.vantage?.seen,
+        also: server.vantage?.also,
+        unsent: server.addresses.problem,
         peers: server.sightings(now, maxAge),
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),
       };

@@ -33,11 +33,27 @@ export class InterfaceLock {
     if (this.#unlock !== undefined) return true;
     await makeFolder(this.#host, RUN_FOLDER);
     try {
-      const path = `${RUN_FOLDER}/${this.#name}${await this.#namespace()}.lock`;
-      this.#unlock = await this.#host.lockFile(path);
+      this.#unlock = await this.#host.lockFile(await this.#path());
       return true;
     } catch (error) {
       if (errorCode(error) === "EAGAIN") return false;
+      throw error;
+    }
+  }
+
+  /** Whether another process has it. Nothing is made where nobody ever had it. */
+  async isTaken(): Promise<boolean> {
+    const path = await this.#path();
+    try {
+      await this.#host.identify(path);
+    } catch {
+      return false;
+    }
+    try {
+      (await this.#host.lockFile(path))();
+      return false;
+    } catch (error) {
+      if (errorCode(error) === "EAGAIN") return true;
       throw error;
     }
   }
@@ -46,6 +62,10 @@ export class InterfaceLock {
   release(): void {
     this.#unlock?.();
     this.#unlock = undefined;
+  }
+
+  async #path(): Promise<string> {
+    return `${RUN_FOLDER}/${this.#name}${await this.#namespace()}.lock`;
   }
 
   /** The number of the network namespace behind a dot, where the system has them. */
