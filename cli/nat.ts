@@ -1,11 +1,13 @@
 /**
- * `wgsig query --nat`: what kind of NAT this is. Registries alone are asked, no third party.
+ * `wgsig query --nat`: what kind of NAT this is, and which peers are reached how. Registries alone are
+ * asked, no third party.
  *
  * @module
  */
 
-import { formatHostPort } from "../lib/core/net/host_port.ts";
-import { judgeNat } from "../lib/core/ask/nat_verdict.ts";
+import { familyOf, formatHostPort } from "../lib/core/net/host_port.ts";
+import type { Means, PeerKind } from "../lib/core/path/reaches.ts";
+import { type NatReport, reportNat } from "../lib/core/query/nat_report.ts";
 import type { QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
 import type { Resolved } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
@@ -15,6 +17,26 @@ import { query, type QueryConfig } from "../lib/service/query/query.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import { askersKeys, queriedServers, queryConfig, readAsker } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
+
+const PEERS: Readonly<Record<PeerKind, string>> = {
+  lan: "same LAN",
+  ipv6: "IPv6",
+  open: "no NAT, or a forwarded port",
+  easy: "endpoint-independent NAT",
+  sequential: "sequential NAT",
+  hard: "symmetric NAT, random ports",
+};
+
+const MEANS: Readonly<Record<Means, string>> = {
+  direct: "direct",
+  punched: "punched",
+  predicted: "predicted ports",
+  birthday: "guessed ports (birthday; a second or two, once)",
+  relay: "relay",
+};
+
+const ONE_PORT = "one port alone doesn't tell how this NAT maps: have the registry listen at a " +
+  "second one as well (serve --listen ADDRESS:1223 --listen ADDRESS:PORT), or name another server";
 
 /** Runs `wgsig query --nat`. */
 export async function runNat(
@@ -28,59 +50,95 @@ export async function runNat(
   const asker = await readAsker(host, args, flags);
   const own = await askersKeys(host, asker);
   const config = await queryConfig(host, asker, queriedServers(asker), own);
-  const registries = config.servers.filter(({ scheme }) => scheme === "wgsig");
-  const asked = new Set(registries.map(formatHostPort));
-  if (asked.size < 2) {
-    throw new UserError(
-      "--nat needs two servers, or one that listens on two ports; name both: HOST:1223 HOST:1224",
-    );
-  }
-  const question = await throughWireGuard(host, config, asker.device);
+  const servers = config.servers.filter(({ scheme }) => scheme === "wgsig");
+  if (servers.length === 0) throw new UserError("--nat asks registries: name one (HOST:1223)");
+  const question = await throughWireGuard(host, { ...config, servers }, asker.device);
   const [result, mappings] = await Promise.all([
-    query(host, question),
+    query(host, { ...question, looksAround: true }),
     tryMapping(host, question.through?.mark ?? 0),
   ]);
   for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
-  const seen = result.servers.flatMap(({ server, ownEndpoint }) =>
-    ownEndpoint === undefined ? [] : [{ server, endpoint: ownEndpoint }]
-  );
-  if (seen.length < 2) {
+  const report = reportNat({
+    port: result.port,
+    localAddresses: host.localAddresses(),
+    servers: result.servers,
+    mapsPorts: mappings.some(({ mapping }) => mapping && familyOf(mapping.endpoint) === 4),
+  });
+  if (report.sights.length === 0) {
     if (result.status !== EXIT.ok) return result.status;
-    throw new UserError("only one server saw this socket; --nat needs two", EXIT.failed);
+    throw new UserError("no server has told where it sees this port", EXIT.failed);
   }
-  const verdict = judgeNat(
-    result.port,
-    host.localAddresses(),
-    seen.map(({ endpoint }) => endpoint),
-  );
-  const shown = seen.map(({ server, endpoint }) => ({
-    server,
-    endpoint: formatHostPort(endpoint),
-  }));
-  if (flags.output === "json") {
-    const { mapping, portPreserved, meaning } = verdict;
-    const nat = { mapping, portPreserved, meaning };
-    const portMapping = mappings.map(({ gateway, mapping, why }) => ({
+  const format = flags.output === "json" ? formatJson : formatText;
+  host.out.write(format(report, result.port, mappings));
+  if (report.mapping !== undefined || report.portPreserved === undefined) return EXIT.ok;
+  host.err.write(`wgsig: ${ONE_PORT}\n`);
+  return EXIT.failed;
+}
+
+function formatJson(
+  report: NatReport,
+  port: number,
+  mappings: readonly TriedMapping[],
+): string {
+  const { mapping, kind, steps, portPreserved, meaning, ipv6, isIpv6Seen, isRelayed } = report;
+  const json = {
+    schema: 1,
+    port,
+    seen: report.sights.map(({ server, seen }) => ({ server, endpoint: formatHostPort(seen) })),
+    nat: {
+      mapping: mapping ?? null,
+      kind,
+      steps,
+      portPreserved: portPreserved ?? null,
+      filtering: null,
+      meaning: meaning ?? null,
+    },
+    ipv6: ipv6 === undefined ? null : { address: ipv6, seen: isIpv6Seen },
+    portMapping: mappings.map(({ gateway, mapping, why }) => ({
       gateway,
       via: mapping?.via ?? null,
       endpoint: mapping === undefined ? null : formatHostPort(mapping.endpoint),
       why: why ?? null,
-    }));
-    const json = { schema: 1, port: result.port, seen: shown, nat, portMapping };
-    host.out.write(`${JSON.stringify(json, undefined, 2)}\n`);
-  } else {
-    host.out.write(
-      [
-        ...shown.map(({ server, endpoint }) => `${server} sees port ${result.port} as ${endpoint}`),
-        `mapping: ${verdict.mapping}`,
-        `port preserved: ${verdict.portPreserved ? "yes" : "no"}`,
-        ...portMappingTexts(mappings),
-        verdict.meaning,
-        "",
-      ].join("\n"),
-    );
-  }
-  return EXIT.ok;
+    })),
+    relay: isRelayed,
+    reaches: Object.fromEntries(report.reaches.map(([peer, means]) => [peer, means ?? null])),
+  };
+  return `${JSON.stringify(json, undefined, 2)}\n`;
+}
+
+function formatText(
+  report: NatReport,
+  port: number,
+  mappings: readonly TriedMapping[],
+): string {
+  const { portPreserved, ipv6, isIpv6Seen, isRelayed } = report;
+  const lines = [
+    ...report.sights.map(({ server, seen }) =>
+      `${server} sees port ${port} as ${formatHostPort(seen)}`
+    ),
+    `mapping: ${mappingText(report)}`,
+    ...(portPreserved === undefined ? [] : [`port preserved: ${portPreserved ? "yes" : "no"}`]),
+    "filtering: not tested",
+    `IPv6: ${ipv6 === undefined ? "none" : `${ipv6}${isIpv6Seen ? "" : " (no server saw it)"}`}`,
+    ...portMappingTexts(mappings),
+    ...report.reaches.map(([peer, means]) =>
+      `reaches: ${PEERS[peer]}: ${meansText(means, isRelayed)}`
+    ),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function mappingText({ mapping, kind, steps, portPreserved }: NatReport): string {
+  if (portPreserved === undefined) return "unknown (no server was asked over IPv4)";
+  if (mapping === undefined) return "unknown (seen from one port alone)";
+  if (mapping !== "endpoint-dependent") return mapping;
+  const signed = steps.map((step) => `${step < 0 ? "" : "+"}${step}`).join(", ");
+  return `${mapping}, ${kind === "sequential" ? "sequential" : "random"} (${signed})`;
+}
+
+function meansText(means: Means | undefined, isRelayed: boolean): string {
+  if (means === undefined) return "unknown";
+  return means === "relay" && !isRelayed ? "not (no server that was asked relays)" : MEANS[means];
 }
 
 /** What came of mapping a port for a moment, a line each. */

@@ -4,8 +4,8 @@
  * server needs to start and does on loopback, beside a responder that does nothing; whether its memory
  * grows, and what it loses where it is killed.
  *
- * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [server] [kill]`;
- * without names, all of them but the last. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
+ * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [server] [tunnel]
+ * [kill]`; without names, all of them but the last two. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
  * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
  * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
  *
@@ -17,6 +17,7 @@ import { benchRelay } from "../test/bench/relay_bench.ts";
 import { benchServer } from "../test/bench/server_bench.ts";
 import { benchStart } from "../test/bench/start_bench.ts";
 import { benchKill, benchState } from "../test/bench/state_bench.ts";
+import { benchTunnel } from "../test/bench/tunnel_bench.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
 const SECONDS = 0.6;
@@ -24,6 +25,7 @@ const ROUNDS = 3;
 const REQUESTS = 1_000_000;
 const STATE_SECONDS = 30;
 const MOMENTS = 300;
+const TUNNEL_SECONDS = 5;
 const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -80,11 +82,16 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** What takes long, and says nothing of speed. */
+/** What takes long, or needs root. */
 const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
   async kill() {
     await buildBinary();
     await benchKill(Math.ceil(numberOf("WGSIG_BENCH_MOMENTS", MOMENTS)));
+  },
+  async tunnel() {
+    await buildBinary();
+    const rounds = Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS));
+    await benchTunnel(numberOf("WGSIG_BENCH_SECONDS", TUNNEL_SECONDS), rounds);
   },
 };
 

@@ -55,7 +55,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "path": ["ask", "punch"],
     "portmap": [],
     "punch": ["registry"],
-    "query": ["ask", "settings", "zone/client"],
+    "query": ["ask", "path", "settings", "zone/client"],
     "registry": ["relay", "store"],
     "relay": [],
     "serve": ["settings"],

@@ -3,7 +3,7 @@
  * is broken on purpose, by itself.
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
 import { type Finished, wgsig } from "../support/program.ts";
 import { randomBytes, Scene, type Served } from "./scene.ts";
@@ -126,7 +126,7 @@ Deno.test("doctor: where all is well it ends with 0, and registers nobody", asyn
       /^ok {4}proof {8}.* takes it$/m,
       /^ok {4}nat {10}none on the way to the registries: /m,
       /^ok {4}allowed-ips {2}none overlaps/m,
-      /^ok {4}handshake {4}with all 1 peers, the oldest \d+ s ago$/m,
+      /^ok {4}handshake {4}with 1 of 1 peers, the oldest \d+ s ago$/m,
       /^ok {4}mtu {10}1420, of 1500 on eth0$/m,
     ]
   ) assertMatch(out, line);
@@ -197,10 +197,8 @@ Deno.test("doctor: a registry that is silent, has another secret, or another key
     /^bad +server-key .* has the key /m,
   );
   const none = await patient.doctor({ settings: { "server-key": undefined } });
-  assertMatch(
-    none.out,
-    new RegExp(`^warn +server-key .*server-key = "${served.address}=${served.key}"`, "m"),
-  );
+  assertMatch(none.out, /^warn +server-key .*isn't pinned/m);
+  assertStringIncludes(none.out, `server-key = "${served.address}=${served.key}"`);
   assertEquals(none.code, 0);
 });
 
@@ -217,7 +215,7 @@ Deno.test("doctor: a registry that wants a proof, where the private key isn't kn
   const { out } = await patient.doctor(unproved);
   assertMatch(
     out,
-    /^(?:bad|warn) +proof .*private key is ?n.t known.*; mend it: set private-key-file/m,
+    /^warn +proof +the private key isn't known.*; mend it: set private-key-file/m,
   );
   assertMatch((await patient.doctor({})).out, /^ok +proof .* takes it$/m);
 });

@@ -7,36 +7,81 @@ import type { NatKind } from "./nat_rules.ts";
 import { INTERFACE } from "./wireguard_host.ts";
 
 const LIMIT = 15;
-const PUNCHABLE = "can be punched by all but symmetric NATs";
-const EXPECTED: readonly (readonly [NatKind, string, string, RegExp])[] = [
-  ["preserve", "endpoint-independent", "yes", new RegExp(PUNCHABLE)],
-  ["eim", "endpoint-independent", "no", new RegExp(PUNCHABLE)],
-  ["cone", "endpoint-independent", "no", new RegExp(PUNCHABLE)],
-  ["sym", "endpoint-dependent", "no", /forward a port, or route through a hub/],
+/** `--listen` for more ports than the first. */
+const MORE_PORTS = ["1224", "1225", "1226"].flatMap((port) => ["--listen", `${REGISTRY}:${port}`]);
+const EVERYBODY = ["same LAN: direct", "no NAT, or a forwarded port: direct"];
+/** Of each kind: the mapping, whether the port is preserved, and how which peers are reached. */
+const EXPECTED: readonly (readonly [NatKind, RegExp, "yes" | "no", readonly string[]])[] = [
+  ...(["preserve", "eim", "cone"] as const).map((kind) =>
+    [kind, /^endpoint-independent$/, kind === "preserve" ? "yes" : "no", [
+      "endpoint-independent NAT: punched",
+      "sequential NAT: predicted ports",
+      "symmetric NAT, random ports: guessed ports (birthday; a second or two, once)",
+    ]] as const
+  ),
+  ["sym", /^endpoint-dependent, random \(([+-]\d+(, )?){3}\)$/, "no", [
+    "endpoint-independent NAT: guessed ports (birthday; a second or two, once)",
+    "sequential NAT: relay",
+    "symmetric NAT, random ports: relay",
+  ]],
+  // Another flow of the host may have a port in between.
+  ["seq", /^endpoint-dependent, sequential \((\+[1-9](, )?){3}\)$/, "no", [
+    "endpoint-independent NAT: predicted ports",
+    "sequential NAT: predicted ports",
+    "symmetric NAT, random ports: relay",
+  ]],
 ];
 
-testWith(LAB_NEEDS, "lab: query --nat tells the kinds of NAT apart", async () => {
-  await using lab = await Lab.withWireGuard("preserve", "preserve");
-  await lab.serve(REGISTRY, "--listen", `${REGISTRY}:1224`);
-  for (const [kind, mapping, preserved, meaning] of EXPECTED) {
-    await lab.routerA.setKind(kind);
-    const { code, out, err } = await lab.alice.namespace.run([
-      BINARY,
-      "query",
-      "--nat",
-      `${REGISTRY}:1223`,
-      `${REGISTRY}:1224`,
-      "--secret",
-      lab.secretFile,
-      "--interface",
-      INTERFACE,
-    ]);
-    assertEquals([code, err], [0, ""], kind);
-    assertMatch(out, new RegExp(`^mapping: ${mapping}$`, "m"), kind);
-    assertMatch(out, new RegExp(`^port preserved: ${preserved}$`, "m"), kind);
-    assertMatch(out, meaning, kind);
-  }
-});
+/** The values that a line of the output names. */
+function valuesOf(out: string, name: string): readonly string[] {
+  return out.split("\n").flatMap((line) =>
+    line.startsWith(`${name}: `) ? [line.slice(name.length + 2)] : []
+  );
+}
+
+testWith(
+  LAB_NEEDS,
+  "lab: query --nat tells the kinds of NAT apart by the ports of one registry",
+  async () => {
+    await using lab = await Lab.withWireGuard("preserve", "preserve");
+    await lab.serve(REGISTRY, ...MORE_PORTS, "--relay");
+    const argv = [BINARY, "query", "--nat", `${REGISTRY}:1223`, "--secret", lab.secretFile];
+    for (const [kind, mapping, preserved, reaches] of EXPECTED) {
+      // WireGuard's port is spoken from by raw sockets, the port of nobody by a socket of its own.
+      for (const who of [["--interface", INTERFACE], ["--key", lab.alice.publicKey]]) {
+        await lab.routerA.setKind(kind);
+        const { code, out, err } = await lab.alice.namespace.run([...argv, ...who]);
+        assertEquals([code, err], [0, ""], kind);
+        assertEquals(out.match(/ sees port \d+ as 203\.0\.113\.21:\d+$/gm)?.length, 4, out);
+        assertMatch(valuesOf(out, "mapping").join(), mapping, kind);
+        assertEquals(valuesOf(out, "port preserved"), [preserved], kind);
+        assertEquals(valuesOf(out, "IPv6"), ["none"]);
+        const others = valuesOf(out, "reaches").filter((line) => !EVERYBODY.includes(line));
+        assertEquals(others, ["IPv6: relay", ...reaches], kind);
+      }
+    }
+  },
+);
+
+testWith(
+  LAB_NEEDS,
+  "lab: query --nat says what one port alone can tell, and how to get more",
+  async () => {
+    await using lab = await Lab.withWireGuard("eim", "preserve");
+    await lab.serve();
+    const argv = [BINARY, "query", "--nat", REGISTRY, "--secret", lab.secretFile, "--json"];
+    const { code, out, err } = await lab.alice.namespace.run([...argv, "--interface", INTERFACE]);
+    assertEquals(code, 1);
+    assertMatch(err, /^wgsig: one port alone .*serve --listen ADDRESS:1223 --listen ADDRESS:PORT/);
+    const { seen, nat, ipv6, relay, reaches } = JSON.parse(out);
+    assertEquals(seen.length, 1);
+    const { mapping, kind, steps, portPreserved } = nat;
+    assertEquals([mapping, kind, steps, portPreserved], [null, "unknown", [], false]);
+    assertEquals([ipv6, relay], [null, false]);
+    const unknown = { easy: null, sequential: null, hard: null };
+    assertEquals(reaches, { lan: "direct", ipv6: "relay", open: "direct", ...unknown });
+  },
+);
 
 testWith(LAB_NEEDS, "lab: peers are told the kind of a NAT that one registry sees", async () => {
   await using lab = await Lab.withWireGuard("eim", "preserve");

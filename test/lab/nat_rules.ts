@@ -19,9 +19,6 @@
  */
 export type NatKind = "snat" | "preserve" | "bare" | "eim" | "cone" | "sym" | "seq" | "none";
 
-/** The kinds that a table of pairs was made of before there was a relay. */
-export const NAT_KINDS = ["preserve", "eim", "cone", "sym"] as const;
-
 /** What a router is besides its kind. */
 export interface RulesetOptions {
   /** The addresses of the hosts inside; two at most. */

@@ -36,6 +36,9 @@ import { hasIpv4, hasIpv6, type Kinds, outerNat, type SharedKind, type SiteKind 
 
 const GATEWAY = "203.0.113.1";
 const UPLINK = { bits: 32, gateway: GATEWAY };
+/** What passes between neighbours is no business of the router's NAT. */
+const BRIDGE_ONLY = `for f in ip ip6; do f=/proc/sys/net/bridge/bridge-nf-call-\${f}tables; ` +
+  "[ ! -e $f ] || echo 0 > $f; done";
 const FORWARD = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
 
 /** A site with its hosts; `n` is 1 for a, and 2 for b. */
@@ -181,6 +184,7 @@ async function connectInside(site: Site): Promise<void> {
   const net = isCarrier ? `100.64.${n}` : `192.168.${n}`;
   const inside = isCarrier ? homes.map(({ namespace }) => namespace) : hosts;
   const name = isCarrier ? "wan" : "eth0";
+  await outer.namespace.must(["sh", "-c", BRIDGE_ONLY]);
   await outer.namespace.ip(
     "link add lan type bridge",
     ...(site.hasIpv4 ? [`addr add ${net}.1/24 dev lan`] : []),

@@ -72,7 +72,7 @@ export class WireGuardHost {
     this.#program = program;
     const socket = `${this.namespace.runFolder}/wireguard/${this.interface}.sock`;
     const until = performance.now() + START_SECONDS * 1000;
-    while (!await exists(socket)) {
+    while (!await answers(socket)) {
       if (performance.now() > until) {
         throw new Error(`${this.program[0]} does not start: ${program.err}`);
       }
@@ -112,6 +112,12 @@ export class WireGuardHost {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
+/** Whether somebody listens on a socket: `wg` removes one that is there before that. */
+async function answers(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }

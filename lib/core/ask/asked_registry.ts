@@ -9,14 +9,18 @@
  */
 
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
 import type { Now } from "../net/clock.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
-import { type Family, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
+import type { AskedInquiry } from "./asked_inquiry.ts";
 import type { Hearing } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import { Inquiry } from "./inquiry.ts";
+import type { PortSight } from "./nat_verdict.ts";
+import { OwnMapping } from "./own_mapping.ts";
 import { MAX_QUESTION_SIZE, type Wish } from "./question_writer.ts";
 import type { KnownRegistry } from "./registry_memory.ts";
 import type { ServerKeyNote } from "./server_key.ts";
@@ -52,11 +56,15 @@ export interface Outgoing {
   readonly size: number;
 }
 
-/** What is asked in wgsig 2 over one family of addresses. */
-interface Asking {
-  readonly family: Family;
-  readonly inquiry: Inquiry;
-  attempts: number;
+/** Where it is looked how the own NAT maps, so many other ports of it are asked, for so long. */
+const LOOK = { ports: 4, wait: 1.5 };
+/** So often another port is asked, for retries. */
+const MOST_LOOKS = 3;
+
+/** Where a question of wgsig 2 went first, and when by the monotonic clock. */
+interface FirstSent {
+  readonly to: HostPort;
+  readonly at: number;
 }
 
 /** Words of wgsig 2: what has opened. */
@@ -81,7 +89,11 @@ export class AskedRegistry {
   #triesSecond = true;
   #attempts = 0;
   #firstAt = 0;
-  readonly #asking: Asking[] = [];
+  /** What is asked in wgsig 2 over a family of addresses each. */
+  readonly #asking: AskedInquiry[] = [];
+  readonly #sent = new Map<AskedInquiry, FirstSent>();
+  /** How the own NAT maps, where that is looked at. */
+  #mapping: OwnMapping | undefined;
   #isSecondHeard = false;
   /** When all was known, in wgsig 2. */
   #knownAt = Infinity;
@@ -112,6 +124,11 @@ export class AskedRegistry {
     this.exchange.keepEndpoint();
   }
 
+  /** Asks its other ports as well, if it tells of any: how the own NAT maps the port that asks. */
+  lookAround(): void {
+    this.#mapping = new OwnMapping(LOOK);
+  }
+
   /** Asks from this time of the monotonic clock on. */
   start(at: number, now: Now): void {
     this.#startsAt = this.#firstAt = at;
@@ -132,8 +149,18 @@ export class AskedRegistry {
       this.#startAsking(now);
       for (const asking of this.#asking) {
         if (asking.inquiry.next(now).kind !== "ask" || this.#isGivenUp(asking.family)) continue;
-        const to = this.addresses.at(asking.attempts++, asking.family);
-        return { to, size: asking.inquiry.write(out, now) };
+        const to = this.addresses.at(asking.attempts, asking.family);
+        return this.#send(asking, to, out, now);
+      }
+      for (const asked of this.#mapping?.asked ?? []) {
+        if (asked.attempts >= MOST_LOOKS || asked.inquiry.next(now).kind !== "ask") continue;
+        // Where the first question went: it is that address which has told of the port.
+        const first = [...this.#sent.values()].find(({ to }) => familyOf(to) === asked.family);
+        const to = first === undefined
+          ? this.addresses.at(0, asked.family, asked.port)
+          : { ...first.to, port: asked.port ?? first.to.port };
+        this.addresses.accept(to.port);
+        return this.#send(asked, to, out, now);
       }
     }
     if (!this.#asksFirst(now) || now.mono < this.#firstAt) return undefined;
@@ -143,10 +170,16 @@ export class AskedRegistry {
     return { to, size: this.exchange.writeRequest(out, labels.timeAt(now.unix)) };
   }
 
+  #send(asking: AskedInquiry, to: HostPort, out: WireBuffer, now: Now): Outgoing {
+    asking.attempts++;
+    if (!this.#sent.has(asking)) this.#sent.set(asking, { to, at: now.mono });
+    return { to, size: asking.inquiry.write(out, now) };
+  }
+
   /** When {@linkcode write} has something again, or it is done, unless something comes: monotonic. */
   dueAt(now: Now): number {
     if (now.mono < this.#startsAt) return this.#startsAt;
-    const due = [this.#knownAt + GRACE];
+    const due = [this.#knownAt + GRACE, this.#mapping?.until ?? Infinity];
     if (this.#asksFirst(now)) due.push(this.#firstAt);
     if (this.#asksSecond) {
       due.push(this.#startsAt + OTHER_FAMILY);
@@ -168,6 +201,7 @@ export class AskedRegistry {
     const tries = Math.max(this.#attempts, ...asking.map(({ attempts }) => attempts));
     if (isRefused && tries >= MAX_REFUSED) return true;
     if (!this.#isSecondHeard) return this.exchange.isComplete;
+    if (this.#mapping?.isOver(now) === false) return false;
     if (!this.#registers) return this.#knownAt < Infinity;
     const isSettled = (family: Family) => {
       const its = asking.find((each) => each.family === family);
@@ -189,6 +223,8 @@ export class AskedRegistry {
       this.#noteSender(batch, i);
       const isKnown = this.#asking.some(({ inquiry }) => inquiry.isDone && inquiry.wish.asks);
       if (isKnown && this.#knownAt === Infinity) this.#knownAt = now.mono;
+      const ipv4 = this.#asking.find(({ family }) => family === 4)?.inquiry;
+      if (ipv4?.isAnswered) this.#mapping?.follow(this.#known.conversation, ipv4, now);
       return true;
     }
     if (this.#isSecondHeard || this.#known.conversation.isPinned) return false;
@@ -263,9 +299,31 @@ export class AskedRegistry {
     );
   }
 
-  /** Where it saw a question of wgsig 2 come from, and at which other ports it listens there. */
-  get vantage(): Pick<Inquiry, "seen" | "also"> | undefined {
-    return this.#asking.find(({ inquiry }) => inquiry.seen !== undefined)?.inquiry;
+  /** Where each port of it that was asked has seen the port that asks, over each family. */
+  get sights(): readonly PortSight[] {
+    if (this.protocol === 1) {
+      const host = this.#answeredFrom ?? this.name.host;
+      return this.ownEndpoints.map((seen) => ({
+        server: formatHostPort(this.name),
+        registry: { host, port: this.name.port },
+        seen,
+        askedAt: this.#startsAt,
+      }));
+    }
+    return [...this.#sent].flatMap(([{ inquiry, port = this.name.port }, { to, at }]) =>
+      inquiry.seen === undefined ? [] : [{
+        server: formatHostPort({ host: this.name.host, port }),
+        registry: { ...to, port },
+        seen: inquiry.seen,
+        askedAt: at,
+      }]
+    );
+  }
+
+  /** Where it relays, where it does; undefined as well as long as that is not known. */
+  get relay(): HostPort | undefined {
+    const relaying = this.#asking.find(({ inquiry }) => (inquiry.offers & OFFER.relays) !== 0);
+    return relaying && this.#sent.get(relaying)?.to;
   }
 
   /** What is to be said of the registry's key, once. */
@@ -341,7 +399,7 @@ export class AskedRegistry {
   #startOver(family: Family, asks: boolean, now: Now): void {
     const wish: Wish = { family, registers: this.#registers, asks };
     const inquiry = new Inquiry(this.#known.conversation, wish, now);
-    this.#asking.push({ family, inquiry, attempts: 0 });
+    this.#asking.push({ family, inquiry, isOwn: true, attempts: 0 });
   }
 
   #noteSender(batch: DatagramBatch, i: number): void {

@@ -11,6 +11,17 @@ import { formatHostPort, type HostPort } from "../net/host_port.ts";
 /** How a NAT maps a socket. */
 export type NatMapping = "none" | "endpoint-independent" | "endpoint-dependent";
 
+/** Where one port of a registry sees the port that asks. */
+export interface PortSight {
+  /** The registry as it was named, with the port that was asked. */
+  readonly server: string;
+  /** The address and the port that were asked. */
+  readonly registry: HostPort;
+  readonly seen: HostPort;
+  /** When it was asked first: the monotonic clock, in seconds. */
+  readonly askedAt: number;
+}
+
 /** What was found out. */
 export interface NatVerdict {
   /** How the NAT maps a socket. */
@@ -23,11 +34,18 @@ export interface NatVerdict {
 
 const MEANING: Readonly<Record<NatMapping, string>> = {
   "none": "no NAT: every peer can reach this one, unless a firewall is in between",
-  "endpoint-independent": "can be punched by all but symmetric NATs",
+  "endpoint-independent":
+    "every peer can punch it: from behind a symmetric NAT by ports that are " +
+    "predicted or guessed",
   "endpoint-dependent":
-    "symmetric NAT: only peers without NAT or with a full-cone NAT can be reached; " +
-    "forward a port, or route through a hub",
+    "symmetric NAT: ports are predicted or guessed, and where that doesn't do, " +
+    "a registry relays; a port that is forwarded can be reached by every peer",
 };
+
+/** What a mapping means for WireGuard, in a sentence. */
+export function meaningOf(mapping: NatMapping): string {
+  return MEANING[mapping];
+}
 
 /**
  * Judges from one socket.
@@ -53,7 +71,16 @@ export function judgeNat(
     : portPreserved && localAddresses.includes(first.host)
     ? "none"
     : "endpoint-independent";
-  return { mapping, portPreserved, meaning: MEANING[mapping] };
+  return { mapping, portPreserved, meaning: meaningOf(mapping) };
+}
+
+/**
+ * From which to which port a NAT has gone with each new destination.
+ *
+ * @param seen In the order in which they were asked.
+ */
+export function stepsOf(seen: readonly HostPort[]): readonly number[] {
+  return seen.slice(1).map(({ port }, i) => port - seen[i]!.port);
 }
 
 /** The next port of a NAT that counts is not further than so many above the last. */
@@ -78,7 +105,7 @@ export function natKindOf(
   if (seen.every(isHere)) return "easy";
   if (others.length === 0) return "unknown";
   if (others.some(({ host }) => host !== first.host)) return "hard";
-  const steps = others.map(({ port }, i) => port - seen[i]!.port);
+  const steps = stepsOf(seen);
   if (steps.every((step) => step === 0)) return "easy";
   return steps.every((step) => step >= 0 && step <= MOST_STEP) ? "sequential" : "hard";
 }
@@ -91,12 +118,15 @@ export function natKindOf(
 export function explainUnreachable(own: NatVerdict | undefined): string {
   switch (own?.mapping) {
     case "endpoint-dependent":
-      return own.meaning;
+      return "symmetric NAT: have a registry relay (serve --relay), forward a port, or route " +
+        "through a hub";
     case undefined:
       return "a symmetric NAT on either side, or a firewall that drops UDP; name a second server " +
-        "to learn which, forward a port, or route through a hub";
+        "to learn which, have a registry relay (serve --relay), forward a port, or route through " +
+        "a hub";
     default:
       return "not for the NAT on this side: the peer's is symmetric, most likely, or a firewall " +
-        "drops UDP; forward a port on either side, or route through a hub";
+        "drops UDP; have a registry relay (serve --relay), forward a port on either side, or " +
+        "route through a hub";
   }
 }

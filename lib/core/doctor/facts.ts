@@ -21,10 +21,6 @@ export interface AnswerFacts {
   readonly serverKey: string | undefined;
   /** By how many seconds its clock is ahead of this host's, as far as it matters; of wgsig 2. */
   readonly ahead: number;
-  /** Where it saw the question come from; of wgsig 2. */
-  readonly seen: HostPort | undefined;
-  /** At which other ports it listens; of wgsig 2. */
-  readonly also: readonly number[];
   /** The system's word where nothing could be sent to it, such as `ENETUNREACH`. */
   readonly unsent: string | undefined;
   /** What is said of it elsewhere. */

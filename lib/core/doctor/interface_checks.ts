@@ -13,6 +13,9 @@ const LEAST_MTU = 1280;
 const USUAL_MTU = 1420;
 /** What WireGuard adds: IP's header, UDP's 8 bytes, and its own 32. */
 const ADDED = { 4: 60, 6: 80 } as const;
+/** Those that people give to their interfaces lie among those that systems hand out. */
+const USUAL_PORT = 51_820;
+const USUAL_PORTS = 16;
 /** A session is made anew after 2 minutes, and is gone after 3, in seconds. */
 const SESSION = 180;
 
@@ -46,7 +49,8 @@ export function checkListenPort(facts: DoctorFacts): Check | undefined {
     `wg set ${facts.name} listen-port 51820, and ListenPort = 51820 in its configuration`;
   if (port === 0) return bad(name, "the interface listens on none", mend);
   const [first, last] = facts.system.portRange ?? [1, 0];
-  if (first <= port && port <= last) {
+  const isUsual = USUAL_PORT <= port && port < USUAL_PORT + USUAL_PORTS;
+  if (first <= port && port <= last && !isUsual) {
     return warn(name, `${port} seems to be the system's choice: the next start has another`, mend);
   }
   return ok(name, `${port}`);
@@ -89,7 +93,10 @@ export function checkHandshakes({ unix, listed, ...facts }: DoctorFacts): Check 
     return warn(name, text, `journalctl -u wgsig-sync@${facts.name} says why a peer isn't reached`);
   }
   const ages = peers.map(({ latestHandshake }) => Math.max(0, Math.round(unix - latestHandshake)));
-  return ok(name, `with all ${peers.length} peers, the oldest ${Math.max(...ages)} s ago`);
+  return ok(
+    name,
+    `with ${peers.length} of ${peers.length} peers, the oldest ${Math.max(...ages)} s ago`,
+  );
 }
 
 /** Its MTU against those of the ways to the servers. */

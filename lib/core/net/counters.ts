@@ -49,6 +49,7 @@ export const COUNTER_NAMES = [
   "drop-weak-key",
   "relayed",
   "relayed-bytes",
+  "relay-guessed",
   "relay-opened",
   "relay-greetings",
   "relay-stops",

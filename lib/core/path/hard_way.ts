@@ -1,16 +1,7 @@
 /**
  * What is tried to reach a peer where a NAT maps each destination to another port, besides the ways of
- * which registries tell.
- *
- * ```
- *                       theirs easy          sequential            hard
- *   own easy            –                    ports are predicted   ports are guessed
- *   own sequential      –                    ports are predicted   –
- *   own hard            mappings are opened  –                     –
- * ```
- *
- * Where both count, both predict; see `core/punch`. What is opened and guessed is so once, until one of
- * the two mappings is another: routers keep an entry for each.
+ * which registries tell: see `hard_means.ts`, and `core/punch`. What is opened and guessed is so once,
+ * until one of the two mappings is another: routers keep an entry for each.
  *
  * @module
  */
@@ -23,6 +14,7 @@ import { OpenedPorts } from "../punch/opened_ports.ts";
 import { PredictedPorts } from "../punch/predicted_ports.ts";
 import type { PunchDatagram } from "../punch/punch_step.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { hardMeans } from "./hard_means.ts";
 
 /** Budgets. */
 export interface HardOptions {
@@ -58,18 +50,33 @@ export type HardStep =
 
 /** Only one pair at a time has its ports heard, and its hundreds of datagrams sent. */
 export class HardTurn {
-  #holder: HardWay | undefined;
+  #holder: string | undefined;
+
+  /** The public key of the peer whose turn it is, in base64. */
+  get holder(): string | undefined {
+    return this.#holder;
+  }
 
   /** Whether it is this one's turn now. */
-  take(way: HardWay): boolean {
-    this.#holder ??= way;
-    return this.#holder === way;
+  take(publicKey: string): boolean {
+    this.#holder ??= publicKey;
+    return this.#holder === publicKey;
   }
 
-  /** It needs it no more. */
-  leave(way: HardWay): void {
-    if (this.#holder === way) this.#holder = undefined;
+  /** It needs it no more, or is gone. @returns Whether it was its turn. */
+  leave(publicKey: string): boolean {
+    if (this.#holder !== publicKey) return false;
+    this.#holder = undefined;
+    return true;
   }
+}
+
+/** Whom it is about. */
+export interface HardPeer {
+  /** In base64. */
+  readonly publicKey: string;
+  /** Whether the own key is the smaller one. */
+  readonly isFirst: boolean;
 }
 
 /** After the beginning of a search, in seconds: plain punching has failed by then. */
@@ -78,6 +85,10 @@ const BIRTHDAY = 1.5;
 /** Ports that the system gives to nobody by itself, on Linux, are below these; others have few. */
 const FIRST_PORT = 33_000;
 const LAST_PORT = 59_000;
+/** Pairs of mappings that are remembered: where registries see several, the first one changes. */
+const MOST_TRIED = 16;
+/** Between two times that all is tried for one peer, in seconds; twice as long after each soon after. */
+const [FIRST_GAP, LONGEST_GAP] = [60, 3600];
 /** A port that was hit is heard for so long after: then WireGuard's traffic goes through it, or not. */
 const HEARD = 15;
 
@@ -85,22 +96,22 @@ type Birthday = { readonly opened: OpenedPorts } | { readonly guessed: GuessedPo
 
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class HardWay {
-  readonly #isFirst: boolean;
+  readonly #peer: HardPeer;
   readonly #turn: HardTurn;
   readonly #random: RandomSource;
   #options: HardOptions;
   #predicted: PredictedPorts | undefined;
-  #predictedFor = "";
+  readonly #predictedFor = new Tried();
   #birthday: Birthday | undefined;
-  #triedFor = "";
+  readonly #guessedFor = new Tried();
   #ports: { readonly first: number; readonly count: number } | undefined;
   #isRefused = false;
   #endsAt = Infinity;
   #nextAt = Infinity;
 
-  /** @param isFirst Whether the own key is the smaller one. */
-  constructor(isFirst: boolean, options: HardOptions, turn: HardTurn, random: RandomSource) {
-    this.#isFirst = isFirst;
+  /** Has tried nothing yet. */
+  constructor(peer: HardPeer, options: HardOptions, turn: HardTurn, random: RandomSource) {
+    this.#peer = peer;
     this.#options = options;
     this.#turn = turn;
     this.#random = random;
@@ -163,21 +174,24 @@ export class HardWay {
   #begin({ own, ownMapping, theirs, seen }: HardFacts, from: number, mono: number): void {
     if (seen === undefined) return;
     const mappings = `${ownMapping} ${formatHostPort(seen)}`;
-    if (theirs === "sequential" && (own === "easy" || own === "sequential")) {
-      if (this.#predictedFor === mappings) return;
-      if (mono < from + PREDICT) return this.#wait(from + PREDICT);
-      this.#predictedFor = mappings;
-      const isSecond = own === "sequential" && !this.#isFirst;
+    const means = hardMeans(own, theirs);
+    if (means === "predict") {
+      if (!this.#predictedFor.lacks(mappings)) return;
+      const at = Math.max(from + PREDICT, this.#predictedFor.nextAt);
+      if (mono < at) return this.#wait(at);
+      this.#predictedFor.add(mappings, mono);
+      const isSecond = own === "sequential" && !this.#peer.isFirst;
       this.#predicted = new PredictedPorts(isSecond ? "second" : "each", this.#random);
       return this.#predicted.seen(seen);
     }
-    const opens = own === "hard" && theirs === "easy" && !this.#isRefused;
-    if (!opens && !(own === "easy" && theirs === "hard") || this.#triedFor === mappings) return;
-    if (mono < from + BIRTHDAY) return this.#wait(from + BIRTHDAY);
-    if (!this.#turn.take(this)) return this.#wait(mono + 1);
-    this.#triedFor = mappings;
+    if (means === undefined || means === "open" && this.#isRefused) return;
+    if (this.#birthday !== undefined || !this.#guessedFor.lacks(mappings)) return;
+    const at = Math.max(from + BIRTHDAY, this.#guessedFor.nextAt);
+    if (mono < at) return this.#wait(at);
+    if (!this.#turn.take(this.#peer.publicKey)) return this.#wait(mono + 1);
+    this.#guessedFor.add(mappings, mono);
     const { mappings: count, probes, rate } = this.#options;
-    if (opens) {
+    if (means === "open") {
       const first = this.#drawPort(count);
       this.#ports = { first, count };
       this.#birthday = { opened: new OpenedPorts({ to: seen, firstPort: first, count, rate }) };
@@ -220,7 +234,7 @@ export class HardWay {
     const birthday = this.#birthday;
     this.#birthday = undefined;
     this.#endsAt = Infinity;
-    this.#turn.leave(this);
+    this.#turn.leave(this.#peer.publicKey);
     return birthday !== undefined && "opened" in birthday
       ? { kind: "hear", first: 0, count: 0 }
       : undefined;
@@ -234,5 +248,32 @@ export class HardWay {
 
   #wait(until: number): void {
     this.#nextAt = Math.min(this.#nextAt, until);
+  }
+}
+
+/** For which pairs of mappings something was tried. */
+class Tried {
+  readonly #mappings = new Set<string>();
+  #gap = 0;
+  #nextAt = -Infinity;
+
+  /** When it may be tried anew, for other mappings. */
+  get nextAt(): number {
+    return this.#nextAt;
+  }
+
+  /** Whether it wasn't tried for these. */
+  lacks(mappings: string): boolean {
+    return !this.#mappings.has(mappings);
+  }
+
+  /** It is tried for these now. */
+  add(mappings: string, mono: number): void {
+    const [oldest] = this.#mappings;
+    if (this.#mappings.size === MOST_TRIED) this.#mappings.delete(oldest!);
+    this.#mappings.add(mappings);
+    const isLater = mono > this.#nextAt + 2 * this.#gap;
+    this.#gap = isLater ? FIRST_GAP : Math.min(2 * this.#gap, LONGEST_GAP);
+    this.#nextAt = mono + this.#gap;
   }
 }

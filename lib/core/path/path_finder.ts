@@ -60,6 +60,8 @@ export type FinderStep =
   }
   /** Hear these ports as well; none where the count is 0. */
   | { readonly kind: "hear"; readonly first: number; readonly count: number }
+  /** What goes to a peer leaves through WireGuard's own port again, if it didn't. */
+  | { readonly kind: "unmove"; readonly publicKey: string }
   /** Read the private key for {@linkcode PathFinder.agree}. */
   | { readonly kind: "agree" }
   /** Read the interface. */
@@ -115,6 +117,8 @@ export class PathFinder {
   #isKeyUnreadable = false;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
+  /** What is to be undone of those that are gone. */
+  readonly #undone: FinderStep[] = [];
   readonly #buffer = new WireBuffer(PROBE_SIZE);
   #tells = false;
   #isReading = false;
@@ -178,8 +182,7 @@ export class PathFinder {
 
   /** The interface is another one, or gone. */
   forget(): void {
-    this.#peers.clear();
-    this.#byTag.clear();
+    for (const publicKey of [...this.#peers.keys()]) this.#remove(publicKey);
     this.#keyless.clear();
     this.#hopeless.clear();
     this.#agreeAt = -Infinity;
@@ -195,8 +198,8 @@ export class PathFinder {
     for (const publicKey of [...this.#peers.keys()]) {
       if (!present.has(publicKey)) this.#remove(publicKey);
     }
-    for (const publicKey of this.#keyless) {
-      if (!present.has(publicKey)) this.#keyless.delete(publicKey);
+    for (const some of [this.#keyless, this.#hopeless]) {
+      for (const publicKey of some) if (!present.has(publicKey)) some.delete(publicKey);
     }
     this.#meet();
     const interval = Math.max(SHORTEST_WATCH, WATCH * this.#peers.size);
@@ -300,6 +303,8 @@ export class PathFinder {
   next(now: Now): FinderStep {
     const reply = this.#replies.shift();
     if (reply !== undefined) return { kind: "send", ...reply, hops: undefined };
+    const undone = this.#undone.shift();
+    if (undone !== undefined) return undone;
     if (this.#keyless.size > 0 && now.mono >= this.#agreeAt) {
       this.#agreeAt = Infinity;
       return { kind: "agree" };
@@ -349,6 +354,8 @@ export class PathFinder {
             this.#replies.push({ bytes: BYTE_SENT, to, from });
           }
           return this.next({ mono, unix });
+        case "unmove":
+          return { kind: "unmove", publicKey: peer.publicKey };
         case "tell":
           // All peers have their turn first: one word to registries does for all.
           this.#tells = true;
@@ -359,9 +366,11 @@ export class PathFinder {
     }
   }
 
+  /** Anybody can send a byte: it counts only while hundreds of ports are tried with a peer. */
   #hearByte(batch: DatagramBatch, i: number, port: number | undefined): void {
-    const from = senderOf(batch, i);
-    for (const { way } of this.#peers.values()) way.heardByte(from, port);
+    const { holder } = this.#turn;
+    if (holder === undefined) return;
+    this.#peers.get(holder)?.way.heardByte(senderOf(batch, i), port);
   }
 
   #answer(
@@ -389,7 +398,7 @@ export class PathFinder {
   #add(publicKey: string, keys: PairKeys): void {
     const { relayOf, hard } = this.#options;
     const { isSmaller } = keys;
-    const hardWay = new HardWay(isSmaller, hard, this.#turn, this.#random);
+    const hardWay = new HardWay({ publicKey, isFirst: isSmaller }, hard, this.#turn, this.#random);
     const way = new PeerPath(isSmaller, relayOf(publicKey), hardWay);
     way.setOwn(this.#own);
     const peer = new ProbingPeer(publicKey, keys, way, this.#random);
@@ -403,6 +412,8 @@ export class PathFinder {
     const peer = this.#peers.get(publicKey);
     if (peer === undefined) return;
     this.#peers.delete(publicKey);
+    if (this.#turn.leave(publicKey)) this.#undone.push({ kind: "hear", first: 0, count: 0 });
+    if (peer.way.isMoved) this.#undone.push({ kind: "unmove", publicKey });
     const { receiveTag } = peer.keys;
     const others = this.#byTag.get(receiveTag)?.filter((each) => each !== peer) ?? [];
     if (others.length > 0) this.#byTag.set(receiveTag, others);

@@ -24,7 +24,7 @@ export interface Traffic {
 /** What to do. */
 export type WatchStep = "probe" | "read" | "wait";
 /** What was found. */
-export type WatchVerdict = "dead" | undefined;
+export type WatchVerdict = "dead" | "unused" | undefined;
 
 /** After a probe without an echo, in seconds. */
 const AGAIN = 0.4;
@@ -102,8 +102,10 @@ export class PathWatch {
     }
     if (received > before.received) this.#reset(mono + SILENT);
     else if (mono - this.#trafficAt < LOOK - SLACK) return undefined;
-    else if (sent === before.sent) this.#reset(mono + UNUSED);
-    else {
+    else if (sent === before.sent) {
+      this.#reset(mono + UNUSED);
+      return "unused";
+    } else {
       this.stop();
       return "dead";
     }

@@ -69,6 +69,8 @@ export type PathStep =
   | { readonly kind: "hear"; readonly first: number; readonly count: number }
   /** Give WireGuard this endpoint. */
   | { readonly kind: "set"; readonly path: Path }
+  /** Its datagrams leave through WireGuard's own port again. */
+  | { readonly kind: "unmove" }
   /** Read the interface at once. */
   | { readonly kind: "read" }
   /** Tell registries what is wanted of their relays. */
@@ -108,11 +110,15 @@ export class PeerPath {
   #told: ToldPeer | undefined;
   #held: Path | undefined;
   #heldAt = -Infinity;
+  /** That which another port was taken for last. */
+  #moved: Path | undefined;
   /** WireGuard's, when the interface was read last. */
   #endpoint: HostPort | undefined;
   #isAlive = false;
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
+  /** Whether registries tell that the peer has moved, since it was heard on the way in use. */
+  #hasMoved = false;
   #switch: PathSwitch | undefined;
   readonly #settling = new Settling();
   #queue: Path[] = [];
@@ -141,9 +147,19 @@ export class PeerPath {
     return this.#table.all();
   }
 
+  /** Whether another port than WireGuard's is taken. */
+  get isMoved(): boolean {
+    return this.#moved !== undefined;
+  }
+
   /** Whether the peer is wanted through the relay. */
   get wantsRelay(): boolean {
     return this.#relay.isWanted;
+  }
+
+  /** Whether the peer is reached through a relay, whatever else works: no probe is answered then. */
+  get isAlwaysRelayed(): boolean {
+    return this.#relay.mode === "always";
   }
 
   /** Whether registries are to stop what they relay: a direct way is proved. */
@@ -176,6 +192,7 @@ export class PeerPath {
   /** Replaces a setting. */
   setRelay(mode: RelayMode, mono: number): void {
     this.#relay.setMode(mode);
+    if (mode === "always") this.#switch = undefined;
     this.#reconsider(mono);
   }
 
@@ -194,6 +211,7 @@ export class PeerPath {
     // The registry doesn't answer any more, or has forgotten the peer.
     if (held?.kind === "relay" && !this.#relay.isOffered(held.endpoint)) this.#held = undefined;
     if (hasChanged) {
+      this.#hasMoved = true;
       // Where it was reached may be where it was.
       if (wasTold && held?.isTold === false) this.#isDoubted = true;
       if (!this.#works || held?.kind === "relay") this.#search(mono);
@@ -210,16 +228,27 @@ export class PeerPath {
 
   /** Takes in what WireGuard says. */
   see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
+    const before = this.#endpoint;
     this.#isAlive = isAlive;
     this.#endpoint = endpoint;
     const held = this.#held;
-    if (this.#watch.see({ received, sent }, mono) === "dead" && held !== undefined) {
+    const verdict = this.#watch.see({ received, sent }, mono);
+    // Who has moved isn't where nobody answers.
+    const isDead = verdict === "dead" || (verdict === "unused" && this.#hasMoved);
+    if (isDead && held !== undefined) {
+      this.#watch.stop();
       held.deadAt = mono;
+      // The port is given back: it may be another one next time.
+      if (held.from !== undefined) {
+        this.#held = this.#table.meet(held.endpoint, undefined, held.kind);
+      }
       this.#isDoubted = true;
       this.#relay.hurry();
       this.#search(mono);
     }
-    if (endpoint !== undefined && isAlive) this.#follow(endpoint, mono);
+    const isStill = before !== undefined && endpoint !== undefined &&
+      sameEndpoint(before, endpoint);
+    if (endpoint !== undefined && isAlive) this.#follow(endpoint, isStill, mono);
     else if (held !== undefined && !isAlive && mono - this.#heldAt > HANDSHAKE) {
       held.deadAt = mono;
       this.#held = undefined;
@@ -246,7 +275,7 @@ export class PeerPath {
     const path = held !== undefined && this.#isMovedTo(endpoint)
       ? held
       : this.#table.meet(endpoint, from, kind);
-    if (path === held) this.#watch.heard(mono);
+    if (path === held) this.#heardHeld(mono);
     return path;
   }
 
@@ -264,7 +293,7 @@ export class PeerPath {
     path.provedAt = mono;
     path.roundTrip = Math.min(path.roundTrip, roundTrip);
     if (path === this.#held) {
-      this.#watch.heard(mono);
+      this.#heardHeld(mono);
       this.#isDoubted = false;
       this.#reconsider(mono);
     }
@@ -279,7 +308,7 @@ export class PeerPath {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
     const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
-    if (this.#held !== path || !this.#works) this.#hold(path, wait, mono);
+    this.#hold(path, wait, mono);
     return true;
   }
 
@@ -293,6 +322,10 @@ export class PeerPath {
   next(mono: number): PathStep {
     for (;;) {
       const held = this.#held;
+      if (this.#moved !== undefined && this.#moved !== held) {
+        this.#moved = undefined;
+        return { kind: "unmove" };
+      }
       const settle = held && this.#settling.take(mono);
       if (settle === "read") return { kind: "read" };
       if (settle === "set" && held !== undefined) return { kind: "set", path: held };
@@ -400,6 +433,11 @@ export class PeerPath {
     return this.next(mono);
   }
 
+  #heardHeld(mono: number): void {
+    this.#watch.heard(mono);
+    this.#hasMoved = false;
+  }
+
   #decidesAt(): number {
     return this.#switch === undefined ? this.#choice.at(this.#table.all()) : Infinity;
   }
@@ -427,16 +465,18 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
+    if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
-    this.#settling.begin(wait, this.#isAlive, mono);
+    if (path !== before) this.#settling.forget();
+    this.#settling.begin(wait, formerOf(before, path), slowerOf(path, before), mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
     this.#reconsider(mono);
   }
 
-  /** WireGuard has heard the peer from somewhere. */
-  #follow(endpoint: HostPort, mono: number): void {
+  /** WireGuard has heard the peer from somewhere. @param isStill Whether it has known that before. */
+  #follow(endpoint: HostPort, isStill: boolean, mono: number): void {
     const held = this.#held;
     if (held !== undefined && sameEndpoint(held.endpoint, endpoint)) {
       if (this.#watch.nextAt === Infinity && held.kind !== "relay") {
@@ -447,15 +487,22 @@ export class PeerPath {
     if (this.#switch !== undefined) return;
     const isRelay = this.#relay.isOffered(endpoint);
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
-    // What was under way through the relay has pulled it back: both sides have to move once more.
-    if (isGood && !isRelay && this.#settling.insists(mono)) return;
+    // What was under way has pulled it back: both sides have to move once more.
+    if (isGood && !isRelay) {
+      if (this.#settling.isSetting) return;
+      if (!this.#isFirst && this.#settling.isUnderWay(mono)) return;
+      if (this.#isFirst && this.#settling.insists(mono)) {
+        this.#switch = new PathSwitch(held, false, mono);
+        return;
+      }
+    }
     const path = isRelay
       ? newPath(endpoint, "relay")
       : this.#table.find(endpoint) ?? newPath(endpoint, kindOfStranger(endpoint));
     this.#held = path;
     this.#heldAt = mono;
     this.#settling.end(mono);
-    this.#isDoubted = false;
+    if (!isStill) this.#isDoubted = false;
     this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono);
@@ -480,4 +527,17 @@ export class PeerPath {
 
 function sameEndpoint(a: HostPort, b: HostPort): boolean {
   return formatHostPort(a) === formatHostPort(b);
+}
+
+/** What still arrives on the way before, when another one is taken. */
+function formerOf(before: Path | undefined, path: Path): "none" | "stopped" | "alive" {
+  if (before === undefined) return "none";
+  const isDead = before !== path && before.deadAt >= before.provedAt && before.deadAt > -Infinity;
+  return isDead || before.kind === "relay" || path.kind === "relay" ? "stopped" : "alive";
+}
+
+/** The longer round trip of both, as far as it is known. */
+function slowerOf(path: Path, before: Path | undefined): number {
+  const known = [path, before].flatMap((each) => each?.roundTrip ?? []);
+  return Math.max(0, ...known.filter((each) => each < Infinity));
 }

@@ -105,7 +105,8 @@ export class ProbingPeer {
     const at = i * SLOT_SIZE;
     copyBytes(payloads, at, opened, 0, PROBE_SIZE);
     if (!openProbe(this.keys, opened, 0, probe)) return undefined;
-    if (!this.#mayEcho(mono)) return null;
+    // An echo would have the other side go directly.
+    if (this.way.isAlwaysRelayed || !this.#mayEcho(mono)) return null;
     const path = this.way.hear(from, port, mono);
     const isFresh = equalBytes(probe.token, 0, this.#token, 0, TOKEN_SIZE);
     const switches = isFresh && (probe.flags & PROBE_FLAG.switch) !== 0 &&

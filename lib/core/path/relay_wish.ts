@@ -42,6 +42,11 @@ const SECOND = 0.3;
 const AGAIN = 5;
 /** The same where none has answered. */
 const UNHEARD = 1;
+/**
+ * Between two attempts to have a peer that is reached directly come to the relay, in seconds; twice as
+ * long after each: what is under way directly may pull both sides back for ever.
+ */
+const [FIRST_PULL, LONGEST_PULL] = [5, 300];
 /** The wish stays for so long after the relay isn't used any more. */
 const LINGER = 10;
 
@@ -58,6 +63,9 @@ export class RelayWish {
   #isHurried = false;
   #nextAt = Infinity;
   #tellAt = Infinity;
+  /** When a peer that is reached directly may be given the relay, and how long it is left then. */
+  #pullAt = -Infinity;
+  #pullGap = FIRST_PULL;
   /** Since when it is needed; Infinity where it isn't. */
   #neededFrom = Infinity;
 
@@ -75,6 +83,8 @@ export class RelayWish {
   /** Replaces that. */
   setMode(mode: RelayMode): void {
     this.#mode = mode;
+    this.#pullAt = -Infinity;
+    this.#pullGap = FIRST_PULL;
   }
 
   /** Whether registries are to relay. */
@@ -136,6 +146,11 @@ export class RelayWish {
     const second = this.#isFirst || this.#isHurried ? 0 : SECOND;
     const useAt = from + (isUrgent ? HURRIED : USE) + second;
     if (mono < useAt) return this.#wait(Math.min(useAt, this.#tellAt));
+    if (works) {
+      if (mono < this.#pullAt) return this.#wait(Math.min(this.#pullAt, this.#tellAt));
+      this.#pullAt = mono + this.#pullGap;
+      this.#pullGap = Math.min(2 * this.#pullGap, LONGEST_PULL);
+    }
     return { kind: "use", endpoint: this.#relays[0]! };
   }
 

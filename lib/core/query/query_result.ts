@@ -6,6 +6,7 @@
 
 import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { HostPort } from "../net/host_port.ts";
+import type { PortSight } from "../ask/nat_verdict.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 import type { ZoneStatus } from "../zone/client/exchange.ts";
 import type { Sighting } from "../ask/sighting.ts";
@@ -35,6 +36,8 @@ export interface ServerOutcome {
   readonly serverKey?: string | undefined;
   /** Where its ports have seen WireGuard's over IPv4, in the order asked: how the own NAT maps that. */
   readonly mapping?: readonly HostPort[] | undefined;
+  /** Where each of its ports that was asked has seen the own one, where that was wanted. */
+  readonly sights?: readonly PortSight[] | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

@@ -32,6 +32,8 @@ import { WantedPairs } from "./wanted_pairs.ts";
 const MOST_ALIKE = 4;
 /** Peers for whom an initiation may be, that are looked at. */
 const MOST_TRIED = 256;
+/** Peers for whom data may be whose index isn't known, that get it. */
+const MOST_GUESSED = 4;
 /** A pair is stopped for so long, in seconds. */
 const STOP = 1;
 /** What {@linkcode Relay} finds where it has no time to look. */
@@ -198,10 +200,20 @@ export class Relay {
     if (length > SLOT_SIZE) return "drop-too-long";
     const ofIpv4 = isIpv4(sources, at);
     let outcome: CounterName | "done" = "relay-drop-index";
+    const first = peer;
     for (let n = 0; n < MOST_ALIKE && peer !== NONE; n++) {
       outcome = this.#pass(peer, batch, i, type, mono);
       if (outcome === "done") this.#peers.heard(peer, ofIpv4, mono);
       if (outcome !== "relay-drop-index" && outcome !== "relay-drop-nobody") return outcome;
+      peer = this.#peers.next(peer, sources, at, ofIpv4);
+    }
+    if (type !== MESSAGE.data) return outcome;
+    peer = first;
+    for (let n = 0; n < MOST_ALIKE && peer !== NONE; n++) {
+      if (this.#guess(peer, batch, i, mono)) {
+        this.#peers.heard(peer, ofIpv4, mono);
+        return "done";
+      }
       peer = this.#peers.next(peer, sources, at, ofIpv4);
     }
     return outcome;
@@ -239,12 +251,50 @@ export class Relay {
       const problem = this.#greet(side, other, slot, batch, at, type, mono);
       if (problem !== undefined) return problem;
     } else this.#sessions.use(slot, mono);
+    this.#send(peer, side, to, batch, i, mono);
+    return "done";
+  }
+
+  /**
+   * Passes on what belongs to a session of before: two peers that had a direct way have it still when
+   * they come to the relay, which hears its indices only at their next handshake. Whom it is for can
+   * only be guessed; the others throw it away.
+   */
+  #guess(peer: number, batch: DatagramBatch, i: number, mono: number): boolean {
+    const pairs = this.#pairs;
+    const length = batch.lengths[i]!;
+    let sent = 0;
+    let tried = 0;
+    for (let side = pairs.firstOf(peer); side !== NONE; side = pairs.nextOf(side)) {
+      if (sent === MOST_GUESSED || tried++ === MOST_TRIED) break;
+      const pair = side >>> 1;
+      if (!pairs.isOpen(pair, mono) || pairs.isStopped(pair, mono)) continue;
+      if (!this.#limits.allow(pair, peer, length, mono)) continue;
+      const to = this.#placeOf(pairs.peerOf(side ^ 1));
+      if (to === NONE || !pairs.guess(side, mono)) continue;
+      this.#send(peer, side, to, batch, i, mono);
+      this.#counters.add("relay-guessed");
+      sent++;
+    }
+    return sent > 0;
+  }
+
+  #send(
+    peer: number,
+    side: number,
+    to: number,
+    { payloads, lengths }: DatagramBatch,
+    i: number,
+    mono: number,
+  ): void {
+    const pair = side >>> 1;
+    const length = lengths[i]!;
     this.#limits.spend(pair, peer, length);
     this.#pairs.use(pair, mono);
-    this.#outlets[other]!.add(to, payloads.bytes, at, length, 1);
+    const outlet = this.#outlets[this.#pairs.peerOf(side ^ 1)]!;
+    outlet.add(to, payloads.bytes, i * SLOT_SIZE, length, 1);
     this.#counters.add("relayed");
     this.#counters.add("relayed-bytes", length);
-    return "done";
   }
 
   /** The side of `peer` in its pair with whom an initiation is for; NONE, or BUSY. */

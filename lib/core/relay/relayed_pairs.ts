@@ -13,6 +13,13 @@ import { MOST_PEERS } from "./relayed_peers.ts";
 export const MOST_PAIRS: number = MOST_PEERS / 2;
 const SIDES: number = 2 * MOST_PAIRS;
 
+/** WireGuard gives a session up after this time, in seconds. */
+const SESSION = 180;
+/** Guesses per second and pair while the other side is silent. */
+const MOST_GUESSES = 40;
+/** It is silent after so long, in seconds. */
+const ANSWERED = 5;
+
 /** Pairs by their number. The sides of a pair are twice that, and one more. */
 export class RelayedPairs {
   readonly #pool = new NumberPool(MOST_PAIRS);
@@ -36,6 +43,14 @@ export class RelayedPairs {
   // By pair.
   readonly #stoppedUntil = new Float64Array(MOST_PAIRS);
   readonly #usedAt = new Float64Array(MOST_PAIRS);
+  readonly #addedAt = new Float64Array(MOST_PAIRS);
+  /** Whether a handshake was relayed. */
+  readonly #isGreeted = new Uint8Array(MOST_PAIRS);
+  /** Guesses of the last second, and when that began. */
+  readonly #guesses = new Uint16Array(MOST_PAIRS);
+  readonly #guessesFrom = new Float64Array(MOST_PAIRS);
+  /** By side: when its peer last sent what was guessed to be for the other one. */
+  readonly #guessedAt = new Float64Array(SIDES);
 
   /** How many there are. */
   get count(): number {
@@ -89,10 +104,15 @@ export class RelayedPairs {
       this.#askedUntil[each] = -Infinity;
       this.#isProved[each] = 0;
       this.#question[each] = 0;
+      this.#guessedAt[each] = -Infinity;
       this.#linkFirst(each);
     }
     this.#stoppedUntil[pair] = -Infinity;
     this.#usedAt[pair] = mono;
+    this.#addedAt[pair] = mono;
+    this.#isGreeted[pair] = 0;
+    this.#guesses[pair] = 0;
+    this.#guessesFrom[pair] = mono;
     return side;
   }
 
@@ -150,10 +170,31 @@ export class RelayedPairs {
 
   /** A handshake is done: the next one of this pair is a while ahead. */
   greeted(pair: number): void {
+    this.#isGreeted[pair] = 1;
     for (const side of [2 * pair, 2 * pair + 1]) {
       this.#unlink(side);
       this.#linkLast(side);
     }
+  }
+
+  /**
+   * Whether what the peer of a side sends may be guessed to be for the other one: while no handshake of
+   * the pair was relayed, and as long as a session from before may last. Few at first; as many as there
+   * are once the other one sends as well. It counts as guessed.
+   */
+  guess(side: number, mono: number): boolean {
+    const pair = side >>> 1;
+    if (this.#isGreeted[pair] !== 0 || mono - this.#addedAt[pair]! > SESSION) return false;
+    if (mono - this.#guessedAt[side ^ 1]! > ANSWERED) {
+      if (mono - this.#guessesFrom[pair]! > 1) {
+        this.#guessesFrom[pair] = mono;
+        this.#guesses[pair] = 0;
+      }
+      if (this.#guesses[pair] === MOST_GUESSES) return false;
+      this.#guesses[pair]!++;
+    }
+    this.#guessedAt[side] = mono;
+    return true;
   }
 
   #linkFirst(side: number): void {

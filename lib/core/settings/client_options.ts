@@ -146,7 +146,7 @@ export const CLIENT = {
     commands: ["sync"],
     reader: oneOf("auto", "never", "always"),
     default: "auto",
-    help: "whether peers are reached through a registry where nothing else works",
+    help: "reach peers through a registry where nothing else works",
   },
   interval: {
     flag: "interval",
@@ -287,7 +287,7 @@ export const QUERY_FLAGS = {
   nat: {
     flag: "nat",
     ...SWITCH,
-    help: "say what kind of NAT this is, from what two servers see",
+    help: "say what kind of NAT this is, and which peers are reached how",
   },
   output: {
     reader: oneOf("table", "json", "dump"),

@@ -14,15 +14,15 @@
  *
  * Pushes go to where the last question came from that subscribes, and end with the peer's next one that
  * doesn't; so that one comes last. Where the registry has other ports, WireGuard's port asks there as
- * well, once for each endpoint that it has: see `own_mapping.ts`. While it isn't known what the registry
+ * well, once for each endpoint that it has: see `core/ask/own_mapping`. While it isn't known what the registry
  * speaks, it is asked in both protocols at the same moment, and whatever is heard in wgsig 2 counts.
  *
  * @module
  */
 
 import type { Conversation } from "../ask/conversation.ts";
-import { type AskedInquiry, isFinished } from "./asked_inquiry.ts";
-import type { OwnMapping } from "./own_mapping.ts";
+import { type AskedInquiry, isFinished } from "../ask/asked_inquiry.ts";
+import type { OwnMapping } from "../ask/own_mapping.ts";
 import type { Exchange } from "../ask/exchange.ts";
 import { Inquiry } from "../ask/inquiry.ts";
 import type { OwnReach } from "../ask/own_reach.ts";

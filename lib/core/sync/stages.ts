@@ -139,7 +139,7 @@ export class SyncStages {
         this.#told = news.answer;
         const device = this.#device;
         if (device !== undefined) this.#takeWays(device, news.answer, now);
-        const wait = device && this.#peers.holdsBack(device, news.answer, now);
+        const wait = device && this.#peers.holdsBack(device, news.answer, this.#paths.isOpen, now);
         this.#toldUntil = Math.min(this.#toldUntil, now.mono + (wait ?? 0));
       }
     }

@@ -40,6 +40,8 @@ const PAUSE = 60;
 const [FIRST_ANEW, LAST_ANEW] = [4, 60];
 /** So long one side of a pair leaves the other the first word, in seconds: more than a round trip. */
 const FIRST_WORD = 0.2;
+/** So long a peer of which nobody says that it answers probes, where this host does. */
+const PROBES_WORD = 0.6;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
@@ -205,10 +207,15 @@ export class SyncedPeers {
    * same moment, each drops the other's, and the next try is 5 s later. So whoever is told of a peer
    * leaves it the first word: the peer has asked, and knows of this one already. Where both are told,
    * the smaller key has it. Through a session that lasts, nothing has to be agreed upon.
+   *
+   * @param mayProbe Whether this host answers probes.
    */
-  holdsBack(device: Device, answer: QueryResult, now: Now): number {
+  holdsBack(device: Device, answer: QueryResult, mayProbe: boolean, now: Now): number {
     const moved = this.#movedOf(device, answer, now);
     if (moved.length === 0 || moved.some((peer) => this.isAlive(peer, now))) return 0;
+    // A peer registers in the first protocol as well where it doesn't know its registry yet; a moment
+    // later it may turn out to answer probes.
+    if (mayProbe && moved.some(({ publicKey }) => !answers(answer, publicKey))) return PROBES_WORD;
     const { publicKey: own = "" } = device;
     return moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
   }
@@ -344,4 +351,8 @@ export class SyncedPeers {
     const { persistentKeepalive } = this.#options;
     return new SyncPlan({ alive: ALIVE, trial: TRIAL, pause: PAUSE, persistentKeepalive });
   }
+}
+
+function answers({ sightings }: QueryResult, publicKey: string): boolean {
+  return sightings.get(publicKey)?.some(({ probes }) => probes === true) === true;
 }

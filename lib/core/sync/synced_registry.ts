@@ -22,7 +22,7 @@ import { type Family, familyOf, formatHostPort, type HostPort } from "../net/hos
 import { formatAddress } from "../net/ip_address.ts";
 import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
-import { OwnMapping } from "./own_mapping.ts";
+import { OwnMapping } from "../ask/own_mapping.ts";
 import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
 
 /** After so many questions that were refused, nothing is there. */

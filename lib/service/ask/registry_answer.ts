@@ -5,6 +5,7 @@
  */
 
 import type { RegistryStatus } from "../../core/ask/asked_registry.ts";
+import type { PortSight } from "../../core/ask/nat_verdict.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
@@ -24,12 +25,12 @@ export interface RegistryOutcome {
   readonly ownIpv6?: HostPort | undefined;
   /** Where it relays between peers that have asked it, where it does. */
   readonly relay?: HostPort | undefined;
-  /** Other ports at which it listens on the address that was asked. */
+  /** Other ports at which it listens on the address that the own port has asked. */
   readonly also?: readonly number[] | undefined;
   /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
   readonly mapping?: readonly HostPort[] | undefined;
-  /** Where it saw a question come from, whatever that registered; of wgsig 2. */
-  readonly seen?: HostPort | undefined;
+  /** Where each of its ports that was asked has seen the own one, where that was wanted. */
+  readonly sights?: readonly PortSight[] | undefined;
   /** What the system said, where nothing could be sent to any of its addresses. */
   readonly unsent?: string | undefined;
   /** All peers that are not stale, the own record among them. */

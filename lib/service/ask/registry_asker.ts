@@ -42,6 +42,8 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primi
   readonly through?: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
   readonly opensTo?: ((peer: OpenedEndpoint & Pick<Sighting, "publicKey">) => boolean) | undefined;
+  /** Whether other ports of the servers are asked as well: how the own NAT maps the port. */
+  readonly looksAround?: boolean | undefined;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
   /** The own private key, 32 bytes, by which questions are proved; without it, nothing is. */
@@ -95,7 +97,10 @@ class RegistryAsker {
   #ipv6: UdpSocket | undefined;
   /** Sockets that are connected to one address each. */
   readonly #connected = new Map<string, UdpSocket>();
+  /** Those that are being opened while it asks. */
+  readonly #connecting = new Set<string>();
   #progress: () => void = () => {};
+  #isClosed = false;
 
   constructor(
     host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp,
@@ -113,7 +118,9 @@ class RegistryAsker {
     const options = { ...config, primitives, flags: register ? 0 : KEEP_ENDPOINT };
     this.#servers = [...addresses].map(([name, hosts]) => {
       const exchange = new Exchange(options, nonces);
-      return new AskedRegistry(name, exchange, memory.of(name), hosts, register);
+      const server = new AskedRegistry(name, exchange, memory.of(name), hosts, register);
+      if (config.looksAround) server.lookAround();
+      return server;
     });
   }
 
@@ -179,6 +186,20 @@ class RegistryAsker {
     return socket;
   }
 
+  /** Another port of a server needs another socket, where sockets are connected. */
+  async #sendElsewhere(bytes: Uint8Array, to: HostPort): Promise<void> {
+    const { through } = this.#config;
+    if (through === undefined) return;
+    const text = formatHostPort(to);
+    if (this.#connecting.has(text)) return;
+    this.#connecting.add(text);
+    // What can't be sent is lost.
+    const socket = await this.#tryToConnect(to, through).catch(() => undefined);
+    this.#connecting.delete(text);
+    if (this.#isClosed) socket?.close();
+    else socket?.send(bytes, to);
+  }
+
   #socketTo(to: HostPort): UdpSocket | undefined {
     return this.#connected.get(formatHostPort(to)) ??
       (to.host.includes(":") ? this.#ipv6 : this.#ipv4);
@@ -241,7 +262,10 @@ class RegistryAsker {
     for (;;) {
       const due = server.write(request, this.#host.now());
       if (due === undefined) break;
-      this.#socketTo(due.to)?.send(request.bytes.subarray(0, due.size), due.to);
+      const bytes = request.bytes.subarray(0, due.size);
+      const socket = this.#socketTo(due.to);
+      if (socket !== undefined) socket.send(bytes, due.to);
+      else void this.#sendElsewhere(bytes.slice(), due.to);
     }
     this.#turns.get(server)?.();
     this.#turns.delete(server);
@@ -272,7 +296,7 @@ class RegistryAsker {
   /** Opens the NAT towards the peers, and says what was answered. */
   async finish(): Promise<RegistryAnswer> {
     const now = this.#host.now();
-    const { maxAge } = this.#config;
+    const { maxAge, looksAround = false } = this.#config;
     const servers = this.#servers.map((server): RegistryOutcome => {
       server.finish(now);
       const ownEndpoints = this.#register ? server.ownEndpoints : [];
@@ -287,9 +311,8 @@ class RegistryAsker {
         protocol,
         serverKey: key && formatKey(key),
         ownEndpoint: ownEndpoints[0],
-        seen: server.vantage?.seen,
-        also: server.vantage?.also,
         unsent: server.addresses.problem,
+        ...(looksAround ? { sights: server.sights, relay: server.relay } : {}),
         peers: server.sightings(now, maxAge),
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),
       };
@@ -347,6 +370,7 @@ class RegistryAsker {
 
   /** Ends everything. */
   close(): void {
+    this.#isClosed = true;
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     for (const socket of this.#connected.values()) socket.close();

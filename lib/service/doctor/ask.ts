@@ -78,8 +78,6 @@ function silent(family: Family, warning: string, unsent: string): AnswerFacts {
     roundTrip: undefined,
     serverKey: undefined,
     ahead: 0,
-    seen: undefined,
-    also: [],
     unsent,
     warning,
   };
@@ -109,11 +107,11 @@ async function askOver(
     new Map([[name, addresses]]),
   );
   if (outcome === undefined) return silent(family, "it was not asked", "");
-  const { status, protocol, serverKey, seen, also = [], unsent, warning } = outcome;
+  const { status, protocol, serverKey, unsent, warning } = outcome;
   const { ahead } = memory.of(name).conversation.labels;
   const { roundTrip } = stopwatch;
   return {
-    ...{ family, status, protocol, serverKey, seen, also, unsent, warning },
+    ...{ family, status, protocol, serverKey, unsent, warning },
     // A registry of the first protocol doesn't tell its time.
     ahead: protocol === 1 ? 0 : ahead,
     roundTrip: protocol === undefined ? undefined : roundTrip,
@@ -127,51 +125,41 @@ function memoryOf(host: AskingHost, question: DoctorQuestion): RegistryMemory {
   );
 }
 
-/** A registry that has answered in wgsig 2 over IPv4. */
-export interface SeeingRegistry {
-  readonly name: RegistryName;
-  readonly addresses: readonly string[];
-  readonly also: readonly number[];
-}
-
 /**
- * Asks from one port, WireGuard's where raw sockets are permitted, where that is seen.
+ * Asks from one port, WireGuard's where raw sockets are permitted, where that is seen: by each registry,
+ * and by its other ports, if it tells of any.
  *
+ * @param registries With their IPv4 addresses.
  * @param isRaw Whether they are.
  */
 export async function askWhereSeen(
   host: AskingHost,
   question: DoctorQuestion,
-  registries: readonly SeeingRegistry[],
+  registries: ReadonlyMap<RegistryName, readonly string[]>,
   isRaw: boolean,
 ): Promise<NatFacts> {
   const isWireGuards = isRaw && question.port !== 0;
   const { mark } = question;
   const through = isWireGuards || mark !== 0 ? { through: { raw: isWireGuards, mark } } : {};
-  const named = new Map<string, readonly [RegistryName, readonly string[]]>();
-  for (const { name, addresses, also } of registries) {
-    for (const port of [name.port, ...also]) {
-      const each = { ...name, port };
-      named.set(`${addresses[0]} ${port}`, [each, addresses.slice(0, 1)]);
-    }
-  }
-  // Keys are pinned by name: ports that a registry has told of have no name of their own.
-  const { serverKeys: _, ...rest } = question;
   const { servers, port } = await askRegistries(
     host,
     {
-      ...rest,
+      ...question,
       ...WITHOUT_TELLING,
       ...through,
+      looksAround: true,
       // A mark alone has a socket for each server, which must all have one port.
       port: isWireGuards ? question.port : mark === 0 ? 0 : freePort(host),
       anyPort: !isWireGuards,
       timeout: NAT_TIME,
       startedAt: host.now().mono,
     },
-    new Map(named.values()),
+    registries,
   );
-  const seen = servers.flatMap(({ seen }): HostPort[] => seen === undefined ? [] : [seen]);
+  const seen = servers.flatMap(({ sights = [] }) => sights)
+    .filter(({ registry }) => familyOf(registry) === 4)
+    .toSorted((a, b) => a.askedAt - b.askedAt)
+    .map(({ seen }) => seen);
   return { port, isWireGuards, seen, localAddresses: host.localAddresses() };
 }
 

@@ -30,14 +30,7 @@ import { readOtherNetworks } from "../../wireguard/addresses.ts";
 import { readDevice, readPrivateKey } from "../../wireguard/device.ts";
 import { tryMapping } from "../portmap/try_mapping.ts";
 import { InterfaceLock } from "../sync/interface_lock.ts";
-import {
-  askOverFamilies,
-  askWhereSeen,
-  type DoctorQuestion,
-  isPinned,
-  type SeeingRegistry,
-  tryRaw,
-} from "./ask.ts";
+import { askOverFamilies, askWhereSeen, type DoctorQuestion, isPinned, tryRaw } from "./ask.ts";
 import { attempt } from "./attempt.ts";
 import { readLinkState, readRoute, readSystem } from "./system.ts";
 
@@ -215,14 +208,13 @@ async function findNat(
   isRaw: boolean,
 ): Promise<DoctorFacts["nat"]> {
   if (question === undefined) return undefined;
-  const seeing = found.flatMap(([name, { addresses }], i): SeeingRegistry[] => {
-    const answer = asked[i]!.answers.find(({ family, seen }) => family === 4 && seen !== undefined);
-    if (name.scheme !== "wgsig" || answer === undefined) return [];
-    const registry: RegistryName = name;
-    const ipv4 = (valueOf(addresses) ?? []).filter((each) => !each.includes(":"));
-    return [{ name: registry, addresses: ipv4, also: answer.also }];
+  const seeing = new Map<RegistryName, readonly string[]>();
+  found.forEach(([name, { addresses }], i) => {
+    const sees = asked[i]!.answers.some(({ family, protocol }) => family === 4 && protocol === 2);
+    if (name.scheme !== "wgsig" || !sees) return;
+    seeing.set(name, (valueOf(addresses) ?? []).filter((each) => !each.includes(":")));
   });
-  if (seeing.length === 0) return undefined;
+  if (seeing.size === 0) return undefined;
   return valueOf(await attempt(host, NAT_TIME, () => askWhereSeen(host, question, seeing, isRaw)));
 }
 

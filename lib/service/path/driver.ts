@@ -41,7 +41,12 @@ export interface PathHandlers {
   /** Something was decided: there may be something to tell. */
   onStep(): void;
   /** Something could not be done, in words. */
-  onFailure(what: "set-peer" | "raw-socket", why: string): void;
+  onFailure(what: "set-peer" | "port-move" | "raw-socket", why: string): void;
+}
+
+interface Moved {
+  readonly endpoint: HostPort;
+  readonly through: number;
 }
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -55,12 +60,14 @@ export class PathDriver {
   #port: PathPort | undefined;
   /** WireGuard's datagrams that leave through other ports, */
   #moves: PortMoves | undefined;
-  /** and by public key, to which endpoint. */
-  readonly #moved = new Map<string, HostPort>();
+  /** and by public key, to which endpoint, through which port. */
+  readonly #moved = new Map<string, Moved>();
   /** Changes of the interface, one after the other. */
   #changes: Promise<void> = Promise.resolve();
   #cancel: () => void = () => {};
   #isRunning = false;
+  readonly #reading = new OneAtATime(() => this.#read());
+  readonly #telling = new OneAtATime(() => this.#tell());
 
   /** Does nothing before it has a port. */
   constructor(host: PathHost, finder: PathFinder, handlers: PathHandlers) {
@@ -156,26 +163,31 @@ export class PathDriver {
           const { publicKey, path, persistentKeepalive } = step;
           this.#change(async () => {
             try {
-              await this.#set(port, publicKey, path, persistentKeepalive);
+              // It may be another interface by now.
+              if (this.#port === port) await this.#set(port, publicKey, path, persistentKeepalive);
             } catch (error) {
-              this.#handlers.onFailure("set-peer", inWords(error));
+              const what = path.from === undefined ? "set-peer" : "port-move";
+              this.#handlers.onFailure(what, inWords(error));
               this.#finder.refused(publicKey, path, this.#host.now());
               this.wake();
             }
           });
           break;
         }
+        case "unmove":
+          this.#change(async () => await this.#unmove(step.publicKey));
+          break;
         case "hear":
           this.#hear(step.first, step.count);
           break;
         case "read":
-          void this.#read(port);
+          this.#reading.ask();
           break;
         case "agree":
           void this.#agree();
           return;
         case "tell":
-          void this.#tell();
+          this.#telling.ask();
           break;
         case "wait":
           if (step.until === Infinity) return;
@@ -199,18 +211,23 @@ export class PathDriver {
     { endpoint, from }: Path,
     persistentKeepalive: number | undefined,
   ): Promise<void> {
-    const moves = this.#moves;
     const before = this.#moved.get(publicKey);
-    const isSame = before !== undefined && formatHostPort(before) === formatHostPort(endpoint);
-    if (before !== undefined && !(isSame && from !== undefined)) {
-      this.#moved.delete(publicKey);
-      await moves?.undo(before);
-    }
-    if (from !== undefined && !this.#moved.has(publicKey)) {
-      await moves?.move({ endpoint, port: port.port, through: from });
-      this.#moved.set(publicKey, endpoint);
+    const isMoved = before !== undefined && before.through === from &&
+      formatHostPort(before.endpoint) === formatHostPort(endpoint);
+    if (!isMoved) await this.#unmove(publicKey);
+    if (from !== undefined && !isMoved) {
+      await this.#moves?.move({ endpoint, port: port.port, through: from });
+      if (this.#port !== port) return;
+      this.#moved.set(publicKey, { endpoint, through: from });
     }
     await setPeer(this.#host, port.interface, publicKey, { endpoint, persistentKeepalive });
+  }
+
+  /** What goes to a peer leaves through WireGuard's own port, whatever was before. */
+  async #unmove(publicKey: string): Promise<void> {
+    const before = this.#moved.get(publicKey);
+    this.#moved.delete(publicKey);
+    if (before !== undefined) await this.#moves?.undo(before.endpoint);
   }
 
   #change(change: () => Promise<void>): void {
@@ -219,7 +236,9 @@ export class PathDriver {
     );
   }
 
-  async #read(port: PathPort): Promise<void> {
+  async #read(): Promise<void> {
+    const port = this.#port;
+    if (port === undefined) return;
     try {
       const device = await readDevice(this.#host, port.interface);
       if (device !== undefined && this.#port === port) this.#handlers.onDevice(device);
@@ -252,5 +271,32 @@ export class PathDriver {
     }
     this.#finder.toldRegistries(isDone, this.#host.now());
     this.wake();
+  }
+}
+
+/** Does something once more, however often that is asked for while it is done. */
+class OneAtATime {
+  readonly #run: () => Promise<void>;
+  #isRunning = false;
+  #isAsked = false;
+
+  /** @param run Never fails. */
+  constructor(run: () => Promise<void>) {
+    this.#run = run;
+  }
+
+  /** It is to be done, from the beginning. */
+  ask(): void {
+    this.#isAsked = true;
+    if (!this.#isRunning) void this.#loop();
+  }
+
+  async #loop(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      await this.#run();
+    }
+    this.#isRunning = false;
   }
 }

@@ -104,6 +104,7 @@ export async function query(
         relay,
         also,
         mapping,
+        sights,
         protocol,
         serverKey,
         ...said
@@ -119,6 +120,7 @@ export async function query(
         relay,
         also,
         mapping,
+        sights,
         protocol,
         serverKey,
       },

@@ -90,6 +90,7 @@ class Client {
     station: Station,
     hosts: readonly string[] = [IPV4],
     unreachable: string[] = [],
+    looksAround = false,
   ): AskedRegistry {
     const exchange = new Exchange({
       id: OWN_PUBLIC,
@@ -102,6 +103,7 @@ class Client {
     }, new NonceSource(seededRandom(3)));
     const known = this.memory.of(NAME);
     const asked = new AskedRegistry(NAME, exchange, known, hosts, this.#register);
+    if (looksAround) asked.lookAround();
     const out = new WireBuffer(MAX_ASKED_SIZE);
     const coming: { at: number; bytes: Uint8Array; from: HostPort }[] = [];
     const end = this.mono + 3;
@@ -306,4 +308,36 @@ test("a clock that is wrong is corrected for the first protocol as well", () => 
   assertEquals(client.ask(secondStation(registry)).status, "ok");
   const known = client.memory.of(NAME).conversation;
   assert(Math.abs(known.labels.timeAt(client.now.unix) - client.now.unix - 5000) < 1);
+});
+
+test("a registry is asked at its other ports as well where a NAT is looked at, once each", () => {
+  const registry = registryOf({ offers: 4, also: [1224, 1225, 1226] });
+  /** A NAT that counts: each port of the registry sees another one. */
+  const ports = [1223, 1224, 1225, 1226];
+  const answers: Station = (bytes, unix, to) =>
+    isSecond(bytes) && to.port !== 1226
+      ? registry.answer(bytes, unix, {
+        host: "203.0.113.7",
+        port: 4000 + 2 * ports.indexOf(to.port),
+      })
+      : [];
+  const client = new Client();
+  const asked = client.ask(answers, [IPV4], [], true);
+  assertEquals(asked.status, "ok");
+  assertEquals(
+    asked.sights.map(({ server, registry, seen }) => [server, formatHostPort(registry), seen.port]),
+    [
+      ["registry.example:1223", `${IPV4}:1223`, 4000],
+      ["registry.example:1224", `${IPV4}:1224`, 4002],
+      ["registry.example:1225", `${IPV4}:1225`, 4004],
+    ],
+  );
+  assertEquals(asked.relay, { host: IPV4, port: 1223 });
+  const second = client.sent.filter(([protocol]) => protocol === 2).map(([, to]) => to);
+  // The port that is silent is waited for, and keeps nobody for longer than that.
+  assert(second.filter((to) => to === `${IPV4}:1226`).length >= 1);
+  assert(client.mono < 102.5, String(client.mono));
+  client.sent.length = 0;
+  client.ask(answers);
+  assertEquals(client.sent.filter(([, to]) => to !== `${IPV4}:1223`), []);
 });

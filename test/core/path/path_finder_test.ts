@@ -144,6 +144,24 @@ test("path: relay never and always", () => {
   assertEquals([kindOf(always.a), kindOf(always.b)], ["relay", "relay"]);
 });
 
+test("path: where one side is to be relayed always, the other one stays there too", () => {
+  for (let seed = 1; seed < 9; seed++) {
+    const world = new PathWorld(["restricted", "none"], { seed });
+    const always = seed % 2 === 0 ? world.a : world.b;
+    always.setRelay("always", world.now);
+    world.start();
+    const at = world.until(() => world.pinged(), 10);
+    assert(at !== undefined && at < 4.2, `seed ${seed}: ${at}`);
+    world.run(30);
+    const sets = world.a.sets + world.b.sets;
+    const from = world.mono;
+    world.run(300);
+    assertEquals([kindOf(world.a), kindOf(world.b)], ["relay", "relay"], `seed ${seed}`);
+    assertEquals(world.a.sets + world.b.sets, sets, `seed ${seed}`);
+    assertEquals(world.lost(from, world.mono - 0.2), 0, `seed ${seed}`);
+  }
+});
+
 test("path: datagrams are lost, and they meet all the same", () => {
   for (let seed = 1; seed < 30; seed++) {
     const world = new PathWorld(["restricted", "restricted"], { seed });
@@ -185,5 +203,26 @@ for (const [a, b, seconds] of HARD_PAIRS) {
     if (seconds === Infinity) assertEquals(direct, 0);
     else assert(direct >= RUNS - 1, `${direct} of ${RUNS}`);
     assert(sent < 1500, `${sent}`);
+  });
+}
+
+for (const hasRelay of [true, false]) {
+  test(`path: a port that was hit is given back when it is dead, ${hasRelay ? "with" : "without"} a relay`, () => {
+    let again = 0;
+    for (let seed = 1; seed < 9; seed++) {
+      const world = new PathWorld(["random", "restricted"], { seed });
+      world.hasRelay = hasRelay;
+      world.start();
+      world.at(5, () => world.poll());
+      const isDirect = () => world.a.moves.size > 0 && world.pinged(world.mono - 0.5);
+      assert(world.until(isDirect, 30) !== undefined, `seed ${seed}`);
+      world.run(5);
+      const through = [...world.a.moves.values()][0];
+      world.a.nat.forget();
+      world.run(20);
+      assert([...world.a.moves.values()][0] !== through, `seed ${seed}`);
+      if (world.until(isDirect, 100) !== undefined) again++;
+    }
+    assert(again >= 7, `${again} of 8`);
   });
 }

@@ -13,7 +13,13 @@ import { formatHostPort, type HostPort } from "../../../lib/core/net/host_port.t
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { Place } from "../../../lib/core/path/path.ts";
-import { type FoundPath, PathFinder } from "../../../lib/core/path/path_finder.ts";
+import type { Now } from "../../../lib/core/net/clock.ts";
+import type { RandomSource } from "../../../lib/core/net/random.ts";
+import {
+  type FoundPath,
+  PathFinder,
+  type PathFinderOptions,
+} from "../../../lib/core/path/path_finder.ts";
 import type { NatKind } from "../../../lib/core/ask/own_reach.ts";
 import type { RelayMode } from "../../../lib/core/path/relay_wish.ts";
 import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";
@@ -43,7 +49,8 @@ const HANDSHAKE_AGAIN = 5;
 /** A NAT: one public address, mappings by what they were made for. */
 class Nat {
   readonly kind: WorldNat;
-  readonly address: string;
+  address: string;
+  #shift = 0;
   #next: number;
   readonly #mappings = new Map<string, { inside: number; outside: number; peers: Set<string> }>();
 
@@ -67,7 +74,7 @@ class Nat {
 
   #newPort(inside: number): number {
     if (this.kind === "random") return 1024 + Math.floor(this.#chance() * 64_512);
-    return this.isSymmetric ? this.#next++ : inside;
+    return this.isSymmetric ? this.#next++ : inside + this.#shift;
   }
 
   /** The port that a datagram leaves from; undefined where it doesn't. */
@@ -94,8 +101,11 @@ class Nat {
     return undefined;
   }
 
-  forget(): void {
+  /** It was restarted: its ports, and maybe its address, are others. */
+  forget(address = this.address): void {
     this.#mappings.clear();
+    this.address = address;
+    this.#shift++;
   }
 }
 
@@ -112,7 +122,7 @@ interface Tunnel {
 
 /** A host. */
 export class WorldPeer {
-  readonly finder: PathFinder;
+  finder: PathFinder;
   readonly key: ExchangeKey;
   readonly publicKey: string;
   readonly nat: Nat;
@@ -141,6 +151,10 @@ export class WorldPeer {
   heard: readonly [first: number, count: number] = [0, 0];
   /** WireGuard's datagrams to these endpoints leave through another port. */
   readonly moves = new Map<string, number>();
+  /** Neither its program nor its WireGuard does anything. */
+  isAsleep = false;
+  readonly #random: RandomSource;
+  #relay: RelayMode;
 
   constructor(nat: Nat, seed: number, lan: string, relay: RelayMode) {
     const random = seededRandom(seed);
@@ -148,13 +162,38 @@ export class WorldPeer {
     random(bytes);
     this.key = new ExchangeKey(bytes, PORTABLE);
     this.publicKey = formatKey(this.key.publicKey.bytes);
-    this.finder = new PathFinder(
-      { relayOf: () => relay, persistentKeepalive: 25, hard: HARD },
-      random,
-      PORTABLE,
-    );
+    this.#random = random;
+    this.#relay = relay;
+    this.finder = this.#newFinder();
     this.nat = nat;
     this.lan = lan;
+  }
+
+  /** Its program ends, and another one begins. */
+  restart(): void {
+    this.finder = this.#newFinder();
+    this.heard = [0, 0];
+    this.moves.clear();
+    this.wakesAt = 0;
+  }
+
+  /** SIGHUP. */
+  setRelay(relay: RelayMode, now: Now): void {
+    this.#relay = relay;
+    this.finder.configure(this.#options, now);
+  }
+
+  get relay(): RelayMode {
+    return this.#relay;
+  }
+
+  get #options(): PathFinderOptions {
+    const relay = this.#relay;
+    return { relayOf: () => relay, persistentKeepalive: 25, hard: HARD };
+  }
+
+  #newFinder(): PathFinder {
+    return new PathFinder(this.#options, this.#random, PORTABLE);
   }
 }
 
@@ -237,7 +276,7 @@ export class PathWorld {
       this.#events.splice(this.#events.indexOf(first), 1);
       this.mono = Math.max(this.mono, first.at);
       first.run();
-      for (const peer of [this.a, this.b]) if (peer.isRunning) this.#drive(peer);
+      for (const peer of [this.a, this.b]) this.#drive(peer);
     }
     return this.mono;
   }
@@ -248,27 +287,44 @@ export class PathWorld {
 
   /** What registers a host, and tells both. */
   register(peer: WorldPeer): void {
-    if (!this.isRegistryUp) return;
+    if (!peer.isRunning || peer.isAsleep) return;
+    if (!this.isRegistryUp) return this.#tell(peer);
     const port = peer.nat.out(WG_PORT, REGISTRY);
+    const before = peer.seen && formatHostPort(peer.seen);
     if (port !== undefined) peer.seen = { host: peer.nat.address, port };
-    this.after(this.delay, () => this.tell());
+    this.after(this.delay, () => {
+      const { seen } = peer;
+      if (before !== undefined && seen !== undefined && before !== formatHostPort(seen)) {
+        peer.finder.ownMoved(this.now);
+      }
+      this.tell();
+    });
+  }
+
+  /** Both ask the registry again and again. */
+  poll(seconds = 10): void {
+    for (const peer of [this.a, this.b]) this.register(peer);
+    this.after(seconds, () => this.poll(seconds));
   }
 
   tell(): void {
-    for (const peer of [this.a, this.b]) {
-      const { other } = peer;
-      const { seen } = other;
-      if (seen === undefined || peer.seen === undefined) continue;
-      const isNear = peer.nat.address === other.nat.address;
-      const places: Place[] = [{ endpoint: seen, kind: "seen" }, ...other.extra];
-      if (isNear) places.push({ endpoint: { host: other.lan, port: WG_PORT }, kind: "lan" });
-      peer.finder.setOwn({ nat: TOLD[peer.nat.kind], seen: formatHostPort(peer.seen) });
-      const relays = this.hasRelay && this.isRegistryUp ? [REGISTRY] : [];
-      peer.finder.tell(
-        new Map([[other.publicKey, { places, relays, nat: TOLD[other.nat.kind] }]]),
-        this.now,
-      );
-    }
+    for (const peer of [this.a, this.b]) this.#tell(peer);
+  }
+
+  #tell(peer: WorldPeer): void {
+    if (peer.isAsleep || !peer.isRunning) return;
+    const { other } = peer;
+    const { seen } = other;
+    if (seen === undefined || peer.seen === undefined) return;
+    const isNear = peer.nat.address === other.nat.address;
+    const places: Place[] = [{ endpoint: seen, kind: "seen" }, ...other.extra];
+    if (isNear) places.push({ endpoint: { host: other.lan, port: WG_PORT }, kind: "lan" });
+    peer.finder.setOwn({ nat: TOLD[peer.nat.kind], seen: formatHostPort(peer.seen) });
+    const relays = this.hasRelay && this.isRegistryUp ? [REGISTRY] : [];
+    peer.finder.tell(
+      new Map([[other.publicKey, { places, relays, nat: TOLD[other.nat.kind] }]]),
+      this.now,
+    );
   }
 
   /** Whether a ping was answered since. */
@@ -305,11 +361,12 @@ export class PathWorld {
   }
 
   #look(peer: WorldPeer): void {
-    if (peer.isRunning) this.see(peer);
+    if (peer.isRunning && !peer.isAsleep) this.see(peer);
     this.after(1, () => this.#look(peer));
   }
 
   #drive(peer: WorldPeer): void {
+    if (!peer.isRunning || peer.isAsleep) return;
     for (let i = 0; i < 1000; i++) {
       const step = peer.finder.next(this.now);
       switch (step.kind) {
@@ -336,6 +393,9 @@ export class PathWorld {
             peer.moves.set(formatHostPort(step.path.endpoint), step.path.from);
           }
           this.#handshake(peer);
+          break;
+        case "unmove":
+          peer.moves.clear();
           break;
         case "hear":
           peer.heard = [step.first, step.count];
@@ -375,7 +435,7 @@ export class PathWorld {
     const port = peer.moves.get(formatHostPort(from)) === to ? WG_PORT : to;
     const [first, count] = peer.heard;
     if (port !== WG_PORT && (port < first || port >= first + count)) return;
-    if (!peer.isRunning) return;
+    if (!peer.isRunning || peer.isAsleep) return;
     const batch = new DatagramBatch();
     batch.count = 1;
     batch.payloads.bytes.set(bytes);
@@ -392,7 +452,7 @@ export class PathWorld {
     to: HostPort,
     arrived: (from: HostPort, port: number) => void,
   ): void {
-    if (this.isCut || this.#chance() < this.loss) return;
+    if (this.isCut || peer.isAsleep || this.#chance() < this.loss) return;
     const { other } = peer;
     if (to.host === other.lan) {
       if (this.isShared) {
@@ -413,17 +473,28 @@ export class PathWorld {
   /** The same of WireGuard's own datagrams, also through the relay. */
   #tunnelled(peer: WorldPeer, arrived: (from: HostPort) => void): void {
     const { endpoint } = peer.tunnel;
-    if (endpoint === undefined) return;
+    if (endpoint === undefined || peer.isAsleep) return;
     if (formatHostPort(endpoint) !== formatHostPort(REGISTRY)) {
       const port = peer.moves.get(formatHostPort(endpoint)) ?? WG_PORT;
       return this.#send(peer, port, endpoint, (from, to) => {
         const { other } = peer;
+        if (other.isAsleep) return;
         if (to === WG_PORT || other.moves.get(formatHostPort(from)) === to) arrived(from);
       });
     }
+    const from = peer.nat.out(WG_PORT, REGISTRY);
     if (!this.isRegistryUp || !(peer.relays || peer.other.relays)) return;
+    // Nothing is relayed but from and to where peers are registered.
+    if (peer.seen?.port !== from || peer.seen?.host !== peer.nat.address) return;
+    if (this.#chance() < this.loss) return;
     this.after(this.delay, () => {
-      if (this.mono >= this.stoppedUntil) this.after(this.delay, () => arrived(REGISTRY));
+      if (this.mono < this.stoppedUntil) return;
+      const { other } = peer;
+      const to = other.seen;
+      if (to?.host !== other.nat.address || other.nat.in(to.port, REGISTRY) !== WG_PORT) return;
+      this.after(this.delay, () => {
+        if (!other.isAsleep) arrived(REGISTRY);
+      });
     });
   }
 
@@ -443,6 +514,19 @@ export class PathWorld {
         tunnel.handshakeAt = other.tunnel.handshakeAt = this.mono;
       });
     });
+  }
+
+  /** WireGuard's own keepalives. */
+  keepalive(): void {
+    this.after(10, () => this.keepalive());
+    for (const peer of [this.a, this.b]) {
+      if (peer.tunnel.handshakeAt === undefined) continue;
+      peer.tunnel.sent += 32;
+      this.#tunnelled(peer, (from) => {
+        peer.other.tunnel.endpoint = from;
+        peer.other.tunnel.received += 32;
+      });
+    }
   }
 
   #ping(): void {

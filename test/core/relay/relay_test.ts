@@ -224,7 +224,7 @@ test("an initiation that is not answered in time can't be", () => {
   assertEquals(scene.refusal(b, responseTo(a.client.id, 9, 8)), "relay-drop-index");
 });
 
-test("after a restart of the registry, the next handshake goes through once it is asked for", () => {
+test("after a restart of the registry, a session goes on once it is asked for", () => {
   const scene = new RelayScene();
   const [a, b] = relayed(scene);
   const session = scene.handshake(a, b);
@@ -232,8 +232,46 @@ test("after a restart of the registry, the next handshake goes through once it i
   again.driver.unix = scene.driver.unix;
   assertEquals(again.refusal(a, dataTo(session.ofB)), "relay-drop-stranger");
   for (const each of [b, a]) again.register(each, each === a ? [b] : undefined);
-  assertEquals(again.refusal(a, dataTo(session.ofB)), "relay-drop-index");
+  assert(again.isUp(a, b, session));
   assert(again.isUp(a, b, again.handshake(a, b)));
+});
+
+test("a session of two peers that had a direct way goes on over the relay", () => {
+  const scene = new RelayScene();
+  const [a, b] = relayed(scene);
+  const c = scene.peer(3, C);
+  const session = { ofA: 0x77, ofB: 0x78 };
+  assert(scene.isUp(a, b, session));
+  const { counters } = scene.driver.registry;
+  assertEquals(counters.get("relay-guessed"), 2);
+  // Both speak: there is no limit but those of the pair.
+  for (let i = 0; i < 200; i++) assert(scene.isUp(a, b, session));
+  // It is for another one, perhaps: both get it.
+  scene.register(a, [b, c]);
+  const both = scene.relay(a, dataTo(0x79)).map(({ to }) => to).toSorted();
+  assertEquals(both, [b.from, c.from].toSorted());
+  // An index that is known is not guessed, and where a handshake was relayed nothing is.
+  const known = scene.handshake(a, c);
+  assert(scene.reaches(a, c, dataTo(known.ofB)));
+  assertEquals(scene.relay(a, dataTo(0x79)).map(({ to }) => to), [b.from]);
+  scene.handshake(a, b);
+  assertEquals(scene.refusal(a, dataTo(0x79)), "relay-drop-index");
+  assertEquals(scene.refusal(b, dataTo(0x79)), "relay-drop-index");
+});
+
+test("where the other side is silent, few data are guessed to be for it, and not for ever", () => {
+  const scene = new RelayScene();
+  const [a, b] = relayed(scene);
+  const relayedOf = (count: number) =>
+    scene.relay(a, ...Array.from({ length: count }, (_, i) => dataTo(i))).length;
+  assertEquals([relayedOf(30), relayedOf(30)], [30, 10]);
+  scene.driver.pass(2);
+  assertEquals(relayedOf(60), 40);
+  for (let second = 0; second < 200; second += 20) {
+    scene.driver.pass(20);
+    scene.register(a, [b]);
+  }
+  assertEquals(scene.refusal(a, dataTo(1)), "relay-drop-index");
 });
 
 test("a host whose WireGuard is in two groups is relayed in both", () => {

@@ -58,6 +58,10 @@ const BOOLEAN: KeyCase = {
   good: [[`true`, true], [`false`, false]],
   bad: [`"true"`, `1`, `[]`],
 };
+const RELAY: KeyCase = {
+  good: ["auto", "never", "always"].map((mode) => [`"${mode}"`, mode] as const),
+  bad: [`"on"`, `""`, `true`],
+};
 const ON_OFF: KeyCase = {
   good: [[`"on"`, "on"], [`"off"`, "off"]],
   bad: [`"auto"`, `""`, `1`],
@@ -264,6 +268,7 @@ const SECTIONS: readonly Section[] = [
         good: ["auto", "raw", "borrow", "tunnel", "none"].map((way) => [`"${way}"`, way] as const),
         bad: [`"on"`, `""`, `1`],
       },
+      relay: RELAY,
       interval: {
         good: [[`"25s"`, 25], [`"100ms"`, 0.1], [`3600`, 3600]],
         bad: [`"99ms"`, `0`, `"0s"`, `-1`, `"x"`, `""`],
@@ -301,6 +306,7 @@ const SECTIONS: readonly Section[] = [
       "allowed-ips": PREFIXES,
       "persistent-keepalive": KEEPALIVE,
       "preshared-key-file": TEXT,
+      relay: RELAY,
       lease: CIDRS,
     },
   },

@@ -1,6 +1,6 @@
 /**
- * How the own NAT maps WireGuard's port, as one registry sees it: it is asked at other ports of its
- * address through that, once for each endpoint, and now and again.
+ * How the own NAT maps WireGuard's port, or another one, as one registry sees it: it is asked at other
+ * ports of its address through that, once for each endpoint, and now and again.
  *
  * ```
  *   WireGuard's port ──► registry:1223   registers, and is told of 443 and 53     198.51.100.7:40000
@@ -11,21 +11,29 @@
  * @module
  */
 
-import type { Conversation } from "../ask/conversation.ts";
-import { Inquiry } from "../ask/inquiry.ts";
+import type { Conversation } from "./conversation.ts";
+import { Inquiry } from "./inquiry.ts";
 import type { Now } from "../net/clock.ts";
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import { type AskedInquiry, isFinished } from "./asked_inquiry.ts";
 
-/** At so many other ports it is asked. */
-const MOST_PORTS = 2;
 /** What was seen holds so long, in seconds: routers are changed, and start anew. */
 const HOLDS = 600;
-/** So long the answers are awaited, in seconds: each is asked once. */
-const WAIT = 0.4;
+
+/** How far is looked. */
+export interface LookLimits {
+  /** At so many other ports it is asked. */
+  readonly ports: number;
+  /** So long the answers are awaited, in seconds: each is asked once. */
+  readonly wait: number;
+}
+
+/** Within a round of `sync`. */
+const IN_A_ROUND: LookLimits = { ports: 2, wait: 0.4 };
 
 /** What one registry sees. */
 export class OwnMapping {
+  readonly #limits: LookLimits;
   #seen: readonly HostPort[] = [];
   /** When it was asked for that. */
   #lookedAt = -Infinity;
@@ -34,6 +42,11 @@ export class OwnMapping {
   /** Of this round: where it was registered, and the questions. */
   #first: HostPort | undefined;
   #asked: readonly AskedInquiry[] = [];
+
+  /** Nothing is known yet. */
+  constructor(limits: LookLimits = IN_A_ROUND) {
+    this.#limits = limits;
+  }
 
   /**
    * Where the registry has seen WireGuard's port over IPv4, at each of its ports that has answered, in
@@ -64,9 +77,9 @@ export class OwnMapping {
     if (isKnown) return;
     this.#lookedFor = endpoint;
     this.#lookedAt = now.mono;
-    this.#until = now.mono + WAIT;
+    this.#until = now.mono + this.#limits.wait;
     this.#seen = [seen];
-    this.#asked = also.slice(0, MOST_PORTS).map((port) => ({
+    this.#asked = also.slice(0, this.#limits.ports).map((port) => ({
       inquiry: new Inquiry(conversation, { family: 4, registers: false, asks: false }, now),
       family: 4,
       isOwn: true,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Inquiry } from "../ask/inquiry.ts";
+import type { Inquiry } from "./inquiry.ts";
 import type { Family } from "../net/host_port.ts";
 
 /** A question of wgsig 2. */

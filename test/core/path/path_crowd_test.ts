@@ -1,0 +1,167 @@
+/** One host with many peers, and what strangers send it. */
+
+import { assert, assertEquals } from "@std/assert";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
+import { ExchangeKey } from "../../../lib/wire/crypto/exchange_key.ts";
+import type { NatKind } from "../../../lib/core/ask/own_reach.ts";
+import { DatagramBatch } from "../../../lib/core/net/datagram_batch.ts";
+import type { Device } from "../../../lib/core/net/device.ts";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
+import { parseAddress } from "../../../lib/core/net/ip_address.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import type { Place } from "../../../lib/core/path/path.ts";
+import { type FinderStep, PathFinder } from "../../../lib/core/path/path_finder.ts";
+import type { ToldPeer } from "../../../lib/core/path/peer_path.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
+import { test } from "../../testing.ts";
+
+const PORT = 51820;
+const HARD = { isOn: true, mappings: 256, probes: 1024, rate: 500 };
+
+function keyOf(seed: number): ExchangeKey {
+  const bytes = new Uint8Array(32);
+  seededRandom(seed)(bytes);
+  return new ExchangeKey(bytes, PORTABLE);
+}
+
+/** A host of which nothing is answered. */
+class Lone {
+  readonly finder = new PathFinder(
+    { relayOf: () => "auto", persistentKeepalive: 25, hard: HARD },
+    seededRandom(7),
+    PORTABLE,
+  );
+  readonly key = keyOf(1000);
+  readonly told = new Map<string, ToldPeer>();
+  mono = 0;
+  present: string[] = [];
+  endpoint: HostPort | undefined;
+  isAlive = false;
+  agreed = 0;
+
+  get now() {
+    return { mono: this.mono, unix: 1.8e9 + this.mono };
+  }
+
+  get device(): Device {
+    return {
+      publicKey: formatKey(this.key.publicKey.bytes),
+      listenPort: PORT,
+      mark: 0,
+      peers: this.present.map((publicKey) => ({
+        publicKey,
+        endpoint: this.endpoint,
+        allowedIps: [],
+        latestHandshake: 0,
+        received: 0,
+        sent: 0,
+        persistentKeepalive: 25,
+      })),
+    };
+  }
+
+  /** There is a peer more. @returns Its public key. */
+  meet(places: readonly Place[], nat: NatKind = "easy", relays: readonly HostPort[] = []): string {
+    const publicKey = formatKey(keyOf(this.told.size + 1).publicKey.bytes);
+    this.present.push(publicKey);
+    this.told.set(publicKey, { places, nat, relays });
+    return publicKey;
+  }
+
+  tell(): void {
+    this.finder.tell(this.told, this.now);
+    this.see();
+  }
+
+  see(): void {
+    this.finder.see(this.device, () => this.isAlive, this.now);
+  }
+
+  /** All that is to be done until then, but for waits. */
+  run(seconds: number): readonly FinderStep[] {
+    const end = this.mono + seconds;
+    const steps: FinderStep[] = [];
+    for (;;) {
+      const step = this.finder.next(this.now);
+      switch (step.kind) {
+        case "wait":
+          if (step.until > end) {
+            this.mono = end;
+            return steps;
+          }
+          this.mono = Math.max(this.mono, step.until);
+          break;
+        case "agree":
+          this.agreed++;
+          this.finder.agree(this.key, this.now);
+          break;
+        case "read":
+          this.see();
+          steps.push(step);
+          break;
+        default:
+          steps.push(step.kind === "send" ? { ...step, bytes: step.bytes.slice() } : step);
+      }
+      assert(steps.length < 100_000, "it never waits");
+    }
+  }
+
+  hear(bytes: Uint8Array, from: HostPort, port = PORT): void {
+    const batch = new DatagramBatch();
+    batch.count = 1;
+    batch.payloads.bytes.set(bytes);
+    batch.lengths[0] = bytes.length;
+    parseAddress(from.host, batch.sources, 0);
+    batch.setSourcePort(0, from.port);
+    this.finder.receive(batch, Uint16Array.of(port), PORT, this.now);
+  }
+}
+
+function seenAt(n: number): readonly Place[] {
+  return [{ endpoint: { host: "198.51.100.1", port: 1000 + n }, kind: "seen" }];
+}
+
+function bytesOf(steps: readonly FinderStep[]): number {
+  return steps.filter((each) => each.kind === "send" && each.bytes.length === 1).length;
+}
+
+test("path: who goes while its ports are tried leaves the turn to others, and no port heard", () => {
+  for (const how of ["removed", "forgotten"]) {
+    const lone = new Lone();
+    const first = lone.meet(seenAt(1));
+    lone.finder.setOwn({ nat: "hard", seen: "203.0.113.1:5" });
+    lone.tell();
+    const heard = lone.run(1.8).filter(({ kind }) => kind === "hear");
+    assertEquals(heard.length, 1);
+    const next = lone.meet(seenAt(2));
+    lone.present = [next];
+    if (how === "removed") lone.tell();
+    else {
+      lone.finder.forget();
+      lone.tell();
+    }
+    const steps = lone.run(5);
+    assertEquals(steps.filter(({ kind }) => kind === "hear")[0], {
+      kind: "hear",
+      first: 0,
+      count: 0,
+    }, how);
+    assertEquals(bytesOf(steps), 256, how);
+    assert(first !== next);
+  }
+});
+
+test("path: hundreds of ports are tried once, whichever of its mappings a registry names first", () => {
+  const lone = new Lone();
+  lone.meet(seenAt(1), "hard");
+  let sent = 0;
+  for (let i = 0; i < 300; i++) {
+    lone.finder.setOwn({ nat: "easy", seen: `203.0.113.1:${5 + i % 2}` });
+    const places = seenAt(1 + i % 3);
+    for (const [key, told] of lone.told) lone.told.set(key, { ...told, places });
+    lone.tell();
+    sent += bytesOf(lone.run(10));
+  }
+  // Six pairs of mappings at most, and never twice within a minute.
+  assert(sent <= 6 * 1024, `${sent}`);
+});
