@@ -1,6 +1,6 @@
 /**
- * Prints who reaches whom how, as tables in Markdown: `deno task paths [--all] [--pair A/B]...`, or
- * with `--square` as the picture that README has.
+ * Prints who reaches whom how, as tables in Markdown: `deno task paths [--all] [--pair A/B]...`;
+ * with `--square` also as the picture that README has.
  *
  * Needs root on Linux, and what the tests in `test/lab` need; the binary is `$WGSIG_BINARY` or
  * `dist/wgsig`. With `--logs FOLDER`, what each pair logged is left there.
@@ -50,4 +50,5 @@ const pairs = names.length > 0
   ? ALL_PAIRS
   : CHOSEN_PAIRS;
 const outcomes = await tryPairs(pairs, PATIENCE, told, Number(options["jobs"] ?? 6));
-say(options["square"] === true ? pathsTable(outcomes) : figuresTable(outcomes));
+say(figuresTable(outcomes));
+if (options["square"] === true) say(pathsTable(outcomes));

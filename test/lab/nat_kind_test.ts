@@ -100,6 +100,9 @@ testWith(LAB_NEEDS, "lab: peers are told the kind of a NAT that one registry see
     const { peers }: { peers: readonly Record<string, unknown>[] } = JSON.parse(out);
     return peers.find(({ publicKey }) => publicKey === alice.publicKey);
   };
+  /** The kinds of what `--json` has as candidates. */
+  const kindsOf = (candidates: unknown) =>
+    Array.isArray(candidates) ? candidates.map(({ kind, endpoint }) => `${kind} ${endpoint}`) : [];
   for (const [kind, nat] of [["eim", "easy"], ["seq", "sequential"], ["sym", "hard"]] as const) {
     await lab.routerA.setKind(kind);
     const sync = lab.sync(alice, "--interval", "1s");
@@ -107,6 +110,13 @@ testWith(LAB_NEEDS, "lab: peers are told the kind of a NAT that one registry see
     let last = await told();
     while (last?.nat !== nat && performance.now() < until) last = await told();
     assertEquals([kind, last?.nat, last?.probes, last?.near], [kind, nat, true, false], sync.out);
+    // Looking at the NAT leaves what sync has told as it is.
+    const who = ["--interface", INTERFACE];
+    const looked = await alice.namespace.run([...argv.slice(0, -1), "--nat", ...who]);
+    assertEquals([looked.code, looked.err], [0, ""]);
+    const { endpoint, candidates, probes } = await told() ?? {};
+    const before = [last?.endpoint, kindsOf(last?.candidates), true, nat];
+    assertEquals([endpoint, kindsOf(candidates), probes, (await told())?.nat], before);
     await sync.stop();
   }
 });

@@ -65,6 +65,19 @@ export const CHOSEN_PAIRS: readonly Kinds[] = [
   ...SHARED_KINDS.map((kind): Kinds => [kind]),
 ];
 
+/** Each path once, for a second binary. */
+export const FEW_PAIRS: readonly Kinds[] = [
+  ["preserve", "eim"],
+  ["bare", "bare"],
+  ["cone", "sym"],
+  ["preserve", "sym"],
+  ["sym", "sym"],
+  ["seq", "seq"],
+  ["dual", "ipv6"],
+  ["ipv6", "blocked"],
+  ["lan"],
+];
+
 /** The path that is the best for a pair. */
 export function bestPath(pair: Kinds): Path {
   if (pair.length === 1) return sharedPath(pair[0]);
@@ -76,6 +89,8 @@ export function bestPath(pair: Kinds): Path {
   const hard = nats.filter((nat) => nat === "sym" || nat === "seq");
   if (hard.length === 0) return "punched";
   if (nats.includes("cone")) return "roamed";
+  // Such a router keeps what comes too early, and gives the answer another port.
+  if (nats.includes("bare")) return "relay";
   if (!hard.includes("sym")) return "predicted";
   return hard.length === 1 ? "birthday" : "relay";
 }

@@ -235,8 +235,10 @@ testWith(LAB_NEEDS, "lab: --json prints lines of JSON", async () => {
   for (const sync of syncs) {
     assertEquals(await sync.stop(), 0);
     const told = parseLines(sync.out);
+    const events = told.map(({ event }) => event);
     assertEquals(
-      told.map(({ event }) => event),
+      // An endpoint that is tried may be proved a moment later, and is set again then.
+      events.filter((event, i) => event !== "endpoint-set" || events[i - 1] !== event),
       // What the server's key is, is said once.
       ["interface-found", "server", "own-endpoint", "endpoint-set", "peer-alive", "stopped"],
     );
@@ -249,7 +251,8 @@ testWith(LAB_NEEDS, "lab: --json prints lines of JSON", async () => {
   }
   const [, , own, set] = parseLines(syncs[0]!.out);
   assertEquals(own!.endpoint, ALICE);
-  assertEquals([set!.key, set!.endpoint, set!.persistentKeepalive], [lab.bob.publicKey, BOB, 25]);
+  assertEquals([set!.key, set!.endpoint], [lab.bob.publicKey, BOB]);
+  assertEquals((await lab.alice.device()).peers[0]?.persistentKeepalive, 25);
 });
 
 testWith(LAB_NEEDS, "lab: hooks get each change, and do no harm", async () => {

@@ -234,6 +234,7 @@ function isMet(need: string): boolean {
 
 /** Whether {@linkcode BINARY} is one for routers: a program that asks for no dynamic linker. */
 export function isRouterBinary(): boolean {
+  if (!isFile(BINARY)) return false;
   using file = Deno.openSync(BINARY);
   const start = new Uint8Array(4096);
   file.readSync(start);

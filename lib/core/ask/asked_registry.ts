@@ -3,24 +3,24 @@
  * and when, and what it has answered.
  *
  * Where its protocol is not known, each question goes out in both at the same moment. Any word of
- * wgsig 2 settles that; so does a whole answer in the first protocol, if that is here before.
+ * wgsig 2 settles that; so does a whole answer in the first protocol, if that is here before. The file
+ * is longer than others, since what is asked in one protocol ends what is asked in the other.
  *
  * @module
  */
 
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
 import type { Now } from "../net/clock.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
-import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { type Family, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
 import type { AskedInquiry } from "./asked_inquiry.ts";
 import type { Hearing } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import { Inquiry } from "./inquiry.ts";
+import { LookAround } from "./look_around.ts";
 import type { PortSight } from "./nat_verdict.ts";
-import { OwnMapping } from "./own_mapping.ts";
 import { MAX_QUESTION_SIZE, type Wish } from "./question_writer.ts";
 import type { KnownRegistry } from "./registry_memory.ts";
 import type { ServerKeyNote } from "./server_key.ts";
@@ -56,17 +56,6 @@ export interface Outgoing {
   readonly size: number;
 }
 
-/** Where it is looked how the own NAT maps, so many other ports of it are asked, for so long. */
-const LOOK = { ports: 4, wait: 1.5 };
-/** So often another port is asked, for retries. */
-const MOST_LOOKS = 3;
-
-/** Where a question of wgsig 2 went first, and when by the monotonic clock. */
-interface FirstSent {
-  readonly to: HostPort;
-  readonly at: number;
-}
-
 /** Words of wgsig 2: what has opened. */
 const WORDS = new Set<Hearing>(["answer", "retry", "push", "duplicate", "drop-key-refused"]);
 
@@ -91,9 +80,8 @@ export class AskedRegistry {
   #firstAt = 0;
   /** What is asked in wgsig 2 over a family of addresses each. */
   readonly #asking: AskedInquiry[] = [];
-  readonly #sent = new Map<AskedInquiry, FirstSent>();
   /** How the own NAT maps, where that is looked at. */
-  #mapping: OwnMapping | undefined;
+  #look: LookAround | undefined;
   #isSecondHeard = false;
   /** When all was known, in wgsig 2. */
   #knownAt = Infinity;
@@ -124,9 +112,12 @@ export class AskedRegistry {
     this.exchange.keepEndpoint();
   }
 
-  /** Asks its other ports as well, if it tells of any: how the own NAT maps the port that asks. */
+  /**
+   * Asks its other ports as well, if it tells of any: how the own NAT maps the port that asks. In wgsig
+   * 2, nothing is registered then: what this peer has told of itself stays as it is.
+   */
   lookAround(): void {
-    this.#mapping = new OwnMapping(LOOK);
+    this.#look = new LookAround(this.#known.conversation);
   }
 
   /** Asks from this time of the monotonic clock on. */
@@ -152,15 +143,12 @@ export class AskedRegistry {
         const to = this.addresses.at(asking.attempts, asking.family);
         return this.#send(asking, to, out, now);
       }
-      for (const asked of this.#mapping?.asked ?? []) {
-        if (asked.attempts >= MOST_LOOKS || asked.inquiry.next(now).kind !== "ask") continue;
-        // Where the first question went: it is that address which has told of the port.
-        const first = [...this.#sent.values()].find(({ to }) => familyOf(to) === asked.family);
-        const to = first === undefined
-          ? this.addresses.at(0, asked.family, asked.port)
-          : { ...first.to, port: asked.port ?? first.to.port };
+      const looking = this.#look?.due(now);
+      if (looking !== undefined) {
+        const to = this.#look?.placeOf(looking) ??
+          this.addresses.at(0, looking.family, looking.port);
         this.addresses.accept(to.port);
-        return this.#send(asked, to, out, now);
+        return this.#send(looking, to, out, now);
       }
     }
     if (!this.#asksFirst(now) || now.mono < this.#firstAt) return undefined;
@@ -172,14 +160,14 @@ export class AskedRegistry {
 
   #send(asking: AskedInquiry, to: HostPort, out: WireBuffer, now: Now): Outgoing {
     asking.attempts++;
-    if (!this.#sent.has(asking)) this.#sent.set(asking, { to, at: now.mono });
+    this.#look?.note(asking, to, now);
     return { to, size: asking.inquiry.write(out, now) };
   }
 
   /** When {@linkcode write} has something again, or it is done, unless something comes: monotonic. */
   dueAt(now: Now): number {
     if (now.mono < this.#startsAt) return this.#startsAt;
-    const due = [this.#knownAt + GRACE, this.#mapping?.until ?? Infinity];
+    const due = [this.#knownAt + GRACE, this.#look?.until ?? Infinity];
     if (this.#asksFirst(now)) due.push(this.#firstAt);
     if (this.#asksSecond) {
       due.push(this.#startsAt + OTHER_FAMILY);
@@ -201,8 +189,8 @@ export class AskedRegistry {
     const tries = Math.max(this.#attempts, ...asking.map(({ attempts }) => attempts));
     if (isRefused && tries >= MAX_REFUSED) return true;
     if (!this.#isSecondHeard) return this.exchange.isComplete;
-    if (this.#mapping?.isOver(now) === false) return false;
-    if (!this.#registers) return this.#knownAt < Infinity;
+    if (this.#look?.isOver(now, this.#knownAt) === false) return false;
+    if (!this.#registers && this.#look === undefined) return this.#knownAt < Infinity;
     const isSettled = (family: Family) => {
       const its = asking.find((each) => each.family === family);
       return its?.inquiry.isDone ?? this.#isGivenUp(family);
@@ -223,8 +211,7 @@ export class AskedRegistry {
       this.#noteSender(batch, i);
       const isKnown = this.#asking.some(({ inquiry }) => inquiry.isDone && inquiry.wish.asks);
       if (isKnown && this.#knownAt === Infinity) this.#knownAt = now.mono;
-      const ipv4 = this.#asking.find(({ family }) => family === 4)?.inquiry;
-      if (ipv4?.isAnswered) this.#mapping?.follow(this.#known.conversation, ipv4, now);
+      this.#look?.follow(this.#asking.find(({ family }) => family === 4)?.inquiry, now);
       return true;
     }
     if (this.#isSecondHeard || this.#known.conversation.isPinned) return false;
@@ -310,20 +297,12 @@ export class AskedRegistry {
         askedAt: this.#startsAt,
       }));
     }
-    return [...this.#sent].flatMap(([{ inquiry, port = this.name.port }, { to, at }]) =>
-      inquiry.seen === undefined ? [] : [{
-        server: formatHostPort({ host: this.name.host, port }),
-        registry: { ...to, port },
-        seen: inquiry.seen,
-        askedAt: at,
-      }]
-    );
+    return this.#look?.sights(this.name) ?? [];
   }
 
-  /** Where it relays, where it does; undefined as well as long as that is not known. */
+  /** Where it relays, if it does, and that was looked for. */
   get relay(): HostPort | undefined {
-    const relaying = this.#asking.find(({ inquiry }) => (inquiry.offers & OFFER.relays) !== 0);
-    return relaying && this.#sent.get(relaying)?.to;
+    return this.#look?.relay;
   }
 
   /** What is to be said of the registry's key, once. */
@@ -391,13 +370,15 @@ export class AskedRegistry {
     if (before === undefined || other === undefined || this.#asking.length > 1) return;
     const isSilent = !before.inquiry.isHeard &&
       (now.mono >= this.#startsAt + OTHER_FAMILY || this.#isGivenUp(before.family));
-    if (isSilent || this.#registers && this.#knownAt < Infinity) {
+    const wantsBoth = this.#registers || this.#look !== undefined;
+    if (isSilent || wantsBoth && this.#knownAt < Infinity) {
       this.#startOver(other, isSilent, now);
     }
   }
 
   #startOver(family: Family, asks: boolean, now: Now): void {
-    const wish: Wish = { family, registers: this.#registers, asks };
+    const registers = this.#registers && this.#look === undefined;
+    const wish: Wish = { family, registers, asks };
     const inquiry = new Inquiry(this.#known.conversation, wish, now);
     this.#asking.push({ family, inquiry, isOwn: true, attempts: 0 });
   }

@@ -35,6 +35,10 @@ export interface Path {
   provedAt: number;
   /** When it was last found not to. */
   deadAt: number;
+  /** Until when it isn't chosen: probes go through, and WireGuard's handshakes don't. */
+  barredUntil: number;
+  /** How often in a row that was so. */
+  failures: number;
   /** Seconds from a probe to its echo, the least that was measured. */
   roundTrip: number;
 }
@@ -48,6 +52,8 @@ export function newPath(endpoint: HostPort, kind: PathKind, from?: number): Path
     isTold: false,
     provedAt: -Infinity,
     deadAt: -Infinity,
+    barredUntil: -Infinity,
+    failures: 0,
     roundTrip: Infinity,
   };
 }

@@ -48,6 +48,7 @@ export class PathChoice {
     let best: Path | undefined;
     for (const path of paths) {
       if (mono - path.provedAt > FRESH || path.provedAt <= path.deadAt) continue;
+      if (mono < path.barredUntil) continue;
       if (best === undefined || isBetter(path, best)) best = path;
     }
     return best;

@@ -140,9 +140,10 @@ export class PathFinder {
   /** Replaces the settings. */
   configure(options: PathFinderOptions, { mono }: Now): void {
     this.#options = options;
-    for (const { publicKey, way } of this.#peers.values()) {
+    for (const peer of this.#peers.values()) {
+      const way = peer.touched();
       way.configure(options.hard);
-      way.setRelay(options.relayOf(publicKey), mono);
+      way.setRelay(options.relayOf(peer.publicKey), mono);
     }
   }
 
@@ -207,8 +208,9 @@ export class PathFinder {
       const known = this.#peers.get(peer.publicKey);
       if (known === undefined) continue;
       known.persistentKeepalive = peer.persistentKeepalive;
-      known.way.setWatchInterval(interval);
-      known.way.see({ ...peer, isAlive: isAlive(peer) }, mono);
+      const way = known.touched();
+      way.setWatchInterval(interval);
+      way.see({ ...peer, isAlive: isAlive(peer) }, mono);
     }
   }
 
@@ -216,26 +218,26 @@ export class PathFinder {
   tell(told: ReadonlyMap<string, ToldPeer>, { mono }: Now): void {
     this.#told = told;
     this.#meet();
-    for (const { publicKey, way } of this.#peers.values()) {
-      const known = told.get(publicKey);
-      if (known !== undefined) way.tell(known, mono);
+    for (const peer of this.#peers.values()) {
+      const known = told.get(peer.publicKey);
+      if (known !== undefined) peer.touched().tell(known, mono);
     }
   }
 
   /** Takes in how the own port is seen from outside. */
   setOwn(own: OwnMapping): void {
     this.#own = own;
-    for (const { way } of this.#peers.values()) way.setOwn(own);
+    for (const peer of this.#peers.values()) peer.touched().setOwn(own);
   }
 
   /** WireGuard could not be given a way. */
   refused(publicKey: string, path: Path, { mono }: Now): void {
-    this.#peers.get(publicKey)?.way.refused(path, mono);
+    this.#peers.get(publicKey)?.touched().refused(path, mono);
   }
 
   /** The own side has moved. */
   ownMoved({ mono }: Now): void {
-    for (const { way } of this.#peers.values()) way.doubt(mono);
+    for (const peer of this.#peers.values()) peer.touched().doubt(mono);
   }
 
   /** Makes the keys that are still missing. @param own Undefined where the key could not be read. */
@@ -263,7 +265,7 @@ export class PathFinder {
       if (peer !== undefined && seen !== undefined) {
         peer.persistentKeepalive = seen.persistentKeepalive;
         const told = this.#told.get(publicKey);
-        if (told !== undefined) peer.way.tell(told, mono);
+        if (told !== undefined) peer.touched().tell(told, mono);
       }
     }
     // Whether they are alive is known from the interface alone.
@@ -272,7 +274,7 @@ export class PathFinder {
 
   /** Registries have been told, or could not be. */
   toldRegistries(isDone: boolean, { mono }: Now): void {
-    for (const { way } of this.#peers.values()) way.toldRegistries(isDone, mono);
+    for (const peer of this.#peers.values()) peer.touched().toldRegistries(isDone, mono);
   }
 
   /**
@@ -315,9 +317,12 @@ export class PathFinder {
     }
     let until = this.#keyless.size > 0 ? this.#agreeAt : Infinity;
     for (const peer of this.#peers.values()) {
-      const step = this.#nextOf(peer, now);
-      if (step.kind !== "wait") return step;
-      until = Math.min(until, step.until);
+      if (now.mono >= peer.dueAt) {
+        const step = this.#nextOf(peer, now);
+        if (step.kind !== "wait") return step;
+        peer.dueAt = step.until;
+      }
+      until = Math.min(until, peer.dueAt);
     }
     if (this.#tells) {
       this.#tells = false;
@@ -370,7 +375,7 @@ export class PathFinder {
   #hearByte(batch: DatagramBatch, i: number, port: number | undefined): void {
     const { holder } = this.#turn;
     if (holder === undefined) return;
-    this.#peers.get(holder)?.way.heardByte(senderOf(batch, i), port);
+    this.#peers.get(holder)?.touched().heardByte(senderOf(batch, i), port);
   }
 
   #answer(

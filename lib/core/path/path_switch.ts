@@ -48,7 +48,9 @@ export class PathSwitch {
     }
     this.#isTelling = false;
     if (this.#tries++ === MOST_TRIES) return "vain";
-    this.#nextAt = mono + AGAIN;
+    // The last echo has to come back, however far it is.
+    const isLast = this.#tries === MOST_TRIES && this.path.roundTrip < Infinity;
+    this.#nextAt = mono + (isLast ? Math.max(AGAIN, 2 * this.path.roundTrip) : AGAIN);
     return "probe";
   }
 

@@ -26,8 +26,8 @@ export type WatchStep = "probe" | "read" | "wait";
 /** What was found. */
 export type WatchVerdict = "dead" | "unused" | undefined;
 
-/** After a probe without an echo, in seconds. */
-const AGAIN = 0.4;
+/** After a probe without an echo, in seconds, and in round trips: whichever is more. */
+const [AGAIN, ROUND_TRIPS] = [0.4, 2];
 /** Between two looks at the counters. */
 const LOOK = 1.1;
 /** What the clock may lack of that. */
@@ -43,6 +43,7 @@ const LATE = 0.6;
 export class PathWatch {
   readonly #isFirst: boolean;
   #interval = 2;
+  #again = AGAIN;
   #nextAt = Infinity;
   /** Probes since the last echo. */
   #out = 0;
@@ -64,8 +65,9 @@ export class PathWatch {
     this.#interval = seconds;
   }
 
-  /** Begins with another way. */
-  start(mono: number): void {
+  /** Begins with another way. @param roundTrip From a probe to its echo; Infinity where it isn't known. */
+  start(mono: number, roundTrip: number): void {
+    this.#again = roundTrip < Infinity ? Math.max(AGAIN, ROUND_TRIPS * roundTrip) : AGAIN;
     this.#reset(mono + this.#interval + (this.#isFirst ? 0 : LATE));
   }
 
@@ -75,15 +77,15 @@ export class PathWatch {
   }
 
   /** The way was heard to work, by an echo or a probe. */
-  heard(mono: number): void {
-    if (this.#nextAt !== Infinity) this.start(mono);
+  heard(mono: number, roundTrip: number): void {
+    if (this.#nextAt !== Infinity) this.start(mono, roundTrip);
   }
 
   /** What is due, if something is; it counts as done. */
   take(mono: number): WatchStep {
     if (mono < this.#nextAt) return "wait";
     if (this.#out++ < 2) {
-      this.#nextAt = mono + (this.#out === 1 ? AGAIN : 0);
+      this.#nextAt = mono + (this.#out === 1 ? this.#again : 0);
       return "probe";
     }
     this.#nextAt = mono + LOOK;

@@ -24,6 +24,7 @@ import { PathChoice } from "./path_choice.ts";
 import { PathSwitch } from "./path_switch.ts";
 import { PathTable } from "./path_table.ts";
 import { PathWatch, type Traffic } from "./path_watch.ts";
+import { ProbeBudget } from "./probe_budget.ts";
 import { ProbeRounds } from "./probe_rounds.ts";
 import { type RelayMode, RelayWish } from "./relay_wish.ts";
 import { Settling } from "./settling.ts";
@@ -93,15 +94,18 @@ const PORT_MOVED = 0.15;
 const SHORT_HOPS = 2;
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
+/** So long a way on which none comes up isn't taken where there is a relay, in seconds: twice each time. */
+const [BARRED, LONGEST_BARRED] = [30, 300];
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
-/** The most ways that are probed in one round. */
-const MOST_PROBED = 12;
+/** The most ways of which registries tell that are probed in one round, and the most others. */
+const [MOST_TOLD, MOST_MET] = [12, 4];
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class PeerPath {
   readonly #isFirst: boolean;
   readonly #table = new PathTable();
   readonly #rounds = new ProbeRounds();
+  readonly #budget = new ProbeBudget();
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
   readonly #choice: PathChoice;
@@ -115,6 +119,13 @@ export class PeerPath {
   /** WireGuard's, when the interface was read last. */
   #endpoint: HostPort | undefined;
   #isAlive = false;
+  /** What WireGuard had sent, in bytes, and when that was less. */
+  #sent = 0;
+  #sentAt = -Infinity;
+  /** Whether it sends nothing, and so begins no handshake, on a direct way. */
+  #isIdle = false;
+  /** Since when nothing works. */
+  #failsFrom = Infinity;
   /** Whether one of the ends is known to have moved since the handshake. */
   #isDoubted = false;
   /** Whether registries tell that the peer has moved, since it was heard on the way in use. */
@@ -124,6 +135,8 @@ export class PeerPath {
   #queue: Path[] = [];
   #hops: number | undefined;
   #changes: PathChange[] = [];
+  /** When what is proved, and isn't taken, is to be looked at again. */
+  #proofEndsAt = Infinity;
 
   /**
    * @param isFirst Whether the own key is the smaller one.
@@ -169,7 +182,7 @@ export class PeerPath {
 
   /** Whether all was in vain so far, so that others may try by other means. */
   isVain(mono: number): boolean {
-    return !this.#works && mono - this.#rounds.startedAt > VAIN;
+    return this.#told !== undefined && !this.#works && mono - this.#failsFrom > VAIN;
   }
 
   /** Changes since this was last called. */
@@ -206,12 +219,13 @@ export class PeerPath {
     const held = this.#held;
     const wasTold = held?.isTold === true;
     const hasChanged = this.#table.tell(told.places);
+    const isKnown = this.#told !== undefined;
     this.#told = told;
     this.#relay.offer(told.relays);
     // The registry doesn't answer any more, or has forgotten the peer.
     if (held?.kind === "relay" && !this.#relay.isOffered(held.endpoint)) this.#held = undefined;
     if (hasChanged) {
-      this.#hasMoved = true;
+      this.#hasMoved = isKnown;
       // Where it was reached may be where it was.
       if (wasTold && held?.isTold === false) this.#isDoubted = true;
       if (!this.#works || held?.kind === "relay") this.#search(mono);
@@ -230,8 +244,12 @@ export class PeerPath {
   see({ endpoint, isAlive, received, sent }: SeenPeer, mono: number): void {
     const before = this.#endpoint;
     this.#isAlive = isAlive;
+    if (sent !== this.#sent) this.#sentAt = mono;
+    this.#sent = sent;
     this.#endpoint = endpoint;
     const held = this.#held;
+    this.#isIdle = held !== undefined && held.kind !== "relay" && !isAlive &&
+      mono - Math.max(this.#heldAt, this.#sentAt) > HANDSHAKE;
     const verdict = this.#watch.see({ received, sent }, mono);
     // Who has moved isn't where nobody answers.
     const isDead = verdict === "dead" || (verdict === "unused" && this.#hasMoved);
@@ -242,16 +260,16 @@ export class PeerPath {
       if (held.from !== undefined) {
         this.#held = this.#table.meet(held.endpoint, undefined, held.kind);
       }
-      this.#isDoubted = true;
       this.#relay.hurry();
-      this.#search(mono);
+      if (!this.#isDoubted) this.#search(mono);
+      this.#isDoubted = true;
+      this.#hasMoved = false;
     }
     const isStill = before !== undefined && endpoint !== undefined &&
       sameEndpoint(before, endpoint);
     if (endpoint !== undefined && isAlive) this.#follow(endpoint, isStill, mono);
-    else if (held !== undefined && !isAlive && mono - this.#heldAt > HANDSHAKE) {
-      held.deadAt = mono;
-      this.#held = undefined;
+    else if (held !== undefined && !isAlive && !this.#isIdle && mono - this.#heldAt > HANDSHAKE) {
+      this.#fail(held, mono);
     }
     this.#reconsider(mono);
   }
@@ -307,8 +325,11 @@ export class PeerPath {
   switched(path: Path, mono: number): boolean {
     if (this.#switch !== undefined && this.#isFirst) return false;
     path.provedAt = mono;
-    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET;
-    this.#hold(path, wait, mono);
+    const back = path.roundTrip < Infinity ? path.roundTrip : 0;
+    const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET + back;
+    // Where there is a session, the other side was pulled back, and so may this one be.
+    const isThere = this.#held === path && !this.#isAlive && this.#isComingUp(mono);
+    if (!isThere) this.#hold(path, wait, mono);
     return true;
   }
 
@@ -320,6 +341,7 @@ export class PeerPath {
 
   /** Says what to do. */
   next(mono: number): PathStep {
+    this.#failsFrom = this.#works ? Infinity : Math.min(this.#failsFrom, mono);
     for (;;) {
       const held = this.#held;
       if (this.#moved !== undefined && this.#moved !== held) {
@@ -341,6 +363,7 @@ export class PeerPath {
         this.#relay.nextAt,
         this.#hard.nextAt,
         this.#decidesAt(),
+        this.#proofEndsAt,
       );
       return { kind: "wait", until };
     }
@@ -353,7 +376,7 @@ export class PeerPath {
   }
 
   get #works(): boolean {
-    return this.#isAlive && !this.#isDoubted && this.#held !== undefined;
+    return (this.#isAlive || this.#isIdle) && !this.#isDoubted && this.#held !== undefined;
   }
 
   /** Whether WireGuard goes through a relay, as far as is known. */
@@ -382,14 +405,20 @@ export class PeerPath {
       const round = this.#rounds.take(mono);
       if (round === undefined) return undefined;
       const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
-      this.#queue = this.#table.all()
-        .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint))
-        .slice(0, MOST_PROBED);
+      const better = this.#table.all()
+        .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint));
+      // Whoever plays probes back from forged addresses adds others.
+      const told = better.filter(({ isTold }) => isTold).slice(0, MOST_TOLD);
+      this.#queue = [...told, ...better.filter(({ isTold }) => !isTold).slice(-MOST_MET)];
       const isShort = round.isShort && !this.#isAlive;
       this.#hops = isShort ? SHORT_HOPS : undefined;
     }
     const path = this.#queue.shift();
     if (path === undefined) return undefined;
+    if (!this.#budget.take(mono)) {
+      this.#queue = [];
+      return undefined;
+    }
     // Only an IPv4 NAT is opened by what never arrives.
     const hops = path.kind === "punched" ? this.#hops : undefined;
     return { kind: "probe", path, hops, switches: false };
@@ -421,20 +450,25 @@ export class PeerPath {
   }
 
   #nextOfRelay(mono: number): PathStep | undefined {
-    const isProved = this.#choice.best(this.#table.all(), mono) !== undefined ||
-      this.#switch !== undefined;
+    const best = this.#choice.best(this.#table.all(), mono);
+    const isProved = best !== undefined || this.#switch !== undefined;
+    this.#proofEndsAt = best === undefined || this.#works ? Infinity : mono + 1;
     const step = this.#relay.take({
       works: this.#works || isProved,
       isRelayed: this.#isRelayed,
-      searchedFrom: this.#rounds.startedAt,
     }, mono);
     if (step?.kind !== "use") return step;
     this.#hold(newPath(step.endpoint, "relay"), 0, mono);
     return this.next(mono);
   }
 
+  /** Whether WireGuard's handshake may still come up on the way that was taken last. */
+  #isComingUp(mono: number): boolean {
+    return !this.#isDoubted && mono - this.#heldAt <= HANDSHAKE;
+  }
+
   #heardHeld(mono: number): void {
-    this.#watch.heard(mono);
+    this.#watch.heard(mono, this.#held?.roundTrip ?? Infinity);
     this.#hasMoved = false;
   }
 
@@ -449,6 +483,7 @@ export class PeerPath {
     const best = this.#choice.best(this.#table.all(), mono);
     if (best === undefined) return false;
     const held = this.#held;
+    if (held === best && this.#isComingUp(mono)) return false;
     if (this.#works && held !== undefined) {
       // Where both see another way as the best one, they must not go to and fro.
       if (!this.#isFirst && held.kind !== "relay") return false;
@@ -465,27 +500,45 @@ export class PeerPath {
     this.#isDoubted = false;
     this.#held = path;
     this.#heldAt = mono;
+    this.#isIdle = false;
     if (path.from !== undefined) this.#moved = path;
     this.#choice.forget();
     if (path !== before) this.#settling.forget();
     this.#settling.begin(wait, formerOf(before, path), slowerOf(path, before), mono);
     if (path !== before) this.#changes.push({ path, before, isSet: true });
     if (path.kind === "relay") this.#watch.stop();
-    else this.#watch.start(mono);
+    else this.#watch.start(mono, path.roundTrip);
     this.#reconsider(mono);
+  }
+
+  /** WireGuard's handshakes don't come up on the way in use, though probes may. */
+  #fail(held: Path, mono: number): void {
+    held.deadAt = mono;
+    this.#held = undefined;
+    if (held.kind === "relay") return this.#relay.failed(mono);
+    if (!this.#relay.isUsable) return;
+    // The first one may have been lost.
+    const twice = held.failures++ - 1;
+    if (twice >= 0) held.barredUntil = mono + Math.min(BARRED * 2 ** twice, LONGEST_BARRED);
   }
 
   /** WireGuard has heard the peer from somewhere. @param isStill Whether it has known that before. */
   #follow(endpoint: HostPort, isStill: boolean, mono: number): void {
     const held = this.#held;
     if (held !== undefined && sameEndpoint(held.endpoint, endpoint)) {
+      if (mono - this.#heldAt > HANDSHAKE) held.failures = 0;
       if (this.#watch.nextAt === Infinity && held.kind !== "relay") {
-        this.#watch.start(mono);
+        this.#watch.start(mono, held.roundTrip);
       }
       return;
     }
     if (this.#switch !== undefined) return;
-    const isRelay = this.#relay.isOffered(endpoint);
+    const isRelay = this.#relay.isRelay(endpoint);
+    // It isn't sure whether it relays still, and it is no direct way.
+    if (isRelay && !this.#relay.isOffered(endpoint)) {
+      this.#held = undefined;
+      return;
+    }
     const isGood = held !== undefined && held.deadAt < this.#heldAt;
     // What was under way has pulled it back: both sides have to move once more.
     if (isGood && !isRelay) {
@@ -505,7 +558,7 @@ export class PeerPath {
     if (!isStill) this.#isDoubted = false;
     this.#changes.push({ path, before: held, isSet: false });
     if (path.kind === "relay") this.#watch.stop();
-    else this.#watch.start(mono);
+    else this.#watch.start(mono, path.roundTrip);
   }
 
   /** All ways are probed anew, often: nothing is known to work. */

@@ -51,6 +51,8 @@ export class ProbingPeer {
   readonly way: PeerPath;
   /** What both have in common. */
   readonly keys: PairKeys;
+  /** When it has something to do, on the monotonic clock, in seconds. */
+  dueAt = -Infinity;
   /** WireGuard's, in seconds. */
   persistentKeepalive = 0;
   readonly #random: RandomSource;
@@ -70,6 +72,12 @@ export class ProbingPeer {
     this.way = way;
     this.#random = random;
     random(this.#token.bytes);
+  }
+
+  /** The way to it, which is told something: it may have something to do then. */
+  touched(): PeerPath {
+    this.dueAt = -Infinity;
+    return this.way;
   }
 
   /** Writes a probe of a path at the start of `out`, 76 bytes. */
@@ -107,7 +115,7 @@ export class ProbingPeer {
     if (!openProbe(this.keys, opened, 0, probe)) return undefined;
     // An echo would have the other side go directly.
     if (this.way.isAlwaysRelayed || !this.#mayEcho(mono)) return null;
-    const path = this.way.hear(from, port, mono);
+    const path = this.touched().hear(from, port, mono);
     const isFresh = equalBytes(probe.token, 0, this.#token, 0, TOKEN_SIZE);
     const switches = isFresh && (probe.flags & PROBE_FLAG.switch) !== 0 &&
       this.way.switched(path, mono);
@@ -135,7 +143,7 @@ export class ProbingPeer {
     if (out === undefined) return false;
     copyBytes(echo.token, 0, this.#theirToken, 0, TOKEN_SIZE);
     const hasSwitched = (echo.flags & PROBE_FLAG.switch) !== 0;
-    this.way.echoed(out.path, mono - out.sentAt, hasSwitched, mono);
+    this.touched().echoed(out.path, mono - out.sentAt, hasSwitched, mono);
     return true;
   }
 

@@ -21,8 +21,6 @@ export interface RelayNeed {
   readonly works: boolean;
   /** Whether WireGuard has the relay as its endpoint. */
   readonly isRelayed: boolean;
-  /** When the search for a way began; Infinity where there is none. */
-  readonly searchedFrom: number;
 }
 
 /** What is due: to tell registries, or to use a relay. */
@@ -40,8 +38,12 @@ const HURRIED = 0.1;
 const SECOND = 0.3;
 /** Between two words to registries while it is used, in seconds. */
 const AGAIN = 5;
-/** The same where none has answered. */
-const UNHEARD = 1;
+/** The same where none has answered, twice as long each time. */
+const [UNHEARD, LONGEST_UNHEARD] = [1, 15];
+/** So long a relay that was used in vain isn't used again, twice as long each time. */
+const [FAILED, LONGEST_FAILED] = [20, 300];
+/** Relays that are remembered. */
+const MOST_KNOWN = 16;
 /**
  * Between two attempts to have a peer that is reached directly come to the relay, in seconds; twice as
  * long after each: what is under way directly may pull both sides back for ever.
@@ -57,10 +59,16 @@ export class RelayWish {
   readonly #isFirst: boolean;
   #mode: RelayMode;
   #relays: readonly HostPort[] = [];
+  /** All that there were so far, as text. */
+  readonly #known = new Set<string>();
   #isWanted = false;
   /** Whether registries know. */
   #isTold = false;
   #isHurried = false;
+  #unheard = UNHEARD;
+  /** Until when it isn't used, for it was in vain, and for how long next time. */
+  #failedUntil = -Infinity;
+  #failGap = FAILED;
   #nextAt = Infinity;
   #tellAt = Infinity;
   /** When a peer that is reached directly may be given the relay, and how long it is left then. */
@@ -100,6 +108,21 @@ export class RelayWish {
   /** Where registries relay now. */
   offer(relays: readonly HostPort[]): void {
     this.#relays = relays;
+    for (const relay of relays) {
+      const [oldest] = this.#known;
+      if (this.#known.size >= MOST_KNOWN) this.#known.delete(oldest!);
+      this.#known.add(formatHostPort(relay));
+    }
+  }
+
+  /** Whether a registry relays there, or did so before. */
+  isRelay(endpoint: HostPort): boolean {
+    return this.#known.has(formatHostPort(endpoint));
+  }
+
+  /** Whether there is one that may be used. */
+  get isUsable(): boolean {
+    return this.#mode !== "never" && this.#relays.length > 0;
   }
 
   /** Whether a registry relays there. */
@@ -113,16 +136,24 @@ export class RelayWish {
     this.#isHurried = true;
   }
 
+  /** No handshake has come up through it: others may try by other means for a while. */
+  failed(mono: number): void {
+    this.#isHurried = false;
+    this.#failedUntil = mono + this.#failGap;
+    this.#failGap = Math.min(2 * this.#failGap, LONGEST_FAILED);
+  }
+
   /** Registries have been told, or could not be. */
   told(isDone: boolean, mono: number): void {
     if (!this.#isWanted) return;
     this.#isTold = isDone;
-    this.#tellAt = mono + (isDone ? AGAIN : UNHEARD);
+    this.#tellAt = mono + (isDone ? AGAIN : this.#unheard);
+    this.#unheard = isDone ? UNHEARD : Math.min(2 * this.#unheard, LONGEST_UNHEARD);
   }
 
   /** What is due, if something is; it counts as done. */
   take(need: RelayNeed, mono: number): RelayStep | undefined {
-    const { works, isRelayed, searchedFrom } = need;
+    const { works, isRelayed } = need;
     const isAlways = this.#mode === "always";
     this.#nextAt = Infinity;
     if (this.#mode === "never" || this.#relays.length === 0) {
@@ -132,10 +163,11 @@ export class RelayWish {
     }
     if (!isAlways && !isRelayed && works) return this.#rest(mono);
     const isUrgent = isAlways || this.#isHurried;
-    this.#neededFrom = Math.min(this.#neededFrom, mono);
-    const from = searchedFrom === Infinity ? this.#neededFrom : searchedFrom;
+    // Who is told of another place of the peer again and again needs it all the same.
+    const from = isRelayed ? mono : Math.min(this.#neededFrom, mono);
+    this.#neededFrom = from;
     if (!this.#isWanted) {
-      const tellAt = isUrgent ? mono : from + TELL;
+      const tellAt = isUrgent || isRelayed ? mono : from + TELL;
       if (mono < tellAt) return this.#wait(tellAt);
       this.#isWanted = true;
       return this.#tell(mono);
@@ -144,7 +176,7 @@ export class RelayWish {
     this.#wait(this.#tellAt);
     if (isRelayed || !this.#isTold) return undefined;
     const second = this.#isFirst || this.#isHurried ? 0 : SECOND;
-    const useAt = from + (isUrgent ? HURRIED : USE) + second;
+    const useAt = Math.max(from + (isUrgent ? HURRIED : USE) + second, this.#failedUntil);
     if (mono < useAt) return this.#wait(Math.min(useAt, this.#tellAt));
     if (works) {
       if (mono < this.#pullAt) return this.#wait(Math.min(this.#pullAt, this.#tellAt));
@@ -158,6 +190,7 @@ export class RelayWish {
   #rest(mono: number): RelayStep | undefined {
     this.#isHurried = false;
     this.#neededFrom = Infinity;
+    this.#failGap = FAILED;
     if (!this.#isWanted) return undefined;
     // From its last use on.
     if (this.#isTold) {

@@ -19,7 +19,7 @@ import type { BelievedEndpoints } from "./believed.ts";
 import { OwnSide } from "./own_side.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { PeerStates } from "./peer_states.ts";
-import { relaysFor, relaysOf } from "./relays.ts";
+import { type Relays, relaysFor, relaysOf } from "./relays.ts";
 
 /** Between the two. */
 export class SyncedPaths {
@@ -29,6 +29,8 @@ export class SyncedPaths {
   /** Whether probes can be sent from WireGuard's port. */
   #isOpen = false;
   readonly #own = new OwnSide();
+  /** Registries that relay: as WireGuard's port was answered last. */
+  #relays: Relays = new Map();
 
   /** @param named What to tell of a peer. */
   constructor(finder: PathFinder, notes: SyncNotes, named: PeerStates["named"]) {
@@ -79,6 +81,7 @@ export class SyncedPaths {
   begin(): void {
     this.#finder.forget();
     this.#own.forget();
+    this.#relays = new Map();
   }
 
   /** Whether a peer's endpoint is the finder's business. */
@@ -95,10 +98,11 @@ export class SyncedPaths {
   take(answer: QueryResult, believed: Pick<BelievedEndpoints, "has">, now: Now): void {
     if (!this.#isOpen) return;
     if (answer.registered) {
+      this.#relays = relaysOf(answer);
       this.#own.take(answer);
       this.#finder.setOwn(this.#own.mapping);
     }
-    this.#finder.tell(toldPeersOf(answer, believed), now);
+    this.#finder.tell(toldPeersOf(answer, this.#relays, believed), now);
   }
 
   /** The own side has moved. */
@@ -124,9 +128,9 @@ export class SyncedPaths {
 /** The peers that answer probes, and where they may be, by public key. */
 function toldPeersOf(
   answer: QueryResult,
+  relays: Relays,
   believed: Pick<BelievedEndpoints, "has">,
 ): ReadonlyMap<string, ToldPeer> {
-  const relays = relaysOf(answer);
   const told = new Map<string, ToldPeer>();
   for (const [publicKey, sightings] of answer.sightings) {
     if (publicKey === answer.publicKey || !sightings.some(({ probes }) => probes === true)) {

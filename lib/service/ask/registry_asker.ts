@@ -42,7 +42,10 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primi
   readonly through?: { readonly raw: boolean; readonly mark: number };
   /** Which peers the NAT is opened to; all where this is left out. */
   readonly opensTo?: ((peer: OpenedEndpoint & Pick<Sighting, "publicKey">) => boolean) | undefined;
-  /** Whether other ports of the servers are asked as well: how the own NAT maps the port. */
+  /**
+   * Whether other ports of the servers are asked as well: how the own NAT maps the port. Those that speak
+   * wgsig 2 are only asked then, and no NAT is opened.
+   */
   readonly looksAround?: boolean | undefined;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
@@ -317,7 +320,7 @@ class RegistryAsker {
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),
       };
     });
-    if (this.#register) await this.#openNat(servers);
+    if (this.#register && !looksAround) await this.#openNat(servers);
     return {
       servers,
       port: this.#ipv4?.port ?? this.#ipv6?.port ?? this.#config.port,
@@ -334,8 +337,9 @@ class RegistryAsker {
     own: HostPort | undefined,
     unix: number,
   ): string | undefined {
-    const { privateKey } = this.#config;
-    const why = warningOf(server, this.#config, this.#register, unix) ??
+    const { privateKey, looksAround = false } = this.#config;
+    const registers = this.#register && !(looksAround && server.protocol === 2);
+    const why = warningOf(server, this.#config, registers, unix) ??
       explainHidden(formatHostPort(server.name), server.answeredFrom, own);
     const said = [keyWarning(server, privateKey !== undefined), why]
       .filter((each) => each !== undefined);

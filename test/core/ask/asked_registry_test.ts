@@ -341,3 +341,20 @@ test("a registry is asked at its other ports as well where a NAT is looked at, o
   client.ask(answers);
   assertEquals(client.sent.filter(([, to]) => to !== `${IPV4}:1223`), []);
 });
+
+test("who looks at a NAT registers nothing, and asks again for ports that a cookie opens", () => {
+  const registry = registryOf();
+  let asked = 0;
+  const answers: Station = (bytes, unix) => {
+    if (!isSecond(bytes)) return [];
+    // It tells of its ports to whom it has given a cookie before.
+    if (asked++ > 0) registry.script.also = [1224];
+    return registry.answer(bytes, unix, { host: "203.0.113.7", port: 4000 });
+  };
+  const looking = new Client().ask(answers, [IPV4], [], true);
+  assertEquals(
+    looking.sights.map(({ registry, seen }) => `${formatHostPort(registry)} ${seen.port}`),
+    [`${IPV4}:1223 4000`, `${IPV4}:1224 4000`],
+  );
+  assertEquals(looking.ownEndpoints, []);
+});

@@ -31,13 +31,17 @@ class Lone {
     seededRandom(7),
     PORTABLE,
   );
-  readonly key = keyOf(1000);
+  readonly key: ExchangeKey;
   readonly told = new Map<string, ToldPeer>();
   mono = 0;
   present: string[] = [];
   endpoint: HostPort | undefined;
   isAlive = false;
   agreed = 0;
+
+  constructor(key = keyOf(1000)) {
+    this.key = key;
+  }
 
   get now() {
     return { mono: this.mono, unix: 1.8e9 + this.mono };
@@ -164,4 +168,99 @@ test("path: hundreds of ports are tried once, whichever of its mappings a regist
   }
   // Six pairs of mappings at most, and never twice within a minute.
   assert(sent <= 6 * 1024, `${sent}`);
+});
+
+test("path: nobody is probed often, however it is told of", () => {
+  for (const isAlive of [true, false]) {
+    for (const moves of [true, false]) {
+      const lone = new Lone();
+      const places = (second: number) =>
+        Array.from({ length: 16 }, (_, i): Place => ({
+          endpoint: { host: `192.0.2.${1 + i}`, port: moves ? 1000 + second : 1000 },
+          kind: i === 0 ? "seen" : "lan",
+        }));
+      const publicKey = lone.meet(places(0));
+      lone.endpoint = places(0)[0]!.endpoint;
+      lone.isAlive = isAlive;
+      lone.tell();
+      let sent = 0;
+      for (let second = 0; second < 600; second++) {
+        if (moves) {
+          lone.told.set(publicKey, { places: places(second), nat: "easy", relays: [] });
+          lone.tell();
+        }
+        sent += lone.run(1).filter(({ kind }) => kind === "send").length;
+      }
+      assert(sent < 256 + 600 * 5.5, `${isAlive} ${moves}: ${sent}`);
+    }
+  }
+});
+
+test("path: of 300 peers, those that have nothing to do cost nothing", () => {
+  const lone = new Lone();
+  for (let i = 0; i < 300; i++) lone.meet(seenAt(i));
+  lone.tell();
+  lone.run(60);
+  let visits = 0;
+  for (const publicKey of lone.present) {
+    const way = lone.finder.wayTo(publicKey)!;
+    const next = way.next.bind(way);
+    way.next = (mono) => {
+      visits++;
+      return next(mono);
+    };
+  }
+  const steps = lone.run(60).length;
+  assert(steps > 300, `${steps}`);
+  assert(visits < 3 * steps, `${visits} for ${steps} steps`);
+});
+
+test("path: what strangers send is dropped, and leaves nothing behind", () => {
+  const lone = new Lone();
+  const publicKey = lone.meet(seenAt(1));
+  lone.tell();
+  const random = seededRandom(9);
+  const probes = lone.run(3).flatMap((each) => each.kind === "send" ? [each.bytes] : []);
+  assert(probes.length > 5);
+  const way = lone.finder.wayTo(publicKey)!;
+  const before = way.paths.length;
+  for (let i = 0; i < 3000; i++) {
+    const bytes = probes[i % probes.length]!.slice();
+    // What it has sent itself comes back, with or without a change.
+    if (i % 3 > 0) random(bytes.subarray(i % 3 === 1 ? 8 : 0));
+    lone.hear(bytes, { host: `203.0.113.${i % 200}`, port: 1 + i });
+    lone.hear(Uint8Array.of(0), { host: `203.0.113.${i % 200}`, port: 1 + i });
+  }
+  assertEquals(way.paths.length, before);
+  assert(lone.finder.dropped >= 1000, `${lone.finder.dropped}`);
+  assertEquals(lone.run(0), []);
+});
+
+test("path: a probe that is played back from everywhere gets few echoes, and moves nothing", () => {
+  const lone = new Lone();
+  const other = new Lone(keyOf(1));
+  lone.meet(seenAt(1));
+  other.present.push(lone.device.publicKey!);
+  other.told.set(lone.device.publicKey!, { places: seenAt(2), nat: "easy", relays: [] });
+  lone.tell();
+  other.tell();
+  const [probe] = other.run(1).flatMap((each) => each.kind === "send" ? [each.bytes] : []);
+  lone.run(10);
+  let echoes = 0;
+  for (let i = 0; i < 5000; i++) {
+    lone.hear(probe!, {
+      host: i % 2 === 0 ? `203.0.113.${i % 200}` : `2001:db8::${i}`,
+      port: 1 + i,
+    });
+    const steps = lone.run(0.001);
+    assert(steps.every(({ kind }) => kind === "send"), "nothing is set");
+    echoes += steps.length;
+  }
+  // 50 a second, and what is probed of what was met.
+  assert(echoes < 50 * 6 + 5 * 20, `${echoes}`);
+  const way = lone.finder.wayTo(lone.present[0]!)!;
+  assert(way.paths.length <= 9, `${way.paths.length}`);
+  // Its own place is probed all the same.
+  const seen = lone.run(25).filter((each) => each.kind === "send" && each.to.port === 1001);
+  assert(seen.length > 0);
 });

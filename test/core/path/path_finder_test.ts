@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { formatHostPort } from "../../../lib/core/net/host_port.ts";
 import { test } from "../../testing.ts";
-import { PathWorld, REGISTRY, type WorldNat, type WorldPeer } from "./path_world.ts";
+import { PathWorld, REGISTRY, WG_PORT, type WorldNat, type WorldPeer } from "./path_world.ts";
 
 function kindOf({ finder, other }: WorldPeer): string | undefined {
   return finder.wayTo(other.publicKey)?.held?.kind;
@@ -226,3 +226,104 @@ for (const hasRelay of [true, false]) {
     assert(again >= 7, `${again} of 8`);
   });
 }
+
+test("path: where a relay isn't offered for a moment, it is no direct way", () => {
+  const world = new PathWorld(["restricted", "restricted"]);
+  world.isCut = true;
+  world.start();
+  world.run(12);
+  assertEquals([kindOf(world.a), kindOf(world.b)], ["relay", "relay"]);
+  world.hasRelay = false;
+  world.tell();
+  world.run(5);
+  world.hasRelay = true;
+  world.tell();
+  world.run(5);
+  assertEquals([kindOf(world.a), kindOf(world.b)], ["relay", "relay"]);
+  world.isCut = false;
+  world.run(130);
+  assertEquals([kindOf(world.a), kindOf(world.b)], ["punched", "punched"]);
+});
+
+test("path: where probes go through, and WireGuard's datagrams don't, it is the relay", () => {
+  for (let seed = 1; seed < 9; seed++) {
+    const world = new PathWorld(["restricted", "cone"], { seed });
+    world.isFiltered = true;
+    world.start();
+    const at = world.until(() => world.pinged(), 60);
+    assert(at !== undefined && at < 60, `seed ${seed}: ${at}`);
+    world.isFiltered = false;
+    world.run(150);
+    assertEquals([kindOf(world.a), kindOf(world.b)], ["punched", "punched"], `seed ${seed}`);
+  }
+});
+
+test("path: a tunnel that nobody uses is left alone, and used again", () => {
+  const world = new PathWorld(["restricted", "restricted"]);
+  world.start();
+  world.run(10);
+  world.isQuiet = true;
+  const sets = world.a.sets + world.b.sets;
+  world.run(1000);
+  assertEquals(world.a.sets + world.b.sets, sets);
+  assertEquals([kindOf(world.a), kindOf(world.b)], ["punched", "punched"]);
+  world.isQuiet = false;
+  assert(world.until(() => world.pinged(world.mono - 0.5), 10) !== undefined);
+});
+
+test("path: far hosts become direct, and nothing is read again and again", () => {
+  for (let seed = 1; seed < 9; seed++) {
+    const world = new PathWorld(["restricted", "restricted"], { seed, delay: 0.45 });
+    world.start();
+    world.run(20);
+    assertEquals([kindOf(world.a), kindOf(world.b)], ["punched", "punched"], `seed ${seed}`);
+    const [reads, probes] = [world.a.reads + world.b.reads, world.a.probes + world.b.probes];
+    world.run(100);
+    assert(world.a.reads + world.b.reads - reads < 5, `${world.a.reads + world.b.reads - reads}`);
+    assert(world.a.probes + world.b.probes - probes < 120);
+  }
+});
+
+test("path: told of other places all the time, they take the relay in time", () => {
+  const world = new PathWorld(["sym", "sym"]);
+  world.start();
+  const move = () => {
+    for (const peer of [world.a, world.b]) {
+      peer.extra[0] = {
+        endpoint: { host: "192.0.2.7", port: 1024 + Math.floor(world.mono) },
+        kind: "mapped",
+      };
+    }
+    world.tell();
+    world.after(1, move);
+  };
+  world.at(0.5, move);
+  const at = world.until(() => world.pinged(), 60);
+  assert(at !== undefined && at < 5, `${at}`);
+});
+
+test("path: who answers no probes, nor through the relay, is left to others", () => {
+  for (let seed = 1; seed < 9; seed++) {
+    const world = new PathWorld(["restricted", "none"], { seed });
+    const { a, b } = world;
+    world.start();
+    b.isRunning = false;
+    b.seen = { host: b.nat.address, port: WG_PORT };
+    world.stoppedUntil = Infinity;
+    // As the plan of sync does: each is tried for 6 s.
+    let i = 0;
+    const tryOne = () => {
+      world.after(6, tryOne);
+      const isAlive = a.tunnel.handshakeAt !== undefined;
+      if (isAlive || a.finder.owns(b.publicKey, world.now)) return;
+      a.tunnel.endpoint = [{ host: "192.0.2.7", port: 7 }, b.seen, REGISTRY][i++ % 3];
+    };
+    world.at(0, tryOne);
+    const at = world.until(() => world.pinged(), 120);
+    assert(at !== undefined && at < 60, `seed ${seed}: ${at}`);
+    const sets = a.sets;
+    world.run(300);
+    assertEquals(a.sets, sets, `seed ${seed}`);
+    assertEquals(world.lost(at, world.mono - 0.2), 0, `seed ${seed}`);
+  }
+});

@@ -146,6 +146,7 @@ export class WorldPeer {
   isRunning = true;
   sets = 0;
   probes = 0;
+  reads = 0;
   wakesAt = 0;
   /** Ports that are heard besides WireGuard's. */
   heard: readonly [first: number, count: number] = [0, 0];
@@ -211,6 +212,10 @@ export class PathWorld {
   isRegistryUp = true;
   /** Whether the hosts share their NAT, which lets nothing in from inside. */
   readonly isShared: boolean;
+  /** Of what goes directly, WireGuard's is dropped, and probes aren't. */
+  isFiltered = false;
+  /** Nobody uses the tunnel, and there are no keepalives. */
+  isQuiet = false;
   /** Nothing goes directly from one to the other. */
   isCut = false;
   readonly delay: number;
@@ -380,6 +385,7 @@ export class PathWorld {
           peer.finder.agree(peer.key, this.now);
           break;
         case "read":
+          peer.reads++;
           this.after(0.005, () => this.see(peer));
           break;
         case "tell":
@@ -475,6 +481,7 @@ export class PathWorld {
     const { endpoint } = peer.tunnel;
     if (endpoint === undefined || peer.isAsleep) return;
     if (formatHostPort(endpoint) !== formatHostPort(REGISTRY)) {
+      if (this.isFiltered) return;
       const port = peer.moves.get(formatHostPort(endpoint)) ?? WG_PORT;
       return this.#send(peer, port, endpoint, (from, to) => {
         const { other } = peer;
@@ -504,6 +511,7 @@ export class PathWorld {
     if (isFresh || this.mono - tunnel.triedAt < HANDSHAKE_AGAIN) return;
     tunnel.triedAt = this.mono;
     if (tunnel.endpoint === undefined) return;
+    tunnel.sent += 148;
     tunnel.sentAt = this.mono;
     this.#tunnelled(peer, (from) => {
       // Each has begun one: both are dropped.
@@ -531,6 +539,7 @@ export class PathWorld {
 
   #ping(): void {
     this.after(TUNNEL_PAUSE, () => this.#ping());
+    if (this.isQuiet) return;
     const ping = { at: this.mono, answered: false };
     this.pings.push(ping);
     const { a, b } = this;
