@@ -217,6 +217,14 @@ Deno.test("doctor: a registry that wants a proof, where the private key isn't kn
     out,
     /^warn +proof +the private key isn't known.*; mend it: set private-key-file/m,
   );
+  await scene.file("other", (await wgsig(["keygen", "private"])).out);
+  assertBad(
+    await patient.doctor({
+      settings: { "private-key-file": `"${scene.folder}/other"` },
+      programs: { wg },
+    }),
+    /^bad +proof +private-key-file has the key of another interface/m,
+  );
   assertMatch((await patient.doctor({})).out, /^ok +proof .* takes it$/m);
 });
 

@@ -23,6 +23,7 @@ import {
 } from "../../core/doctor/facts.ts";
 import { type Device, keyOf } from "../../core/net/device.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
+import { formatKey } from "../../core/net/peer_key.ts";
 import type { Host } from "../../host/host.ts";
 import { explainLookUp } from "../../host/names.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -120,19 +121,32 @@ function pathOf(secret: NonNullable<DoctorConfig["secret"]>): Fact<string> {
   return "problem" in secret ? secret : { value: secret.value.path };
 }
 
+/** What proves, and whether it does: the interface's own key, else the one that the settings name. */
+function proofOf(
+  { key, privateKey }: DoctorConfig,
+  id: Uint8Array | undefined,
+  told: Uint8Array | undefined,
+): [Uint8Array | undefined, Fact<boolean>] {
+  if (told !== undefined) return [told, { value: true }];
+  if ("problem" in privateKey) return [undefined, privateKey];
+  const named = valueOf(key);
+  // Where a private key is named, that is its public half.
+  const isOthers = privateKey.value !== undefined && named !== undefined && id !== undefined &&
+    formatKey(named) !== formatKey(id);
+  return isOthers
+    ? [undefined, { problem: "private-key-file has the key of another interface than this one" }]
+    : [privateKey.value, { value: privateKey.value !== undefined }];
+}
+
 /** Who asks registries, and with what; or why nobody can. */
 function questionOf(
   config: DoctorConfig,
   device: Device | undefined,
   told: Uint8Array | undefined,
 ): [OwnFacts, DoctorQuestion | undefined] {
-  const { secret, key, privateKey, serverKeys, group, encrypt } = config;
+  const { secret, key, serverKeys, group, encrypt } = config;
   const id = (device && keyOf(device)) ?? valueOf(key);
-  // What the settings name may be the key of another interface.
-  const own = told ?? valueOf(privateKey);
-  const proves: Fact<boolean> = told === undefined && "problem" in privateKey
-    ? privateKey
-    : { value: own !== undefined };
+  const [own, proves] = proofOf(config, id, told);
   if (secret === undefined) return [{ problem: undefined, proves }, undefined];
   const problem = "problem" in secret
     ? "the secret can't be read"
