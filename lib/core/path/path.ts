@@ -84,3 +84,21 @@ export function kindOfStranger(endpoint: HostPort): PathKind {
 export function familyOfPath({ endpoint }: Path): Family {
   return familyOf(endpoint);
 }
+
+/** Whether two are one. */
+export function sameEndpoint(a: HostPort, b: HostPort): boolean {
+  return formatHostPort(a) === formatHostPort(b);
+}
+
+/** What still arrives on the way before, when another one is taken. */
+export function formerOf(before: Path | undefined, path: Path): "none" | "stopped" | "alive" {
+  if (before === undefined) return "none";
+  const isDead = before !== path && before.deadAt >= before.provedAt && before.deadAt > -Infinity;
+  return isDead || before.kind === "relay" || path.kind === "relay" ? "stopped" : "alive";
+}
+
+/** The longer round trip of both, as far as it is known. */
+export function slowerOf(path: Path, before: Path | undefined): number {
+  const known = [path, before].flatMap((each) => each?.roundTrip ?? []);
+  return Math.max(0, ...known.filter((each) => each < Infinity));
+}

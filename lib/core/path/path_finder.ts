@@ -3,7 +3,7 @@
  *
  * The driver does what {@linkcode PathFinder.next} says, hands in what comes to WireGuard's port, and
  * the interface whenever it was read. Nothing is believed, and nothing answered, that the keys of a
- * pair don't open.
+ * pair don't open. It is long for all that is told goes through here, to one peer or to each.
  *
  * @module
  */
@@ -22,59 +22,13 @@ import type { HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
 import { formatKey, parseKey } from "../net/peer_key.ts";
 import { NonceSource, type RandomSource } from "../net/random.ts";
-import { type HardOptions, HardTurn, HardWay } from "./hard_way.ts";
+import type { FinderStep, FoundPath, PathFinderOptions } from "./finder_step.ts";
+import { HardTurn, HardWay } from "./hard_way.ts";
 import type { Path } from "./path.ts";
-import { type OwnMapping, type PathChange, PeerPath, type ToldPeer } from "./peer_path.ts";
+import type { OwnMapping, ToldPeer } from "./path_step.ts";
+import { KeylessPeers } from "./keyless_peers.ts";
+import { PeerPath } from "./peer_path.ts";
 import { type Arrival, ProbingPeer } from "./probing_peer.ts";
-import type { RelayMode } from "./relay_wish.ts";
-
-/** Settings. */
-export interface PathFinderOptions {
-  /** By public key in base64. */
-  readonly relayOf: (publicKey: string) => RelayMode;
-  /** Seconds to set where a peer has none; 0 leaves it. */
-  readonly persistentKeepalive: number;
-  /** What may be tried where a NAT is symmetric. */
-  readonly hard: HardOptions;
-}
-
-/** What there is to do. */
-export type FinderStep =
-  | {
-    /** Send the bytes, which are the finder's: they change with the next step. */
-    readonly kind: "send";
-    readonly bytes: Uint8Array;
-    readonly to: HostPort;
-    /** From another port than WireGuard's. */
-    readonly from: number | undefined;
-    /** Hops that it goes; undefined for as many as usual. */
-    readonly hops: number | undefined;
-  }
-  | {
-    /** Give WireGuard another endpoint. */
-    readonly kind: "set";
-    readonly publicKey: string;
-    readonly path: Path;
-    /** Seconds; undefined leaves it. */
-    readonly persistentKeepalive: number | undefined;
-  }
-  /** Hear these ports as well; none where the count is 0. */
-  | { readonly kind: "hear"; readonly first: number; readonly count: number }
-  /** What goes to a peer leaves through WireGuard's own port again, if it didn't. */
-  | { readonly kind: "unmove"; readonly publicKey: string }
-  /** Read the private key for {@linkcode PathFinder.agree}. */
-  | { readonly kind: "agree" }
-  /** Read the interface. */
-  | { readonly kind: "read" }
-  /** Tell registries who is wanted through their relays, and who isn't any more. */
-  | { readonly kind: "tell" }
-  | { readonly kind: "wait"; readonly until: number };
-
-/** A way that was taken. */
-export interface FoundPath extends PathChange {
-  /** In base64. */
-  readonly publicKey: string;
-}
 
 /** Something that waits to be sent. */
 interface Reply {
@@ -83,10 +37,6 @@ interface Reply {
   readonly from: number | undefined;
 }
 
-/** X25519s in one go. */
-const MOST_AGREED = 16;
-/** After the private key could not be read, in seconds. */
-const AGREE_AGAIN = 60;
 /** Echoes that wait, with what else waits. */
 const MOST_REPLIES = 256;
 /** Between two probes of one way in use, in seconds, per peer. */
@@ -108,13 +58,9 @@ export class PathFinder {
   /** What is told of peers, by public key. */
   #told: ReadonlyMap<string, ToldPeer> = new Map();
   /** Those of the interface that have no keys yet. */
-  readonly #keyless = new Set<string>();
-  /** Those that have none. */
-  readonly #hopeless = new Set<string>();
+  readonly #keyless = new KeylessPeers();
   readonly #turn = new HardTurn();
   #own: OwnMapping = { nat: "unknown", seen: "" };
-  #agreeAt = -Infinity;
-  #isKeyUnreadable = false;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
   /** What is to be undone of those that are gone. */
@@ -165,7 +111,7 @@ export class PathFinder {
   owns(publicKey: string, { mono }: Now): boolean {
     const way = this.#peers.get(publicKey)?.way;
     // Its keys are just being made.
-    if (way === undefined) return this.#keyless.has(publicKey) && !this.#isKeyUnreadable;
+    if (way === undefined) return this.#keyless.isAwaited(publicKey);
     return !way.isVain(mono);
   }
 
@@ -184,9 +130,7 @@ export class PathFinder {
   /** The interface is another one, or gone. */
   forget(): void {
     for (const publicKey of [...this.#peers.keys()]) this.#remove(publicKey);
-    this.#keyless.clear();
-    this.#hopeless.clear();
-    this.#agreeAt = -Infinity;
+    this.#keyless.forget();
     this.#device = undefined;
     this.#replies.length = 0;
   }
@@ -199,9 +143,7 @@ export class PathFinder {
     for (const publicKey of [...this.#peers.keys()]) {
       if (!present.has(publicKey)) this.#remove(publicKey);
     }
-    for (const some of [this.#keyless, this.#hopeless]) {
-      for (const publicKey of some) if (!present.has(publicKey)) some.delete(publicKey);
-    }
+    this.#keyless.keep(present);
     this.#meet();
     const interval = Math.max(SHORTEST_WATCH, WATCH * this.#peers.size);
     for (const peer of device.peers) {
@@ -243,20 +185,15 @@ export class PathFinder {
   /** Makes the keys that are still missing. @param own Undefined where the key could not be read. */
   agree(own: ExchangeKey | undefined, { mono }: Now): void {
     const device = this.#device;
-    this.#agreeAt = mono;
     // With another key than the interface's nobody would understand it.
     if (own === undefined || formatKey(own.publicKey.bytes) !== device?.publicKey) {
-      this.#agreeAt = mono + AGREE_AGAIN;
-      this.#isKeyUnreadable = true;
-      return;
+      return this.#keyless.unreadable(mono);
     }
-    this.#isKeyUnreadable = false;
-    for (const publicKey of [...this.#keyless].slice(0, MOST_AGREED)) {
-      this.#keyless.delete(publicKey);
+    for (const publicKey of this.#keyless.take(mono)) {
       const bytes = parseKey(publicKey);
       const keys = bytes && PairKeys.agree(own, bytes, this.#primitives);
       if (keys === undefined) {
-        this.#hopeless.add(publicKey);
+        this.#keyless.hopeless(publicKey);
         continue;
       }
       this.#add(publicKey, keys);
@@ -307,15 +244,12 @@ export class PathFinder {
     if (reply !== undefined) return { kind: "send", ...reply, hops: undefined };
     const undone = this.#undone.shift();
     if (undone !== undefined) return undone;
-    if (this.#keyless.size > 0 && now.mono >= this.#agreeAt) {
-      this.#agreeAt = Infinity;
-      return { kind: "agree" };
-    }
+    if (this.#keyless.isDue(now.mono)) return { kind: "agree" };
     if (this.#isReading) {
       this.#isReading = false;
       return { kind: "read" };
     }
-    let until = this.#keyless.size > 0 ? this.#agreeAt : Infinity;
+    let until = this.#keyless.nextAt;
     for (const peer of this.#peers.values()) {
       if (now.mono >= peer.dueAt) {
         const step = this.#nextOf(peer, now);
@@ -396,7 +330,7 @@ export class PathFinder {
   #meet(): void {
     for (const { publicKey } of this.#device?.peers ?? []) {
       if (!this.#told.has(publicKey) || this.#peers.has(publicKey)) continue;
-      if (!this.#hopeless.has(publicKey)) this.#keyless.add(publicKey);
+      this.#keyless.add(publicKey);
     }
   }
 

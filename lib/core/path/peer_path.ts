@@ -12,100 +12,48 @@
  *
  * Of the two sides, the one with the smaller key acts first: handshakes that cross are both lost.
  *
+ * It is long: what registries, WireGuard and probes say come together here, and nowhere else; each
+ * part that has a state of its own is a file.
+ *
  * @module
  */
 
-import type { NatKind } from "../ask/own_reach.ts";
-import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
-import type { PunchDatagram } from "../punch/punch_step.ts";
+import { familyOf, type HostPort } from "../net/host_port.ts";
 import type { HardOptions, HardWay } from "./hard_way.ts";
-import { kindOfStranger, newPath, type Path, type Place, rankOf } from "./path.ts";
+import {
+  formerOf,
+  kindOfStranger,
+  newPath,
+  type Path,
+  rankOf,
+  sameEndpoint,
+  slowerOf,
+} from "./path.ts";
 import { PathChoice } from "./path_choice.ts";
+import type { OwnMapping, PathChange, PathStep, SeenPeer, ToldPeer } from "./path_step.ts";
 import { PathSwitch } from "./path_switch.ts";
 import { PathTable } from "./path_table.ts";
-import { PathWatch, type Traffic } from "./path_watch.ts";
-import { ProbeBudget } from "./probe_budget.ts";
-import { ProbeRounds } from "./probe_rounds.ts";
+import { PathWatch } from "./path_watch.ts";
+import { ProbeQueue } from "./probe_queue.ts";
 import { type RelayMode, RelayWish } from "./relay_wish.ts";
 import { Settling } from "./settling.ts";
-
-/** What registries tell of a peer. */
-export interface ToldPeer {
-  readonly places: readonly Place[];
-  /** How its NAT maps WireGuard's port. */
-  readonly nat: NatKind;
-  /** Where registries relay to it: what WireGuard is given as its endpoint then. */
-  readonly relays: readonly HostPort[];
-}
-
-/** What WireGuard says of a peer. */
-export interface SeenPeer extends Traffic {
-  readonly endpoint: HostPort | undefined;
-  /** Whether its last handshake says that it is reached. */
-  readonly isAlive: boolean;
-}
-
-/** How the own port is seen from outside. */
-export interface OwnMapping {
-  /** How the own NAT maps it. */
-  readonly nat: NatKind;
-  /** Where registries see it over IPv4, as text; empty where they don't. */
-  readonly seen: string;
-}
-
-/** What there is to do. */
-export type PathStep =
-  | {
-    /** Send a probe. */
-    readonly kind: "probe";
-    readonly path: Path;
-    /** Hops that it goes; undefined for as many as usual. */
-    readonly hops: number | undefined;
-    /** Whether it says that WireGuard is moved there. */
-    readonly switches: boolean;
-  }
-  /** Send datagrams of one byte. */
-  | { readonly kind: "punch"; readonly datagrams: readonly PunchDatagram[] }
-  /** Hear these ports as well; none where the count is 0. */
-  | { readonly kind: "hear"; readonly first: number; readonly count: number }
-  /** Give WireGuard this endpoint. */
-  | { readonly kind: "set"; readonly path: Path }
-  /** Its datagrams leave through WireGuard's own port again. */
-  | { readonly kind: "unmove" }
-  /** Read the interface at once. */
-  | { readonly kind: "read" }
-  /** Tell registries what is wanted of their relays. */
-  | { readonly kind: "tell" }
-  | { readonly kind: "wait"; readonly until: number };
-
-/** A change of the way in use. */
-export interface PathChange {
-  readonly path: Path;
-  readonly before: Path | undefined;
-  /** Whether WireGuard is given it; else it has gone there by itself. */
-  readonly isSet: boolean;
-}
 
 /** So long who has the larger key lets the other side begin the handshake, in seconds. */
 const SECOND_SET = 0.2;
 /** So long it takes to have another port taken for WireGuard's. */
 const PORT_MOVED = 0.15;
-/** What goes through the own NAT dies behind it, before it comes to the other one. */
-const SHORT_HOPS = 2;
 /** A handshake comes up, or doesn't. */
 const HANDSHAKE = 8;
 /** So long a way on which none comes up isn't taken where there is a relay, in seconds: twice each time. */
 const [BARRED, LONGEST_BARRED] = [30, 300];
 /** After so long in vain others may try by other means. */
 const VAIN = 9;
-/** The most ways of which registries tell that are probed in one round, and the most others. */
-const [MOST_TOLD, MOST_MET] = [12, 4];
+
 /** Decides for one peer. All times are seconds of the monotonic clock. */
 export class PeerPath {
   readonly #isFirst: boolean;
   readonly #table = new PathTable();
-  readonly #rounds = new ProbeRounds();
-  readonly #budget = new ProbeBudget();
+  readonly #probes = new ProbeQueue();
   readonly #watch: PathWatch;
   readonly #relay: RelayWish;
   readonly #choice: PathChoice;
@@ -132,8 +80,6 @@ export class PeerPath {
   #hasMoved = false;
   #switch: PathSwitch | undefined;
   readonly #settling = new Settling();
-  #queue: Path[] = [];
-  #hops: number | undefined;
   #changes: PathChange[] = [];
   /** When what is proved, and isn't taken, is to be looked at again. */
   #proofEndsAt = Infinity;
@@ -300,7 +246,7 @@ export class PeerPath {
   /** Something came that is no probe; whose it is isn't known. */
   heardByte(endpoint: HostPort, from: number | undefined): void {
     const port = this.#hard.heard(endpoint, from);
-    if (port !== undefined) this.#queue.push(this.#table.meet(endpoint, port, "predicted"));
+    if (port !== undefined) this.#probes.add(this.#table.meet(endpoint, port, "predicted"));
   }
 
   /** A probe was answered. @param hasSwitched Whether the other side has moved there as well. */
@@ -358,7 +304,7 @@ export class PeerPath {
       const until = Math.min(
         this.#settling.nextAt,
         this.#switch?.nextAt ?? Infinity,
-        this.#rounds.nextAt,
+        this.#probes.rounds.nextAt,
         this.#watch.nextAt,
         this.#relay.nextAt,
         this.#hard.nextAt,
@@ -401,27 +347,12 @@ export class PeerPath {
   }
 
   #nextProbe(mono: number): PathStep | undefined {
-    if (this.#queue.length === 0) {
-      const round = this.#rounds.take(mono);
-      if (round === undefined) return undefined;
-      const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
-      const better = this.#table.all()
+    const rank = this.#works ? rankOf(this.#held!.kind) : Infinity;
+    const better = () =>
+      this.#table.all()
         .filter(({ kind, endpoint }) => rankOf(kind) < rank && !this.#isMovedTo(endpoint));
-      // Whoever plays probes back from forged addresses adds others.
-      const told = better.filter(({ isTold }) => isTold).slice(0, MOST_TOLD);
-      this.#queue = [...told, ...better.filter(({ isTold }) => !isTold).slice(-MOST_MET)];
-      const isShort = round.isShort && !this.#isAlive;
-      this.#hops = isShort ? SHORT_HOPS : undefined;
-    }
-    const path = this.#queue.shift();
-    if (path === undefined) return undefined;
-    if (!this.#budget.take(mono)) {
-      this.#queue = [];
-      return undefined;
-    }
-    // Only an IPv4 NAT is opened by what never arrives.
-    const hops = path.kind === "punched" ? this.#hops : undefined;
-    return { kind: "probe", path, hops, switches: false };
+    const probe = this.#probes.take({ better, hasSession: this.#isAlive }, mono);
+    return probe && { kind: "probe", ...probe, switches: false };
   }
 
   #nextOfWatch(mono: number): PathStep | undefined {
@@ -443,9 +374,9 @@ export class PeerPath {
     const { nat: own, seen: ownMapping } = this.#own;
     const facts = { own, ownMapping, theirs, seen: seen?.endpoint };
     const isNeeded = !this.#works || this.#held?.kind === "relay";
-    const step = this.#hard.take(facts, this.#rounds.startedAt, isNeeded, mono);
+    const step = this.#hard.take(facts, this.#probes.rounds.startedAt, isNeeded, mono);
     if (step?.kind !== "predict") return step;
-    for (const { to, from } of step.datagrams) this.#queue.push(newPath(to, "predicted", from));
+    for (const { to, from } of step.datagrams) this.#probes.add(newPath(to, "predicted", from));
     return this.#nextProbe(mono);
   }
 
@@ -563,34 +494,20 @@ export class PeerPath {
 
   /** All ways are probed anew, often: nothing is known to work. */
   #search(mono: number): void {
-    this.#rounds.start(true, mono);
+    this.#probes.rounds.start(true, mono);
     this.#choice.forget();
   }
 
   /** Has ways probed where that can help. */
   #reconsider(mono: number): void {
-    if (this.#told === undefined || this.#relay.mode === "always") return this.#rounds.stop();
+    if (this.#told === undefined || this.#relay.mode === "always") {
+      return this.#probes.rounds.stop();
+    }
     const held = this.#held;
-    if (!this.#works || held === undefined) return this.#rounds.need(true, mono);
+    if (!this.#works || held === undefined) return this.#probes.rounds.need(true, mono);
     const best = this.#table.all()[0];
-    if (best !== undefined && rankOf(best.kind) < rankOf(held.kind)) this.#rounds.need(false, mono);
-    else this.#rounds.stop();
+    if (best !== undefined && rankOf(best.kind) < rankOf(held.kind)) {
+      this.#probes.rounds.need(false, mono);
+    } else this.#probes.rounds.stop();
   }
-}
-
-function sameEndpoint(a: HostPort, b: HostPort): boolean {
-  return formatHostPort(a) === formatHostPort(b);
-}
-
-/** What still arrives on the way before, when another one is taken. */
-function formerOf(before: Path | undefined, path: Path): "none" | "stopped" | "alive" {
-  if (before === undefined) return "none";
-  const isDead = before !== path && before.deadAt >= before.provedAt && before.deadAt > -Infinity;
-  return isDead || before.kind === "relay" || path.kind === "relay" ? "stopped" : "alive";
-}
-
-/** The longer round trip of both, as far as it is known. */
-function slowerOf(path: Path, before: Path | undefined): number {
-  const known = [path, before].flatMap((each) => each?.roundTrip ?? []);
-  return Math.max(0, ...known.filter((each) => each < Infinity));
 }

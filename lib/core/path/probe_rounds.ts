@@ -2,7 +2,7 @@
  * When ways to a peer are probed, all of them at once each time.
  *
  * ```
- * while there is none      0, 0.1, 0.2, 0.4 … 10 s, then every 20 s
+ * while there is none      0, 0.1, 0.2, 0.3 … 10 s, then every 20 s
  * while there may be a     0, 0.2, 0.5, 1 s, then after 20, 40, 80 s, then every 2 minutes
  * better one
  * ```
@@ -10,13 +10,13 @@
  * @module
  */
 
-const EAGER: readonly number[] = [0, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10];
+const EAGER: readonly number[] = [0, 0.1, 0.2, 0.3, 0.4, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10];
 const CALM: readonly number[] = [0, 0.2, 0.5, 1];
 /** Both NATs stay open for 30 s. */
 const GAP = 20;
 const LONGEST_GAP = 120;
 /** Rounds whose datagrams only open the own NAT; see {@linkcode ProbeRound.isShort}. */
-const SHORT_ROUNDS = 2;
+const SHORT_ROUNDS = 4;
 
 /** One time to probe. */
 export interface ProbeRound {

@@ -10,7 +10,7 @@ import { ownCandidates } from "../ask/own_candidates.ts";
 import type { NatKind, OwnCandidate } from "../ask/own_reach.ts";
 import type { Device } from "../net/device.ts";
 import { familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
-import type { OwnMapping } from "../path/peer_path.ts";
+import type { OwnMapping } from "../path/path_step.ts";
 import type { QueryResult } from "../query/query_result.ts";
 
 /** Knows the own side. */

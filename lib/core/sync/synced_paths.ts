@@ -13,7 +13,7 @@ import type { HostPort } from "../net/host_port.ts";
 import type { Place } from "../path/path.ts";
 import { formatHostPort } from "../net/host_port.ts";
 import type { PathFinder } from "../path/path_finder.ts";
-import type { ToldPeer } from "../path/peer_path.ts";
+import type { ToldPeer } from "../path/path_step.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { BelievedEndpoints } from "./believed.ts";
 import { OwnSide } from "./own_side.ts";

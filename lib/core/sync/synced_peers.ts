@@ -40,8 +40,8 @@ const PAUSE = 60;
 const [FIRST_ANEW, LAST_ANEW] = [4, 60];
 /** So long one side of a pair leaves the other the first word, in seconds: more than a round trip. */
 const FIRST_WORD = 0.2;
-/** So long a peer of which nobody says that it answers probes, where this host does. */
-const PROBES_WORD = 0.6;
+/** So much longer where nobody says yet whether the peer answers probes, and this host does. */
+const PROBES_WORD = 0.2;
 
 /** Knows them from one look to the next. */
 export class SyncedPeers {
@@ -215,9 +215,10 @@ export class SyncedPeers {
     if (moved.length === 0 || moved.some((peer) => this.isAlive(peer, now))) return 0;
     // A peer registers in the first protocol as well where it doesn't know its registry yet; a moment
     // later it may turn out to answer probes.
-    if (mayProbe && moved.some(({ publicKey }) => !answers(answer, publicKey))) return PROBES_WORD;
+    const isOpen = mayProbe && moved.some(({ publicKey }) => !answers(answer, publicKey));
     const { publicKey: own = "" } = device;
-    return moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
+    const word = moved.some(({ publicKey }) => own < publicKey) ? FIRST_WORD : 2 * FIRST_WORD;
+    return isOpen ? word + PROBES_WORD : word;
   }
 
   #movedOf(device: Device, answer: QueryResult, now: Now): readonly DevicePeer[] {

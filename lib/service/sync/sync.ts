@@ -9,7 +9,8 @@ import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error
 import type { SyncNews } from "../../core/sync/actions.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SYNC_RULES } from "../../core/sync/reload.ts";
-import { PathFinder, type PathFinderOptions } from "../../core/path/path_finder.ts";
+import type { PathFinderOptions } from "../../core/path/finder_step.ts";
+import { PathFinder } from "../../core/path/path_finder.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
 import { isCoded } from "../../host/error.ts";
 import type { Outputs } from "../../host/output.ts";

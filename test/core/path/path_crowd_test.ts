@@ -10,8 +10,9 @@ import type { HostPort } from "../../../lib/core/net/host_port.ts";
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { Place } from "../../../lib/core/path/path.ts";
-import { type FinderStep, PathFinder } from "../../../lib/core/path/path_finder.ts";
-import type { ToldPeer } from "../../../lib/core/path/peer_path.ts";
+import type { FinderStep } from "../../../lib/core/path/finder_step.ts";
+import { PathFinder } from "../../../lib/core/path/path_finder.ts";
+import type { ToldPeer } from "../../../lib/core/path/path_step.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
@@ -263,4 +264,16 @@ test("path: a probe that is played back from everywhere gets few echoes, and mov
   // Its own place is probed all the same.
   const seen = lone.run(25).filter((each) => each.kind === "send" && each.to.port === 1001);
   assert(seen.length > 0);
+});
+
+test("path: who reads another private key than the interface's tries again soon", () => {
+  const lone = new Lone();
+  const publicKey = lone.meet(seenAt(1));
+  lone.tell();
+  assertEquals(lone.finder.next(lone.now).kind, "agree");
+  // The interface was just given another one.
+  lone.finder.agree(keyOf(77), lone.now);
+  assertEquals(lone.finder.owns(publicKey, lone.now), false);
+  lone.run(2);
+  assertEquals([lone.agreed, lone.finder.owns(publicKey, lone.now)], [1, true]);
 });

@@ -15,11 +15,8 @@ import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { Place } from "../../../lib/core/path/path.ts";
 import type { Now } from "../../../lib/core/net/clock.ts";
 import type { RandomSource } from "../../../lib/core/net/random.ts";
-import {
-  type FoundPath,
-  PathFinder,
-  type PathFinderOptions,
-} from "../../../lib/core/path/path_finder.ts";
+import type { FoundPath, PathFinderOptions } from "../../../lib/core/path/finder_step.ts";
+import { PathFinder } from "../../../lib/core/path/path_finder.ts";
 import type { NatKind } from "../../../lib/core/ask/own_reach.ts";
 import type { RelayMode } from "../../../lib/core/path/relay_wish.ts";
 import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";

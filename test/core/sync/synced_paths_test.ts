@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import type { Sighting } from "../../../lib/core/ask/sighting.ts";
 import { PathFinder } from "../../../lib/core/path/path_finder.ts";
-import type { ToldPeer } from "../../../lib/core/path/peer_path.ts";
+import type { ToldPeer } from "../../../lib/core/path/path_step.ts";
 import type { QueryResult } from "../../../lib/core/query/query_result.ts";
 import { EXIT } from "../../../lib/core/settings/user_error.ts";
 import { SyncNotes } from "../../../lib/core/sync/notes.ts";
