@@ -24,6 +24,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   query: async (host, args) => await (await import("./query.ts")).runQuery(host, args),
   config: async (host, args) => await (await import("./config.ts")).runConfig(host, args),
   sync: async (host, args) => await (await import("./sync.ts")).runSync(host, args),
+  status: async (host, args) => await (await import("./status.ts")).runStatus(host, args),
   doctor: async (host, args) => await (await import("./doctor.ts")).runDoctor(host, args),
   keygen: async (host, args) => await (await import("./keygen.ts")).runKeygen(host, args),
 };

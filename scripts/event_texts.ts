@@ -198,6 +198,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "state-not-saved": { meaning: "state can't be saved, and that is tried again" },
   "state-restored": { meaning: "so many peers were read from the file", fields: ["file", "peers"] },
   "state-saved-again": { meaning: "it can be saved again" },
+  "status-not-served": {
+    meaning: "`wgsig status` can't ask this one: there is no socket for it in the run folder",
+  },
   "stopped": { meaning: "the end, and the signal that was its cause" },
   "systemd-not-told": { meaning: "systemd asks to be told how the service is, and can't be" },
   "waiting": { meaning: "there is no such interface yet" },

@@ -20,19 +20,23 @@ const STATUSES: Readonly<Record<keyof typeof EXIT, string>> = {
   timedOut: "No answer came in time.",
   hostNotFound: "A host was not found.",
   notAuthenticated: "What came was not authenticated: another secret, or a clock that is wrong.",
-  somePeersFailed: "Some peers are down, and no server knows where they are (sync --once).",
+  somePeersFailed:
+    "Some peers are down (status), and no server knows where they are (sync --once).",
   usage: "Usage, settings, or a secret file are wrong.",
 };
 const FILES: readonly (readonly [string, string])[] = [
   ["/etc/wgsig/wgsig.toml", "Settings, where neither --config nor an own file names others."],
   ["~/.config/wgsig/wgsig.toml", "A user's own settings; they come before those of the system."],
   ["/etc/wgsig/secret", "The group secret; only its owner may be able to read it."],
-  ["/var/run/wgsig", "What sync and leases must know after they were ended; gone with a restart."],
+  [
+    "/var/run/wgsig",
+    "What sync and leases must know after they were ended, and where status asks; gone with a restart.",
+  ],
 ];
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["WGSIG_CONFIG", "Settings file, where --config names none."],
   ["XDG_CONFIG_HOME", "Where a user's own settings are, else ~/.config."],
-  ["NO_COLOR", "If it is set, tables have no bold heads."],
+  ["NO_COLOR", "If it is set, tables have neither colours nor bold heads."],
 ];
 const SIGNALS: readonly (readonly [string, string])[] = [
   [
@@ -48,6 +52,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["", "wgsig serve --state /var/lib/wgsig/state"],
   ["Who is where:", "wgsig query vps.example.com --interface wg0"],
   ["Keep the endpoints of wg0 right:", "wgsig sync wg0 --server vps.example.com"],
+  ["How its peers are reached, and why so:", "wgsig status wg0"],
   ["Say what is in the way, and what mends it:", "wgsig doctor wg0"],
 ];
 const MONTHS = [

@@ -46,6 +46,8 @@ export interface Files {
   removeFile(path: string): Promise<void>;
   /** Makes a folder, and those above it, where there is none; for the owner alone. */
   makeFolder(path: string): Promise<void>;
+  /** The names of what is in a folder, but for `.` and `..`, in any order. */
+  listFolder(path: string): Promise<readonly string[]>;
   /**
    * What tells a file from all others, whatever its names are: links are followed, and nothing is
    * opened (`ENOENT` where there is none).

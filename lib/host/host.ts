@@ -13,6 +13,7 @@ import type { Primitives } from "../wire/crypto/primitives.ts";
 import type { Clock } from "./clock.ts";
 import type { Files, Input } from "./files.ts";
 import type { LocalDatagrams } from "./local_datagrams.ts";
+import type { LocalStreams } from "./local_streams.ts";
 import type { FileLocks } from "./locks.ts";
 import type { LocalAddresses, Names } from "./names.ts";
 import type { Outputs } from "./output.ts";
@@ -64,6 +65,7 @@ export interface Host
     Names,
     LocalAddresses,
     LocalDatagrams,
+    LocalStreams,
     Udp,
     ConnectedUdp,
     RawUdp,

@@ -278,8 +278,9 @@ const value = fc.oneof(
 );
 
 test("every value comes back as it was given", () => {
+  const valued = COMMANDS.filter(({ flags }) => flags.some(({ value }) => value !== undefined));
   const given = fc.record({
-    command: fc.constantFrom(...COMMANDS),
+    command: fc.constantFrom(...valued),
     pick: fc.nat(),
     value,
     joined: fc.boolean(),

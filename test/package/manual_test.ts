@@ -129,7 +129,7 @@ for (const shell of SHELLS) {
 
       const [all, some, help] = await ask(["wgsig ", "wgsig s", "wgsig help "]);
       assertEquals(all, [...names, "help", "version"].sort());
-      assertEquals([some, help], [["serve", "sync"], names]);
+      assertEquals([some, help], [["serve", "status", "sync"], names]);
 
       const flags = await ask(COMMANDS.map(({ name }) => `wgsig ${name} --`));
       assertEquals(flags.map((each) => bare(each).sort()), COMMANDS.map(flagsOf));
@@ -148,6 +148,7 @@ for (const shell of SHELLS) {
       const path = `${folder}/files/`;
       const lines = [
         "wgsig sync ",
+        "wgsig status ",
         "wgsig config ",
         "wgsig serve --interface ",
         "wgsig query --interface h",
@@ -164,6 +165,7 @@ for (const shell of SHELLS) {
       ];
       const interfaces = ["home0", "wg7"];
       assertEquals((await ask(lines)).map(bare), [
+        interfaces,
         interfaces,
         interfaces,
         interfaces,

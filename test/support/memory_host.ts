@@ -9,6 +9,7 @@ import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
 import type { FileContent, ReadOptions, WriteOptions } from "../../lib/host/files.ts";
 import type { RunOptions, RunResult } from "../../lib/host/processes.ts";
+import type { LocalConnection, LocalListener } from "../../lib/host/local_streams.ts";
 import type { RawUdpSocket } from "../../lib/host/raw_udp.ts";
 import type { UdpSocket } from "../../lib/host/udp.ts";
 import type { TcpConnection, TcpListener } from "../../lib/host/tcp.ts";
@@ -287,6 +288,21 @@ export class MemoryHost implements Host {
 
   rawUdp(): Promise<RawUdpSocket> {
     return Promise.reject(new MemoryError("EPERM"));
+  }
+
+  listFolder(path: string): Promise<readonly string[]> {
+    const inside = [...this.#files.keys()].filter((each) => each.startsWith(`${path}/`));
+    return inside.length > 0
+      ? Promise.resolve(inside.map((each) => each.slice(path.length + 1)))
+      : Promise.reject(new MemoryError("ENOENT"));
+  }
+
+  listenLocal(): Promise<LocalListener> {
+    return Promise.reject(new MemoryError("EACCES"));
+  }
+
+  connectLocal(): Promise<LocalConnection> {
+    return Promise.reject(new MemoryError("ENOENT"));
   }
 
   tcpListen(): Promise<TcpListener> {

@@ -54,6 +54,8 @@ export class Inquiry implements QuestionOwner {
   #also: readonly number[] = [];
   #received = 0;
   #expected: number | undefined;
+  #askedAt = 0;
+  #roundTrip: number | undefined;
   /** Parts of answers before the last one. */
   #before = 0;
 
@@ -129,6 +131,11 @@ export class Inquiry implements QuestionOwner {
     return this.#expected === undefined ? undefined : this.#before + this.#expected;
   }
 
+  /** Seconds from the question that was answered to the end of its answer; undefined before that. */
+  get roundTrip(): number | undefined {
+    return this.#roundTrip;
+  }
+
   /** What to do now. */
   next({ mono }: Now): InquiryStep {
     if (this.#isDone) return { kind: "done" };
@@ -146,6 +153,7 @@ export class Inquiry implements QuestionOwner {
     if (this.#waits > 0) this.#conversation.distrust();
     const { size, number } = this.#conversation.write(out, this.wish, this, now);
     this.lastAsked = number;
+    this.#askedAt = now.mono;
     this.#askAt = now.mono + Math.min(FIRST_WAIT * 2 ** this.#waits++, LAST_WAIT);
     return size;
   }
@@ -165,6 +173,7 @@ export class Inquiry implements QuestionOwner {
   answered(asked: AskedQuestion, { mono }: Now): void {
     if (this.#isDone) return;
     this.#isCut = asked.isCut;
+    if (asked.about.number === this.lastAsked) this.#roundTrip = mono - this.#askedAt;
     if (asked.isCut && this.wish.asks && this.#cuts < MAX_CUTS) {
       if (asked.about.number !== this.lastAsked) return;
       this.#cuts++;

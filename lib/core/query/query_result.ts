@@ -36,6 +36,8 @@ export interface ServerOutcome {
   readonly serverKey?: string | undefined;
   /** Where its ports have seen WireGuard's over IPv4, in the order asked: how the own NAT maps that. */
   readonly mapping?: readonly HostPort[] | undefined;
+  /** Seconds from its question that was answered last to the answer; of a registry, in wgsig 2. */
+  readonly roundTrip?: number | undefined;
   /** Where each of its ports that was asked has seen the own one, where that was wanted. */
   readonly sights?: readonly PortSight[] | undefined;
   /** What a person should know of it. */

@@ -58,6 +58,13 @@ export const KEYGEN_FLAGS = {
   ...HELP,
 } satisfies Rows;
 
+/** Flags of `status`. */
+export const STATUS_FLAGS = {
+  watch: { flag: "watch", ...SWITCH, help: "look again every second, until Ctrl-C" },
+  json: { flag: "json", ...SWITCH, help: "print JSON; with --watch, a line each time" },
+  ...HELP,
+} satisfies Rows;
+
 /** All commands. */
 export const COMMANDS: readonly CommandSpec[] = [
   command({
@@ -84,6 +91,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     maxOperands: 1,
     help: "keep a WireGuard interface's endpoints right",
     tables: [SYNC, SYNC_FLAGS],
+  }),
+  command({
+    name: "status",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "say how what runs here is doing: peers, their paths, and why",
+    tables: [STATUS_FLAGS],
   }),
   command({
     name: "config",

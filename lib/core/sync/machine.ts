@@ -40,10 +40,12 @@
  */
 
 import type { Now } from "../net/clock.ts";
+import type { Device } from "../net/device.ts";
 import type { RandomSource } from "../net/random.ts";
 import type { PathFinder } from "../path/path_finder.ts";
 import { EARLIEST_TIME } from "../net/clock.ts";
 import { EXIT, UserError } from "../settings/user_error.ts";
+import type { InterfaceReport } from "../status/report.ts";
 import { ActionQueue } from "./action_queue.ts";
 import type { SyncAction, SyncNews, SyncResult, SyncStep } from "./actions.ts";
 import { type SyncNote, SyncNotes } from "./notes.ts";
@@ -128,6 +130,11 @@ export class SyncMachine {
     if (news.kind === "behind") {
       this.#until = Math.min(this.#until, Math.max(now.mono, this.#askedAt + this.#rhythm.soonest));
     }
+  }
+
+  /** What there is to say of the interface. @param device As it was read just now, where it was. */
+  report(device: Device | undefined, now: Now): InterfaceReport {
+    return this.#stages.report(device, now);
   }
 
   /** Replaces the settings, but for `once`, when the next round begins: at once. */

@@ -28,6 +28,11 @@ export class OwnEndpoint {
     return this.#endpoints.size === 0 ? undefined : [...this.#endpoints.values()].join();
   }
 
+  /** Each as text. */
+  get endpoints(): readonly string[] {
+    return [...this.#endpoints.values()];
+  }
+
   /** What the NAT makes of WireGuard's port, where two servers have seen it. */
   get nat(): NatVerdict | undefined {
     return this.#nat;

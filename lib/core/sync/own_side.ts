@@ -28,6 +28,11 @@ export class OwnSide {
     return { nat: this.#nat, seen: seen === undefined ? "" : formatHostPort(seen) };
   }
 
+  /** Where routers have mapped the port. */
+  get mapped(): readonly HostPort[] {
+    return this.#mapped;
+  }
+
   /** The interface is another one. */
   forget(): void {
     this.#seen = [];

@@ -21,6 +21,7 @@
  */
 
 import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
+import type { HandshakeTrial } from "../status/peer_report.ts";
 import { PeerMoves } from "./peer_moves.ts";
 import type { Candidate, PlannedPeer } from "./planned_peer.ts";
 
@@ -113,6 +114,14 @@ export class SyncPlan {
   /** Whether all was tried in vain for a peer. */
   get hasExhausted(): boolean {
     return [...this.#searches.values()].some(({ exhausted }) => exhausted);
+  }
+
+  /** What is being tried for a peer; undefined where nothing is. */
+  trialOf(publicKey: string): HandshakeTrial | undefined {
+    const search = this.#searches.get(publicKey);
+    if (search === undefined) return undefined;
+    const { current, tried, exhausted: isExhausted } = search;
+    return { current: current?.endpoint, tried, isExhausted };
   }
 
   /** The peers that a registry still heard after everything had been tried in vain. */

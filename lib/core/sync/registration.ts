@@ -68,6 +68,11 @@ export class Registration {
     return { mode: this.#mode, why: "as the settings say" };
   }
 
+  /** The way that was chosen. */
+  get settled(): SettledMode {
+    return this.#settled;
+  }
+
   /** Chooses a way. */
   settle(mode: SettledMode): void {
     this.#settled = mode;

@@ -1,6 +1,8 @@
 /**
  * The stages of a round, each of which says what is to be done, and what follows.
  *
+ * It is longer than a file should be because what follows upon what is read here in one piece.
+ *
  * @module
  */
 
@@ -8,11 +10,14 @@ import type { Now } from "../net/clock.ts";
 import { type Device, keyOf } from "../net/device.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import { EXIT, type ExitStatus, UserError } from "../settings/user_error.ts";
+import type { InterfaceReport } from "../status/report.ts";
 import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNews, SyncQuestion } from "./actions.ts";
 import { Additions } from "./additions.ts";
 import { DeviceReader } from "./device_reader.ts";
 import { BelievedEndpoints } from "./believed.ts";
+import { HeardServers } from "./heard_servers.ts";
+import { interfaceReport } from "./interface_report.ts";
 import type { PathFinder } from "../path/path_finder.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
@@ -39,6 +44,7 @@ export class SyncStages {
   readonly #additions: Additions;
   readonly #peers: SyncedPeers;
   readonly #paths: SyncedPaths;
+  readonly #servers = new HeardServers();
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
   #hasLooked = false;
@@ -113,6 +119,18 @@ export class SyncStages {
   /** When to look at what servers have told, on the monotonic clock. */
   get toldUntil(): number {
     return this.#toldUntil;
+  }
+
+  /** What there is to say of the interface. @param device As it was read just now, where it was. */
+  report(device: Device | undefined, now: Now): InterfaceReport {
+    const { interface: name } = this.#options;
+    const own = this.#own;
+    const register = this.#registration.settled;
+    const [peers, paths, servers] = [this.#peers, this.#paths, this.#servers];
+    const parts = { name, register, own, peers, paths, servers };
+    const known = this.#device;
+    const publicKey = device?.publicKey ?? known?.publicKey;
+    return interfaceReport(parts, known && { ...known, ...device, publicKey }, now);
   }
 
   /** Whether something is awaited of a peer. */
@@ -328,6 +346,7 @@ export class SyncStages {
 
   #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
     tellServers(answer, this.#notes);
+    this.#servers.take(answer, now.mono);
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);

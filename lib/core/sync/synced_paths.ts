@@ -14,6 +14,7 @@ import type { Place } from "../path/path.ts";
 import { formatHostPort } from "../net/host_port.ts";
 import type { PathFinder } from "../path/path_finder.ts";
 import type { ToldPeer } from "../path/path_step.ts";
+import type { PeerPath } from "../path/peer_path.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { BelievedEndpoints } from "./believed.ts";
 import { OwnSide } from "./own_side.ts";
@@ -42,6 +43,16 @@ export class SyncedPaths {
   /** Whether this host answers probes. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** The own side. */
+  get own(): Pick<OwnSide, "mapping" | "mapped"> {
+    return this.#own;
+  }
+
+  /** The ways to a peer; undefined where it is tried by handshake. */
+  wayTo(publicKey: string, now: Now): PeerPath | undefined {
+    return this.owns(publicKey, now) ? this.#finder.wayTo(publicKey) : undefined;
   }
 
   /**

@@ -2,6 +2,8 @@
  * The peers of an interface: where they may be, whom to give another endpoint, whom to nudge, whom to
  * add.
  *
+ * It is a little longer than a file should be because all that asks for a peer's state asks here.
+ *
  * @module
  */
 
@@ -25,6 +27,7 @@ import { PeerStates } from "./peer_states.ts";
 import { type PlannedChange, SyncPlan } from "./plan.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
 import { type Relays, relaysOf, withRelays } from "./relays.ts";
+import type { PeerFacts } from "../status/peer_report.ts";
 import { SharedKeys } from "./shared_keys.ts";
 import { type PeerAddition, UnknownPeers } from "./unknown_peers.ts";
 
@@ -284,7 +287,7 @@ export class SyncedPeers {
 
   /** Those that are tried by handshake, and may be reached through a relay: who is down, or is so. */
   toRelay({ peers }: Device, now: Now): readonly string[] {
-    const relays = new Set([...this.#relays.values()].map(formatHostPort));
+    const { relays } = this;
     const wanted = peers.filter((peer) => {
       const { publicKey, endpoint } = peer;
       if (this.#isFound(publicKey, now) || this.#relayOf(publicKey) === "never") return false;
@@ -307,6 +310,26 @@ export class SyncedPeers {
   isAwaiting({ peers }: Device, now: Now): boolean {
     return this.#plan.isSearching || this.#doubted.count > 0 ||
       peers.some((peer) => !this.isAlive(peer, now));
+  }
+
+  /** What there is to say of one, but for the ways that are probed. */
+  facts(peer: DevicePeer, now: Now): Omit<PeerFacts, "way"> {
+    const { publicKey } = peer;
+    const at = this.#handshakes.at(publicKey);
+    return {
+      ...peer,
+      name: this.#states.named(publicKey).name,
+      isAlive: this.isAlive(peer, now),
+      handshakeAge: at === undefined ? undefined : now.mono - at,
+      told: (this.#candidates.get(publicKey) ?? []).map(({ endpoint }) => endpoint),
+      trial: this.#plan.trialOf(publicKey),
+      relay: this.#relayOf(publicKey),
+    };
+  }
+
+  /** Where registries relay, as text. */
+  get relays(): ReadonlySet<string> {
+    return new Set([...this.#relays.values()].map(formatHostPort));
   }
 
   /** Tells what one look, for which servers have answered or not, has found: a line for each peer that is down, and one of all. */

@@ -299,6 +299,13 @@ export class SyncedRegistry {
       .flatMap(([, { isRegistered, seen }]) => isRegistered && seen !== undefined ? [seen] : []);
   }
 
+  /** Seconds to its answer, where it has answered in wgsig 2 in this round. */
+  get roundTrip(): number | undefined {
+    const { asking, registering } = this.#round ?? {};
+    const all = [asking, ...registering?.values() ?? []].flatMap((each) => each?.roundTrip ?? []);
+    return all.length === 0 ? undefined : Math.min(...all);
+  }
+
   /** Where it relays, which is where WireGuard's port has asked it; undefined where it doesn't. */
   get relay(): HostPort | undefined {
     const registered = this.#round?.registered;

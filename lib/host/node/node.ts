@@ -8,7 +8,16 @@ import { spawn } from "node:child_process";
 import { getRandomValues } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { constants, fstatSync, write, writeSync } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { arch, networkInterfaces, platform } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -20,6 +29,7 @@ import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import type { SystemResolver } from "../names.ts";
+import { LOCAL_STREAMS } from "./local_streams.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
@@ -36,7 +46,7 @@ const OWNER_ONLY = 0o700;
 /** What resolvers call a name that has no address, or whose servers don't answer. */
 const NOT_FOUND = new Set(["ENOTFOUND", "ENODATA", "EAI_NONAME", "EAI_NODATA", "EAI_AGAIN"]);
 
-/** Everything of a host but its sockets, what needs them, and its name. */
+/** Everything of a host but its sockets of networks, what needs them, and its name. */
 export function nodeHost(): Omit<
   Host,
   | "runtime"
@@ -74,10 +84,12 @@ export function nodeHost(): Omit<
     writeFile,
     appendFile,
     identify: async (path) => identityOf(await stat(path, { bigint: true })),
+    listFolder: (path) => readdir(path),
     renameFile: rename,
     removeFile: unlink,
     makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
     run,
+    ...LOCAL_STREAMS,
     localAddresses: () =>
       Object.values(networkInterfaces()).flatMap((each) => each ?? []).map(({ address }) =>
         address

@@ -21,6 +21,7 @@ import type {
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import { ConnectionRoom } from "./connection_room.ts";
+import { ignore, Stream } from "./stream.ts";
 
 /** Connections that may wait to be taken. */
 export const BACKLOG = 128;
@@ -188,90 +189,16 @@ interface Ends {
   readonly remote: HostPort;
 }
 
-/** The one implementation of connections, around a socket that is connected. */
-class Connection implements TcpConnection {
+/** A connection, and who its two sides are. */
+class Connection extends Stream implements TcpConnection {
   readonly local: HostPort;
   readonly remote: HostPort;
-  readonly #socket: Socket;
-  readonly #forget: () => void;
-  #events: TcpEvents | undefined;
-  #waiting = 0;
-  #ended = false;
-  #over = false;
-  #code: string | undefined;
 
   constructor(socket: Socket, { local, remote }: Ends, forget: () => void) {
+    super(socket, forget, (socket) => void socket.resetAndDestroy());
     this.local = local;
     this.remote = remote;
-    this.#socket = socket;
-    this.#forget = forget;
     socket.setNoDelay(true);
-    socket.on("error", (error) => this.#code ??= errorCode(error));
-    socket.on("close", () => this.#finish());
-  }
-
-  /** Says who gets the events: also the end, if it has come already. */
-  attach(events: TcpEvents): void {
-    this.#events = events;
-    if (this.#over) events.onClose(this.#code);
-  }
-
-  /** Lets data come. */
-  start(): void {
-    if (this.#over) return;
-    const events = this.#events!;
-    this.#socket.on("data", (chunk: Uint8Array) => {
-      // A Buffer's slice would be no copy.
-      const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      if (!this.#over) events.onData(bytes);
-    });
-    this.#socket.on("end", () => {
-      if (!this.#over) events.onEnd();
-    });
-  }
-
-  get waiting(): number {
-    return this.#waiting;
-  }
-
-  write(bytes: Uint8Array): void {
-    const { length } = bytes;
-    if (this.#over || this.#ended || length === 0) return;
-    this.#waiting += length;
-    this.#socket.write(new Uint8Array(bytes), (error) => {
-      if (this.#over || error) return;
-      this.#waiting -= length;
-      if (this.#waiting === 0) this.#events?.onDrain?.();
-    });
-  }
-
-  end(): void {
-    if (this.#over || this.#ended) return;
-    this.#ended = true;
-    this.#socket.end();
-  }
-
-  abort(): void {
-    if (this.#over) return;
-    this.#socket.resetAndDestroy();
-    this.#code = undefined;
-    this.#finish();
-  }
-
-  pause(): void {
-    if (!this.#over) this.#socket.pause();
-  }
-
-  resume(): void {
-    if (!this.#over) this.#socket.resume();
-  }
-
-  #finish(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#waiting = 0;
-    this.#forget();
-    this.#events?.onClose(this.#code);
   }
 }
 
@@ -307,5 +234,3 @@ function posix(error: unknown, scoped: boolean): Error {
   const isName = /^E[A-Z0-9]+$/.test(code);
   return codedError(scoped && (!isName || code === "EINVAL") ? "ENODEV" : code, String(error));
 }
-
-function ignore(): void {}

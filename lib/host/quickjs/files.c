@@ -1,10 +1,12 @@
 /*
  * Files: open(2), read(2), write(2), fsync(2) and their neighbours.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -293,6 +295,27 @@ static JSValue file_at(ARGUMENTS)
     return JS_NewString(ctx, text);
 }
 
+/* list(path): the names in a folder */
+static JSValue list_folder(ARGUMENTS)
+{
+    NO_SELF;
+    const char *path = JS_ToCString(ctx, argv[0]);
+    if (path == NULL)
+        return JS_EXCEPTION;
+    DIR *folder = opendir(path);
+    JSValue names = folder == NULL ? result_of(ctx, -1) : JS_NewArray(ctx);
+    JS_FreeCString(ctx, path);
+    if (folder == NULL || JS_IsException(names))
+        return names;
+    uint32_t count = 0;
+    for (struct dirent *each = readdir(folder); each != NULL; each = readdir(folder)) {
+        if (strcmp(each->d_name, ".") != 0 && strcmp(each->d_name, "..") != 0)
+            JS_SetPropertyUint32(ctx, names, count++, JS_NewString(ctx, each->d_name));
+    }
+    closedir(folder);
+    return names;
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("open", 3, open_file),
     JS_CFUNC_DEF("read", 4, read_file),
@@ -310,6 +333,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("mkdir", 2, make_directory),
     JS_CFUNC_DEF("rename", 2, rename_file),
     JS_CFUNC_DEF("fileAt", 1, file_at),
+    JS_CFUNC_DEF("list", 1, list_folder),
 };
 
 void add_files(JSContext *ctx, JSValueConst native)

@@ -28,6 +28,7 @@ export function quickjsFiles(): Pick<
   | "removeFile"
   | "makeFolder"
   | "identify"
+  | "listFolder"
   | "renameFile"
   | "lockFile"
 > {
@@ -45,6 +46,8 @@ export function quickjsFiles(): Pick<
     makeFolder: async (path) => makeFolder(path),
     // deno-lint-ignore require-await -- the same
     identify: async (path) => identify(path),
+    // deno-lint-ignore require-await -- the same
+    listFolder: async (path) => listFolder(path),
     // deno-lint-ignore require-await -- the same
     renameFile: async (from, to) => void checked(native.rename(from, to)),
     // deno-lint-ignore require-await -- the same
@@ -182,6 +185,12 @@ function identify(path: string): string {
   const file = native.fileAt(path);
   if (typeof file === "number") throw codedError(nameOf(file));
   return file;
+}
+
+function listFolder(path: string): readonly string[] {
+  const names = native.list(path);
+  if (typeof names === "number") throw codedError(nameOf(names));
+  return names;
 }
 
 function lockFile(path: string): () => void {

@@ -80,6 +80,7 @@ export interface Native {
   mkdir(path: string, mode: number): number;
   rename(from: string, to: string): number;
   fileAt(path: string): string | number;
+  list(path: string): readonly string[] | number;
   // program.c
   spawn(argv: readonly string[], pipes: Int32Array): number;
   reap(pid: number): number;
@@ -89,6 +90,8 @@ export interface Native {
   interfaceIndex(name: string): number;
   localAddresses(bytes: Uint8Array): number;
   sendLocal(to: string, bytes: Uint8Array): number;
+  localListen(path: string, backlog: number): number;
+  localConnect(path: string): number;
   // udp.c
   udpOpen(
     address: Uint8Array,
@@ -163,7 +166,7 @@ export interface Native {
   ): number;
   // tcp.c
   tcpListen(address: Uint8Array, scope: number, port: number, backlog: number): number;
-  tcpAccept(fd: number): number;
+  accept(fd: number): number;
   tcpConnect(
     address: Uint8Array,
     scope: number,

@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -196,11 +197,74 @@ static JSValue send_local(ARGUMENTS)
     return result;
 }
 
+/* Reads a path, and makes a socket for it. A file descriptor, a negative errno, or -1 and an exception. */
+static int stream_for(JSContext *ctx, JSValueConst path, struct sockaddr_un *address, int *failed)
+{
+    size_t length;
+    const char *name = JS_ToCStringLen(ctx, &length, path);
+
+    *failed = name == NULL;
+    if (name == NULL)
+        return -1;
+    address->sun_family = AF_UNIX;
+    int fits = length < sizeof address->sun_path;
+    if (fits)
+        memcpy(address->sun_path, name, length + 1);
+    JS_FreeCString(ctx, name);
+    if (!fits)
+        return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+/* localListen(path, backlog): a file descriptor; only the owner may connect (unix(7)) */
+static JSValue local_listen(ARGUMENTS)
+{
+    int32_t backlog;
+    int failed;
+    struct sockaddr_un address = { 0 };
+
+    NO_SELF;
+    if (JS_ToInt32(ctx, &backlog, argv[1]) < 0)
+        return JS_EXCEPTION;
+    int fd = stream_for(ctx, argv[0], &address, &failed);
+    if (failed)
+        return JS_EXCEPTION;
+    if (fd < 0)
+        return JS_NewInt32(ctx, fd);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return result_of(ctx, give_up(fd));
+    if (chmod(address.sun_path, 0600) < 0 || listen(fd, backlog) < 0) {
+        unlink(address.sun_path);
+        return result_of(ctx, give_up(fd));
+    }
+    return JS_NewInt32(ctx, fd);
+}
+
+/* localConnect(path): a file descriptor; a unix socket is connected at once, or not at all */
+static JSValue local_connect(ARGUMENTS)
+{
+    int failed;
+    struct sockaddr_un address = { 0 };
+
+    NO_SELF;
+    int fd = stream_for(ctx, argv[0], &address, &failed);
+    if (failed)
+        return JS_EXCEPTION;
+    if (fd < 0)
+        return JS_NewInt32(ctx, fd);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return result_of(ctx, give_up(fd));
+    return JS_NewInt32(ctx, fd);
+}
+
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("ends", 2, ends),
     JS_CFUNC_DEF("interfaceIndex", 1, interface_index),
     JS_CFUNC_DEF("localAddresses", 1, local_addresses),
     JS_CFUNC_DEF("sendLocal", 2, send_local),
+    JS_CFUNC_DEF("localListen", 2, local_listen),
+    JS_CFUNC_DEF("localConnect", 1, local_connect),
 };
 
 void add_network(JSContext *ctx, JSValueConst native)

@@ -9,6 +9,7 @@ import type { Host } from "../host.ts";
 import { localAddresses } from "./address.ts";
 import { QUICKJS_PRIMITIVES } from "./crypto.ts";
 import { quickjsFiles } from "./files.ts";
+import { connectLocal, listenLocal } from "./local_streams.ts";
 import { onSignal, setTimer } from "./loop.ts";
 import { checked, native } from "./native.ts";
 import { standardOutput } from "./output.ts";
@@ -41,6 +42,8 @@ export function quickjsHost(): Host {
     udp: openUdp,
     connectedUdp: openConnectedUdp,
     rawUdp: openRawUdp,
+    listenLocal,
+    connectLocal,
     tcpListen: listenTcp,
     tcpConnect: connectTcp,
   };

@@ -25,8 +25,8 @@ static JSValue tcp_listen(ARGUMENTS)
     return JS_NewInt32(ctx, fd);
 }
 
-/* tcpAccept(fd): the file descriptor of a new connection */
-static JSValue tcp_accept(ARGUMENTS)
+/* accept(fd): the file descriptor of a new connection, TCP or not */
+static JSValue accept_one(ARGUMENTS)
 {
     int32_t fd;
 
@@ -142,7 +142,7 @@ static JSValue reset(ARGUMENTS)
 
 static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("tcpListen", 4, tcp_listen),
-    JS_CFUNC_DEF("tcpAccept", 1, tcp_accept),
+    JS_CFUNC_DEF("accept", 1, accept_one),
     JS_CFUNC_DEF("tcpConnect", 3, tcp_connect),
     JS_CFUNC_DEF("socketError", 1, socket_error),
     JS_CFUNC_DEF("receive", 4, tcp_receive),

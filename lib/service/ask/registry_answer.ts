@@ -29,6 +29,8 @@ export interface RegistryOutcome {
   readonly also?: readonly number[] | undefined;
   /** Where its ports have seen the own port over IPv4, in the order in which they were asked. */
   readonly mapping?: readonly HostPort[] | undefined;
+  /** Seconds from its question that was answered last to the answer, in wgsig 2. */
+  readonly roundTrip?: number | undefined;
   /** Where each of its ports that was asked has seen the own one, where that was wanted. */
   readonly sights?: readonly PortSight[] | undefined;
   /** What the system said, where nothing could be sent to any of its addresses. */

@@ -5,10 +5,12 @@
  */
 
 import type { Files } from "../../host/files.ts";
+import type { Processes } from "../../host/processes.ts";
 import { makeFolder } from "./files.ts";
 
 /** Notes and locks that go with a restart of the host are here. */
 export const RUN_FOLDER = "/var/run/wgsig";
+const NAMESPACE = "/proc/self/ns/net";
 /** Folders that the program makes. */
 const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", RUN_FOLDER] as const;
 
@@ -19,4 +21,18 @@ const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", RUN_FOLDER] a
 export async function makeOwnFolder(host: Pick<Files, "makeFolder">, path: string): Promise<void> {
   const folder = OWN_FOLDERS.find((each) => path.startsWith(`${each}/`));
   if (folder !== undefined) await makeFolder(host, path.slice(0, path.lastIndexOf("/")));
+}
+
+/**
+ * What a file in the run folder has behind its name: a dot and the number of the network namespace,
+ * where the system has them. They may share the folder, and each have an interface of one name.
+ */
+export async function namespaceEnding(host: Processes): Promise<string> {
+  try {
+    const { out } = await host.run(["readlink", NAMESPACE]);
+    const number = /^net:\[(\d+)\]$/.exec(out.trim())?.[1];
+    return number === undefined ? "" : `.${number}`;
+  } catch {
+    return "";
+  }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Device } from "../../core/net/device.ts";
 import type { OwnReach } from "../../core/ask/own_reach.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
@@ -19,6 +20,7 @@ import {
 } from "../../wireguard/device.ts";
 import { findHostRoute, removeHostRoute } from "../../wireguard/host_route.ts";
 import { mendPortMoves } from "../../wireguard/port_move.ts";
+import { type StatusPlace, statusPlace } from "../status/places.ts";
 import { inWords } from "../log/in_words.ts";
 import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
@@ -43,6 +45,7 @@ export class SyncActor {
   #config: SyncConfig;
   /** The addresses that were read last. */
   #known: Known | undefined;
+  #isNewlyLocked = false;
 
   /** @param hear Is told what servers tell without being asked. */
   constructor(host: ActingHost, config: SyncConfig, hear: (news: SyncNews) => void) {
@@ -61,6 +64,23 @@ export class SyncActor {
   end(): void {
     this.#asking.close();
     this.#lock.release();
+  }
+
+  /** Where `wgsig status` asks, if the lock was taken since this was last called. */
+  takePlace(): StatusPlace | undefined {
+    const isNews = this.#isNewlyLocked;
+    this.#isNewlyLocked = false;
+    return isNews ? statusPlace("sync", this.#config.interface, this.#lock.ending) : undefined;
+  }
+
+  /** Reads the interface beside what is done; undefined where it can't be read, or there is none. */
+  async readDevice(): Promise<Device | undefined> {
+    try {
+      return await readDevice(this.#host, this.#config.interface);
+    } catch {
+      // The next look tells of it.
+      return undefined;
+    }
   }
 
   /** Does one thing, and says also what stood in its way. */
@@ -103,8 +123,11 @@ export class SyncActor {
     const host = this.#host;
     const name = this.#config.interface;
     switch (action.kind) {
-      case "take-lock":
-        return { kind: "lock", isTaken: await this.#lock.take() };
+      case "take-lock": {
+        const isTaken = await this.#lock.take();
+        this.#isNewlyLocked = isTaken;
+        return { kind: "lock", isTaken };
+      }
       case "read-device":
         return { kind: "device", device: await readDevice(host, name) };
       case "read-key":

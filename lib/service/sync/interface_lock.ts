@@ -12,15 +12,14 @@ import type { Files } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { Processes } from "../../host/processes.ts";
 import { makeFolder } from "../files/files.ts";
-import { RUN_FOLDER } from "../files/own_folders.ts";
-
-const NAMESPACE = "/proc/self/ns/net";
+import { namespaceEnding, RUN_FOLDER } from "../files/own_folders.ts";
 
 /** The lock of one interface. */
 export class InterfaceLock {
   readonly #host: Files & FileLocks & Processes;
   readonly #name: string;
   #unlock: (() => void) | undefined;
+  #ending = "";
 
   /** @param name Of the interface. */
   constructor(host: Files & FileLocks & Processes, name: string) {
@@ -33,7 +32,8 @@ export class InterfaceLock {
     if (this.#unlock !== undefined) return true;
     await makeFolder(this.#host, RUN_FOLDER);
     try {
-      this.#unlock = await this.#host.lockFile(await this.#path());
+      this.#ending = await namespaceEnding(this.#host);
+      this.#unlock = await this.#host.lockFile(this.#path(this.#ending));
       return true;
     } catch (error) {
       if (errorCode(error) === "EAGAIN") return false;
@@ -41,9 +41,14 @@ export class InterfaceLock {
     }
   }
 
+  /** What tells this network namespace from others in the names of files, once the lock is taken. */
+  get ending(): string {
+    return this.#ending;
+  }
+
   /** Whether another process has it. Nothing is made where nobody ever had it. */
   async isTaken(): Promise<boolean> {
-    const path = await this.#path();
+    const path = this.#path(await namespaceEnding(this.#host));
     try {
       await this.#host.identify(path);
     } catch {
@@ -64,18 +69,7 @@ export class InterfaceLock {
     this.#unlock = undefined;
   }
 
-  async #path(): Promise<string> {
-    return `${RUN_FOLDER}/${this.#name}${await this.#namespace()}.lock`;
-  }
-
-  /** The number of the network namespace behind a dot, where the system has them. */
-  async #namespace(): Promise<string> {
-    try {
-      const { out } = await this.#host.run(["readlink", NAMESPACE]);
-      const number = /^net:\[(\d+)\]$/.exec(out.trim())?.[1];
-      return number === undefined ? "" : `.${number}`;
-    } catch {
-      return "";
-    }
+  #path(ending: string): string {
+    return `${RUN_FOLDER}/${this.#name}${ending}.lock`;
   }
 }

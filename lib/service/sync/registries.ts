@@ -310,8 +310,7 @@ export class Registries {
 
   #outcomeOf(registry: SyncedRegistry, question: RegistryQuestion): RegistryOutcome {
     const { name, status, received, expected, answeredFrom: address, protocol } = registry;
-    const [first, second] = registry.ownEndpoints;
-    const key = registry.serverKey;
+    const { serverKey: key, relay, also, roundTrip, ownEndpoints: [first, second] } = registry;
     const now = this.#host.now();
     const warning = warningOf(registry, question, question.register, now.unix) ??
       explainHidden(formatHostPort(name), address, first);
@@ -325,8 +324,9 @@ export class Registries {
       serverKey: key && formatKey(key),
       ownEndpoint: first,
       ownIpv6: second,
-      relay: registry.relay,
-      also: registry.also,
+      relay,
+      also,
+      roundTrip,
       mapping: registry.mapping.seen,
       peers: registry.sightings(now),
       warning,

@@ -12,6 +12,7 @@ import { SYNC_RULES } from "../../core/sync/reload.ts";
 import type { PathFinderOptions } from "../../core/path/finder_step.ts";
 import { PathFinder } from "../../core/path/path_finder.ts";
 import { SyncStatus } from "../../core/sync/status.ts";
+import type { InterfaceReport } from "../../core/status/report.ts";
 import { isCoded } from "../../host/error.ts";
 import type { Outputs } from "../../host/output.ts";
 import type { Signal, Signals } from "../../host/signals.ts";
@@ -22,12 +23,21 @@ import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
 import { type PortMapHost, PortMapper } from "../portmap/port_mapper.ts";
 import { PathDriver, type PathHost } from "../path/driver.ts";
+import type { StatusPlace } from "../status/places.ts";
+import { type StatusHost, StatusSocket } from "../status/socket.ts";
 import { type ActingHost, SyncActor } from "./actor.ts";
 import type { SyncConfig } from "./config.ts";
 import { NameMoves } from "./name_moves.ts";
 
 /** What of a host is needed to synchronise. */
-export type SyncHost = ActingHost & NotifierHost & Outputs & PathHost & PortMapHost & Signals;
+export type SyncHost =
+  & ActingHost
+  & NotifierHost
+  & Outputs
+  & PathHost
+  & PortMapHost
+  & Signals
+  & StatusHost;
 
 /**
  * Synchronises until a signal ends it, or once.
@@ -53,6 +63,7 @@ class Sync {
   readonly #paths: PathDriver;
   readonly #finder: PathFinder;
   readonly #ports: PortMapper | undefined;
+  readonly #statusSocket: StatusSocket;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -87,6 +98,7 @@ class Sync {
         this.#hear({ kind: "mapped", endpoints: mappings.map(({ endpoint }) => endpoint) });
       });
     this.#status = new SyncStatus(name);
+    this.#statusSocket = new StatusSocket(host, () => this.#statusReport());
     this.#notifier = new Notifier(
       host,
       () => this.#status.text,
@@ -142,6 +154,8 @@ class Sync {
         default:
           this.#machine.told(await this.#actor.do(step), this.#host.now());
           this.#paths.wake();
+          // Another one that has the lock answers for the interface.
+          void this.#openStatus(this.#actor.takePlace());
       }
     }
   }
@@ -185,6 +199,22 @@ class Sync {
     else this.#report.forget("settings-not-used");
   }
 
+  async #openStatus(place: StatusPlace | undefined): Promise<void> {
+    if (place === undefined || this.#config.once) return;
+    const { path } = place;
+    try {
+      await this.#statusSocket.open(path);
+    } catch (error) {
+      this.#report.once("warn", "status-not-served", { why: inWords(error), path });
+    }
+  }
+
+  async #statusReport(): Promise<InterfaceReport> {
+    const device = await this.#actor.readDevice();
+    if (device !== undefined) this.#hear({ kind: "device", device });
+    return this.#machine.report(device, this.#host.now());
+  }
+
   #hear(news: SyncNews): void {
     this.#machine.heard(news, this.#host.now());
     this.#tell();
@@ -218,6 +248,7 @@ class Sync {
 
   async #end(): Promise<void> {
     this.#notifier.stopping();
+    this.#statusSocket.close();
     await this.#paths.end();
     await this.#ports?.end();
     await this.#lease?.end();

@@ -309,3 +309,111 @@ testIn("a folder is made with those above it, for the owner alone", async (folde
   assertEquals(await failure(() => host.makeFolder(`${folder}/a/b/file`)), "EEXIST");
   assertEquals(await failure(() => host.makeFolder(`${folder}/a/b/file/c`)), "ENOTDIR");
 });
+
+testIn("what is in a folder is listed", async (folder) => {
+  assertEquals(await host.listFolder(folder), []);
+  await writeFile(`${folder}/one`, "");
+  await mkdir(`${folder}/two`);
+  assertEquals([...await host.listFolder(folder)].sort(), ["one", "two"]);
+  assertEquals(await failure(() => host.listFolder(`${folder}/none`)), "ENOENT");
+  assertEquals(await failure(() => host.listFolder(`${folder}/one`)), "ENOTDIR");
+});
+
+/** One side of a connection: what came, and how it ended. */
+class LocalSide {
+  text = "";
+  readonly #decoder = new TextDecoder();
+  #told: (code: string | undefined) => void = () => {};
+  #heard: () => void = () => {};
+  readonly closed = new Promise<string | undefined>((done) => this.#told = done);
+  /** Until the other side has said all. */
+  readonly ended = new Promise<void>((done) => this.#heard = done);
+
+  onData(bytes: Uint8Array): void {
+    this.text += this.#decoder.decode(bytes, { stream: true });
+  }
+
+  onEnd(): void {
+    this.#heard();
+  }
+
+  onClose(code: string | undefined): void {
+    this.#told(code);
+  }
+}
+
+testIn("programs of one machine talk over a socket with a name", async (folder) => {
+  const path = `${folder}/socket`;
+  assertEquals(
+    await failure(() => host.connectLocal({ path, timeout: 5 }, new LocalSide())),
+    "ENOENT",
+  );
+  // What a killed process has left is replaced.
+  await writeFile(path, "left over");
+  const listener = await host.listenLocal({
+    path,
+    maxConnections: 2,
+    onConnection(connection) {
+      const side = new LocalSide();
+      void side.ended.then(() => {
+        connection.write(bytesOf(side.text.toUpperCase()));
+        connection.end();
+      });
+      return side;
+    },
+  });
+  assertEquals((await host.run(["test", "-S", path])).code, 0);
+  assertEquals(await modeOf(path), 0o600);
+  for (const text of ["question", "x".repeat(1_000_000)]) {
+    const side = new LocalSide();
+    const connection = await host.connectLocal({ path, timeout: 5 }, side);
+    connection.write(bytesOf(text));
+    connection.end();
+    await side.ended;
+    assertEquals(await side.closed, undefined);
+    assert(side.text === text.toUpperCase(), `${side.text.length} bytes`);
+  }
+  listener.close();
+  listener.close();
+  assertEquals(await host.listFolder(folder), []);
+});
+
+testIn("a socket takes so many connections at once, and ends them with itself", async (folder) => {
+  const path = `${folder}/socket`;
+  const taken: LocalSide[] = [];
+  const listener = await host.listenLocal({
+    path,
+    maxConnections: 2,
+    onConnection() {
+      const side = new LocalSide();
+      taken.push(side);
+      return side;
+    },
+  });
+  const sides = [new LocalSide(), new LocalSide(), new LocalSide()];
+  for (const side of sides) await host.connectLocal({ path, timeout: 5 }, side);
+  // The third is closed at once: its side has to end its own way, or is cut.
+  await Promise.race([sides[2]!.ended, sides[2]!.closed]);
+  assertEquals(taken.length, 2);
+  listener.close();
+  for (const side of taken) assertEquals(await side.closed, undefined);
+  for (const side of sides) await Promise.race([side.ended, side.closed]);
+  assertEquals(await host.listFolder(folder), []);
+  const late = new LocalSide();
+  assertEquals(await failure(() => host.connectLocal({ path, timeout: 5 }, late)), "ENOENT");
+});
+
+testIn(
+  "a name that nobody listens at any more, or that is too long, is refused",
+  async (folder) => {
+    const listen = (path: string) =>
+      host.listenLocal({ path, maxConnections: 1, onConnection: () => new LocalSide() });
+    const path = `${folder}/${"x".repeat(108)}`;
+    assertEquals(await failure(() => listen(path)), "ENAMETOOLONG");
+    assertEquals(
+      await failure(() => host.connectLocal({ path, timeout: 5 }, new LocalSide())),
+      "ENAMETOOLONG",
+    );
+    assertEquals(await failure(() => listen(`${folder}/none/socket`)), "ENOENT");
+  },
+);

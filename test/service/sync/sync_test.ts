@@ -86,6 +86,9 @@ function hostWith(
     udp: () => host.udp(),
     rawUdp: () => host.rawUdp(),
     connectedUdp: () => host.connectedUdp(),
+    listFolder: (path) => host.listFolder(path),
+    listenLocal: () => Promise.resolve({ close() {} }),
+    connectLocal: () => host.connectLocal(),
     tcpConnect: () => host.tcpConnect(),
   }, host];
 }

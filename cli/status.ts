@@ -1,0 +1,147 @@
+/**
+ * `wgsig status`: how what runs here is doing.
+ *
+ * @module
+ */
+
+import { STATUS_FLAGS } from "../lib/core/settings/commands.ts";
+import { resolve } from "../lib/core/settings/option.ts";
+import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
+import { type Report, SCHEMA } from "../lib/core/status/report.ts";
+import { formatReport, hasDown } from "../lib/core/status/table.ts";
+import { errorCode, explain, isCoded } from "../lib/host/error.ts";
+import type { Host } from "../lib/host/host.ts";
+import { namespaceEnding, RUN_FOLDER } from "../lib/service/files/own_folders.ts";
+import { askStatus } from "../lib/service/status/ask.ts";
+import { type StatusPlace, statusPlace, statusPlaces } from "../lib/service/status/places.ts";
+import { checkInterfaceName } from "../lib/wireguard/device.ts";
+import type { Arguments } from "./arguments.ts";
+
+/** Nobody answers there. */
+const NOBODY = new Set(["ENOENT", "ECONNREFUSED"]);
+/** Between two looks, in seconds. */
+const PAUSE = 1;
+/** The terminal's cursor goes to the beginning, and what is below it away: ECMA-48, 8.3.21 and 8.3.39. */
+const CLEAR = "\x1b[H\x1b[J";
+
+/** Runs `wgsig status`. */
+export async function runStatus(host: Host, args: Arguments): Promise<ExitStatus> {
+  const { json, watch } = resolve(STATUS_FLAGS, args);
+  const [name] = args.operands;
+  if (name !== undefined) checkInterfaceName(name);
+  const look = async () => {
+    const reports = await (name === undefined ? lookAtAll(host) : lookAt(host, name));
+    const text = json ? formatJson(reports, watch) : formatTable(host, reports);
+    return { text, status: reports.some(hasDown) ? EXIT.somePeersFailed : EXIT.ok };
+  };
+  if (watch) return await watchFor(host, json, look);
+  const { text, status } = await look();
+  host.out.write(text);
+  return status;
+}
+
+/** Looks again and again until a signal comes. What doesn't run may come again. */
+async function watchFor(
+  host: Host,
+  json: boolean,
+  look: () => Promise<{ readonly text: string }>,
+): Promise<ExitStatus> {
+  let isOver = false;
+  let wake = () => {};
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    host.onSignal(signal, () => {
+      isOver = true;
+      wake();
+    });
+  }
+  const clear = host.out.isTerminal && !json ? CLEAR : "";
+  while (!isOver) {
+    const text = await look().then(({ text }) => text, (error) => {
+      if (!(error instanceof UserError)) throw error;
+      if (clear === "") host.err.write(`wgsig: ${error.message}\n`);
+      return clear === "" ? "" : `${error.message}\n`;
+    });
+    if (isOver) break;
+    host.out.write(clear + text);
+    await new Promise<void>((done) => {
+      const cancel = host.after(PAUSE, done);
+      wake = () => {
+        cancel();
+        done();
+      };
+    });
+  }
+  return EXIT.ok;
+}
+
+async function lookAt(host: Host, name: string): Promise<readonly Report[]> {
+  const place = statusPlace("sync", name, await namespaceEnding(host));
+  const report = await ask(host, place);
+  if (report !== undefined) return [report];
+  throw new UserError(
+    `no wgsig sync runs for ${name} here (nobody answers at ${place.path}); ` +
+      `start it: wgsig sync ${name}`,
+    EXIT.failed,
+  );
+}
+
+async function lookAtAll(host: Host): Promise<readonly Report[]> {
+  let places: readonly StatusPlace[];
+  try {
+    places = await statusPlaces(host);
+  } catch (error) {
+    throw cannotAsk(RUN_FOLDER, error);
+  }
+  const reports: Report[] = [];
+  let problem: unknown;
+  for (const place of places) {
+    try {
+      const report = await ask(host, place);
+      if (report !== undefined) reports.push(report);
+    } catch (error) {
+      // One that hangs doesn't hide the others.
+      problem = error;
+      if (error instanceof UserError) host.err.write(`wgsig: ${error.message}\n`);
+    }
+  }
+  if (reports.length > 0) return reports;
+  if (problem !== undefined) throw problem;
+  throw new UserError(
+    `no wgsig sync runs here (nobody answers in ${RUN_FOLDER}); start one, such as: wgsig sync wg0`,
+    EXIT.failed,
+  );
+}
+
+/** Undefined where nobody answers. */
+async function ask(host: Host, { path }: StatusPlace): Promise<Report | undefined> {
+  try {
+    return await askStatus(host, path);
+  } catch (error) {
+    if (NOBODY.has(errorCode(error))) return undefined;
+    throw cannotAsk(path, error);
+  }
+}
+
+function cannotAsk(path: string, error: unknown): unknown {
+  if (!isCoded(error)) return error;
+  const code = errorCode(error);
+  const hint = code === "EACCES" || code === "EPERM"
+    ? "; run this as root, or as the user who runs what is asked"
+    : code === "EPROTO"
+    ? "; it is of another release: restart it"
+    : code === "ECONNRESET"
+    ? "; others ask it at the same time: try again"
+    : "";
+  return new UserError(`cannot ask at ${path}: ${explain(error)}${hint}`, EXIT.failed);
+}
+
+/** @param isLine Whether it is to be one line: others follow. */
+function formatJson(reports: readonly Report[], isLine: boolean): string {
+  const shown = { schema: SCHEMA, interfaces: reports };
+  return `${JSON.stringify(shown, undefined, isLine ? 0 : 2)}\n`;
+}
+
+function formatTable(host: Host, reports: readonly Report[]): string {
+  const isColoured = host.out.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
+  return reports.map((report) => formatReport(report, isColoured)).join("\n");
+}

@@ -1,0 +1,121 @@
+/**
+ * Reads what a running program has answered: it may be of another release.
+ *
+ * @module
+ */
+
+import { PATH_KINDS } from "../path/path.ts";
+import {
+  type CandidateReport,
+  type InterfaceReport,
+  OUTCOMES,
+  type PeerReport,
+  type Report,
+  SCHEMA,
+  type ServerReport,
+} from "./report.ts";
+
+/** A value of unknown form, and its fields where it has some. */
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The report; undefined where the text is none of this schema. */
+export function readReport(json: string): Report | undefined {
+  try {
+    const fields = fieldsOf(JSON.parse(json));
+    if (fields["schema"] !== SCHEMA) return undefined;
+    return fields["kind"] === "sync" ? interfaceOf(fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function interfaceOf(fields: Fields): InterfaceReport {
+  return {
+    kind: "sync",
+    interface: text(fields["interface"]),
+    present: flag(fields["present"]),
+    publicKey: maybe(text, fields["publicKey"]),
+    port: maybe(number, fields["port"]),
+    register: maybe(text, fields["register"]),
+    endpoints: list(text, fields["endpoints"]),
+    mapped: list(text, fields["mapped"]),
+    nat: text(fields["nat"]),
+    servers: list(serverOf, fields["servers"]),
+    peers: list(peerOf, fields["peers"]),
+    more: number(fields["more"]),
+  };
+}
+
+function serverOf(value: unknown): ServerReport {
+  const fields = fieldsOf(value);
+  return {
+    server: text(fields["server"]),
+    status: text(fields["status"]),
+    protocol: maybe(number, fields["protocol"]),
+    relays: flag(fields["relays"]),
+    age: maybe(number, fields["age"]),
+    roundTrip: maybe(number, fields["roundTrip"]),
+  };
+}
+
+function peerOf(value: unknown): PeerReport {
+  const fields = fieldsOf(value);
+  return {
+    publicKey: text(fields["publicKey"]),
+    name: maybe(text, fields["name"]),
+    alive: flag(fields["alive"]),
+    path: oneOf([...PATH_KINDS, "handshake", "none"], fields["path"]),
+    endpoint: maybe(text, fields["endpoint"]),
+    why: text(fields["why"]),
+    roundTrip: maybe(number, fields["roundTrip"]),
+    handshakeAge: maybe(number, fields["handshakeAge"]),
+    received: number(fields["received"]),
+    sent: number(fields["sent"]),
+    candidates: list(candidateOf, fields["candidates"]),
+  };
+}
+
+function candidateOf(value: unknown): CandidateReport {
+  const fields = fieldsOf(value);
+  return {
+    kind: oneOf(PATH_KINDS, fields["kind"]),
+    endpoint: text(fields["endpoint"]),
+    outcome: oneOf(OUTCOMES, fields["outcome"]),
+    roundTrip: maybe(number, fields["roundTrip"]),
+  };
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value !== "object" || value === null) throw new TypeError("no object");
+  return Object.fromEntries(Object.entries(value));
+}
+
+function text(value: unknown): string {
+  if (typeof value !== "string") throw new TypeError("no text");
+  return value;
+}
+
+function number(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError("no number");
+  return value;
+}
+
+function flag(value: unknown): boolean {
+  if (typeof value !== "boolean") throw new TypeError("no boolean");
+  return value;
+}
+
+function maybe<T>(read: (value: unknown) => T, value: unknown): T | null {
+  return value === null ? null : read(value);
+}
+
+function list<T>(read: (value: unknown) => T, value: unknown): readonly T[] {
+  if (!Array.isArray(value)) throw new TypeError("no list");
+  return value.map((each: unknown) => read(each));
+}
+
+function oneOf<T extends string>(words: readonly T[], value: unknown): T {
+  const word = words.find((each) => each === value);
+  if (word === undefined) throw new TypeError("another word");
+  return word;
+}
