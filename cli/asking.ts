@@ -279,8 +279,8 @@ export async function questionConfig(
  * The keys that registries must have, by their names. One for a server that nobody asks is a slip of
  * the pen, by which another one would have none.
  */
-function serverKeysOf(
-  { servers: settings, "server-key": pinned }: ClientOptions,
+export function serverKeysOf(
+  { servers: settings, "server-key": pinned }: Pick<ClientOptions, "servers" | "server-key">,
   servers: readonly ServerName[],
 ): Map<string, Uint8Array> {
   const registries = servers.filter(({ scheme }) => scheme === "wgsig").map(formatServerName);

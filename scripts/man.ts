@@ -53,6 +53,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["Who is where:", "wgsig query vps.example.com --interface wg0"],
   ["Keep the endpoints of wg0 right:", "wgsig sync wg0 --server vps.example.com"],
   ["How its peers are reached, and why so:", "wgsig status wg0"],
+  ["Say what is in the way, and what mends it:", "wgsig doctor wg0"],
 ];
 const MONTHS = [
   ...["January", "February", "March", "April", "May", "June", "July", "August", "September"],

@@ -47,6 +47,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/core": {
     "net": [],
     "dns": [],
+    "doctor": ["ask"],
     "ask": ["zone"],
     "lease": [],
     "lease/client": [],
@@ -79,6 +80,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/service": {
     "": ["log"],
     "ask": [],
+    "doctor": ["ask", "portmap", "sync"],
     "files": [],
     "lease": [],
     "lease/client": [],

@@ -72,7 +72,7 @@ testWith(["the router binary"], "all hosts print the same for the same command",
     const commands: readonly (readonly string[])[] = [
       [],
       ["--help"],
-      ...["serve", "query", "config", "sync", "keygen"].map((name) => [name, "--help"]),
+      ...["serve", "query", "config", "sync", "doctor", "keygen"].map((name) => [name, "--help"]),
       ["srve"],
       ["query", "--nowhere"],
       ["query", "127.0.0.1:1", "--secret", `${folder}/none`],

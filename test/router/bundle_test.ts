@@ -23,6 +23,7 @@ const COMMANDS = [
   [["--version"], 0],
   [["serve", "--listen", "nowhere:1"], 6],
   [["sync", "wg0"], 6],
+  [["doctor", "all"], 6],
 ] as const;
 const BINARIES = [
   [ROUTER_BINARY, "the router binary", 12],

@@ -11,3 +11,6 @@ export interface Now {
   /** A clock that never jumps, from any start. */
   readonly mono: number;
 }
+
+/** Nobody's clock was right before this program was written: 2026-01-01, in Unix seconds. */
+export const EARLIEST_TIME = 1_767_225_600;

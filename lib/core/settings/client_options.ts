@@ -339,6 +339,17 @@ export const CONFIG_FLAGS = {
   ...HELP,
 } satisfies Rows;
 
+/** Flags of `doctor`. */
+export const DOCTOR_FLAGS = {
+  output: {
+    reader: oneOf("text", "json"),
+    switches: { json: "print JSON" },
+    default: "text",
+  },
+  ...CONFIG_FILE,
+  ...HELP,
+} satisfies Rows;
+
 /** A `[sync.NAME]` table of a settings file. */
 export type SyncSettings = InFile<typeof CLIENT>;
 /** A `[[peer]]` table of a settings file. */

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { CLIENT, CONFIG_FLAGS, QUERY_FLAGS, SYNC, SYNC_FLAGS } from "./client_options.ts";
+import {
+  CLIENT,
+  CONFIG_FLAGS,
+  DOCTOR_FLAGS,
+  QUERY_FLAGS,
+  SYNC,
+  SYNC_FLAGS,
+} from "./client_options.ts";
 import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
 import type { CommandName, Option, Rows } from "./option.ts";
 import { DNS, GROUP, LEASE, SERVE } from "./serve_options.ts";
@@ -98,6 +105,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     maxOperands: 1,
     help: "ask once, and print a WireGuard configuration",
     tables: [CLIENT, CONFIG_FLAGS],
+  }),
+  command({
+    name: "doctor",
+    operands: "[INTERFACE]",
+    maxOperands: 1,
+    help: "look for what is in the way, and say what mends it",
+    tables: [DOCTOR_FLAGS],
   }),
   command({
     name: "keygen",

@@ -43,6 +43,7 @@ import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
 import type { RandomSource } from "../net/random.ts";
 import type { PathFinder } from "../path/path_finder.ts";
+import { EARLIEST_TIME } from "../net/clock.ts";
 import { EXIT, UserError } from "../settings/user_error.ts";
 import type { InterfaceReport } from "../status/report.ts";
 import { ActionQueue } from "./action_queue.ts";
@@ -52,9 +53,6 @@ import type { SyncOptions } from "./options.ts";
 import { Rhythm } from "./rhythm.ts";
 import { SyncStages } from "./stages.ts";
 import { UndoneActions } from "./undone.ts";
-
-/** Nobody's clock was right before this program was written: 2026-01-01. */
-const EARLIEST_TIME = 1_767_225_600;
 
 /** Decides for one interface. */
 export class SyncMachine {

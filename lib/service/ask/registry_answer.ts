@@ -33,6 +33,8 @@ export interface RegistryOutcome {
   readonly roundTrip?: number | undefined;
   /** Where each of its ports that was asked has seen the own one, where that was wanted. */
   readonly sights?: readonly PortSight[] | undefined;
+  /** What the system said, where nothing could be sent to any of its addresses. */
+  readonly unsent?: string | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

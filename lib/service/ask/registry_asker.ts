@@ -314,6 +314,7 @@ class RegistryAsker {
         protocol,
         serverKey: key && formatKey(key),
         ownEndpoint: ownEndpoints[0],
+        unsent: server.addresses.problem,
         ...(looksAround ? { sights: server.sights, relay: server.relay } : {}),
         peers: server.sightings(now, maxAge),
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),

@@ -33,8 +33,7 @@ export class InterfaceLock {
     await makeFolder(this.#host, RUN_FOLDER);
     try {
       this.#ending = await namespaceEnding(this.#host);
-      const path = `${RUN_FOLDER}/${this.#name}${this.#ending}.lock`;
-      this.#unlock = await this.#host.lockFile(path);
+      this.#unlock = await this.#host.lockFile(this.#path(this.#ending));
       return true;
     } catch (error) {
       if (errorCode(error) === "EAGAIN") return false;
@@ -47,9 +46,30 @@ export class InterfaceLock {
     return this.#ending;
   }
 
+  /** Whether another process has it. Nothing is made where nobody ever had it. */
+  async isTaken(): Promise<boolean> {
+    const path = this.#path(await namespaceEnding(this.#host));
+    try {
+      await this.#host.identify(path);
+    } catch {
+      return false;
+    }
+    try {
+      (await this.#host.lockFile(path))();
+      return false;
+    } catch (error) {
+      if (errorCode(error) === "EAGAIN") return true;
+      throw error;
+    }
+  }
+
   /** Gives it back. */
   release(): void {
     this.#unlock?.();
     this.#unlock = undefined;
+  }
+
+  #path(ending: string): string {
+    return `${RUN_FOLDER}/${this.#name}${ending}.lock`;
   }
 }

@@ -1,0 +1,176 @@
+/**
+ * Checks of the servers: their names, whether they answer, what they are given and what they show.
+ *
+ * @module
+ */
+
+import { EARLIEST_TIME } from "../net/clock.ts";
+import { bad, type Check, fromMessage, ok, warn } from "./check.ts";
+import type { AnswerFacts, DoctorFacts, ServerFacts } from "./facts.ts";
+
+/** A registry of the first protocol drops what is off by more, in seconds. */
+const WINDOW = 30;
+const SET_CLOCK = "timedatectl set-ntp true, or: ntpd -q -p pool.ntp.org";
+/** The host has no such addresses, or no way out with them. */
+const NO_FAMILY = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EHOSTUNREACH"]);
+
+/** Whether a registry has let the question in: then the secret is the same. */
+function isAnswered({ status }: AnswerFacts): boolean {
+  return status === "ok" || status === "incomplete";
+}
+
+/** This host's clock against those of registries. */
+export function checkClock({ servers, unix }: DoctorFacts): Check {
+  const name = "clock";
+  const said = servers.flatMap(({ name, answers }) =>
+    answers.filter(({ protocol }) => protocol !== undefined).map((each) => ({ ...each, name }))
+  );
+  const worst = said.toSorted((a, b) => Math.abs(b.ahead) - Math.abs(a.ahead))[0];
+  if (worst !== undefined && worst.ahead !== 0) {
+    const off = Math.abs(worst.ahead).toFixed(0);
+    const side = worst.ahead > 0 ? "behind" : "ahead of";
+    const text = `this clock is ${off} s ${side} that of ${worst.name}`;
+    return Math.abs(worst.ahead) < WINDOW
+      ? warn(name, text, SET_CLOCK)
+      : bad(name, `${text}: who speaks the first protocol drops what comes`, SET_CLOCK);
+  }
+  if (unix < EARLIEST_TIME) {
+    return bad(name, "this clock stands before 2026", SET_CLOCK);
+  }
+  if (worst === undefined) return warn(name, "no registry has answered to compare it with");
+  return ok(name, `agrees with ${worst.name}`);
+}
+
+/** Whether the names of the servers are found. */
+export function checkNames({ servers }: DoctorFacts): Check[] {
+  return servers.map(({ name: server, isLiteral, addresses }) => {
+    const name = "name";
+    if ("problem" in addresses) {
+      return bad(
+        name,
+        `${server}: ${addresses.problem}`,
+        "check how it is written, and /etc/resolv.conf",
+      );
+    }
+    return ok(
+      name,
+      isLiteral ? `${server} is an address` : `${server}: ${addresses.value.join(" ")}`,
+    );
+  });
+}
+
+/** Whether UDP gets to each registry, and back. */
+export function checkAnswers({ servers, own }: DoctorFacts): Check[] {
+  const checks = servers.flatMap((server) => server.answers.map((each) => answerOf(server, each)));
+  if (own.problem !== undefined) {
+    checks.push(fromMessage("udp", `nobody was asked: ${own.problem}`));
+  }
+  return checks;
+}
+
+function answerOf({ name: server, answers }: ServerFacts, answer: AnswerFacts): Check {
+  const name = "udp";
+  const { family, protocol, roundTrip, unsent, warning } = answer;
+  const to = `${server} over IPv${family}`;
+  if (protocol !== undefined) {
+    const time = roundTrip === undefined ? "" : ` in ${(roundTrip * 1000).toFixed(1)} ms`;
+    const what = protocol === 2 ? "wgsig 2" : "the first protocol";
+    return answer.status === "incomplete"
+      ? warn(name, `${to}: not all of the answer came`, "look for a loss on the way; --timeout")
+      : ok(name, `${to} answers${time}, ${what}`);
+  }
+  const others = answers.some((each) => each !== answer && each.protocol !== undefined);
+  if (unsent !== undefined && NO_FAMILY.has(unsent) && others) {
+    return ok(name, `${to}: this host has no way out with IPv${family}`);
+  }
+  const [text = "", mend] = split(warning ?? `no answer from ${server}`);
+  return (others ? warn : bad)(name, `${text} (IPv${family})`, mend);
+}
+
+/** Warnings say what is wrong before the first semicolon, and then what to do. */
+function split(warning: string): [string, string | undefined] {
+  const [, text = warning, mend] = /^(.*?); (.*)$/s.exec(warning) ?? [];
+  return [text, mend];
+}
+
+/** Whether registries have the same secret. Those of wgsig are silent where they have another. */
+export function checkSecret({ servers }: DoctorFacts): Check[] {
+  const name = "secret";
+  return servers.flatMap(({ name: server, answers }) => {
+    if (answers.length === 0) return [];
+    const refused = answers.find(({ status, protocol }) =>
+      status === "not-authenticated" && protocol !== 2
+    );
+    if (refused !== undefined) {
+      return bad(name, `${server} has another one`, "copy the file that the registry has");
+    }
+    // Whoever speaks wgsig 2 has opened the question.
+    if (answers.some(({ protocol }) => protocol !== undefined)) {
+      return ok(name, `the same as that of ${server}`);
+    }
+    return warn(
+      name,
+      `${server} hasn't answered, as it doesn't where the secret is another one`,
+      "compare the secret files: sha256sum FILE on both hosts",
+    );
+  });
+}
+
+/** Whether registries are who they were said to be. */
+export function checkServerKeys({ servers }: DoctorFacts): Check[] {
+  const name = "server-key";
+  return servers.flatMap(({ name: server, isPinned, answers }) => {
+    const refused = answers.find(({ status }) => status === "wrong-key");
+    if (refused !== undefined) {
+      const [text = "", mend] = split(
+        refused.warning ?? `${server} has another key than server-key`,
+      );
+      return bad(name, text, mend);
+    }
+    const answered = answers.find(({ protocol }) => protocol !== undefined);
+    if (answered === undefined) return [];
+    const { serverKey } = answered;
+    if (answered.protocol === 1) {
+      return ok(name, `${server} speaks the first protocol, which has none`);
+    }
+    if (isPinned) return ok(name, `${server} has the one that is pinned`);
+    if (serverKey === undefined) return warn(name, `${server} has shown none`);
+    return warn(
+      name,
+      `that of ${server} isn't pinned: any member of the group could pretend to be it`,
+      `if serve's log there shows the same, set server-key = "${server}=${serverKey}"`,
+    );
+  });
+}
+
+/** Whether this host proves who it is. */
+export function checkProof({ servers, own: { proves } }: DoctorFacts): Check[] {
+  const name = "proof";
+  const second = servers.filter(({ answers }) => answers.some(({ protocol }) => protocol === 2));
+  if ("problem" in proves) return [fromMessage(name, proves.problem)];
+  return second.map(({ name: server, answers }) => {
+    const isRefused = answers.some(({ status, protocol }) =>
+      status === "not-authenticated" && protocol === 2
+    );
+    const give = "set private-key-file in [sync.NAME], or run this as root where wg tells the key";
+    if (isRefused) {
+      return proves.value
+        ? bad(
+          name,
+          `${server} doesn't take it`,
+          "check that secret and private key are the right ones",
+        )
+        : bad(name, `${server} wants one, and the private key is not known here`, give);
+    }
+    if (!proves.value) {
+      return warn(
+        name,
+        `the private key isn't known: ${server} can't tell others from this host`,
+        give,
+      );
+    }
+    return answers.some(isAnswered)
+      ? ok(name, `${server} takes it`)
+      : warn(name, `${server} hasn't said whether it takes it`);
+  });
+}
