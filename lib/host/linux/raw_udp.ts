@@ -36,6 +36,10 @@ const IPV6_UNICAST_HOPS = 16;
 const DEFAULT_TTL = -1;
 const MAX_TTL = 255;
 const MAX_PORT = 0xffff;
+/** Milliseconds between two looks where nothing goes to and fro: they take time of the processor. */
+const IDLE_POLL_MS = 25;
+/** Looks without anything until that is so. */
+const BUSY_POLLS = 40;
 const ADDRESS_SIZE = 16;
 /** Where the address lies in a struct sockaddr. */
 const ADDRESS = 4;
@@ -60,7 +64,17 @@ export function openRawUdp(libc: Libc, options: RawUdpOptions): RawUdpSocket {
   let sentTo: { host: string; address: Uint8Array } | undefined;
   let ttlNow = DEFAULT_TTL;
   let closed = false;
+  let quietPolls = 0;
   let timer = setTimeout(poll, POLL_MS);
+
+  /** An answer to what was just sent is not to wait. */
+  function hurry(): void {
+    if (quietPolls >= BUSY_POLLS) {
+      clearTimeout(timer);
+      timer = setTimeout(poll, POLL_MS);
+    }
+    quietPolls = 0;
+  }
 
   /** A raw socket sends to addresses without a port. */
   function addressOf(host: string): Uint8Array {
@@ -90,8 +104,12 @@ export function openRawUdp(libc: Libc, options: RawUdpOptions): RawUdpSocket {
       if (size < 0) break;
       take(size);
     }
-    if (batch.count > 0) options.onBatch(batch, ports);
-    if (!closed) timer = setTimeout(poll, POLL_MS);
+    quietPolls++;
+    if (batch.count > 0) {
+      quietPolls = 0;
+      options.onBatch(batch, ports);
+    }
+    if (!closed) timer = setTimeout(poll, quietPolls < BUSY_POLLS ? POLL_MS : IDLE_POLL_MS);
   }
 
   function take(size: number): void {
@@ -123,7 +141,8 @@ export function openRawUdp(libc: Libc, options: RawUdpOptions): RawUdpSocket {
         const size = UDP_HEADER_SIZE + bytes.length;
         const sent = setTtl(ttl ?? DEFAULT_TTL) &&
           libc.sendto(fd, packet.bytes, size, MSG_DONTWAIT, address, address.length) >= 0;
-        if (!sent) options.onSendError(errnoName(libc.errno()), to);
+        if (!sent) return options.onSendError(errnoName(libc.errno()), to);
+        hurry();
       } catch (error) {
         // What others claim may be no address.
         options.onSendError(errorCode(error), to);
