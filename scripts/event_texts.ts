@@ -46,7 +46,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning:
       "WireGuard was given this endpoint of a peer; `path` says which way that is, where it " +
       "was proved by probes or is the relay: lan, ipv6, mapped, punched, predicted, relay",
-    fields: [...CHANGED, "path", "round-trip"],
+    fields: [...CHANGED, "path", "roundTrip"],
   },
   "hook-failed": {
     meaning: "the hook ended with another status than 0, was stopped (124), or could not be run",
@@ -132,7 +132,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
   "path": {
     meaning: "WireGuard reaches a peer by another way, where it went by itself; `path` as below",
-    fields: ["key", "name", "endpoint", "before", "path", "round-trip"],
+    fields: ["key", "name", "endpoint", "before", "path", "roundTrip"],
   },
   "peer-added": {
     meaning: "a peer was added to the interface (`--add-peers`)",
@@ -168,7 +168,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "punch-listening": { meaning: "WireGuard's hole-punching example is answered here" },
   "ready": {
     meaning: "everything is open, and answered",
-    fields: ["runtime", "group-ids", "zones", "server-key"],
+    fields: ["runtime", "group-ids", "zones", "relay", "server-key"],
   },
   "reloaded": { meaning: "settings and secrets were read again", fields: ["group-ids", "servers"] },
   "peers-forgotten": {

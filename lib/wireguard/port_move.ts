@@ -74,6 +74,11 @@ export class PortMoves {
     await this.#change((moves) => void moves.set(key, move));
   }
 
+  /** Fails where {@linkcode move} would: `ENOENT`, `EPERM` and `ENOTSUP`. */
+  async check(): Promise<void> {
+    await runNft(this.#host, ["list", "tables"]);
+  }
+
   /** What goes to an endpoint leaves through WireGuard's port again. Fails as {@linkcode move} does. */
   async undo(endpoint: HostPort): Promise<void> {
     const key = formatHostPort(endpoint);

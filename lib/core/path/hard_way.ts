@@ -125,6 +125,8 @@ export class HardWay {
   /** What was found could not be used: nothing is opened here any more. */
   refuse(): void {
     this.#isRefused = true;
+    // What is under way is in vain.
+    if (this.#birthday !== undefined && "opened" in this.#birthday) this.#endsAt = -Infinity;
   }
 
   /** When something is due, as far as the last {@linkcode take} could tell. */

@@ -61,6 +61,8 @@ export class PathFinder {
   readonly #keyless = new KeylessPeers();
   readonly #turn = new HardTurn();
   #own: OwnMapping = { nat: "unknown", seen: "" };
+  /** Whether no other port can be taken for WireGuard's. */
+  #movesNone = false;
   #device: Device | undefined;
   readonly #replies: Reply[] = [];
   /** What is to be undone of those that are gone. */
@@ -170,6 +172,12 @@ export class PathFinder {
   setOwn(own: OwnMapping): void {
     this.#own = own;
     for (const peer of this.#peers.values()) peer.touched().setOwn(own);
+  }
+
+  /** No other port can be taken for WireGuard's on this host. */
+  cannotMove(): void {
+    this.#movesNone = true;
+    for (const peer of this.#peers.values()) peer.touched().cannotMove();
   }
 
   /** WireGuard could not be given a way. */
@@ -340,6 +348,7 @@ export class PathFinder {
     const hardWay = new HardWay({ publicKey, isFirst: isSmaller }, hard, this.#turn, this.#random);
     const way = new PeerPath(isSmaller, relayOf(publicKey), hardWay);
     way.setOwn(this.#own);
+    if (this.#movesNone) way.cannotMove();
     const peer = new ProbingPeer(publicKey, keys, way, this.#random);
     this.#peers.set(publicKey, peer);
     const others = this.#byTag.get(keys.receiveTag);

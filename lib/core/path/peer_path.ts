@@ -220,11 +220,18 @@ export class PeerPath {
     this.#reconsider(mono);
   }
 
+  /** No other port can be taken for WireGuard's here: nothing is opened for that. */
+  cannotMove(): void {
+    this.#hard.refuse();
+  }
+
   /** WireGuard could not be given a way. */
   refused(path: Path, mono: number): void {
     path.deadAt = mono;
-    // Without nft, no other port can be taken for WireGuard's.
-    if (path.from !== undefined) this.#hard.refuse();
+    if (path.from !== undefined) {
+      path.barredUntil = Infinity;
+      this.#hard.refuse();
+    }
     if (this.#held !== path) return;
     this.#held = undefined;
     this.#reconsider(mono);
@@ -269,7 +276,7 @@ export class PeerPath {
 
   /** The other side moves to a way. @returns Whether this one does as well. */
   switched(path: Path, mono: number): boolean {
-    if (this.#switch !== undefined && this.#isFirst) return false;
+    if (this.#switch !== undefined && this.#isFirst || mono < path.barredUntil) return false;
     path.provedAt = mono;
     const back = path.roundTrip < Infinity ? path.roundTrip : 0;
     const wait = this.#isAlive || path.from !== undefined ? 0 : SECOND_SET + back;

@@ -51,6 +51,10 @@ export class OwnEndpoint {
       ),
     );
     this.#seen = [...seen.values()];
+    // One registry may have seen it at several ports.
+    for (const { mapping = [] } of answer.servers) {
+      if (mapping.length > Math.max(1, this.#seen.length)) this.#seen = mapping;
+    }
     this.#port = answer.port;
     const own = answer.sightings.get(answer.publicKey ?? "") ?? [];
     const endpoints = own.map(({ address: host, port }) => ({ host, port }));

@@ -14,6 +14,7 @@ import type { Cryptography } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { RawUdp, RawUdpSocket } from "../../host/raw_udp.ts";
 import { readDevice, setPeer } from "../../wireguard/device.ts";
+import { errorCode } from "../../host/error.ts";
 import { PortMoves } from "../../wireguard/port_move.ts";
 import { inWords } from "../log/in_words.ts";
 
@@ -49,6 +50,7 @@ interface Moved {
   readonly through: number;
 }
 
+const NFT_MISSING = "nft is not installed (nftables)";
 const FAMILIES: readonly Family[] = [4, 6];
 
 /** Drives one finder. */
@@ -166,8 +168,8 @@ export class PathDriver {
               // It may be another interface by now.
               if (this.#port === port) await this.#set(port, publicKey, path, persistentKeepalive);
             } catch (error) {
-              const what = path.from === undefined ? "set-peer" : "port-move";
-              this.#handlers.onFailure(what, inWords(error));
+              if (path.from === undefined) this.#handlers.onFailure("set-peer", inWords(error));
+              else this.#cannotMove(error);
               this.#finder.refused(publicKey, path, this.#host.now());
               this.wake();
             }
@@ -198,11 +200,28 @@ export class PathDriver {
   }
 
   #hear(first: number, count: number): void {
+    if (count > 0) void this.#checkMoves();
     try {
       this.#sockets.get(4)?.hearAlso(first, count);
     } catch (error) {
       this.#handlers.onFailure("raw-socket", inWords(error));
     }
+  }
+
+  /** What is opened is in vain where WireGuard's traffic can't be moved there. */
+  async #checkMoves(): Promise<void> {
+    try {
+      await this.#moves?.check();
+    } catch (error) {
+      this.#cannotMove(error);
+    }
+  }
+
+  #cannotMove(error: unknown): void {
+    const isMissing = errorCode(error) === "ENOENT";
+    this.#handlers.onFailure("port-move", isMissing ? NFT_MISSING : inWords(error));
+    this.#finder.cannotMove();
+    this.wake();
   }
 
   async #set(

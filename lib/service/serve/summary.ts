@@ -39,6 +39,7 @@ export class Summary {
       runtime,
       ...(ids === "" ? {} : { "group-ids": ids }),
       ...(zones === "" ? {} : { zones }),
+      ...(this.#registry.relay === undefined ? {} : { relay: true }),
       ...(serverKey === undefined ? {} : { "server-key": serverKey }),
     });
   }
