@@ -22,6 +22,8 @@ const MOST_ERRORS = 6000;
 const ALL = Deno.args.includes("--all");
 /** Tests with hosts and routers of their own. They mostly wait, and so have a lane of their own. */
 const LAB = "test/lab";
+/** Of these, what is the same with any binary: the lab itself, and what takes minutes to come. */
+const LAB_ONCE = ["site", "keepalive", "unreachable"].map((name) => `${LAB}/${name}_test.ts`);
 /** Tests of the binary on loopback. */
 const E2E = "test/e2e";
 /** Tests that use no runtime's API, so that they run everywhere. */
@@ -154,7 +156,8 @@ const lanes = [[main, await bunRunner(folder)], [lab]];
 if (ALL && isFile(ROUTER_BINARY)) {
   const router = { ...env, WGSIG_BINARY: ROUTER_BINARY };
   lanes[0]!.push(denoRunner("router binary", files.filter((file) => file.startsWith(E2E)), router));
-  lanes[1]!.push(denoRunner("router binary, lab", files.filter(isLab), router));
+  const twice = files.filter((file) => isLab(file) && !LAB_ONCE.includes(file));
+  lanes[1]!.push(denoRunner("router binary, lab", twice, router));
 }
 const counts = (await Promise.all(lanes.map((lane, i) => runLane(lane, i > 0)))).flat();
 if (!ALL) say(`Not run: ${LONG.join(", ")}; deno task test --all runs them as well.`);
