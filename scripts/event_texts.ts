@@ -131,7 +131,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "own-endpoint": { meaning: "where servers see this host, when that is new" },
   "own-key-unlisted": { meaning: "the settings have `[[peer]]`, but none with this host's key" },
   "path": {
-    meaning: "WireGuard reaches a peer by another way, where it went by itself; `path` as below",
+    meaning:
+      "this is the way by which a peer is reached, where WireGuard has it already or went there by itself",
     fields: ["key", "name", "endpoint", "before", "path", "roundTrip"],
   },
   "peer-added": {

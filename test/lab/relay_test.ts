@@ -82,7 +82,7 @@ testWith(
     await ping.reply(LIMIT);
     await tell(lab, lab.bob, "direct", lab.alice);
     server.signal("SIGUSR1");
-    await server.printed(/ counters .* relay-stops=1 /);
+    await server.printed(/ counters .* relay-stops=1\b/);
     const ms = await ping.reply(LIMIT).catch(() => undefined);
     assert(ms !== undefined, server.out + server.err);
     figure(`relay stopped: ping back after ${ms} ms more`);

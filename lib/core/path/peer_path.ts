@@ -196,6 +196,12 @@ export class PeerPath {
     const held = this.#held;
     this.#isIdle = held !== undefined && held.kind !== "relay" && !isAlive &&
       mono - Math.max(this.#heldAt, this.#sentAt) > HANDSHAKE;
+    if (held !== undefined && before !== undefined && endpoint === undefined) {
+      // The interface was made anew.
+      this.#heldAt = mono;
+      this.#settling.begin(0, "none", 0, mono);
+      this.#changes.push({ path: held, before: undefined, isSet: true });
+    }
     const verdict = this.#watch.see({ received, sent }, mono);
     // Who has moved isn't where nobody answers.
     const isDead = verdict === "dead" || (verdict === "unused" && this.#hasMoved);
@@ -443,7 +449,8 @@ export class PeerPath {
     this.#choice.forget();
     if (path !== before) this.#settling.forget();
     this.#settling.begin(wait, formerOf(before, path), slowerOf(path, before), mono);
-    if (path !== before) this.#changes.push({ path, before, isSet: true });
+    const isSet = this.#endpoint === undefined || !sameEndpoint(this.#endpoint, path.endpoint);
+    if (path !== before) this.#changes.push({ path, before, isSet });
     if (path.kind === "relay") this.#watch.stop();
     else this.#watch.start(mono, path.roundTrip);
     this.#reconsider(mono);

@@ -125,13 +125,15 @@ export class SyncedPaths {
   tellFound(): void {
     for (const { publicKey, path, before, isSet } of this.#finder.takeFound()) {
       const { kind, endpoint, roundTrip } = path;
-      this.#notes.change(isSet ? "endpoint-set" : "path", {
+      const fields = {
         ...this.#named(publicKey),
         endpoint: formatHostPort(endpoint),
         ...(before === undefined ? {} : { before: formatHostPort(before.endpoint) }),
         path: kind,
         ...(roundTrip === Infinity ? {} : { roundTrip: Math.round(roundTrip * 10_000) / 10_000 }),
-      });
+      };
+      if (isSet) this.#notes.change("endpoint-set", fields);
+      else this.#notes.event("info", "path", fields);
     }
   }
 }
