@@ -16,8 +16,10 @@ import type { NatKind } from "./nat_rules.ts";
 /** Of sync, in seconds. */
 const INTERVAL = 3;
 const SYNC = ["--interval", `${INTERVAL}s`];
+/** Handshakes that cross are both lost; then WireGuard waits so long, in seconds. */
+const HANDSHAKE_AGAIN = 5;
 /** What is wanted is the interval and 2 s; this machine may have other things to do. */
-const LIMIT = INTERVAL + 2 + 2;
+const LIMIT = INTERVAL + 2 + 2 + HANDSHAKE_AGAIN;
 /** The port is borrowed once an interval, so the own move is seen after one, the peer's half later. */
 const BORROW_LIMIT = LIMIT + INTERVAL / 2;
 
