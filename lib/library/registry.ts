@@ -59,6 +59,7 @@ export {
   Responder,
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
 export type { KeptSubscription, SubscriptionKeeper } from "../core/registry/kept_subscription.ts";
 export { MemberJournal } from "../core/registry/member_journal.ts";

@@ -8,13 +8,13 @@
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import type { RandomSource } from "../net/random.ts";
-import type { Batch, JournalEnd } from "../store/journal_file.ts";
+import type { Batch } from "../store/journal_file.ts";
 import type { Journaled, Restored } from "../store/journaled.ts";
 import type { RegistryGroup } from "./group.ts";
-import { batchesByGroup, hasEntries } from "./group_entries.ts";
-import { GroupJournal } from "./group_journal.ts";
+import { DirectoryJournal } from "./directory_journal.ts";
 import { MEMBER_ENTRIES } from "./member_entries.ts";
 import type { PeerChanges } from "./peer_changes.ts";
+import type { PeerDirectory } from "./peer_directory.ts";
 import type { Registry } from "./registry.ts";
 import { MemberRestorer } from "./restore_members.ts";
 
@@ -22,11 +22,8 @@ import { MemberRestorer } from "./restore_members.ts";
  * The peers of wgsig 2. It stands before the {@linkcode RegistryJournal}, which has their rows: so a
  * proof is in the file before what it protects, wherever the file is torn.
  */
-export class MemberJournal extends GroupJournal implements Journaled {
+export class MemberJournal extends DirectoryJournal implements Journaled {
   readonly part = "memb";
-  readonly formerMagics: readonly string[] = [];
-  readonly #seed: number;
-  readonly #random: RandomSource;
 
   /**
    * Has the registry note what changes from now on.
@@ -35,23 +32,13 @@ export class MemberJournal extends GroupJournal implements Journaled {
    * @param random Draws what a group needs that had nobody of wgsig 2 before.
    */
   constructor(registry: Registry, seed: number, random: RandomSource) {
-    super(registry, "members", MEMBER_ENTRIES);
-    this.#seed = seed;
-    this.#random = random;
+    super(registry, "members", MEMBER_ENTRIES, seed, random);
   }
 
   restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored | undefined {
-    for (const [id, of] of batchesByGroup(file, batches)) {
-      const group = this.registry.groups.get(id);
-      if (group === undefined) {
-        // They are not to come back when the group does.
-        if (of.some(hasEntries)) this.registry.forgetSaved(id);
-      } else if (group.questionKeys.length > 0) {
-        // Without a key of the registry, nobody could prove anything any more.
-        const directory = group.openDirectory(this.#random, now.mono);
-        new MemberRestorer(group, directory, file, now).addBatches(of, this.#seed);
-      }
-    }
+    this.restoreGroups(file, batches, now, (group, directory, of) => {
+      new MemberRestorer(group, directory, file, now).addBatches(of, this.seed);
+    });
     this.registry.expire(now);
     let members = 0;
     let proved = 0;
@@ -64,19 +51,13 @@ export class MemberJournal extends GroupJournal implements Journaled {
     return members === 0 ? undefined : { event: "members-restored", counts: { members, proved } };
   }
 
-  restoreFormer(): Restored & JournalEnd {
-    throw new SyntaxError("it is no state file");
-  }
-
   /** What has changed in a group. */
   protected override changesOf(group: RegistryGroup): PeerChanges | undefined {
     return group.members.memberChanges;
   }
 
-  /** Those of a group that are more than their rows; none where the group is gone meanwhile. */
-  protected override peersOf({ id, members }: RegistryGroup): readonly number[] {
-    const { directory } = members;
-    if (directory === undefined || this.registry.groups.get(id)?.members !== members) return [];
-    return directory.peers().filter((peer) => directory.isMember(peer));
+  /** Those that are more than their rows. */
+  protected override hasEntry(directory: PeerDirectory, peer: number): boolean {
+    return directory.isMember(peer);
   }
 }

@@ -11,12 +11,12 @@ import { MAX_PREFIXES } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { NONE } from "../net/none.ts";
 import type { RandomSource } from "../net/random.ts";
-import type { Batch, JournalEnd } from "../store/journal_file.ts";
+import type { Batch } from "../store/journal_file.ts";
 import type { Journaled, Restored } from "../store/journaled.ts";
 import { type EntryLayout, visitLastWords } from "../store/last_words.ts";
 import type { RegistryGroup } from "./group.ts";
-import { BATCH_GROUP_SIZE, batchesByGroup, hasEntries } from "./group_entries.ts";
-import { GroupJournal } from "./group_journal.ts";
+import { DirectoryJournal } from "./directory_journal.ts";
+import { BATCH_GROUP_SIZE } from "./group_entries.ts";
 import type { PeerChanges } from "./peer_changes.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { Registry } from "./registry.ts";
@@ -46,11 +46,8 @@ const LAYOUT: EntryLayout = {
  * The subscriptions. It stands after the parts that have the peers: whose peer is not there any more,
  * has ended.
  */
-export class SubscriptionJournal extends GroupJournal implements Journaled {
+export class SubscriptionJournal extends DirectoryJournal implements Journaled {
   readonly part = "subs";
-  readonly formerMagics: readonly string[] = [];
-  readonly #seed: number;
-  readonly #random: RandomSource;
   readonly #wants = newPrefixes(MAX_PREFIXES);
 
   /**
@@ -60,34 +57,21 @@ export class SubscriptionJournal extends GroupJournal implements Journaled {
    * @param random Draws what a group needs that had nobody of wgsig 2 before.
    */
   constructor(registry: Registry, seed: number, random: RandomSource) {
-    super(registry, "subscriptions", SUBSCRIPTION_ENTRIES);
-    this.#seed = seed;
-    this.#random = random;
+    super(registry, "subscriptions", SUBSCRIPTION_ENTRIES, seed, random);
   }
 
   restore(file: WireBuffer, batches: readonly Batch[], now: Now): Restored | undefined {
-    for (const [id, of] of batchesByGroup(file, batches)) {
-      const group = this.registry.groups.get(id);
-      if (group === undefined) {
-        // They are not to come back when the group does.
-        if (of.some(hasEntries)) this.registry.forgetSaved(id);
-      } else if (group.questionKeys.length > 0) {
-        const directory = group.openDirectory(this.#random, now.mono);
-        visitLastWords(file, of, LAYOUT, this.#seed, (at) => {
-          if (file.view.getUint16(at + SUBSCRIPTION_PORT) === 0) return;
-          const peer = directory.find(file, at);
-          const { subscriptionChanges } = group.members;
-          if (this.#take(group, directory, peer, file, at, now)) {
-            subscriptionChanges?.saved(peer, 0);
-          } else subscriptionChanges?.removed(file, at);
-        });
-      }
-    }
+    this.restoreGroups(file, batches, now, (group, directory, of) => {
+      visitLastWords(file, of, LAYOUT, this.seed, (at) => {
+        if (file.view.getUint16(at + SUBSCRIPTION_PORT) === 0) return;
+        const peer = directory.find(file, at);
+        const { subscriptionChanges } = group.members;
+        if (this.#take(group, directory, peer, file, at, now)) {
+          subscriptionChanges?.saved(peer, 0);
+        } else subscriptionChanges?.removed(file, at);
+      });
+    });
     return undefined;
-  }
-
-  restoreFormer(): Restored & JournalEnd {
-    throw new SyntaxError("it is no state file");
   }
 
   /** What has changed in a group. */
@@ -95,12 +79,9 @@ export class SubscriptionJournal extends GroupJournal implements Journaled {
     return group.members.subscriptionChanges;
   }
 
-  /** Those of a group that have subscribed; none where the group is gone meanwhile. */
-  protected override peersOf({ id, members }: RegistryGroup): readonly number[] {
-    const { directory } = members;
-    if (directory === undefined || this.registry.groups.get(id)?.members !== members) return [];
-    const { subscriptions } = directory.pushes;
-    return directory.peers().filter((peer) => subscriptions.of(peer) !== NONE);
+  /** Those that have subscribed. */
+  protected override hasEntry({ pushes }: PeerDirectory, peer: number): boolean {
+    return pushes.subscriptions.of(peer) !== NONE;
   }
 
   /** Begins a subscription as it was kept. Returns whether it is one that may go on. */
