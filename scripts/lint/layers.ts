@@ -61,7 +61,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],
-    "status": ["path", "settings"],
+    "status": ["ask", "path", "settings"],
     "sync": ["ask", "lease", "path", "query", "settings", "status"],
     "systemd": [],
     "zone": [],
