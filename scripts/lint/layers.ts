@@ -55,7 +55,6 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "path": ["ask", "punch"],
     "portmap": [],
     "punch": ["registry"],
-    "qr": [],
     "query": ["ask", "path", "settings", "zone/client"],
     "registry": ["relay", "store"],
     "relay": [],
