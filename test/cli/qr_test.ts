@@ -1,6 +1,6 @@
 /** QR codes as a camera sees them on a terminal: drawn as an image, and read by zbarimg. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { drawQr } from "../../cli/qr.ts";
 import { run, testWith } from "../support/program.ts";
 
@@ -99,5 +99,5 @@ Deno.test("a QR code that a terminal has no columns for isn't drawn", () => {
   // Version 14 at the lowest level has 458 bytes (ISO/IEC 18004, table 7), and 73 modules.
   assertEquals(longest, 458);
   assertEquals(drawQr("x".repeat(10_000), true), undefined);
-  assertMatch(drawQr("x", true) ?? "", /^\x1b\[38;5;231;48;5;16m█+\x1b\[0m\n/);
+  assert(drawQr("x", true)?.startsWith("\x1b[38;5;231;48;5;16m██"));
 });
