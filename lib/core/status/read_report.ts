@@ -18,10 +18,10 @@ import {
 /** A value of unknown form, and its fields where it has some. */
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The report; undefined where the text is none of this schema. */
-export function readReport(json: string): Report | undefined {
+/** The report that fields are; undefined where they are none of this schema. */
+export function readReport(value: unknown): Report | undefined {
   try {
-    const fields = fieldsOf(JSON.parse(json));
+    const fields = fieldsOf(value);
     if (fields["schema"] !== SCHEMA) return undefined;
     return fields["kind"] === "sync" ? interfaceOf(fields) : undefined;
   } catch {
