@@ -59,6 +59,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "registry": ["relay", "store"],
     "relay": [],
     "roster": ["ask"],
+    "roster/client": ["ask", "roster"],
     "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],
