@@ -24,6 +24,8 @@ export interface Roster {
   readonly revision: number;
   /** By public key, those that were taken away among them. */
   readonly entries: ReadonlyMap<string, RosterEntry>;
+  /** Whether that is all there is: until then, who isn't there may be. */
+  readonly isComplete: boolean;
 }
 
 /** Of a peer that several registries know, the one that is named first is believed. */

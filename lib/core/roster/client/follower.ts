@@ -6,11 +6,11 @@
  *              an answer tells of another version
  *   known ────────────────────────────────────────► ask FROM the one that is known
  *     ▲                                                │
- *     │ VERSION = NOW                                  │ VERSION < NOW: again, from there
- *     └────────────────────────────────────────────────┤
- *                                                      │ NOW < FROM: it counts anew; from 0
- *                                                      └──────────────────────────────────
+ *     │ VERSION = NOW                                  │ VERSION < NOW: onward, from there
+ *     └────────────────────────────────────────────────┴─────────────────────────────────
  * ```
+ *
+ * Where an answer is the beginning of all there is (WHOLE), what was known holds until the end is here.
  *
  * @module
  */
@@ -34,25 +34,39 @@ export type FollowerStep =
   /** Nothing: all is known, or nobody answers. */
   | { readonly kind: "done" };
 
+/** A question to ask. */
+export interface RosterRequest {
+  /** The last change that is known. */
+  readonly from: number;
+  /** Whether that is VERSION of an answer of the same round. */
+  readonly isOnward: boolean;
+}
+
 /** A part of the roster, as a registry has answered. */
 export interface RosterPart {
-  /** FROM of the question. */
-  readonly from: number;
+  /** The question that it answers. */
+  readonly asked: RosterRequest;
   /** VERSION: the last change in this answer. */
   readonly version: number;
   /** NOW: the roster's version. */
   readonly now: number;
+  /** Whether what was known before is to be forgotten: this is the beginning of all there is. */
+  readonly isWhole: boolean;
   /** In the order of their last change. */
   readonly entries: readonly RosterEntry[];
 }
 
 /** Follows one registry's roster. */
 export class RosterFollower implements Roster {
+  /** The last version of which all is known. */
   #version = 0;
+  /** How far this round is. */
+  #reached = 0;
+  #isOnward = false;
   /** The version that the registry has told last. */
   #told = 0;
   #entries = new Map<string, RosterEntry>();
-  /** What is being read anew, from a registry that counts anew. */
+  /** All there is, while it is being read. */
   #anew: Map<string, RosterEntry> | undefined;
   #revision = 0;
   #askAt = -Infinity;
@@ -64,6 +78,10 @@ export class RosterFollower implements Roster {
 
   get entries(): ReadonlyMap<string, RosterEntry> {
     return this.#entries;
+  }
+
+  get isComplete(): boolean {
+    return this.#version > 0;
   }
 
   /** How far everything is known; 0 where nothing is. For option ROSTER of a question. */
@@ -78,6 +96,7 @@ export class RosterFollower implements Roster {
 
   /** The registry has said, to a question that was proved, which version it has. */
   told(version: number, { mono }: Now): void {
+    if (this.#tries >= MOST_TRIES) this.#isOnward = false;
     this.#told = version;
     this.#askAt = mono;
     this.#tries = 0;
@@ -90,39 +109,41 @@ export class RosterFollower implements Roster {
     return this.#tries < MOST_TRIES ? { kind: "ask" } : { kind: "done" };
   }
 
-  /** It is asked now. @returns FROM. */
-  ask({ mono }: Now): number {
+  /** It is asked now. */
+  ask({ mono }: Now): RosterRequest {
     this.#askAt = mono + Math.min(FIRST_WAIT * 2 ** this.#tries++, LAST_WAIT);
-    return this.#version;
+    return { from: this.#reached, isOnward: this.#isOnward };
   }
 
-  /** Takes in an answer. @returns Whether it was one to a question from where is known now. */
-  take({ from, version, now, entries }: RosterPart, { mono }: Now): boolean {
-    if (from !== this.#version) return false;
+  /** Takes in an answer. @returns Whether it goes on from where is known now. */
+  take({ asked, version, now, isWhole, entries }: RosterPart, { mono }: Now): boolean {
+    const { from, isOnward } = asked;
+    if (from !== this.#reached || isOnward !== this.#isOnward) return false;
+    const isLost = isWhole && isOnward;
+    const isForward = isWhole || version > from || version === from && now === from;
+    // Who says that there is more, and doesn't say what, is asked no more before it says so again.
+    if (isLost || !isForward || version > now) {
+      this.#told = this.#version;
+      this.#isOnward = false;
+      return true;
+    }
     this.#told = now;
     this.#tries = 0;
     this.#askAt = mono;
-    if (now < from) {
-      this.#version = 0;
-      this.#anew = new Map();
-      return true;
-    }
-    // Who says that there is more, and doesn't say what, is asked no more before it says so again.
-    if (version > now || version < from || version === from && now > from) {
-      this.#told = this.#version;
-      return true;
-    }
+    if (isWhole) this.#anew = new Map();
     const kept = this.#anew ?? this.#entries;
     for (const entry of entries) {
       if (kept.size < MAX_ROSTER || kept.has(entry.publicKey)) kept.set(entry.publicKey, entry);
     }
+    this.#reached = version;
+    this.#isOnward = version < now;
+    if (this.#anew === undefined && entries.length > 0) this.#revision++;
+    if (this.#isOnward) return true;
     this.#version = version;
-    const isComplete = version === now;
-    if (this.#anew !== undefined && isComplete) {
-      this.#entries = this.#anew;
-      this.#anew = undefined;
-      this.#revision++;
-    } else if (this.#anew === undefined && entries.length > 0) this.#revision++;
+    if (this.#anew === undefined) return true;
+    this.#entries = this.#anew;
+    this.#anew = undefined;
+    this.#revision++;
     return true;
   }
 }

@@ -19,6 +19,11 @@ export interface RosterScene {
   readonly device: Pick<Device, "publicKey" | "peers">;
   /** By public key: what the registries say, the one that is named first before others. */
   readonly roster: ReadonlyMap<string, RosterEntry>;
+  /**
+   * Whether that is all there is. Who isn't there was taken away then, long ago, where the own key is:
+   * a registry that doesn't know this host has lost its memory.
+   */
+  readonly isComplete: boolean;
   /** By public key: the AllowedIPs that the settings have for a peer. They win. */
   readonly configured: ReadonlyMap<string, readonly string[]>;
   readonly given: Given;
@@ -67,13 +72,15 @@ export function planRoster(scene: RosterScene): RosterPlan {
 class Planner {
   readonly #scene: RosterScene;
   readonly #gate: PrefixGate;
+  readonly #isAll: boolean;
   readonly #refused: RosterRefusal[] = [];
   /** By the key of the peer that is to have them. */
   readonly #wanted = new Map<string, Wanted>();
 
   constructor(scene: RosterScene) {
     this.#scene = scene;
-    const { device: { peers }, configured, bounds } = scene;
+    const { device: { peers, publicKey: own = "" }, configured, bounds, roster } = scene;
+    this.#isAll = scene.isComplete && roster.get(own)?.isGone === false;
     const claims: Claim[] = peers.flatMap(({ publicKey, allowedIps }) => {
       const given = this.#givenTo(publicKey);
       return allowedIps.map(normalizePrefix).filter((prefix) => !given.has(prefix))
@@ -102,13 +109,13 @@ class Planner {
 
   /** What was given, and of which no registry says anything now, stays. */
   #keep(): void {
-    const { roster, device } = this.#scene;
+    const { device } = this.#scene;
     for (const { publicKey, allowedIps } of device.peers) {
       if (this.#isGone(publicKey)) continue;
       const given = this.#givenTo(publicKey);
       for (const prefix of allowedIps.map(normalizePrefix)) {
         const source = given.get(prefix);
-        if (source === undefined || roster.has(source)) continue;
+        if (source === undefined || this.#isSaid(source)) continue;
         this.#gate.hold(publicKey, prefix);
         this.#wantedOf(publicKey).set(prefix, source);
       }
@@ -159,7 +166,12 @@ class Planner {
   }
 
   #isGone(publicKey: string): boolean {
-    return this.#scene.roster.get(publicKey)?.isGone === true;
+    return this.#scene.roster.get(publicKey)?.isGone ?? this.#isAll;
+  }
+
+  /** Whether something is said of whoever has a key, be it that there is nobody. */
+  #isSaid(publicKey: string): boolean {
+    return this.#isAll || this.#scene.roster.has(publicKey);
   }
 
   #steps(): RosterStep[] {
@@ -181,7 +193,7 @@ class Planner {
 
   /** What is done about a peer that is there. */
   #stepFor({ publicKey, allowedIps }: DevicePeer): RosterStep | undefined {
-    const { given, roster, configured } = this.#scene;
+    const { given, configured } = this.#scene;
     const before = given.peers.get(publicKey);
     const isConfigured = configured.has(publicKey);
     const isWhole = before?.isWhole === true && !isConfigured;
@@ -192,7 +204,7 @@ class Planner {
       const source = before?.allowedIps.get(each);
       return source === undefined || isConfigured && source === publicKey;
     });
-    const isEmpty = byHand.length === 0 && wanted.size === 0 && roster.has(publicKey);
+    const isEmpty = byHand.length === 0 && wanted.size === 0 && this.#isSaid(publicKey);
     if (isWhole && (this.#isGone(publicKey) || isEmpty)) return { kind: "remove", publicKey };
     const all = [...new Set([...byHand, ...wanted.keys()])];
     if (isSame(all, has)) return undefined;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Now } from "../../../../lib/core/net/clock.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import type { RosterEntry } from "../../../../lib/core/roster/client/entry.ts";
-import { RosterFollower } from "../../../../lib/core/roster/client/follower.ts";
+import { RosterFollower, type RosterRequest } from "../../../../lib/core/roster/client/follower.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
 
@@ -24,12 +24,14 @@ class Registry {
   }
 
   /** An answer that has room for so many. */
-  answer(from: number, room: number) {
+  answer(asked: RosterRequest, room: number) {
+    const isWhole = !asked.isOnward && (asked.from === 0 || asked.from > this.version);
+    const from = isWhole ? 0 : asked.from;
     const all = [...this.changes.values()].filter((each) => each.at > from)
       .toSorted((a, b) => a.at - b.at);
     const fit = all.slice(0, room);
     const version = fit.length === all.length ? this.version : fit.at(-1)!.at;
-    return { from, version, now: this.version, entries: fit.map((each) => each.entry) };
+    return { asked, version, now: this.version, isWhole, entries: fit.map(({ entry }) => entry) };
   }
 
   get entries(): RosterEntry[] {
@@ -81,10 +83,6 @@ test("a registry that counts anew is read anew, and until then what was known ho
   const anew = new Registry();
   for (const i of [1, 2, 3]) anew.change(entry(i));
   follower.told(3, at(1));
-  const from = follower.ask(at(1));
-  assertEquals(from, 9);
-  follower.take(anew.answer(from, 100), at(1));
-  assertEquals(follower.entries.size, 9);
   follower.take(anew.answer(follower.ask(at(1)), 2), at(1));
   assertEquals(follower.entries.size, 9);
   follower.take(anew.answer(follower.ask(at(1)), 2), at(1));
@@ -95,12 +93,15 @@ test("a registry that counts anew is read anew, and until then what was known ho
 test("an answer to a question from elsewhere is none, and one that leads nowhere is not followed", () => {
   const follower = new RosterFollower();
   follower.told(5, at(0));
-  assertEquals(follower.ask(at(0)), 0);
-  assert(!follower.take({ from: 3, version: 5, now: 5, entries: [entry(1)] }, at(0)));
+  const asked = follower.ask(at(0));
+  assertEquals(asked, { from: 0, isOnward: false });
+  const part = { asked, version: 5, now: 5, isWhole: false, entries: [entry(1)] };
+  assert(!follower.take({ ...part, asked: { from: 3, isOnward: false } }, at(0)));
+  assert(!follower.take({ ...part, asked: { from: 0, isOnward: true } }, at(0)));
   assertEquals(follower.entries.size, 0);
-  assert(follower.take({ from: 0, version: 0, now: 5, entries: [] }, at(0)));
+  assert(follower.take({ ...part, version: 0, entries: [] }, at(0)));
   assertEquals(follower.next(at(0)).kind, "done");
-  assert(follower.take({ from: 0, version: 9, now: 5, entries: [entry(1)] }, at(0)));
+  assert(follower.take({ ...part, version: 9 }, at(0)));
   assertEquals(follower.entries.size, 0);
 });
 

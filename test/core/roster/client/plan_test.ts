@@ -71,6 +71,7 @@ function scene(world: World, entries: readonly RosterEntry[], more: Partial<Rost
     device: { publicKey: OWN, peers: world.peers },
     roster: new Map(entries.map((each) => [each.publicKey, each])),
     configured: new Map<string, readonly string[]>(),
+    isComplete: false,
     given: world.given,
     bounds: BOUNDS,
     ...more,
@@ -119,6 +120,18 @@ test("a registry that says nothing takes nothing away", () => {
   const world = follow(EMPTY, scene(EMPTY, [entry(A, "10.9.0.2/32"), entry(B, "10.9.0.3/32")]));
   assertEquals(planRoster(scene(world, [])).steps, []);
   assertEquals(planRoster(scene(world, [entry(B, "10.9.0.3/32")])).steps, []);
+});
+
+test("who isn't there in all there is was taken away, unless a registry has lost its memory", () => {
+  const world = follow(EMPTY, scene(EMPTY, [entry(A, "10.9.0.2/32"), entry(B, "10.9.0.3/32")]));
+  const isComplete = true;
+  const me = entry(OWN, "10.9.0.1/32");
+  const rest = [me, entry(B, "10.9.0.3/32")];
+  assertEquals(planRoster(scene(world, rest)).steps, []);
+  const plan = planRoster(scene(world, rest, { isComplete }));
+  assertEquals(plan.steps, [{ kind: "remove", publicKey: A }]);
+  assertEquals(planRoster(scene(world, [], { isComplete })).steps, []);
+  assertEquals(planRoster(scene(world, [entry(C, "10.9.0.4/32")], { isComplete })).steps.length, 1);
 });
 
 test("who was added by hand stays when a registry takes that key away, and keeps what is its own", () => {
@@ -201,6 +214,7 @@ test("what is reached through a hub goes to the hub, and at the hub is a peer of
 test("of several registries, the one that is named first is believed", () => {
   const rosterOf = (...entries: RosterEntry[]) => ({
     revision: 1,
+    isComplete: true,
     entries: new Map(entries.map((each) => [each.publicKey, each])),
   });
   const first = rosterOf(entry(A, "10.9.0.2/32"), gone(C));
@@ -273,18 +287,20 @@ test("whatever registries say: nothing is taken from a peer that is not theirs, 
     fc.property(
       byHand,
       configured,
-      fc.array(entries, { maxLength: 4 }),
+      fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 4 }),
       (peers, configured, all) => {
         let world: World = { peers, given: NOTHING_GIVEN };
-        for (const roster of all) {
-          const now = scene(world, roster, { configured });
+        for (const [roster, isComplete] of all) {
+          const now = scene(world, roster, { configured, isComplete });
+          const knowsUs = roster.some(({ publicKey, isGone }) => publicKey === OWN && !isGone);
           for (const step of planRoster(now).steps) {
             const before = world.peers.find(({ publicKey }) => publicKey === step.publicKey);
             const given = world.given.peers.get(step.publicKey);
             assert(step.publicKey !== OWN);
             if (step.kind === "remove") {
               assert(given?.isWhole, "somebody was taken away whom no roster gave");
-              assert(now.roster.has(step.publicKey), "somebody was taken away without a word");
+              const isSaid = now.roster.has(step.publicKey) || isComplete && knowsUs;
+              assert(isSaid, "somebody was taken away without a word");
               continue;
             }
             for (const ip of step.allowedIps) {
