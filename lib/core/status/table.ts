@@ -5,6 +5,7 @@
  */
 
 import { formatAge } from "../settings/duration.ts";
+import { clip, flushRight, plain, wrap } from "./columns.ts";
 import { milliseconds } from "./peer_report.ts";
 import type {
   CandidateReport,
@@ -15,7 +16,6 @@ import type {
   ServerReport,
 } from "./report.ts";
 
-const WIDTH = 80;
 /** Widths of what a peer's line has, the columns that are flush right behind the two others. */
 const NAME = 18;
 const PATH = 10;
@@ -145,31 +145,4 @@ function formatSize(bytes: number): string {
   }
   const digits = unit === 0 || size >= 100 ? 0 : 1;
   return `${size.toFixed(digits)} ${UNITS[unit]}`;
-}
-
-function flushRight(texts: readonly string[], widths: readonly number[]): string {
-  return texts.map((text, i) => ` ${clip(text, widths[i]! - 1).padStart(widths[i]! - 1)}`).join("");
-}
-
-function clip(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
-}
-
-/** Without what a terminal would take for a command. */
-function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, "?");
-}
-
-/** Lines with two spaces before them. A word that is too long for one has a line of its own. */
-function wrap(text: string): readonly string[] {
-  const lines: string[] = [];
-  let line = " ";
-  for (const word of text.split(" ")) {
-    if (line.length + 1 + word.length > WIDTH && line !== " ") {
-      lines.push(line);
-      line = "   ";
-    }
-    line += ` ${word}`;
-  }
-  return [...lines, line];
 }
