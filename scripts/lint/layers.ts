@@ -60,6 +60,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "relay": [],
     "roster": ["ask"],
     "roster/client": ["roster"],
+    "roster/server": ["settings", "store"],
     "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],

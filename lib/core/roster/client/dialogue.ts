@@ -23,11 +23,13 @@ import {
   type RosterAnswer,
   type WireEntry,
 } from "../../../wire/wgsig2/roster.ts";
+import type { TunnelPrefix } from "../../../wire/wgsig2/name.ts";
 import type { Now } from "../../net/clock.ts";
-import { normalizePrefix } from "../../net/ip_prefix.ts";
+import { ADDRESS_SIZE } from "../../net/ip_address.ts";
+import { isCidr, normalizePrefix } from "../../net/ip_prefix.ts";
 import { formatKey } from "../../net/peer_key.ts";
 import type { RandomSource } from "../../net/random.ts";
-import { formatTunnelPrefix } from "../tunnel_prefix.ts";
+import { formatTunnelPrefix } from "../prefix.ts";
 import type { RosterEntry } from "./entry.ts";
 import { RosterFollower, type RosterRequest } from "./follower.ts";
 
@@ -119,8 +121,15 @@ function entryOf({ key, name, via, prefixes, isGone }: WireEntry): RosterEntry {
   return {
     publicKey: formatKey(key),
     name,
-    allowedIps: prefixes.flatMap((each) => formatTunnelPrefix(each) ?? []).map(normalizePrefix),
+    allowedIps: prefixes.flatMap(prefixesOf),
     via: via && formatKey(via),
     isGone,
   };
+}
+
+/** The text of a prefix as `wg` has it; none for an IPv4 address in IPv6's clothes. */
+function prefixesOf(prefix: TunnelPrefix): readonly string[] {
+  const text = formatTunnelPrefix(prefix);
+  const isSame = text.includes(":") === (prefix.address.length === ADDRESS_SIZE);
+  return isSame && isCidr(text) ? [normalizePrefix(text)] : [];
 }
