@@ -58,7 +58,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "query": ["ask", "path", "settings", "zone/client"],
     "registry": ["relay", "store"],
     "relay": [],
-    "roster": ["ask"],
+    "roster": ["ask", "settings"],
     "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],

@@ -9,12 +9,10 @@
  */
 
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
+import { JOIN_TOKEN_SIZE } from "../../wire/wgsig2/join_keys.ts";
 import { DEFAULT_PORT } from "../ask/server_name.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../net/host_port.ts";
 import { KEY_SIZE } from "../net/peer_key.ts";
-
-/** Size of an invitation's token, in bytes. */
-export const TOKEN_SIZE = 16;
 
 /** What a link says. */
 export interface InvitationLink extends HostPort {
@@ -25,7 +23,7 @@ export interface InvitationLink extends HostPort {
 }
 
 const SCHEME = "wgsig://";
-const CODE_LENGTH = (KEY_SIZE + TOKEN_SIZE) * 4 / 3;
+const CODE_LENGTH = (KEY_SIZE + JOIN_TOKEN_SIZE) * 4 / 3;
 const CODE = /^[A-Za-z0-9_-]*$/;
 /** A name, or an address without a scope: no character of these means anything to a shell. */
 const HOST = /^(?:[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+)$/;
@@ -39,7 +37,7 @@ export function isLinkable({ host, port }: HostPort): boolean {
 export function formatLink({ host, port, serverKey, token }: InvitationLink): string {
   const at = formatHostPort({ host, port });
   const server = port === DEFAULT_PORT ? at.slice(0, at.lastIndexOf(":")) : at;
-  const code = new Uint8Array(KEY_SIZE + TOKEN_SIZE);
+  const code = new Uint8Array(KEY_SIZE + JOIN_TOKEN_SIZE);
   code.set(serverKey);
   code.set(token, KEY_SIZE);
   return `${SCHEME}${server}/${encodeBase64(code).replaceAll("+", "-").replaceAll("/", "_")}`;
