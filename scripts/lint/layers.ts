@@ -59,6 +59,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "registry": ["relay", "store"],
     "relay": [],
     "roster": ["ask", "settings"],
+    "roster/server": ["settings", "store"],
     "serve": ["settings"],
     "settings": ["ask", "zone"],
     "store": [],
