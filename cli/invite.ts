@@ -5,7 +5,7 @@
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
-import { formatHostPort } from "../lib/core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../lib/core/net/host_port.ts";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   type Configured,
@@ -16,7 +16,7 @@ import {
 } from "../lib/core/roster/requests.ts";
 import { formatAge } from "../lib/core/settings/duration.ts";
 import { isGiven, type Option, resolve, type Resolved } from "../lib/core/settings/option.ts";
-import { INVITE_FLAGS } from "../lib/core/settings/registry_options.ts";
+import { INVITE_FLAGS, OWN_PORT } from "../lib/core/settings/registry_options.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { plain } from "../lib/core/status/columns.ts";
 import type { Host } from "../lib/host/host.ts";
@@ -61,7 +61,7 @@ function refuseFlags(args: Arguments, options: readonly Option[], what: string):
 
 async function makeLink(host: Host, flags: Flags, name: string): Promise<ExitStatus> {
   const { group, uses, lifetime, address, "allowed-ips": prefixes } = flags;
-  const server = flags.server && formatHostPort(flags.server);
+  const server = flags.server && namedServer(flags.server);
   const serve = await ServeSocket.find(host, flags.serve);
   const request = { group, name, prefixes, addresses: address ?? [], uses, lifetime, server };
   const invited = await serve.ask("invite", request, readInvited);
@@ -75,6 +75,10 @@ async function makeLink(host: Host, flags: Flags, name: string): Promise<ExitSta
   return EXIT.ok;
 }
 
+function namedServer(server: HostPort): string {
+  return server.port === OWN_PORT ? server.host : formatHostPort(server);
+}
+
 function linkInWords(invited: Invited, unix: number): string[] {
   const { name, group, uses, ends, addresses, prefixes } = invited;
   const often = uses === 1 ? "one peer" : `${uses} peers`;
@@ -85,6 +89,9 @@ function linkInWords(invited: Invited, unix: number): string[] {
     `${formatAge(Math.max(0, ends - unix))}); it is a secret, and dead after: ` +
     `wgsig registry revoke ${quoted(name)}`,
     ...addresses.length === 0 ? [] : [`${name} gets ${addresses.join(", ")}${behind}`],
+    ...uses === 1
+      ? []
+      : [`the next ones are called ${name}-2 and so on, and get what is free then`],
     "on the new peer: wgsig join LINK --up (or wgsig join - --up, which reads the link from " +
     "standard input: it stays out of the shell's history then)",
   ];

@@ -186,7 +186,8 @@ export function formatRoster({ groups, unix }: Listed): string {
   return `${texts.join("\n\n")}\n`;
 }
 
-function groupLines({ id, network, peers, invitations }: ListedGroup, unix: number): string[] {
+function groupLines(group: ListedGroup, unix: number): string[] {
+  const { id, network, peers, invitations, refused } = group;
   return [
     `group ${id}, ${network.length === 0 ? "no network yet" : `network ${network.join(", ")}`}`,
     "",
@@ -199,6 +200,7 @@ function groupLines({ id, network, peers, invitations }: ListedGroup, unix: numb
       row("INVITATION", "STATE", ["ADDRESSES"]),
       ...invitations.map((each) => invitationRow(each, unix)),
     ].flat(),
+    ...refused.length === 0 ? [] : ["", "keys that are refused:", ...refused.flatMap(wrap)],
   ];
 }
 

@@ -74,7 +74,8 @@ const LISTED: Listed = {
       { ...FACTS, name: "bob", uses: 5, state: "used", used: 5 },
       { ...FACTS, name: "eve", state: "revoked", used: 0 },
     ],
-  }, { id: 7, network: [], peers: [], invitations: [] }],
+    refused: [],
+  }, { id: 7, network: [], peers: [], invitations: [], refused: [KEY] }],
 };
 
 /** Answers as `serve` would, and keeps what it was asked. */
@@ -144,7 +145,7 @@ testWith(
         addresses: [],
         uses: 3,
         lifetime: 86_400,
-        server: "vps.example.com:1223",
+        server: "vps.example.com",
       }]]);
     });
   },
@@ -299,6 +300,9 @@ eve                  revoked                10.9.0.2/24
 group 7, no network yet
 
 no peers; make a link for one: wgsig invite NAME
+
+keys that are refused:
+  ${KEY}
 `,
     );
     const json = await command("registry", "list", "--json", "--group", "0");

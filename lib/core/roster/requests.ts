@@ -21,9 +21,10 @@ import {
   text as someText,
 } from "../settings/reader.ts";
 
-/** What an invitation can say at most: how often, and for how many seconds. */
-const MAX_USES = 1000;
+/** How long an invitation can last, in seconds, */
 const MAX_LIFETIME = 366 * 86_400;
+/** and for how many peers it can be. */
+const MAX_USES = 100;
 
 /** The name of a peer, or of an invitation. */
 export const peerName: Reader<string> = (value, path) =>
@@ -149,6 +150,8 @@ export interface ListedGroup {
   readonly network: readonly string[];
   readonly peers: readonly ListedPeer[];
   readonly invitations: readonly ListedInvitation[];
+  /** Public keys that are refused, in base64. */
+  readonly refused: readonly string[];
 }
 
 /** The answer to `list`. */
@@ -267,6 +270,7 @@ function groupOf(value: unknown): ListedGroup {
     network: list(text, fields["network"]),
     peers: list(peerOf, fields["peers"]),
     invitations: list(invitationOf, fields["invitations"]),
+    refused: list(text, fields["refused"]),
   };
 }
 

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { DEFAULT_PORT } from "../ask/server_name.ts";
 import { file, GROUP_NUMBER, HELP, SWITCH } from "./common_options.ts";
 import { commaList, one, type Option, type Rows, whole } from "./option.ts";
 import { durationFrom, hostPort, label, prefix, type Reader, refuse, text } from "./reader.ts";
 import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
+/** Stands for the port of the server that is asked. */
+export const OWN_PORT = 0;
 /** How often a link can be used. */
-const MAX_USES = 1000;
+const MAX_USES = 100;
 /** An IP address, without a prefix length. */
 const address: Reader<string> = (value, path) =>
   typeof value === "string" && parseAddress(value, new WireBuffer(ADDRESS_SIZE), 0)
@@ -62,7 +63,7 @@ export const INVITE_FLAGS = {
   },
   server: {
     flag: "server",
-    reader: one(hostPort(DEFAULT_PORT), "HOST:PORT"),
+    reader: one(hostPort(OWN_PORT), "HOST:PORT"),
     shown: "public-address, else one of this host",
     help: "where the peer asks",
   },
