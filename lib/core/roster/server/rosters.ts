@@ -51,7 +51,13 @@ export class Rosters {
   readonly invitations: Invitations;
   readonly #rosters = new Map<number, Roster>();
   readonly #seed: number;
-  #keeper: RosterKeeper | undefined;
+  readonly #keepers: RosterKeeper[] = [];
+  readonly #tell: RosterKeeper = {
+    changed: (...of) => this.#keepers.forEach((each) => each.changed(...of)),
+    gone: (...of) => this.#keepers.forEach((each) => each.gone(...of)),
+    revoked: (...of) => this.#keepers.forEach((each) => each.revoked(...of)),
+    networks: (...of) => this.#keepers.forEach((each) => each.networks(...of)),
+  };
 
   /**
    * @param serverKey Public S of the registry, 32 bytes.
@@ -62,10 +68,9 @@ export class Rosters {
     this.#seed = seed;
   }
 
-  /** Has all changes told to it from now on. */
-  set keeper(keeper: RosterKeeper) {
-    this.#keeper = keeper;
-    for (const roster of this.#rosters.values()) roster.keeper = keeper;
+  /** Has all changes told to another one, too, from now on. */
+  keep(keeper: RosterKeeper): void {
+    this.#keepers.push(keeper);
   }
 
   /** The roster of a group. */
@@ -73,7 +78,7 @@ export class Rosters {
     const known = this.#rosters.get(group);
     if (known !== undefined) return known;
     const roster = new Roster(group, this.#seed);
-    roster.keeper = this.#keeper;
+    roster.keeper = this.#tell;
     this.#rosters.set(group, roster);
     return roster;
   }
