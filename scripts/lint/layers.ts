@@ -58,7 +58,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "query": ["ask", "path", "settings", "zone/client"],
     "registry": ["relay", "roster/server", "store"],
     "relay": [],
-    "roster": ["ask"],
+    "roster": ["ask", "settings"],
     "roster/server": ["settings", "store"],
     "serve": ["lease/server", "registry", "relay", "settings", "status"],
     "settings": ["ask", "zone"],
