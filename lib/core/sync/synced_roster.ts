@@ -51,6 +51,8 @@ export class SyncedRoster {
   /** What has been looked at, and found to be as it should. */
   #settled = "";
   readonly #refused = new Set<string>();
+  /** By public key: what those were called that are gone now, as far as they were there. */
+  readonly #former = new Map<string, string>();
 
   /** Knows of nobody yet. */
   constructor(queue: ActionQueue, notes: SyncNotes, routes: TunnelRoutes) {
@@ -92,6 +94,7 @@ export class SyncedRoster {
     const revisions = servers.map(({ server, roster }) => `${server} ${roster?.revision}`).join();
     if (revisions === this.#revisions) return false;
     this.#revisions = revisions;
+    for (const [key, name] of this.names) this.#former.set(key, name);
     this.#entries = rosters.length === 0 ? NO_ROSTER : mergeRosters(rosters);
     return true;
   }
@@ -217,9 +220,10 @@ export class SyncedRoster {
 
   #tell(step: RosterStep, device: Device, more: LogFields): void {
     const { publicKey: key } = step;
-    const name = this.#entries.get(key)?.name;
+    const name = this.#entries.get(key)?.name || this.#former.get(key);
     const named = { key, ...(name ? { name } : {}) };
     if (step.kind === "remove") {
+      this.#former.delete(key);
       return this.#notes.change("roster-peer-removed", { ...named, ...more });
     }
     const before = device.peers.find(({ publicKey }) => publicKey === key)?.allowedIps.join(",");

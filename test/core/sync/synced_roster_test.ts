@@ -174,8 +174,8 @@ test("a roster's peers get onto the interface with their routes, and off it agai
     "route-added  10.50.0.0/24",
   ]);
   assertEquals(host.look(answerOf([gone(A), gone(B)])), [
-    "roster-peer-removed",
-    "roster-peer-removed",
+    "roster-peer-removed ann",
+    "roster-peer-removed bob",
     "route-ended  10.50.0.0/24",
   ]);
   assertEquals([host.table, [...host.routes], host.given], [{}, [], NOTHING_GIVEN]);
@@ -218,7 +218,7 @@ test("of two registries, one that is silent takes nobody away whom the other doe
   host.look(answerOf([me, ann], [me, bob]), two);
   host.restart();
   assertEquals(host.look(answerOf([me, ann], undefined), two), []);
-  assertEquals(host.look(answerOf([me, ann], [me]), two), ["roster-peer-removed"]);
+  assertEquals(host.look(answerOf([me, ann], [me]), two), ["roster-peer-removed bob"]);
   assertEquals(Object.keys(host.table), [A]);
 });
 
