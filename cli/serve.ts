@@ -60,6 +60,7 @@ async function serveConfig(
   return {
     listen,
     skipMissingAddresses: isUsual,
+    publicAddress: options["public-address"],
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
@@ -137,5 +138,6 @@ function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
     allowFile: options["allow-file"],
     proof: options.proof,
     interface: options.interface,
+    network: options.network,
   };
 }

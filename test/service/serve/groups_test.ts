@@ -11,6 +11,7 @@ import { MemoryHost } from "../../support/memory_host.ts";
 
 const CONFIG: ServeConfig = {
   listen: [],
+  publicAddress: undefined,
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
@@ -30,7 +31,14 @@ const CONFIG: ServeConfig = {
 const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
-  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
+  return {
+    id,
+    secretFiles: [secretFiles].flat(),
+    allowFile,
+    proof: "auto",
+    interface: undefined,
+    network: [],
+  };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */

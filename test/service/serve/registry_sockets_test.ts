@@ -16,7 +16,15 @@ const LOG = { format: "text", verbosity: "normal" } as const;
 function config(listen: readonly HostPort[]): ServeConfig {
   return {
     listen,
-    groups: [{ id: 0, secretFiles: [], allowFile: undefined, proof: "auto", interface: undefined }],
+    groups: [{
+      id: 0,
+      secretFiles: [],
+      allowFile: undefined,
+      proof: "auto",
+      interface: undefined,
+      network: [],
+    }],
+    publicAddress: undefined,
     skipMissingAddresses: true,
     state: undefined,
     key: undefined,
