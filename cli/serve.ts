@@ -27,6 +27,7 @@ import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./arguments.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";
+import { VERSION } from "./version.ts";
 
 const MAX_SECRET = 4096;
 
@@ -58,6 +59,8 @@ async function serveConfig(
     ? []
     : servedGroups(args, loaded);
   return {
+    version: VERSION,
+    names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
     publicAddress: options["public-address"],
@@ -87,6 +90,13 @@ async function serveConfig(
       isJournal: isJournal(host, host.out),
     },
   };
+}
+
+/** What peers are called here. Other commands look for what is wrong with these tables. */
+function peerNames({ settings }: LoadedSettings): ReadonlyMap<string, string> {
+  return new Map((settings.peer ?? []).flatMap(({ "public-key": key, name }) => {
+    return key === undefined || name === undefined ? [] : [[key, name] as const];
+  }));
 }
 
 /** Whether nothing is said of a group, and there is no secret for one where it is by default. */

@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "relay": [],
     "roster": ["ask", "settings"],
     "roster/server": ["settings", "store"],
-    "serve": ["settings"],
+    "serve": ["lease/server", "registry", "relay", "settings", "status"],
     "settings": ["ask", "zone"],
     "store": [],
     "status": ["ask", "path", "settings"],

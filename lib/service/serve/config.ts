@@ -28,6 +28,10 @@ export interface ServedGroup {
 
 /** What `serve` is to do. */
 export interface ServeConfig extends RegistryOptions {
+  /** The program's own. */
+  readonly version: string;
+  /** What the settings call peers, by public key. */
+  readonly names: ReadonlyMap<string, string>;
   readonly listen: readonly HostPort[];
   /** Where peers reach this server, where that is said; port 0 is the one that it has. */
   readonly publicAddress: HostPort | undefined;
