@@ -56,7 +56,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "portmap": [],
     "punch": ["registry"],
     "query": ["ask", "path", "settings", "zone/client"],
-    "registry": ["relay", "store"],
+    "registry": ["relay", "roster/server", "store"],
     "relay": [],
     "roster": ["ask", "settings"],
     "roster/server": ["settings", "store"],

@@ -89,7 +89,7 @@ export class Invitations {
   readonly #kept = new Map<string, Kept>();
   readonly #byTag = new Map<number, Kept[]>();
 
-  /** @param serverKey Public S of the registry, 32 bytes: a token means something with it alone. */
+  /** There are none. @param serverKey Public S of the registry, 32 bytes: a token means something with it alone. */
   constructor(serverKey: Uint8Array, primitives: Primitives) {
     this.#serverKey = serverKey;
     this.#primitives = primitives;

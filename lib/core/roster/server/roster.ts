@@ -47,7 +47,9 @@ export interface RosterEntry extends RosterPeer {
 
 /** A key that is no longer in the roster. */
 export interface GoneEntry {
+  /** 32 bytes. */
   readonly key: Uint8Array;
+  /** When it went. */
   readonly version: number;
 }
 
@@ -73,6 +75,7 @@ export interface RosterNews {
 
 /** The peers of a group by name. */
 export class Roster {
+  /** GROUP. */
   readonly group: number;
   /** Told of changes, where something is kept or follows. */
   keeper: RosterKeeper | undefined;
@@ -92,7 +95,7 @@ export class Roster {
   #members: KeySet | undefined;
   #refused: KeySet | undefined;
 
-  /** @param seed Random, so that nobody can choose keys that collide. */
+  /** Nobody is in it. @param seed Random, so that nobody can choose keys that collide. */
   constructor(group: number, seed: number) {
     this.group = group;
     this.#seed = seed;

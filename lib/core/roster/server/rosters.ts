@@ -60,6 +60,8 @@ export class Rosters {
   };
 
   /**
+   * Nobody is in any, and nobody invited.
+   *
    * @param serverKey Public S of the registry, 32 bytes.
    * @param seed Random, so that nobody can choose keys that collide.
    */
