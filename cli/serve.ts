@@ -63,6 +63,7 @@ async function serveConfig(
     names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
+    publicAddress: options["public-address"],
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
@@ -147,5 +148,6 @@ function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
     allowFile: options["allow-file"],
     proof: options.proof,
     interface: options.interface,
+    network: options.network,
   };
 }

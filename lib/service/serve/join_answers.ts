@@ -11,9 +11,11 @@ import { formatKey } from "../../core/net/peer_key.ts";
 import type { Now } from "../../core/net/clock.ts";
 import type { WaitingJoin } from "../../core/registry/join_desk.ts";
 import type { Registry } from "../../core/registry/registry.ts";
-import type { Log } from "../log/log.ts";
+import { LineLimit, type Log } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import type { SendThrough } from "./push_feed.ts";
+
+const LINES_PER_SECOND = 50;
 
 /** Sends what is said to joins. */
 export class JoinAnswers {
@@ -22,6 +24,7 @@ export class JoinAnswers {
   readonly #log: Log;
   readonly #tick: () => Now;
   readonly #send: SendThrough;
+  readonly #limit = new LineLimit(LINES_PER_SECOND, 1);
 
   /** @param tick The clocks. */
   constructor(registry: Registry, store: Store, log: Log, tick: () => Now, send: SendThrough) {
@@ -44,17 +47,17 @@ export class JoinAnswers {
     await this.#store.save();
     const { isSaved } = this.#store;
     for (const join of joins) {
-      const bytes = this.#registry.gate?.answerJoin(join, isSaved, this.#tick());
-      const { outcome, socket, source, port } = join;
+      const now = this.#tick();
+      const bytes = this.#registry.gate?.answerJoin(join, isSaved, now);
+      const { socket, source, port } = join;
       const to: HostPort = { host: formatAddress(source, 0), port };
-      this.#note(join, isSaved, to);
+      if (this.#limit.take(now.mono) !== undefined) this.#note(join, isSaved, to.host);
       if (bytes !== undefined) this.#send(socket, bytes, to);
-      if (outcome.result === "joined" && outcome.isNew) continue;
     }
   }
 
-  #note({ outcome, group, key }: WaitingJoin, isSaved: boolean, from: HostPort): void {
-    const common = { group, "public-key": formatKey(key), from: `${from.host}` };
+  #note({ outcome, group, key }: WaitingJoin, isSaved: boolean, from: string): void {
+    const common = { group, "public-key": formatKey(key), from };
     if (outcome.result !== "joined") {
       this.#log.write("info", "join-refused", { ...common, why: outcome.result });
     } else if (!isSaved) {

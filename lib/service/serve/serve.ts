@@ -7,11 +7,15 @@
 
 import type { Now } from "../../core/net/clock.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
+import { parseKey } from "../../core/net/peer_key.ts";
 import { drawSeed } from "../../core/net/random.ts";
+import type { RosterCounts } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
+import { RosterJournal } from "../../core/roster/server/roster_journal.ts";
+import { Rosters } from "../../core/roster/server/rosters.ts";
 import { SERVE_RULES } from "../../core/serve/reload.ts";
 import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -27,6 +31,7 @@ import { DnsService } from "../zone/server/service.ts";
 import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
+import { JoinAnswers } from "./join_answers.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
@@ -80,6 +85,7 @@ class Service {
   readonly #leases: LeaseService | undefined;
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
+  readonly #joins: JoinAnswers | undefined;
   readonly #notifier: Notifier;
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
@@ -108,13 +114,22 @@ class Service {
       (why) => log.write("warn", "systemd-not-told", { why }),
     );
     this.#tunnels = new TunnelFeed(host, log, traffic, registry);
-    this.#sockets = new RegistrySockets(context, registry, () => this.#store?.look());
+    this.#sockets = new RegistrySockets(context, registry, () => {
+      this.#store?.look();
+      this.#joins?.look();
+    });
     this.#dns = first.dns && new DnsService(context, first.dns);
     this.#leases = first.lease && new LeaseService(context, first.lease);
     this.#punch = first.punch && new PunchService(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
     this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
-    this.#store = first.state === undefined ? undefined : this.#storeAt(first.state, seed());
+    const rosters = this.#keepRosters(seed());
+    if (first.state !== undefined) {
+      this.#store = this.#storeAt(first.state, seed(), rosters);
+      const { send } = this.#sockets;
+      this.#joins = rosters &&
+        new JoinAnswers(registry, this.#store, log, () => this.#tick(), send);
+    }
     this.#status = this.#newStatus();
   }
 
@@ -124,8 +139,8 @@ class Service {
     return new ServeStatus(this.#host, this.#log, {
       registry: this.#registry,
       leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
-      nameOf: (key) => this.#settings.names.get(key),
-      rosterOf: () => undefined,
+      nameOf: (key, group) => this.#nameOf(key, group) ?? this.#settings.names.get(key),
+      rosterOf: (group) => this.#countsOf(group),
       counters: () => this.#punch?.counters ?? {},
       tick: () => this.#tick(),
       facts: () => ({
@@ -142,11 +157,41 @@ class Service {
     });
   }
 
-  /** The state file has the registry's peers, and leases that have no file of their own. */
-  #storeAt(path: string, seed: number): Store {
+  /** What the roster of a group calls a peer, or any roster. */
+  #nameOf(key: string, group: number | undefined): string | undefined {
+    const bytes = parseKey(key);
+    const rosters = this.#registry.gate?.rosters;
+    if (bytes === undefined || rosters === undefined) return undefined;
+    const asked = group === undefined ? rosters.all() : [rosters.of(group)];
+    return asked.map((roster) => roster.byKey(bytes)?.name).find((name) => name !== undefined);
+  }
+
+  #countsOf(group: number): RosterCounts | undefined {
+    const rosters = this.#registry.gate?.rosters;
+    if (rosters === undefined) return undefined;
+    const open = rosters.invitations.open(group, this.#now.unix);
+    return { entries: rosters.of(group).count, invitations: open.length };
+  }
+
+  /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
+  #keepRosters(seed: number): Rosters | undefined {
+    const { key } = this.#serverKey ?? {};
+    if (key === undefined || this.#first.state === undefined) return undefined;
+    const { primitives } = this.#host;
+    const rosters = new Rosters(key.publicKey.bytes, primitives, seed);
+    this.#registry.keepRosters(rosters, key, primitives, (bytes) => this.#host.random(bytes));
+    return rosters;
+  }
+
+  /**
+   * The state file has the registry's peers and rosters, and leases that have no file of their own. Who
+   * follows a roster is taken over after that.
+   */
+  #storeAt(path: string, seed: number, rosters: Rosters | undefined): Store {
     const own = this.#first.lease?.state;
     const leases = own === undefined || own === path ? this.#leases : undefined;
     const parts = [
+      ...rosters ? [new RosterJournal(rosters)] : [],
       new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
       new RegistryJournal(this.#registry, seed),
       new SubscriptionJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
