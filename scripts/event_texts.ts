@@ -179,6 +179,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "these settings have changed too, and wait for a restart",
     fields: ["changed"],
   },
+  "roster-changed": {
+    meaning: "`wgsig invite` or `wgsig registry` has invited, added, renamed or removed somebody",
+    fields: ["group", "name", "by"],
+  },
   "route-added": { meaning: "a route to what is behind a peer that was added (`--add-routes`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
