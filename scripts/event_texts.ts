@@ -200,6 +200,11 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "a route to what is behind a peer that was added (`--add-routes`, `trust-registry`)",
   },
   "route-ended": { meaning: "the same was taken away, with the peer (`trust-registry`)" },
+  "roster-changed": {
+    meaning: "`wgsig invite` or `wgsig registry` has invited, added, renamed or removed somebody",
+    fields: ["group", "name", "by"],
+  },
+  "route-added": { meaning: "a route to what is behind a peer that was added (`--add-routes`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { HostPort } from "../../core/net/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
+import { fieldsOf, number, text } from "../../core/net/fields.ts";
 import { isPublic } from "../../core/net/reach.ts";
 import { formatTunnelPrefix, networkOf, parseTunnelPrefix } from "../../core/roster/prefix.ts";
 import {
@@ -17,17 +18,18 @@ import {
 import type { Clock } from "../../host/clock.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Random } from "../../host/random.ts";
+import { EXIT, UserError } from "../../core/settings/user_error.ts";
+import type { Log } from "../log/log.ts";
 import type { AnswerRequest } from "../status/socket.ts";
 
 /** What of a host it takes. */
 export type RosterHost = Clock & LocalAddresses & Random;
 
 /** What it needs of the server. */
-export interface RosterParts
-  extends Pick<DeskParts, "rosters" | "serverKey" | "groupIds" | "seen" | "port"> {
-  /** Has on the disk what was changed; undefined where nothing is kept. */
-  readonly save: (() => Promise<void>) | undefined;
-  /** Told of each change, before it is on the disk. */
+export interface RosterParts extends Pick<DeskParts, "rosters" | "groupIds" | "seen" | "port"> {
+  /** Has on the disk what was changed. @returns Whether it is there. */
+  save(): Promise<boolean>;
+  /** Told of each change. */
   changed(): void;
 }
 
@@ -40,21 +42,31 @@ export interface RosterSettings {
 
 const IS_CHANGING: ReadonlySet<DeskWord> = new Set(CHANGING_WORDS);
 
+/** Answers where there are no rosters: why not, and what to do. */
+export function withoutRosters(hasGroups: boolean): Readonly<Record<string, AnswerRequest>> {
+  const why = hasGroups
+    ? "this wgsig serve has no --state, and would have forgotten all that after a restart; start it " +
+      "with one, such as: wgsig serve --state /var/lib/wgsig/state"
+    : "this wgsig serve has no group; see [[serve.group]] in docs/settings.md";
+  const refuse = () => Promise.reject(new UserError(why));
+  return Object.fromEntries(DESK_WORDS.map((word) => [word, refuse]));
+}
+
 /** Answers `wgsig invite` and `wgsig registry`. */
 export class RosterService {
   readonly #host: RosterHost;
+  readonly #log: Log;
   readonly #parts: RosterParts;
   readonly #desk: RosterDesk;
   #publicAddress: HostPort | undefined;
 
-  constructor(host: RosterHost, parts: RosterParts) {
+  constructor(host: RosterHost, log: Log, parts: RosterParts) {
     this.#host = host;
+    this.#log = log;
     this.#parts = parts;
     this.#desk = new RosterDesk({
       rosters: parts.rosters,
-      serverKey: parts.serverKey,
       random: (bytes) => host.random(bytes),
-      isKept: parts.save !== undefined,
       groupIds: () => parts.groupIds(),
       seen: (group, key) => parts.seen(group, key),
       publicAddress: () => this.publicAddress,
@@ -69,13 +81,23 @@ export class RosterService {
       word,
       async (body) => {
         const answer = this.#desk.answer(word, body, this.#host.now().unix);
-        if (IS_CHANGING.has(word)) {
-          this.#parts.changed();
-          await this.#parts.save?.();
-        }
+        if (IS_CHANGING.has(word)) await this.#keep(word, answer);
         return answer;
       },
     ]));
+  }
+
+  async #keep(word: DeskWord, answer: object): Promise<void> {
+    const isSaved = await this.#parts.save();
+    this.#parts.changed();
+    const { group, name } = namesIn(answer);
+    this.#log.write("info", "roster-changed", { group, name, by: word });
+    if (isSaved) return;
+    throw new UserError(
+      "that holds until the next restart alone: the state file can't be written, as the server's " +
+        "log says; mend that, and see: wgsig registry list",
+      EXIT.failed,
+    );
   }
 
   /** Where strangers reach this server: as the settings say, else a public address of this host. */
@@ -86,6 +108,12 @@ export class RosterService {
     const open = this.#host.localAddresses().filter(isPublic);
     const host = open.find((each) => !each.includes(":")) ?? open[0];
     return host === undefined ? undefined : { host, port };
+  }
+
+  /** The same as text; null where it is not known. */
+  get shownAddress(): string | null {
+    const address = this.publicAddress;
+    return address === undefined ? null : formatHostPort(address);
   }
 
   /** Takes over what the settings say; networks that were drawn stay where they say nothing. */
@@ -101,4 +129,10 @@ export class RosterService {
       this.#parts.changed();
     }
   }
+}
+
+/** Whose group and name an answer has. */
+function namesIn(answer: object): { readonly group: number; readonly name: string } {
+  const { group, name } = fieldsOf(answer);
+  return { group: number(group), name: text(name) };
 }

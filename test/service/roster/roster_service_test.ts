@@ -4,8 +4,10 @@ import { readLink } from "../../../lib/core/roster/link.ts";
 import { formatTunnelPrefix } from "../../../lib/core/roster/prefix.ts";
 import { readInvited, readListed } from "../../../lib/core/roster/requests.ts";
 import { Rosters } from "../../../lib/core/roster/server/rosters.ts";
+import { Log } from "../../../lib/service/log/log.ts";
+import { MemoryHost } from "../../support/memory_host.ts";
 import { UserError } from "../../../lib/core/settings/user_error.ts";
-import { RosterService } from "../../../lib/service/roster/roster_service.ts";
+import { RosterService, withoutRosters } from "../../../lib/service/roster/roster_service.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { test } from "../../testing.ts";
 
@@ -16,26 +18,29 @@ const UNIX = 1_800_000_000;
 function scene(addresses: string[]) {
   const events: string[] = [];
   const rosters = new Rosters(SERVER_KEY, PORTABLE, 5);
-  let written: () => void = () => {};
-  const service = new RosterService({
-    now: () => ({ unix: UNIX, mono: 5 }),
-    after: () => () => {},
-    random: (bytes) => bytes.fill(9),
-    localAddresses: () => addresses,
-  }, {
-    rosters,
-    serverKey: SERVER_KEY,
-    groupIds: () => [0],
-    seen: () => undefined,
-    port: () => 1224,
-    changed: () => events.push("changed"),
-    save: () => {
-      events.push("save");
-      return new Promise((done) => written = done);
+  let written: (isSaved: boolean) => void = () => {};
+  const service = new RosterService(
+    {
+      now: () => ({ unix: UNIX, mono: 5 }),
+      after: () => () => {},
+      random: (bytes) => bytes.fill(9),
+      localAddresses: () => addresses,
     },
-  });
+    new Log(new MemoryHost(), { format: "text", verbosity: "quiet" }),
+    {
+      rosters,
+      groupIds: () => [0],
+      seen: () => undefined,
+      port: () => 1224,
+      changed: () => events.push("changed"),
+      save: () => {
+        events.push("save");
+        return new Promise((done) => written = done);
+      },
+    },
+  );
   const ask = (word: string, body?: unknown) => service.answers[word]!(body);
-  return { events, rosters, service, ask, write: () => written() };
+  return { events, rosters, service, ask, write: (isSaved = true) => written(isSaved) };
 }
 
 test("roster service: a change is told of when it is on the disk", async () => {
@@ -44,13 +49,23 @@ test("roster service: a change is told of when it is on the disk", async () => {
   void answer.then(() => events.push("answered"));
   await Promise.resolve();
   await Promise.resolve();
-  assertEquals(events, ["changed", "save"]);
+  assertEquals(events, ["save"]);
   write();
   assertEquals(readInvited(await answer).name, "laptop");
-  assertEquals(events, ["changed", "save", "answered"]);
+  assertEquals(events, ["save", "changed", "answered"]);
   readListed(await ask("list"));
   await assertRejects(() => ask("invite", { name: "laptop" }), UserError, "invited already");
   assertEquals(events.length, 3);
+  const unsaved = ask("invite", { name: "phone", server: "vps" });
+  write(false);
+  await assertRejects(() => unsaved, UserError, "the state file can't be written");
+});
+
+test("roster service: a server without a state file says so, whatever is asked", async () => {
+  for (const answer of Object.values(withoutRosters(true))) {
+    await assertRejects(() => answer({}), UserError, "has no --state");
+  }
+  await assertRejects(() => withoutRosters(false)["list"]!({}), UserError, "has no group");
 });
 
 test("roster service: links name what the settings say, else a public address", async () => {
