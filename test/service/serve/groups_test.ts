@@ -32,7 +32,10 @@ const CONFIG: ServeConfig = {
 const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
-  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
+  return {
+    ...{ id, secretFiles: [secretFiles].flat(), isUsualSecret: false, allowFile },
+    ...{ proof: "auto", interface: undefined },
+  };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */
