@@ -11,24 +11,13 @@ import type { Invitation } from "../../lib/core/roster/server/invitations.ts";
 import { RosterJournal } from "../../lib/core/roster/server/roster_journal.ts";
 import { type Invited, Rosters } from "../../lib/core/roster/server/rosters.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
-import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import {
   DATAGRAM,
   openDatagram,
-  readDatagramType,
   sealDatagram,
   writeDatagramHeader,
 } from "../../lib/wire/wgsig2/datagram.ts";
-import {
-  decodeJoined,
-  encodeJoin,
-  JOIN_RESULT,
-  JOIN_SIZE,
-  type Joined,
-  newJoined,
-} from "../../lib/wire/wgsig2/join.ts";
-import { JoinKeys, TokenKeys } from "../../lib/wire/wgsig2/join_keys.ts";
 import { GroupKeys, type PeerKeys } from "../../lib/wire/wgsig2/keys.ts";
 import type { TunnelPrefix } from "../../lib/wire/wgsig2/name.ts";
 import { proveQuestion } from "../../lib/wire/wgsig2/question.ts";
@@ -40,6 +29,7 @@ import {
   ROSTER_QUESTION_SIZE,
   type WireEntry,
 } from "../../lib/wire/wgsig2/roster.ts";
+import { type Joining, MadeJoin } from "./join_client.ts";
 import { privateKeyOf, type QuestionClient } from "./question_driver.ts";
 import { QuestionScene } from "./question_scene.ts";
 import { type DriverGroup, SECRET, SERVER_KEY } from "./registry_driver.ts";
@@ -60,17 +50,9 @@ export function tokenOf(number: number): Uint8Array {
 }
 
 /** What a join is made with; the rest is right. */
-export interface Joining {
-  /** Whose token it is. */
-  readonly token: Uint8Array;
+export interface SceneJoin extends Pick<Joining, "token" | "provedBy" | "tag" | "key"> {
   /** Of which peer. */
   readonly number: number;
-  /** Another key that the proof is made with, */
-  readonly provedBy?: Uint8Array;
-  /** another TAG, */
-  readonly tag?: number;
-  /** another key in the datagram. */
-  readonly key?: Uint8Array;
 }
 
 /** What was heard about a roster. */
@@ -107,22 +89,12 @@ export class RosterScene extends QuestionScene {
     return this.rosters.invite(invited, tokenOf(token), this.driver.unix);
   }
 
-  /** A join as it is sent, and what its answer is opened with. */
-  join({ token, number, provedBy, tag, key }: Joining) {
-    const server = SERVER_KEY.publicKey.bytes;
-    const keys = new TokenKeys(token, server, PORTABLE);
-    const own = new ExchangeKey(privateKeyOf(number), PORTABLE);
-    const prover = provedBy === undefined ? own : new ExchangeKey(provedBy, PORTABLE);
-    const shared = JoinKeys.agree(prover, "peer", server, token, PORTABLE);
-    assert(shared !== undefined);
-    const nonce = new WireBuffer(24);
-    nonces(nonce.bytes);
-    const buffer = new WireBuffer(JOIN_SIZE);
-    writeDatagramHeader(DATAGRAM.join, tag ?? keys.tag, nonce, 0, buffer, 0);
-    encodeJoin(key === undefined ? own.publicKey : new WireBuffer(key), buffer, 0);
-    proveQuestion(shared.prove, buffer, 0, JOIN_SIZE);
-    sealDatagram(keys.join, buffer, 0, JOIN_SIZE);
-    return { payload: buffer.bytes, shared, nonce, id: own.publicKey.bytes };
+  /** A join as it is sent. */
+  join({ number, ...joining }: SceneJoin): MadeJoin {
+    const nonce = new Uint8Array(24);
+    nonces(nonce);
+    const serverKey = SERVER_KEY.publicKey.bytes;
+    return new MadeJoin({ serverKey, privateKey: privateKeyOf(number), nonce, ...joining });
   }
 
   /** Sends a datagram, and answers the joins that wait. */
@@ -131,23 +103,15 @@ export class RosterScene extends QuestionScene {
     return this.gate.fetchJoins().map((each) => this.gate.answerJoin(each, isSaved, this.driver));
   }
 
-  /** What comes of a join: its name in words, and what is told; undefined where nothing comes. */
+  /** What comes of a join; undefined where nothing comes. */
   joined(
-    joining: Joining,
+    joining: SceneJoin,
     from: string,
     isSaved = true,
-  ): { readonly result: string; readonly told: Joined } | undefined {
-    const { payload, shared, nonce } = this.join(joining);
-    const [answer] = this.deliver(payload, from, isSaved);
-    if (answer === undefined) return undefined;
-    assert(answer.length <= payload.length);
-    const buffer = new WireBuffer(answer.slice());
-    assert(readDatagramType(buffer, 0, buffer.size) === DATAGRAM.joined);
-    assert(openDatagram(shared.answer, buffer, 0, buffer.size, nonce));
-    const told = newJoined();
-    assert(decodeJoined(buffer, 0, buffer.size, told));
-    const [result] = Object.entries(JOIN_RESULT).find(([, value]) => value === told.result)!;
-    return { result, told };
+  ): ReturnType<MadeJoin["read"]> | undefined {
+    const made = this.join(joining);
+    const [answer] = this.deliver(made.payload, from, isSaved);
+    return answer && made.read(answer);
   }
 
   /** A question about the roster as it is sent. */

@@ -34,6 +34,7 @@ import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { JoinAnswers } from "./join_answers.ts";
+import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
@@ -56,13 +57,14 @@ interface Loaded {
  * @param load Reads settings; called again on SIGHUP.
  */
 export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
-  const loadAll = async (): Promise<Loaded> => {
-    const settings = await load();
+  const withFiles = async (settings: ServeConfig): Promise<Loaded> => {
     const { dns, groups } = settings;
     if (dns !== undefined) checkZones(dns, groups.map(({ id }) => id));
     return { settings, files: await readGroups(host, groups) };
   };
-  const { settings, files } = await loadAll();
+  const first = await load();
+  const madeSecret = await makeGroupSecret(host, first);
+  const { settings, files } = await withFiles(first);
   let serverKey: ServerKey | undefined;
   try {
     serverKey = await openServerKey(host, settings, files);
@@ -71,8 +73,8 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     throw error;
   }
   const service = new Service(host, settings, serverKey);
-  await service.open(files);
-  return await service.run(loadAll);
+  await service.open(files, madeSecret);
+  return await service.run(async () => await withFiles(await load()));
 }
 
 class Service {
@@ -231,8 +233,13 @@ class Service {
   }
 
   /** Takes over what was saved, and opens the sockets. */
-  async open(files: readonly GroupFiles[]): Promise<void> {
+  async open(files: readonly GroupFiles[], madeSecret: MadeSecret | undefined): Promise<void> {
     const { dns, punch } = this.#first;
+    if (madeSecret !== undefined) {
+      const { group, file } = madeSecret;
+      const hint = "peers that join with a link are told it: wgsig invite NAME";
+      this.#log.write("info", "group-secret-made", { group, file, hint });
+    }
     this.#configure(this.#first, files, this.#tick().mono);
     wipeSecrets(files);
     await this.#store?.open();
