@@ -143,7 +143,8 @@ export class SyncStages {
 
   /** Whether something is awaited of a peer. */
   isAwaiting(now: Now): boolean {
-    return this.#device !== undefined && this.#peers.isAwaiting(this.#device, now);
+    if (this.#device === undefined) return false;
+    return this.#roster.isFresh || this.#peers.isAwaiting(this.#device, now);
   }
 
   /** Takes in what comes without being asked for. */
@@ -242,6 +243,7 @@ export class SyncStages {
   #meet(device: Device, news: QueryResult | undefined, now: Now): void {
     const before = this.#device;
     this.#device = device;
+    this.#roster.looked();
     const same = before !== undefined && before.publicKey === device.publicKey &&
       before.listenPort === device.listenPort;
     const fromPoll = news !== undefined;
