@@ -17,6 +17,8 @@ export interface ServedGroup {
   readonly id: number;
   /** One, or while its secret changes the new one's and the old one's. */
   readonly secretFiles: readonly string[];
+  /** Whether nobody has named it: it is where it is by default. */
+  readonly isUsualSecret: boolean;
   readonly allowFile: string | undefined;
   /** Who is registered. */
   readonly proof: ProofPolicy;

@@ -8,9 +8,8 @@
 import type { Now } from "../../core/net/clock.ts";
 import { DEFAULT_PORT } from "../../core/ask/server_name.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
-import { parseKey } from "../../core/net/peer_key.ts";
 import { drawSeed } from "../../core/net/random.ts";
-import { registeredPeer, type RosterCounts } from "../../core/serve/group_report.ts";
+import { registeredPeer } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
@@ -34,6 +33,7 @@ import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { JoinAnswers } from "./join_answers.ts";
+import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
@@ -56,13 +56,14 @@ interface Loaded {
  * @param load Reads settings; called again on SIGHUP.
  */
 export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
-  const loadAll = async (): Promise<Loaded> => {
-    const settings = await load();
+  const withFiles = async (settings: ServeConfig): Promise<Loaded> => {
     const { dns, groups } = settings;
     if (dns !== undefined) checkZones(dns, groups.map(({ id }) => id));
     return { settings, files: await readGroups(host, groups) };
   };
-  const { settings, files } = await loadAll();
+  const first = await load();
+  const madeSecret = await makeGroupSecret(host, first);
+  const { settings, files } = await withFiles(first);
   let serverKey: ServerKey | undefined;
   try {
     serverKey = await openServerKey(host, settings, files);
@@ -71,8 +72,8 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     throw error;
   }
   const service = new Service(host, settings, serverKey);
-  await service.open(files);
-  return await service.run(loadAll);
+  await service.open(files, madeSecret);
+  return await service.run(async () => await withFiles(await load()));
 }
 
 class Service {
@@ -143,8 +144,8 @@ class Service {
     return new ServeStatus(this.#host, this.#log, {
       registry: this.#registry,
       leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
-      nameOf: (key, group) => this.#nameOf(key, group) ?? this.#settings.names.get(key),
-      rosterOf: (group) => this.#countsOf(group),
+      nameOf: (key, group) => this.#rosters?.nameOf(key, group) ?? this.#settings.names.get(key),
+      rosterOf: (group) => this.#rosters?.countsOf(group),
       counters: () => this.#punch?.counters ?? {},
       tick: () => this.#tick(),
       facts: () => ({
@@ -183,22 +184,6 @@ class Service {
     });
   }
 
-  /** What the roster of a group calls a peer, or any roster. */
-  #nameOf(key: string, group: number | undefined): string | undefined {
-    const bytes = parseKey(key);
-    const rosters = this.#registry.gate?.rosters;
-    if (bytes === undefined || rosters === undefined) return undefined;
-    const asked = group === undefined ? rosters.all() : [rosters.of(group)];
-    return asked.map((roster) => roster.byKey(bytes)?.name).find((name) => name !== undefined);
-  }
-
-  #countsOf(group: number): RosterCounts | undefined {
-    const rosters = this.#registry.gate?.rosters;
-    if (rosters === undefined) return undefined;
-    const open = rosters.invitations.open(group, this.#now.unix);
-    return { entries: rosters.of(group).count, invitations: open.length };
-  }
-
   /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
   #keepRosters(seed: number): Rosters | undefined {
     const { key } = this.#serverKey ?? {};
@@ -231,8 +216,13 @@ class Service {
   }
 
   /** Takes over what was saved, and opens the sockets. */
-  async open(files: readonly GroupFiles[]): Promise<void> {
+  async open(files: readonly GroupFiles[], madeSecret: MadeSecret | undefined): Promise<void> {
     const { dns, punch } = this.#first;
+    if (madeSecret !== undefined) {
+      const { group, file } = madeSecret;
+      const hint = "peers that join with a link are told it: wgsig invite NAME";
+      this.#log.write("info", "group-secret-made", { group, file, hint });
+    }
     this.#configure(this.#first, files, this.#tick().mono);
     wipeSecrets(files);
     await this.#store?.open();

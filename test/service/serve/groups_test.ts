@@ -34,12 +34,8 @@ const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
   return {
-    id,
-    secretFiles: [secretFiles].flat(),
-    allowFile,
-    proof: "auto",
-    interface: undefined,
-    network: [],
+    ...{ id, secretFiles: [secretFiles].flat(), isUsualSecret: false, allowFile },
+    ...{ proof: "auto", interface: undefined, network: [] },
   };
 }
 

@@ -21,6 +21,7 @@ function config(listen: readonly HostPort[]): ServeConfig {
     groups: [{
       id: 0,
       secretFiles: [],
+      isUsualSecret: false,
       allowFile: undefined,
       proof: "auto",
       interface: undefined,
