@@ -16,9 +16,10 @@ import {
 } from "../lib/core/roster/requests.ts";
 import { formatAge } from "../lib/core/settings/duration.ts";
 import { isGiven, type Option, resolve, type Resolved } from "../lib/core/settings/option.ts";
-import { INVITE_FLAGS, OWN_PORT } from "../lib/core/settings/registry_options.ts";
+import { OWN_PORT } from "../lib/core/settings/common_options.ts";
+import { INVITE_FLAGS } from "../lib/core/settings/registry_options.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
-import { plain } from "../lib/core/status/columns.ts";
+import { plain } from "../lib/core/status/lines.ts";
 import type { Host } from "../lib/host/host.ts";
 import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
 import type { Arguments } from "./arguments.ts";

@@ -21,7 +21,7 @@ import { resolve, type Resolved } from "../lib/core/settings/option.ts";
 import { REGISTRY_FLAGS } from "../lib/core/settings/registry_options.ts";
 import { unknownName } from "../lib/core/settings/reader.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
-import { clip, plain, wrap } from "../lib/core/status/columns.ts";
+import { column, plain, wrap } from "../lib/core/status/lines.ts";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import type { Host } from "../lib/host/host.ts";
 import { readPublicKey } from "../lib/service/files/files.ts";
@@ -231,8 +231,8 @@ function row(name: string, state: string, rest: readonly string[]): string[] {
   const text = plain(rest.join(", "));
   const fits = text.length <= REST;
   const cells = [
-    clip(plain(name), NAME).padEnd(NAME),
-    clip(plain(state), STATE).padEnd(STATE),
+    column(plain(name), NAME),
+    column(plain(state), STATE),
     fits ? text : "",
   ];
   return [cells.join(" ").trimEnd(), ...fits ? [] : wrap(text)];

@@ -64,6 +64,7 @@ async function serveConfig(
     names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
+    publicAddress: options["public-address"],
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
@@ -155,5 +156,6 @@ function servedGroup(options: Resolved<typeof GROUP>, isUsualSecret: boolean): S
     allowFile: options["allow-file"],
     proof: options.proof,
     interface: options.interface,
+    network: options.network,
   };
 }

@@ -192,6 +192,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "these settings have changed too, and wait for a restart",
     fields: ["changed"],
   },
+  "roster-changed": {
+    meaning: "`wgsig invite` or `wgsig registry` has invited, added, renamed or removed somebody",
+    fields: ["group", "name", "by"],
+  },
   "roster-restored": {
     meaning:
       "so many peers and invitations were read from the file, and so many lines were damaged",

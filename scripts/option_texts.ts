@@ -32,6 +32,11 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
+  "serve.public-address": {
+    default: "a public address of this host",
+    meaning: "where peers reach it, `HOST` or `HOST:PORT`: links of invitations name it",
+  },
+
   "serve.group.id": { meaning: "number of the group" },
   "serve.group.secret-file": { flag: "`--secret`", meaning: "the group secret" },
   "serve.group.secret-files": {
@@ -48,6 +53,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
       "it proves it; `required`, only who proves",
   },
   "serve.group.interface": { meaning: "WireGuard interface of this host whose peers are offered" },
+  "serve.group.network": {
+    default: "drawn for the first invitation, `10.x.y.0/24`",
+    meaning: "networks of the tunnel, from which peers that join get their addresses",
+  },
 
   "serve.dns.listen": {
     default: "none",

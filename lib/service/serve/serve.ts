@@ -6,10 +6,10 @@
  */
 
 import type { Now } from "../../core/net/clock.ts";
+import { DEFAULT_PORT } from "../../core/ask/server_name.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
-import { parseKey } from "../../core/net/peer_key.ts";
 import { drawSeed } from "../../core/net/random.ts";
-import type { RosterCounts } from "../../core/serve/group_report.ts";
+import { registeredPeer } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
@@ -25,6 +25,7 @@ import { Reloader } from "../reloader.ts";
 import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
+import { RosterService, withoutRosters } from "../roster/roster_service.ts";
 import { Store } from "../store/store.ts";
 import { Notifier } from "../systemd/notifier.ts";
 import { DnsService } from "../zone/server/service.ts";
@@ -88,6 +89,7 @@ class Service {
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
   readonly #joins: JoinAnswers | undefined;
+  readonly #rosters: RosterService | undefined;
   readonly #notifier: Notifier;
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
@@ -131,6 +133,7 @@ class Service {
       const { send } = this.#sockets;
       this.#joins = rosters &&
         new JoinAnswers(registry, this.#store, log, () => this.#tick(), send);
+      this.#rosters = rosters && this.#newRosterService(rosters, this.#store);
     }
     this.#status = this.#newStatus();
   }
@@ -141,38 +144,44 @@ class Service {
     return new ServeStatus(this.#host, this.#log, {
       registry: this.#registry,
       leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
-      nameOf: (key, group) => this.#nameOf(key, group) ?? this.#settings.names.get(key),
-      rosterOf: (group) => this.#countsOf(group),
+      nameOf: (key, group) => this.#rosters?.nameOf(key, group) ?? this.#settings.names.get(key),
+      rosterOf: (group) => this.#rosters?.countsOf(group),
       counters: () => this.#punch?.counters ?? {},
       tick: () => this.#tick(),
       facts: () => ({
         version: this.#settings.version,
         listen: this.#sockets.bound.map(formatHostPort),
         serverKey: this.#serverKey === undefined ? null : publicKeyOf(this.#serverKey),
-        publicAddress: null,
+        publicAddress: this.#rosters?.shownAddress ?? null,
         state: this.#settings.state ?? null,
         dns: this.#dns?.bound.map(formatHostPort) ?? [],
         zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
           return { name, interface: device ?? null, group: group ?? null };
         }),
       }),
+    }, this.#rosters?.answers ?? withoutRosters(this.#serverKey !== undefined));
+  }
+
+  #newRosterService(rosters: Rosters, store: Store): RosterService {
+    const { groups } = this.#registry;
+    return new RosterService(this.#host, this.#log, {
+      rosters,
+      groupIds: () => [...groups.keys()],
+      seen: (id, key) => {
+        const group = groups.get(id);
+        return group && registeredPeer(group, key, () => undefined, this.#host.now().mono);
+      },
+      port: () => this.#sockets.bound[0]?.port ?? DEFAULT_PORT,
+      save: async () => {
+        await store.save();
+        return store.isSaved;
+      },
+      changed: () => {
+        this.#registry.gate?.settle(this.#tick());
+        this.#sockets.changed();
+        store.look();
+      },
     });
-  }
-
-  /** What the roster of a group calls a peer, or any roster. */
-  #nameOf(key: string, group: number | undefined): string | undefined {
-    const bytes = parseKey(key);
-    const rosters = this.#registry.gate?.rosters;
-    if (bytes === undefined || rosters === undefined) return undefined;
-    const asked = group === undefined ? rosters.all() : [rosters.of(group)];
-    return asked.map((roster) => roster.byKey(bytes)?.name).find((name) => name !== undefined);
-  }
-
-  #countsOf(group: number): RosterCounts | undefined {
-    const rosters = this.#registry.gate?.rosters;
-    if (rosters === undefined) return undefined;
-    const open = rosters.invitations.open(group, this.#now.unix);
-    return { entries: rosters.of(group).count, invitations: open.length };
   }
 
   /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
@@ -217,6 +226,7 @@ class Service {
     this.#configure(this.#first, files, this.#tick().mono);
     wipeSecrets(files);
     await this.#store?.open();
+    this.#rosters?.configure(this.#first);
     await this.#keepKey();
     await this.#sockets.listen(this.#first);
     try {
@@ -256,6 +266,7 @@ class Service {
         apply: (settings, files) => {
           try {
             this.#configure(settings, files, begunAt);
+            this.#rosters?.configure(settings);
             log.configure(settings.log);
             if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
             this.#watch(settings);

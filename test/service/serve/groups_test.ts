@@ -13,6 +13,7 @@ const CONFIG: ServeConfig = {
   version: "1.0.0",
   names: new Map(),
   listen: [],
+  publicAddress: undefined,
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
@@ -34,7 +35,7 @@ const ZEROS = new Uint8Array(32);
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
   return {
     ...{ id, secretFiles: [secretFiles].flat(), isUsualSecret: false, allowFile },
-    ...{ proof: "auto", interface: undefined },
+    ...{ proof: "auto", interface: undefined, network: [] },
   };
 }
 

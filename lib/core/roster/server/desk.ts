@@ -38,12 +38,8 @@ const DEFAULT_LIFETIME = 86_400;
 /** What the desk needs to know of the server. */
 export interface DeskParts {
   readonly rosters: Rosters;
-  /** Public S, 32 bytes. */
-  readonly serverKey: Uint8Array;
   /** Draws tokens, and networks. */
   readonly random: RandomSource;
-  /** Whether what is changed is kept over a restart. */
-  readonly isKept: boolean;
   /** The groups that are served. */
   groupIds(): readonly number[];
   /** What is known of a registered peer, by its public key. */
@@ -106,8 +102,8 @@ export class RosterDesk {
   }
 
   #invite(request: InviteRequest, unix: number): Invited {
-    const { rosters, serverKey, random } = this.#parts;
-    const group = this.#changed(request.group);
+    const { rosters, random } = this.#parts;
+    const group = this.#served(request.group);
     const name = required(request.name, "name");
     const { uses = 1, lifetime = DEFAULT_LIFETIME, addresses = [], prefixes = [] } = request;
     const server = this.#serverOf(request.server, name);
@@ -127,14 +123,14 @@ export class RosterDesk {
     );
     return {
       ...factsOf(invitation),
-      link: formatLink({ ...server, serverKey, token }),
+      link: formatLink({ ...server, serverKey: rosters.serverKey, token }),
       network: roster.networks.map(formatTunnelPrefix),
       isNewNetwork,
     };
   }
 
   #add(request: AddRequest, unix: number): Added {
-    const group = this.#changed(request.group);
+    const group = this.#served(request.group);
     const name = required(request.name, "name");
     const key = parseKey(required(request.publicKey, "publicKey"));
     const prefixes = (request.prefixes ?? []).map(readPrefix);
@@ -146,7 +142,7 @@ export class RosterDesk {
 
   #configure(request: WgConfRequest, unix: number): Configured {
     const { rosters } = this.#parts;
-    const group = this.#changed(request.group);
+    const group = this.#served(request.group);
     const name = required(request.name, "name");
     const key = parseKey(required(request.publicKey, "publicKey"));
     const { addresses: given = [], prefixes = [], via, endpoint } = request;
@@ -191,7 +187,7 @@ export class RosterDesk {
   }
 
   #rename(request: RenameRequest, unix: number): Changed {
-    const group = this.#changed(request.group);
+    const group = this.#served(request.group);
     const name = required(request.name, "name");
     const to = required(request.to, "to");
     const roster = this.#parts.rosters.of(group);
@@ -204,7 +200,7 @@ export class RosterDesk {
   /** Takes a peer away, and the invitations with its name. */
   #remove(request: RemoveRequest, isRevoked: boolean, unix: number): Changed {
     const { rosters } = this.#parts;
-    const group = this.#changed(request.group);
+    const group = this.#served(request.group);
     const name = required(request.name, "name");
     const roster = rosters.of(group);
     // Whoever has no name is revoked by its key.
@@ -222,17 +218,7 @@ export class RosterDesk {
     return { group, name: entry?.name ?? name, peer: key !== undefined, invitations: open.length };
   }
 
-  /** The group that is to be changed. @throws {UserError} It isn't served, or nothing would be kept. */
-  #changed(group: number | undefined): number {
-    if (!this.#parts.isKept) {
-      throw new UserError(
-        "this wgsig serve has no --state, so it would have forgotten all that after a restart; " +
-          "start it with one, such as: wgsig serve --state /var/lib/wgsig/state",
-      );
-    }
-    return this.#served(group);
-  }
-
+  /** The group that is meant. @throws {UserError} It isn't served, or it can't be said which it is. */
   #served(group: number | undefined): number {
     const ids = this.#parts.groupIds();
     const [first] = ids;

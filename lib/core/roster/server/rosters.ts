@@ -47,6 +47,8 @@ export type JoinOutcome =
 
 /** The rosters of all groups. */
 export class Rosters {
+  /** Public S of the registry, 32 bytes. */
+  readonly serverKey: Uint8Array;
   /** The invitations to all groups. */
   readonly invitations: Invitations;
   readonly #rosters = new Map<number, Roster>();
@@ -66,6 +68,7 @@ export class Rosters {
    * @param seed Random, so that nobody can choose keys that collide.
    */
   constructor(serverKey: Uint8Array, primitives: Primitives, seed: number) {
+    this.serverKey = serverKey;
     this.invitations = new Invitations(serverKey, primitives);
     this.#seed = seed;
   }

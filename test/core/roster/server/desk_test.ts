@@ -35,7 +35,6 @@ class Scene {
   readonly rosters = new Rosters(SERVER_KEY, PORTABLE, 5);
   readonly seen = new Map<string, SeenPeer>();
   groups: number[] = [0];
-  isKept = true;
   address: HostPort | undefined = VPS;
   own: string[] = [];
   #drawn = 100;
@@ -50,9 +49,7 @@ class Scene {
   ask(word: DeskWord, body?: unknown): object {
     const desk = new RosterDesk({
       rosters: this.rosters,
-      serverKey: SERVER_KEY,
       random: (bytes) => bytes.fill(++this.#drawn),
-      isKept: this.isKept,
       groupIds: () => this.groups,
       seen: (_, key) => this.seen.get(formatKey(key)),
       publicAddress: () => this.address,
@@ -172,10 +169,6 @@ test("desk: what can't be is refused on a line that says why", () => {
   assertMatch(scene.refusal("invite", { name: "x" }), /wgsig invite x --server HOST/);
   scene.groups = [0, 7];
   assertMatch(scene.refusal("invite", { name: "x" }), /has groups 0, 7; say which: --group 0/);
-  scene.isKept = false;
-  for (const word of ["invite", "add", "wg-conf", "rename", "forget", "revoke"] as const) {
-    assertMatch(scene.refusal(word), /has no --state/);
-  }
 });
 
 test("desk: the list has peers and invitations, however they stand, and no token", () => {
