@@ -16,6 +16,7 @@ const USUAL: ServedGroup = {
   allowFile: undefined,
   proof: "auto",
   interface: undefined,
+  network: [],
 };
 
 async function made(
