@@ -6,6 +6,8 @@
 
 import { formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { fieldsOf, number, text } from "../../core/net/fields.ts";
+import { parseKey } from "../../core/net/peer_key.ts";
+import type { RosterCounts } from "../../core/serve/group_report.ts";
 import { isPublic } from "../../core/net/reach.ts";
 import { formatTunnelPrefix, networkOf, parseTunnelPrefix } from "../../core/roster/prefix.ts";
 import {
@@ -114,6 +116,22 @@ export class RosterService {
   get shownAddress(): string | null {
     const address = this.publicAddress;
     return address === undefined ? null : formatHostPort(address);
+  }
+
+  /** What the roster of a group calls a peer; where the group is not known, any roster. */
+  nameOf(publicKey: string, group: number | undefined): string | undefined {
+    const key = parseKey(publicKey);
+    if (key === undefined) return undefined;
+    const { rosters } = this.#parts;
+    const asked = group === undefined ? rosters.all() : [rosters.of(group)];
+    return asked.map((roster) => roster.byKey(key)?.name).find((name) => name !== undefined);
+  }
+
+  /** How much there is in a group. */
+  countsOf(group: number): RosterCounts {
+    const { rosters } = this.#parts;
+    const open = rosters.invitations.open(group, this.#host.now().unix);
+    return { entries: rosters.of(group).count, invitations: open.length };
   }
 
   /** Takes over what the settings say; networks that were drawn stay where they say nothing. */

@@ -8,9 +8,8 @@
 import type { Now } from "../../core/net/clock.ts";
 import { DEFAULT_PORT } from "../../core/ask/server_name.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
-import { parseKey } from "../../core/net/peer_key.ts";
 import { drawSeed } from "../../core/net/random.ts";
-import { registeredPeer, type RosterCounts } from "../../core/serve/group_report.ts";
+import { registeredPeer } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
@@ -145,8 +144,8 @@ class Service {
     return new ServeStatus(this.#host, this.#log, {
       registry: this.#registry,
       leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
-      nameOf: (key, group) => this.#nameOf(key, group) ?? this.#settings.names.get(key),
-      rosterOf: (group) => this.#countsOf(group),
+      nameOf: (key, group) => this.#rosters?.nameOf(key, group) ?? this.#settings.names.get(key),
+      rosterOf: (group) => this.#rosters?.countsOf(group),
       counters: () => this.#punch?.counters ?? {},
       tick: () => this.#tick(),
       facts: () => ({
@@ -183,22 +182,6 @@ class Service {
         store.look();
       },
     });
-  }
-
-  /** What the roster of a group calls a peer, or any roster. */
-  #nameOf(key: string, group: number | undefined): string | undefined {
-    const bytes = parseKey(key);
-    const rosters = this.#registry.gate?.rosters;
-    if (bytes === undefined || rosters === undefined) return undefined;
-    const asked = group === undefined ? rosters.all() : [rosters.of(group)];
-    return asked.map((roster) => roster.byKey(bytes)?.name).find((name) => name !== undefined);
-  }
-
-  #countsOf(group: number): RosterCounts | undefined {
-    const rosters = this.#registry.gate?.rosters;
-    if (rosters === undefined) return undefined;
-    const open = rosters.invitations.open(group, this.#now.unix);
-    return { entries: rosters.of(group).count, invitations: open.length };
   }
 
   /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
