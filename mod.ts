@@ -119,6 +119,13 @@ export {
   type PeerRecord,
   type Telling,
 } from "./lib/core/ask/directory.ts";
+export type { Roster, RosterEntry } from "./lib/core/roster/client/entry.ts";
+export {
+  type FollowerStep,
+  RosterFollower,
+  type RosterPart,
+  type RosterRequest,
+} from "./lib/core/roster/client/follower.ts";
 export { LabelSequence } from "./lib/core/ask/label_sequence.ts";
 export { Prover } from "./lib/core/ask/prover.ts";
 export type { NatKind, OwnCandidate, OwnReach } from "./lib/core/ask/own_reach.ts";
