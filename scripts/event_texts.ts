@@ -196,12 +196,32 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "`wgsig invite` or `wgsig registry` has invited, added, renamed or removed somebody",
     fields: ["group", "name", "by"],
   },
+  "roster-peer-added": {
+    meaning: "a peer that a registry knows by name was added to the interface (`trust-registry`)",
+    fields: ["key", "name", "allowedIps", "dryRun"],
+  },
+  "roster-peer-changed": {
+    meaning:
+      "a peer has other AllowedIPs, by what a registry says of it or of who is reached through it",
+    fields: ["key", "name", "allowedIps", "before", "dryRun"],
+  },
+  "roster-peer-refused": {
+    meaning: "what a registry says of a peer isn't followed, for a reason that is named",
+    fields: ["key", "name", "prefix", "why", "hint"],
+  },
+  "roster-peer-removed": {
+    meaning: "a peer was taken away that a registry had given, and knows no more",
+    fields: ["key", "name", "dryRun"],
+  },
   "roster-restored": {
     meaning:
       "so many peers and invitations were read from the file, and so many lines were damaged",
     fields: ["file", "peers", "invitations", "damaged"],
   },
-  "route-added": { meaning: "a route to what is behind a peer that was added (`--add-routes`)" },
+  "route-added": {
+    meaning: "a route to what is behind a peer that was added (`--add-routes`, `trust-registry`)",
+  },
+  "route-ended": { meaning: "the same was taken away, with the peer (`trust-registry`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },

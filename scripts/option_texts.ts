@@ -106,6 +106,14 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "sync.trust-allowed-ips": {
     meaning: "DNS zones whose AllowedIPs `--add-peers` and `config` take",
   },
+  "sync.trust-registry": {
+    meaning: "take peers, and their AllowedIPs, from those that the registry knows by name; " +
+      "needs `server-key` and `private-key-file`",
+  },
+  "sync.trust-networks": {
+    meaning: "networks in which AllowedIPs that `trust-registry` gives a peer must lie; " +
+      "never `0.0.0.0/0` itself",
+  },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },
   "sync.hook": {

@@ -13,6 +13,7 @@ import {
   SYNC_FLAGS,
 } from "./client_options.ts";
 import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
+import { JOIN_FLAGS } from "./join_options.ts";
 import type { CommandName, Option, Rows } from "./option.ts";
 import { INVITE_FLAGS, REGISTRY_FLAGS } from "./registry_options.ts";
 import { DNS, GROUP, LEASE, SERVE } from "./serve_options.ts";
@@ -62,6 +63,7 @@ export const KEYGEN_FLAGS = {
 /** Flags of `status`. */
 export const STATUS_FLAGS = {
   watch: { flag: "watch", ...SWITCH, help: "look again every second, until Ctrl-C" },
+  mesh: { flag: "mesh", ...SWITCH, help: "say which peers of a server reach each other how" },
   json: { flag: "json", ...SWITCH, help: "print JSON; with --watch, a line each time" },
   ...HELP,
 } satisfies Rows;
@@ -106,6 +108,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     maxOperands: 1,
     help: "make a link, on the registry's host, that a new peer joins with",
     tables: [INVITE_FLAGS],
+  }),
+  command({
+    name: "join",
+    operands: "[LINK|-] [INTERFACE]",
+    maxOperands: 2,
+    help: "join a group by the link of an invitation; from standard input, nobody sees it",
+    tables: [JOIN_FLAGS],
   }),
   command({
     name: "registry",

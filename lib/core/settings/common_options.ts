@@ -11,6 +11,9 @@ import { cidr, duration, fileName, prefix, type Reader, refuse, text } from "./r
 /** Where the group secret is looked for when nothing else is said. */
 export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
 
+/** Where settings are looked for when nothing else is said. */
+export const DEFAULT_SETTINGS_FILE = "/etc/wgsig/wgsig.toml";
+
 /** Stands for a server's own port, where one is named without. */
 export const OWN_PORT = 0;
 

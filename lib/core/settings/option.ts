@@ -34,6 +34,7 @@ export type CommandName =
   | "sync"
   | "status"
   | "invite"
+  | "join"
   | "registry"
   | "config"
   | "doctor"

@@ -297,6 +297,8 @@ const SECTIONS: readonly Section[] = [
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
       },
+      "trust-registry": BOOLEAN,
+      "trust-networks": PREFIXES,
       lease: BOOLEAN,
       "lease-routes": BOOLEAN,
       "trust-lease": BOOLEAN,
