@@ -20,7 +20,7 @@ async function withReport(
   body: () => Promise<void>,
 ): Promise<void> {
   const answer = { ...REPORT, interface: NAME, ...report };
-  const socket = new StatusSocket(HOST, () => Promise.resolve(answer));
+  const socket = new StatusSocket(HOST, { status: () => Promise.resolve(answer) });
   await HOST.makeFolder(RUN_FOLDER);
   await socket.open(statusPlace("sync", NAME, await namespaceEnding(HOST)).path);
   try {
