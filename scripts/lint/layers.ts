@@ -104,6 +104,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
 const PURE = ["lib/wire", "lib/core", "lib/library"];
 /** Where a runtime may be touched. */
 const TOUCHES_RUNTIME = /\/(?:lib\/host|scripts|test)\/|\/cli\/main_\w+\.ts$/;
+/** What runs in a browser, whose runtime is another one. */
+const RUNS_IN_BROWSER = /\/lib\/service\/http\/page\/\w+\.js$/;
 const RUNTIMES = new Set(["Deno", "Bun", "process", "setTimeout", "setInterval", "fetch"]);
 const CLOCKS_AND_DICE = new Set(["Date", "performance", "crypto"]);
 /** dns-packet needs a Buffer, which the bundle for QuickJS brings. */
@@ -224,7 +226,8 @@ const plugin: Deno.lint.Plugin = {
         };
         return {
           ImportDeclaration(node) {
-            check(node, node.source.value);
+            // A text is nothing that runs.
+            if (!isTextImport(node)) check(node, node.source.value);
           },
           ExportNamedDeclaration(node) {
             if (node.source !== null) check(node, node.source.value);
@@ -237,6 +240,7 @@ const plugin: Deno.lint.Plugin = {
           },
           Identifier(node) {
             if (layer === undefined || TOUCHES_RUNTIME.test(inside(path))) return;
+            if (RUNS_IN_BROWSER.test(inside(path))) return;
             const pure = PURE.includes(layer);
             const banned = RUNTIMES.has(node.name) || (pure && CLOCKS_AND_DICE.has(node.name));
             if (!banned || isName(node)) return;
@@ -247,6 +251,11 @@ const plugin: Deno.lint.Plugin = {
     },
   },
 };
+
+/** Whether what is imported is taken as text, whatever it is. */
+function isTextImport({ attributes }: Deno.lint.ImportDeclaration): boolean {
+  return attributes.some(({ value }) => value.value === "text");
+}
 
 /** Whether an identifier is only a property's name, as in `host.timer` or `{ process: 1 }`. */
 function isName(node: Deno.lint.Identifier): boolean {
