@@ -16,6 +16,7 @@ import {
   files,
   GROUP_NUMBER,
   prefixes,
+  STATUS,
   SWITCH,
   time,
   zoneName,
@@ -290,6 +291,7 @@ export const SERVE = {
     reader: optional(addressPort(PUNCH_PORT), "ADDR:PORT", "0.0.0.0"),
     help: `answer WireGuard's unauthenticated punching example (0.0.0.0:${PUNCH_PORT})`,
   },
+  ...STATUS,
   group: tableList(GROUP),
   workers: { flag: "workers", gone: NO_WORKERS },
 } satisfies Rows;
