@@ -237,7 +237,7 @@ Deno.test("status over HTTP: 1 000 connections that hang keep nobody from being 
       await Promise.all(Array.from({ length: 50 }, (_, n) => hang(i + n)));
       await peer.ask(server.port);
     }
-    // A scrape gets a place as soon as somebody has stood still for a second.
+    // A scrape gets a place as soon as somebody has not asked in time.
     const scraped = await until("a scrape", async () => {
       const answer = await say(port, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
       await peer.ask(server.port);
