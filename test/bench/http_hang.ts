@@ -25,6 +25,10 @@ async function hang(): Promise<never> {
   }
 }
 
+async function say(line: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(line));
+}
+
 async function pause(ms: number): Promise<void> {
   await new Promise<void>((done) => setTimeout(done, ms));
 }
@@ -42,5 +46,5 @@ for (let i = 0;; i++) {
   } catch {
     // There was no place.
   }
-  console.log(`${path} ${status} ${(performance.now() - begun).toFixed(1)}`);
+  await say(`${path} ${status} ${(performance.now() - begun).toFixed(1)}\n`);
 }
