@@ -24,6 +24,7 @@ import {
   unusedSections,
 } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
+import { siteConfig } from "./http_status.ts";
 import { refuseSecret } from "./secret_keys.ts";
 
 /** Runs `wgsig sync`. */
@@ -110,6 +111,7 @@ async function configOf(
       const path = options["private-key-file"];
       return path === undefined ? undefined : await readPrivateKey(host, path);
     },
+    site: flags.once ? undefined : await siteConfig(host, options),
     report: {
       log: {
         format: flags["log-format"],

@@ -120,6 +120,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "mapping-stuck": {
     meaning: "a NAT keeps an old mapping for WireGuard's port; what helps",
   },
+  "metrics-not-written": {
+    meaning:
+      "the file of metrics can't be written; said once until it could be, or for another reason",
+  },
   "nat": {
     meaning: "what kind of NAT this is, where two servers have answered",
     fields: ["mapping", "portPreserved", "meaning"],
@@ -241,6 +245,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "state-not-saved": { meaning: "state can't be saved, and that is tried again" },
   "state-restored": { meaning: "so many peers were read from the file", fields: ["file", "peers"] },
   "state-saved-again": { meaning: "it can be saved again" },
+  "status-listening": { meaning: "how this one is doing is said here, over HTTP" },
   "status-not-served": {
     meaning: "`wgsig status` can't ask this one: there is no socket for it in the run folder",
   },

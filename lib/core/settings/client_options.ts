@@ -14,6 +14,7 @@ import {
   keepalive,
   prefixes,
   SECRET_FILE,
+  STATUS,
   SWITCH,
   time,
   zoneName,
@@ -256,6 +257,7 @@ export const CLIENT = {
     reader: one(text, "COMMAND"),
     help: "run this for each change, with JSON on its input",
   },
+  ...STATUS,
 } satisfies Rows;
 
 /** The same for `sync`, which asks again and again, and writes to the interface. */

@@ -18,6 +18,7 @@ import {
   GROUP_NUMBER,
   OWN_PORT,
   prefixes,
+  STATUS,
   SWITCH,
   time,
   zoneName,
@@ -310,6 +311,7 @@ export const SERVE = {
     reader: optional(addressPort(PUNCH_PORT), "ADDR:PORT", "0.0.0.0"),
     help: `answer WireGuard's unauthenticated punching example (0.0.0.0:${PUNCH_PORT})`,
   },
+  ...STATUS,
   group: tableList(GROUP),
   workers: { flag: "workers", gone: NO_WORKERS },
 } satisfies Rows;

@@ -7,6 +7,7 @@
 import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import type { SyncNews } from "../../core/sync/actions.ts";
+import { Counters } from "../../core/net/counters.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SYNC_RULES } from "../../core/sync/reload.ts";
 import type { PathFinderOptions } from "../../core/path/finder_step.ts";
@@ -18,6 +19,8 @@ import type { Outputs } from "../../host/output.ts";
 import type { Signal, Signals } from "../../host/signals.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { Reloader } from "../reloader.ts";
+import { openSite } from "../http/open.ts";
+import type { SiteHost, StatusSite } from "../http/site.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
@@ -37,6 +40,7 @@ export type SyncHost =
   & PathHost
   & PortMapHost
   & Signals
+  & SiteHost
   & StatusHost;
 
 /**
@@ -64,6 +68,7 @@ class Sync {
   readonly #finder: PathFinder;
   readonly #ports: PortMapper | undefined;
   readonly #statusSocket: StatusSocket;
+  #site: StatusSite | undefined;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -131,6 +136,7 @@ class Sync {
       this.#ports?.look();
       this.#wake();
     });
+    await this.#openSite();
     this.#tellUnused();
     this.#notifier.ready();
     await this.#checkKey();
@@ -176,6 +182,7 @@ class Sync {
         this.#machine.configure(config);
         this.#finder.configure(pathOptionsOf(config), this.#host.now());
         this.#actor.configure(config);
+        this.#site?.configure(config.site);
         this.#status.forgetServers();
       },
       event: report.event.bind(report),
@@ -207,6 +214,16 @@ class Sync {
     } catch (error) {
       this.#report.once("warn", "status-not-served", { why: inWords(error), path });
     }
+  }
+
+  async #openSite(): Promise<void> {
+    this.#site = await openSite(this.#host, {
+      report: () => this.#statusReport(),
+      counters: new Counters(),
+      unwritten: (file, why) => this.#report.event("warn", "metrics-not-written", { file, why }),
+    }, this.#config.site);
+    const address = this.#site?.address;
+    if (address !== undefined) this.#report.event("info", "status-listening", { address });
   }
 
   async #statusReport(): Promise<InterfaceReport> {
@@ -250,6 +267,7 @@ class Sync {
   async #end(): Promise<void> {
     this.#notifier.stopping();
     this.#statusSocket.close();
+    await this.#site?.close();
     await this.#paths.end();
     await this.#ports?.end();
     await this.#lease?.end();

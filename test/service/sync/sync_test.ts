@@ -57,9 +57,9 @@ function hostWith(
   host.wall = UNIX;
   const handlers = new Map<Signal, () => void>();
   let timers = 0;
-  const { primitives, out, err, random } = host;
+  const { primitives, out, err, random, runtime } = host;
   return [{
-    ...{ primitives, out, err, random },
+    ...{ primitives, out, err, random, runtime },
     now: () => host.now(),
     after: (seconds, run) => {
       const signal = signals.get(timers++);
@@ -91,6 +91,7 @@ function hostWith(
     listenLocal: () => Promise.resolve({ close() {} }),
     connectLocal: () => host.connectLocal(),
     tcpConnect: () => host.tcpConnect(),
+    tcpListen: () => host.tcpListen(),
   }, host];
 }
 
