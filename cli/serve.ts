@@ -28,6 +28,7 @@ import type { Arguments } from "./arguments.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
 import { siteConfig } from "./http_status.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";
+import { VERSION } from "./version.ts";
 
 const MAX_SECRET = 4096;
 
@@ -59,6 +60,8 @@ async function serveConfig(
     ? []
     : servedGroups(args, loaded);
   return {
+    version: VERSION,
+    names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
     encryption: options.encryption,
@@ -88,6 +91,13 @@ async function serveConfig(
       isJournal: isJournal(host, host.out),
     },
   };
+}
+
+/** What peers are called here. Other commands look for what is wrong with these tables. */
+function peerNames({ settings }: LoadedSettings): ReadonlyMap<string, string> {
+  return new Map((settings.peer ?? []).flatMap(({ "public-key": key, name }) => {
+    return key === undefined || name === undefined ? [] : [[key, name] as const];
+  }));
 }
 
 /** Whether nothing is said of a group, and there is no secret for one where it is by default. */

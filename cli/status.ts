@@ -17,6 +17,10 @@ import { type StatusPlace, statusPlace, statusPlaces } from "../lib/service/stat
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 
+/** Stands for all servers here. */
+const ALL_SERVERS = "serve";
+/** What servers are called. */
+const PORT = /^\d+(?:-\d+)?$/;
 /** Nobody answers there. */
 const NOBODY = new Set(["ENOENT", "ECONNREFUSED"]);
 /** Between two looks, in seconds. */
@@ -74,42 +78,64 @@ async function watchFor(
   return EXIT.ok;
 }
 
+/** Looks at what has that name: an interface that is synchronised, or a server. */
 async function lookAt(host: Host, name: string): Promise<readonly Report[]> {
-  const place = statusPlace("sync", name, await namespaceEnding(host));
-  const report = await ask(host, place);
-  if (report !== undefined) return [report];
+  const sync = statusPlace("sync", name, await namespaceEnding(host));
+  const servers = (await placesOf(host)).filter((place) =>
+    place.kind === "serve" && (name === ALL_SERVERS || place.name === name)
+  );
+  for (const places of [servers, [sync]]) {
+    const reports = await askAll(host, places);
+    if (reports.length > 0) return reports;
+  }
+  const isServer = name === ALL_SERVERS || PORT.test(name);
+  const which = name === ALL_SERVERS ? "" : ` at port ${name}`;
   throw new UserError(
-    `no wgsig sync runs for ${name} here (nobody answers at ${place.path}); ` +
-      `start it: wgsig sync ${name}`,
+    isServer
+      ? `no wgsig serve runs${which} here (nobody answers in ${RUN_FOLDER}); start it: wgsig serve`
+      : `no wgsig sync runs for ${name} here (nobody answers at ${sync.path}); ` +
+        `start it: wgsig sync ${name}`,
     EXIT.failed,
   );
 }
 
 async function lookAtAll(host: Host): Promise<readonly Report[]> {
-  let places: readonly StatusPlace[];
+  const reports = await askAll(host, await placesOf(host));
+  if (reports.length > 0) return reports;
+  throw new UserError(
+    `neither wgsig sync nor serve runs here (nobody answers in ${RUN_FOLDER}); ` +
+      "start one, such as: wgsig sync wg0",
+    EXIT.failed,
+  );
+}
+
+async function placesOf(host: Host): Promise<readonly StatusPlace[]> {
   try {
-    places = await statusPlaces(host);
+    return await statusPlaces(host);
   } catch (error) {
     throw cannotAsk(RUN_FOLDER, error);
   }
+}
+
+/** Asks all: one that hangs doesn't hide the others. @returns What answered; nothing where nobody is there. */
+async function askAll(host: Host, places: readonly StatusPlace[]): Promise<readonly Report[]> {
   const reports: Report[] = [];
-  let problem: unknown;
+  const problems: unknown[] = [];
   for (const place of places) {
     try {
       const report = await ask(host, place);
       if (report !== undefined) reports.push(report);
     } catch (error) {
-      // One that hangs doesn't hide the others.
-      problem = error;
-      if (error instanceof UserError) host.err.write(`wgsig: ${error.message}\n`);
+      problems.push(error);
     }
   }
-  if (reports.length > 0) return reports;
-  if (problem !== undefined) throw problem;
-  throw new UserError(
-    `no wgsig sync runs here (nobody answers in ${RUN_FOLDER}); start one, such as: wgsig sync wg0`,
-    EXIT.failed,
-  );
+  const last = reports.length > 0 ? undefined : problems.pop();
+  for (const each of problems) {
+    if (!(each instanceof UserError)) throw each;
+    host.err.write(`wgsig: ${each.message}\n`);
+  }
+  if (last !== undefined) throw last;
+  return reports;
 }
 
 /** Undefined where nobody answers. */
@@ -137,7 +163,11 @@ function cannotAsk(path: string, error: unknown): unknown {
 
 /** @param isLine Whether it is to be one line: others follow. */
 function formatJson(reports: readonly Report[], isLine: boolean): string {
-  const shown = { schema: SCHEMA, interfaces: reports };
+  const shown = {
+    schema: SCHEMA,
+    interfaces: reports.filter(({ kind }) => kind === "sync"),
+    servers: reports.filter(({ kind }) => kind === "serve"),
+  };
   return `${JSON.stringify(shown, undefined, isLine ? 0 : 2)}\n`;
 }
 

@@ -28,7 +28,7 @@
  */
 
 export { Registry } from "../core/registry/registry.ts";
-export { Relay, type RelayOptions, type SendBatch } from "../core/relay/relay.ts";
+export { Relay, type RelayedPair, type RelayOptions, type SendBatch } from "../core/relay/relay.ts";
 export type { RelayGroup } from "../core/relay/relay_group.ts";
 export type { RelayRates } from "../core/relay/relay_limits.ts";
 export type {

@@ -62,7 +62,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "registry": ["relay", "store"],
     "relay": [],
     "roster": ["ask"],
-    "serve": ["settings"],
+    "serve": ["lease/server", "registry", "relay", "settings", "status"],
     "settings": ["ask", "zone"],
     "store": [],
     "status": ["ask", "path", "settings"],

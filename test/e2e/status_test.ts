@@ -58,6 +58,7 @@ testWith(["root"], "status: JSON has all that there is, with a schema", async ()
     assertEquals<unknown>(JSON.parse(out), {
       schema: 1,
       interfaces: [{ ...REPORT, interface: NAME, peers: [ALICE, NOBODY] }],
+      servers: [],
     });
   });
 });

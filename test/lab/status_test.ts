@@ -23,7 +23,7 @@ async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
   const all: { schema: number; interfaces: unknown[] } = JSON.parse(out);
   assertEquals([all.schema, all.interfaces.length], [1, 1], out);
   const report = readReport({ schema: all.schema, ...Object(all.interfaces[0]) });
-  assert(report !== undefined, out);
+  assert(report?.kind === "sync", out);
   return report;
 }
 

@@ -115,6 +115,12 @@ export class Counters {
     return this.#values[INDEX[name]]!;
   }
 
+  /** All of them. */
+  all(): Record<CounterName, number> {
+    const entries = COUNTER_NAMES.map((name) => [name, this.get(name)]);
+    return Object.fromEntries(entries) as Record<CounterName, number>;
+  }
+
   /** All counters that are not 0, or that say how much work was done. */
   snapshot(): Partial<Record<CounterName, number>> {
     const shown: Partial<Record<CounterName, number>> = {};

@@ -43,6 +43,16 @@ export function list<T>(read: (value: unknown) => T, value: unknown): readonly T
   return value.map((each: unknown) => read(each));
 }
 
+/** Values of one form, by name. */
+export function byName<T>(
+  read: (value: unknown) => T,
+  value: unknown,
+): Readonly<Record<string, T>> {
+  return Object.fromEntries(
+    Object.entries(fieldsOf(value)).map(([name, each]) => [name, read(each)]),
+  );
+}
+
 /** One of these words. */
 export function oneOf<T extends string>(words: readonly T[], value: unknown): T {
   const word = words.find((each) => each === value);

@@ -12,7 +12,8 @@
  *        tier 0  tier 1                    tier 2       order list: newest → … → oldest, over all
  * ```
  *
- * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram.
+ * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram. It is a
+ * little longer than a file should be because slots, tiers and the order change together.
  *
  * @module
  */
@@ -98,6 +99,11 @@ export class PeerTable {
   /** The peer that was seen longest ago, or NONE. */
   get oldest(): number {
     return this.#order.oldest;
+  }
+
+  /** The peers that were seen last, the last one first: `most` at most. */
+  newest(most: number): number[] {
+    return this.#order.newestOnes(most);
   }
 
   /** The peer that was seen next after `peer`, or NONE: from {@linkcode oldest} to the newest. */

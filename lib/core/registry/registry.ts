@@ -26,7 +26,7 @@ import {
 import type { AnswerBudget } from "../net/answer_budget.ts";
 import { NONE } from "../net/none.ts";
 import { drawSeed, type RandomSource } from "../net/random.ts";
-import type { Relay, RelayOptions } from "../relay/relay.ts";
+import type { Relay, RelayedPair, RelayOptions } from "../relay/relay.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
@@ -132,6 +132,11 @@ export class Registry {
   /** What passes WireGuard's datagrams on; undefined where nothing does. */
   get relay(): Relay | undefined {
     return this.#relays?.relay;
+  }
+
+  /** Which of the groups a relayed pair belongs to; undefined where it is none any more. */
+  groupOfPair({ group }: RelayedPair): number | undefined {
+    return this.#relays?.numberOf(group);
   }
 
   /**

@@ -94,7 +94,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   }),
   command({
     name: "status",
-    operands: "[INTERFACE]",
+    operands: "[INTERFACE|serve|PORT]",
     maxOperands: 1,
     help: "say how what runs here is doing: peers, their paths, and why",
     tables: [STATUS_FLAGS],

@@ -6,6 +6,7 @@
 
 import { type Fields, fieldsOf, flag, list, maybe, number, oneOf, text } from "../net/fields.ts";
 import { PATH_KINDS } from "../path/path.ts";
+import { readServeReport } from "./read_serve_report.ts";
 import {
   type CandidateReport,
   type InterfaceReport,
@@ -21,6 +22,7 @@ export function readReport(value: unknown): Report | undefined {
   try {
     const fields = fieldsOf(value);
     if (fields["schema"] !== SCHEMA) return undefined;
+    if (fields["kind"] === "serve") return readServeReport(fields);
     return fields["kind"] === "sync" ? interfaceOf(fields) : undefined;
   } catch {
     return undefined;

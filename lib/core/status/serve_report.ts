@@ -53,13 +53,11 @@ export interface GroupReport {
   readonly id: number;
   /** Who is registered: `auto` any member, `required` who proves its key. */
   readonly proof: "auto" | "required";
-  /** How many peers there are: all of them, as in the four that follow. */
+  /** How many peers there are: all of them, as in the three that follow. */
   readonly count: number;
   /** How many have proved their key, */
   readonly proved: number;
-  /** how many have said something in wgsig 2, */
-  readonly protocol2: number;
-  /** how many are seen over IPv6, */
+  /** how many were seen over IPv6, */
   readonly ipv6: number;
   /** and how many are behind which NAT. */
   readonly nats: Readonly<Record<NatKind, number>>;
@@ -145,6 +143,8 @@ export interface ServeReport {
   readonly groups: readonly GroupReport[];
   /** Null where nothing is relayed. */
   readonly relay: RelayReport | null;
+  /** Where DNS is answered. */
+  readonly dns: readonly string[];
   readonly zones: readonly ZoneReport[];
   /** Null where nothing is leased. */
   readonly leases: LeasesReport | null;

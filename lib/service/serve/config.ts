@@ -27,6 +27,10 @@ export interface ServedGroup {
 
 /** What `serve` is to do. */
 export interface ServeConfig extends RegistryOptions {
+  /** The program's own. */
+  readonly version: string;
+  /** What the settings call peers, by public key. */
+  readonly names: ReadonlyMap<string, string>;
   readonly listen: readonly HostPort[];
   /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
   readonly skipMissingAddresses: boolean;

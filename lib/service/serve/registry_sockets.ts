@@ -33,6 +33,7 @@ export class RegistrySockets {
     this.#sockets.get(socket)?.sendBatch?.(replies);
   };
   #opened = 0;
+  #bound: readonly HostPort[] = [];
 
   /** @param answered Called after each batch. */
   constructor(
@@ -52,7 +53,7 @@ export class RegistrySockets {
   async listen({ groups, listen, skipMissingAddresses }: ServeConfig): Promise<void> {
     if (groups.length === 0) return;
     let problem = "no address to listen on";
-    const bound: string[] = [];
+    const bound: HostPort[] = [];
     for (const { host, port } of listen) {
       try {
         const listener = await listenUdp(
@@ -61,7 +62,7 @@ export class RegistrySockets {
           (address, open) => this.#open(address, open),
         );
         this.#listeners.push(listener);
-        bound.push(formatHostPort({ host, port: listener.port }));
+        bound.push({ host, port: listener.port });
       } catch (error) {
         const code = errorCode(error);
         problem = listenProblem({ host, port }, error, "--listen");
@@ -73,7 +74,15 @@ export class RegistrySockets {
     // No other process answers here any more: what it heard is from before this moment.
     const { mono } = this.#context.tick();
     for (const group of this.#registry.groups.values()) group.distrustBefore(mono);
-    for (const address of bound) this.#context.log.write("info", "listening", { address });
+    this.#bound = bound;
+    for (const address of bound.map(formatHostPort)) {
+      this.#context.log.write("info", "listening", { address });
+    }
+  }
+
+  /** Where it listens. */
+  get bound(): readonly HostPort[] {
+    return this.#bound;
   }
 
   /** Something else than a datagram has changed the registry. */

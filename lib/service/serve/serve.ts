@@ -6,6 +6,7 @@
  */
 
 import type { Now } from "../../core/net/clock.ts";
+import { formatHostPort } from "../../core/net/host_port.ts";
 import { drawSeed } from "../../core/net/random.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
@@ -28,6 +29,7 @@ import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
+import { ServeStatus } from "./status.ts";
 import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
@@ -81,6 +83,9 @@ class Service {
   readonly #notifier: Notifier;
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
+  readonly #status: ServeStatus;
+  /** What holds now. */
+  #settings: ServeConfig;
   #now: Now;
 
   constructor(host: Host, first: ServeConfig, serverKey: ServerKey | undefined) {
@@ -93,7 +98,7 @@ class Service {
     this.#host = host;
     this.#log = log;
     this.#registry = registry;
-    this.#first = first;
+    this.#first = this.#settings = first;
     this.#now = host.now();
     this.#groups = new GroupSettings(registry, host, serverKey?.key);
     this.#serverKey = serverKey;
@@ -110,6 +115,31 @@ class Service {
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
     this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
     this.#store = first.state === undefined ? undefined : this.#storeAt(first.state, seed());
+    this.#status = this.#newStatus();
+  }
+
+  #newStatus(): ServeStatus {
+    const leases = this.#leases;
+    const name = this.#first.lease?.interface;
+    return new ServeStatus(this.#host, this.#log, {
+      registry: this.#registry,
+      leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
+      nameOf: (key) => this.#settings.names.get(key),
+      rosterOf: () => undefined,
+      counters: () => this.#punch?.counters ?? {},
+      tick: () => this.#tick(),
+      facts: () => ({
+        version: this.#settings.version,
+        listen: this.#sockets.bound.map(formatHostPort),
+        serverKey: this.#serverKey === undefined ? null : publicKeyOf(this.#serverKey),
+        publicAddress: null,
+        state: this.#settings.state ?? null,
+        dns: this.#dns?.bound.map(formatHostPort) ?? [],
+        zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
+          return { name, interface: device ?? null, group: group ?? null };
+        }),
+      }),
+    });
   }
 
   /** The state file has the registry's peers, and leases that have no file of their own. */
@@ -149,6 +179,14 @@ class Service {
       const hint = "the next start has another one; name a file with --key, or one with --state";
       this.#log.write("info", "server-key-not-kept", { hint });
     }
+    await this.#status.open(this.#name);
+  }
+
+  /** By which it is asked how it is: its first port, else the interface that it leases for. */
+  get #name(): string {
+    const [first] = [...this.#sockets.bound, ...this.#dns?.bound ?? []];
+    const port = (first ?? this.#first.punch)?.port;
+    return port === undefined ? this.#first.lease?.interface ?? "serve" : `${port}`;
   }
 
   /** Answers until a signal ends it. */
@@ -191,6 +229,7 @@ class Service {
       this.#notifier.ready();
     });
     this.#notifier.stopping();
+    this.#status.close();
     this.#sockets.close();
     this.#dns?.close();
     this.#punch?.close();
@@ -213,6 +252,7 @@ class Service {
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {
     const peers = this.#groups.apply(settings, files, mono);
+    this.#settings = settings;
     if (peers > 0) this.#log.write("warn", "peers-forgotten", { peers });
     if (settings.dns !== undefined) this.#dns?.configure(settings.dns, this.#registry.groups);
   }

@@ -10,6 +10,8 @@ import { idOf } from "../../support/fake_random.ts";
 import { MemoryHost } from "../../support/memory_host.ts";
 
 const CONFIG: ServeConfig = {
+  version: "1.0.0",
+  names: new Map(),
   listen: [],
   skipMissingAddresses: true,
   groups: [],

@@ -15,6 +15,8 @@ const LOG = { format: "text", verbosity: "normal" } as const;
 
 function config(listen: readonly HostPort[]): ServeConfig {
   return {
+    version: "1.0.0",
+    names: new Map(),
     listen,
     groups: [{ id: 0, secretFiles: [], allowFile: undefined, proof: "auto", interface: undefined }],
     skipMissingAddresses: true,
