@@ -11,6 +11,7 @@ import type { Resolved } from "../lib/core/settings/option.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { DEFAULT_TOKEN_FILE, readToken } from "../lib/service/files/files.ts";
+import { makePage } from "../lib/service/http/page.ts";
 import type { SiteConfig } from "../lib/service/http/site.ts";
 import { VERSION } from "./version.ts";
 
@@ -35,6 +36,6 @@ export async function siteConfig(
     metricsFile,
     metricsPeers: options["metrics-peers"],
     version: VERSION,
-    page: undefined,
+    page: address === undefined ? undefined : makePage(),
   };
 }

@@ -59,8 +59,8 @@ export const SYNC_METRICS = {
   wgsig_server_up: gauge("whether the server answered when last asked", "interface", "server"),
   wgsig_server_age_seconds: gauge("since its last answer", "interface", "server"),
   wgsig_server_round_trip_seconds: gauge("of its last answer", "interface", "server"),
-  wireguard_sent_bytes_total: counter("Bytes sent to the peer", ...PEER),
-  wireguard_received_bytes_total: counter("Bytes received from the peer", ...PEER),
+  wireguard_sent_bytes_total: counter("bytes sent to the peer", ...PEER),
+  wireguard_received_bytes_total: counter("bytes received from the peer", ...PEER),
   wireguard_latest_handshake_seconds: gauge(
     "Unix seconds of the last handshake; 0 where there was none",
     ...PEER,

@@ -30,7 +30,7 @@ export const SERVE_RULES = {
     dns: ({ dns }) => dns?.listen,
     lease: ({ lease }) => lease && [lease.interface, lease.state],
     punch: ({ punch }) => punch,
-    status: ({ site }) => site?.address,
+    status: ({ site }) => site && [site.address],
   },
   inForce<S extends Reloadable>(first: S, wanted: S): S {
     const { listen, maxPeers, maxAnswer, state, key } = first;

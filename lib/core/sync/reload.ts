@@ -19,7 +19,7 @@ export const SYNC_RULES = {
   fixed: {
     interface: (settings) => settings.interface,
     lease: ({ lease, addPeers }) => [lease, lease && addPeers],
-    status: ({ site }) => site?.address,
+    status: ({ site }) => site && [site.address],
   },
   inForce<S extends Reloadable>(first: S, wanted: S): S {
     const { interface: name, lease } = first;

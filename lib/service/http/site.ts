@@ -27,6 +27,7 @@ import { type HttpAnswer, textAnswer } from "../../wire/http/answer.ts";
 import type { HttpRequest } from "../../wire/http/request.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import { MetricsFile } from "./metrics_file.ts";
+import type { Page } from "./page.ts";
 import { type HttpHost, HttpServer } from "./server.ts";
 
 /** A report is for all who ask within so long, in seconds: to make one takes work. */
@@ -44,24 +45,6 @@ export interface SiteConfig {
   readonly version: string;
   /** What `/` shows; undefined where the binary has no room for it. */
   readonly page: Page | undefined;
-}
-
-/** Nothing of it. */
-export const NO_SITE: SiteConfig = {
-  address: undefined,
-  token: undefined,
-  metricsFile: undefined,
-  metricsPeers: 0,
-  version: "",
-  page: undefined,
-};
-
-/** A page for people. */
-export interface Page {
-  /** HTML. */
-  readonly text: string;
-  /** Its content security policy. */
-  readonly policy: string;
 }
 
 /** The program that this tells of. */
@@ -99,16 +82,22 @@ export class StatusSite {
     this.#file = new MetricsFile(host, () => this.#metrics(), program.unwritten);
   }
 
+  /** Where it listens; undefined where it doesn't. */
+  get address(): string | undefined {
+    const { address } = this.#config;
+    if (address === undefined || this.#listener === undefined) return undefined;
+    return formatHostPort({ host: address.host, port: this.#listener.port });
+  }
+
   /**
    * Begins.
    *
-   * @returns Where it listens; undefined where it doesn't.
    * @throws {UserError} It can't listen there.
    */
-  async open(): Promise<string | undefined> {
+  async open(): Promise<void> {
     this.#file.configure(this.#config.metricsFile);
     const { address } = this.#config;
-    if (address === undefined) return undefined;
+    if (address === undefined) return;
     const { counters } = this.#program;
     const server = new HttpServer(
       this.#host,
@@ -122,13 +111,15 @@ export class StatusSite {
       throw new UserError(listenProblem(address, error, "--status"), EXIT.failed);
     }
     void this.#note();
-    return formatHostPort({ host: address.host, port: this.#listener.port });
   }
 
-  /** Takes new settings; where it listens stays. */
-  configure(config: SiteConfig): void {
-    this.#config = { ...config, address: this.#config.address };
-    this.#file.configure(config.metricsFile);
+  /** Takes new settings; where it listens stays, and with it the token where they have none. */
+  configure(config: SiteConfig | undefined): void {
+    const { address, token } = this.#config;
+    if (config !== undefined) {
+      this.#config = { ...config, address, token: config.token ?? token };
+    }
+    this.#file.configure(config?.metricsFile);
   }
 
   /** Ends it, and removes the file. */

@@ -19,7 +19,8 @@ import type { Outputs } from "../../host/output.ts";
 import type { Signal, Signals } from "../../host/signals.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { Reloader } from "../reloader.ts";
-import { NO_SITE, type SiteHost, StatusSite } from "../http/site.ts";
+import { openSite } from "../http/open.ts";
+import type { SiteHost, StatusSite } from "../http/site.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
@@ -67,7 +68,7 @@ class Sync {
   readonly #finder: PathFinder;
   readonly #ports: PortMapper | undefined;
   readonly #statusSocket: StatusSocket;
-  readonly #site: StatusSite;
+  #site: StatusSite | undefined;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -103,11 +104,6 @@ class Sync {
       });
     this.#status = new SyncStatus(name);
     this.#statusSocket = new StatusSocket(host, { status: () => this.#statusReport() });
-    this.#site = new StatusSite(host, {
-      report: () => this.#statusReport(),
-      counters: new Counters(),
-      unwritten: (file, why) => this.#report.event("warn", "metrics-not-written", { file, why }),
-    }, config.site ?? NO_SITE);
     this.#notifier = new Notifier(
       host,
       () => this.#status.text,
@@ -140,8 +136,7 @@ class Sync {
       this.#ports?.look();
       this.#wake();
     });
-    const address = await this.#site.open();
-    if (address !== undefined) this.#report.event("info", "status-listening", { address });
+    await this.#openSite();
     this.#tellUnused();
     this.#notifier.ready();
     await this.#checkKey();
@@ -187,7 +182,7 @@ class Sync {
         this.#machine.configure(config);
         this.#finder.configure(pathOptionsOf(config), this.#host.now());
         this.#actor.configure(config);
-        this.#site.configure(config.site ?? NO_SITE);
+        this.#site?.configure(config.site);
         this.#status.forgetServers();
       },
       event: report.event.bind(report),
@@ -219,6 +214,16 @@ class Sync {
     } catch (error) {
       this.#report.once("warn", "status-not-served", { why: inWords(error), path });
     }
+  }
+
+  async #openSite(): Promise<void> {
+    this.#site = await openSite(this.#host, {
+      report: () => this.#statusReport(),
+      counters: new Counters(),
+      unwritten: (file, why) => this.#report.event("warn", "metrics-not-written", { file, why }),
+    }, this.#config.site);
+    const address = this.#site?.address;
+    if (address !== undefined) this.#report.event("info", "status-listening", { address });
   }
 
   async #statusReport(): Promise<InterfaceReport> {
@@ -261,7 +266,7 @@ class Sync {
   async #end(): Promise<void> {
     this.#notifier.stopping();
     this.#statusSocket.close();
-    await this.#site.close();
+    await this.#site?.close();
     await this.#paths.end();
     await this.#ports?.end();
     await this.#lease?.end();
