@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readReport } from "../../lib/core/status/read_report.ts";
 import type { InterfaceReport } from "../../lib/core/status/report.ts";
-import { BINARY, testWith } from "../support/program.ts";
+import { Browser } from "../support/browser.ts";
+import { BINARY, isRouterBinary, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
 import { sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
@@ -17,6 +18,27 @@ async function status(host: WireGuardHost, ...args: readonly string[]) {
   return await host.namespace.run([BINARY, "status", ...args]);
 }
 
+/** Where `sync` has its page, in its own namespace. */
+const PAGE = "127.0.0.1:9123";
+
+/** What somebody sees on the host itself. The binary for routers has no page. */
+async function checkPage({ namespace, publicKey }: WireGuardHost, peer: string): Promise<void> {
+  if (isRouterBinary()) {
+    const { out } = await namespace.run(["busybox", "wget", "-qO-", `http://${PAGE}/`]);
+    return assertMatch(out, /\/status\.json/);
+  }
+  await using browser = await Browser.start(["ip", "netns", "exec", namespace.name]);
+  const page = await browser.open(`http://${PAGE}/`);
+  await page.shows("The peer is reached.", ".verdict");
+  await page.shows(publicKey, "main");
+  await page.until(`document.querySelector('#peers [title="${peer}"]')`);
+  await page.shows("punched", "#peers");
+  await page.shows("answers", "#registries");
+  const [, reached] = (await page.accessibleNodes()).filter(({ role }) => role === "image");
+  assertMatch(reached?.name ?? "", /^Peers that are reached\. in all: .* by relay: /);
+  assertEquals(page.problems, []);
+}
+
 /** What `--json` says of the one interface. */
 async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
   const { out } = await status(host, "wg0", "--json");
@@ -28,7 +50,7 @@ async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
 }
 
 testWith(
-  LAB_NEEDS,
+  [...LAB_NEEDS, isRouterBinary() ? "busybox" : "chromium"],
   "lab: status says how a peer is reached, and what became of it when it is down",
   async () => {
     await using lab = await Lab.between("preserve", "eim");
@@ -41,7 +63,7 @@ testWith(
     );
 
     await lab.serve();
-    const sync = lab.sync(alice);
+    const sync = lab.sync(alice, "--status", PAGE);
     await sync.printed(/ own-endpoint /);
     const alone = await status(alice);
     assertEquals([alone.code, alone.err], [5, ""], alone.out);
@@ -73,6 +95,8 @@ testWith(
     assertMatch(table.out, / punched /);
     assert(!table.out.includes("\x1b"), "colours");
     figure(`\n${table.out}`);
+
+    await checkPage(alice, bob.publicKey);
 
     // Nothing secret is said, and only this user and root may ask.
     const places = await alice.namespace.run(["sh", "-c", LIST]);
