@@ -36,7 +36,6 @@ export const COMMON_METRICS = {
 export const SERVE_METRICS = {
   wgsig_group_peers: gauge("registered peers", "group"),
   wgsig_group_proved_peers: gauge("of those, the ones that have proved their key", "group"),
-  wgsig_group_wgsig2_peers: gauge("of those, the ones that speak wgsig 2", "group"),
   wgsig_group_ipv6_peers: gauge("of those, the ones that are seen over IPv6", "group"),
   wgsig_group_nat_peers: gauge("of those, the ones behind such a NAT", "group", "nat"),
   wgsig_group_subscribers: gauge("peers that are told of changes at once", "group"),
@@ -123,7 +122,6 @@ function addServer(writer: Writer, report: ServeReport, { maxPeers }: ProgramFac
     const group = String(each.id);
     writer.add("wgsig_group_peers", [group], each.count);
     writer.add("wgsig_group_proved_peers", [group], each.proved);
-    writer.add("wgsig_group_wgsig2_peers", [group], each.protocol2);
     writer.add("wgsig_group_ipv6_peers", [group], each.ipv6);
     for (const nat of NAT_KINDS) writer.add("wgsig_group_nat_peers", [group, nat], each.nats[nat]);
     writer.add("wgsig_group_subscribers", [group], each.subscribers);

@@ -18,6 +18,8 @@ import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Host } from "../../host/host.ts";
 import type { ServiceContext } from "../context.ts";
 import { Reloader } from "../reloader.ts";
+import { openSite } from "../http/open.ts";
+import type { StatusSite } from "../http/site.ts";
 import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
@@ -84,6 +86,7 @@ class Service {
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
   readonly #status: ServeStatus;
+  #site: StatusSite | undefined;
   /** What holds now. */
   #settings: ServeConfig;
   #now: Now;
@@ -170,9 +173,11 @@ class Service {
     try {
       if (dns !== undefined) await this.#dns?.listen(dns);
       if (punch !== undefined) await this.#punch?.listen(punch);
+      await this.#openSite();
       await this.#leases?.start();
     } catch (error) {
       this.#sockets.close();
+      await this.#site?.close();
       throw error;
     }
     if (this.#serverKey !== undefined && this.#serverKey.file === undefined) {
@@ -180,6 +185,16 @@ class Service {
       this.#log.write("info", "server-key-not-kept", { hint });
     }
     await this.#status.open(this.#name);
+  }
+
+  async #openSite(): Promise<void> {
+    this.#site = await openSite(this.#host, {
+      report: () => this.#status.report(),
+      counters: this.#registry.counters,
+      unwritten: (file, why) => this.#log.write("warn", "metrics-not-written", { file, why }),
+    }, this.#first.site);
+    const address = this.#site?.address;
+    if (address !== undefined) this.#log.write("info", "status-listening", { address });
   }
 
   /** By which it is asked how it is: its first port, else the interface that it leases for. */
@@ -205,6 +220,7 @@ class Service {
           try {
             this.#configure(settings, files, begunAt);
             log.configure(settings.log);
+            this.#site?.configure(settings.site);
             if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
             this.#watch(settings);
           } finally {
@@ -230,6 +246,7 @@ class Service {
     });
     this.#notifier.stopping();
     this.#status.close();
+    await this.#site?.close();
     this.#sockets.close();
     this.#dns?.close();
     this.#punch?.close();
