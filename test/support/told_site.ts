@@ -9,7 +9,7 @@ import type { InterfaceReport } from "../../lib/core/status/report.ts";
 import type { ServeReport } from "../../lib/core/status/serve_report.ts";
 import { denoHost } from "../../lib/host/deno/deno.ts";
 import { makePage } from "../../lib/service/http/page.ts";
-import { NO_SITE, StatusSite } from "../../lib/service/http/site.ts";
+import { type SiteConfig, StatusSite } from "../../lib/service/http/site.ts";
 
 const HOST = denoHost({ libc: false });
 const LOOPBACK = "127.0.0.1";
@@ -36,10 +36,17 @@ export class ToldSite implements AsyncDisposable {
       unwritten: () => {},
     };
     const address = { host: LOOPBACK, port: this.#port };
-    const config = { ...NO_SITE, address, version: "0.1.0", page: makePage() };
+    const config: SiteConfig = {
+      address,
+      token: undefined,
+      metricsFile: undefined,
+      metricsPeers: 0,
+      version: "0.1.0",
+      page: makePage(),
+    };
     this.#site = new StatusSite(HOST, program, config);
-    const at = await this.#site.open();
-    this.#port = Number(at?.split(":").at(-1));
+    await this.#site.open();
+    this.#port = Number(this.#site.address?.split(":").at(-1));
   }
 
   get url(): string {

@@ -1,11 +1,12 @@
 // Who of a group would reach whom, and how: as a matrix where it fits, and as a list for each peer.
 
 import { isolated, make, mark, say, show } from "./dom.js";
-import { figure, listed, nameOf } from "./words.js";
+import { byName, counted, figure, listed, nameOf } from "./words.js";
 
-/** @typedef {import("../../../core/status/mesh_report.ts").MeshReport} MeshReport */
-/** @typedef {import("../../../core/status/mesh_report.ts").Reach} Reach */
+/** @typedef {import("../../../core/status/mesh.ts").MeshReport} MeshReport */
 /** @typedef {import("../../../core/status/serve_report.ts").GroupReport} GroupReport */
+
+const NOBODY = { name: null, publicKey: "" };
 
 /** So many peers a matrix has at most, and at least. */
 const MOST = 16;
@@ -29,31 +30,40 @@ const REACHES = /** @type {const} */ ([
  * @param {number} b
  */
 function letterOf({ rows }, a, b) {
-  return rows[Math.max(a, b)]?.[Math.min(a, b)] ?? "u";
+  return rows?.[Math.max(a, b)]?.[Math.min(a, b)] ?? "u";
 }
 
 /**
- * Whom each peer reaches, in words.
+ * Whom each peer reaches, in words, by its key.
  *
  * @param {MeshReport} mesh
- * @param {ReadonlyMap<string, string>} names By key.
  * @returns {ReadonlyMap<string, readonly string[]>}
  */
-export function reachesOf(mesh, names) {
-  const { peers } = mesh;
-  return new Map(peers.map((key, a) => {
+export function reachesOf(mesh) {
+  const { peers, rows } = mesh;
+  if (rows === null) return new Map();
+  return new Map(peers.map(({ publicKey }, a) => {
     const texts = REACHES.flatMap(([letter, , word]) => {
       const those = peers.filter((_, b) => b !== a && letterOf(mesh, a, b) === letter);
       if (those.length === 0) return [];
-      const some = listed(those.map((each) => names.get(each) ?? each), 2);
-      return [
-        letter === "d"
-          ? `${figure(those.length)} direct`
-          : `${figure(those.length)} ${word}: ${some}`,
-      ];
+      const count = `${figure(those.length)} ${word}`;
+      return [letter === "d" ? count : `${count}: ${listed(those.map(nameOf), 2)}`];
     });
-    return /** @type {const} */ ([key, texts]);
+    return /** @type {const} */ ([publicKey, texts]);
   }));
+}
+
+/** How many pairs are of which kind. @param {MeshReport} mesh */
+function summary({ pairs, peers, more }) {
+  const counts = [
+    ...pairs.direct > 0 ? [`${figure(pairs.direct)} direct`] : [],
+    ...pairs.hard > 0 ? [`${figure(pairs.hard)} hard`] : [],
+    ...pairs.relay > 0 ? [`${figure(pairs.relay)} only through a relay`] : [],
+    ...pairs.unknown > 0 ? [`${figure(pairs.unknown)} not known`] : [],
+  ];
+  const all = pairs.direct + pairs.hard + pairs.relay + pairs.unknown;
+  const whose = more > 0 ? ` of the ${figure(peers.length)} peers heard last` : "";
+  return `${counted(all, "pair")}${whose}: ${counts.join(", ")}.`;
 }
 
 /**
@@ -71,41 +81,55 @@ function sign(kind, word) {
 /** @param {number} id Of the group. */
 export function meshPart(id) {
   const heading = make("h3", { id: `mesh-${id}` }, "Who reaches whom");
+  const counts = make("p", { class: "quiet" });
   const place = make("div", {});
   const legend = make("ul", { class: "legend" });
   for (const [, kind, word, meaning] of REACHES) {
     legend.append(make("li", {}, sign(kind, ""), make("b", {}, word), ` ${meaning}`));
   }
   const card = make("div", { class: "card" }, place, legend);
-  const element = make("div", { class: "mesh-part" }, heading, card);
+  const element = make("div", { class: "mesh-part" }, heading, counts, card);
   let shown = "";
   return {
     element,
-    /**
-     * @param {MeshReport | undefined} mesh
-     * @param {ReadonlyMap<string, string>} names By key.
-     */
-    update(mesh, names) {
-      const isShown = mesh !== undefined && mesh.more === 0 && mesh.peers.length >= LEAST &&
-        mesh.peers.length <= MOST;
-      show(element, isShown);
-      if (!isShown) return;
-      const called = mesh.peers.map((key) => names.get(key) ?? key);
-      const now = JSON.stringify([called, mesh.rows]);
+    /** @param {MeshReport | undefined} mesh */
+    update(mesh) {
+      show(element, mesh !== undefined && mesh.peers.length > 1);
+      if (mesh === undefined) return;
+      const { peers, rows, more } = mesh;
+      say(counts, summary(mesh));
+      // The report's order is that of who was heard last, and never rests.
+      const order = [...peers.keys()].sort((a, b) =>
+        byName(peers[a] ?? NOBODY, peers[b] ?? NOBODY)
+      );
+      const names = order.map((place) => nameOf(peers[place] ?? NOBODY));
+      const isShown = rows !== null && more === 0 && names.length >= LEAST && names.length <= MOST;
+      show(card, isShown);
+      const now = isShown ? JSON.stringify([names, lettersOf(mesh, order)]) : "";
       if (now === shown) return;
       shown = now;
-      mark(element, "class", `mesh-part ${called.length <= FEW ? "few" : ""}`);
-      place.replaceChildren(matrix(mesh, called, heading.id));
+      mark(card, "class", names.length <= FEW ? "card few" : "card");
+      place.replaceChildren(...isShown ? [matrix(lettersOf(mesh, order), names, heading.id)] : []);
     },
   };
 }
 
 /**
+ * The letters of all pairs, in an order.
+ *
  * @param {MeshReport} mesh
+ * @param {readonly number[]} order
+ */
+function lettersOf(mesh, order) {
+  return order.map((a) => order.map((b) => letterOf(mesh, a, b)));
+}
+
+/**
+ * @param {readonly (readonly string[])[]} letters
  * @param {readonly string[]} names
  * @param {string} heading Its id.
  */
-function matrix(mesh, names, heading) {
+function matrix(letters, names, heading) {
   const head = make("tr", {}, make("td", {}));
   for (const [i, name] of names.entries()) {
     const number = make("span", { "aria-hidden": "true" }, String(i + 1));
@@ -122,8 +146,7 @@ function matrix(mesh, names, heading) {
         row.append(make("td", { class: "self" }, make("span", { class: "unseen" }, "itself")));
         continue;
       }
-      const letter = letterOf(mesh, a, b);
-      const [, kind, word] = REACHES.find(([each]) => each === letter) ?? REACHES[3];
+      const [, kind, word] = REACHES.find(([letter]) => letter === letters[a]?.[b]) ?? REACHES[3];
       const cell = make("td", { title: `${name} and ${other}: ${word}` }, sign(kind, word));
       row.append(cell);
     }
@@ -134,20 +157,6 @@ function matrix(mesh, names, heading) {
     { class: "mesh", "aria-labelledby": heading },
     make("thead", {}, head),
     body,
-  );
-}
-
-/**
- * The names of a group's peers, by key.
- *
- * @param {readonly GroupReport[]} groups
- * @returns {ReadonlyMap<string, string>}
- */
-export function namesIn(groups) {
-  return new Map(
-    groups.flatMap(({ peers }) =>
-      peers.map((peer) => /** @type {const} */ ([peer.publicKey, nameOf(peer)]))
-    ),
   );
 }
 

@@ -1,7 +1,7 @@
 // What `serve` says of its groups, and of all else that it does.
 
 import { Children, make, say, section, show, state } from "./dom.js";
-import { fillReaches, meshPart, namesIn, reachesOf } from "./mesh_view.js";
+import { fillReaches, meshPart, reachesOf } from "./mesh_view.js";
 import { plots } from "./plot.js";
 import { facts, list, textColumn } from "./table.js";
 import { fillName } from "./sync_view.js";
@@ -24,7 +24,7 @@ import {
 /** @typedef {import("../../../core/status/serve_report.ts").RegisteredPeerReport} RegisteredPeerReport */
 /** @typedef {import("../../../core/status/serve_report.ts").RelayedPairReport} RelayedPairReport */
 /** @typedef {import("../../../core/status/serve_report.ts").HeldLeaseReport} HeldLeaseReport */
-/** @typedef {import("../../../core/status/mesh_report.ts").MeshReport} MeshReport */
+/** @typedef {import("../../../core/status/mesh.ts").MeshReport} MeshReport */
 /** @typedef {ServeReport & { readonly mesh?: readonly MeshReport[] }} ServeReportWithMesh */
 /** @typedef {import("../../../core/status/history.ts").HistoryReport} HistoryReport */
 
@@ -156,9 +156,8 @@ function groupPart({ id }, meshes = () => /** @type {readonly MeshReport[]} */ (
     update(group) {
       about.update(group);
       const told = meshes().find((each) => each.group === id);
-      const names = namesIn([group]);
-      if (told) reaches = reachesOf(told, names);
-      mesh.update(told, names);
+      if (told) reaches = reachesOf(told);
+      mesh.update(told);
       peers.update(group.peers.toSorted(byName), group.more);
     },
   };
@@ -216,7 +215,11 @@ function relayPart() {
     update({ relay, groups }) {
       show(pairs.element, relay !== null);
       if (relay === null) return;
-      names = namesIn(groups);
+      names = new Map(
+        groups.flatMap(({ peers }) =>
+          peers.map((peer) => /** @type {const} */ ([peer.publicKey, nameOf(peer)]))
+        ),
+      );
       say(sums, `${counted(relay.datagrams, "datagram")} passed on, ${size(relay.bytes)}.`);
       pairs.update(relay.pairs, relay.more);
     },
