@@ -8,7 +8,9 @@ import { STATUS_FLAGS } from "../lib/core/settings/commands.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { type Report, SCHEMA } from "../lib/core/status/report.ts";
-import { formatReport, hasDown } from "../lib/core/status/table.ts";
+import { meshOf, type MeshReport } from "../lib/core/status/mesh.ts";
+import type { ServeReport } from "../lib/core/status/serve_report.ts";
+import { formatMeshes, formatReport, hasDown } from "../lib/core/status/table.ts";
 import { errorCode, explain, isCoded } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { namespaceEnding, RUN_FOLDER } from "../lib/service/files/own_folders.ts";
@@ -30,10 +32,17 @@ const CLEAR = "\x1b[H\x1b[J";
 
 /** Runs `wgsig status`. */
 export async function runStatus(host: Host, args: Arguments): Promise<ExitStatus> {
-  const { json, watch } = resolve(STATUS_FLAGS, args);
+  const { json, watch, mesh } = resolve(STATUS_FLAGS, args);
   const [name] = args.operands;
   if (name !== undefined) checkInterfaceName(name);
   const look = async () => {
+    if (mesh) {
+      const servers = (await lookAt(host, name ?? ALL_SERVERS)).filter(isServer);
+      if (servers.length === 0) {
+        throw new UserError(`--mesh is of a server's peers, and ${name} is an interface`);
+      }
+      return { text: json ? meshJson(servers, watch) : meshTable(host, servers), status: EXIT.ok };
+    }
     const reports = await (name === undefined ? lookAtAll(host) : lookAt(host, name));
     const text = json ? formatJson(reports, watch) : formatTable(host, reports);
     return { text, status: reports.some(hasDown) ? EXIT.somePeersFailed : EXIT.ok };
@@ -78,7 +87,7 @@ async function watchFor(
   return EXIT.ok;
 }
 
-/** Looks at what has that name: an interface that is synchronised, or a server. */
+/** Looks at what has that name: a server, or an interface that is synchronised. */
 async function lookAt(host: Host, name: string): Promise<readonly Report[]> {
   const sync = statusPlace("sync", name, await namespaceEnding(host));
   const servers = (await placesOf(host)).filter((place) =>
@@ -88,10 +97,10 @@ async function lookAt(host: Host, name: string): Promise<readonly Report[]> {
     const reports = await askAll(host, places);
     if (reports.length > 0) return reports;
   }
-  const isServer = name === ALL_SERVERS || PORT.test(name);
+  const namesServer = name === ALL_SERVERS || PORT.test(name);
   const which = name === ALL_SERVERS ? "" : ` at port ${name}`;
   throw new UserError(
-    isServer
+    namesServer
       ? `no wgsig serve runs${which} here (nobody answers in ${RUN_FOLDER}); start it: wgsig serve`
       : `no wgsig sync runs for ${name} here (nobody answers at ${sync.path}); ` +
         `start it: wgsig sync ${name}`,
@@ -166,12 +175,34 @@ function formatJson(reports: readonly Report[], isLine: boolean): string {
   const shown = {
     schema: SCHEMA,
     interfaces: reports.filter(({ kind }) => kind === "sync"),
-    servers: reports.filter(({ kind }) => kind === "serve"),
+    servers: reports.filter(isServer),
   };
   return `${JSON.stringify(shown, undefined, isLine ? 0 : 2)}\n`;
 }
 
+function isServer(report: Report): report is ServeReport {
+  return report.kind === "serve";
+}
+
+function meshesOf({ groups, relay }: ServeReport): readonly MeshReport[] {
+  return groups.map((group) => meshOf(group, relay !== null));
+}
+
+function meshJson(servers: readonly ServeReport[], isLine: boolean): string {
+  const shown = servers.map((server) => ({ name: server.name, meshes: meshesOf(server) }));
+  return `${JSON.stringify({ schema: SCHEMA, servers: shown }, undefined, isLine ? 0 : 2)}\n`;
+}
+
+function meshTable(host: Host, servers: readonly ServeReport[]): string {
+  const isColoured = hasColours(host);
+  return servers.map((server) => formatMeshes(server, meshesOf(server), isColoured)).join("\n");
+}
+
+function hasColours(host: Host): boolean {
+  return host.out.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
+}
+
 function formatTable(host: Host, reports: readonly Report[]): string {
-  const isColoured = host.out.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
+  const isColoured = hasColours(host);
   return reports.map((report) => formatReport(report, isColoured)).join("\n");
 }

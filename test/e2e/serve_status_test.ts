@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { flagsOfNat, NAT } from "../../lib/wire/wgsig2/nat.ts";
+import type { MeshReport } from "../../lib/core/status/mesh.ts";
 import type { ServeReport } from "../../lib/core/status/serve_report.ts";
 import { BINARY, type Finished, isFile, run, testWith, wgsig } from "../support/program.ts";
 import { Asker } from "./asker.ts";
@@ -168,5 +169,39 @@ testWith(
     assert(!out.includes(`"uptime": ${JSON.parse(asked).servers[0].uptime}`));
     assertEquals(await inside.stop(), 0);
     assertEquals((await there([name])).code === 0, false);
+  },
+);
+
+testWith(
+  ["root"],
+  "status --mesh: who reaches whom, from what peers say of their NATs",
+  async () => {
+    await using scene = await Scene.open();
+    const port = await scene.freePort();
+    const listen = [1, 2, 3, 4, 5].flatMap((i) => ["--listen", `127.0.0.${i}:${port}`]);
+    await scene.serveWith([...listen, "--secret", scene.secretFile]);
+    const nats = [NAT.easy, NAT.sequential, NAT.hard, NAT.hard];
+    const askers = nats.map((_, i) => new Asker(scene, i + 1, { host: `127.0.0.${i + 2}` }));
+    for (const [i, asker] of askers.entries()) {
+      // The last one's port is forwarded.
+      const candidates = i === 3 ? [`mapped 203.0.113.9:4000`] : [];
+      await asker.ask(port, { flags: flagsOfNat(nats[i]!), candidates });
+    }
+    const { code, out, err } = await wgsig(["status", "--mesh", `${port}`, "--json"]);
+    assertEquals([code, err], [0, ""]);
+    const { servers }: { servers: { name: string; meshes: MeshReport[] }[] } = JSON.parse(out);
+    assertEquals(servers.map(({ name }) => name), [`${port}`]);
+    const [mesh] = servers[0]!.meshes;
+    const keys = askers.map(({ client }) => client.key);
+    assertEquals(mesh?.peers.map(({ publicKey }) => publicKey), keys.toReversed());
+    assertEquals(mesh?.pairs, { direct: 3, hard: 2, relay: 1, unknown: 0 });
+    assertEquals([mesh?.rows, mesh?.relayed], [["", "d", "dr", "dhh"], [[2, 1]]]);
+    const table = await wgsig(["status", "--mesh", `${port}`]);
+    assertMatch(
+      table.out,
+      /\n {2}1 pair needs a relay: this registry is none; start it with --relay\n/,
+    );
+    const none = await wgsig(["status", "--mesh", "wg0"]);
+    assertEquals(none.code === 0, false);
   },
 );

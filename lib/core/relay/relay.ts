@@ -49,9 +49,11 @@ export interface RelayOptions extends RelayRates {
 
 /** What is known of a pair. */
 export interface RelayedPair {
+  /** Whose it is. */
   readonly group: RelayGroup;
-  /** Two members of it. */
+  /** A member of it, */
   readonly a: number;
+  /** and another. */
   readonly b: number;
   /** When something was relayed last, on the monotonic clock; undefined where nothing was. */
   readonly usedAt: number | undefined;

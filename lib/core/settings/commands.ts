@@ -61,6 +61,7 @@ export const KEYGEN_FLAGS = {
 /** Flags of `status`. */
 export const STATUS_FLAGS = {
   watch: { flag: "watch", ...SWITCH, help: "look again every second, until Ctrl-C" },
+  mesh: { flag: "mesh", ...SWITCH, help: "say which peers of a server reach each other how" },
   json: { flag: "json", ...SWITCH, help: "print JSON; with --watch, a line each time" },
   ...HELP,
 } satisfies Rows;

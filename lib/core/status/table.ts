@@ -17,6 +17,9 @@ import {
   wrap,
 } from "./lines.ts";
 import type { CandidateReport, InterfaceReport, Outcome, Report, ServerReport } from "./report.ts";
+import type { MeshReport } from "./mesh.ts";
+import { meshLines } from "./mesh_table.ts";
+import type { ServeReport } from "./serve_report.ts";
 import { serverLines } from "./serve_table.ts";
 
 /** Widths of what a peer's line has, the columns that are flush right behind the two others. */
@@ -42,6 +45,17 @@ export function formatReport(report: Report, isColoured: boolean): string {
     ? serverLines(report, paint)
     : interfaceLines(report, paint);
   return `${lines.join("\n")}\n`;
+}
+
+/** Puts meshes of a server's groups into lines. */
+export function formatMeshes(
+  { name }: Pick<ServeReport, "name">,
+  meshes: readonly MeshReport[],
+  isColoured: boolean,
+): string {
+  const paint = painter(isColoured);
+  const lines = meshes.flatMap((mesh) => ["", ...meshLines(mesh, paint)]);
+  return `${[`${paint("server", "bold")} ${plain(name)}`, ...lines].join("\n")}\n`;
 }
 
 /** Whether somebody is down: of an interface, a peer that it doesn't reach. */
