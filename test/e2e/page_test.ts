@@ -3,10 +3,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
 import type { InterfaceReport, PeerReport } from "../../lib/core/status/report.ts";
+import type { RegisteredPeerReport, ServeReport } from "../../lib/core/status/serve_report.ts";
 import { Browser, type BrowserPage } from "../support/browser.ts";
-import { testWith } from "../support/program.ts";
-import { ALICE, REPORT } from "../support/status_report.ts";
+import { isRouterBinary, testWith, wgsig } from "../support/program.ts";
+import { ALICE, REPORT, SERVE_REPORT } from "../support/status_report.ts";
 import { ToldSite } from "../support/told_site.ts";
+import { Scene } from "./scene.ts";
 
 const EMOJI = "😀".repeat(15) + "abc";
 const MARKUP = '<img src="x" onerror="alert(1)">';
@@ -45,7 +47,7 @@ const FAINT = `(() => {
   const faint = [];
   for (const element of document.querySelectorAll("body *")) {
     const has = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!has || element.closest("script, style, noscript") || !element.checkVisibility()) continue;
+    if (!has || element.closest("script, style, noscript, .unseen") || !element.checkVisibility()) continue;
     const [a, b] = [light(parts(getComputedStyle(element).color)), light(behind(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (contrast < ${CONTRAST}) faint.push(element.textContent + " " + contrast);
@@ -61,6 +63,28 @@ function assertQuiet(page: BrowserPage, origin: string): void {
   for (const url of page.requests) {
     assert(url.startsWith(origin) || url.startsWith("data:"), `it has asked for ${url}`);
   }
+}
+
+/** On a telephone, on a desk, in the light and in the dark. */
+async function assertReadable(page: BrowserPage): Promise<void> {
+  const grounds: unknown[] = [];
+  for (const theme of ["light", "dark"] as const) {
+    await page.prefer(theme);
+    for (const width of [1280, 360]) {
+      await page.resize(width, 800);
+      assertEquals(await page.evaluate(OVERFLOW), 0, `${width} px`);
+      assertEquals(await page.evaluate(FAINT), [], `${theme}, ${width} px`);
+    }
+    const ground = "getComputedStyle(document.documentElement).backgroundColor";
+    grounds.push(await page.evaluate(ground));
+  }
+  assertNotEquals(grounds[0], grounds[1]);
+}
+
+/** What a screen reader says of all that have a role. */
+async function namesOf(page: BrowserPage, role: string): Promise<readonly string[]> {
+  const nodes = await page.accessibleNodes();
+  return nodes.filter((node) => node.role === role).map(({ name }) => name);
 }
 
 testWith(["chromium"], "page: an interface's peers, as they change, for everybody", async () => {
@@ -130,21 +154,8 @@ testWith(["chromium"], "page: an interface's peers, as they change, for everybod
   assertEquals(await page.evaluate("document.activeElement.tagName"), "SUMMARY");
   await page.shows("lan 192.168.1.7:51820: no answer", "#peers");
 
-  // On a telephone, and in the dark.
-  const ground = "getComputedStyle(document.documentElement).backgroundColor";
-  const grounds: unknown[] = [];
-  for (const theme of ["light", "dark"] as const) {
-    await page.prefer(theme);
-    for (const width of [1280, 360]) {
-      await page.resize(width, 800);
-      assertEquals(await page.evaluate(OVERFLOW), 0, `${width} px`);
-    }
-    assertEquals(await page.evaluate(FAINT), [], theme);
-    grounds.push(await page.evaluate(ground));
-  }
-  assertNotEquals(grounds[0], grounds[1]);
-  const tables = (await page.accessibleNodes()).filter(({ role }) => role === "table");
-  assertEquals(tables.map(({ name }) => name), ["Peers", "Registries"], "blocks are tables, too");
+  await assertReadable(page);
+  assertEquals(await namesOf(page, "table"), ["Peers", "Registries"], "blocks are tables, too");
   await page.resize(1280, 800);
   assertQuiet(page, site.url);
 
@@ -207,6 +218,82 @@ testWith(["chromium"], "page: a thousand peers, of whom what has changed is touc
   await page.shows("11 shown", "#peers .tools");
   assertEquals(await page.evaluate("document.querySelectorAll('#peers tbody tr').length"), 11);
   assertQuiet(page, site.url);
+});
+
+/** A group with a pair of every kind, and names of every kind. */
+function group(names: readonly string[]): ServeReport["groups"][number] {
+  const nats = ["easy", "hard", "hard", "unknown"] as const;
+  const peers = names.map((name, i): RegisteredPeerReport => ({
+    publicKey: peer(name).publicKey,
+    name,
+    proved: i % 2 === 0,
+    protocol: 2,
+    age: i,
+    endpoints: [`203.0.113.${i + 1}:51820`],
+    places: [{ kind: "lan", endpoint: `192.168.${i}.2:51820` }],
+    nat: nats[i % nats.length]!,
+    probes: true,
+  }));
+  const [first] = SERVE_REPORT.groups;
+  return { ...first!, count: peers.length, peers, more: 0 };
+}
+
+testWith(["chromium"], "page: a registry, and who of its peers reaches whom", async () => {
+  const groups = [group(["alice", "bob", MARKUP, TURNED, EMOJI])];
+  await using site = new ToldSite({ ...SERVE_REPORT, groups });
+  await site.open();
+  await using browser = await Browser.start();
+  const page = await browser.open(site.url);
+  await page.shows("5 peers, 1 proved, 1 pair relayed.", ".verdict");
+  for (const text of [SERVE_REPORT.serverKey!, "wg.example.com", "[::]:1223", "10 pairs: "]) {
+    await page.shows(text);
+  }
+  const tables = await namesOf(page, "table");
+  for (
+    const name of ["Peers of group 7", "Who reaches whom", "Relayed pairs", "Leased addresses"]
+  ) {
+    assert(tables.includes(name), name);
+  }
+  const plots = await namesOf(page, "image");
+  assertEquals(plots.map((name) => name.split(".")[0]), [
+    "Requests and questions",
+    "Dropped",
+    "Relayed",
+    "Registered",
+  ]);
+  const pair = await page.evaluate("document.querySelector('.mesh td[title]').title");
+  assert(/^.+ and .+: (direct|hard|relay|not known)$/s.test(String(pair)), String(pair));
+  const reaches = await page.text("#group-7 tbody tr:first-child td[data-label=Reaches]");
+  assert(/\d (hard|relay|not known): /.test(reaches), reaches);
+  assertEquals(await page.evaluate("document.querySelectorAll('main img').length"), 0);
+  await page.evaluate("document.querySelector('#counters summary').click()");
+  await page.shows("received", "#counters");
+  await assertReadable(page);
+  assertQuiet(page, site.url);
+});
+
+testWith(["chromium"], "page: the binary's, while real peers come", async () => {
+  await using scene = await Scene.open();
+  const served = await scene.serve(["--status", `127.0.0.1:0`]);
+  const [, at] = await served.running.printed(/status-listening address=(\S+)/);
+  const url = `http://${at}/`;
+  if (isRouterBinary()) {
+    const text = await (await fetch(url)).text();
+    return assert(text.includes("/status.json"), text);
+  }
+  await using browser = await Browser.start();
+  const page = await browser.open(url);
+  await page.shows("Nobody is registered.");
+  await scene.query([served.address]);
+  await page.shows("1 peer, 0 proved.", ".verdict");
+  await page.shows("not proved", "#group-0");
+  const key = await scene.file("key", (await wgsig(["keygen", "private"])).out);
+  const asked = ["query", served.address, "--secret", scene.secretFile, "--private-key", key];
+  const { code, err } = await wgsig([...asked, ...served.pin]);
+  assertEquals(code, 0, err);
+  await page.shows("2 peers, 1 proved.", ".verdict");
+  assertEquals(await page.evaluate("document.querySelectorAll('#group-0 tbody tr').length"), 2);
+  assertQuiet(page, url);
 });
 
 testWith(["chromium"], "page: without JavaScript it says what else there is", async () => {

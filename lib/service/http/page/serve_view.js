@@ -292,6 +292,7 @@ export function serveView() {
       ],
       ["Has run for", ({ uptime }) => [duration(uptime)]],
       ["State file", ({ state }) => [state ?? "none: a restart forgets peers"]],
+      ["DNS is answered at", ({ dns }) => dns, "mono"],
       ["DNS zones", ({ zones }) => zones.map(({ name }) => name), "mono"],
     ]),
   );
