@@ -17,6 +17,8 @@ const FLAGS = [
   "--disable-dev-shm-usage",
   "--disable-extensions",
   "--disable-gpu",
+  // Pictures are for all screens.
+  "--disable-lcd-text",
   "--disable-sync",
   "--force-color-profile=srgb",
   "--hide-scrollbars",

@@ -46,8 +46,9 @@ export function reachesOf(mesh) {
     const texts = REACHES.flatMap(([letter, , word]) => {
       const those = peers.filter((_, b) => b !== a && letterOf(mesh, a, b) === letter);
       if (those.length === 0) return [];
-      const count = `${figure(those.length)} ${word}`;
-      return [letter === "d" ? count : `${count}: ${listed(those.map(nameOf), 2)}`];
+      const count = `${figure(those.length)} ${letter === "r" ? "by relay" : word}`;
+      // Whom a relay is needed for is worth a name.
+      return [letter === "r" ? `${count}: ${listed(those.map(nameOf), 2)}` : count];
     });
     return /** @type {const} */ ([publicKey, texts]);
   }));

@@ -70,7 +70,7 @@ function inHour({ interval, series }, name) {
  */
 function peerColumns(reaches) {
   return [
-    { title: "Peer", width: "19%", fill: fillName },
+    { title: "Peer", width: "18%", fill: fillName },
     {
       title: "Key",
       width: "13%",
@@ -83,7 +83,7 @@ function peerColumns(reaches) {
     {
       title: "Where it is seen",
       kind: "across",
-      width: "26%",
+      width: "25%",
       fill: (cell) => {
         const seen = make("span", {});
         const places = make("span", { class: "why" });
@@ -101,15 +101,15 @@ function peerColumns(reaches) {
         };
       },
     },
-    textColumn("NAT", ({ nat }) => nat === "unknown" ? "not known" : nat, "", "10%"),
-    { title: "Reaches", width: "14%", fill: (cell) => fillReaches(cell, reaches) },
+    textColumn("NAT", ({ nat }) => nat === "unknown" ? "not known" : nat, "", "12%"),
+    { title: "Reaches", width: "13%", fill: (cell) => fillReaches(cell, reaches) },
     textColumn(
       "Speaks",
-      ({ protocol, probes }) => `wgsig ${protocol}${probes ? ", probes" : ""}`,
+      ({ protocol, probes }) => `wgsig ${protocol}${probes || protocol === 1 ? "" : ", no probes"}`,
       "",
-      "13%",
+      "9%",
     ),
-    textColumn("Heard", ({ age }) => ago(age), "number", "11%"),
+    textColumn("Heard", ({ age }) => ago(age), "number", "10%"),
   ];
 }
 
@@ -298,7 +298,7 @@ export function serveView() {
   );
   const hour = plots([
     {
-      title: "Requests and questions",
+      title: "Requests",
       lines: [{ name: "received", title: "received" }, { name: "answered", title: "answered" }],
       format: rate,
     },
