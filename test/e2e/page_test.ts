@@ -191,6 +191,12 @@ testWith(["chromium"], "page: an interface's peers, as they change, for everybod
   assertEquals(page.requests.length, asked);
   await page.evaluate("document.querySelector('#pause').click()");
   await page.shows("The interface has no peers.");
+
+  // Without JavaScript it says what else there is.
+  const plain = await browser.open("about:blank");
+  await plain.send("Emulation.setScriptExecutionDisabled", { value: true });
+  await plain.send("Page.navigate", { url: site.url });
+  await plain.shows("This page needs JavaScript to show how wgsig is doing.");
 });
 
 testWith(["chromium"], "page: a thousand peers, of whom what has changed is touched", async () => {
@@ -305,14 +311,4 @@ testWith(["chromium"], "page: the binary's, while real peers come", async () => 
   await page.shows("2 peers, 1 proved.", ".verdict");
   assertEquals(await page.evaluate("document.querySelectorAll('#group-0 tbody tr').length"), 2);
   assertQuiet(page, url);
-});
-
-testWith(["chromium"], "page: without JavaScript it says what else there is", async () => {
-  await using site = new ToldSite(HOME);
-  await site.open();
-  await using browser = await Browser.start();
-  const page = await browser.open("about:blank");
-  await page.send("Emulation.setScriptExecutionDisabled", { value: true });
-  await page.send("Page.navigate", { url: site.url });
-  await page.shows("This page needs JavaScript to show how wgsig is doing.");
 });
