@@ -21,6 +21,8 @@ import { smaller } from "./png.ts";
 import { ROOT, say } from "./tools.ts";
 
 const WIDTH = 1120;
+/** Higher than any page here. */
+const TALL = 4000;
 /** What a picture may have, in bytes. */
 const LIMIT = 150_000;
 
@@ -267,8 +269,10 @@ for (const [name, report] of Object.entries(PICTURES)) {
   const page = await browser.open(`http://127.0.0.1:${server.addr.port}/`, WIDTH);
   await page.prefer("light");
   await page.until("document.querySelector('h1')");
+  // What is far below is measured when it is near.
+  await page.resize(WIDTH, TALL);
   const bottom = "document.querySelector('.mesh-part')?.getBoundingClientRect().bottom + 24 || " +
-    "document.documentElement.scrollHeight";
+    "document.body.getBoundingClientRect().height";
   const height = Math.round(Number(await page.evaluate(bottom)));
   await page.resize(WIDTH, height);
   const picture = smaller(await page.picture());

@@ -131,10 +131,10 @@ export function syncView() {
     textOf: ({ name, publicKey, endpoint }) => `${name ?? ""} ${publicKey} ${endpoint ?? ""}`,
     only: { label: "only those that are down", is: ({ alive }) => !alive },
     columns: [
-      { title: "Peer", width: "18%", fill: fillName },
+      { title: "Peer", width: "16%", fill: fillName },
       {
         title: "Path",
-        width: "14%",
+        width: "13%",
         fill: (cell) => {
           const badge = make("span", {});
           cell.append(badge);
@@ -144,8 +144,8 @@ export function syncView() {
       { title: "Where, and why so", kind: "across", width: "30%", fill: fillReach },
       textColumn("Round trip", (peer) => roundTrip(peer.roundTrip), "number", "9%"),
       textColumn("Handshake", (peer) => ago(peer.handshakeAge), "number", "11%"),
-      textColumn("Received", (peer) => size(peer.received), "number", "9%"),
-      textColumn("Sent", (peer) => size(peer.sent), "number", "9%"),
+      textColumn("Received", (peer) => size(peer.received), "number", "10%"),
+      textColumn("Sent", (peer) => size(peer.sent), "number", "11%"),
     ],
   });
   const servers = list({
