@@ -5,7 +5,7 @@
  */
 
 import { formatAge } from "../lib/core/settings/duration.ts";
-import { type PeerSettings, QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
+import { QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
@@ -21,6 +21,7 @@ import {
   queryConfig,
   readAsker,
 } from "./asking.ts";
+import { namesOf, rosterOf } from "./roster_peers.ts";
 import { runNat } from "./nat.ts";
 import type { Arguments } from "./arguments.ts";
 
@@ -32,7 +33,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const flags = resolve(QUERY_FLAGS, args);
   if (flags.nat) return await runNat(host, args, flags);
   const asker = await readAsker(host, args, flags);
-  const named = peersByKey(asker.loaded);
+  const configured = peersByKey(asker.loaded);
   const servers = queriedServers(asker);
   // Who only asks name servers need not say who it is.
   const own = needsKey(servers) || namesKey(asker) ? await askersKeys(host, asker) : {};
@@ -44,6 +45,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const isAnswered = result.servers.some(({ status }) =>
     status === "ok" || status === "incomplete"
   );
+  const named = namesOf(configured, rosterOf(result));
   if (isAnswered || flags.output === "json") {
     host.out.write(FORMATS[flags.output](result, named, host));
   }
@@ -52,7 +54,8 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
 
 const FORMATS = { table: formatTable, json: formatJson, dump: formatDump };
 
-type Named = ReadonlyMap<string, PeerSettings>;
+/** By public key. */
+type Named = ReadonlyMap<string, string>;
 
 function split({ peers, publicKey }: QueryResult) {
   return {
@@ -100,7 +103,7 @@ function formatJson(result: QueryResult, named: Named): string {
     },
     peers: others.map((peer) => ({
       publicKey: peer.publicKey,
-      name: named.get(peer.publicKey)?.name ?? null,
+      name: named.get(peer.publicKey) ?? null,
       endpoint: endpointOf(peer),
       candidates: candidatesOf(peer),
       proved: peer.isProved ?? false,
@@ -125,7 +128,7 @@ function formatDump(result: QueryResult, named: Named): string {
       endpointOf(peer),
       peer.seconds ?? NOTHING,
       ageOf(peer, result.unix) ?? NOTHING,
-      named.get(peer.publicKey)?.name ?? NOTHING,
+      named.get(peer.publicKey) ?? NOTHING,
     ]),
   ];
   return lines.map((fields) => `${fields.join("\t")}\n`).join("");
@@ -135,7 +138,7 @@ function formatTable(result: QueryResult, named: Named, host: Host): string {
   const { self, others } = split(result);
   const bold = host.out.isTerminal && !host.env("NO_COLOR");
   const rows = others.toSorted(newestFirst).flatMap((peer) => {
-    const name = named.get(peer.publicKey)?.name ?? "";
+    const name = named.get(peer.publicKey) ?? "";
     const first = [name, peer.publicKey, endpointOf(peer), peer.kind ?? "", seenText(peer, result)];
     // What only the first protocol tells is one place for each peer.
     const [, ...more] = placesOf(result, peer).filter(({ kind }) => kind !== undefined);

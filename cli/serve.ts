@@ -10,6 +10,7 @@ import { DEFAULT_PORT } from "../lib/core/ask/server_name.ts";
 import { CONFIG_FILE, DEFAULT_SECRET_FILE } from "../lib/core/settings/common_options.ts";
 import {
   givenValue,
+  type InFile,
   isGiven,
   NO_FLAGS,
   resolve,
@@ -64,6 +65,7 @@ async function serveConfig(
     names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
+    publicAddress: options["public-address"],
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
@@ -135,19 +137,27 @@ function servedGroups(args: Arguments, { settings, path }: LoadedSettings): Serv
     );
   }
   if (!isGiven(args, ...Object.values(GROUP)) && groups.length > 0) {
-    return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group)));
+    return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group), isUsual(group)));
   }
   const { id } = resolve(GROUP, args);
   const same = groups.find((group) => resolve(GROUP, NO_FLAGS, group).id === id);
-  return [servedGroup(resolve(GROUP, args, same))];
+  const isNamed = isGiven(args, GROUP["secret-files"]) || !isUsual(same);
+  return [servedGroup(resolve(GROUP, args, same), !isNamed)];
 }
 
-function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
+/** Whether settings of a group say nothing of its secret. */
+function isUsual(group: InFile<typeof GROUP> | undefined): boolean {
+  return group?.["secret-file"] === undefined && group?.["secret-files"] === undefined;
+}
+
+function servedGroup(options: Resolved<typeof GROUP>, isUsualSecret: boolean): ServedGroup {
   return {
     id: options.id,
     secretFiles: options["secret-files"] ?? [options["secret-file"]],
+    isUsualSecret,
     allowFile: options["allow-file"],
     proof: options.proof,
     interface: options.interface,
+    network: options.network,
   };
 }

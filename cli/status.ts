@@ -11,20 +11,18 @@ import { type Report, SCHEMA } from "../lib/core/status/report.ts";
 import { meshOf, type MeshReport } from "../lib/core/status/mesh.ts";
 import type { ServeReport } from "../lib/core/status/serve_report.ts";
 import { formatMeshes, formatReport, hasDown } from "../lib/core/status/table.ts";
-import { errorCode, explain, isCoded } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { namespaceEnding, RUN_FOLDER } from "../lib/service/files/own_folders.ts";
 import { askStatus } from "../lib/service/status/ask.ts";
 import { type StatusPlace, statusPlace, statusPlaces } from "../lib/service/status/places.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
+import { cannotAsk, isNobody } from "./socket_errors.ts";
 
 /** Stands for all servers here. */
 const ALL_SERVERS = "serve";
 /** What servers are called. */
 const PORT = /^\d+(?:-\d+)?$/;
-/** Nobody answers there. */
-const NOBODY = new Set(["ENOENT", "ECONNREFUSED"]);
 /** Between two looks, in seconds. */
 const PAUSE = 1;
 /** The terminal's cursor goes to the beginning, and what is below it away: ECMA-48, 8.3.21 and 8.3.39. */
@@ -152,22 +150,9 @@ async function ask(host: Host, { path }: StatusPlace): Promise<Report | undefine
   try {
     return await askStatus(host, path);
   } catch (error) {
-    if (NOBODY.has(errorCode(error))) return undefined;
+    if (isNobody(error)) return undefined;
     throw cannotAsk(path, error);
   }
-}
-
-function cannotAsk(path: string, error: unknown): unknown {
-  if (!isCoded(error)) return error;
-  const code = errorCode(error);
-  const hint = code === "EACCES" || code === "EPERM"
-    ? "; run this as root, or as the user who runs what is asked"
-    : code === "EPROTO"
-    ? "; it is of another release: restart it"
-    : code === "ECONNRESET"
-    ? "; others ask it at the same time: try again"
-    : "";
-  return new UserError(`cannot ask at ${path}: ${explain(error)}${hint}`, EXIT.failed);
 }
 
 /** @param isLine Whether it is to be one line: others follow. */

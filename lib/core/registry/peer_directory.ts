@@ -24,6 +24,7 @@ import { NONE } from "../net/none.ts";
 import type { RandomSource } from "../net/random.ts";
 import { ChangeLog } from "./change_log.ts";
 import { Cookies } from "./cookies.ts";
+import { grown } from "./grown.ts";
 import { PeerPlaces } from "./peer_places.ts";
 import { PeerProofs } from "./peer_proofs.ts";
 import { PushQueue } from "./push_queue.ts";
@@ -354,9 +355,4 @@ export class PeerDirectory {
     this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));
     for (const peer of this.peers()) this.#link(peer);
   }
-}
-
-function grown<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -25,6 +25,7 @@ import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
 import { RecencyList } from "./recency_list.ts";
+import { grown } from "./grown.ts";
 
 const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
 
@@ -348,9 +349,4 @@ function pagesFor(slots: number): number {
 /** A power of two that leaves the index at most half full. */
 function indexSize(capacity: number): number {
   return 2 ** Math.ceil(Math.log2(capacity * 2));
-}
-
-function grown<T extends Uint8Array | Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

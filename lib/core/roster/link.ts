@@ -9,12 +9,12 @@
  */
 
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
+import { JOIN_TOKEN_SIZE } from "../../wire/wgsig2/join_keys.ts";
 import { DEFAULT_PORT } from "../ask/server_name.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../net/host_port.ts";
 import { KEY_SIZE } from "../net/peer_key.ts";
-
-/** Size of an invitation's token, in bytes. */
-export const TOKEN_SIZE = 16;
 
 /** What a link says. */
 export interface InvitationLink extends HostPort {
@@ -25,21 +25,24 @@ export interface InvitationLink extends HostPort {
 }
 
 const SCHEME = "wgsig://";
-const CODE_LENGTH = (KEY_SIZE + TOKEN_SIZE) * 4 / 3;
+const CODE_LENGTH = (KEY_SIZE + JOIN_TOKEN_SIZE) * 4 / 3;
 const CODE = /^[A-Za-z0-9_-]*$/;
-/** A name, or an address without a scope: no character of these means anything to a shell. */
-const HOST = /^(?:[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+)$/;
+/** A name, or an IPv6 address without a scope: no character of these means anything to a shell. */
+const NAME = /^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/;
+const IPV6 = /^[0-9A-Fa-f:.]+$/;
 
 /** Whether a link can name this host: a name or an IP address, and a port that can be asked. */
 export function isLinkable({ host, port }: HostPort): boolean {
-  return HOST.test(host) && !host.startsWith("-") && port > 0 && port <= 0xffff;
+  const isHost = NAME.test(host) ||
+    (IPV6.test(host) && parseAddress(host, new WireBuffer(ADDRESS_SIZE), 0));
+  return isHost && port > 0 && port <= 0xffff;
 }
 
 /** The text of a link; the port is left out where it is the usual one. See {@linkcode isLinkable}. */
 export function formatLink({ host, port, serverKey, token }: InvitationLink): string {
   const at = formatHostPort({ host, port });
   const server = port === DEFAULT_PORT ? at.slice(0, at.lastIndexOf(":")) : at;
-  const code = new Uint8Array(KEY_SIZE + TOKEN_SIZE);
+  const code = new Uint8Array(KEY_SIZE + JOIN_TOKEN_SIZE);
   code.set(serverKey);
   code.set(token, KEY_SIZE);
   return `${SCHEME}${server}/${encodeBase64(code).replaceAll("+", "-").replaceAll("/", "_")}`;

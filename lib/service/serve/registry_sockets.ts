@@ -14,7 +14,7 @@ import type { ServiceContext } from "../context.ts";
 import { type Listener, type ListeningContext, listenUdp } from "../listener.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import type { ServeConfig } from "./config.ts";
-import { PushFeed } from "./push_feed.ts";
+import { PushFeed, type SendThrough } from "./push_feed.ts";
 
 type SocketsContext = Pick<ServiceContext, "tick"> & ListeningContext;
 
@@ -33,6 +33,8 @@ export class RegistrySockets {
     this.#sockets.get(socket)?.sendBatch?.(replies);
   };
   #opened = 0;
+  /** Sends something through one of them, if it is still open. */
+  readonly send: SendThrough = (socket, bytes, to) => this.#sockets.get(socket)?.send(bytes, to);
   #bound: readonly HostPort[] = [];
 
   /** @param answered Called after each batch. */
@@ -44,9 +46,7 @@ export class RegistrySockets {
     this.#context = context;
     this.#registry = registry;
     this.#answered = answered;
-    this.#pushes = new PushFeed(context.host, registry, context.tick, (socket, bytes, to) => {
-      this.#sockets.get(socket)?.send(bytes, to);
-    });
+    this.#pushes = new PushFeed(context.host, registry, context.tick, this.send);
   }
 
   /** Opens them; where there is no group, none. */

@@ -20,7 +20,6 @@ import { inWords } from "../log/in_words.ts";
 import type { Log } from "../log/log.ts";
 import { serveFolder, statusPlace } from "../status/places.ts";
 import { type AnswerRequest, StatusSocket } from "../status/socket.ts";
-import { TimeSlicer } from "../time_slicer.ts";
 
 /** What of a host it takes. */
 export type ServeStatusHost = Clock & Files & LocalStreams & Processes & System;
@@ -33,8 +32,10 @@ export interface ServeStatusParts extends ServeParts {
   facts(): Omit<ServeFacts, "name" | "runtime" | "uptime">;
 }
 
-/** Between the end of one report and the beginning of the next, in seconds: requests come first. */
-const REST = 0.05;
+/** So many times as long as a report took, none is begun: requests come first. */
+const REST = 50;
+/** No longer than that, in seconds. */
+const LONGEST_REST = 1;
 /** So many servers of one name are told apart. */
 const MOST_ALIKE = 16;
 /** Whether somebody answers shows within so many seconds. */
@@ -120,15 +121,19 @@ export class ServeStatus {
       runtime: host.runtime,
       uptime: elapsed(now.mono - this.#startedAt),
     };
-    const slicer = new TimeSlicer(host);
     const steps = serveReport(facts, parts, now);
-    for (;;) {
+    let busy = 0;
+    for (let from = now.mono;;) {
       const { done, value } = steps.next();
+      const { mono } = host.now();
+      busy += mono - from;
       if (done) {
-        this.#readyAt = host.now().mono + REST;
+        this.#readyAt = mono + Math.min(LONGEST_REST, REST * busy);
         return value;
       }
-      if (slicer.isOver) await slicer.rest();
+      // Pieces are short ones, and nobody is in a hurry.
+      await pause(host, 0);
+      from = host.now().mono;
     }
   }
 }

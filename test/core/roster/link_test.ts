@@ -89,7 +89,7 @@ test("a link names what can be asked, and what a shell leaves alone", () => {
     assert(isLinkable({ host, port: 1223 }));
     assert(!isLinkable({ host, port: 0 }));
   }
-  for (const host of ["", "a b", "a;b", "$(x)", "fe80::1%eth0", "-rf", "ä", "a/b"]) {
+  for (const host of ["", "a b", "a;b", "$(x)", "fe80::1%eth0", "-rf", "ä", "a/b", "a:b:c", ":"]) {
     assert(!isLinkable({ host, port: 1223 }), host);
   }
 });

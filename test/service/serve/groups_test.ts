@@ -13,6 +13,7 @@ const CONFIG: ServeConfig = {
   version: "1.0.0",
   names: new Map(),
   listen: [],
+  publicAddress: undefined,
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
@@ -32,7 +33,10 @@ const CONFIG: ServeConfig = {
 const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
-  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
+  return {
+    ...{ id, secretFiles: [secretFiles].flat(), isUsualSecret: false, allowFile },
+    ...{ proof: "auto", interface: undefined, network: [] },
+  };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */
