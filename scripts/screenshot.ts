@@ -83,6 +83,7 @@ const INTERFACE: InterfaceReport = {
   endpoints: ["203.0.113.32:51820", "[2001:db8:32::7]:51820"],
   mapped: ["203.0.113.32:51820"],
   nat: "easy",
+  lease: null,
   servers: [
     {
       server: "vps.example.com:1223",

@@ -6,7 +6,7 @@ import { denoHost } from "../../lib/host/deno/deno.ts";
 import { namespaceEnding, RUN_FOLDER } from "../../lib/service/files/own_folders.ts";
 import { statusPlace } from "../../lib/service/status/places.ts";
 import { StatusSocket } from "../../lib/service/status/socket.ts";
-import { BINARY, type Finished, run, testWith, wgsig } from "../support/program.ts";
+import { BINARY, type Finished, run, Running, testWith, wgsig } from "../support/program.ts";
 import { ALICE, NOBODY, REPORT } from "../support/status_report.ts";
 
 const HOST = denoHost({ libc: false });
@@ -43,7 +43,8 @@ testWith(["root"], "status: the table, and status 5 where somebody is down", asy
     assertMatch(out, /\nalice +punched +61 s ago +12 ms +1\.2 MiB +512 B\n/);
     for (const line of out.split("\n")) assert(line.length <= 80, line);
     const all = await wgsig(["status"]);
-    assertEquals([all.code, all.err], [5, ""]);
+    // Others may run here, too.
+    assertEquals(all.code, 5);
     assert(all.out.includes(out), all.out);
   });
   await withReport({ peers: [ALICE] }, async () => {
@@ -102,3 +103,20 @@ testWith(["root"], "status: where nothing runs, that is said, and how to start i
   assertEquals([wrong.code, wrong.out], [6, ""]);
   assertMatch(wrong.err, /is no name of a network interface/);
 });
+
+testWith(
+  ["root"],
+  "status --watch: what isn't there is said once, and seen when it comes",
+  async () => {
+    const watch = new Running([BINARY, "status", NAME, "--watch", "--json"]);
+    try {
+      await new Promise((done) => setTimeout(done, 2500));
+      await withReport({}, async () => {
+        await watch.printed(/"interfaces":\[\{/);
+      });
+      assertEquals(watch.err.match(/no wgsig sync runs for/g)?.length, 1, watch.err);
+    } finally {
+      assertEquals(await watch.stop("SIGINT"), 0);
+    }
+  },
+);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readReport } from "../../lib/core/status/read_report.ts";
+import type { MeshReport } from "../../lib/core/status/mesh.ts";
 import type { InterfaceReport } from "../../lib/core/status/report.ts";
 import { Browser } from "../support/browser.ts";
 import { BINARY, isRouterBinary, testWith } from "../support/program.ts";
@@ -97,6 +98,14 @@ testWith(
     figure(`\n${table.out}`);
 
     await checkPage(alice, bob.publicKey);
+
+    // The registry has heard of both, and judges as it came.
+    const mesh = await lab.registry.run([BINARY, "status", "--mesh", "--json"]);
+    const { servers }: { servers: { meshes: MeshReport[] }[] } = JSON.parse(mesh.out);
+    assertEquals(servers[0]?.meshes[0]?.peers.length, 2, mesh.out);
+    const registry = await lab.registry.run([BINARY, "status", "serve"]);
+    assertEquals([registry.code, registry.err], [0, ""]);
+    assertEquals(registry.out.match(/ ago proved /g)?.length, 2, registry.out);
 
     // Nothing secret is said, and only this user and root may ask.
     const places = await alice.namespace.run(["sh", "-c", LIST]);

@@ -18,6 +18,7 @@
  * @module
  */
 
+import type { NatKind } from "../ask/own_reach.ts";
 import { familyOf, type HostPort } from "../net/host_port.ts";
 import type { HardOptions, HardWay } from "./hard_way.ts";
 import {
@@ -104,6 +105,11 @@ export class PeerPath {
   /** The ways that there may be, the best first. */
   get paths(): readonly Path[] {
     return this.#table.all();
+  }
+
+  /** How the peer's NAT maps its port, as far as registries know. */
+  get nat(): NatKind {
+    return this.#told?.nat ?? "unknown";
   }
 
   /** Whether another port than WireGuard's is taken. */

@@ -130,12 +130,12 @@ export class SyncStages {
   }
 
   /** What there is to say of the interface. @param device As it was read just now, where it was. */
-  report(device: Device | undefined, now: Now): InterfaceReport {
-    const { interface: name } = this.#options;
+  report(device: Device | undefined, now: Now): Omit<InterfaceReport, "lease"> {
+    const { interface: name, servers: named } = this.#options;
     const own = this.#own;
     const register = this.#registration.settled;
     const [peers, paths, servers] = [this.#peers, this.#paths, this.#servers];
-    const parts = { name, register, own, peers, paths, servers };
+    const parts = { name, register, own, peers, paths, servers, named };
     const known = this.#device;
     const publicKey = device?.publicKey ?? known?.publicKey;
     return interfaceReport(parts, known && { ...known, ...device, publicKey }, now);

@@ -334,6 +334,7 @@ export class SyncedPeers {
       ...peer,
       name: this.#states.named(publicKey).name,
       isAlive: this.isAlive(peer, now),
+      isHeard: this.#handshakes.isHeard(publicKey),
       handshakeAge: at === undefined ? undefined : now.mono - at,
       told: (this.#candidates.get(publicKey) ?? []).map(({ endpoint }) => endpoint),
       trial: this.#plan.trialOf(publicKey),

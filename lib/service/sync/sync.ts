@@ -229,7 +229,8 @@ class Sync {
   async #statusReport(): Promise<InterfaceReport> {
     const device = await this.#actor.readDevice();
     if (device !== undefined) this.#hear({ kind: "device", device });
-    return this.#machine.report(device, this.#host.now());
+    const lease = this.#lease?.report() ?? null;
+    return { ...this.#machine.report(device, this.#host.now()), lease };
   }
 
   #hear(news: SyncNews): void {
