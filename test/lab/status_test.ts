@@ -4,8 +4,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readReport } from "../../lib/core/status/read_report.ts";
 import type { MeshReport } from "../../lib/core/status/mesh.ts";
 import type { InterfaceReport } from "../../lib/core/status/report.ts";
+import { Browser } from "../support/browser.ts";
 import { dashboard, metricsIn, questionsOf } from "../support/dashboard.ts";
-import { BINARY, run, testWith } from "../support/program.ts";
+import { BINARY, isRouterBinary, run, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
 import { type Namespace, sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
@@ -18,6 +19,27 @@ const LIST = "ls -l /var/run/wgsig/wg0.$(readlink /proc/self/ns/net | tr -dc 0-9
 
 async function status(host: WireGuardHost, ...args: readonly string[]) {
   return await host.namespace.run([BINARY, "status", ...args]);
+}
+
+/** Where `sync` has its page, in its own namespace. */
+const PAGE = "127.0.0.1:9586";
+
+/** What somebody sees on the host itself. The binary for routers has no page. */
+async function checkPage({ namespace, publicKey }: WireGuardHost, peer: string): Promise<void> {
+  if (isRouterBinary()) {
+    const { out } = await namespace.run(["busybox", "wget", "-qO-", `http://${PAGE}/`]);
+    return assertMatch(out, /\/status\.json/);
+  }
+  await using browser = await Browser.start(["ip", "netns", "exec", namespace.name]);
+  const page = await browser.open(`http://${PAGE}/`);
+  await page.shows("The peer is reached.", ".verdict");
+  await page.shows(publicKey, "main");
+  await page.until(`document.querySelector('#peers [title="${peer}"]')`);
+  await page.shows("punched", "#peers");
+  await page.shows("answers", "#registries");
+  const [, reached] = (await page.accessibleNodes()).filter(({ role }) => role === "image");
+  assertMatch(reached?.name ?? "", /^Peers that are reached\. in all: .* by relay: /);
+  assertEquals(page.problems, []);
 }
 
 /** What `--json` says of the one interface. */
@@ -53,7 +75,7 @@ async function checkScrapes(...texts: readonly string[]): Promise<void> {
 }
 
 testWith(
-  [...LAB_NEEDS, "promtool"],
+  [...LAB_NEEDS, "promtool", isRouterBinary() ? "busybox" : "chromium"],
   "lab: status says how a peer is reached, and what became of it when it is down",
   async () => {
     await using lab = await Lab.between("preserve", "eim");
@@ -99,6 +121,8 @@ testWith(
     assertMatch(table.out, / punched /);
     assert(!table.out.includes("\x1b"), "colours");
     figure(`\n${table.out}`);
+
+    await checkPage(alice, bob.publicKey);
 
     // The registry has heard of both, and judges as it came.
     const mesh = await lab.registry.run([BINARY, "status", "--mesh", "--json"]);

@@ -17,6 +17,8 @@ const FLAGS = [
   "--disable-dev-shm-usage",
   "--disable-extensions",
   "--disable-gpu",
+  // Pictures are for all screens.
+  "--disable-lcd-text",
   "--disable-sync",
   "--force-color-profile=srgb",
   "--hide-scrollbars",
@@ -142,7 +144,7 @@ export class Browser implements AsyncDisposable {
     assert(typeof sessionId === "string");
     const page = new BrowserPage(this, sessionId);
     this.#listeners.set(sessionId, (method, params) => page.hear(method, params));
-    for (const domain of ["Page", "Runtime", "Network", "Log", "Accessibility"]) {
+    for (const domain of ["Page", "Runtime", "Network", "Log"]) {
       await page.send(`${domain}.enable`);
     }
     await page.resize(width, height);

@@ -12,6 +12,7 @@ import live from "./page/live.js" with { type: "text" };
 import page from "./page/page.js" with { type: "text" };
 import css from "./page/page.css" with { type: "text" };
 import html from "./page/page.html" with { type: "text" };
+import meshView from "./page/mesh_view.js" with { type: "text" };
 import plot from "./page/plot.js" with { type: "text" };
 import serveView from "./page/serve_view.js" with { type: "text" };
 import syncView from "./page/sync_view.js" with { type: "text" };
@@ -27,7 +28,7 @@ export interface Page {
 }
 
 /** Each after what it imports. */
-const MODULES = [words, dom, plot, table, syncView, serveView, live, page];
+const MODULES = [words, dom, plot, table, syncView, meshView, serveView, live, page];
 /** Between modules that are one text there is nothing to import. */
 const IMPORTS = /^import [^;]*;\n/gm;
 const EXPORTS = /^export /gm;

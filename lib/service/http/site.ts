@@ -17,6 +17,7 @@ import {
   serverHistory,
 } from "../../core/status/figures.ts";
 import { type Figures, type History, HISTORY_INTERVAL } from "../../core/status/history.ts";
+import { meshOf, type MeshReport, MOST_IN_ROWS } from "../../core/status/mesh.ts";
 import { unready } from "../../core/status/ready.ts";
 import { type InterfaceReport, SCHEMA } from "../../core/status/report.ts";
 import type { ServeReport } from "../../core/status/serve_report.ts";
@@ -32,6 +33,8 @@ import { type HttpHost, HttpServer } from "./server.ts";
 
 /** A report is for all who ask within so long, in seconds: to make one takes work. */
 const KEPT = 1;
+/** Of so many groups all pairs are judged: that takes about a millisecond for each. */
+const MESHED_GROUPS = 16;
 /** Where it listens, what else it is to do, and what it is. */
 export interface SiteConfig {
   /** Without one, nobody is answered. */
@@ -164,7 +167,7 @@ export class StatusSite {
   async #json(): Promise<string> {
     const report = await this.#current();
     const history = this.#history?.report(this.#host.now().mono) ?? null;
-    return `${JSON.stringify({ schema: SCHEMA, ...report, history })}\n`;
+    return `${JSON.stringify({ schema: SCHEMA, ...report, ...meshesOf(report), history })}\n`;
   }
 
   async #metrics(): Promise<string> {
@@ -202,6 +205,16 @@ export class StatusSite {
     if (this.#isClosed) return;
     this.#stopTimer = this.#host.after(HISTORY_INTERVAL, () => void this.#note());
   }
+}
+
+/** Who reaches whom, for people: of the first groups, and in each of the peers heard last. */
+function meshesOf(
+  report: InterfaceReport | ServeReport,
+): { readonly mesh?: readonly MeshReport[] } {
+  if (report.kind === "sync") return {};
+  const { groups, relay } = report;
+  const told = groups.slice(0, MESHED_GROUPS);
+  return { mesh: told.map((group) => meshOf(group, relay !== null, MOST_IN_ROWS)) };
 }
 
 function figuresOf(report: InterfaceReport | ServeReport): Figures {

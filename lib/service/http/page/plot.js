@@ -153,7 +153,7 @@ export function plot({ title, lines, format, base = 10 }) {
       shown = lines.map(({ name }) => placed(history.series[name] ?? []));
       const known = shown.flat().filter((value) => value !== null);
       const most = scaleEnd(Math.max(0, ...known), base);
-      say(end, known.length === 0 ? "nothing was noted yet" : format(most));
+      say(end, known.length === 0 ? "the first figure comes within a minute" : format(most));
       mark(area, "d", lines.length > 1 ? "" : pathOf(shown[0] ?? [], most, true));
       for (const [i, path] of drawn.entries()) mark(path, "d", pathOf(shown[i] ?? [], most, false));
       mark(

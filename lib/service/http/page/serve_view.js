@@ -1,6 +1,7 @@
 // What `serve` says of its groups, and of all else that it does.
 
 import { Children, make, say, section, show, state } from "./dom.js";
+import { fillReaches, meshPart, reachesOf } from "./mesh_view.js";
 import { plots } from "./plot.js";
 import { facts, list, textColumn } from "./table.js";
 import { fillName } from "./sync_view.js";
@@ -23,6 +24,8 @@ import {
 /** @typedef {import("../../../core/status/serve_report.ts").RegisteredPeerReport} RegisteredPeerReport */
 /** @typedef {import("../../../core/status/serve_report.ts").RelayedPairReport} RelayedPairReport */
 /** @typedef {import("../../../core/status/serve_report.ts").HeldLeaseReport} HeldLeaseReport */
+/** @typedef {import("../../../core/status/mesh.ts").MeshReport} MeshReport */
+/** @typedef {ServeReport & { readonly mesh?: readonly MeshReport[] }} ServeReportWithMesh */
 /** @typedef {import("../../../core/status/history.ts").HistoryReport} HistoryReport */
 
 /** Series of drops, and what they are about. */
@@ -61,10 +64,13 @@ function inHour({ interval, series }, name) {
   );
 }
 
-/** @returns {import("./table.js").Column<RegisteredPeerReport>[]} */
-function peerColumns() {
+/**
+ * @param {(key: string) => readonly string[]} reaches
+ * @returns {import("./table.js").Column<RegisteredPeerReport>[]}
+ */
+function peerColumns(reaches) {
   return [
-    { title: "Peer", width: "20%", fill: fillName },
+    { title: "Peer", width: "18%", fill: fillName },
     {
       title: "Key",
       width: "13%",
@@ -77,7 +83,7 @@ function peerColumns() {
     {
       title: "Where it is seen",
       kind: "across",
-      width: "31%",
+      width: "25%",
       fill: (cell) => {
         const seen = make("span", {});
         const places = make("span", { class: "why" });
@@ -96,18 +102,21 @@ function peerColumns() {
       },
     },
     textColumn("NAT", ({ nat }) => nat === "unknown" ? "not known" : nat, "", "12%"),
+    { title: "Reaches", width: "13%", fill: (cell) => fillReaches(cell, reaches) },
     textColumn(
       "Speaks",
-      ({ protocol, probes }) => `wgsig ${protocol}${probes ? ", probes" : ""}`,
+      ({ protocol, probes }) => `wgsig ${protocol}${probes || protocol === 1 ? "" : ", no probes"}`,
       "",
-      "13%",
+      "9%",
     ),
-    textColumn("Heard", ({ age }) => ago(age), "number", "11%"),
+    textColumn("Heard", ({ age }) => ago(age), "number", "10%"),
   ];
 }
 
 /** @param {GroupReport} first */
-function groupPart({ id }) {
+function groupPart({ id }, meshes = () => /** @type {readonly MeshReport[]} */ ([])) {
+  /** @type {ReadonlyMap<string, readonly string[]>} */
+  let reaches = new Map();
   const about = facts(
     /** @type {[string, (g: GroupReport) => readonly string[], string?][]} */ ([
       [
@@ -136,14 +145,19 @@ function groupPart({ id }) {
     keyOf: (/** @type {RegisteredPeerReport} */ { publicKey }) => publicKey,
     textOf: ({ name, publicKey, endpoints }) => `${name ?? ""} ${publicKey} ${endpoints.join(" ")}`,
     only: { label: "only those that have not proved their key", is: ({ proved }) => !proved },
-    columns: peerColumns(),
+    columns: peerColumns((key) => reaches.get(key) ?? []),
   });
+  const mesh = meshPart(id);
   peers.element.firstElementChild?.after(about.element);
+  peers.element.append(mesh.element);
   return {
     element: peers.element,
     /** @param {GroupReport} group */
     update(group) {
       about.update(group);
+      const told = meshes().find((each) => each.group === id);
+      if (told) reaches = reachesOf(told);
+      mesh.update(told);
       peers.update(group.peers.toSorted(byName), group.more);
     },
   };
@@ -261,7 +275,7 @@ function countersPart() {
   };
 }
 
-/** @returns {import("./live.js").View<ServeReport>} */
+/** @returns {import("./live.js").View<ServeReportWithMesh>} */
 export function serveView() {
   const about = facts(
     /** @type {[string, (r: ServeReport) => readonly string[], string?][]} */ ([
@@ -278,12 +292,13 @@ export function serveView() {
       ],
       ["Has run for", ({ uptime }) => [duration(uptime)]],
       ["State file", ({ state }) => [state ?? "none: a restart forgets peers"]],
+      ["DNS is answered at", ({ dns }) => dns, "mono"],
       ["DNS zones", ({ zones }) => zones.map(({ name }) => name), "mono"],
     ]),
   );
   const hour = plots([
     {
-      title: "Requests and questions",
+      title: "Requests",
       lines: [{ name: "received", title: "received" }, { name: "answered", title: "answered" }],
       format: rate,
     },
@@ -297,8 +312,10 @@ export function serveView() {
     { title: "Registered", lines: [{ name: "peers", title: "peers" }], format: figure },
   ]);
   const groups = make("div", { class: "groups" });
+  /** @type {readonly MeshReport[]} */
+  let meshes = [];
   /** @type {Children<GroupReport, HTMLElement>} */
-  const groupParts = new Children(groups, groupPart);
+  const groupParts = new Children(groups, (group) => groupPart(group, () => meshes));
   const drops = dropsPart();
   const relayed = relayPart();
   const leases = leasesPart();
@@ -338,6 +355,7 @@ export function serveView() {
     update(report, history) {
       about.update(report);
       hour.update(withDrops(history));
+      meshes = report.mesh ?? [];
       groupParts.update(report.groups, ({ id }) => String(id));
       relayed.update(report);
       leases.update(report);

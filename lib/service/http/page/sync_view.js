@@ -8,6 +8,7 @@ import {
   byName,
   byteRate,
   counted,
+  duration,
   figure,
   listed,
   nameOf,
@@ -35,6 +36,8 @@ const OUTCOMES = {
 };
 /** @type {Readonly<Record<string, string>>} */
 const SERVER_STATES = { ok: "answers", "no-answer": "no answer" };
+/** @type {Readonly<Record<string, string>>} */
+const SERVER_KINDS = { ok: "good", "no answer yet": "" };
 
 /** @param {HTMLElement} badge @param {PeerReport} peer */
 function showPath(badge, { alive, path }) {
@@ -108,6 +111,13 @@ export function syncView() {
       ["NAT", ({ nat }) => [natWords(nat)]],
       ["Port", ({ port }) => port === null ? [] : [String(port)]],
       ["Registered by", ({ register }) => register === null ? [] : [register]],
+      ["Leased address", ({ lease }) =>
+        lease === null ? [] : [
+          ...lease.addresses,
+          ...lease.endsIn === null
+            ? []
+            : [`ends in ${duration(lease.endsIn)}, if it is not renewed`],
+        ]],
     ]),
   );
   const hour = plots([
@@ -131,10 +141,10 @@ export function syncView() {
     textOf: ({ name, publicKey, endpoint }) => `${name ?? ""} ${publicKey} ${endpoint ?? ""}`,
     only: { label: "only those that are down", is: ({ alive }) => !alive },
     columns: [
-      { title: "Peer", width: "18%", fill: fillName },
+      { title: "Peer", width: "16%", fill: fillName },
       {
         title: "Path",
-        width: "14%",
+        width: "13%",
         fill: (cell) => {
           const badge = make("span", {});
           cell.append(badge);
@@ -144,8 +154,8 @@ export function syncView() {
       { title: "Where, and why so", kind: "across", width: "30%", fill: fillReach },
       textColumn("Round trip", (peer) => roundTrip(peer.roundTrip), "number", "9%"),
       textColumn("Handshake", (peer) => ago(peer.handshakeAge), "number", "11%"),
-      textColumn("Received", (peer) => size(peer.received), "number", "9%"),
-      textColumn("Sent", (peer) => size(peer.sent), "number", "9%"),
+      textColumn("Received", (peer) => size(peer.received), "number", "10%"),
+      textColumn("Sent", (peer) => size(peer.sent), "number", "11%"),
     ],
   });
   const servers = list({
@@ -162,7 +172,7 @@ export function syncView() {
           const badge = make("span", {});
           cell.append(badge);
           return ({ status }) =>
-            state(badge, status === "ok" ? "good" : "bad", SERVER_STATES[status] ?? status);
+            state(badge, SERVER_KINDS[status] ?? "bad", SERVER_STATES[status] ?? status);
         },
       },
       textColumn(

@@ -69,10 +69,8 @@ export function table(caption, columns, keyOf) {
     body,
   );
   if (isFixed) {
-    for (const [i, { width }] of columns.entries()) {
-      const cell = head.children[i];
-      if (width && cell instanceof HTMLElement) cell.style.width = width;
-    }
+    const parts = columns.map(({ width = "" }) => `minmax(0, ${Number.parseFloat(width)}fr)`);
+    element.style.setProperty("--columns", parts.join(" "));
   }
   /** @type {Children<Item, HTMLElement>} */
   const rows = new Children(body, (item) => {
