@@ -24,7 +24,7 @@ import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
 import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
-import type { ExitStatus } from "../lib/core/settings/user_error.ts";
+import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import {
@@ -43,6 +43,10 @@ import {
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
   const flags = resolve(CONFIG_FLAGS, args);
+  if (flags.import !== undefined) {
+    return await (await import("./import.ts")).runImport(host, args, flags.import);
+  }
+  if (flags.keys !== undefined) throw new UserError("--keys goes with --import FILE alone");
   const asker = await readAsker(host, args, flags, args.operands[0] ?? flags.interface);
   const { loaded, options, device } = asker;
   const { address: addresses } = options;

@@ -23,7 +23,7 @@ const NO_OFFER: Offer = { kind: "nothing" };
 function offerOf(value: string): Offer {
   const bare = value.replace(/^\[(.*?)\](?:\.\.\.)?$/, "$1");
   if (/^[a-z]+(?:\|[a-z]+)+$/.test(bare)) return { kind: "choices", choices: bare.split("|") };
-  if (/^(?:KEY\|)?FILE$/.test(bare)) return { kind: "files" };
+  if (/^(?:KEY\|)?FILE$|^FOLDER$/.test(bare)) return { kind: "files" };
   if (bare === "IF" || bare === "INTERFACE") return { kind: "interfaces" };
   if (bare === "SERVER") return { kind: "hosts" };
   if (bare === "COMMAND") return { kind: "commands" };

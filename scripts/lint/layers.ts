@@ -49,6 +49,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "dns": [],
     "doctor": ["ask"],
     "ask": ["zone"],
+    "import": ["zone"],
     "lease": [],
     "lease/client": [],
     "lease/server": ["store"],

@@ -335,6 +335,16 @@ export const CONFIG_FLAGS = {
     reader: file,
     help: "write this file, as a whole or not at all, for its owner alone; - for standard output",
   },
+  import: {
+    flag: "import",
+    reader: file,
+    help: "print settings made of wg-quick's FILE or a Corefile with wgsd",
+  },
+  keys: {
+    flag: "keys",
+    reader: one(text, "FOLDER"),
+    help: "with --import: write the keys of FILE into new files here",
+  },
   ...CONFIG_FILE,
   ...HELP,
 } satisfies Rows;
