@@ -11,6 +11,7 @@ import {
   type PeerSettings,
 } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
+import { peerDoubts } from "../lib/core/settings/peer_doubts.ts";
 import {
   formatFile,
   formatFragment,
@@ -38,6 +39,7 @@ import {
   queryConfig,
   readAsker,
   refuseOtherKey,
+  withoutOwnSync,
 } from "./asking.ts";
 
 /** Runs `wgsig config`. */
@@ -75,7 +77,12 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const unlisted = publicKey !== undefined && configured.size > 0 && !configured.has(publicKey)
     ? [`no [[peer]] of ${loaded.path} has this host's key ${publicKey}; do the others' have it?`]
     : [];
-  for (const warning of [...unlisted, ...result.warnings]) host.err.write(`wgsig: ${warning}\n`);
+  const known = new Map([...configured].map(([key, { settings }]) => [key, settings]));
+  const doubts = peerDoubts(known, { publicKey, addresses });
+  const warnings = await withoutOwnSync(host, result.warnings, config.port);
+  for (const warning of [...unlisted, ...doubts, ...warnings]) {
+    host.err.write(`wgsig: ${warning}\n`);
+  }
   if (!result.servers.some(({ status }) => status === "ok" || status === "incomplete")) {
     return result.status;
   }

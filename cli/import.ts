@@ -12,6 +12,7 @@ import { isGiven, type Option, resolve, type Rows } from "../lib/core/settings/o
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
+import { asRoot } from "../lib/service/files/files.ts";
 import { missingKeyFiles, writeKeyFiles } from "../lib/service/files/key_files.ts";
 import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
@@ -91,7 +92,7 @@ async function read(host: Host, path: string, file: string): Promise<string> {
       : (await host.readFile(path, MAX_IMPORT)).bytes;
     return new TextDecoder().decode(bytes);
   } catch (error) {
-    throw new UserError(`cannot read ${file}: ${explain(error)}`);
+    throw new UserError(`cannot read ${file}: ${explain(error)}${asRoot(host, error)}`);
   }
 }
 

@@ -39,10 +39,10 @@ import {
   duration,
   either,
   hostPort,
-  list,
   prefix,
   type Reader,
   refuse,
+  tables,
 } from "./reader.ts";
 
 /** The most peers a group can have. */
@@ -153,7 +153,7 @@ export const DNS = {
   },
   zone: {
     ...ZONE_NAME,
-    reader: one(either(zoneName, list(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
+    reader: one(either(zoneName, tables(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
   },
   ...ZONE,
   "answer-budget": {

@@ -31,6 +31,11 @@ import { MAPPING_HINT } from "./stuck_mapping.ts";
 import { SyncedPaths } from "./synced_paths.ts";
 import { SyncedPeers } from "./synced_peers.ts";
 
+/** What goes without where the port can only be borrowed. */
+const BORROW_HINT =
+  "ways to peers aren't probed, and no ports are guessed or predicted: that needs " +
+  "raw sockets (root, or CAP_NET_RAW)";
+
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
   #options: SyncOptions;
@@ -255,6 +260,7 @@ export class SyncStages {
         port: device.listenPort,
         register: mode,
         why,
+        ...(mode === "borrow" ? { hint: BORROW_HINT } : {}),
       });
       if (this.#paths.isOpen) this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
@@ -350,6 +356,7 @@ export class SyncStages {
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
+    this.#peers.tellNoRelay(answer);
     if (!answer.registered) return;
     let hasMoved = false;
     for (const move of this.#own.take(answer)) {

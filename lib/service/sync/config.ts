@@ -19,5 +19,7 @@ export interface SyncConfig
   readonly readPrivateKey: () => Promise<Uint8Array | undefined>;
   /** What to say where the settings have other interfaces, and this one not. */
   readonly unused?: string | undefined;
+  /** What is most likely wrong in the settings. */
+  readonly doubts?: readonly string[];
   readonly report: SyncReportOptions;
 }

@@ -131,12 +131,12 @@ class Sync {
       this.#ports?.look();
       this.#wake();
     });
-    this.#tellUnused();
+    this.#tellSettings();
     this.#notifier.ready();
     await this.#checkKey();
     for (;;) {
       if (await reloader.run()) {
-        this.#tellUnused();
+        this.#tellSettings();
         await this.#checkKey();
       }
       const step = this.#machine.next(this.#host.now());
@@ -193,10 +193,13 @@ class Sync {
     }
   }
 
-  #tellUnused(): void {
-    const { unused: why } = this.#config;
+  #tellSettings(): void {
+    const { unused: why, doubts = [] } = this.#config;
     if (why !== undefined) this.#report.once("warn", "settings-not-used", { why });
     else this.#report.forget("settings-not-used");
+    if (doubts.length > 0) {
+      this.#report.once("warn", "settings-doubtful", { why: doubts.join("; ") });
+    } else this.#report.forget("settings-doubtful");
   }
 
   async #openStatus(place: StatusPlace | undefined): Promise<void> {
