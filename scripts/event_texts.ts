@@ -116,7 +116,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   },
   "nat": {
     meaning: "what kind of NAT this is, where two servers have answered",
-    fields: ["mapping", "portPreserved", "meaning"],
+    fields: ["nat", "portPreserved", "meaning"],
   },
   "no-private-key": { meaning: "the interface has no private key, or tells none (boringtun)" },
   "no-relay": { meaning: '`relay = "always"`, and no registry that answers relays' },

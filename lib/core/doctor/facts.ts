@@ -23,6 +23,8 @@ export interface AnswerFacts {
   readonly ahead: number;
   /** The system's word where nothing could be sent to it, such as `ENETUNREACH`. */
   readonly unsent: string | undefined;
+  /** Whether the other host has said that nothing listens at that port. */
+  readonly isClosed: boolean;
   /** What is said of it elsewhere. */
   readonly warning: string | undefined;
 }

@@ -190,7 +190,7 @@ export const CLIENT = {
     commands: ["sync"],
     reader: oneOf("on", "off"),
     default: "on",
-    help: "try hundreds of ports, once, where a NAT is symmetric",
+    help: "try hundreds of ports, once, where a NAT is hard",
   },
   "punch-mappings": {
     commands: ["sync"],

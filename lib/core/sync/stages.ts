@@ -364,7 +364,8 @@ export class SyncStages {
       const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        const { nat } = this.#own.nat ?? {};
+        const isEach = nat === "sequential" || nat === "hard";
         this.#peers.ownEndpointMoved(device, move, !isEach, now);
         this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);

@@ -35,6 +35,8 @@ export interface RegistryOutcome {
   readonly sights?: readonly PortSight[] | undefined;
   /** What the system said, where nothing could be sent to any of its addresses. */
   readonly unsent?: string | undefined;
+  /** Whether its host has said that nothing listens at that port. */
+  readonly isClosed?: boolean | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

@@ -315,6 +315,7 @@ class RegistryAsker {
         serverKey: key && formatKey(key),
         ownEndpoint: ownEndpoints[0],
         unsent: server.addresses.problem,
+        isClosed: server.refused > 0,
         ...(looksAround ? { sights: server.sights, relay: server.relay } : {}),
         peers: server.sightings(now, maxAge),
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),
