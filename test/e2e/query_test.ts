@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, wgsig } from "../support/program.ts";
+import { BINARY, run, testWith, wgsig } from "../support/program.ts";
 import type { TwinRecord } from "../support/twins.ts";
 import {
   KEEP_ENDPOINT,
@@ -866,3 +866,24 @@ Deno.test("a whole group of a thousand peers comes through", async () => {
   assertEquals([asked!.protocol, asked!.datagrams === asked!.expected], [2, true]);
   assertEquals(peers.length, 1000);
 });
+
+testWith(
+  ["script"],
+  "--nat says at once to a person what it does, and to nobody else",
+  async () => {
+    await using scene = await Scene.open();
+    const server = await scene.serve();
+    const key = encodeBase64(randomBytes(32));
+    const args = ["query", "--nat", server.address, "--secret", scene.secretFile, "--key", key];
+    const argv = [BINARY, ...args, ...server.pin];
+    const { out } = await run(["script", "-qec", argv.join(" "), "/dev/null"]);
+    assertMatch(
+      out,
+      new RegExp(
+        `^wgsig: asking ${server.address} from a port, and gateways .*; that takes some seconds`,
+      ),
+    );
+    assertMatch(out, /^reaches peers in the same LAN: directly\r?$/m);
+    assert(!/asking/.test((await run(argv)).err));
+  },
+);
