@@ -6,6 +6,7 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { formatServerName, type ServerName } from "../lib/core/ask/server_name.ts";
+import { PRIVATE_NETWORKS } from "../lib/core/roster/client/prefix_gate.ts";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   CLIENT,
@@ -234,6 +235,7 @@ export async function queryConfig(
     known: [...peersByKey(loaded).keys()],
     id,
     privateKey,
+    followsRoster: options["trust-registry"],
     port: options.port,
     anyPort: !isGiven(args, CLIENT.port),
     register: !flags["no-register"],
@@ -323,6 +325,41 @@ export async function withoutOwnSync(
   );
   const isSynced = reports.some((report) => report?.kind === "sync" && report.port === port);
   return isSynced ? warnings.filter((warning) => warning !== inUse) : warnings;
+}
+
+/**
+ * The networks in which what registries give to peers must lie; undefined where peers are not taken from
+ * them. Who takes them has to know whose word that is, and shows who asks.
+ *
+ * @param section Of the settings, as it is written.
+ */
+export function trustedRegistry(
+  options: ClientOptions,
+  { servers, serverKeys }: Pick<QuestionConfig, "servers" | "serverKeys">,
+  section: string,
+): { readonly networks: readonly string[] } | undefined {
+  if (!options["trust-registry"]) return undefined;
+  const registries = servers.filter(({ scheme }) => scheme === "wgsig").map(formatServerName);
+  if (registries.length === 0) {
+    throw new UserError(
+      `trust-registry takes peers from a registry, and there is none among the servers of ${section}`,
+    );
+  }
+  const unpinned = registries.find((each) => serverKeys?.has(each) !== true);
+  if (unpinned !== undefined) {
+    throw new UserError(
+      `trust-registry needs the registry's key: set server-key in ${section} to the one that serve's ` +
+        `log at ${unpinned} shows`,
+    );
+  }
+  if (options["private-key-file"] === undefined) {
+    throw new UserError(
+      `trust-registry needs the own private key, which shows the registry who asks: set ` +
+        `private-key-file in ${section}`,
+    );
+  }
+  const networks = options["trust-networks"];
+  return { networks: networks.length === 0 ? PRIVATE_NETWORKS : networks };
 }
 
 /** The settings of peers, by public key. */

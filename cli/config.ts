@@ -28,6 +28,7 @@ import { outputFile, readFormer, writeOutput } from "../lib/service/files/output
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
+import { namesOf, rosterOf, takeRoster } from "./roster_peers.ts";
 import {
   askedServers,
   filesOf,
@@ -39,6 +40,7 @@ import {
   queryConfig,
   readAsker,
   refuseOtherKey,
+  trustedRegistry,
   withoutOwnSync,
 } from "./asking.ts";
 
@@ -71,14 +73,18 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
     : await readDevice(host, device).catch(() => undefined);
   const config = running === undefined ? asked : { ...asked, port: 0, register: false };
   const configured = await knownSettings(host, loaded);
+  const trusted = trustedRegistry(
+    options,
+    asked,
+    device === undefined ? "[sync.NAME]" : `[sync.${device}]`,
+  );
 
   const result = await query(host, config);
   const { publicKey } = result;
   const unlisted = publicKey !== undefined && configured.size > 0 && !configured.has(publicKey)
     ? [`no [[peer]] of ${loaded.path} has this host's key ${publicKey}; do the others' have it?`]
     : [];
-  const known = new Map([...configured].map(([key, { settings }]) => [key, settings]));
-  const doubts = peerDoubts(known, { publicKey, addresses });
+  const doubts = peerDoubts(peersByKey(loaded), { publicKey, addresses });
   const warnings = await withoutOwnSync(host, result.warnings, config.port);
   for (const warning of [...unlisted, ...doubts, ...warnings]) {
     host.err.write(`wgsig: ${warning}\n`);
@@ -97,9 +103,18 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
       : undefined,
   };
   const keepalive = options["persistent-keepalive"] ?? (whole ? DEFAULT_KEEPALIVE : undefined);
+  const fromRoster = trusted === undefined
+    ? undefined
+    : takeRoster(result, peersByKey(loaded), addresses, trusted.networks);
+  for (const warning of fromRoster?.warnings ?? []) host.err.write(`wgsig: ${warning}\n`);
   const zoneIps = zoneIpsOf(result, configured, options["trust-allowed-ips"]);
   for (const warning of zoneIps.warnings) host.err.write(`wgsig: ${warning}\n`);
-  const peers = knownPeers(result, configured, zoneIps.taken, keepalive, whole);
+  const names = namesOf(peersByKey(loaded), rosterOf(result));
+  const peers = knownPeers(result, { configured, names, roster: fromRoster?.taken }, {
+    zoneIps: zoneIps.taken,
+    keepalive,
+    whole,
+  });
   const format = flags.format === "json" ? formatJson : whole ? formatFile : formatFragment;
   const text = format(own, peers, result.unix);
   if (output === undefined) host.out.write(text);
@@ -150,22 +165,29 @@ function zoneIpsOf(
 /** The registries' peers in their order, then those that only the settings know. */
 function knownPeers(
   { peers, publicKey }: QueryResult,
-  configured: ReadonlyMap<string, ConfiguredPeer>,
-  zoneIps: ReadonlyMap<string, readonly string[]>,
-  keepalive: number | undefined,
-  whole: boolean,
+  { configured, names, roster = new Map() }: {
+    readonly configured: ReadonlyMap<string, ConfiguredPeer>;
+    readonly names: ReadonlyMap<string, string>;
+    readonly roster: ReadonlyMap<string, readonly string[]> | undefined;
+  },
+  { zoneIps, keepalive, whole }: {
+    readonly zoneIps: ReadonlyMap<string, readonly string[]>;
+    readonly keepalive: number | undefined;
+    readonly whole: boolean;
+  },
 ): KnownPeer[] {
   const seen = new Map(peers.map((peer) => [peer.publicKey, peer]));
   const absent = whole
-    ? [...configured.keys()].filter((key) => !seen.has(key) && key !== publicKey)
+    ? [...new Set([...configured.keys(), ...roster.keys()])]
+      .filter((key) => !seen.has(key) && key !== publicKey)
     : [];
   return [...seen.keys(), ...absent].map((key) => {
     const known = configured.get(key);
     return {
       publicKey: key,
-      name: known?.settings.name,
+      name: names.get(key),
       seen: seen.get(key),
-      allowedIps: known?.settings["allowed-ips"] ?? zoneIps.get(key),
+      allowedIps: roster.get(key) ?? known?.settings["allowed-ips"] ?? zoneIps.get(key),
       persistentKeepalive: known?.settings["persistent-keepalive"] ?? keepalive,
       presharedKey: known?.presharedKey,
     };

@@ -8,6 +8,7 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey, KEY_SIZE, parseKeyFile } from "../lib/core/net/peer_key.ts";
 import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
+import type { Random } from "../lib/host/random.ts";
 import { readInput } from "../lib/service/files/files.ts";
 import { outputFile } from "../lib/service/files/output.ts";
 import { makeOwnFolder } from "../lib/service/files/own_folders.ts";
@@ -47,7 +48,8 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
   return EXIT.ok;
 }
 
-function randomKey(host: Host, kind: "secret" | "private" | "psk"): Uint8Array {
+/** Draws a key: 32 bytes. */
+export function randomKey(host: Random, kind: "secret" | "private" | "psk"): Uint8Array {
   const key = new Uint8Array(KEY_SIZE);
   host.random(key);
   if (kind === "private") {

@@ -25,6 +25,9 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   config: async (host, args) => await (await import("./config.ts")).runConfig(host, args),
   sync: async (host, args) => await (await import("./sync.ts")).runSync(host, args),
   status: async (host, args) => await (await import("./status.ts")).runStatus(host, args),
+  invite: async (host, args) => await (await import("./invite.ts")).runInvite(host, args),
+  join: async (host, args) => await (await import("./join.ts")).runJoin(host, args),
+  registry: async (host, args) => await (await import("./registry.ts")).runRegistry(host, args),
   doctor: async (host, args) => await (await import("./doctor.ts")).runDoctor(host, args),
   keygen: async (host, args) => await (await import("./keygen.ts")).runKeygen(host, args),
 };

@@ -5,7 +5,7 @@
  */
 
 import { formatAge } from "../lib/core/settings/duration.ts";
-import { type PeerSettings, QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
+import { QUERY_FLAGS } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import { ageOf, endpointOf, newestFirst, type Sighting } from "../lib/core/ask/sighting.ts";
 import type { Host } from "../lib/host/host.ts";
@@ -22,6 +22,7 @@ import {
   readAsker,
   withoutOwnSync,
 } from "./asking.ts";
+import { namesOf, rosterOf } from "./roster_peers.ts";
 import { runNat } from "./nat.ts";
 import type { Arguments } from "./arguments.ts";
 
@@ -33,7 +34,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const flags = resolve(QUERY_FLAGS, args);
   if (flags.nat) return await runNat(host, args, flags);
   const asker = await readAsker(host, args, flags);
-  const named = peersByKey(asker.loaded);
+  const configured = peersByKey(asker.loaded);
   const servers = queriedServers(asker);
   // Who only asks name servers need not say who it is.
   const own = needsKey(servers) || namesKey(asker) ? await askersKeys(host, asker) : {};
@@ -46,6 +47,7 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   const isAnswered = result.servers.some(({ status }) =>
     status === "ok" || status === "incomplete"
   );
+  const named = namesOf(configured, rosterOf(result));
   if (isAnswered || flags.output === "json") {
     host.out.write(FORMATS[flags.output](result, named, host));
   }
@@ -54,7 +56,8 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
 
 const FORMATS = { table: formatTable, json: formatJson, dump: formatDump };
 
-type Named = ReadonlyMap<string, PeerSettings>;
+/** By public key. */
+type Named = ReadonlyMap<string, string>;
 
 function split({ peers, publicKey }: QueryResult) {
   return {
@@ -102,7 +105,7 @@ function formatJson(result: QueryResult, named: Named): string {
     },
     peers: others.map((peer) => ({
       publicKey: peer.publicKey,
-      name: named.get(peer.publicKey)?.name ?? null,
+      name: named.get(peer.publicKey) ?? null,
       endpoint: endpointOf(peer),
       candidates: candidatesOf(peer),
       proved: peer.isProved ?? false,
@@ -127,7 +130,7 @@ function formatDump(result: QueryResult, named: Named): string {
       endpointOf(peer),
       peer.seconds ?? NOTHING,
       ageOf(peer, result.unix) ?? NOTHING,
-      named.get(peer.publicKey)?.name ?? NOTHING,
+      named.get(peer.publicKey) ?? NOTHING,
     ]),
   ];
   return lines.map((fields) => `${fields.join("\t")}\n`).join("");
@@ -137,7 +140,7 @@ function formatTable(result: QueryResult, named: Named, host: Host): string {
   const { self, others } = split(result);
   const bold = host.out.isTerminal && !host.env("NO_COLOR");
   const rows = others.toSorted(newestFirst).flatMap((peer) => {
-    const name = named.get(peer.publicKey)?.name ?? "";
+    const name = named.get(peer.publicKey) ?? "";
     const first = [name, peer.publicKey, endpointOf(peer), peer.kind ?? "", seenText(peer, result)];
     // What only the first protocol tells is one place for each peer.
     const [, ...more] = placesOf(result, peer).filter(({ kind }) => kind !== undefined);

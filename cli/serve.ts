@@ -10,6 +10,7 @@ import { DEFAULT_PORT } from "../lib/core/ask/server_name.ts";
 import { CONFIG_FILE, DEFAULT_SECRET_FILE } from "../lib/core/settings/common_options.ts";
 import {
   givenValue,
+  type InFile,
   isGiven,
   NO_FLAGS,
   resolve,
@@ -27,6 +28,7 @@ import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./arguments.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";
+import { VERSION } from "./version.ts";
 
 const MAX_SECRET = 4096;
 
@@ -58,8 +60,11 @@ async function serveConfig(
     ? []
     : servedGroups(args, loaded);
   return {
+    version: VERSION,
+    names: peerNames(loaded),
     listen,
     skipMissingAddresses: isUsual,
+    publicAddress: options["public-address"],
     encryption: options.encryption,
     groups,
     dns: dns ? dnsConfig(args, loaded, groups) : undefined,
@@ -86,6 +91,13 @@ async function serveConfig(
       isJournal: isJournal(host, host.out),
     },
   };
+}
+
+/** What peers are called here. Other commands look for what is wrong with these tables. */
+function peerNames({ settings }: LoadedSettings): ReadonlyMap<string, string> {
+  return new Map((settings.peer ?? []).flatMap(({ "public-key": key, name }) => {
+    return key === undefined || name === undefined ? [] : [[key, name] as const];
+  }));
 }
 
 /** Whether nothing is said of a group, and there is no secret for one where it is by default. */
@@ -123,19 +135,27 @@ function servedGroups(args: Arguments, { settings, path }: LoadedSettings): Serv
     );
   }
   if (!isGiven(args, ...Object.values(GROUP)) && groups.length > 0) {
-    return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group)));
+    return groups.map((group) => servedGroup(resolve(GROUP, NO_FLAGS, group), isUsual(group)));
   }
   const { id } = resolve(GROUP, args);
   const same = groups.find((group) => resolve(GROUP, NO_FLAGS, group).id === id);
-  return [servedGroup(resolve(GROUP, args, same))];
+  const isNamed = isGiven(args, GROUP["secret-files"]) || !isUsual(same);
+  return [servedGroup(resolve(GROUP, args, same), !isNamed)];
 }
 
-function servedGroup(options: Resolved<typeof GROUP>): ServedGroup {
+/** Whether settings of a group say nothing of its secret. */
+function isUsual(group: InFile<typeof GROUP> | undefined): boolean {
+  return group?.["secret-file"] === undefined && group?.["secret-files"] === undefined;
+}
+
+function servedGroup(options: Resolved<typeof GROUP>, isUsualSecret: boolean): ServedGroup {
   return {
     id: options.id,
     secretFiles: options["secret-files"] ?? [options["secret-file"]],
+    isUsualSecret,
     allowFile: options["allow-file"],
     proof: options.proof,
     interface: options.interface,
+    network: options.network,
   };
 }

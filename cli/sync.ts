@@ -21,6 +21,7 @@ import {
   namedKey,
   peersByKey,
   questionConfig,
+  trustedRegistry,
   unusedSections,
 } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
@@ -91,6 +92,7 @@ async function configOf(
     dryRun: flags["dry-run"],
     addPeers: options["add-peers"],
     trustedZones: options["trust-allowed-ips"],
+    trustRegistry: trustedRegistry(options, question, `[sync.${name}]`),
     lease: options.lease
       ? { acceptRoutes: options["lease-routes"], isTrusted: options["trust-lease"] }
       : undefined,

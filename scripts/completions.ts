@@ -8,7 +8,7 @@ import { COMMANDS, type CommandSpec, type FlagSpec } from "../lib/core/settings/
 
 /** What can be offered for a value or an operand. */
 type Offer =
-  | { readonly kind: "files" | "interfaces" | "hosts" | "commands" | "nothing" }
+  | { readonly kind: "files" | "interfaces" | "hosts" | "commands" | "peers" | "nothing" }
   | { readonly kind: "choices"; readonly choices: readonly string[] };
 
 /** Words in the place of a command. */
@@ -22,14 +22,20 @@ const INTERFACES =
   "# Interfaces: WireGuard's, and those of settings and of what runs; else all that there are.";
 const NO_OFFER: Offer = { kind: "nothing" };
 
+/** The operands of a command, one by one. */
+export function operandsIn(operands: string): string[] {
+  return operands === "" ? [] : operands.split(" ");
+}
+
 /** What the table says of a value, in words that a shell can offer. */
 function offerOf(value: string): Offer {
   const bare = value.replace(/^\[(.*?)\](?:\.\.\.)?$/, "$1");
   if (/^[a-z]+(?:\|[a-z]+)+$/.test(bare)) return { kind: "choices", choices: bare.split("|") };
   if (/^(?:KEY\|)?FILE$|^FOLDER$/.test(bare)) return { kind: "files" };
-  if (bare === "IF" || bare === "INTERFACE") return { kind: "interfaces" };
+  if (/^(?:IF|INTERFACE)(?:\||$)/.test(bare)) return { kind: "interfaces" };
   if (bare === "SERVER") return { kind: "hosts" };
   if (bare === "COMMAND") return { kind: "commands" };
+  if (bare === "PEER") return { kind: "peers" };
   return NO_OFFER;
 }
 
@@ -61,6 +67,8 @@ function bashOffer(offer: Offer): string {
       return "_wgsig_offer -A hostname";
     case "commands":
       return "_wgsig_offer -c";
+    case "peers":
+      return "_wgsig_peers";
     case "choices":
       return `_wgsig_offer -W ${quoted(offer.choices.join(" "))}`;
     case "nothing":
@@ -83,9 +91,21 @@ function bashCommand(command: CommandSpec): string[] {
     "            if [[ $current == -* ]]; then",
     `                _wgsig_offer -W ${quoted(flagNames(command).join(" "))}`,
     "            else",
-    `                ${bashOffer(offerOf(command.operands))}`,
+    ...bashOperands(command, must).map((line) => `                ${line}`),
     "            fi",
     "            ;;",
+  ];
+}
+
+/** @param valued Options whose value is the word behind them. */
+function bashOperands({ operands }: CommandSpec, valued: readonly FlagSpec[]): string[] {
+  const offers = operandsIn(operands).map(offerOf);
+  if (offers.length < 2) return [bashOffer(offers[0] ?? NO_OFFER)];
+  const options = valued.map(({ name }) => `--${name}`).join(" ");
+  return [
+    `case $(_wgsig_place ${quoted(options)}) in`,
+    ...offers.map((offer, i) => `    ${i}) ${bashOffer(offer)} ;;`),
+    "esac",
   ];
 }
 
@@ -110,6 +130,24 @@ export function bashCompletion(): string {
     "    names=$({ wg show interfaces; wgsig complete interfaces; } 2>/dev/null | tr ' ' '\\n' | sort -u)",
     "    [[ -n $names ]] || names=$(cd /sys/class/net 2>/dev/null && echo *)",
     '    _wgsig_offer -W "$names"',
+    "}",
+    "",
+    "# The peers and invitations that the registry of this host knows by name.",
+    "_wgsig_peers() {",
+    "    local name",
+    "    while IFS= read -r name; do",
+    '        [[ $name == "$current"* ]] && COMPREPLY+=("$(printf %q "$name")")',
+    "    done < <(wgsig registry list --names 2>/dev/null)",
+    "}",
+    "",
+    "# How many operands stand before the word: $1 has the options that take a value.",
+    "_wgsig_place() {",
+    "    local i place=0",
+    "    for ((i = 2; i < COMP_CWORD; i++)); do",
+    "        [[ ${COMP_WORDS[i]} == [-=]* || ${COMP_WORDS[i - 1]} == = ]] && continue",
+    '        [[ " $1 " == *" ${COMP_WORDS[i - 1]} "* ]] || ((place++))',
+    "    done",
+    '    echo "$place"',
     "}",
     "",
     "_wgsig() {",
@@ -153,6 +191,8 @@ function zshOffer(offer: Offer): string {
       return "_hosts";
     case "commands":
       return "_command_names -e";
+    case "peers":
+      return "_wgsig_peers";
     case "choices":
       return `(${offer.choices.join(" ")})`;
     case "nothing":
@@ -172,10 +212,12 @@ function zshOption({ name, value, repeats = false, help }: FlagSpec): string {
 
 function zshCommand(command: CommandSpec): string[] {
   const { name, operands, maxOperands, flags } = command;
-  const what = operands.replace(/^\[(.*?)\].*$/, "$1");
-  const rest = maxOperands === 0
-    ? []
-    : [quoted(`${maxOperands > 1 ? "*" : "1"}:${what}:${zshOffer(offerOf(operands))}`)];
+  const each = operandsIn(operands);
+  const rest = each.map((operand, i) => {
+    const what = operand.replace(/^\[(.*?)\].*$/, "$1");
+    const place = maxOperands > each.length ? "*" : `${i + 1}`;
+    return quoted(`${place}:${what}:${zshOffer(offerOf(operand))}`);
+  });
   const words = [...flags.map(zshOption), ...rest];
   return [
     `            ${name})`,
@@ -202,6 +244,14 @@ export function zshCompletion(): string {
     "    names=($(wg show interfaces 2>/dev/null) $(wgsig complete interfaces 2>/dev/null))",
     "    (( $#names )) || names=(/sys/class/net/*(N:t))",
     "    _wanted interfaces expl interface compadd -a names",
+    "}",
+    "",
+    "# The peers and invitations that the registry of this host knows by name.",
+    "_wgsig_peers() {",
+    "    local -a names",
+    "    local expl",
+    '    names=("${(@f)$(wgsig registry list --names 2>/dev/null)}")',
+    "    _wanted peers expl peer compadd -a names",
     "}",
     "",
     "_wgsig() {",
@@ -247,6 +297,8 @@ function fishOffer(offer: Offer): string {
       return " -x -a '(__fish_print_hostnames)'";
     case "commands":
       return " -x -a '(__fish_complete_command)'";
+    case "peers":
+      return " -x -a '(wgsig registry list --names 2>/dev/null)'";
     case "choices":
       return ` -x -a ${fishQuoted(offer.choices.join(" "))}`;
     case "nothing":
@@ -261,9 +313,17 @@ function fishQuoted(text: string): string {
 
 function fishCommand({ name, operands, flags }: CommandSpec): string[] {
   const when = `complete -c wgsig -n '__wgsig_command ${name}'`;
-  const words = offerOf(operands);
+  const offers = operandsIn(operands).map(offerOf);
+  const valued = flags.filter(({ value }) => value !== undefined && !isOptional(value))
+    .map((flag) => `--${flag.name}`).join(" ");
   return [
-    ...(words.kind === "nothing" ? [] : [`${when}${fishOffer(words).replace(" -x", "")}`]),
+    ...offers.flatMap((words, i) => {
+      if (words.kind === "nothing") return [];
+      const place = offers.length < 2
+        ? when
+        : `complete -c wgsig -n '__wgsig_command ${name}; and __wgsig_place ${i} ${valued}'`;
+      return [`${place}${fishOffer(words).replace(" -x", "")}`];
+    }),
     ...flags.map(({ name, value, help }) => {
       // A value that may be left out is written behind an equals sign.
       const takes = value === undefined || isOptional(value) ? "" : fishOffer(offerOf(value));
@@ -287,6 +347,19 @@ export function fishCompletion(): string {
     "function __wgsig_command",
     "    set -l words (commandline -opc)",
     '    test (count $words) -gt 1; and test "$words[2]" = $argv[1]',
+    "end",
+    "",
+    "# Whether so many operands stand before the word; the options that are named take a value.",
+    "function __wgsig_place",
+    "    set -l place 0",
+    "    set -l before ''",
+    "    for word in (commandline -opc)[3..-1]",
+    "        if not string match -q -- '-*' $word; and not contains -- $before $argv[2..-1]",
+    "            set place (math $place + 1)",
+    "        end",
+    "        set before $word",
+    "    end",
+    "    test $place -eq $argv[1]",
     "end",
     "",
     INTERFACES,

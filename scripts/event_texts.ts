@@ -48,6 +48,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
       "was proved by probes or is the relay: lan, ipv6, mapped, punched, predicted, relay",
     fields: [...CHANGED, "path", "roundTrip"],
   },
+  "group-secret-made": {
+    meaning: "the first start, and no secret was named: one was made in this file",
+  },
   "hook-failed": {
     meaning: "the hook ended with another status than 0, was stopped (124), or could not be run",
   },
@@ -65,6 +68,12 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "an interface whose peers are offered or published can't be read",
   },
   "interface-read": { meaning: "it can be read again" },
+  "join-refused": {
+    meaning:
+      "somebody has used the link of an invitation, and was told why it is of no use: used, " +
+      "ended, revoked, busy; `not-saved`: nothing can be written down, so nobody joins",
+    fields: ["group", "public-key", "from", "why"],
+  },
   "key-not-read": { meaning: "the key that the settings name can't be read; when it is needed" },
   "key-on-two-hosts": {
     meaning: "a key's endpoint goes to and fro at a server: two hosts have it, perhaps",
@@ -152,6 +161,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "`--once` found a peer down; how many seconds ago its handshake was",
     fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],
   },
+  "peer-joined": {
+    meaning: "a peer has used the link of an invitation, and is in the roster",
+    fields: ["group", "public-key", "from", "name"],
+  },
   "peer-lost": { meaning: "the tunnel to a peer is down", fields: ["key", "name", "endpoint"] },
   "peer-moved": { meaning: "a registered peer has another endpoint, or its first one over IPv6" },
   "peer-registered": { meaning: "a peer is new" },
@@ -183,7 +196,36 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "these settings have changed too, and wait for a restart",
     fields: ["changed"],
   },
-  "route-added": { meaning: "a route to what is behind a peer that was added (`--add-routes`)" },
+  "roster-changed": {
+    meaning: "`wgsig invite` or `wgsig registry` has invited, added, renamed or removed somebody",
+    fields: ["group", "name", "by"],
+  },
+  "roster-peer-added": {
+    meaning: "a peer that a registry knows by name was added to the interface (`trust-registry`)",
+    fields: ["key", "name", "allowedIps", "dryRun"],
+  },
+  "roster-peer-changed": {
+    meaning:
+      "a peer has other AllowedIPs, by what a registry says of it or of who is reached through it",
+    fields: ["key", "name", "allowedIps", "before", "dryRun"],
+  },
+  "roster-peer-refused": {
+    meaning: "what a registry says of a peer isn't followed, for a reason that is named",
+    fields: ["key", "name", "prefix", "why", "hint"],
+  },
+  "roster-peer-removed": {
+    meaning: "a peer was taken away that a registry had given, and knows no more",
+    fields: ["key", "name", "dryRun"],
+  },
+  "roster-restored": {
+    meaning:
+      "so many peers and invitations were read from the file, and so many lines were damaged",
+    fields: ["file", "peers", "invitations", "damaged"],
+  },
+  "route-added": {
+    meaning: "a route to what is behind a peer that was added (`--add-routes`, `trust-registry`)",
+  },
+  "route-ended": { meaning: "the same was taken away, with the peer (`trust-registry`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },

@@ -46,6 +46,7 @@ const NAMED_ELSEWHERE: readonly (readonly [file: string, name: string, level: st
   ["lib/core/settings/reload.ts", "not-reloaded", "error"],
   ["lib/core/registry/journal.ts", "state-restored", "info"],
   ["lib/core/registry/member_journal.ts", "members-restored", "info"],
+  ["lib/core/roster/server/roster_journal.ts", "roster-restored", "info"],
   ["lib/core/lease/server/journal.ts", "leases-restored", "info"],
   ["lib/service/log/log.ts", "log-lost", "warn"],
 ];

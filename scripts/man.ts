@@ -9,7 +9,7 @@
 
 import { COMMANDS, type CommandSpec, type FlagSpec } from "../lib/core/settings/commands.ts";
 import { EXIT } from "../lib/core/settings/user_error.ts";
-import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
+import { bashCompletion, fishCompletion, operandsIn, zshCompletion } from "./completions.ts";
 import { RELEASE, sourceDate, wrapped } from "./package/release.ts";
 import { ROOT, say } from "./tools.ts";
 
@@ -97,6 +97,11 @@ function operand(text: string): string {
   return `Op Ar ${literal(inner)}${dots === undefined ? "" : " ..."}`;
 }
 
+/** The operands of a command, which may have none. */
+function operandLines(operands: string): string[] {
+  return operandsIn(operands).map((each) => `.${operand(each)}`);
+}
+
 function optionItem({ name, value, repeats = false, help }: FlagSpec): string[] {
   const words = [".It", "Fl", literal(`-${name}`)];
   if (value !== undefined) words.push(operand(value));
@@ -109,7 +114,7 @@ function optionItem({ name, value, repeats = false, help }: FlagSpec): string[] 
 
 function commandSection({ name, operands, help, flags }: CommandSpec): string[] {
   const line = [".Nm", "Cm", name, "Op", "Ar", "OPTION", "..."];
-  const usage = operands === "" ? [] : [`.${operand(operands)}`];
+  const usage = operandLines(operands);
   return [
     `.Ss ${name}`,
     line.join(" "),
@@ -153,7 +158,7 @@ export function manualPage(date: number): string {
       ".Nm",
       `.Cm ${name}`,
       ".Op Ar OPTION ...",
-      ...(operands === "" ? [] : [`.${operand(operands)}`]),
+      ...operandLines(operands),
     ]),
     ".Nm",
     ".Cm help",

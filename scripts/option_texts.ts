@@ -32,6 +32,11 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
+  "serve.public-address": {
+    default: "a public address of this host",
+    meaning: "where peers reach it, `HOST` or `HOST:PORT`: links of invitations name it",
+  },
+
   "serve.group.id": { meaning: "number of the group" },
   "serve.group.secret-file": { flag: "`--secret`", meaning: "the group secret" },
   "serve.group.secret-files": {
@@ -48,6 +53,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
       "it proves it; `required`, only who proves",
   },
   "serve.group.interface": { meaning: "WireGuard interface of this host whose peers are offered" },
+  "serve.group.network": {
+    default: "drawn for the first invitation, `10.x.y.0/24`",
+    meaning: "networks of the tunnel, from which peers that join get their addresses",
+  },
 
   "serve.dns.listen": {
     default: "none",
@@ -96,6 +105,14 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "sync.trust-allowed-ips": {
     meaning: "DNS zones whose AllowedIPs `--add-peers` and `config` take",
+  },
+  "sync.trust-registry": {
+    meaning: "take peers, and their AllowedIPs, from those that the registry knows by name; " +
+      "needs `server-key` and `private-key-file`",
+  },
+  "sync.trust-networks": {
+    meaning: "networks in which AllowedIPs that `trust-registry` gives a peer must lie; " +
+      "never `0.0.0.0/0` itself",
   },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },

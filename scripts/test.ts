@@ -24,6 +24,8 @@ const ALL = Deno.args.includes("--all");
 const LAB = "test/lab";
 /** Of these, what is the same with any binary: the lab itself, and what takes minutes to come. */
 const LAB_ONCE = ["site", "keepalive", "unreachable"].map((name) => `${LAB}/${name}_test.ts`);
+/** Of these, what takes two minutes in which next to nothing happens: a lane beside all others. */
+const LAB_SLOW = ["keepalive", "soak"].map((name) => `${LAB}/${name}_test.ts`);
 /** Tests of the binary on loopback. */
 const E2E = "test/e2e";
 /** Tests that use no runtime's API, so that they run everywhere. */
@@ -128,7 +130,7 @@ async function bunRunner(folder: string): Promise<Runner> {
   return { name: "Bun", argv, passed: /(\d+) pass\b/, failed: /(\d+) fail\b/ };
 }
 
-/** Runs one after the other; the second lane shows what it prints at its end. */
+/** Runs one after the other; all lanes but the first show what they print at their end. */
 async function runLane(runners: readonly Runner[], isShownLater: boolean): Promise<Count[]> {
   const counts: Count[] = [];
   const later: Uint8Array[] = [];
@@ -151,13 +153,20 @@ const files = testFiles("test")
 const isLab = (file: string) => file.startsWith(LAB);
 // Deno heeds --ignore only where no files are named.
 const main = denoRunner("Deno", files.filter((file) => !isLab(file)), env);
-const lab = denoRunner("Deno, lab", files.filter(isLab), env);
-const lanes = [[main, await bunRunner(folder)], [lab]];
+const isSlow = (file: string) => LAB_SLOW.includes(file);
+const lab = files.filter(isLab);
+const lanes = [
+  [main, await bunRunner(folder)],
+  [denoRunner("Deno, lab", lab.filter((file) => !isSlow(file)), env)],
+  [denoRunner("Deno, slow lab", lab.filter(isSlow), env)],
+];
 if (ALL && isFile(ROUTER_BINARY)) {
   const router = { ...env, WGSIG_BINARY: ROUTER_BINARY };
   lanes[0]!.push(denoRunner("router binary", files.filter((file) => file.startsWith(E2E)), router));
-  const twice = files.filter((file) => isLab(file) && !LAB_ONCE.includes(file));
-  lanes[1]!.push(denoRunner("router binary, lab", twice, router));
+  const twice = lab.filter((file) => !LAB_ONCE.includes(file));
+  const slow = twice.filter(isSlow);
+  lanes[1]!.push(denoRunner("router binary, lab", twice.filter((file) => !isSlow(file)), router));
+  lanes[2]!.push(denoRunner("router binary, slow lab", slow, router));
 }
 const counts = (await Promise.all(lanes.map((lane, i) => runLane(lane, i > 0)))).flat();
 if (!ALL) say(`Not run: ${LONG.join(", ")}; deno task test --all runs them as well.`);

@@ -31,6 +31,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],
   ["wireguard-tools", "wg"],
+  ["zbar-tools", "zbarimg"],
 ];
 /** The same for the tests of routers and packages. */
 const PACKAGES_OF_ALL: typeof PACKAGES = [

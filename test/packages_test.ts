@@ -26,6 +26,7 @@ import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import dnsPacket from "dns-packet";
 import fc from "fast-check";
+import encodeQR from "qr";
 import { Buffer } from "node:buffer";
 import { test } from "./testing.ts";
 
@@ -200,4 +201,7 @@ test("packages that bring their types have them in force", () => {
   // @ts-expect-error of numbers, not of texts
   const arbitrary: fc.Arbitrary<string> = fc.nat();
   assertEquals(fc.sample(arbitrary, 1).length, 1);
+  // @ts-expect-error rows of modules, no text
+  const code: string = encodeQR("a", "raw", { border: 1 });
+  assertEquals(code.length, 21 + 2);
 });

@@ -28,7 +28,7 @@
  */
 
 export { Registry } from "../core/registry/registry.ts";
-export { Relay, type RelayOptions, type SendBatch } from "../core/relay/relay.ts";
+export { Relay, type RelayedPair, type RelayOptions, type SendBatch } from "../core/relay/relay.ts";
 export type { RelayGroup } from "../core/relay/relay_group.ts";
 export type { RelayRates } from "../core/relay/relay_limits.ts";
 export type {
@@ -61,6 +61,30 @@ export {
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
 export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
+export type { JoinDesk, WaitingJoin } from "../core/registry/join_desk.ts";
+export type { Outcome } from "../core/registry/outcome.ts";
+export type { RosterGate } from "../core/registry/roster_gate.ts";
+export type { RosterTeller } from "../core/registry/roster_teller.ts";
+export {
+  type Invitation,
+  type InvitationKeeper,
+  Invitations,
+  type InvitationState,
+  type Joiner,
+  stateOf,
+} from "../core/roster/server/invitations.ts";
+export {
+  type GoneEntry,
+  Roster,
+  type RosterEntry,
+  type RosterKeeper,
+  type RosterNews,
+  type RosterPeer,
+} from "../core/roster/server/roster.ts";
+export { RosterJournal } from "../core/roster/server/roster_journal.ts";
+export { type Invited, type JoinOutcome, Rosters } from "../core/roster/server/rosters.ts";
+export { formatTunnelPrefix, parseTunnelPrefix } from "../core/roster/prefix.ts";
+export type { TunnelPrefix } from "../wire/wgsig2/name.ts";
 export type { KeptSubscription, SubscriptionKeeper } from "../core/registry/kept_subscription.ts";
 export { MemberJournal } from "../core/registry/member_journal.ts";
 export { SubscriptionJournal } from "../core/registry/subscription_journal.ts";

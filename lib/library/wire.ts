@@ -79,7 +79,10 @@ export {
   sealDatagram,
   writeDatagramHeader,
 } from "../wire/wgsig2/datagram.ts";
+export * from "../wire/wgsig2/join.ts";
+export * from "../wire/wgsig2/join_keys.ts";
 export * from "../wire/wgsig2/keys.ts";
+export { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../wire/wgsig2/name.ts";
 export * from "../wire/wgsig2/nat.ts";
 export {
   type OptionalBytes,
@@ -107,6 +110,19 @@ export {
   writePeerNews,
 } from "../wire/wgsig2/record.ts";
 export * from "../wire/wgsig2/retry.ts";
+export {
+  decodeRosterAnswer,
+  decodeRosterQuestion,
+  encodeRosterAnswer,
+  encodeRosterQuestion,
+  entrySize,
+  ROSTER_ANSWER_FLAG,
+  ROSTER_QUESTION_FLAG,
+  type RosterAnswer,
+  type RosterQuestion,
+  type WireEntry,
+  writeRosterVersion,
+} from "../wire/wgsig2/roster.ts";
 
 export * from "../wire/probe/pair_keys.ts";
 export * from "../wire/probe/probe.ts";

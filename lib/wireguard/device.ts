@@ -178,6 +178,11 @@ export async function replacePeer(
   }
 }
 
+/** Takes a peer away, if there is one. */
+export async function removePeer(host: Processes, name: string, publicKey: string): Promise<void> {
+  await change(host, name, ["peer", publicKey, "remove"]);
+}
+
 /**
  * Gives peers their AllowedIPs, in as few calls as their number allows: an address that goes from one
  * to another leaves the one first where that comes first. Who is not there is added.

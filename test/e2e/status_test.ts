@@ -21,7 +21,7 @@ async function withReport(
   body: () => Promise<void>,
 ): Promise<void> {
   const answer = { ...REPORT, interface: NAME, ...report };
-  const socket = new StatusSocket(HOST, () => Promise.resolve(answer));
+  const socket = new StatusSocket(HOST, { status: () => Promise.resolve(answer) });
   await HOST.makeFolder(RUN_FOLDER);
   await socket.open(statusPlace("sync", NAME, await namespaceEnding(HOST)).path);
   try {
@@ -59,6 +59,7 @@ testWith(["root"], "status: JSON has all that there is, with a schema", async ()
     assertEquals<unknown>(JSON.parse(out), {
       schema: 1,
       interfaces: [{ ...REPORT, interface: NAME, peers: [ALICE, NOBODY] }],
+      servers: [],
     });
   });
 });

@@ -22,8 +22,8 @@ async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
   const { out } = await status(host, "wg0", "--json");
   const all: { schema: number; interfaces: unknown[] } = JSON.parse(out);
   assertEquals([all.schema, all.interfaces.length], [1, 1], out);
-  const report = readReport(JSON.stringify({ schema: all.schema, ...Object(all.interfaces[0]) }));
-  assert(report !== undefined, out);
+  const report = readReport({ schema: all.schema, ...Object(all.interfaces[0]) });
+  assert(report?.kind === "sync", out);
   return report;
 }
 

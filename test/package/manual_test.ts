@@ -101,7 +101,7 @@ testWith(
   },
 );
 
-/** A `wg` that names two interfaces, and a folder with two files. */
+/** A `wg` that names two interfaces, a registry of two peers, and a folder with two files. */
 async function withScene(
   test: (folder: string, env: Record<string, string>) => Promise<void>,
 ): Promise<void> {
@@ -110,6 +110,10 @@ async function withScene(
     const wg = `${folder}/bin/wg`;
     await Deno.writeTextFile(wg, `#!/bin/sh\n[ "$*" = "show interfaces" ] && echo "wg7 home0"\n`);
     await Deno.chmod(wg, 0o755);
+    const wgsig = `${folder}/bin/wgsig`;
+    const names = `[ "$*" = "registry list --names" ] && printf 'alice\\nann-2\\n'`;
+    await Deno.writeTextFile(wgsig, `#!/bin/sh\n${names}\n`);
+    await Deno.chmod(wgsig, 0o755);
     await Deno.mkdir(`${folder}/files`);
     for (const name of ["secret-a", "secret-b"]) {
       await Deno.writeTextFile(`${folder}/files/${name}`, "");
@@ -165,6 +169,11 @@ for (const shell of SHELLS) {
         "wgsig sync wg7 --onc",
         "wgsig serve --interface wg7 --lease-t",
         "wgsig query serve --verb",
+        "wgsig registry re",
+        "wgsig registry rename ",
+        "wgsig registry --group 0 forget al",
+        "wgsig registry --json revoke an",
+        "wgsig registry rename alice a",
       ];
       const interfaces = ["home0", "wg7"];
       assertEquals((await ask(lines)).map(bare), [
@@ -182,6 +191,11 @@ for (const shell of SHELLS) {
         [],
         ["--once"],
         ["--lease-time"],
+        [],
+        ["rename", "revoke"],
+        ["alice", "ann-2"],
+        ["alice"],
+        ["ann-2"],
         [],
       ]);
     });

@@ -83,6 +83,8 @@ export interface Asking {
   readonly label?: Label;
   /** Where it is not what the client has: undefined for none. */
   readonly cookie?: Uint8Array | undefined;
+  /** The version of the roster that it says it knows: it follows that. */
+  readonly roster?: number;
   /** The size that it is padded to. */
   readonly size?: number;
 }
@@ -160,6 +162,8 @@ export class QuestionClient {
   seen = "";
   /** Its other ports, as far as the last answer had them. */
   also: readonly number[] = [];
+  /** The version of the roster that the last answer told; -1 for none. */
+  roster = -1;
   /** What it has heard, in order. */
   readonly heard: Heard[] = [];
   readonly #options: QuestionClientOptions;
@@ -210,6 +214,7 @@ export class QuestionClient {
     question.epoch.bytes.set(this.epoch);
     question.version = this.version;
     question.ack = this.ack;
+    question.roster = asking.roster ?? -1;
     if (cookie !== undefined) {
       question.cookie.isGiven = true;
       question.cookie.value.bytes.set(cookie);
@@ -326,6 +331,7 @@ export class QuestionClient {
     if (cookie.isGiven) this.cookie = cookie.value.bytes.slice();
     if (serverKey.isGiven) this.serverKey ??= serverKey.value.bytes.slice();
     this.seen = candidateText(answer.seen);
+    this.roster = answer.roster;
     this.also = [...answer.also.ports.subarray(0, answer.also.count)];
     if ((flags & ANSWER_FLAG.whole) !== 0 && this.#parts === 0) this.peers.clear();
     const told = this.#take(buffer, span);

@@ -5,6 +5,7 @@
  */
 
 import type { InterfaceReport, PeerReport } from "../../lib/core/status/report.ts";
+import type { ServeReport } from "../../lib/core/status/serve_report.ts";
 
 /** A peer that is reached. */
 export const ALICE: PeerReport = {
@@ -70,4 +71,74 @@ export const REPORT: InterfaceReport = {
   ],
   peers: [ALICE, NOBODY],
   more: 0,
+};
+
+/** A server with two peers of a group, one of them relayed to a third, zones and leases. */
+export const SERVE_REPORT: ServeReport = {
+  kind: "serve",
+  name: "1223",
+  version: "1.0.0",
+  runtime: "bun 1.4.5",
+  uptime: 200_000,
+  listen: ["0.0.0.0:1223", "[::]:1223"],
+  serverKey: "PUZNgTxz+aKMAXEfBvs1aq7I5rOhy8ZCnkel0ZXxlkw=",
+  publicAddress: "vps.example.com:1223",
+  state: "/var/lib/wgsig/state",
+  groups: [{
+    id: 7,
+    proof: "auto",
+    count: 3,
+    proved: 1,
+    ipv6: 1,
+    nats: { unknown: 2, easy: 0, sequential: 0, hard: 1 },
+    subscribers: 1,
+    roster: 2,
+    invitations: 1,
+    peers: [
+      {
+        publicKey: ALICE.publicKey,
+        name: "alice",
+        proved: true,
+        protocol: 2,
+        age: 12.345,
+        endpoints: ["203.0.113.21:51820", "[2001:db8::21]:51820"],
+        places: [{ kind: "lan", endpoint: "192.168.1.7:51820" }],
+        nat: "hard",
+        probes: true,
+      },
+      {
+        publicKey: NOBODY.publicKey,
+        name: null,
+        proved: false,
+        protocol: 1,
+        age: 300,
+        endpoints: ["198.51.100.7:51820"],
+        places: [],
+        nat: "unknown",
+        probes: false,
+      },
+    ],
+    more: 1,
+  }],
+  relay: {
+    count: 1,
+    datagrams: 1200,
+    bytes: 1_300_000,
+    pairs: [{ group: 7, a: ALICE.publicKey, b: NOBODY.publicKey, age: 1.5, since: 7300 }],
+    more: 0,
+  },
+  dns: ["0.0.0.0:53"],
+  zones: [{ name: "wg.example.com", interface: "wg0", group: 7 }],
+  leases: {
+    interface: "wg0",
+    count: 1,
+    held: [{
+      publicKey: ALICE.publicKey,
+      name: "alice",
+      address: "10.9.0.2/32",
+      endsIn: 3000,
+    }],
+    more: 0,
+  },
+  counters: { received: 1234, answered: 1230, updated: 1000, "drop-bad-mac": 4, "drop-damaged": 0 },
 };

@@ -48,6 +48,7 @@ export const twinQuestion: fc.Arbitrary<TwinQuestion> = fc.record({
   wants: prefixes,
   relayed: prefixes,
   directs: prefixes,
+  roster: fc.oneof(fc.constant(-1), version),
   candidates: fc.array(candidateOf(2, 4), { maxLength: 8 }),
   cookie: maybe(numbers(16)),
   key: maybe(numbers(8)),
@@ -78,6 +79,7 @@ export const twinAnswer: fc.Arbitrary<TwinAnswer> = fc.record({
   serverKey: maybe(numbers(32)),
   offers: byte,
   also: fc.array(fc.integer({ min: 1, max: 0xffff }), { maxLength: 4 }),
+  roster: fc.oneof(fc.constant(-1), version),
   records,
 }).map((answer) => ({ ...answer, parts: Math.max(answer.parts, answer.part + 1) }));
 

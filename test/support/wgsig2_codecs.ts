@@ -54,8 +54,8 @@ function libCandidates(into: CandidateList, candidates: readonly TwinCandidate[]
 /** A question's fields for lib/. */
 export function libQuestion(from: TwinQuestion): Question {
   const question = newQuestion();
-  const { seconds, nanoseconds, flags, version, ack } = from;
-  Object.assign(question, { seconds, nanoseconds, flags, version, ack });
+  const { seconds, nanoseconds, flags, version, ack, roster } = from;
+  Object.assign(question, { seconds, nanoseconds, flags, version, ack, roster });
   fill(question.id, from.id);
   fill(question.epoch, from.epoch);
   list(question.wants, from.wants);
@@ -78,8 +78,8 @@ export function libNews({ id, flags, age, candidates }: TwinNews): PeerNews {
 /** An answer's fields for lib/. */
 export function libAnswer(from: TwinAnswer): Answer {
   const answer = newAnswer();
-  const { seconds, nanoseconds, version, part, parts, flags, offers } = from;
-  Object.assign(answer, { seconds, nanoseconds, version, part, parts, flags, offers });
+  const { seconds, nanoseconds, version, part, parts, flags, offers, roster } = from;
+  Object.assign(answer, { seconds, nanoseconds, version, part, parts, flags, offers, roster });
   fill(answer.epoch, from.epoch);
   libCandidate(answer.seen, from.seen);
   give(answer.cookie, from.cookie);
@@ -129,10 +129,10 @@ function plain({ isGiven, value }: OptionalBytes): number[] | undefined {
 
 /** The fields of a question. */
 export function plainQuestion(question: Question): TwinQuestion {
-  const { seconds, nanoseconds, flags, version, ack } = question;
+  const { seconds, nanoseconds, flags, version, ack, roster } = question;
   return {
     id: [...question.id.bytes],
-    ...{ seconds, nanoseconds, flags, version, ack },
+    ...{ seconds, nanoseconds, flags, version, ack, roster },
     epoch: [...question.epoch.bytes],
     wants: plainList(question.wants),
     relayed: plainList(question.relayed),
@@ -157,9 +157,9 @@ export function plainRecords(buffer: WireBuffer, { at, end }: RecordSpan): TwinN
 
 /** The fields of an answer. */
 export function plainAnswer(answer: Answer, records: readonly TwinNews[]): TwinAnswer {
-  const { seconds, nanoseconds, version, part, parts, flags, offers } = answer;
+  const { seconds, nanoseconds, version, part, parts, flags, offers, roster } = answer;
   return {
-    ...{ seconds, nanoseconds, version, part, parts, flags, offers, records },
+    ...{ seconds, nanoseconds, version, part, parts, flags, offers, roster, records },
     epoch: [...answer.epoch.bytes],
     seen: plainPlace(answer.seen),
     also: [...answer.also.ports.subarray(0, answer.also.count)],

@@ -33,6 +33,7 @@ export interface TwinQuestion {
   readonly wants: readonly (readonly number[])[] | undefined;
   readonly relayed: readonly (readonly number[])[] | undefined;
   readonly directs: readonly (readonly number[])[] | undefined;
+  readonly roster: number;
   readonly candidates: readonly TwinCandidate[];
   readonly cookie: readonly number[] | undefined;
   readonly key: readonly number[] | undefined;
@@ -61,6 +62,7 @@ export interface TwinAnswer {
   readonly serverKey: readonly number[] | undefined;
   readonly offers: number;
   readonly also: readonly number[];
+  readonly roster: number;
   readonly records: readonly TwinNews[];
 }
 
@@ -217,6 +219,7 @@ export function twinQuestionOptions(question: TwinQuestion): TwinOption[] {
     ...list(1, question.wants),
     ...list(8, question.relayed),
     ...list(9, question.directs),
+    ...single(11, question.roster < 0 ? undefined : bigEndian(question.roster, 8)),
   ];
 }
 
@@ -245,6 +248,7 @@ export function twinAnswer(answer: TwinAnswer): number[] {
     ...single(5, answer.serverKey),
     ...single(6, answer.offers === 0 ? undefined : [answer.offers]),
     ...single(10, answer.also.length === 0 ? undefined : ports(answer.also)),
+    ...single(11, answer.roster < 0 ? undefined : bigEndian(answer.roster, 8)),
   ]);
   return [
     ...twinLabel(answer.seconds, answer.nanoseconds),

@@ -21,7 +21,7 @@ MAX, MIN_QUESTION = 1232, 160
 QUESTION, ANSWER, PUSH, RETRY = 1, 2, 3, 4
 KEEP, PROVED, SUBSCRIBE, PROBES = 1, 2, 4, 8
 EASY, SEQUENTIAL, HARD = 0x10, 0x20, 0x30
-PAD, WANT, COOKIE, CANDIDATE, KEY, SERVERKEY, OFFERS, ACK, RELAY, DIRECT, ALSO = range(11)
+PAD, WANT, COOKIE, CANDIDATE, KEY, SERVERKEY, OFFERS, ACK, RELAY, DIRECT, ALSO, ROSTER = range(12)
 SEEN, LAN, MAPPED, DECLARED, RELAYED = range(1, 6)
 WHOLE, REGISTERED, SUBSCRIBED, CUT = 1, 2, 4, 8
 RECORD_PROVED, GONE, NEAR, RECORD_PROBES = 1, 2, 4, 8
@@ -120,6 +120,10 @@ def optional(kind, value):
     return b"" if value is None else option(kind, value)
 
 
+def version_of(value):
+    return None if value is None else struct.pack(">Q", value)
+
+
 def hexes(value):
     return None if value is None else value.hex()
 
@@ -174,13 +178,14 @@ def put(name, kind, key, plain, fields, asked=None, canonical=True, **more):
 
 
 def question(name, *, flags=0, version=0, epoch=bytes(8), cookie=None, key=None, ack=0, candidates=(),
-             wants=None, relayed=None, directs=None, seconds=NOW, nanoseconds=1, raw=None, fields=None, proof=True):
+             wants=None, relayed=None, directs=None, roster=None, seconds=NOW, nanoseconds=1, raw=None, fields=None, proof=True):
     options = raw
     if raw is None:
         options = optional(COOKIE, cookie) + optional(KEY, key)
         options += b"" if ack == 0 else option(ACK, struct.pack(">I", ack))
         options += b"".join(option(CANDIDATE, candidate(*each)) for each in candidates)
         options += lists(WANT, wants) + lists(RELAY, relayed) + lists(DIRECT, directs)
+        options += optional(ROSTER, version_of(roster))
     plain = PEER_PUBLIC + label(seconds, nanoseconds) + struct.pack(">H", flags) + epoch
     plain += struct.pack(">Q", version) + options
     tail = 16 + (16 if flags & PROVED else 0)
@@ -199,6 +204,7 @@ def question(name, *, flags=0, version=0, epoch=bytes(8), cookie=None, key=None,
         "cookie": hexes(cookie),
         "key": hexes(key),
         "ack": ack,
+        "roster": -1 if roster is None else roster,
         **(fields or {}),
     }
     proof = proof if flags & PROVED else None
@@ -216,13 +222,14 @@ def told_record(peer, flags, age, candidates, more=b""):
 
 
 def answer(name, key, asked, *, seen, version=5, part=0, parts=1, flags=0, cookie=None, server_key=None,
-           offers=0, also=(), records=(), seconds=NOW, nanoseconds=999_999_999, canonical=True, options=None,
+           offers=0, also=(), roster=None, records=(), seconds=NOW, nanoseconds=999_999_999, canonical=True, options=None,
            told_records=None, told_options=None):
     given = options
     if options is None:
         given = optional(COOKIE, cookie) + optional(SERVERKEY, server_key)
         given += b"" if offers == 0 else option(OFFERS, bytes([offers]))
         given += option(ALSO, struct.pack(f">{len(also)}H", *also)) if also else b""
+        given += optional(ROSTER, version_of(roster))
     plain = label(seconds, nanoseconds) + EPOCH_1 + struct.pack(">QHHBH", version, part, parts, flags, len(given))
     plain += candidate(SEEN, *seen) + given + b"".join(record(*each) for each in records)
     told = {
@@ -238,6 +245,7 @@ def answer(name, key, asked, *, seen, version=5, part=0, parts=1, flags=0, cooki
         "serverKey": hexes(server_key),
         "offers": offers,
         "also": list(also),
+        "roster": -1 if roster is None else roster,
         "records": told_records or [told_record(*each) for each in records],
         **(told_options or {}),
     }
@@ -309,6 +317,8 @@ question(
     relayed=[draw(f"relayed {i}", 8) for i in range(largest // 8)],
     seconds=2**53 - 1,
 )
+question("a question of who follows the roster", flags=PROVED | SUBSCRIBE, directs=[], roster=1_800_000_000_123)
+question("a question of who knows nothing of the roster", flags=KEEP | PROVED, roster=0)
 question("a question whose proof is wrong", flags=PROVED, proof=False)
 question(
     "a question whose options are odd",
@@ -327,6 +337,8 @@ question(
     + option(CANDIDATE, candidate(LAN, "10.0.0.2", 2) + b"more")
     + option(WANT, OTHERS[1][:8])
     + option(ACK, struct.pack(">I", 77) + b"more")
+    + option(ROSTER, bytes(7))
+    + option(ROSTER, struct.pack(">Q", 2**53))
     + option(255, b"")
     + option(COOKIE, COOKIE_1 + b"more"),
     fields={
@@ -402,6 +414,8 @@ answer(
     ],
 )
 answer("an answer of a registry with one more port", "answer", plain_question, seen=HOME, also=[1224])
+answer("an answer of a registry whose roster has changed", "peer", proved_question, seen=HOME, also=[1224], roster=2**53 - 1)
+answer("an answer of a registry whose roster is empty", "peer", proved_question, seen=HOME, roster=0)
 MANY = [(LAN, f"10.1.0.{i}", i + 1, i) for i in range(9)]
 answer(
     "an answer with what nobody knows",
@@ -410,8 +424,9 @@ answer(
     seen=HOME,
     canonical=False,
     options=option(90, b"?") + bytes(2) + option(OFFERS, b"\x02more") + option(SERVERKEY, bytes(31))
-    + option(ALSO, b"\0\1") + option(ALSO, struct.pack(">6H", 1224, 0, 2, 3, 4, 5) + b"\0"),
-    told_options={"offers": 2, "also": [1224, 2, 3, 4]},
+    + option(ALSO, b"\0\1") + option(ALSO, struct.pack(">6H", 1224, 0, 2, 3, 4, 5) + b"\0")
+    + option(ROSTER, struct.pack(">Q", 7) + b"more"),
+    told_options={"offers": 2, "also": [1224, 2, 3, 4], "roster": 7},
     records=[
         (OTHERS[0], 0x80, 1, [(9, "10.0.0.1", 1, 1), (LAN, "10.0.0.2", 2, 2), (LAN, "::ffff:10.0.0.1", 3, 3)],
          b"\x15nobody knows where this ends"),
@@ -545,7 +560,7 @@ print(json.dumps({
     "are no keys with. `datagrams`: all of the first group and of the first peer; `key` is what each was sealed with "
     "(question: K_q, answer: K_a, peer: K_r), `asked` the nonce of the question that it belongs to, `payload` what was "
     "sealed, `fields` what is read in it, `proof` whether a proof is right, `canonical` that options stand in the order "
-    "COOKIE, KEY, ACK, CANDIDATE, WANT, RELAY, DIRECT or COOKIE, SERVERKEY, OFFERS, ALSO, and nothing is odd. `refused`: what doesn't "
+    "COOKIE, KEY, ACK, CANDIDATE, WANT, RELAY, DIRECT, ROSTER or COOKIE, SERVERKEY, OFFERS, ALSO, ROSTER, and nothing is odd. `refused`: what doesn't "
     "open, or opens and means nothing. `first`: requests of the first protocol that have the header of a question.",
     "groups": groups,
     "peers": peers,

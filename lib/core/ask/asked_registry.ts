@@ -23,6 +23,8 @@ import { LookAround } from "./look_around.ts";
 import type { PortSight } from "./nat_verdict.ts";
 import { MAX_QUESTION_SIZE, type Wish } from "./question_writer.ts";
 import type { KnownRegistry } from "./registry_memory.ts";
+import type { Roster } from "../roster/client/entry.ts";
+import type { FollowerStep } from "../roster/client/follower.ts";
 import type { ServerKeyNote } from "./server_key.ts";
 import { ServerAddresses } from "./server_addresses.ts";
 import type { RegistryName } from "./server_name.ts";
@@ -57,7 +59,14 @@ export interface Outgoing {
 }
 
 /** Words of wgsig 2: what has opened. */
-const WORDS = new Set<Hearing>(["answer", "retry", "push", "duplicate", "drop-key-refused"]);
+const WORDS = new Set<Hearing>([
+  "answer",
+  "retry",
+  "push",
+  "roster",
+  "duplicate",
+  "drop-key-refused",
+]);
 
 /** A registry while it is being asked. */
 export class AskedRegistry {
@@ -82,6 +91,7 @@ export class AskedRegistry {
   readonly #asking: AskedInquiry[] = [];
   /** How the own NAT maps, where that is looked at. */
   #look: LookAround | undefined;
+  #followsRoster = false;
   #isSecondHeard = false;
   /** When all was known, in wgsig 2. */
   #knownAt = Infinity;
@@ -120,6 +130,17 @@ export class AskedRegistry {
     this.#look = new LookAround(this.#known.conversation);
   }
 
+  /** Asks for its roster as well: of the peers that it knows by name. */
+  followRoster(): void {
+    this.#followsRoster = true;
+  }
+
+  /** What it has told of the peers that it knows by name; undefined where it has not. */
+  get roster(): Roster | undefined {
+    const { roster } = this.#known.conversation;
+    return roster.isComplete ? roster : undefined;
+  }
+
   /** Asks from this time of the monotonic clock on. */
   start(at: number, now: Now): void {
     this.#startsAt = this.#firstAt = at;
@@ -143,6 +164,11 @@ export class AskedRegistry {
         const to = this.addresses.at(asking.attempts, asking.family);
         return this.#send(asking, to, out, now);
       }
+      if (this.#rosterStep(now)?.kind === "ask") {
+        const { conversation } = this.#known;
+        const { family } = this.#asking.find(({ inquiry }) => inquiry.isDone) ?? this.#asking[0]!;
+        return { to: this.addresses.at(0, family), size: conversation.writeRoster(out, now) };
+      }
       const looking = this.#look?.due(now);
       if (looking !== undefined) {
         const to = this.#look?.placeOf(looking) ??
@@ -158,6 +184,13 @@ export class AskedRegistry {
     return { to, size: this.exchange.writeRequest(out, labels.timeAt(now.unix)) };
   }
 
+  /** What there is to do about the roster, once its version was told; undefined for nothing. */
+  #rosterStep(now: Now): FollowerStep | undefined {
+    if (!this.#followsRoster || this.#knownAt === Infinity) return undefined;
+    const step = this.#known.conversation.roster.next(now);
+    return step.kind === "done" ? undefined : step;
+  }
+
   #send(asking: AskedInquiry, to: HostPort, out: WireBuffer, now: Now): Outgoing {
     asking.attempts++;
     this.#look?.note(asking, to, now);
@@ -169,6 +202,8 @@ export class AskedRegistry {
     if (now.mono < this.#startsAt) return this.#startsAt;
     const due = [this.#knownAt + GRACE, this.#look?.until ?? Infinity];
     if (this.#asksFirst(now)) due.push(this.#firstAt);
+    const roster = this.#rosterStep(now);
+    if (roster?.kind === "wait") due.push(roster.until);
     if (this.#asksSecond) {
       due.push(this.#startsAt + OTHER_FAMILY);
       for (const { family, inquiry } of this.#asking) {
@@ -189,6 +224,7 @@ export class AskedRegistry {
     const tries = Math.max(this.#attempts, ...asking.map(({ attempts }) => attempts));
     if (isRefused && tries >= MAX_REFUSED) return true;
     if (!this.#isSecondHeard) return this.exchange.isComplete;
+    if (this.#rosterStep(now) !== undefined) return false;
     if (this.#look?.isOver(now, this.#knownAt) === false) return false;
     if (!this.#registers && this.#look === undefined) return this.#knownAt < Infinity;
     const isSettled = (family: Family) => {
@@ -378,7 +414,7 @@ export class AskedRegistry {
 
   #startOver(family: Family, asks: boolean, now: Now): void {
     const registers = this.#registers && this.#look === undefined;
-    const wish: Wish = { family, registers, asks };
+    const wish: Wish = { family, registers, asks, roster: asks && this.#followsRoster };
     const inquiry = new Inquiry(this.#known.conversation, wish, now);
     this.#asking.push({ family, inquiry, isOwn: true, attempts: 0 });
   }

@@ -13,6 +13,8 @@
  * has changed, and {@linkcode Conversation.isBehind} whether a push was missed, so that it is time to
  * ask. What was pushed is acknowledged by the next question.
  *
+ * It is a little longer than a file should be because whatever opens is opened here.
+ *
  * @module
  */
 
@@ -28,6 +30,8 @@ import { decodePush, newPush } from "../../wire/wgsig2/push.ts";
 import { decodeRetry, newRetry, RETRY } from "../../wire/wgsig2/retry.ts";
 import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
+import { RosterDialogue } from "../roster/client/dialogue.ts";
+import type { RosterFollower } from "../roster/client/follower.ts";
 import { KEY_SIZE } from "../net/peer_key.ts";
 import type { RandomSource } from "../net/random.ts";
 import { AskedQuestion, type QuestionOwner, type RetryCause } from "./asked_question.ts";
@@ -60,6 +64,7 @@ export type Hearing =
   | "answer"
   | "retry"
   | "push"
+  | "roster"
   | "duplicate"
   | "drop-not-wgsig2"
   | "drop-group-mismatch"
@@ -85,6 +90,7 @@ export class Conversation {
   readonly #serverKey: ServerKey;
   readonly #writer: QuestionWriter;
   readonly #changes = new FollowedChanges();
+  readonly #roster: RosterDialogue;
   /** The latest ones, the oldest first. */
   readonly #asked: AskedQuestion[] = [];
   #count = 0;
@@ -114,6 +120,7 @@ export class Conversation {
     this.#options = options;
     this.#serverKey = new ServerKey(serverKey, prover);
     this.#writer = new QuestionWriter({ id, group, keys, proves: prover !== undefined }, random);
+    this.#roster = new RosterDialogue({ id, group, keys }, random);
   }
 
   /** What the registry has told of peers. */
@@ -134,6 +141,11 @@ export class Conversation {
   /** Whether something was pushed that doesn't follow what is known, or again: it is time to ask. */
   get isBehind(): boolean {
     return this.#changes.isBehind;
+  }
+
+  /** What the registry has told of the peers that it knows by name, where that was asked for. */
+  get roster(): RosterFollower {
+    return this.#roster.follower;
   }
 
   /** What a person should know of the registry's key, once. */
@@ -170,7 +182,8 @@ export class Conversation {
     const { current: serverKey, shared } = this.#serverKey;
     const { cursor, interest } = this.#changes;
     const ack = this.#lastPush;
-    const state = { label, cursor, interest, serverKey, shared, ack };
+    const roster = wish.roster === true && shared !== undefined ? this.roster.version : -1;
+    const state = { label, cursor, interest, serverKey, shared, ack, roster };
     const [size, nonce] = this.#writer.write(out, wish, state);
     const number = ++this.#count;
     const proves = this.#options.prover !== undefined;
@@ -195,6 +208,20 @@ export class Conversation {
     return { size, number };
   }
 
+  /**
+   * Writes a question about the roster at the start of `out`, when `roster` says that it is time.
+   *
+   * @param out At least 1232 bytes.
+   * @returns Its size; 0 where nothing can be proved.
+   */
+  writeRoster(out: WireBuffer, now: Now): number {
+    const { shared } = this.#serverKey;
+    if (shared !== undefined) return this.#roster.write(shared, out, now);
+    // It counts as asked, all the same.
+    this.roster.ask(now);
+    return 0;
+  }
+
   /** Nobody has spoken for a key that was told: the next question goes by the one before, if any. */
   distrust(): void {
     this.#serverKey.distrust();
@@ -215,6 +242,8 @@ export class Conversation {
         return this.#takePush(buffer, at, length, now);
       case DATAGRAM.retry:
         return this.#takeRetry(buffer, at, length, now);
+      case DATAGRAM.rosterAnswer:
+        return this.#roster.receive(buffer, at, length, now) ? "roster" : "drop-not-opened";
       default:
         return "drop-not-wgsig2";
     }
@@ -240,6 +269,7 @@ export class Conversation {
     this.labels.used(about.label);
     this.labels.hear(answer, about.unix, now.unix);
     this.#writer.keepCookie(about.family, answer.cookie);
+    if (provedFor !== undefined && answer.roster >= 0) this.roster.told(answer.roster, now);
     this.#changes.takePart(asked, answer, { buffer, ...this.#span }, now.mono);
     owner.partCame(asked, answer);
     if (!asked.isAnswered) return "answer";

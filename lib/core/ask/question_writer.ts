@@ -42,6 +42,8 @@ export const MAX_RELAYED = 64;
 export const MAX_DIRECT = 32;
 /** For so many keys of all lists together is there room beside all else that a question may have. */
 const MAX_NAMED = 108;
+/** The version of a roster takes the room of so many of them. */
+const ROSTER_ROOM = 2;
 
 /** What a question is for. */
 export interface Wish {
@@ -53,6 +55,8 @@ export interface Wish {
   readonly asks: boolean;
   /** Whether to be told of changes at once, where the question comes from. */
   readonly subscribes?: boolean;
+  /** Whether to be told which version the roster has: of the peers that the registry knows by name. */
+  readonly roster?: boolean;
   /**
    * How this peer is reached, which is noted where it registers; and whom it wants through the relay,
    * or reaches directly. Asked for whenever a question is written.
@@ -73,6 +77,8 @@ export interface QuestionState {
   readonly shared: PeerKeys | undefined;
   /** COUNTER of the last push that came; 0 for none. */
   readonly ack: number;
+  /** The version of the roster that is known, 0 for none; -1 where it is not asked for. */
+  readonly roster: number;
 }
 
 /** Writes one peer's questions to one registry. */
@@ -137,7 +143,7 @@ export class QuestionWriter {
     return [size, nonce];
   }
 
-  #fill(wish: Wish, { label, cursor, interest, serverKey, ack }: QuestionState): void {
+  #fill(wish: Wish, { label, cursor, interest, serverKey, ack, roster }: QuestionState): void {
     const question = this.#question;
     const own = wish.own?.();
     question.seconds = label.seconds;
@@ -148,6 +154,7 @@ export class QuestionWriter {
     question.epoch.bytes.set(cursor.epoch.bytes);
     question.version = cursor.version;
     question.ack = ack;
+    question.roster = roster;
     question.key.isGiven = serverKey !== undefined;
     if (serverKey !== undefined) copyBytes(serverKey, 0, question.key.value, 0, PREFIX_SIZE);
     const cookie = this.#cookies[wish.family];
@@ -165,7 +172,8 @@ export class QuestionWriter {
     }
     // Where they don't all fit, the whole group is wanted: what of it is kept is another matter.
     const { wants, relayed, directs: direct } = question;
-    if (wants.count + relayed.count + direct.count > MAX_NAMED) wants.isGiven = false;
+    const room = roster < 0 ? MAX_NAMED : MAX_NAMED - ROSTER_ROOM;
+    if (wants.count + relayed.count + direct.count > room) wants.isGiven = false;
   }
 
   #fillCandidates(candidates: readonly OwnCandidate[]): void {

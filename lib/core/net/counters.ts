@@ -22,6 +22,10 @@ export const COUNTER_NAMES = [
   "answered-proved",
   "answered-unproved",
   "exchanges",
+  "joins",
+  "joined",
+  "join-refused",
+  "roster-questions",
   "pushed",
   "push-repeated",
   "push-withheld",
@@ -47,6 +51,11 @@ export const COUNTER_NAMES = [
   "drop-not-opened",
   "drop-damaged",
   "drop-weak-key",
+  "drop-join-unknown",
+  "drop-join-busy",
+  "drop-join-proof",
+  "drop-roster-stranger",
+  "drop-roster-proof",
   "relayed",
   "relayed-bytes",
   "relay-guessed",
@@ -108,6 +117,12 @@ export class Counters {
   /** How often `name` was counted. */
   get(name: CounterName): number {
     return this.#values[INDEX[name]]!;
+  }
+
+  /** All of them. */
+  all(): Record<CounterName, number> {
+    const entries = COUNTER_NAMES.map((name) => [name, this.get(name)]);
+    return Object.fromEntries(entries) as Record<CounterName, number>;
   }
 
   /** All counters that are not 0, or that say how much work was done. */

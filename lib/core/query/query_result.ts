@@ -7,6 +7,7 @@
 import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { HostPort } from "../net/host_port.ts";
 import type { PortSight } from "../ask/nat_verdict.ts";
+import type { Roster } from "../roster/client/entry.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 import type { ZoneStatus } from "../zone/client/exchange.ts";
 import type { Sighting } from "../ask/sighting.ts";
@@ -40,6 +41,10 @@ export interface ServerOutcome {
   readonly roundTrip?: number | undefined;
   /** Where each of its ports that was asked has seen the own one, where that was wanted. */
   readonly sights?: readonly PortSight[] | undefined;
+  /** What it has told of the peers that it knows by name, where that was asked for; of a registry. */
+  readonly roster?: Roster | undefined;
+  /** The IP address that it has answered from last; of a registry. */
+  readonly address?: string | undefined;
   /** What a person should know of it. */
   readonly warning?: string | undefined;
 }

@@ -75,6 +75,11 @@ export class ChangeLog {
     this.#append(peer);
   }
 
+  /** Something else than a peer has changed: who follows that is told. */
+  advance(): void {
+    this.#version++;
+  }
+
   /** A peer is gone; its ID is at `at`. Its number may be another's soon. */
   gone(peer: number, ids: WireBuffer, at: number): void {
     this.#version++;

@@ -23,6 +23,7 @@ import type { KeySet } from "../net/key_set.ts";
 import type { NonceSource, RandomSource } from "../net/random.ts";
 import { NONE } from "../net/none.ts";
 import { verifyRequest } from "../../wire/wgsig/request.ts";
+import type { Roster } from "../roster/server/roster.ts";
 import { AnswerPages } from "./answer_pages.ts";
 import { type GroupKeys, groupKeys } from "./group_keys.ts";
 import { Members } from "./members.ts";
@@ -82,6 +83,8 @@ export class RegistryGroup {
   readonly members: Members;
   /** What it is answered with. */
   readonly answers: AnswerPages;
+  /** The peers that it knows by name, if there is a roster: they are allowed, unless refused. */
+  roster: Roster | undefined;
   #secrets: readonly GroupKeys[];
   #questionKeys: readonly QuestionKeys[];
   readonly #primitives: Primitives;
@@ -248,9 +251,12 @@ export class RegistryGroup {
     return isNew ? "new" : moved ? "moved" : undefined;
   }
 
-  /** Whether the peer ID at `at` is in the allow-list, or there is none (SC2). */
+  /** Whether the peer ID at `at` is in the allow-list or the roster, or there is no list (SC2). */
   allows(buffer: WireBuffer, at: number): boolean {
-    return this.#allowed === undefined || this.#allowed.has(buffer, at);
+    const { roster } = this;
+    if (roster?.isRevoked(buffer, at) === true) return false;
+    return this.#allowed === undefined || this.#allowed.has(buffer, at) ||
+      roster?.has(buffer, at) === true;
   }
 
   /**

@@ -30,6 +30,8 @@ export interface KeptSubscription {
   readonly socket: number;
   /** Whether that question was proved. */
   readonly isProved: boolean;
+  /** The version of the roster that its client is taken to know; Infinity where it doesn't follow it. */
+  readonly roster: number;
   /** What it was sealed with. */
   readonly keys: QuestionKeys;
   /** No COUNTER above this was used. */

@@ -8,7 +8,8 @@
  * Peers are found by the first 8 bytes of their IDs, since that is how they are asked for. Who holds
  * a private key can't choose these; who makes IDs up can, so only so many of them may be alike.
  *
- * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram.
+ * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram. It is a
+ * little longer than a file should be because the lists and the index change together.
  *
  * @module
  */
@@ -23,6 +24,7 @@ import { NONE } from "../net/none.ts";
 import type { RandomSource } from "../net/random.ts";
 import { ChangeLog } from "./change_log.ts";
 import { Cookies } from "./cookies.ts";
+import { grown } from "./grown.ts";
 import { PeerPlaces } from "./peer_places.ts";
 import { PeerProofs } from "./peer_proofs.ts";
 import { PushQueue } from "./push_queue.ts";
@@ -54,6 +56,7 @@ export class PeerDirectory {
   readonly #seed: number;
   readonly #maxPeers: number;
   #count = 0;
+  #provedCount = 0;
 
   // By peer.
   #ids = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
@@ -105,6 +108,11 @@ export class PeerDirectory {
   /** How many peers there are. */
   get count(): number {
     return this.#count;
+  }
+
+  /** How many of them have proved their keys. */
+  get provedCount(): number {
+    return this.#provedCount;
   }
 
   /** The IDs, 32 bytes each; see {@linkcode idAt}. Another buffer after the directory has grown. */
@@ -177,6 +185,12 @@ export class PeerDirectory {
     }
   }
 
+  /** Those that were heard last, the last one first: `most` at most. */
+  newest(most: number): number[] {
+    const peers = [...this.#proved.newestOnes(most), ...this.#unproved.newestOnes(most)];
+    return peers.sort((a, b) => this.heardAt(b) - this.heardAt(a)).slice(0, most);
+  }
+
   /** The peer whose ID stands at `at`, or NONE. */
   find(buffer: WireBuffer, at: number): number {
     let peer = this.firstAlike(buffer, at);
@@ -242,6 +256,7 @@ export class PeerDirectory {
     this.#unproved.remove(peer);
     this.#proved.addNewest(peer);
     this.#isProved[peer] = 1;
+    this.#provedCount++;
     this.places.forget(peer);
     this.pushes.subscriptions.finish(peer);
     this.log.changed(peer);
@@ -272,6 +287,7 @@ export class PeerDirectory {
     this.proofs.forget(peer);
     this.pushes.subscriptions.finish(peer);
     (this.isProved(peer) ? this.#proved : this.#unproved).remove(peer);
+    if (this.isProved(peer)) this.#provedCount--;
     this.#unlink(peer);
     this.#free[--this.#count] = peer;
   }
@@ -339,9 +355,4 @@ export class PeerDirectory {
     this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));
     for (const peer of this.peers()) this.#link(peer);
   }
-}
-
-function grown<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -16,7 +16,7 @@ import {
   readCandidate,
   writeCandidate,
 } from "../../wire/wgsig2/candidate.ts";
-import { PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
+import { natOfFlags, PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { BlockPool } from "./block_pool.ts";
 
@@ -40,6 +40,10 @@ export class PeerPlaces {
   #sizes = new Uint8Array(FIRST_PEERS);
   /** What it says of the way to its port. */
   #flags = new Uint8Array(FIRST_PEERS);
+
+  /** By value of `NAT`: how many peers say so. */
+  readonly #nats = new Int32Array(4);
+  #seen = 0;
 
   readonly #pool = new BlockPool(MOST_SAID * LARGEST);
   readonly #scratch = new WireBuffer(MOST_SAID * LARGEST);
@@ -91,6 +95,16 @@ export class PeerPlaces {
     return this.#flags[peer]!;
   }
 
+  /** How many say that their NAT is of a kind, a value of `NAT` other than that it isn't known. */
+  countOfNat(nat: number): number {
+    return this.#nats[nat]!;
+  }
+
+  /** How many were seen over IPv6. */
+  get seenCount(): number {
+    return this.#seen;
+  }
+
   /** The IPv6 addresses that were seen; see {@linkcode addressAt}. Another buffer after it has grown. */
   get addresses(): WireBuffer {
     return this.#addresses;
@@ -125,6 +139,7 @@ export class PeerPlaces {
     const addressAt = this.addressAt(peer);
     const isOther = !(this.#seenAt[peer]! <= mono) || this.#ports[peer] !== port ||
       !areEqual(sources, at, this.#addresses, addressAt, ADDRESS_SIZE);
+    if (Number.isNaN(this.#seenAt[peer]!)) this.#seen++;
     this.#seenAt[peer] = mono;
     if (!isOther) return false;
     this.#ports[peer] = port;
@@ -139,7 +154,7 @@ export class PeerPlaces {
    */
   say(peer: number, candidates: CandidateList, flags: number, mono: number): boolean {
     const isOther = this.#flags[peer] !== (flags & PATH_FLAGS);
-    this.#flags[peer] = flags & PATH_FLAGS;
+    this.#setFlags(peer, flags & PATH_FLAGS);
     return this.#sayWhere(peer, candidates, mono) || isOther;
   }
 
@@ -165,8 +180,9 @@ export class PeerPlaces {
 
   /** Forgets all places of a peer. */
   forget(peer: number): void {
+    if (!Number.isNaN(this.#seenAt[peer]!)) this.#seen--;
     this.#seenAt[peer] = NaN;
-    this.#flags[peer] = 0;
+    this.#setFlags(peer, 0);
     this.#release(peer);
   }
 
@@ -188,6 +204,12 @@ export class PeerPlaces {
       slot.age = age;
       if (isNear || slot.kind !== CANDIDATE.lan) into.count++;
     }
+  }
+
+  #setFlags(peer: number, flags: number): void {
+    this.#nats[natOfFlags(this.#flags[peer]!)]!--;
+    this.#nats[natOfFlags(flags)]!++;
+    this.#flags[peer] = flags;
   }
 
   #release(peer: number): void {

@@ -12,7 +12,8 @@
  *        tier 0  tier 1                    tier 2       order list: newest → … → oldest, over all
  * ```
  *
- * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram.
+ * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram. It is a
+ * little longer than a file should be because slots, tiers and the order change together.
  *
  * @module
  */
@@ -24,6 +25,7 @@ import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
 import { RecencyList } from "./recency_list.ts";
+import { grown } from "./grown.ts";
 
 const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
 
@@ -98,6 +100,11 @@ export class PeerTable {
   /** The peer that was seen longest ago, or NONE. */
   get oldest(): number {
     return this.#order.oldest;
+  }
+
+  /** The peers that were seen last, the last one first: `most` at most. */
+  newest(most: number): number[] {
+    return this.#order.newestOnes(most);
   }
 
   /** The peer that was seen next after `peer`, or NONE: from {@linkcode oldest} to the newest. */
@@ -342,9 +349,4 @@ function pagesFor(slots: number): number {
 /** A power of two that leaves the index at most half full. */
 function indexSize(capacity: number): number {
   return 2 ** Math.ceil(Math.log2(capacity * 2));
-}
-
-function grown<T extends Uint8Array | Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

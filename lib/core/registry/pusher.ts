@@ -186,7 +186,7 @@ export class Pusher {
    * @returns Where the records end; NONE where nothing is new.
    */
   #writeRecords(
-    { members }: RegistryGroup,
+    { members, roster }: RegistryGroup,
     directory: PeerDirectory,
     subscription: number,
     mono: number,
@@ -201,7 +201,9 @@ export class Pusher {
     wanted.start(directory, subscriptions.wantsOf(subscription), directory.epoch, since);
     const start = encodePush(push, this.#buffer, 0);
     let next = start;
-    let isAsking = wanted.isWhole;
+    // Who follows the roster asks for that.
+    const isBehind = roster !== undefined && subscriptions.roster[subscription]! < roster.version;
+    let isAsking = wanted.isWhole || isBehind;
     while (!isAsking && wanted.next()) {
       if (wanted.peer === own) continue;
       this.#reader.read(members, directory, wanted, this.#vantage, mono);

@@ -8,9 +8,7 @@
  * @module
  */
 
-import { copyBytes, equalBytes } from "../../wire/bytes/wire_buffer.ts";
 import { LONG_NONCE_SIZE } from "../../wire/crypto/aead_key.ts";
-import { EXCHANGE_KEY_SIZE } from "../../wire/crypto/exchange_key.ts";
 import { compareLabels, NANOSECONDS_PER_SECOND, setLabel } from "../../wire/wgsig/tai64n.ts";
 import { ANSWER_FLAG, OFFER } from "../../wire/wgsig2/answer.ts";
 import {
@@ -21,13 +19,7 @@ import {
   sealDatagram,
   writeDatagramHeader,
 } from "../../wire/wgsig2/datagram.ts";
-import { type OptionalBytes, PREFIX_SIZE } from "../../wire/wgsig2/option.ts";
-import {
-  decodeQuestion,
-  MIN_QUESTION_SIZE,
-  type Question,
-  verifyProof,
-} from "../../wire/wgsig2/question.ts";
+import { decodeQuestion, MIN_QUESTION_SIZE, verifyProof } from "../../wire/wgsig2/question.ts";
 import { encodeRetry, newRetry, RETRY } from "../../wire/wgsig2/retry.ts";
 import type { AnswerBudget } from "../net/answer_budget.ts";
 import type { Now } from "../net/clock.ts";
@@ -43,10 +35,13 @@ import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import type { OtherPorts } from "./other_ports.ts";
+import type { Outcome } from "./outcome.ts";
 import type { RelayDesk } from "./relay_desk.ts";
 import { Registrar } from "./registrar.ts";
 import { Pusher } from "./pusher.ts";
 import { ReplySlots } from "./reply_slots.ts";
+import type { RosterGate } from "./roster_gate.ts";
+import { RosterTeller } from "./roster_teller.ts";
 
 /** What a retry says, by the counter of those. */
 const REASONS: Partial<Record<CounterName, number>> = {
@@ -56,16 +51,6 @@ const REASONS: Partial<Record<CounterName, number>> = {
   "retry-label": RETRY.label,
   "retry-busy": RETRY.busy,
 };
-
-/** What became of a datagram. */
-export type Outcome =
-  /** It is no question for a group that there is: another protocol's perhaps. */
-  | "other"
-  /** The same, though it looks like one. */
-  | "not-opened"
-  /** It was answered, or its client told to ask again. */
-  | "done"
-  | CounterName;
 
 /** Answers questions. */
 export class QuestionDesk {
@@ -81,6 +66,8 @@ export class QuestionDesk {
   readonly pusher: Pusher;
   /** What relays, if anything does. */
   relays: RelayDesk | undefined;
+  /** What takes all that is about rosters, if there are any. */
+  gate: RosterGate | undefined;
   readonly #random: RandomSource;
   readonly #counters: Counters;
   readonly #otherPorts: OtherPorts;
@@ -105,6 +92,11 @@ export class QuestionDesk {
     this.pusher = new Pusher(this.#nonces, counters);
     this.#members = new ExchangeLimit(drawSeed(random));
     this.#newcomers = new ExchangeLimit(drawSeed(random));
+  }
+
+  /** What answers questions about rosters in these replies. */
+  newTeller(): RosterTeller {
+    return new RosterTeller(this.#slots, this.#nonces, this.#counters);
   }
 
   /** Limits what sources get beyond the first datagram of their answers, and what is pushed to them. */
@@ -137,7 +129,11 @@ export class QuestionDesk {
     const length = batch.lengths[i]!;
     const at = i * SLOT_SIZE;
     if (length < MIN_QUESTION_SIZE) return "other";
-    if (readDatagramType(batch.payloads, at, length) !== DATAGRAM.question) return "other";
+    const type = readDatagramType(batch.payloads, at, length);
+    if (type !== DATAGRAM.question) {
+      if (type === 0 || this.gate === undefined) return "other";
+      return this.gate.take(type, batch, i, this.#socket, now, replies);
+    }
     const group = groups.get(readDatagramGroup(batch.payloads, at));
     if (group === undefined) return "other";
     for (const keys of group.questionKeys) {
@@ -177,7 +173,10 @@ export class QuestionDesk {
         (subscription === NONE ? 0 : ANSWER_FLAG.subscribed);
       if (this.#write(group, directory, keys, slot, isNewCookie, now)) {
         const { version } = this.#writer.answer;
-        if (subscription !== NONE) directory.pushes.subscriptions.answered(subscription, version);
+        if (subscription !== NONE) {
+          const { subscriptions } = directory.pushes;
+          subscriptions.answered(subscription, version, this.#follows(group));
+        }
         const key = asked.isProved ? directory.proofs.keys.answer : keys.shared.answer;
         this.#writer.send(group, asked, key, replies);
         this.#counters.add("answered");
@@ -205,7 +204,7 @@ export class QuestionDesk {
     const { asked } = this;
     const { question, isProved } = asked;
     if (!(Math.abs(question.seconds - Math.floor(now.unix)) <= this.window)) return "retry-clock";
-    if (isProved && !isMeant(question, keys)) return "retry-proof";
+    if (isProved && !keys.areMeant(question)) return "retry-proof";
     if (!asked.isShown && (!asked.isKeep || asked.isSubscribe)) return "retry-address";
     if (isProved) {
       const refusal = this.#prove(directory, keys, now);
@@ -271,6 +270,12 @@ export class QuestionDesk {
     relays.hear(group, directory, asked, mono);
   }
 
+  /** The version of the roster that who asks is told; Infinity where it isn't asked for. */
+  #follows({ roster }: RegistryGroup): number {
+    const { isProved, question } = this.asked;
+    return isProved && question.roster >= 0 && roster !== undefined ? roster.version : Infinity;
+  }
+
   /** Writes the answer. Returns whether there is one: see `AnswerWriter.write`. */
   #write(
     group: RegistryGroup,
@@ -288,7 +293,9 @@ export class QuestionDesk {
     answer.cookie.isGiven = isNewCookie;
     if (isNewCookie) directory.cookies.write(sources, sourceAt, now.mono, answer.cookie.value);
     answer.serverKey.isGiven = false;
-    if (!isMeant(question, keys)) giveKey(answer.serverKey, keys);
+    if (!keys.areMeant(question)) keys.tellKey(answer.serverKey);
+    const roster = this.#follows(group);
+    answer.roster = roster === Infinity || roster === question.roster ? -1 : roster;
     this.#otherPorts.read(asked.isShown ? this.#socket : NONE, answer.also);
     // Whose public address is another has others near, of whom it was told less.
     if (registrar.isElsewhere) question.version = 0;
@@ -316,7 +323,7 @@ export class QuestionDesk {
     retry.reason = reason;
     retry.cookie.isGiven = !asked.isShown;
     if (!asked.isShown) directory.cookies.write(sources, sourceAt, now.mono, retry.cookie.value);
-    giveKey(retry.serverKey, keys);
+    keys.tellKey(retry.serverKey);
     const size = encodeRetry(retry, buffer, slot);
     const nonces = this.#nonces;
     writeDatagramHeader(DATAGRAM.retry, group.id, nonces.buffer, nonces.next(), buffer, slot);
@@ -333,14 +340,4 @@ export class QuestionDesk {
     retry.seconds = question.seconds + 1;
     retry.nanoseconds = 0;
   }
-}
-
-/** Whether a question means the registry's key. */
-function isMeant({ key }: Question, { serverKey }: QuestionKeys): boolean {
-  return key.isGiven && equalBytes(key.value, 0, serverKey.publicKey, 0, PREFIX_SIZE);
-}
-
-function giveKey(option: OptionalBytes, { serverKey }: QuestionKeys): void {
-  option.isGiven = true;
-  copyBytes(serverKey.publicKey, 0, option.value, 0, EXCHANGE_KEY_SIZE);
 }

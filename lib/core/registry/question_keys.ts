@@ -4,10 +4,12 @@
  * @module
  */
 
-import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import { copyBytes, equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { EXCHANGE_KEY_SIZE, type ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { GroupKeys, PeerAgreement } from "../../wire/wgsig2/keys.ts";
+import { type OptionalBytes, PREFIX_SIZE } from "../../wire/wgsig2/option.ts";
+import type { Question } from "../../wire/wgsig2/question.ts";
 
 /** What one secret of a group makes. */
 export class QuestionKeys {
@@ -30,6 +32,22 @@ export class QuestionKeys {
     this.shared = new GroupKeys(secret, group, primitives);
     this.agreement = new PeerAgreement(serverKey, "registry", secret, primitives);
     this.#secret = new WireBuffer(secret.slice());
+  }
+
+  /** Copies the secret, 32 bytes: for who has joined. */
+  copySecret(to: WireBuffer): void {
+    copyBytes(this.#secret, 0, to, 0, this.#secret.size);
+  }
+
+  /** Whether a question means this registry's key. */
+  areMeant({ key }: Question): boolean {
+    return key.isGiven && equalBytes(key.value, 0, this.serverKey.publicKey, 0, PREFIX_SIZE);
+  }
+
+  /** Tells the registry's key in an option. */
+  tellKey(option: OptionalBytes): void {
+    option.isGiven = true;
+    copyBytes(this.serverKey.publicKey, 0, option.value, 0, EXCHANGE_KEY_SIZE);
   }
 
   /** Whether they are made of these. */

@@ -39,6 +39,16 @@ export class RecencyList {
     return this.#older[number]!;
   }
 
+  /** The numbers that were seen last, the last one first: `most` at most. */
+  newestOnes(most: number): number[] {
+    const found: number[] = [];
+    for (let each = this.#newest; each !== NONE && found.length < most;) {
+      found.push(each);
+      each = this.#older[each]!;
+    }
+    return found;
+  }
+
   /** Puts in a number that is not there, as the one seen last. */
   addNewest(number: number): void {
     this.#newer[number] = NONE;

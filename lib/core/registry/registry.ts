@@ -14,6 +14,8 @@
 
 import { ENVELOPE_SIZE, readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
 import { REQUEST_SIZE } from "../../wire/wgsig/request.ts";
+import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
+import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { MIN_QUESTION_SIZE } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
@@ -26,8 +28,10 @@ import {
 import type { AnswerBudget } from "../net/answer_budget.ts";
 import { NONE } from "../net/none.ts";
 import { drawSeed, type RandomSource } from "../net/random.ts";
-import type { Relay, RelayOptions } from "../relay/relay.ts";
+import type { Relay, RelayedPair, RelayOptions } from "../relay/relay.ts";
+import type { Rosters } from "../roster/server/rosters.ts";
 import type { RegistryGroup } from "./group.ts";
+import { JoinDesk } from "./join_desk.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { OtherPorts } from "./other_ports.ts";
@@ -35,6 +39,7 @@ import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
 import { RelayDesk } from "./relay_desk.ts";
+import { RosterGate } from "./roster_gate.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
@@ -79,6 +84,8 @@ export class Registry {
   #budget: AnswerBudget | undefined;
   /** Answers questions of wgsig 2. */
   #desk: QuestionDesk | undefined;
+  /** Where rosters meet groups, if there are any. */
+  #gate: RosterGate | undefined;
   /** Relays, if anything does. */
   #relays: RelayDesk | undefined;
   #socket = 0;
@@ -115,6 +122,30 @@ export class Registry {
   }
 
   /**
+   * Has groups know peers by name from now on, and takes in who joins. Questions are answered already.
+   *
+   * @param serverKey S.
+   * @param random Fills an array with bytes that nobody can guess.
+   */
+  keepRosters(
+    rosters: Rosters,
+    serverKey: ExchangeKey,
+    primitives: Primitives,
+    random: RandomSource,
+  ): void {
+    if (this.#desk === undefined) return;
+    const joins = new JoinDesk(rosters, serverKey, primitives, random, this.counters);
+    this.#gate = new RosterGate(rosters, joins, this.#desk.newTeller(), this.#groups);
+    this.#desk.gate = this.#gate;
+    for (const group of this.#groups.values()) group.roster = rosters.of(group.id);
+  }
+
+  /** Where rosters meet its groups, if there are any. */
+  get gate(): RosterGate | undefined {
+    return this.#gate;
+  }
+
+  /**
    * Relays from now on between peers that speak wgsig 2, or with undefined not any more.
    *
    * @param random Fills an array with bytes that nobody can guess.
@@ -132,6 +163,11 @@ export class Registry {
   /** What passes WireGuard's datagrams on; undefined where nothing does. */
   get relay(): Relay | undefined {
     return this.#relays?.relay;
+  }
+
+  /** Which of the groups a relayed pair belongs to; undefined where it is none any more. */
+  groupOfPair({ group }: RelayedPair): number | undefined {
+    return this.#relays?.numberOf(group);
   }
 
   /**
@@ -168,6 +204,7 @@ export class Registry {
   /** Adds a group, or puts it in place of the one with the same number. */
   setGroup(group: RegistryGroup): void {
     this.#groups.set(group.id, group);
+    group.roster = this.#gate?.rosters.of(group.id);
     for (const [of, needs] of this.#needs) group.members.keepChanges(of, needs);
   }
 
@@ -213,6 +250,7 @@ export class Registry {
   /** Removes the peers that were not seen for longer than their group's maximal age. */
   expire(now: Now): void {
     this.#expiredAt = now.mono;
+    this.#gate?.settle(now);
     const longestUse = 2 * this.#options.window + 1;
     for (const [id, { goneAt }] of this.#former) {
       if (now.mono - goneAt > longestUse) this.#former.delete(id);
@@ -313,11 +351,12 @@ export class Registry {
       return this.#admit(batch, i, now);
     }
     const outcome = desk.take(this.#groups, batch, i, now, replies);
-    if (outcome === "other" || outcome === "not-opened") {
+    if (outcome === "other" || outcome === "not-opened" || outcome === "unknown-tag") {
       const refusal = this.#admit(batch, i, now);
-      const isLost = outcome === "not-opened" && refusal === "drop-unknown-group";
-      return isLost ? "drop-not-opened" : refusal;
+      if (refusal !== "drop-unknown-group" || outcome === "other") return refusal;
+      return outcome === "not-opened" ? "drop-not-opened" : "drop-join-unknown";
     }
+    if (outcome === "taken") return undefined;
     if (outcome !== "done") return outcome;
     if (desk.isFormerSecret) this.#noteFormerSecret(batch, i);
     this.#tellOfPeer(desk);

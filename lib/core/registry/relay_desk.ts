@@ -149,6 +149,12 @@ export class RelayDesk {
     this.relay.ask(members, peer, this.#meant, count, isProved, mono);
   }
 
+  /** The number of a group that is relayed in; undefined where it is gone. */
+  numberOf(members: RelayGroup): number | undefined {
+    for (const [{ id }, each] of this.#members) if (each === members) return id;
+    return undefined;
+  }
+
   /** A group is gone. */
   forgetGroup(group: RegistryGroup): void {
     const members = this.#members.get(group);

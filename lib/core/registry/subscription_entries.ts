@@ -3,8 +3,8 @@
  *
  * ```
  * part "subs": GROUP (u32), per entry:
- *   peer ID (32) | flags (u8), 1: its question was proved, 2: it was sealed with a former secret
- *   | how many are wanted (u8), 255: everybody | socket (u16) | port (u16) | 0 (u16) | COUNTER (u32)
+ *   peer ID (32) | flags (u8), 1: its question was proved, 2: it was sealed with a former secret,
+ *   4: it follows the roster | how many are wanted (u8), 255: everybody | socket (u16) | port (u16) | 0 (u16) | COUNTER (u32)
  *   | address (16) | NONCE (24) | the first 8 bytes of each key that is wanted
  * ```
  *
@@ -43,7 +43,7 @@ export const SUBSCRIPTION_NONCE: number = SUBSCRIPTION_ADDRESS + ADDRESS_SIZE;
 /** Offset of whom it wants, and the least size of an entry, in bytes. */
 export const SUBSCRIPTION_LIST: number = SUBSCRIPTION_NONCE + LONG_NONCE_SIZE;
 /** The flags. */
-export const SUBSCRIPTION_FLAG = { proved: 1, formerSecret: 2 } as const;
+export const SUBSCRIPTION_FLAG = { proved: 1, formerSecret: 2, follows: 4 } as const;
 /** What stands for everybody where those that are wanted are counted. */
 export const WANTS_ALL = 255;
 const MAX_SOCKET = 0xffff;
@@ -68,14 +68,15 @@ export const SUBSCRIPTION_ENTRIES: EntryFormat = {
     const secret = keys === undefined ? -1 : questionKeys.indexOf(keys);
     const socket = subscriptions.socketOf(subscription);
     if (secret < 0 || socket > MAX_SOCKET) return 0;
-    const { proved, formerSecret } = SUBSCRIPTION_FLAG;
+    const { proved, formerSecret, follows } = SUBSCRIPTION_FLAG;
     const wants = subscriptions.wantsOf(subscription);
     const { bytes, view } = to;
     const from = subscriptions.sourceAt(subscription);
     const nonceAt = subscriptions.nonceAt(subscription);
     copyBytes(directory.ids, directory.idAt(peer), to, at, ID_SIZE);
     bytes[at + SUBSCRIPTION_FLAGS] = (subscriptions.isProved(subscription) ? proved : 0) |
-      (secret > 0 ? formerSecret : 0);
+      (secret > 0 ? formerSecret : 0) |
+      (subscriptions.roster[subscription] === Infinity ? 0 : follows);
     bytes[at + SUBSCRIPTION_WANTS] = wants.isGiven ? wants.count : WANTS_ALL;
     view.setUint16(at + SUBSCRIPTION_SOCKET, socket);
     view.setUint16(at + SUBSCRIPTION_PORT, subscriptions.portOf(subscription));

@@ -86,7 +86,7 @@ export class SubscriptionJournal extends DirectoryJournal implements Journaled {
 
   /** Begins a subscription as it was kept. Returns whether it is one that may go on. */
   #take(
-    { questionKeys }: RegistryGroup,
+    { questionKeys, roster }: RegistryGroup,
     directory: PeerDirectory,
     peer: number,
     file: WireBuffer,
@@ -114,6 +114,7 @@ export class SubscriptionJournal extends DirectoryJournal implements Journaled {
       nonceAt: at + SUBSCRIPTION_NONCE,
       socket: view.getUint16(at + SUBSCRIPTION_SOCKET),
       isProved,
+      roster: (flags & SUBSCRIPTION_FLAG.follows) === 0 ? Infinity : roster?.version ?? Infinity,
       keys,
       counter: view.getUint32(at + SUBSCRIPTION_COUNTER),
       wants,

@@ -1,9 +1,6 @@
 /**
- * Who is told at once of what changes: per peer of a directory one subscription at most, and where
- * that goes.
- *
- * Everything is in typed arrays that grow by doubling; a question that renews a subscription makes
- * nothing.
+ * Who is told at once of what changes: per peer of a directory one subscription at most. Everything is
+ * in typed arrays that grow by doubling; a question that renews a subscription makes nothing.
  *
  * @module
  */
@@ -14,6 +11,7 @@ import type { PrefixList } from "../../wire/wgsig2/option.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import type { AskedQuestion } from "./asked_question.ts";
+import { grown, larger } from "./grown.ts";
 import type { KeptSubscription, SubscriptionKeeper } from "./kept_subscription.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import { RecencyList } from "./recency_list.ts";
@@ -72,6 +70,8 @@ export class Subscriptions {
   told: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** and up to where it was looked whether it wants what changed. */
   looked: Float64Array = new Float64Array(FIRST_CAPACITY);
+  /** The version of the roster that it was told; Infinity where it doesn't follow it. */
+  roster: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** How often the last push was sent; 0 where the client knows all that it wants. */
   sent: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   /** How many pushes were sent since its client was heard. */
@@ -250,15 +250,23 @@ export class Subscriptions {
     this.#askedAt[subscription] = mono;
     this.#lives[subscription] = LONGEST_LIFE;
     this.#isRestored[subscription] = 1;
-    this.answered(subscription, version);
+    this.answered(subscription, version, kept.roster);
     this.unheard[subscription] = MOST_UNHEARD - RESTORED_PUSHES;
     if (this.#wants.set(subscription, kept.wants)) return true;
     this.finish(peer);
     return false;
   }
 
-  /** Notes what the client of a subscription was answered: what it knows then. */
-  answered(subscription: number, version: number): void {
+  /**
+   * Notes what the client of a subscription was answered: what it knows then.
+   *
+   * @param roster The version of the roster; Infinity where it doesn't follow that.
+   */
+  answered(subscription: number, version: number, roster: number): void {
+    if ((roster === Infinity) !== (this.roster[subscription] === Infinity)) {
+      this.keeper?.changed(this.peerOf(subscription));
+    }
+    this.roster[subscription] = roster;
     this.known[subscription] = this.told[subscription] = this.looked[subscription] = version;
     this.sent[subscription] = this.unheard[subscription] = 0;
   }
@@ -293,6 +301,7 @@ export class Subscriptions {
     this.#counters[subscription] = this.#reserved[subscription] = 0;
     this.#isRestored[subscription] = 0;
     this.sent[subscription] = 0;
+    this.roster[subscription] = Infinity;
     this.#asked.addNewest(subscription);
     return subscription;
   }
@@ -329,6 +338,7 @@ export class Subscriptions {
     this.known = grown(this.known, new Float64Array(size));
     this.told = grown(this.told, new Float64Array(size));
     this.looked = grown(this.looked, new Float64Array(size));
+    this.roster = grown(this.roster, new Float64Array(size));
     this.sent = grown(this.sent, new Uint8Array(size));
     this.unheard = grown(this.unheard, new Uint8Array(size));
     this.#asked.grow(size);
@@ -336,15 +346,4 @@ export class Subscriptions {
     this.#nonces = larger(this.#nonces, size * LONG_NONCE_SIZE);
     this.#begun = larger(this.#begun, size * LONG_NONCE_SIZE);
   }
-}
-
-function larger(from: WireBuffer, size: number): WireBuffer {
-  const to = new WireBuffer(size);
-  to.bytes.set(from.bytes);
-  return to;
-}
-
-function grown<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

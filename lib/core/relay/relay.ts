@@ -47,6 +47,20 @@ export interface RelayOptions extends RelayRates {
   readonly idle: number;
 }
 
+/** What is known of a pair. */
+export interface RelayedPair {
+  /** Whose it is. */
+  readonly group: RelayGroup;
+  /** A member of it, */
+  readonly a: number;
+  /** and another. */
+  readonly b: number;
+  /** When something was relayed last, on the monotonic clock; undefined where nothing was. */
+  readonly usedAt: number | undefined;
+  /** When one of them began to ask for the other. */
+  readonly addedAt: number;
+}
+
 /** Sends what is in a batch through a socket. */
 export type SendBatch = (socket: number, replies: ReplyBatch) => void;
 
@@ -102,6 +116,21 @@ export class Relay {
   /** How many pairs are relayed now. */
   get pairCount(): number {
     return this.#pairs.count;
+  }
+
+  /** The pairs that were used last, the last one first: `most` at most. */
+  lastUsed(most: number): RelayedPair[] {
+    const pairs = this.#pairs;
+    const peers = this.#peers;
+    return pairs.lastUsed(most).flatMap((pair) => {
+      const [a, b] = [pairs.peerOf(2 * pair), pairs.peerOf(2 * pair + 1)];
+      const group = peers.groupOf(a);
+      if (group === undefined) return [];
+      const [usedAt, addedAt] = [pairs.usedAt(pair), pairs.addedAt(pair)];
+      const isUsed = usedAt > addedAt;
+      const members = { a: peers.memberOf(a), b: peers.memberOf(b) };
+      return [{ group, ...members, usedAt: isUsed ? usedAt : undefined, addedAt }];
+    });
   }
 
   /**

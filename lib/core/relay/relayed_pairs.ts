@@ -168,6 +168,18 @@ export class RelayedPairs {
     return this.#usedAt[pair]!;
   }
 
+  /** Since when it is a pair. */
+  addedAt(pair: number): number {
+    return this.#addedAt[pair]!;
+  }
+
+  /** Those that were used last, the last one first: `most` at most. */
+  lastUsed(most: number): number[] {
+    const pairs: number[] = [];
+    for (let pair = 0; pair < this.end; pair++) if (this.isThere(pair)) pairs.push(pair);
+    return pairs.sort((a, b) => this.usedAt(b) - this.usedAt(a)).slice(0, most);
+  }
+
   /** A handshake is done: the next one of this pair is a while ahead. */
   greeted(pair: number): void {
     this.#isGreeted[pair] = 1;

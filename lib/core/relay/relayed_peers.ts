@@ -67,6 +67,16 @@ export class RelayedPeers {
     return [...this.#numbers.get(group)?.values() ?? []];
   }
 
+  /** The group of one. */
+  groupOf(peer: number): RelayGroup | undefined {
+    return this.#groups[peer];
+  }
+
+  /** Its number in that. */
+  memberOf(peer: number): number {
+    return this.#members[peer]!;
+  }
+
   /** Adds a member that is not there; there is room. Its number. */
   add(group: RelayGroup, member: number): number {
     const peer = this.#pool.take();

@@ -216,6 +216,18 @@ export const CLIENT = {
     default: [],
     help: "DNS zones whose AllowedIPs add-peers and config take",
   },
+  "trust-registry": {
+    commands: ["sync", "config", "query"],
+    ...SWITCH,
+    help: "take peers from those that the registry knows by name",
+  },
+  "trust-networks": {
+    commands: ["sync", "config"],
+    reader: prefixes,
+    default: [],
+    shown: "private ones",
+    help: "where what trust-registry gives a peer must lie",
+  },
   lease: {
     flag: "lease",
     commands: ["sync"],

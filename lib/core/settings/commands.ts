@@ -13,7 +13,9 @@ import {
   SYNC_FLAGS,
 } from "./client_options.ts";
 import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
+import { JOIN_FLAGS } from "./join_options.ts";
 import type { CommandName, Option, Rows } from "./option.ts";
+import { INVITE_FLAGS, REGISTRY_FLAGS } from "./registry_options.ts";
 import { DNS, GROUP, LEASE, SERVE } from "./serve_options.ts";
 
 /** A flag, as help shows it. */
@@ -61,6 +63,7 @@ export const KEYGEN_FLAGS = {
 /** Flags of `status`. */
 export const STATUS_FLAGS = {
   watch: { flag: "watch", ...SWITCH, help: "look again every second, until Ctrl-C" },
+  mesh: { flag: "mesh", ...SWITCH, help: "say which peers of a server reach each other how" },
   json: { flag: "json", ...SWITCH, help: "print JSON; with --watch, a line each time" },
   ...HELP,
 } satisfies Rows;
@@ -94,10 +97,31 @@ export const COMMANDS: readonly CommandSpec[] = [
   }),
   command({
     name: "status",
-    operands: "[INTERFACE]",
+    operands: "[INTERFACE|serve|PORT]",
     maxOperands: 1,
     help: "say how what runs here is doing: peers, their paths, and why",
     tables: [STATUS_FLAGS],
+  }),
+  command({
+    name: "invite",
+    operands: "NAME",
+    maxOperands: 1,
+    help: "make a link, on the registry's host, that a new peer joins with",
+    tables: [INVITE_FLAGS],
+  }),
+  command({
+    name: "join",
+    operands: "[LINK|-] [INTERFACE]",
+    maxOperands: 2,
+    help: "join a group by the link of an invitation; from standard input, nobody sees it",
+    tables: [JOIN_FLAGS],
+  }),
+  command({
+    name: "registry",
+    operands: "[list|add|rename|forget|revoke] [PEER] [KEY|NAME]",
+    maxOperands: 3,
+    help: "list, add, rename or remove the peers that a registry knows by name",
+    tables: [REGISTRY_FLAGS],
   }),
   command({
     name: "config",

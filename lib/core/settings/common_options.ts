@@ -11,6 +11,12 @@ import { cidr, duration, fileName, prefix, type Reader, refuse, text } from "./r
 /** Where the group secret is looked for when nothing else is said. */
 export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
 
+/** Where settings are looked for when nothing else is said. */
+export const DEFAULT_SETTINGS_FILE = "/etc/wgsig/wgsig.toml";
+
+/** Stands for a server's own port, where one is named without. */
+export const OWN_PORT = 0;
+
 /** The name of a DNS zone, in lower case and without a dot at its end. */
 export const zoneName: Reader<string> = (value, path) =>
   (typeof value === "string" ? parseZone(value) : undefined) ??

@@ -38,7 +38,17 @@ import {
 import { UserError } from "./user_error.ts";
 
 /** The name of a command. */
-export type CommandName = "serve" | "query" | "sync" | "status" | "config" | "doctor" | "keygen";
+export type CommandName =
+  | "serve"
+  | "query"
+  | "sync"
+  | "status"
+  | "invite"
+  | "join"
+  | "registry"
+  | "config"
+  | "doctor"
+  | "keygen";
 
 /** A value as a settings file would have it. */
 export type Written = string | number | boolean | readonly string[];

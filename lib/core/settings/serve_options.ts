@@ -8,6 +8,7 @@ import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT } from "../ask/server_name.ts";
 import { DEFAULT_ANSWER_BUDGET, REGISTRY_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
+import { isNarrow } from "../net/ip_prefix.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
   DEFAULT_SECRET_FILE,
@@ -15,6 +16,7 @@ import {
   file,
   files,
   GROUP_NUMBER,
+  OWN_PORT,
   prefixes,
   SWITCH,
   time,
@@ -76,6 +78,12 @@ const leaseTime: Reader<number> = (value, path) => {
 const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
   typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
 
+/** Where peers of a tunnel have their addresses: never all there are. */
+const tunnelNetwork: Reader<string> = (value, path) => {
+  const network = prefix(value, path);
+  return isNarrow(network) ? network : refuse(path, "a prefix of 8 bits or more", value);
+};
+
 const INTERFACE = {
   flag: "interface",
   reader: device,
@@ -104,6 +112,12 @@ export const GROUP = {
     help: "whom to register: any member, only who proves its key",
   },
   interface: INTERFACE,
+  network: {
+    reader: many(tunnelNetwork, "CIDR"),
+    default: [],
+    shown: "one that is drawn",
+    help: "networks of the tunnel, from which peers that join get their addresses",
+  },
 } satisfies Rows;
 
 /** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
@@ -213,6 +227,12 @@ export const SERVE = {
     help: "the registry's private key; made at the first start",
   },
   state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
+  "public-address": {
+    flag: "public-address",
+    reader: one(hostPort(OWN_PORT), "HOST:PORT"),
+    shown: "one of this host",
+    help: "where peers reach it: links of invitations name it",
+  },
   "max-peers": {
     flag: "max-peers",
     reader: whole(1, MAX_PEERS),

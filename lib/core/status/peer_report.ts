@@ -7,6 +7,7 @@
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import { kindOfStranger, type Path, type PathKind, rankOf } from "../path/path.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
+import { milliseconds } from "./lines.ts";
 import type { CandidateReport, Outcome, PeerReport } from "./report.ts";
 
 /** What handshakes have tried. */
@@ -48,8 +49,6 @@ export interface OwnFacts {
   /** Whether a server has answered. */
   readonly isAnswered: boolean;
 }
-
-const MS = 1000;
 
 /** Says it. */
 export function peerReport(facts: PeerFacts, own: OwnFacts): PeerReport {
@@ -190,12 +189,6 @@ function whyReached(
     ? "WireGuard hears it from there"
     : `proved by probes${time === null ? "" : `, round trip ${milliseconds(time)}`}`;
   return better.length > 0 ? `${how}; better ways tried in vain: ${better.join(", ")}` : how;
-}
-
-/** Seconds, as people read them. */
-export function milliseconds(seconds: number): string {
-  const ms = seconds * MS;
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 function whyDown(

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { type Fields, fieldsOf, flag, list, maybe, number, oneOf, text } from "../net/fields.ts";
 import { PATH_KINDS } from "../path/path.ts";
+import { readServeReport } from "./read_serve_report.ts";
 import {
   type CandidateReport,
   type InterfaceReport,
@@ -15,14 +17,12 @@ import {
   type ServerReport,
 } from "./report.ts";
 
-/** A value of unknown form, and its fields where it has some. */
-type Fields = Readonly<Record<string, unknown>>;
-
-/** The report; undefined where the text is none of this schema. */
-export function readReport(json: string): Report | undefined {
+/** The report that fields are; undefined where they are none of this schema. */
+export function readReport(value: unknown): Report | undefined {
   try {
-    const fields = fieldsOf(JSON.parse(json));
+    const fields = fieldsOf(value);
     if (fields["schema"] !== SCHEMA) return undefined;
+    if (fields["kind"] === "serve") return readServeReport(fields);
     return fields["kind"] === "sync" ? interfaceOf(fields) : undefined;
   } catch {
     return undefined;
@@ -83,39 +83,4 @@ function candidateOf(value: unknown): CandidateReport {
     outcome: oneOf(OUTCOMES, fields["outcome"]),
     roundTrip: maybe(number, fields["roundTrip"]),
   };
-}
-
-function fieldsOf(value: unknown): Fields {
-  if (typeof value !== "object" || value === null) throw new TypeError("no object");
-  return Object.fromEntries(Object.entries(value));
-}
-
-function text(value: unknown): string {
-  if (typeof value !== "string") throw new TypeError("no text");
-  return value;
-}
-
-function number(value: unknown): number {
-  if (typeof value !== "number") throw new TypeError("no number");
-  return value;
-}
-
-function flag(value: unknown): boolean {
-  if (typeof value !== "boolean") throw new TypeError("no boolean");
-  return value;
-}
-
-function maybe<T>(read: (value: unknown) => T, value: unknown): T | null {
-  return value === null ? null : read(value);
-}
-
-function list<T>(read: (value: unknown) => T, value: unknown): readonly T[] {
-  if (!Array.isArray(value)) throw new TypeError("no list");
-  return value.map((each: unknown) => read(each));
-}
-
-function oneOf<T extends string>(words: readonly T[], value: unknown): T {
-  const word = words.find((each) => each === value);
-  if (word === undefined) throw new TypeError("another word");
-  return word;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { PathKind } from "../path/path.ts";
+import type { ServeReport } from "./serve_report.ts";
 
 /** The number of what is described here. */
 export const SCHEMA = 1;
@@ -94,4 +95,4 @@ export interface InterfaceReport {
 }
 
 /** All that can be said. */
-export type Report = InterfaceReport;
+export type Report = InterfaceReport | ServeReport;

@@ -5,26 +5,28 @@
  */
 
 import { formatAge } from "../settings/duration.ts";
-import { milliseconds } from "./peer_report.ts";
-import type {
-  CandidateReport,
-  InterfaceReport,
-  Outcome,
-  PeerReport,
-  Report,
-  ServerReport,
-} from "./report.ts";
+import {
+  column,
+  flushRight,
+  formatSize,
+  milliseconds,
+  nameOf,
+  type Paint,
+  painter,
+  plain,
+  wrap,
+} from "./lines.ts";
+import type { CandidateReport, InterfaceReport, Outcome, Report, ServerReport } from "./report.ts";
+import type { MeshReport } from "./mesh.ts";
+import { meshLines } from "./mesh_table.ts";
+import type { ServeReport } from "./serve_report.ts";
+import { serverLines } from "./serve_table.ts";
 
-const WIDTH = 80;
 /** Widths of what a peer's line has, the columns that are flush right behind the two others. */
 const NAME = 18;
 const PATH = 10;
 const NUMBERS = [11, 11, 11, 11] as const;
-/** Characters of a key that tell it from others. */
-const SHORT_KEY = 16;
 const SERVER = 38;
-const KIB = 1024;
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 /** Of a report in words, those that need a look. */
 const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
   "in-use": "in use",
@@ -36,22 +38,29 @@ const OUTCOME_WORDS: Readonly<Record<Outcome, string>> = {
   "not-tried": "not tried",
 };
 
-/** SGR parameters: ECMA-48, 8.3.117. */
-const STYLES = { bold: "1", good: "32", bad: "31", dim: "2" } as const;
-type Style = keyof typeof STYLES;
-type Paint = (text: string, style: Style) => string;
-
 /** Puts a report into lines. @param isColoured Whether they may have colours. */
 export function formatReport(report: Report, isColoured: boolean): string {
-  const paint: Paint = isColoured
-    ? (text, style) => `\x1b[${STYLES[style]}m${text}\x1b[0m`
-    : (text) => text;
-  return `${interfaceLines(report, paint).join("\n")}\n`;
+  const paint = painter(isColoured);
+  const lines = report.kind === "serve"
+    ? serverLines(report, paint)
+    : interfaceLines(report, paint);
+  return `${lines.join("\n")}\n`;
 }
 
-/** Whether somebody is down. */
+/** Puts meshes of a server's groups into lines. */
+export function formatMeshes(
+  { name }: Pick<ServeReport, "name">,
+  meshes: readonly MeshReport[],
+  isColoured: boolean,
+): string {
+  const paint = painter(isColoured);
+  const lines = meshes.flatMap((mesh) => ["", ...meshLines(mesh, paint)]);
+  return `${[`${paint("server", "bold")} ${plain(name)}`, ...lines].join("\n")}\n`;
+}
+
+/** Whether somebody is down: of an interface, a peer that it doesn't reach. */
 export function hasDown(report: Report): boolean {
-  return report.peers.some(({ alive }) => !alive);
+  return report.kind === "sync" && report.peers.some(({ alive }) => !alive);
 }
 
 function interfaceLines(report: InterfaceReport, paint: Paint): readonly string[] {
@@ -67,15 +76,15 @@ function interfaceLines(report: InterfaceReport, paint: Paint): readonly string[
   return [
     head,
     ...facts.flatMap((fact) => wrap(plain(fact))),
-    ...report.servers.length > 0 ? ["", ...serverLines(report.servers, paint)] : [],
+    ...report.servers.length > 0 ? ["", ...askedLines(report.servers, paint)] : [],
     "",
     ...report.peers.length > 0 ? peerLines(report, paint) : ["no peers"],
   ];
 }
 
-function serverLines(servers: readonly ServerReport[], paint: Paint): readonly string[] {
+function askedLines(servers: readonly ServerReport[], paint: Paint): readonly string[] {
   const row = (...[server, ...numbers]: readonly string[]) =>
-    `${clip(server ?? "", SERVER).padEnd(SERVER)}${flushRight(numbers, [18, 12, 12])}`;
+    `${column(server ?? "", SERVER)}${flushRight(numbers, [18, 12, 12])}`;
   return [
     paint(row("SERVER", "STATUS", "ANSWERED", "ROUND TRIP"), "bold"),
     ...servers.flatMap(({ server, status, age, roundTrip, protocol, relays }) => {
@@ -99,7 +108,7 @@ function serverLines(servers: readonly ServerReport[], paint: Paint): readonly s
 
 function peerLines({ peers, more }: InterfaceReport, paint: Paint): readonly string[] {
   const row = (name: string, path: string, numbers: readonly string[]) =>
-    `${clip(name, NAME).padEnd(NAME)} ${path.padEnd(PATH)}${flushRight(numbers, NUMBERS)}`;
+    `${column(name, NAME)} ${path.padEnd(PATH)}${flushRight(numbers, NUMBERS)}`;
   return [
     paint(row("PEER", "PATH", ["HANDSHAKE", "ROUND TRIP", "RECEIVED", "SENT"]), "bold"),
     ...peers.flatMap((peer) => {
@@ -129,47 +138,4 @@ function triedLines(candidates: readonly CandidateReport[], paint: Paint): reado
     return `${kind} ${endpoint} (${OUTCOME_WORDS[outcome]}${time})`;
   });
   return wrap(plain(`tried: ${texts.join(", ")}`)).map((line) => paint(line, "dim"));
-}
-
-function nameOf({ name, publicKey }: PeerReport): string {
-  return plain(name ?? `${publicKey.slice(0, SHORT_KEY)}…`);
-}
-
-/** Bytes, as people read them. */
-function formatSize(bytes: number): string {
-  let unit = 0;
-  let size = bytes;
-  while (size >= KIB && unit < UNITS.length - 1) {
-    size /= KIB;
-    unit++;
-  }
-  const digits = unit === 0 || size >= 100 ? 0 : 1;
-  return `${size.toFixed(digits)} ${UNITS[unit]}`;
-}
-
-function flushRight(texts: readonly string[], widths: readonly number[]): string {
-  return texts.map((text, i) => ` ${clip(text, widths[i]! - 1).padStart(widths[i]! - 1)}`).join("");
-}
-
-function clip(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
-}
-
-/** Without what a terminal would take for a command. */
-function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, "?");
-}
-
-/** Lines with two spaces before them. A word that is too long for one has a line of its own. */
-function wrap(text: string): readonly string[] {
-  const lines: string[] = [];
-  let line = " ";
-  for (const word of text.split(" ")) {
-    if (line.length + 1 + word.length > WIDTH && line !== " ") {
-      lines.push(line);
-      line = "   ";
-    }
-    line += ` ${word}`;
-  }
-  return [...lines, line];
 }

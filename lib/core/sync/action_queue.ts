@@ -6,6 +6,7 @@
 
 import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
+import type { Given } from "../roster/client/given.ts";
 import type { Answers, SyncAction, SyncResult } from "./actions.ts";
 
 /** What follows from what came of an action; nothing where it is left out. */
@@ -16,6 +17,12 @@ export interface Follows {
   readonly port?: (port: number | undefined, now: Now) => void;
   readonly answer?: (answers: Answers, now: Now) => void;
   readonly addresses?: (addresses: readonly string[], tunnel: readonly string[], now: Now) => void;
+  readonly given?: (given: Given, now: Now) => void;
+  readonly networks?: (
+    addresses: readonly string[],
+    networks: readonly string[],
+    now: Now,
+  ) => void;
   readonly route?: (route: string | undefined, now: Now) => void;
   readonly done?: (now: Now) => void;
   /** Where a failure is an answer as well, and needn't be told. */
@@ -61,9 +68,8 @@ export class ActionQueue {
 
   /** Takes in what came of the action under way. @returns Whether it can be taken in. */
   told(result: SyncResult, now: Now): boolean {
-    const { lock, device, key, port, answer, addresses, route, done, failed } =
-      this.#doing?.follows ??
-        {};
+    const { lock, device, key, port, answer, addresses, route, done, failed, given, networks } =
+      this.#doing?.follows ?? {};
     this.#doing = undefined;
     switch (result.kind) {
       case "lock":
@@ -83,6 +89,12 @@ export class ActionQueue {
         break;
       case "addresses":
         addresses?.(result.addresses, result.tunnel, now);
+        break;
+      case "given":
+        given?.(result.given, now);
+        break;
+      case "networks":
+        networks?.(result.addresses, result.networks, now);
         break;
       case "route":
         route?.(result.route, now);

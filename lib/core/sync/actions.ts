@@ -8,6 +8,7 @@ import type { PeerNews } from "../lease/news.ts";
 import type { Device } from "../net/device.ts";
 import type { HostPort } from "../net/host_port.ts";
 import type { OwnReach } from "../ask/own_reach.ts";
+import type { Given } from "../roster/client/given.ts";
 import type { QueryResult } from "../query/query_result.ts";
 import type { ExitStatus } from "../settings/user_error.ts";
 
@@ -72,13 +73,15 @@ export type SyncAction =
   | {
     readonly kind: "set-peer";
     readonly publicKey: string;
-    readonly endpoint: HostPort;
+    readonly endpoint: HostPort | undefined;
     /** Seconds. */
     readonly persistentKeepalive: number | undefined;
     readonly allowedIps: readonly string[] | undefined;
     /** Whether the peer has to be removed first, and made anew as it was: boringtun changes none. */
     readonly replaces: boolean;
   }
+  /** Take a peer away. `done` */
+  | { readonly kind: "remove-peer"; readonly publicKey: string }
   /** Make WireGuard send a peer something at once; keepalives are on. `done` */
   | {
     readonly kind: "nudge-peer";
@@ -92,6 +95,14 @@ export type SyncAction =
   | { readonly kind: "find-tunnel-route"; readonly prefix: string }
   /** Send what goes to a prefix into the interface. `done` */
   | { readonly kind: "add-route"; readonly prefix: string }
+  /** Send what goes to a prefix into the interface no more. `done` */
+  | { readonly kind: "end-route"; readonly prefix: string }
+  /** Read the note of what the interface has from rosters. `given` */
+  | { readonly kind: "read-given" }
+  /** Write that note: what there is to write when it is done. `done` */
+  | { readonly kind: "keep-given"; readonly given: () => Given }
+  /** Read the addresses of this host and its networks beside the interface. `networks` */
+  | { readonly kind: "read-networks" }
   /** Remove a route that was found. `done` */
   | { readonly kind: "remove-route"; readonly route: string };
 
@@ -125,6 +136,14 @@ export type SyncResult =
     readonly addresses: readonly string[];
     /** Those of the interface, with their prefix lengths. */
     readonly tunnel: readonly string[];
+  }
+  | { readonly kind: "given"; readonly given: Given }
+  | {
+    readonly kind: "networks";
+    /** Of this host, those of the interface among them. */
+    readonly addresses: readonly string[];
+    /** Those of the other interfaces. */
+    readonly networks: readonly string[];
   }
   /** As `ip` takes it; undefined where there is none. */
   | { readonly kind: "route"; readonly route: string | undefined }

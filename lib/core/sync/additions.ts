@@ -1,6 +1,5 @@
 /**
- * Peers that are added to the interface, and the routes to what is behind them: without one, what is
- * meant for the tunnel leaves outside of it, in clear.
+ * Peers that are added to the interface, and the routes to what is behind them.
  *
  * @module
  */
@@ -8,6 +7,7 @@
 import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNotes } from "./notes.ts";
 import type { SyncOptions } from "./options.ts";
+import type { TunnelRoutes } from "./tunnel_routes.ts";
 import type { PeerAddition } from "./unknown_peers.ts";
 
 /** What is done about them. */
@@ -16,18 +16,20 @@ export type AdditionOptions = Pick<
   "interface" | "dryRun" | "persistentKeepalive" | "addRoutes"
 >;
 
-/** All addresses of a family: wg-quick sends them into a tunnel with a mark and rules of its own. */
-const EVERYTHING = /\/0$/;
+/** What sets routes. */
+const ADVICE = " (add-routes = true in the settings does that)";
 
 /** Adds peers. */
 export class Additions {
   readonly #queue: ActionQueue;
   readonly #notes: SyncNotes;
+  readonly #routes: TunnelRoutes;
 
   /** Has added none yet. */
-  constructor(queue: ActionQueue, notes: SyncNotes) {
+  constructor(queue: ActionQueue, notes: SyncNotes, routes: TunnelRoutes) {
     this.#queue = queue;
     this.#notes = notes;
+    this.#routes = routes;
   }
 
   /** Adds them, each alone. @param changed Is told when one was added. */
@@ -36,7 +38,8 @@ export class Additions {
     options: AdditionOptions,
     changed: (mono: number) => void,
   ): void {
-    const { dryRun, persistentKeepalive: seconds } = options;
+    const { dryRun, persistentKeepalive: seconds, addRoutes: isSet, interface: name } = options;
+    const lead = { interface: name, isSet, advice: isSet ? "" : ADVICE };
     const persistentKeepalive = seconds > 0 ? seconds : undefined;
     for (const { fields, ...peer } of peers) {
       const tell = () => this.#notes.change("peer-added", fields);
@@ -49,34 +52,9 @@ export class Additions {
         done: ({ mono }) => {
           changed(mono);
           tell();
-          for (const prefix of peer.allowedIps) this.#lead(prefix, options);
+          for (const prefix of peer.allowedIps) this.#routes.lead(prefix, lead);
         },
       });
     }
-  }
-
-  /** Sees to it that what goes to a prefix goes into the tunnel. */
-  #lead(prefix: string, { interface: name, addRoutes }: AdditionOptions): void {
-    const warn = (why?: string) => {
-      const family = prefix.includes(":") ? "-6 " : "";
-      const mend = EVERYTHING.test(prefix)
-        ? "wg-quick sets what that needs, a mark and rules"
-        : `ip ${family}route add ${prefix} dev ${name}` +
-          (addRoutes ? "" : " (add-routes = true in the settings does that)");
-      const hint = `what goes there leaves outside the tunnel, in clear: ${mend}`;
-      const reason = why === undefined ? {} : { why };
-      this.#notes.event("warn", "no-route", { prefix, ...reason, hint });
-    };
-    this.#queue.add({ kind: "find-tunnel-route", prefix }, {
-      route: (route) => {
-        if (route !== undefined) return;
-        if (!addRoutes || EVERYTHING.test(prefix)) return warn();
-        this.#queue.add({ kind: "add-route", prefix }, {
-          done: () => this.#notes.change("route-added", { prefix, interface: name }),
-          failed: warn,
-        });
-      },
-      failed: warn,
-    });
   }
 }

@@ -46,6 +46,11 @@ export interface SyncOptions {
   readonly untilGone: boolean;
   /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
   readonly trustedZones: readonly string[];
+  /**
+   * Whether peers are taken from what registries know by name, and the networks in which what they
+   * are given must lie; undefined where not.
+   */
+  readonly trustRegistry: { readonly networks: readonly string[] } | undefined;
   /** Remove the host route to an endpoint that a peer has left; else it is only named. */
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */

@@ -15,6 +15,8 @@ import type { SyncedPeer } from "./options.ts";
 export class PeerStates {
   readonly #notes: SyncNotes;
   #peers: ReadonlyMap<string, SyncedPeer>;
+  /** What registries know them by. */
+  #names: ReadonlyMap<string, string> = new Map();
   readonly #alive = new Set<string>();
   /** Peers of which it was said that they can't be reached. */
   readonly #unreachable = new Set<string>();
@@ -30,9 +32,14 @@ export class PeerStates {
     this.#peers = peers;
   }
 
+  /** By public key: the names that registries know peers by. Those of the settings come first. */
+  name(names: ReadonlyMap<string, string>): void {
+    this.#names = names;
+  }
+
   /** A peer's key and its name, where it has one. */
   named(publicKey: string): { readonly key: string; readonly name?: string } {
-    const name = this.#peers.get(publicKey)?.name;
+    const name = this.#peers.get(publicKey)?.name ?? this.#names.get(publicKey);
     return { key: publicKey, ...(name === undefined ? {} : { name }) };
   }
 

@@ -66,6 +66,8 @@ export interface RoundOptions {
   readonly registers: boolean;
   /** Whether it is to tell of changes. */
   readonly subscribes: boolean;
+  /** Whether to follow its roster. */
+  readonly followsRoster: boolean;
   /** How its port is mapped. */
   readonly mapping: OwnMapping;
   /** What this peer says of itself, asked for whenever it says so. */
@@ -206,6 +208,9 @@ export class ServerRound {
       if (step.kind === "ask") return this.#due(asked);
       if (step.kind === "wait") until = Math.min(until, step.until);
     }
+    const roster = this.#rosterStep(now);
+    if (roster?.kind === "send") return roster;
+    if (roster !== undefined) until = Math.min(until, roster.until);
     for (const repeated of this.#first) {
       if (repeated.exchange.isComplete || this.isHeard) continue;
       if (repeated.dueAt <= now.mono) return this.#repeat(repeated);
@@ -218,6 +223,18 @@ export class ServerRound {
       this.#firstAnsweredAt + GRACE,
     ];
     return { kind: "wait", until: Math.min(until, ...awaited.filter((at) => at > now.mono)) };
+  }
+
+  /** What there is to do about the roster, once its version was told; undefined for nothing. */
+  #rosterStep(now: Now): DueQuestion | { kind: "wait"; until: number } | undefined {
+    const { conversation, followsRoster } = this.#options;
+    const family = this.#answered?.wish.family;
+    if (!followsRoster || family === undefined) return undefined;
+    const step = conversation.roster.next(now);
+    if (step.kind === "wait") return step;
+    if (step.kind === "done") return undefined;
+    const write = (out: WireBuffer, now: Now) => conversation.writeRoster(out, now);
+    return { kind: "send", isOwn: false, family, port: undefined, attempt: 0, write };
   }
 
   #due(asked: AskedInquiry): DueQuestion {
@@ -288,10 +305,10 @@ export class ServerRound {
   }
 
   #inquiry(family: Family, now: Now): Inquiry {
-    const { conversation, subscribes, own } = this.#options;
+    const { conversation, subscribes, own, followsRoster: roster } = this.#options;
     return new Inquiry(
       conversation,
-      { family, registers: false, asks: true, subscribes, own },
+      { family, registers: false, asks: true, subscribes, own, roster },
       now,
     );
   }
@@ -321,9 +338,10 @@ export class ServerRound {
     );
   }
 
-  #isOver({ mono }: Now): boolean {
+  #isOver({ mono, unix }: Now): boolean {
     const { mapping, endsAt } = this.#options;
     if (this.#isGivenUp || mono >= endsAt) return true;
+    if (this.#rosterStep({ mono, unix }) !== undefined) return false;
     if (this.#options.families.every((each) => this.#cannot.has(each))) return true;
     if (!this.#options.protocols.v2) return this.#firstAnsweredAt <= mono;
     const asking = this.#asking;

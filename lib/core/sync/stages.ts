@@ -30,6 +30,8 @@ import { StaleRoutes } from "./stale_routes.ts";
 import { MAPPING_HINT } from "./stuck_mapping.ts";
 import { SyncedPaths } from "./synced_paths.ts";
 import { SyncedPeers } from "./synced_peers.ts";
+import { SyncedRoster } from "./synced_roster.ts";
+import { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** What goes without where the port can only be borrowed. */
 const BORROW_HINT =
@@ -47,12 +49,15 @@ export class SyncStages {
   readonly #own: OwnEndpoint = new OwnEndpoint();
   readonly #routes: StaleRoutes;
   readonly #additions: Additions;
+  readonly #roster: SyncedRoster;
   readonly #peers: SyncedPeers;
   readonly #paths: SyncedPaths;
   readonly #servers = new HeardServers();
   /** The interface as it was met last; undefined where there is none. */
   #device: Device | undefined;
   #hasLooked = false;
+  /** Whether rosters have told something that was not acted upon yet. */
+  #hasRosterNews = false;
   #isOver = false;
   #status: ExitStatus = EXIT.ok;
   #isAnswered = false;
@@ -74,7 +79,9 @@ export class SyncStages {
     this.#notes = notes;
     this.#rhythm = rhythm;
     this.#routes = new StaleRoutes(queue, notes);
-    this.#additions = new Additions(queue, notes);
+    const routes = new TunnelRoutes(queue, notes);
+    this.#additions = new Additions(queue, notes, routes);
+    this.#roster = new SyncedRoster(queue, notes, routes);
     this.#reader = new DeviceReader(options, queue, notes);
     this.#registration = new Registration(...registrationOf(options));
     this.#peers = new SyncedPeers(notes, options, (key, now) => this.#paths.owns(key, now));
@@ -85,6 +92,7 @@ export class SyncStages {
   configure(options: SyncOptions): void {
     this.#options = options;
     this.#peers.configure(options);
+    this.#roster.configure();
     // The way of registering is chosen where an interface is met.
     if (this.#registration.configure(...registrationOf(options))) this.#device = undefined;
   }
@@ -188,8 +196,10 @@ export class SyncStages {
     if (device === undefined) return;
     const before = this.#own.endpoint;
     this.#ask(device, now, (answer, now) => {
-      if (this.#own.endpoint === before && !this.#peers.haveMoved(device, answer, now)) return;
-      this.look(answer);
+      const isElsewhere = this.#own.endpoint !== before;
+      if (isElsewhere || this.#hasRosterNews || this.#peers.haveMoved(device, answer, now)) {
+        this.look(answer);
+      }
     });
   }
 
@@ -250,6 +260,7 @@ export class SyncStages {
     this.#own.forget();
     this.#peers.begin();
     this.#paths.begin();
+    this.#roster.begin();
     const settled = (mode: SettledMode, why: string, now: Now) => {
       this.#registration.settle(mode);
       this.#paths.open(
@@ -301,6 +312,7 @@ export class SyncStages {
     if (servers.length === 0) return then(nothingAsked(device, now.unix), now);
     const { listenPort: port, mark } = device;
     const present = device.peers.map(({ publicKey }) => publicKey);
+    const known = [...this.#options.peers.keys(), ...this.#roster.keys];
     const question: SyncQuestion = {
       way: dryRun
         ? "unregistered"
@@ -314,7 +326,7 @@ export class SyncStages {
       own: this.#paths.reach(device, this.#peers.toRelay(device, now)),
       // Who is not on the interface is asked for only to be added.
       keys: addPeers ? undefined : present,
-      wants: addPeers ? undefined : [...new Set([...present, ...this.#options.peers.keys()])],
+      wants: addPeers ? undefined : [...new Set([...present, ...known])],
     };
     const askedAt = now.mono;
     this.#queue.add({ kind: "ask", question }, {
@@ -352,6 +364,10 @@ export class SyncStages {
 
   #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
     tellServers(answer, this.#notes);
+    if (this.#roster.take(answer, this.#options)) {
+      this.#hasRosterNews = true;
+      this.#peers.name(this.#roster.names);
+    }
     this.#servers.take(answer, now.mono);
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
@@ -398,7 +414,7 @@ export class SyncStages {
     }
     this.#isAnswered = answer.status === EXIT.ok;
     if (once) this.#status = this.#peers.status(device, answer, now);
-    this.#queue.then((now) => this.#nudge(device, now));
+    this.#queue.then((now) => this.#nudge(device, answer, now));
   }
 
   #changed(change: PlannedChange, now: Now): void {
@@ -407,7 +423,7 @@ export class SyncStages {
     this.#notes.change(event, this.#peers.fieldsOf(change));
   }
 
-  #nudge(device: Device, now: Now): void {
+  #nudge(device: Device, answer: QueryResult, now: Now): void {
     this.#peers.tellUnreachable(this.#own.nat);
     if (!this.#options.dryRun && !this.#reader.isBoringtun) {
       for (const { publicKey, persistentKeepalive } of this.#peers.toNudge(device, now)) {
@@ -418,12 +434,23 @@ export class SyncStages {
         this.#queue.add({ kind: "nudge-peer", ...lower }, { done });
       }
     }
+    this.#queue.then(() => this.#followRoster(device, answer));
+  }
+
+  #followRoster(device: Device, answer: QueryResult): void {
+    this.#hasRosterNews = false;
+    this.#roster.apply(device, answer, this.#options, {
+      endpointOf: (key) => this.#peers.endpointOf(key),
+      changed: ({ mono }) => this.#rhythm.changed(mono),
+      replaces: this.#reader.isBoringtun,
+    });
     this.#queue.then(() => this.#add(device));
   }
 
   #add(device: Device): void {
     const changed = (mono: number) => this.#rhythm.changed(mono);
-    this.#additions.add(this.#peers.toAdd(device), this.#options, changed);
+    const others = this.#peers.toAdd(device, new Set(this.#roster.names.keys()));
+    this.#additions.add(others, this.#options, changed);
     this.#queue.then((now) => {
       this.#hasLooked = true;
       if (this.#options.once) this.#peers.tellLook(device, this.#isAnswered, now);

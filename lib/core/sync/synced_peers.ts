@@ -315,9 +315,23 @@ export class SyncedPeers {
     return this.#options.peers.get(publicKey)?.relay ?? this.#options.relay;
   }
 
-  /** Those that are to be added. */
-  toAdd(device: Device): readonly PeerAddition[] {
-    return this.#unknown.look(device, this.#candidates);
+  /** Those that are to be added. @param but Whom somebody else adds, in base64. */
+  toAdd(device: Device, but: ReadonlySet<string>): readonly PeerAddition[] {
+    const configured = this.#options.peers;
+    const others = [...this.#candidates].filter(([key]) =>
+      !but.has(key) || configured.get(key)?.allowedIps !== undefined
+    );
+    return this.#unknown.look(device, new Map(others));
+  }
+
+  /** Where servers say that a peer is, the first choice. */
+  endpointOf(publicKey: string): HostPort | undefined {
+    return this.#candidates.get(publicKey)?.[0]?.endpoint;
+  }
+
+  /** By public key: the names that registries know peers by, where the settings know none. */
+  name(names: ReadonlyMap<string, string>): void {
+    this.#states.name(names);
   }
 
   /** Whether something is awaited of one. */

@@ -13,6 +13,7 @@ import type { Exchange } from "../ask/exchange.ts";
 import type { Inquiry } from "../ask/inquiry.ts";
 import type { KnownRegistry } from "../ask/registry_memory.ts";
 import { ServerAddresses } from "../ask/server_addresses.ts";
+import type { Roster } from "../roster/client/entry.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
 import type { RegistryName } from "../ask/server_name.ts";
 import { ownSighting, type Sighting, sightingsOf } from "../ask/sighting.ts";
@@ -31,8 +32,11 @@ const MAX_REFUSED = 4;
 const SILENT_WAIT = 1;
 
 /** What is asked. */
-export interface AskedRound
-  extends Pick<RoundOptions, "registers" | "subscribes" | "own" | "startsIn" | "endsAt"> {
+export interface AskedRound extends
+  Pick<
+    RoundOptions,
+    "registers" | "subscribes" | "followsRoster" | "own" | "startsIn" | "endsAt"
+  > {
   /** The own public key in base64. */
   readonly publicKey: string;
   /** Makes a question of the first protocol, where it is spoken. */
@@ -46,6 +50,7 @@ const WORDS: ReadonlySet<Hearing> = new Set([
   "answer",
   "retry",
   "push",
+  "roster",
   "duplicate",
   "drop-key-refused",
 ]);
@@ -231,7 +236,15 @@ export class SyncedRegistry {
 
   /** Whether it has told of a change, and of others before it that were lost. */
   get isBehind(): boolean {
-    return this.#known.conversation.isBehind;
+    const { conversation } = this.#known;
+    const hasMore = this.#asked?.followsRoster === true && conversation.roster.isBehind;
+    return conversation.isBehind || hasMore;
+  }
+
+  /** What it has told of the peers that it knows by name; undefined before it has. */
+  get roster(): Roster | undefined {
+    const { roster } = this.#known.conversation;
+    return roster.isComplete ? roster : undefined;
   }
 
   /** The IP address that it has answered from last. */

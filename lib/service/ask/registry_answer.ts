@@ -9,6 +9,7 @@ import type { PortSight } from "../../core/ask/nat_verdict.ts";
 import type { RegistryName } from "../../core/ask/server_name.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
+import type { Roster } from "../../core/roster/client/entry.ts";
 
 /** What one registry said. */
 export interface RegistryOutcome {
@@ -37,6 +38,8 @@ export interface RegistryOutcome {
   readonly unsent?: string | undefined;
   /** Whether its host has said that nothing listens at that port. */
   readonly isClosed?: boolean | undefined;
+  /** What it has told of the peers that it knows by name, where that was asked for. */
+  readonly roster?: Roster | undefined;
   /** All peers that are not stale, the own record among them. */
   readonly peers: readonly Sighting[];
   /** Which version of the protocol it has answered in; undefined where it hasn't. */

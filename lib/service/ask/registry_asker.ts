@@ -47,6 +47,8 @@ export interface RegistryQuestion extends Omit<ExchangeOptions, "flags" | "primi
    * wgsig 2 are only asked then, and no NAT is opened.
    */
   readonly looksAround?: boolean | undefined;
+  /** Whether the servers' rosters are asked for as well, where questions are proved. */
+  readonly followsRoster?: boolean | undefined;
   /** Whether the servers are to take down the endpoint that they see. */
   readonly register: boolean;
   /** The own private key, 32 bytes, by which questions are proved; without it, nothing is. */
@@ -123,6 +125,7 @@ class RegistryAsker {
       const exchange = new Exchange(options, nonces);
       const server = new AskedRegistry(name, exchange, memory.of(name), hosts, register);
       if (config.looksAround) server.lookAround();
+      if (config.followsRoster) server.followRoster();
       return server;
     });
   }
@@ -299,7 +302,7 @@ class RegistryAsker {
   /** Opens the NAT towards the peers, and says what was answered. */
   async finish(): Promise<RegistryAnswer> {
     const now = this.#host.now();
-    const { maxAge, looksAround = false } = this.#config;
+    const { maxAge, looksAround = false, followsRoster = false } = this.#config;
     const servers = this.#servers.map((server): RegistryOutcome => {
       server.finish(now);
       const ownEndpoints = this.#register ? server.ownEndpoints : [];
@@ -316,6 +319,7 @@ class RegistryAsker {
         ownEndpoint: ownEndpoints[0],
         unsent: server.addresses.problem,
         isClosed: server.refused > 0,
+        roster: followsRoster ? server.roster : undefined,
         ...(looksAround ? { sights: server.sights, relay: server.relay } : {}),
         peers: server.sightings(now, maxAge),
         warning: this.#warningOf(server, ownEndpoints[0], now.unix),

@@ -5,6 +5,7 @@
  */
 
 import { parseKey, parseKeyFile, parseSecret } from "../../core/net/peer_key.ts";
+import { DEFAULT_SETTINGS_FILE } from "../../core/settings/common_options.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import type { FileContent, Files, Input } from "../../host/files.ts";
 import { errorCode, explain } from "../../host/error.ts";
@@ -29,7 +30,6 @@ const ALL_USERS = 0xffff_ffff;
 const IS_SECRET = /[A-Za-z0-9+/]{43}=$|(?:^|\/)[0-9A-Fa-f]{64}$/;
 /** The name that stands for standard input. */
 const STANDARD_INPUT = "-";
-const SYSTEM_SETTINGS = "/etc/wgsig/wgsig.toml";
 
 /** Settings, and the file that they come from. */
 export interface LoadedSettings {
@@ -51,7 +51,7 @@ export async function loadSettings(
   const home = host.env("HOME");
   const configHome = host.env("XDG_CONFIG_HOME") || (home ? `${home}/.config` : undefined);
   const own = configHome === undefined ? [] : [`${configHome}/wgsig/wgsig.toml`];
-  for (const path of [...own, SYSTEM_SETTINGS]) {
+  for (const path of [...own, DEFAULT_SETTINGS_FILE]) {
     try {
       return await readSettings(host, path, true);
     } catch (error) {

@@ -10,6 +10,8 @@ import { makeFolder } from "./files.ts";
 
 /** Notes and locks that go with a restart of the host are here. */
 export const RUN_FOLDER = "/var/run/wgsig";
+/** The same of a server that systemd runs: the service's unit has it. */
+export const SERVICE_RUN_FOLDER = "/run/wgsig-status";
 const NAMESPACE = "/proc/self/ns/net";
 /** Folders that the program makes. */
 const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", RUN_FOLDER] as const;

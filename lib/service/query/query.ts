@@ -108,6 +108,7 @@ export async function query(
         sights,
         protocol,
         serverKey,
+        roster,
         ...said
       },
     ) => ({
@@ -125,6 +126,8 @@ export async function query(
         sights,
         protocol,
         serverKey,
+        roster,
+        address,
       },
       peers: besideServer(said.peers, address, id && formatKey(id)),
       warning: said.warning,

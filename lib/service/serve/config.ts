@@ -17,16 +17,26 @@ export interface ServedGroup {
   readonly id: number;
   /** One, or while its secret changes the new one's and the old one's. */
   readonly secretFiles: readonly string[];
+  /** Whether nobody has named it: it is where it is by default. */
+  readonly isUsualSecret: boolean;
   readonly allowFile: string | undefined;
   /** Who is registered. */
   readonly proof: ProofPolicy;
   /** A WireGuard interface of this host, whose peers are offered to the group. */
   readonly interface: string | undefined;
+  /** Networks of the tunnel; none where they are drawn. */
+  readonly network: readonly string[];
 }
 
 /** What `serve` is to do. */
 export interface ServeConfig extends RegistryOptions {
+  /** The program's own. */
+  readonly version: string;
+  /** What the settings call peers, by public key. */
+  readonly names: ReadonlyMap<string, string>;
   readonly listen: readonly HostPort[];
+  /** Where peers reach this server, where that is said; port 0 is the one that it has. */
+  readonly publicAddress: HostPort | undefined;
   /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
   readonly skipMissingAddresses: boolean;
   /** Without one, the wgsig protocol is not served. */

@@ -14,7 +14,7 @@ import type { ServiceContext } from "../context.ts";
 import { type Listener, type ListeningContext, listenUdp } from "../listener.ts";
 import { listenProblem } from "../log/listen_problem.ts";
 import type { ServeConfig } from "./config.ts";
-import { PushFeed } from "./push_feed.ts";
+import { PushFeed, type SendThrough } from "./push_feed.ts";
 
 type SocketsContext = Pick<ServiceContext, "tick"> & ListeningContext;
 
@@ -33,6 +33,9 @@ export class RegistrySockets {
     this.#sockets.get(socket)?.sendBatch?.(replies);
   };
   #opened = 0;
+  /** Sends something through one of them, if it is still open. */
+  readonly send: SendThrough = (socket, bytes, to) => this.#sockets.get(socket)?.send(bytes, to);
+  #bound: readonly HostPort[] = [];
 
   /** @param answered Called after each batch. */
   constructor(
@@ -43,16 +46,14 @@ export class RegistrySockets {
     this.#context = context;
     this.#registry = registry;
     this.#answered = answered;
-    this.#pushes = new PushFeed(context.host, registry, context.tick, (socket, bytes, to) => {
-      this.#sockets.get(socket)?.send(bytes, to);
-    });
+    this.#pushes = new PushFeed(context.host, registry, context.tick, this.send);
   }
 
   /** Opens them; where there is no group, none. */
   async listen({ groups, listen, skipMissingAddresses }: ServeConfig): Promise<void> {
     if (groups.length === 0) return;
     let problem = "no address to listen on";
-    const bound: string[] = [];
+    const bound: HostPort[] = [];
     for (const { host, port } of listen) {
       try {
         const listener = await listenUdp(
@@ -61,7 +62,7 @@ export class RegistrySockets {
           (address, open) => this.#open(address, open),
         );
         this.#listeners.push(listener);
-        bound.push(formatHostPort({ host, port: listener.port }));
+        bound.push({ host, port: listener.port });
       } catch (error) {
         const code = errorCode(error);
         problem = listenProblem({ host, port }, error, "--listen");
@@ -73,7 +74,15 @@ export class RegistrySockets {
     // No other process answers here any more: what it heard is from before this moment.
     const { mono } = this.#context.tick();
     for (const group of this.#registry.groups.values()) group.distrustBefore(mono);
-    for (const address of bound) this.#context.log.write("info", "listening", { address });
+    this.#bound = bound;
+    for (const address of bound.map(formatHostPort)) {
+      this.#context.log.write("info", "listening", { address });
+    }
+  }
+
+  /** Where it listens. */
+  get bound(): readonly HostPort[] {
+    return this.#bound;
   }
 
   /** Something else than a datagram has changed the registry. */

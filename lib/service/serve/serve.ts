@@ -6,11 +6,16 @@
  */
 
 import type { Now } from "../../core/net/clock.ts";
+import { DEFAULT_PORT } from "../../core/ask/server_name.ts";
+import { formatHostPort } from "../../core/net/host_port.ts";
 import { drawSeed } from "../../core/net/random.ts";
+import { registeredPeer } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
+import { RosterJournal } from "../../core/roster/server/roster_journal.ts";
+import { Rosters } from "../../core/roster/server/rosters.ts";
 import { SERVE_RULES } from "../../core/serve/reload.ts";
 import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -20,14 +25,18 @@ import { Reloader } from "../reloader.ts";
 import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
+import { RosterService, withoutRosters } from "../roster/roster_service.ts";
 import { Store } from "../store/store.ts";
 import { Notifier } from "../systemd/notifier.ts";
 import { DnsService } from "../zone/server/service.ts";
 import { checkZones } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
+import { JoinAnswers } from "./join_answers.ts";
+import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
+import { ServeStatus } from "./status.ts";
 import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
@@ -47,13 +56,14 @@ interface Loaded {
  * @param load Reads settings; called again on SIGHUP.
  */
 export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
-  const loadAll = async (): Promise<Loaded> => {
-    const settings = await load();
+  const withFiles = async (settings: ServeConfig): Promise<Loaded> => {
     const { dns, groups } = settings;
     if (dns !== undefined) checkZones(dns, groups.map(({ id }) => id));
     return { settings, files: await readGroups(host, groups) };
   };
-  const { settings, files } = await loadAll();
+  const first = await load();
+  const madeSecret = await makeGroupSecret(host, first);
+  const { settings, files } = await withFiles(first);
   let serverKey: ServerKey | undefined;
   try {
     serverKey = await openServerKey(host, settings, files);
@@ -62,8 +72,8 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     throw error;
   }
   const service = new Service(host, settings, serverKey);
-  await service.open(files);
-  return await service.run(loadAll);
+  await service.open(files, madeSecret);
+  return await service.run(async () => await withFiles(await load()));
 }
 
 class Service {
@@ -78,9 +88,14 @@ class Service {
   readonly #leases: LeaseService | undefined;
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
+  readonly #joins: JoinAnswers | undefined;
+  readonly #rosters: RosterService | undefined;
   readonly #notifier: Notifier;
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
+  readonly #status: ServeStatus;
+  /** What holds now. */
+  #settings: ServeConfig;
   #now: Now;
 
   constructor(host: Host, first: ServeConfig, serverKey: ServerKey | undefined) {
@@ -93,7 +108,7 @@ class Service {
     this.#host = host;
     this.#log = log;
     this.#registry = registry;
-    this.#first = first;
+    this.#first = this.#settings = first;
     this.#now = host.now();
     this.#groups = new GroupSettings(registry, host, serverKey?.key);
     this.#serverKey = serverKey;
@@ -103,20 +118,91 @@ class Service {
       (why) => log.write("warn", "systemd-not-told", { why }),
     );
     this.#tunnels = new TunnelFeed(host, log, traffic, registry);
-    this.#sockets = new RegistrySockets(context, registry, () => this.#store?.look());
+    this.#sockets = new RegistrySockets(context, registry, () => {
+      this.#store?.look();
+      this.#joins?.look();
+    });
     this.#dns = first.dns && new DnsService(context, first.dns);
     this.#leases = first.lease && new LeaseService(context, first.lease);
     this.#punch = first.punch && new PunchService(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
     this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
-    this.#store = first.state === undefined ? undefined : this.#storeAt(first.state, seed());
+    const rosters = this.#keepRosters(seed());
+    if (first.state !== undefined) {
+      this.#store = this.#storeAt(first.state, seed(), rosters);
+      const { send } = this.#sockets;
+      this.#joins = rosters &&
+        new JoinAnswers(registry, this.#store, log, () => this.#tick(), send);
+      this.#rosters = rosters && this.#newRosterService(rosters, this.#store);
+    }
+    this.#status = this.#newStatus();
   }
 
-  /** The state file has the registry's peers, and leases that have no file of their own. */
-  #storeAt(path: string, seed: number): Store {
+  #newStatus(): ServeStatus {
+    const leases = this.#leases;
+    const name = this.#first.lease?.interface;
+    return new ServeStatus(this.#host, this.#log, {
+      registry: this.#registry,
+      leases: leases && name !== undefined ? { interface: name, book: leases.book } : undefined,
+      nameOf: (key, group) => this.#rosters?.nameOf(key, group) ?? this.#settings.names.get(key),
+      rosterOf: (group) => this.#rosters?.countsOf(group),
+      counters: () => this.#punch?.counters ?? {},
+      tick: () => this.#tick(),
+      facts: () => ({
+        version: this.#settings.version,
+        listen: this.#sockets.bound.map(formatHostPort),
+        serverKey: this.#serverKey === undefined ? null : publicKeyOf(this.#serverKey),
+        publicAddress: this.#rosters?.shownAddress ?? null,
+        state: this.#settings.state ?? null,
+        dns: this.#dns?.bound.map(formatHostPort) ?? [],
+        zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
+          return { name, interface: device ?? null, group: group ?? null };
+        }),
+      }),
+    }, this.#rosters?.answers ?? withoutRosters(this.#serverKey !== undefined));
+  }
+
+  #newRosterService(rosters: Rosters, store: Store): RosterService {
+    const { groups } = this.#registry;
+    return new RosterService(this.#host, this.#log, {
+      rosters,
+      groupIds: () => [...groups.keys()],
+      seen: (id, key) => {
+        const group = groups.get(id);
+        return group && registeredPeer(group, key, () => undefined, this.#host.now().mono);
+      },
+      port: () => this.#sockets.bound[0]?.port ?? DEFAULT_PORT,
+      save: async () => {
+        await store.save();
+        return store.isSaved;
+      },
+      changed: () => {
+        this.#registry.gate?.settle(this.#tick());
+        this.#sockets.changed();
+        store.look();
+      },
+    });
+  }
+
+  /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
+  #keepRosters(seed: number): Rosters | undefined {
+    const { key } = this.#serverKey ?? {};
+    if (key === undefined || this.#first.state === undefined) return undefined;
+    const { primitives } = this.#host;
+    const rosters = new Rosters(key.publicKey.bytes, primitives, seed);
+    this.#registry.keepRosters(rosters, key, primitives, (bytes) => this.#host.random(bytes));
+    return rosters;
+  }
+
+  /**
+   * The state file has the registry's peers and rosters, and leases that have no file of their own. Who
+   * follows a roster is taken over after that.
+   */
+  #storeAt(path: string, seed: number, rosters: Rosters | undefined): Store {
     const own = this.#first.lease?.state;
     const leases = own === undefined || own === path ? this.#leases : undefined;
     const parts = [
+      ...rosters ? [new RosterJournal(rosters)] : [],
       new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
       new RegistryJournal(this.#registry, seed),
       new SubscriptionJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
@@ -130,11 +216,17 @@ class Service {
   }
 
   /** Takes over what was saved, and opens the sockets. */
-  async open(files: readonly GroupFiles[]): Promise<void> {
+  async open(files: readonly GroupFiles[], madeSecret: MadeSecret | undefined): Promise<void> {
     const { dns, punch } = this.#first;
+    if (madeSecret !== undefined) {
+      const { group, file } = madeSecret;
+      const hint = "peers that join with a link are told it: wgsig invite NAME";
+      this.#log.write("info", "group-secret-made", { group, file, hint });
+    }
     this.#configure(this.#first, files, this.#tick().mono);
     wipeSecrets(files);
     await this.#store?.open();
+    this.#rosters?.configure(this.#first);
     await this.#keepKey();
     await this.#sockets.listen(this.#first);
     try {
@@ -149,6 +241,14 @@ class Service {
       const hint = "the next start has another one; name a file with --key, or one with --state";
       this.#log.write("info", "server-key-not-kept", { hint });
     }
+    await this.#status.open(this.#name);
+  }
+
+  /** By which it is asked how it is: its first port, else the interface that it leases for. */
+  get #name(): string {
+    const [first] = [...this.#sockets.bound, ...this.#dns?.bound ?? []];
+    const port = (first ?? this.#first.punch)?.port;
+    return port === undefined ? this.#first.lease?.interface ?? "serve" : `${port}`;
   }
 
   /** Answers until a signal ends it. */
@@ -166,6 +266,7 @@ class Service {
         apply: (settings, files) => {
           try {
             this.#configure(settings, files, begunAt);
+            this.#rosters?.configure(settings);
             log.configure(settings.log);
             if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
             this.#watch(settings);
@@ -191,6 +292,7 @@ class Service {
       this.#notifier.ready();
     });
     this.#notifier.stopping();
+    this.#status.close();
     this.#sockets.close();
     this.#dns?.close();
     this.#punch?.close();
@@ -213,6 +315,7 @@ class Service {
 
   #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {
     const peers = this.#groups.apply(settings, files, mono);
+    this.#settings = settings;
     if (peers > 0) this.#log.write("warn", "peers-forgotten", { peers });
     if (settings.dns !== undefined) this.#dns?.configure(settings.dns, this.#registry.groups);
   }

@@ -1,16 +1,17 @@
 /**
- * Asks a running program how it is doing.
+ * Asks a running program, through its socket.
  *
  * @module
  */
 
+import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { readReport } from "../../core/status/read_report.ts";
-import type { Report } from "../../core/status/report.ts";
+import { type Report, SCHEMA } from "../../core/status/report.ts";
+import { formatRequest } from "../../core/status/request.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 import type { Clock } from "../../host/clock.ts";
 import { codedError } from "../../host/error.ts";
 import type { LocalStreams } from "../../host/local_streams.ts";
-import { QUESTION } from "./socket.ts";
 
 /** An answer is no larger, in bytes. */
 const MAX_SIZE = 16_000_000;
@@ -18,12 +19,45 @@ const MAX_SIZE = 16_000_000;
 const TIMEOUT = 5;
 /** The connection is over before the answer. */
 const CUT = "ECONNRESET";
+/** What came is no answer. */
+const UNREADABLE = "EPROTO";
+
+/** An answer's fields, of which nothing is known yet. */
+export type AnsweredFields = Readonly<Record<string, unknown>>;
 
 /**
  * Asks at a socket: `ENOENT` or `ECONNREFUSED` where nobody answers, `EACCES`, `ETIMEDOUT`,
- * `ECONNRESET` where it was cut, `EPROTO` where the answer is none.
+ * `ECONNRESET` where it was cut, `EPROTO` where the answer is none of this schema.
+ *
+ * @param word What is asked for.
+ * @param body What it is told with that; JSON of some kilobytes at most.
+ * @throws UserError where what runs there refuses, with what it says.
  */
+export async function askSocket(
+  host: Clock & LocalStreams,
+  path: string,
+  word: string,
+  body?: unknown,
+): Promise<AnsweredFields> {
+  const fields = fieldsOf(await exchange(host, path, formatRequest(word, body)));
+  if (typeof fields["error"] === "string") throw new UserError(fields["error"], EXIT.failed);
+  if (fields["schema"] !== SCHEMA) throw codedError(UNREADABLE);
+  return fields;
+}
+
+/** Asks how it is doing; see {@linkcode askSocket} for what is thrown. */
 export async function askStatus(host: Clock & LocalStreams, path: string): Promise<Report> {
+  const report = readReport(await askSocket(host, path, "status"));
+  if (report === undefined) throw codedError(UNREADABLE);
+  return report;
+}
+
+/** The line that comes. */
+async function exchange(
+  host: Clock & LocalStreams,
+  path: string,
+  request: Uint8Array,
+): Promise<string> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   let done: (code: string | undefined) => void = () => {};
@@ -39,7 +73,7 @@ export async function askStatus(host: Clock & LocalStreams, path: string): Promi
   });
   const cancel = host.after(TIMEOUT, () => done("ETIMEDOUT"));
   try {
-    connection.write(new TextEncoder().encode(QUESTION));
+    connection.write(request);
     const code = await finished;
     if (code !== undefined) throw codedError(code);
   } finally {
@@ -48,7 +82,16 @@ export async function askStatus(host: Clock & LocalStreams, path: string): Promi
   }
   const text = new TextDecoder().decode(joinBytes(pieces));
   if (!text.endsWith("\n")) throw codedError(CUT);
-  const report = readReport(text);
-  if (report === undefined) throw codedError("EPROTO");
-  return report;
+  return text;
+}
+
+function fieldsOf(text: string): AnsweredFields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw codedError(UNREADABLE);
+  }
+  if (typeof value !== "object" || value === null) throw codedError(UNREADABLE);
+  return Object.fromEntries(Object.entries(value));
 }

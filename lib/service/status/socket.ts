@@ -1,20 +1,28 @@
 /**
- * Answers `wgsig status`: one question, one answer, and the connection is over. Who asks may be slow or
- * dead: that takes a connection of few, for some seconds, and nothing else.
+ * Answers what this machine's own programs ask a running one, such as `wgsig status`: one request, one
+ * answer, and the connection is over. Who asks may be slow or dead: that takes a connection of few, for
+ * some seconds, and nothing else.
  *
  * @module
  */
 
-import { type Report, SCHEMA } from "../../core/status/report.ts";
+import { SCHEMA } from "../../core/status/report.ts";
+import { RequestReader, type SocketRequest } from "../../core/status/request.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { LocalConnection, LocalListener, LocalStreams } from "../../host/local_streams.ts";
 import type { TcpEvents } from "../../host/tcp.ts";
-
-/** What is asked: the schema that is wanted is in it. */
-export const QUESTION = `wgsig status ${SCHEMA}\n`;
+import { inWords } from "../log/in_words.ts";
 
 /** What of a host that takes. */
 export type StatusHost = Clock & LocalStreams;
+
+/**
+ * Answers requests with one word: fields that JSON can be made of. What it throws is told to who asks,
+ * in words, and harms nobody else.
+ *
+ * @param body What the request's JSON says; undefined where it had none. It is checked by nobody before.
+ */
+export type AnswerRequest = (body: unknown) => Promise<object>;
 
 const MAX_CONNECTIONS = 4;
 /** So long a connection may last, in seconds. */
@@ -23,16 +31,16 @@ const LIFETIME = 5;
 /** Answers at one place. */
 export class StatusSocket {
   readonly #host: StatusHost;
-  readonly #answer: () => Promise<Report>;
+  readonly #answers: ReadonlyMap<string, AnswerRequest>;
   #listener: LocalListener | undefined;
   #isClosed = false;
-  /** An answer under way is for all who have asked in the meantime. */
-  #answering: Promise<Uint8Array> | undefined;
+  /** By word: an answer under way is for all who have asked in the meantime, where none has a body. */
+  readonly #answering = new Map<string, Promise<Uint8Array>>();
 
-  /** @param answer Makes an answer. */
-  constructor(host: StatusHost, answer: () => Promise<Report>) {
+  /** @param answers By their requests' word. */
+  constructor(host: StatusHost, answers: Readonly<Record<string, AnswerRequest>>) {
     this.#host = host;
-    this.#answer = answer;
+    this.#answers = new Map(Object.entries(answers));
   }
 
   /** Begins, in a folder that is there. What another process has left there is replaced. Errors have a POSIX `code`. */
@@ -55,15 +63,16 @@ export class StatusSocket {
 
   #serve(connection: LocalConnection): TcpEvents {
     const cancel = this.#host.after(LIFETIME, () => connection.abort());
-    let asked = "";
+    const reader = new RequestReader();
     let isAsked = false;
     return {
       onData: (bytes) => {
         if (isAsked) return;
-        for (const byte of bytes.subarray(0, QUESTION.length)) asked += String.fromCharCode(byte);
-        if (!QUESTION.startsWith(asked)) return connection.abort();
-        isAsked = asked === QUESTION;
-        if (isAsked) void this.#reply(connection);
+        const request = reader.push(bytes);
+        if (request === "wrong") return connection.abort();
+        if (request === "more") return;
+        isAsked = true;
+        void this.#reply(connection, request);
       },
       onEnd: () => {
         if (!isAsked) connection.abort();
@@ -72,23 +81,34 @@ export class StatusSocket {
     };
   }
 
-  async #reply(connection: LocalConnection): Promise<void> {
-    this.#answering ??= this.#make();
-    try {
-      connection.write(await this.#answering);
-      connection.end();
-    } catch {
-      // Who gets no answer asks again.
-      connection.abort();
-    }
+  async #reply(connection: LocalConnection, request: SocketRequest): Promise<void> {
+    connection.write(await this.#answer(request));
+    connection.end();
   }
 
-  async #make(): Promise<Uint8Array> {
-    try {
-      const report = await this.#answer();
-      return new TextEncoder().encode(`${JSON.stringify({ schema: SCHEMA, ...report })}\n`);
-    } finally {
-      this.#answering = undefined;
+  #answer({ word, schema, body }: SocketRequest): Promise<Uint8Array> {
+    const answer = this.#answers.get(word);
+    if (answer === undefined || schema !== SCHEMA) {
+      const what = answer === undefined ? `nothing is known of "${word}" here` : `schema ${schema}`;
+      return Promise.resolve(lineOf({ error: `${what}; what runs is of another release` }));
     }
+    if (body !== undefined) return make(answer, body);
+    const present = this.#answering.get(word);
+    if (present !== undefined) return present;
+    const made = make(answer, undefined).finally(() => this.#answering.delete(word));
+    this.#answering.set(word, made);
+    return made;
   }
+}
+
+async function make(answer: AnswerRequest, body: unknown): Promise<Uint8Array> {
+  try {
+    return lineOf(await answer(body));
+  } catch (error) {
+    return lineOf({ error: inWords(error) });
+  }
+}
+
+function lineOf(fields: object): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify({ schema: SCHEMA, ...fields })}\n`);
 }

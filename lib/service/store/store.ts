@@ -130,6 +130,11 @@ export class Store {
     });
   }
 
+  /** Whether all that was to be saved is on the disk: to be asked once {@linkcode save} is done. */
+  get isSaved(): boolean {
+    return this.#journal.isSaved;
+  }
+
   /** Saves all, and gives the file back. @returns Whether all is on the disk. */
   async close(): Promise<boolean> {
     if (!this.#isOpen) return true;

@@ -9,11 +9,18 @@ import type { OwnReach } from "../../core/ask/own_reach.ts";
 import type { SyncAction, SyncNews, SyncResult } from "../../core/sync/actions.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import type { LocalAddresses } from "../../host/names.ts";
-import { addRoute, findRouteInto, readLink } from "../../wireguard/addresses.ts";
+import {
+  addRoute,
+  findRouteInto,
+  readLink,
+  readOtherNetworks,
+  removeRoute,
+} from "../../wireguard/addresses.ts";
 import {
   nudgePeer,
   readDevice,
   readPrivateKey,
+  removePeer,
   replacePeer,
   setListenPort,
   setPeer,
@@ -26,6 +33,7 @@ import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
 import { InterfaceLock } from "./interface_lock.ts";
+import { keepGiven, readGiven } from "./roster_note.ts";
 
 /** What of a host that takes. */
 export type ActingHost = AskingHost & FileLocks & LocalAddresses;
@@ -151,6 +159,22 @@ export class SyncActor {
       case "set-peer":
         await (action.replaces ? replacePeer : setPeer)(host, name, action.publicKey, action);
         return { kind: "done" };
+      case "remove-peer":
+        await removePeer(host, name, action.publicKey);
+        return { kind: "done" };
+      case "end-route":
+        await removeRoute(host, name, action.prefix);
+        return { kind: "done" };
+      case "read-given":
+        return { kind: "given", given: await readGiven(host, name, this.#lock.ending) };
+      case "keep-given":
+        await keepGiven(host, name, this.#lock.ending, action.given());
+        return { kind: "done" };
+      case "read-networks": {
+        const { addresses: tunnel } = await readLink(host, name);
+        const addresses = [...host.localAddresses(), ...tunnel];
+        return { kind: "networks", addresses, networks: await readOtherNetworks(host, name) };
+      }
       case "nudge-peer":
         await nudgePeer(host, name, action.publicKey, action.persistentKeepalive);
         return { kind: "done" };

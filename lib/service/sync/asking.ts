@@ -142,7 +142,8 @@ export class Asking {
   }
 
   #questionOf(
-    { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys }: SyncConfig,
+    { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys, trustRegistry }:
+      SyncConfig,
     { beside, anew, mark, id, keys, wants, own, openTo }: SyncQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
     return {
@@ -155,6 +156,7 @@ export class Asking {
       id,
       keys,
       serverKeys,
+      followsRoster: trustRegistry !== undefined,
       known: [...openTo.keys()],
       opensTo: ({ publicKey, address: host, port, probes }) => {
         // Who answers probes is left to them: what arrives too early costs a mapping at some routers.

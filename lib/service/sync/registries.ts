@@ -220,6 +220,7 @@ export class Registries {
         compares: how.beside,
         registers: register,
         subscribes: how.subscribes,
+        followsRoster: question.followsRoster === true,
         own: () => this.#own,
         startsIn: i * SPACING,
         endsAt,
@@ -328,6 +329,7 @@ export class Registries {
       also,
       roundTrip,
       mapping: registry.mapping.seen,
+      roster: question.followsRoster === true ? registry.roster : undefined,
       peers: registry.sightings(now),
       warning,
     };

@@ -98,7 +98,7 @@ class Sync {
         this.#hear({ kind: "mapped", endpoints: mappings.map(({ endpoint }) => endpoint) });
       });
     this.#status = new SyncStatus(name);
-    this.#statusSocket = new StatusSocket(host, () => this.#statusReport());
+    this.#statusSocket = new StatusSocket(host, { status: () => this.#statusReport() });
     this.#notifier = new Notifier(
       host,
       () => this.#status.text,

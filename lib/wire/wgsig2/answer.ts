@@ -43,6 +43,7 @@ import {
   writeOptional,
   writeOptionHead,
   writePorts,
+  writeVersionOption,
 } from "./option.ts";
 import { areWholeRecords } from "./record.ts";
 
@@ -92,6 +93,8 @@ export interface Answer extends Label {
   offers: number;
   /** At which other ports of the address that was asked the registry listens. */
   readonly also: PortList;
+  /** The version that the roster has now; -1 where the peer knows it, or hasn't asked for it. */
+  roster: number;
 }
 
 /** Where the records of an answer or a push lie in its buffer, for `readPeerNews`. */
@@ -117,6 +120,7 @@ export function newAnswer(): Answer {
     serverKey: newOptional(EXCHANGE_KEY_SIZE),
     offers: 0,
     also: newPorts(),
+    roster: -1,
   };
 }
 
@@ -146,6 +150,7 @@ export function encodeAnswer(answer: Answer, buffer: WireBuffer, at: number): nu
     buffer.bytes[next++] = answer.offers;
   }
   next = writePorts(buffer, next, OPTION.also, answer.also);
+  next = writeVersionOption(buffer, next, OPTION.roster, answer.roster);
   buffer.view.setUint16(at + LENGTH, next - optionsAt);
   writeAnswerPart(answer, buffer, at);
   return next;
@@ -204,6 +209,7 @@ export function decodeAnswer(
 
   answer.cookie.isGiven = answer.serverKey.isGiven = false;
   answer.offers = answer.also.count = 0;
+  answer.roster = -1;
   options.start(buffer, optionsAt, recordsAt);
   while (options.next()) {
     if (options.type === OPTION.cookie) options.take(answer.cookie);
@@ -211,6 +217,7 @@ export function decodeAnswer(
     else if (options.type === OPTION.offers && options.length > 0) {
       answer.offers = buffer.bytes[options.at]!;
     } else if (options.type === OPTION.also) options.takePorts(answer.also);
+    else if (options.type === OPTION.roster) answer.roster = options.takeVersion();
   }
   records.at = recordsAt;
   records.end = end;

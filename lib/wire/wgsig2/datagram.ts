@@ -45,6 +45,10 @@ export const DATAGRAM = {
   retry: 4,
   probe: 5,
   echo: 6,
+  join: 7,
+  joined: 8,
+  rosterQuestion: 9,
+  rosterAnswer: 10,
 } as const;
 
 /** A value of {@linkcode DATAGRAM}. */

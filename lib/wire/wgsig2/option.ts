@@ -18,6 +18,7 @@
  */
 
 import { checkBounds, copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
+import { readVersion, VERSION_SIZE, writeVersion } from "./cursor.ts";
 
 /** What an option is. */
 export const OPTION = {
@@ -32,6 +33,7 @@ export const OPTION = {
   relay: 8,
   direct: 9,
   also: 10,
+  roster: 11,
 } as const;
 
 /** Size of what stands before a value, in bytes. */
@@ -150,6 +152,13 @@ export class OptionReader {
     }
   }
 
+  /** The version that the value is, or -1 where it is none. */
+  takeVersion(): number {
+    if (this.#buffer === undefined || this.length < VERSION_SIZE) return -1;
+    const version = readVersion(this.#buffer, this.at);
+    return version >= 0 ? version : -1;
+  }
+
   /** Takes the ports of the value in the place of those of a list, the first four that aren't 0. */
   takePorts(into: PortList): void {
     into.count = 0;
@@ -222,4 +231,17 @@ export function writePorts(
     at += PORT_SIZE;
   }
   return at;
+}
+
+/** Writes a version where there is one, which isn't negative. Returns where the next option begins. */
+export function writeVersionOption(
+  buffer: WireBuffer,
+  at: number,
+  type: number,
+  version: number,
+): number {
+  if (version < 0) return at;
+  const valueAt = writeOptionHead(buffer, at, type, VERSION_SIZE);
+  writeVersion(buffer, valueAt, version);
+  return valueAt + VERSION_SIZE;
 }

@@ -48,6 +48,7 @@ import {
   writeOptional,
   writeOptionHead,
   writePrefixes,
+  writeVersionOption,
 } from "./option.ts";
 
 /** Offset of the peer ID in the datagram. */
@@ -105,6 +106,8 @@ export interface Question extends Label {
   readonly key: OptionalBytes;
   /** COUNTER of the last push that came; 0 for none. */
   ack: number;
+  /** The version of the roster that is known, 0 for none; -1 where the roster isn't asked for. */
+  roster: number;
 }
 
 /** An empty question to decode into. */
@@ -123,6 +126,7 @@ export function newQuestion(): Question {
     cookie: newOptional(COOKIE_SIZE),
     key: newOptional(PREFIX_SIZE),
     ack: 0,
+    roster: -1,
   };
 }
 
@@ -173,6 +177,7 @@ export function encodeQuestion(question: Question, buffer: WireBuffer, at: numbe
   next = writePrefixes(buffer, next, OPTION.want, question.wants);
   next = writePrefixes(buffer, next, OPTION.relay, question.relayed);
   next = writePrefixes(buffer, next, OPTION.direct, question.directs);
+  next = writeVersionOption(buffer, next, OPTION.roster, question.roster);
 
   const tail = tailSize(flags);
   const length = Math.max(next - at + tail, MIN_QUESTION_SIZE);
@@ -247,6 +252,7 @@ export function decodeQuestion(
       0;
   cookie.isGiven = key.isGiven = false;
   question.ack = 0;
+  question.roster = -1;
   const tail = tailSize(flags);
   options.start(buffer, at + QUESTION_OPTIONS, at + length - tail);
   while (options.next()) {
@@ -271,6 +277,9 @@ export function decodeQuestion(
         break;
       case OPTION.ack:
         if (options.length >= 4) question.ack = buffer.view.getUint32(options.at);
+        break;
+      case OPTION.roster:
+        question.roster = options.takeVersion();
     }
   }
   return !options.isDamaged;

@@ -176,17 +176,22 @@ test("whatever it names, a question fits, and wants all who are wanted", () => {
     host: `2001:db8::${i}`,
     port: 1,
   }));
-  for (const wanted of [0, 12, 13, 100]) {
+  const scenes = [false, true].flatMap((roster) =>
+    [0, 10, 11, 12, 13, 100].map((wanted) => ({ roster, wanted }))
+  );
+  for (const { roster, wanted } of scenes) {
     for (const [relays, directs] of [[0, 0], [64, 0], [64, 32], [200, 200], [0, 9]] as const) {
       driver.conversation.want(keys(0, wanted));
       const own: OwnReach = {
         ...{ candidates, probes: true, nat: "easy" },
         ...{ relays: keys(200, relays), directs: keys(500, directs) },
       };
-      driver.run(driver.inquire({ ...REGISTERING, subscribes: true, own: () => own }), registry);
-      const { wants, relayed, directs: direct } = registry.asked.at(-1)!.question;
+      const wish = { ...REGISTERING, subscribes: true, own: () => own, roster };
+      driver.run(driver.inquire(wish), registry);
+      const { wants, relayed, directs: direct, roster: version } = registry.asked.at(-1)!.question;
       assertEquals([relayed.count, direct.count], [Math.min(relays, 64), Math.min(directs, 32)]);
-      const fits = wanted + relayed.count + direct.count <= 108;
+      assertEquals(version, roster ? 0 : -1);
+      const fits = wanted + relayed.count + direct.count <= (roster ? 106 : 108);
       assertEquals([wants.isGiven, wants.count], fits ? [true, wanted] : [false, 0]);
     }
   }

@@ -126,6 +126,13 @@ const SECTIONS: readonly Section[] = [
       },
       key: TEXT,
       state: TEXT,
+      "public-address": {
+        good: [
+          [`"vps.example.com"`, { host: "vps.example.com", port: 0 }],
+          [`"[2001:db8::1]:443"`, { host: "2001:db8::1", port: 443 }],
+        ],
+        bad: [`""`, `"a b"`, `"a:65536"`, `5`, `["a"]`],
+      },
       "max-peers": PEERS,
       "max-answer": PEERS,
       "answer-budget": BUDGET,
@@ -225,6 +232,10 @@ const SECTIONS: readonly Section[] = [
         bad: [`"off"`, `true`, `""`],
       },
       interface: TEXT,
+      network: {
+        good: [["[]", []], [`["10.9.0.0/24", "fd09::/64"]`, ["10.9.0.0/24", "fd09::/64"]]],
+        bad: [...PREFIXES.bad, `["0.0.0.0/0"]`, `["10.0.0.0/8", "::/7"]`],
+      },
     },
   },
   {
@@ -286,6 +297,8 @@ const SECTIONS: readonly Section[] = [
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
       },
+      "trust-registry": BOOLEAN,
+      "trust-networks": PREFIXES,
       lease: BOOLEAN,
       "lease-routes": BOOLEAN,
       "trust-lease": BOOLEAN,

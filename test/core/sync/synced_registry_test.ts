@@ -149,6 +149,7 @@ class Scene {
           encrypt: false,
           maxAge: 86_400,
         }, new NonceSource(countingRandom())),
+      followsRoster: false,
       compares,
       registers,
       subscribes: true,

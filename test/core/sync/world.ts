@@ -68,6 +68,7 @@ export const OPTIONS: SyncOptions = {
   lease: undefined,
   untilGone: false,
   trustedZones: [],
+  trustRegistry: undefined,
   addRoutes: false,
   mendRoutes: false,
   movePort: false,

@@ -10,7 +10,10 @@ import { idOf } from "../../support/fake_random.ts";
 import { MemoryHost } from "../../support/memory_host.ts";
 
 const CONFIG: ServeConfig = {
+  version: "1.0.0",
+  names: new Map(),
   listen: [],
+  publicAddress: undefined,
   skipMissingAddresses: true,
   groups: [],
   state: undefined,
@@ -30,7 +33,10 @@ const CONFIG: ServeConfig = {
 const ZEROS = new Uint8Array(32);
 
 function group(id: number, secretFiles: string | string[], allowFile?: string): ServedGroup {
-  return { id, secretFiles: [secretFiles].flat(), allowFile, proof: "auto", interface: undefined };
+  return {
+    ...{ id, secretFiles: [secretFiles].flat(), isUsualSecret: false, allowFile },
+    ...{ proof: "auto", interface: undefined, network: [] },
+  };
 }
 
 /** A host that hands out its files' own bytes, so that it is seen what becomes of secrets. */

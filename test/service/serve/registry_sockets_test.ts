@@ -15,8 +15,19 @@ const LOG = { format: "text", verbosity: "normal" } as const;
 
 function config(listen: readonly HostPort[]): ServeConfig {
   return {
+    version: "1.0.0",
+    names: new Map(),
     listen,
-    groups: [{ id: 0, secretFiles: [], allowFile: undefined, proof: "auto", interface: undefined }],
+    groups: [{
+      id: 0,
+      secretFiles: [],
+      isUsualSecret: false,
+      allowFile: undefined,
+      proof: "auto",
+      interface: undefined,
+      network: [],
+    }],
+    publicAddress: undefined,
     skipMissingAddresses: true,
     state: undefined,
     key: undefined,

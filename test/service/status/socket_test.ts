@@ -4,19 +4,29 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Report } from "../../../lib/core/status/report.ts";
 import { errorCode } from "../../../lib/host/error.ts";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
-import { askStatus } from "../../../lib/service/status/ask.ts";
-import { QUESTION, StatusSocket } from "../../../lib/service/status/socket.ts";
+import { MAX_REQUEST } from "../../../lib/core/status/request.ts";
+import { UserError } from "../../../lib/core/settings/user_error.ts";
+import { askSocket, askStatus } from "../../../lib/service/status/ask.ts";
+import { type AnswerRequest, StatusSocket } from "../../../lib/service/status/socket.ts";
 import { withFolder } from "../../support/program.ts";
 import { REPORT } from "../../support/status_report.ts";
 
 const HOST = denoHost({ libc: false });
+const QUESTION = "wgsig status 1\n";
 
-async function withSocket(
-  answer: () => Promise<Report>,
+function withSocket(
+  status: () => Promise<Report>,
+  body: (path: string) => Promise<void>,
+): Promise<void> {
+  return withAnswers({ status }, body);
+}
+
+async function withAnswers(
+  answers: Readonly<Record<string, AnswerRequest>>,
   body: (path: string) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (folder) => {
-    const socket = new StatusSocket(HOST, answer);
+    const socket = new StatusSocket(HOST, answers);
     const path = `${folder}/wg0.sync.sock`;
     await socket.open(path);
     try {
@@ -61,16 +71,21 @@ Deno.test("status: who asks is answered, however many there are", async () => {
   });
 });
 
-Deno.test("status: what is no question, or none of this schema, is cut without an answer", async () => {
+Deno.test("status: what is no question is cut without an answer, and another release's refused", async () => {
   let made = 0;
   await withSocket(() => {
     made++;
     return Promise.resolve(REPORT);
   }, async (path) => {
-    for (const text of ["", "wgsig", "GET / HTTP/1.1\r\n\r\n", "x".repeat(100_000)]) {
-      assertEquals(await say(path, text), "");
+    const long = `wgsig status 1 "${"x".repeat(MAX_REQUEST)}"`;
+    const texts = ["", "wgsig", "GET / HTTP/1.1\r\n\r\n", "x".repeat(100_000), long, `${long}\n`];
+    for (const text of [...texts, "wgsig status 1 {\n", "wgsig status one\n", "wgsig  1\n"]) {
+      assertEquals(await say(path, text), "", text.slice(0, 40));
     }
-    assertEquals(await say(path, QUESTION.replace("1", "9")), "");
+    for (const text of ["wgsig status 9\n", "wgsig dance 1\n", "wgsig constructor 1\n"]) {
+      const answer = await say(path, text);
+      assertEquals(Object.keys(JSON.parse(answer)), ["schema", "error"]);
+    }
     assertEquals(made, 0);
     assertEquals(await askStatus(HOST, path), REPORT);
   });
@@ -93,12 +108,26 @@ Deno.test("status: who says nothing takes a connection, and is cut after a while
   });
 });
 
-Deno.test("status: an answer that can't be made harms nobody", async () => {
+Deno.test("status: what is told with a request is answered to who has told it", async () => {
+  const echo = (body: unknown) => Promise.resolve({ body });
+  await withAnswers({ echo }, async (path) => {
+    const bodies = [{ name: "zoë\n" }, [1, null], "x", 0, false, "y".repeat(MAX_REQUEST - 30)];
+    for (const body of bodies) {
+      assertEquals(await askSocket(HOST, path, "echo", body), { schema: 1, body });
+    }
+    assertEquals(await askSocket(HOST, path, "echo"), { schema: 1 });
+    const pairs = await Promise.all([1, 2, 3].map((body) => askSocket(HOST, path, "echo", body)));
+    assertEquals(pairs.map(({ body }) => body), [1, 2, 3]);
+    await assertRejects(() => askSocket(HOST, path, "echo", "y".repeat(MAX_REQUEST)), RangeError);
+  });
+});
+
+Deno.test("status: what is refused is refused in words, and harms nobody", async () => {
   let fails = true;
   await withSocket(
-    () => fails ? Promise.reject(new Error("no luck")) : Promise.resolve(REPORT),
+    () => fails ? Promise.reject(new UserError("no luck today")) : Promise.resolve(REPORT),
     async (path) => {
-      assertEquals(await failure(path), "ECONNRESET");
+      await assertRejects(() => askStatus(HOST, path), UserError, "no luck today");
       fails = false;
       assertEquals(await askStatus(HOST, path), REPORT);
     },
@@ -116,7 +145,7 @@ Deno.test("status: where nobody answers any more, that is an error with its name
       assertEquals(await failure(path), "ECONNREFUSED");
     }
     // What was left is replaced.
-    const socket = new StatusSocket(HOST, () => Promise.resolve(REPORT));
+    const socket = new StatusSocket(HOST, { status: () => Promise.resolve(REPORT) });
     await socket.open(path);
     assertEquals(await askStatus(HOST, path), REPORT);
     socket.close();

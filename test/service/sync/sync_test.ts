@@ -34,6 +34,7 @@ const CONFIG: SyncConfig = {
   lease: undefined,
   untilGone: false,
   trustedZones: [],
+  trustRegistry: undefined,
   addRoutes: false,
   mendRoutes: false,
   movePort: false,

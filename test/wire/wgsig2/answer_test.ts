@@ -69,6 +69,7 @@ const NONE: TwinAnswer = {
   serverKey: undefined,
   offers: 0,
   also: [],
+  roster: -1,
   records: [],
 };
 const NEWS: TwinNews = { id: new Array<number>(32).fill(9), flags: 1, age: 4, candidates: [] };

@@ -44,6 +44,7 @@ const NONE: TwinQuestion = {
   cookie: undefined,
   key: undefined,
   ack: 0,
+  roster: -1,
 };
 
 /** A whole datagram as it is when it was opened. */

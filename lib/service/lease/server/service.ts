@@ -55,6 +55,8 @@ export class LeaseService {
   readonly #log: Log;
   readonly #counters: Counters;
   readonly #name: string;
+  /** Who holds what. */
+  readonly book: LeaseBook;
   readonly #store: LeaseStore;
   readonly #server: LeaseServer;
   readonly #connections: LeaseConnections;
@@ -75,7 +77,7 @@ export class LeaseService {
     this.#log = log;
     this.#counters = counters;
     this.#name = config.interface;
-    const book = newBook(config, (bytes) => host.random(bytes));
+    const book = this.book = newBook(config, (bytes) => host.random(bytes));
     this.#store = new LeaseStore(host, log, config.state, book);
     this.#server = new LeaseServer({ interface: config.interface, config, book, counters });
     this.#connections = new LeaseConnections(host, counters, {

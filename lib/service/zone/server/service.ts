@@ -46,6 +46,8 @@ export class DnsService {
   readonly #context: ServiceContext;
   readonly #zones: ZoneSet;
   readonly #closers: (() => void)[] = [];
+  /** Where it listens. */
+  readonly bound: HostPort[] = [];
   #devices: ZoneDevice[] = [];
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
 
@@ -82,11 +84,10 @@ export class DnsService {
   /** Opens the sockets, and reads the devices for the first time. */
   async listen(config: DnsConfig): Promise<void> {
     await Promise.all(this.#devices.map((device) => device.read()));
-    let bindings = 0;
     for (const { isOptional, ...address } of this.#addresses(config)) {
       try {
         const bound = await this.#listenOn(address);
-        bindings++;
+        this.bound.push(bound);
         this.#context.log.write("info", "dns-listening", { address: formatHostPort(bound) });
       } catch (error) {
         if (isOptional && errorCode(error) === "EADDRNOTAVAIL") {
@@ -98,7 +99,7 @@ export class DnsService {
         throw new UserError(listenProblem(address, error, "--dns"), EXIT.failed);
       }
     }
-    if (bindings === 0) {
+    if (this.bound.length === 0) {
       throw new UserError(
         `cannot listen on ${config.listen.map(formatHostPort).join(", ")}: this host has no such ` +
           "address; name one that it has with --dns",

@@ -1,0 +1,281 @@
+/**
+ * The peers that registries know by name, on the interface: added, changed and taken away as their
+ * rosters say.
+ *
+ * @module
+ */
+
+import type { Now } from "../net/clock.ts";
+import type { Device } from "../net/device.ts";
+import type { HostPort } from "../net/host_port.ts";
+import { isCidr } from "../net/ip_prefix.ts";
+import type { LogFields } from "../net/log_line.ts";
+import type { QueryResult } from "../query/query_result.ts";
+import { mergeRosters, type Roster, type RosterEntry } from "../roster/client/entry.ts";
+import { type Given, type GivenPeer, NOTHING_GIVEN } from "../roster/client/given.ts";
+import { planRoster, type RosterRefusal, type RosterStep } from "../roster/client/plan.ts";
+import type { ActionQueue } from "./action_queue.ts";
+import type { SyncNotes } from "./notes.ts";
+import type { SyncOptions } from "./options.ts";
+import type { TunnelRoutes } from "./tunnel_routes.ts";
+
+/** So many refusals are named: a registry may say a lot. */
+const MOST_REFUSED = 64;
+const NO_ROSTER: ReadonlyMap<string, RosterEntry> = new Map();
+
+/** What helps where a registry's word isn't followed. */
+const REFUSAL_HINT =
+  "name that peer in a [[peer]] of the settings, with the allowed-ips that it has here";
+
+/** What else is known. */
+export interface RosterSurroundings {
+  /** Where a peer may be, in base64. */
+  readonly endpointOf: (publicKey: string) => HostPort | undefined;
+  /** Something was changed. */
+  readonly changed: (now: Now) => void;
+  /** Whether a peer has to be removed and made anew where it is changed. */
+  readonly replaces: boolean;
+}
+
+/** Follows rosters. */
+export class SyncedRoster {
+  readonly #queue: ActionQueue;
+  readonly #notes: SyncNotes;
+  readonly #routes: TunnelRoutes;
+  #entries = NO_ROSTER;
+  #isComplete = false;
+  /** What was put together of which revisions. */
+  #revisions = "";
+  /** What the interface has of rosters; undefined before that was read. */
+  #given: Given | undefined;
+  /** What has been looked at, and found to be as it should. */
+  #settled = "";
+  readonly #refused = new Set<string>();
+  /** By public key: what those were called that are gone now, as far as they were there. */
+  readonly #former = new Map<string, string>();
+
+  /** Knows of nobody yet. */
+  constructor(queue: ActionQueue, notes: SyncNotes, routes: TunnelRoutes) {
+    this.#queue = queue;
+    this.#notes = notes;
+    this.#routes = routes;
+  }
+
+  /** The interface is another one: what it has of rosters is to be read anew. */
+  begin(): void {
+    this.#given = undefined;
+    this.#settled = "";
+  }
+
+  /** The settings are others. */
+  configure(): void {
+    this.#settled = "";
+  }
+
+  /** By public key: the names of those that are there. */
+  get names(): ReadonlyMap<string, string> {
+    const there = [...this.#entries.values()].filter(({ isGone }) => !isGone);
+    return new Map(there.map(({ publicKey, name }) => [publicKey, name]));
+  }
+
+  /** Whom registries are asked for: those that may be found somewhere. */
+  get keys(): readonly string[] {
+    const there = [...this.#entries.values()].filter(({ isGone, via }) => !isGone && !via);
+    return there.map(({ publicKey }) => publicKey);
+  }
+
+  /** Takes in what registries have said. @returns Whether something of it is new. */
+  take({ servers }: QueryResult, options: SyncOptions): boolean {
+    const rosters = options.trustRegistry === undefined
+      ? []
+      : servers.flatMap(({ roster }): Roster[] => roster === undefined ? [] : [roster]);
+    const asked = options.servers.filter(({ scheme }) => scheme === "wgsig").length;
+    this.#isComplete = rosters.length === asked;
+    const revisions = servers.map(({ server, roster }) => `${server} ${roster?.revision}`).join();
+    if (revisions === this.#revisions) return false;
+    this.#revisions = revisions;
+    for (const [key, name] of this.names) this.#former.set(key, name);
+    this.#entries = rosters.length === 0 ? NO_ROSTER : mergeRosters(rosters);
+    return true;
+  }
+
+  /** Has the interface have what rosters say. */
+  apply(
+    device: Device,
+    answer: QueryResult,
+    options: SyncOptions,
+    around: RosterSurroundings,
+  ): void {
+    if (options.trustRegistry === undefined || this.#entries.size === 0) return;
+    const seen = this.#textOf(device);
+    if (seen === this.#settled) return;
+    const read = (given: Given) => {
+      this.#given = given;
+      this.#queue.add({ kind: "read-networks" }, {
+        networks: (addresses, networks) =>
+          this.#plan({ device, answer, options, around, given, addresses, networks, seen }),
+      });
+    };
+    if (this.#given !== undefined) read(this.#given);
+    else this.#queue.add({ kind: "read-given" }, { given: read });
+  }
+
+  #plan({ device, answer, options, around, given, addresses, networks, seen }: Scene): void {
+    const { trustRegistry, peers, dryRun } = options;
+    const configured = new Map(
+      [...peers].flatMap(([key, { allowedIps }]) =>
+        allowedIps === undefined ? [] : [[key, allowedIps] as const]
+      ),
+    );
+    const { steps, refused } = planRoster({
+      device,
+      roster: this.#entries,
+      isComplete: this.#isComplete,
+      configured,
+      given,
+      bounds: {
+        trusted: trustRegistry?.networks ?? [],
+        addresses,
+        networks,
+        registries: [
+          ...answer.servers.flatMap((each) => each.address ?? []),
+          ...options.servers.map(({ host }) => host),
+        ].filter(isCidr),
+        endpoints: device.peers.flatMap(({ endpoint }) => endpoint?.host ?? []).filter(isCidr),
+      },
+    });
+    for (const each of refused) this.#refuse(each);
+    if (steps.length === 0 || dryRun) this.#settled = seen;
+    if (steps.length === 0) return;
+    if (dryRun) {
+      for (const step of steps) this.#tell(step, device, { dryRun });
+      return;
+    }
+    // Whatever happens on the way, what may have been given can be taken back.
+    this.#keep(() => unionOf(given, steps));
+    for (const step of steps) this.#do(step, device, options, around);
+  }
+
+  #keep(given: () => Given): void {
+    this.#queue.add({ kind: "keep-given", given });
+  }
+
+  #do(
+    step: RosterStep,
+    device: Device,
+    { interface: name, persistentKeepalive: seconds }: SyncOptions,
+    { endpointOf, changed, replaces }: RosterSurroundings,
+  ): void {
+    const { publicKey } = step;
+    const before = this.#given?.peers.get(publicKey)?.allowedIps ?? new Map<string, string>();
+    const after = step.kind === "remove" ? new Map<string, string>() : step.given.allowedIps;
+    const done = (now: Now) => {
+      changed(now);
+      this.#tell(step, device, {});
+      this.#note(publicKey, step.kind === "remove" ? undefined : step.given);
+      for (const prefix of before.keys()) if (!after.has(prefix)) this.#endRoute(prefix, name);
+      for (const prefix of after.keys()) {
+        if (before.has(prefix)) continue;
+        const added = () => this.#noteRoute(prefix, true);
+        this.#routes.lead(prefix, { interface: name, isSet: true, advice: "", added });
+      }
+      this.#keep(() => this.#given ?? NOTHING_GIVEN);
+    };
+    if (step.kind === "remove") {
+      this.#queue.add({ kind: "remove-peer", publicKey }, { done });
+      return;
+    }
+    const isNew = step.kind === "add";
+    this.#queue.add({
+      kind: "set-peer",
+      publicKey,
+      endpoint: isNew && !step.isGuest ? endpointOf(publicKey) : undefined,
+      persistentKeepalive: isNew && !step.isGuest && seconds > 0 ? seconds : undefined,
+      allowedIps: step.allowedIps,
+      replaces: replaces && !isNew,
+    }, { done });
+  }
+
+  #note(publicKey: string, peer: GivenPeer | undefined): void {
+    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
+    const others = [...peers].filter(([key]) => key !== publicKey);
+    const isSomething = peer !== undefined && (peer.isWhole || peer.allowedIps.size > 0);
+    this.#given = { peers: new Map(isSomething ? [...others, [publicKey, peer]] : others), routes };
+  }
+
+  #noteRoute(prefix: string, isThere: boolean): void {
+    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
+    const others = [...routes].filter((each) => each !== prefix);
+    this.#given = { peers, routes: new Set(isThere ? [...others, prefix] : others) };
+  }
+
+  /** A route that was there before stays, and so does one to what another peer has now. */
+  #endRoute(prefix: string, name: string): void {
+    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
+    const isHad = [...peers.values()].some(({ allowedIps }) => allowedIps.has(prefix));
+    if (isHad || !routes.has(prefix)) return;
+    this.#noteRoute(prefix, false);
+    this.#routes.end(prefix, name);
+  }
+
+  #tell(step: RosterStep, device: Device, more: LogFields): void {
+    const { publicKey: key } = step;
+    const name = this.#entries.get(key)?.name || this.#former.get(key);
+    const named = { key, ...(name ? { name } : {}) };
+    if (step.kind === "remove") {
+      this.#former.delete(key);
+      return this.#notes.change("roster-peer-removed", { ...named, ...more });
+    }
+    const before = device.peers.find(({ publicKey }) => publicKey === key)?.allowedIps.join(",");
+    this.#notes.change(step.kind === "add" ? "roster-peer-added" : "roster-peer-changed", {
+      ...named,
+      allowedIps: step.allowedIps.join(","),
+      ...(step.kind === "add" || !before ? {} : { before }),
+      ...more,
+    });
+  }
+
+  #refuse({ entry: { publicKey: key, name }, prefix, why }: RosterRefusal): void {
+    const text = `${key} ${prefix} ${why}`;
+    if (this.#refused.has(text) || this.#refused.size >= MOST_REFUSED) return;
+    this.#refused.add(text);
+    const what = prefix === undefined ? {} : { prefix };
+    this.#notes.event("warn", "roster-peer-refused", {
+      key,
+      name,
+      ...what,
+      why,
+      hint: REFUSAL_HINT,
+    });
+  }
+
+  /** All that a plan depends on, but for what moves: addresses and endpoints. */
+  #textOf({ peers }: Device): string {
+    const table = peers.map(({ publicKey, allowedIps }) => `${publicKey} ${allowedIps.join()}`);
+    return `${this.#revisions} ${this.#isComplete} ${table.join(" ")}`;
+  }
+}
+
+/** What a plan is made of. */
+interface Scene {
+  readonly device: Device;
+  readonly answer: QueryResult;
+  readonly options: SyncOptions;
+  readonly around: RosterSurroundings;
+  readonly given: Given;
+  readonly addresses: readonly string[];
+  readonly networks: readonly string[];
+  readonly seen: string;
+}
+
+/** What there was, and what there may be. */
+function unionOf({ peers, routes }: Given, steps: readonly RosterStep[]): Given {
+  const all = new Map(peers);
+  for (const step of steps) {
+    if (step.kind === "remove") continue;
+    const before = all.get(step.publicKey)?.allowedIps ?? [];
+    const { isWhole, allowedIps } = step.given;
+    all.set(step.publicKey, { isWhole, allowedIps: new Map([...before, ...allowedIps]) });
+  }
+  return { peers: all, routes };
+}

@@ -1,0 +1,162 @@
+/** What a server says of itself is read as it was written, and fits a terminal. */
+
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { readReport } from "../../../lib/core/status/read_report.ts";
+import { SCHEMA } from "../../../lib/core/status/report.ts";
+import {
+  type GroupReport,
+  NAT_KINDS,
+  SAID_KINDS,
+  type ServeReport,
+} from "../../../lib/core/status/serve_report.ts";
+import { formatReport, hasDown } from "../../../lib/core/status/table.ts";
+import { SERVE_REPORT } from "../../support/status_report.ts";
+import { test } from "../../testing.ts";
+
+const TABLE = `server 1223
+  wgsig 1.0.0, bun 1.4.5, up 2 d
+  listens at 0.0.0.0:1223, [::]:1223
+  public address vps.example.com:1223
+  public key PUZNgTxz+aKMAXEfBvs1aq7I5rOhy8ZCnkel0ZXxlkw=
+  keeps its state in /var/lib/wgsig/state
+
+group 7
+  3 peers, 1 proved, 1 over IPv6, 1 told at once, 2 in the roster, 1 open
+    invitation
+PEER                    HEARD PROOF   NAT         ENDPOINT
+alice                12 s ago proved  hard        203.0.113.21:51820
+  [2001:db8::21]:51820, lan 192.168.1.7:51820
+UFERvJuzK9UG8AvR…   5 min ago wgsig 1 -           198.51.100.7:51820
+and 1 more
+
+relay
+  1 pair, 1200 datagrams so far, 1.2 MiB
+PEER               AND                    GROUP       RELAYED     ASKED FOR
+alice              UFERvJuzK9UG8AvR…          7       1 s ago           2 h
+
+zones
+  answered at 0.0.0.0:53
+  wg.example.com: interface wg0, group 7
+
+leases
+  1 address on wg0
+PEER               ADDRESS                                          ENDS IN
+alice              10.9.0.2/32                                       50 min
+
+counters
+  received 1234, answered 1230, drop-bad-mac 4
+`;
+
+test("status of serve: the table", () => {
+  assertEquals(formatReport(SERVE_REPORT, false), TABLE);
+  assertEquals(hasDown(SERVE_REPORT), false);
+});
+
+const seconds = fc.double({ min: 0, max: 1e7, noNaN: true });
+const text = fc.string({ maxLength: 70, unit: "binary" });
+const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: null });
+const count = fc.nat(1_000_000_000);
+const key = fc.constant("uEN/FxDargZsj7MEVnIKmCcoN71q+0r+n7triSVeaio=");
+const endpoint = fc.constantFrom(
+  "203.0.113.7:51820",
+  "[2001:db8:1234:5678:9abc:def0:1234:5678]:51820",
+);
+const peer = fc.record({
+  publicKey: key,
+  name: maybe(text),
+  proved: fc.boolean(),
+  protocol: fc.constantFrom(1 as const, 2 as const),
+  age: seconds,
+  endpoints: fc.array(endpoint, { maxLength: 2 }),
+  places: fc.array(fc.record({ kind: fc.constantFrom(...SAID_KINDS), endpoint }), {
+    maxLength: 6,
+  }),
+  nat: fc.constantFrom(...NAT_KINDS),
+  probes: fc.boolean(),
+});
+const group: fc.Arbitrary<GroupReport> = fc.record({
+  id: fc.nat(0xffff_ffff),
+  proof: fc.constantFrom("auto" as const, "required" as const),
+  count,
+  proved: count,
+  ipv6: count,
+  nats: fc.record({ unknown: count, easy: count, sequential: count, hard: count }),
+  subscribers: count,
+  roster: maybe(count),
+  invitations: maybe(count),
+  peers: fc.array(peer, { maxLength: 4 }),
+  more: count,
+});
+const report: fc.Arbitrary<ServeReport> = fc.record({
+  kind: fc.constant("serve" as const),
+  name: text,
+  version: text,
+  runtime: text,
+  uptime: seconds,
+  listen: fc.array(endpoint, { maxLength: 5 }),
+  serverKey: maybe(key),
+  publicAddress: maybe(text),
+  state: maybe(text),
+  groups: fc.array(group, { maxLength: 3 }),
+  relay: maybe(fc.record({
+    count,
+    datagrams: count,
+    bytes: fc.nat(Number.MAX_SAFE_INTEGER),
+    pairs: fc.array(
+      fc.record({
+        group: fc.nat(0xffff_ffff),
+        a: key,
+        b: text,
+        age: maybe(seconds),
+        since: seconds,
+      }),
+      { maxLength: 3 },
+    ),
+    more: count,
+  })),
+  dns: fc.array(endpoint, { maxLength: 3 }),
+  zones: fc.array(
+    fc.record({ name: text, interface: maybe(text), group: maybe(fc.nat(9)) }),
+    { maxLength: 3 },
+  ),
+  leases: maybe(fc.record({
+    interface: text,
+    count,
+    held: fc.array(
+      fc.record({ publicKey: key, name: maybe(text), address: text, endsIn: seconds }),
+      { maxLength: 3 },
+    ),
+    more: count,
+  })),
+  counters: fc.record({ received: count, answered: count, "drop-bad-mac": count }),
+});
+
+test("status of serve: a report is read as it was written, and its lines fit a terminal", () => {
+  fc.assert(fc.property(report, (report) => {
+    const json = JSON.stringify({ schema: SCHEMA, ...report });
+    assertEquals(readReport(JSON.parse(json)), JSON.parse(JSON.stringify(report)));
+    for (const line of formatReport(report, false).split("\n")) {
+      // A word that is longer than a line has one of its own.
+      assert([...line].length <= 80 || !line.trim().includes(" "), line);
+      assert(!/\p{Cc}/u.test(line), "a terminal would take it for a command");
+    }
+  }));
+});
+
+test("status of serve: what is no report of this schema is refused", () => {
+  const good = { schema: SCHEMA, ...SERVE_REPORT };
+  assert(readReport(good) !== undefined);
+  const [group] = SERVE_REPORT.groups;
+  const [peer] = group!.peers;
+  const bad = [
+    { ...good, schema: 2 },
+    { ...good, groups: [{ ...group, nats: {} }] },
+    { ...good, groups: [{ ...group, proof: "maybe" }] },
+    { ...good, groups: [{ ...group, peers: [{ ...peer, nat: "symmetric" }] }] },
+    { ...good, counters: { received: "1" } },
+    { ...good, leases: undefined },
+    { ...good, relay: { ...SERVE_REPORT.relay, pairs: [null] } },
+  ];
+  for (const each of bad) assertEquals(readReport(each), undefined);
+});
