@@ -103,7 +103,7 @@ async function configOf(
     portMap: options["port-map"] === "auto",
     persistentKeepalive: options["persistent-keepalive"],
     peers,
-    // The own key may be the interface's alone: what is of this host's address, doctor looks at.
+    // The own key may be the interface's alone: for this host's own address, doctor and config look.
     doubts: peerDoubts(known, { publicKey: undefined, addresses: [] }),
     readKey: async () => {
       const key = await namedKey(host, { loaded, options });

@@ -57,6 +57,7 @@ const HEALTHY: DoctorFacts = {
   },
   mapped: { value: [{ gateway: "192.168.1.1", mapped: "pcp maps ports", why: undefined }] },
   name: "wg0",
+  addresses: ["10.9.0.1/24"],
   device: { value: DEVICE },
   link: { value: { isUp: true, mtu: 1420 } },
   routes: [{ address: "198.51.100.1", device: "eth0", mtu: 1500 }],
@@ -162,6 +163,16 @@ test("doctor: where nothing could be found out, it says something of each, and n
     bad,
     ["versions", "settings", "secret-file", "interface", "name", "udp", "proof", "allowed-ips"],
   );
+});
+
+test("doctor: the own address at a peer is wrong, a network around it isn't", () => {
+  const among = (allowedIps: readonly string[]): Partial<DoctorFacts> => ({
+    device: { value: { ...DEVICE, peers: [{ ...PEER, allowedIps }] } },
+    listed: { value: [] },
+  });
+  const own = among(["10.9.0.1/32"]);
+  assertSaid("allowed-ips", own, "bad", /^10\.9\.0\.1\/32 of .* is this host's own address$/);
+  assertSaid("allowed-ips", among(["10.9.0.0/24"]), "ok", /none/);
 });
 
 test("doctor: settings and secret, and what mends them", () => {
