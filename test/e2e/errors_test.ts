@@ -65,7 +65,7 @@ mistakes("an unknown command is named with the nearest", [
   },
   {
     args: ["frobnicate"],
-    says: /^unknown command "frobnicate" \(known: serve, query, sync, status, inv/,
+    says: /^unknown command "frobnicate" \(known: serve, query, sync, status, invite, join, /,
   },
   {
     args: ["--config", "x", "sync"],
