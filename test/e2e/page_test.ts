@@ -223,7 +223,7 @@ testWith(["chromium"], "page: a thousand peers, of whom what has changed is touc
     more: 7,
   };
   const name = "[...document.querySelectorAll('#peers tbody tr')].find((row) => " +
-    "row.cells[0].innerText.startsWith('peer 500'))";
+    "row.cells[0].textContent.startsWith('peer 500'))";
   await page.until(`${name}.cells[6].textContent === "4.0 KiB"`);
   assertEquals(await page.evaluate("[...window.touched]"), ["peer 500"]);
 

@@ -153,6 +153,18 @@ export class Browser implements AsyncDisposable {
   }
 }
 
+/** An expression of the text that is not hidden: innerText lacks what nobody has scrolled to. */
+function textOf(selector: string): string {
+  return `[...document.querySelectorAll(${JSON.stringify(selector)})].map((element) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    let text = "";
+    while (walker.nextNode()) {
+      if (walker.currentNode.parentElement.checkVisibility()) text += walker.currentNode.data;
+    }
+    return text;
+  }).join("\\n")`;
+}
+
 /** What the accessibility tree has of a place of the page. */
 export interface AccessibleNode {
   readonly role: string;
@@ -205,11 +217,9 @@ export class BrowserPage {
     return (result as { readonly value?: unknown }).value;
   }
 
-  /** The text that a person sees of it. */
+  /** The text that a person sees of it, also where that must be scrolled to. */
   async text(selector = "body"): Promise<string> {
-    return String(
-      await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).innerText`),
-    );
+    return String(await this.evaluate(textOf(selector)));
   }
 
   /** Waits until an expression is true there. */
@@ -226,8 +236,7 @@ export class BrowserPage {
 
   /** Waits until it shows a text. */
   async shows(text: string, selector = "body", seconds = PATIENCE): Promise<void> {
-    const [of, what] = [selector, text].map((each) => JSON.stringify(each));
-    await this.until(`document.querySelector(${of})?.innerText.includes(${what})`, seconds);
+    await this.until(`${textOf(selector)}.includes(${JSON.stringify(text)})`, seconds);
   }
 
   /** Makes its window so many CSS pixels wide and high. */

@@ -40,6 +40,9 @@ export function textColumn(title, textOf, kind = "", width = "") {
   };
 }
 
+/** Of more rows, those that nobody sees are left out of the layout. */
+const LONG = 200;
+
 /**
  * A table whose first column names its rows. Where there is little room, a row is a block.
  *
@@ -92,7 +95,11 @@ export function table(caption, columns, keyOf) {
   return {
     element,
     /** @param {readonly Item[]} items */
-    update: (items) => rows.update(items, keyOf),
+    update: (items) => {
+      // What is left out of the layout is also left out of what a screen reader finds.
+      element.classList.toggle("long", items.length > LONG);
+      rows.update(items, keyOf);
+    },
   };
 }
 
