@@ -132,7 +132,7 @@ export type { NatKind, OwnCandidate, OwnReach } from "./lib/core/ask/own_reach.t
 export { MAX_QUESTION_SIZE, type Wish } from "./lib/core/ask/question_writer.ts";
 export type { ServerKeyNote } from "./lib/core/ask/server_key.ts";
 export { type AskedProtocols, SpokenProtocol } from "./lib/core/ask/spoken_protocol.ts";
-export { judgeNat, type NatMapping, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";
+export { judgeNat, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";
 export {
   DEFAULT_PORT,
   DNS_PORT,

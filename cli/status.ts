@@ -66,11 +66,19 @@ async function watchFor(
     });
   }
   const clear = host.out.isTerminal && !json ? CLEAR : "";
+  /** What was wrong when it was looked last; said once. */
+  let problem: string | undefined;
   while (!isOver) {
-    const text = await look().then(({ text }) => text, (error) => {
+    const text = await look().then(({ text }) => {
+      problem = undefined;
+      return text;
+    }, (error) => {
       if (!(error instanceof UserError)) throw error;
-      if (clear === "") host.err.write(`wgsig: ${error.message}\n`);
-      return clear === "" ? "" : `${error.message}\n`;
+      const { message } = error;
+      if (clear !== "") return `${message}\n`;
+      if (message !== problem) host.err.write(`wgsig: ${message}\n`);
+      problem = message;
+      return "";
     });
     if (isOver) break;
     host.out.write(clear + text);

@@ -8,12 +8,13 @@
  * ```
  *
  * A row that is new comes to its place by itself. The tables are formatted as `deno fmt` has them.
- * docs/events.md has the table of events, likewise.
+ * docs/events.md has the table of events, and docs/metrics.md that of metrics, likewise.
  *
  * @module
  */
 
 import { COMMANDS, flagsOf, type FlagSpec } from "../lib/core/settings/commands.ts";
+import { allMetrics, type MetricRow } from "../lib/core/metrics/metrics.ts";
 import type { CommandName, Option, Rows, Written } from "../lib/core/settings/option.ts";
 import { SETTINGS } from "../lib/core/settings/settings.ts";
 import { EVENT_TEXTS } from "./event_texts.ts";
@@ -54,7 +55,8 @@ export function optionTables(): Map<string, Key[]> {
 function tableOf(section: string, key: string, { commands }: Option): string {
   if (section !== "sync") return section;
   if (LEASES_OF_SYNC.includes(key)) return SYNC_LEASES;
-  return commands?.join() === "sync" ? SYNC_ALONE : section;
+  const others = commands?.filter((command) => command !== "serve").join();
+  return others === "sync" ? SYNC_ALONE : section;
 }
 
 /** A table in Markdown, without the columns that would be empty. */
@@ -155,6 +157,30 @@ export async function repeatedTables(): Promise<{ file: string; is: string; ough
 const EVENTS_FILE = "docs/events.md";
 const EVENTS = /^<!-- events -->\n[^]*?^<!-- end of events -->$/m;
 
+const METRICS_FILE = "docs/metrics.md";
+const METRICS = /^<!-- metrics -->\n[^]*?^<!-- end of metrics -->$/m;
+
+/** The file that has the table of metrics: as it is, and as it should be. */
+export async function metricsTable(): Promise<{ file: string; is: string; ought: string }> {
+  const is = await Deno.readTextFile(`${ROOT}/${METRICS_FILE}`);
+  const table = tableOfRows([
+    ["metric", "type", "of", "labels", "meaning"],
+    ...allMetrics().map(metricRow),
+  ]);
+  const lines = ["<!-- metrics -->", "", ...table, "", "<!-- end of metrics -->"];
+  return { file: METRICS_FILE, is, ought: is.replace(METRICS, lines.join("\n")) };
+}
+
+function metricRow({ name, type, commands, labels, help }: MetricRow): string[] {
+  return [
+    code(name),
+    type,
+    commands.map(code).join(", "),
+    labels.map(code).join(", "),
+    help,
+  ];
+}
+
 /** The file that has the table of events: as it is, and as it should be. */
 export async function eventsTable(): Promise<{ file: string; is: string; ought: string }> {
   const is = await Deno.readTextFile(`${ROOT}/${EVENTS_FILE}`);
@@ -176,7 +202,13 @@ function eventRow({ name, levels, fields, commands, isChange }: FoundEvent): str
 }
 
 if (import.meta.main) {
-  for (const { file, is, ought } of [...await repeatedTables(), await eventsTable()]) {
+  for (
+    const { file, is, ought } of [
+      ...await repeatedTables(),
+      await eventsTable(),
+      await metricsTable(),
+    ]
+  ) {
     if (is === ought) continue;
     await Deno.writeTextFile(`${ROOT}/${file}`, ought);
     say(file);

@@ -12,6 +12,11 @@ export interface OptionTexts {
   readonly meaning?: string;
 }
 
+const STATUS = "say over HTTP here how it is doing: [metrics](metrics.md); port 9586 if left out";
+const TOKEN = "file with the token for that; needed where others than this host can ask";
+const METRICS_FILE = "keep the metrics in this file, for collectors that read files";
+const METRICS_PEERS = "peers that have metrics of their own, at most 1000";
+
 /** The texts, by the path of the key. */
 export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.listen": { meaning: "addresses to listen on" },
@@ -30,6 +35,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning: "the registry's own private key; made where there is none, shown by " +
       "`wgsig keygen public`",
   },
+  "serve.status": { meaning: STATUS },
+  "serve.status-token-file": { meaning: TOKEN },
+  "serve.metrics-file": { meaning: METRICS_FILE },
+  "serve.metrics-peers": { meaning: METRICS_PEERS },
   "serve.punch": { meaning: "answer WireGuard's hole-punching example here (`0.0.0.0:49918`)" },
 
   "serve.public-address": {
@@ -116,6 +125,10 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "sync.add-peers": { meaning: "add peers that the settings know with their `allowed-ips`" },
   "sync.trust-lease": { meaning: "`--add-peers` takes AllowedIPs that the server names" },
+  "sync.status": { meaning: STATUS },
+  "sync.status-token-file": { meaning: TOKEN },
+  "sync.metrics-file": { meaning: METRICS_FILE },
+  "sync.metrics-peers": { meaning: METRICS_PEERS },
   "sync.hook": {
     meaning: "shell command for each change, with JSON on its standard input; stopped after 10 s",
   },

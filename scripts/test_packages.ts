@@ -13,6 +13,7 @@ import { has, output, say, status } from "./tools.ts";
 const PACKAGES: readonly (readonly [string, string])[] = [
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
+  ["chromium", "chromium"],
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],
   ["faketime", "faketime"],
@@ -27,6 +28,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["miniupnpd-nftables", "miniupnpd"],
   ["nftables", "nft"],
   ["pdns-recursor", "pdns_recursor"],
+  ["prometheus", "promtool"],
   ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],

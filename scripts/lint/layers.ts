@@ -36,6 +36,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "bytes": [],
     "crypto": [],
     "dns": [],
+    "http": [],
     "lease": [],
     "portmap": [],
     "probe": ["crypto", "wgsig2"],
@@ -49,9 +50,12 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "dns": [],
     "doctor": ["ask"],
     "ask": ["roster/client", "zone"],
+    "http": [],
+    "import": ["zone"],
     "lease": [],
     "lease/client": [],
     "lease/server": ["store"],
+    "metrics": ["status"],
     "path": ["ask", "punch"],
     "portmap": [],
     "punch": ["registry"],
@@ -85,6 +89,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "ask": [],
     "doctor": ["ask", "portmap", "sync"],
     "files": [],
+    "http": [],
     "lease": [],
     "lease/client": [],
     "lease/server": ["store"],
@@ -94,10 +99,19 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "punch": ["ask"],
     "query": ["ask", "punch", "zone/client"],
     "roster": ["ask", "status"],
-    "serve": ["lease/server", "punch", "roster", "status", "store", "systemd", "zone/server"],
+    "serve": [
+      "http",
+      "lease/server",
+      "punch",
+      "roster",
+      "status",
+      "store",
+      "systemd",
+      "zone/server",
+    ],
     "status": [],
     "store": [],
-    "sync": ["ask", "lease/client", "path", "portmap", "query", "status", "systemd"],
+    "sync": ["ask", "http", "lease/client", "path", "portmap", "query", "status", "systemd"],
     "systemd": [],
     "zone/client": ["ask"],
     "zone/server": [],
@@ -107,6 +121,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
 const PURE = ["lib/wire", "lib/core", "lib/library"];
 /** Where a runtime may be touched. */
 const TOUCHES_RUNTIME = /\/(?:lib\/host|scripts|test)\/|\/cli\/main_\w+\.ts$/;
+/** What runs in a browser, whose runtime is another one. */
+const RUNS_IN_BROWSER = /\/lib\/service\/http\/page\/\w+\.js$/;
 const RUNTIMES = new Set(["Deno", "Bun", "process", "setTimeout", "setInterval", "fetch"]);
 const CLOCKS_AND_DICE = new Set(["Date", "performance", "crypto"]);
 /** dns-packet needs a Buffer, which the bundle for QuickJS brings. */
@@ -227,7 +243,8 @@ const plugin: Deno.lint.Plugin = {
         };
         return {
           ImportDeclaration(node) {
-            check(node, node.source.value);
+            // A text is nothing that runs.
+            if (!isTextImport(node)) check(node, node.source.value);
           },
           ExportNamedDeclaration(node) {
             if (node.source !== null) check(node, node.source.value);
@@ -240,6 +257,7 @@ const plugin: Deno.lint.Plugin = {
           },
           Identifier(node) {
             if (layer === undefined || TOUCHES_RUNTIME.test(inside(path))) return;
+            if (RUNS_IN_BROWSER.test(inside(path))) return;
             const pure = PURE.includes(layer);
             const banned = RUNTIMES.has(node.name) || (pure && CLOCKS_AND_DICE.has(node.name));
             if (!banned || isName(node)) return;
@@ -250,6 +268,11 @@ const plugin: Deno.lint.Plugin = {
     },
   },
 };
+
+/** Whether what is imported is taken as text, whatever it is. */
+function isTextImport({ attributes }: Deno.lint.ImportDeclaration): boolean {
+  return attributes.some(({ value }) => value.value === "text");
+}
 
 /** Whether an identifier is only a property's name, as in `host.timer` or `{ process: 1 }`. */
 function isName(node: Deno.lint.Identifier): boolean {

@@ -9,12 +9,13 @@ import { bundleInParts, ROOT } from "../tools.ts";
 import { runQuietly } from "./commands.ts";
 import { bytecodeCompiler } from "./engine.ts";
 
-/** What the bundle takes from the project instead: a runtime's module, cryptography in C, no QR codes. */
+/** What the bundle takes from the project instead: a runtime's module, cryptography in C, and nothing. */
 const REPLACED = {
   "node:buffer": `${ROOT}/lib/host/quickjs/buffer.ts`,
   "@noble/curves/ed25519.js": `${ROOT}/lib/host/quickjs/x25519.ts`,
   "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
   "qr": `${ROOT}/lib/host/quickjs/no_qr.ts`,
+  [`file://${ROOT}/lib/service/http/page.ts`]: `${ROOT}/lib/service/http/no_page.ts`,
 };
 /** What the engine's compiler calls the bytecode. */
 const NAME = "bytecode";

@@ -6,7 +6,8 @@ import { denoHost } from "../../lib/host/deno/deno.ts";
 import { namespaceEnding, RUN_FOLDER } from "../../lib/service/files/own_folders.ts";
 import { statusPlace } from "../../lib/service/status/places.ts";
 import { StatusSocket } from "../../lib/service/status/socket.ts";
-import { BINARY, type Finished, run, testWith, wgsig } from "../support/program.ts";
+import { BINARY, type Finished, run, Running, testWith, wgsig } from "../support/program.ts";
+import { Scene } from "./scene.ts";
 import { ALICE, NOBODY, REPORT } from "../support/status_report.ts";
 
 const HOST = denoHost({ libc: false });
@@ -43,7 +44,8 @@ testWith(["root"], "status: the table, and status 5 where somebody is down", asy
     assertMatch(out, /\nalice +punched +61 s ago +12 ms +1\.2 MiB +512 B\n/);
     for (const line of out.split("\n")) assert(line.length <= 80, line);
     const all = await wgsig(["status"]);
-    assertEquals([all.code, all.err], [5, ""]);
+    // Others may run here, too.
+    assertEquals(all.code, 5);
     assert(all.out.includes(out), all.out);
   });
   await withReport({ peers: [ALICE] }, async () => {
@@ -102,3 +104,48 @@ testWith(["root"], "status: where nothing runs, that is said, and how to start i
   assertEquals([wrong.code, wrong.out], [6, ""]);
   assertMatch(wrong.err, /is no name of a network interface/);
 });
+
+testWith(
+  ["root"],
+  "status --watch: what isn't there is said once, and seen when it comes",
+  async () => {
+    const watch = new Running([BINARY, "status", NAME, "--watch", "--json"]);
+    try {
+      await new Promise((done) => setTimeout(done, 2500));
+      await withReport({}, async () => {
+        await watch.printed(/"interfaces":\[\{/);
+      });
+      assertEquals(watch.err.match(/no wgsig sync runs for/g)?.length, 1, watch.err);
+    } finally {
+      assertEquals(await watch.stop("SIGINT"), 0);
+    }
+  },
+);
+
+testWith(
+  ["root"],
+  "query: that its port is in use is no matter where sync registers it",
+  async () => {
+    await using scene = await Scene.open();
+    const server = await scene.serve();
+    const own = scene.peer();
+    await own.ask(server.port);
+    const config = await scene.file(
+      "wgsig.toml",
+      `[sync.wg0]\nport = ${own.port}\npublic-key = "${own.publicKey}"\n`,
+    );
+    const args = ["--config", config, "--secret", scene.secretFile];
+    const ask = async () => {
+      const asked = await wgsig(["query", ...args, ...server.pin, server.address]);
+      const made = await wgsig(["config", ...args, ...server.pin, "--server", server.address]);
+      assertEquals([asked.code, made.code], [0, 0]);
+      return [asked.err, made.err];
+    };
+    await withReport({ port: own.port }, async () => assertEquals(await ask(), ["", ""]));
+    await withReport({ port: own.port ^ 1 }, async () => {
+      for (const err of await ask()) {
+        assertMatch(err, /is in use, .*wgsig sync does, where it runs/);
+      }
+    });
+  },
+);

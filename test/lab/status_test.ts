@@ -2,19 +2,44 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readReport } from "../../lib/core/status/read_report.ts";
+import type { MeshReport } from "../../lib/core/status/mesh.ts";
 import type { InterfaceReport } from "../../lib/core/status/report.ts";
-import { BINARY, testWith } from "../support/program.ts";
+import { Browser } from "../support/browser.ts";
+import { dashboard, metricsIn, questionsOf } from "../support/dashboard.ts";
+import { BINARY, isRouterBinary, run, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
-import { sleep } from "./namespace.ts";
+import { type Namespace, sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
 import type { WireGuardHost } from "./wireguard_host.ts";
 
 const LIMIT = 20;
+const HTTP = ["--status", "127.0.0.1", "--metrics-peers", "10"];
 /** Others may run beside this lab. */
 const LIST = "ls -l /var/run/wgsig/wg0.$(readlink /proc/self/ns/net | tr -dc 0-9).sync.sock";
 
 async function status(host: WireGuardHost, ...args: readonly string[]) {
   return await host.namespace.run([BINARY, "status", ...args]);
+}
+
+/** Where `sync` has its page, in its own namespace. */
+const PAGE = "127.0.0.1:9586";
+
+/** What somebody sees on the host itself. The binary for routers has no page. */
+async function checkPage({ namespace, publicKey }: WireGuardHost, peer: string): Promise<void> {
+  if (isRouterBinary()) {
+    const { out } = await namespace.run(["busybox", "wget", "-qO-", `http://${PAGE}/`]);
+    return assertMatch(out, /\/status\.json/);
+  }
+  await using browser = await Browser.start(["ip", "netns", "exec", namespace.name]);
+  const page = await browser.open(`http://${PAGE}/`);
+  await page.shows("The peer is reached.", ".verdict");
+  await page.shows(publicKey, "main");
+  await page.until(`document.querySelector('#peers [title="${peer}"]')`);
+  await page.shows("punched", "#peers");
+  await page.shows("answers", "#registries");
+  const [, reached] = (await page.accessibleNodes()).filter(({ role }) => role === "image");
+  assertMatch(reached?.name ?? "", /^Peers that are reached\. in all: .* by relay: /);
+  assertEquals(page.problems, []);
 }
 
 /** What `--json` says of the one interface. */
@@ -27,8 +52,30 @@ async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
   return report;
 }
 
+/** What a program in a namespace says of itself over HTTP, on port 9586 of 127.0.0.1. */
+async function scraped(namespace: Namespace): Promise<string> {
+  const ask = "exec 3<>/dev/tcp/127.0.0.1/9586; " +
+    "printf 'GET /metrics HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' >&3; cat <&3";
+  const { out, err } = await namespace.run(["bash", "-c", ask]);
+  const [head = "", ...text] = out.split("\r\n\r\n");
+  assertMatch(head, /^HTTP\/1\.1 200 OK\r\n/, err);
+  return text.join("");
+}
+
+/** Whether all that the dashboard asks for is there, and nothing that breaks a rule. */
+async function checkScrapes(...texts: readonly string[]): Promise<void> {
+  for (const text of texts) {
+    const { code, err } = await run(["promtool", "check", "metrics"], { input: text });
+    assertEquals([code, err], [0, ""]);
+  }
+  for (const name of questionsOf(await dashboard()).flatMap(metricsIn)) {
+    const isThere = texts.some((text) => new RegExp(`^${name}(?:\\{.*\\})? `, "m").test(text));
+    assert(isThere, `no scrape has ${name}`);
+  }
+}
+
 testWith(
-  LAB_NEEDS,
+  [...LAB_NEEDS, "promtool", isRouterBinary() ? "busybox" : "chromium"],
   "lab: status says how a peer is reached, and what became of it when it is down",
   async () => {
     await using lab = await Lab.between("preserve", "eim");
@@ -40,8 +87,8 @@ testWith(
       /^wgsig: no wgsig sync runs for wg0 here \(nobody answers at .*\); .*\n$/,
     );
 
-    await lab.serve();
-    const sync = lab.sync(alice);
+    await lab.serve(undefined, "--relay", ...HTTP);
+    const sync = lab.sync(alice, ...HTTP);
     await sync.printed(/ own-endpoint /);
     const alone = await status(alice);
     assertEquals([alone.code, alone.err], [5, ""], alone.out);
@@ -67,12 +114,23 @@ testWith(
     assert(server?.roundTrip !== null && server!.age! < LIMIT, JSON.stringify(server));
     assertEquals(report.endpoints.length, 1);
 
+    await checkScrapes(await scraped(alice.namespace), await scraped(lab.registry));
     const table = await status(alice);
     assertEquals([table.code, table.err], [0, ""]);
     for (const line of table.out.split("\n")) assert(line.length <= 80, line);
     assertMatch(table.out, / punched /);
     assert(!table.out.includes("\x1b"), "colours");
     figure(`\n${table.out}`);
+
+    await checkPage(alice, bob.publicKey);
+
+    // The registry has heard of both, and judges as it came.
+    const mesh = await lab.registry.run([BINARY, "status", "--mesh", "--json"]);
+    const { servers }: { servers: { meshes: MeshReport[] }[] } = JSON.parse(mesh.out);
+    assertEquals(servers[0]?.meshes[0]?.peers.length, 2, mesh.out);
+    const registry = await lab.registry.run([BINARY, "status", "serve"]);
+    assertEquals([registry.code, registry.err], [0, ""]);
+    assertEquals(registry.out.match(/ ago proved /g)?.length, 2, registry.out);
 
     // Nothing secret is said, and only this user and root may ask.
     const places = await alice.namespace.run(["sh", "-c", LIST]);

@@ -57,6 +57,8 @@ wgsig keygen private > /root/private; chmod 600 /root/private
 wgsig keygen public < /root/private > /root/public
 step query
 wgsig query 127.0.0.1 --key /root/public --dump; echo "status $?"
+step asked
+wgsig status serve --json | grep -c '"listen"'; wgsig status 1223 | grep -c '^group 0'
 step user
 pid=$(systemctl show wgsig-serve -p MainPID --value)
 awk '/^Uid|^Cap(Eff|Prm|Bnd)|^NoNewPrivs|^Seccomp:/ { print $1, $2 }' /proc/$pid/status
@@ -159,6 +161,7 @@ testWith(
     // Without a secret it ends, and is not started over and over.
     assertStringIncludes(step("status"), "ExecMainStatus=6");
     assertStringIncludes(step("status"), "failed\n");
+    assertEquals(step("asked"), "1\n1\n");
     assertMatch(step("query"), /^\S{44}\t127\.0\.0\.1:\d+\t\d+\nstatus 0\n$/);
 
     const user = Object.fromEntries(

@@ -18,12 +18,15 @@ const DAMAGED = "wgsig: this file is damaged: the program in it can't be unpacke
 const [METHOD, LEVEL] = [0x78, 0xda];
 /** No other stream in a binary is as large; there are smaller parts. */
 const SMALLEST = 20_000;
+/** A port of 127.0.0.1 that is in use. */
+const TAKEN = "127.0.0.1:TAKEN";
 /** Each part of the program that is large is needed by one of these; what comes of it if it is whole. */
 const COMMANDS = [
   [["--version"], 0],
   [["serve", "--listen", "nowhere:1"], 6],
   [["sync", "wg0"], 6],
   [["doctor", "all"], 6],
+  [["sync", "wg0", "--server", "dns://127.0.0.1/a.example", "--status", TAKEN], 1],
 ] as const;
 const BINARIES = [
   [ROUTER_BINARY, "the router binary", 12],
@@ -59,6 +62,9 @@ for (const [file, need, count] of BINARIES) {
     () =>
       withFolder(async (folder) => {
         const binary = await Deno.readFile(file);
+        using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+        assert(taken.addr.transport === "tcp");
+        const address = `127.0.0.1:${taken.addr.port}`;
         const runChanged = async (
           args: readonly string[],
           change: (bytes: Uint8Array<ArrayBuffer>) => void,
@@ -66,7 +72,8 @@ for (const [file, need, count] of BINARIES) {
           const changed = binary.slice();
           change(changed);
           await Deno.writeFile(`${folder}/wgsig`, changed, { mode: 0o700 });
-          return await run([`${folder}/wgsig`, ...args], { env: { WGSIG_CONFIG: "/dev/null" } });
+          const given = args.map((arg) => arg === TAKEN ? address : arg);
+          return await run([`${folder}/wgsig`, ...given], { env: { WGSIG_CONFIG: "/dev/null" } });
         };
         for (const [args, code] of COMMANDS) {
           assertEquals((await runChanged(args, () => {})).code, code, args.join(" "));
@@ -79,7 +86,7 @@ for (const [file, need, count] of BINARIES) {
           let needs: readonly string[] | undefined;
           for (const [args, code] of COMMANDS) {
             const result = await runChanged(args, (bytes) => bytes[at]! ^= 0xff);
-            if (result.code !== code) needs ??= args;
+            if (result.code !== code || result.err === DAMAGED) needs ??= args;
           }
           assert(needs !== undefined, `nothing needs the part at ${at}`);
           const last = bundle.length - 1;

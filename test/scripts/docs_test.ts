@@ -1,7 +1,13 @@
 /** The table of options, where files of the repository repeat it. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { eventsTable, markedTables, optionTables, repeatedTables } from "../../scripts/docs.ts";
+import {
+  eventsTable,
+  markedTables,
+  metricsTable,
+  optionTables,
+  repeatedTables,
+} from "../../scripts/docs.ts";
 import { EVENT_TEXTS } from "../../scripts/event_texts.ts";
 import { eventsIn, foundEvents } from "../../scripts/events.ts";
 import { OPTION_TEXTS } from "../../scripts/option_texts.ts";
@@ -43,6 +49,14 @@ test("no text of a cell would end it, or its line", () => {
 test("the table of events is as `deno task docs` writes it", async () => {
   const { file, is, ought } = await eventsTable();
   assertEquals(is, ought, `${file} is not current; run: deno task docs`);
+});
+
+test("the table of metrics is as `deno task docs` writes it", async () => {
+  const { file, is, ought } = await metricsTable();
+  assertEquals(is, ought, `${file} is not current; run: deno task docs`);
+  for (const name of ["wireguard_sent_bytes_total", "wgsig_drops_total", "wgsig_interface_up"]) {
+    assert(ought.includes(`| \`${name}\` `), name);
+  }
 });
 
 test("each event has a text, and no text is left of an event that is not there", async () => {

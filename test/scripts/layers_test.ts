@@ -73,6 +73,20 @@ Deno.test("every way to import is looked at", () => {
   }
 });
 
+Deno.test("what is imported as text runs nowhere, and may lie anywhere", () => {
+  const specifier = specifierOf("core", "host");
+  assertEquals(said("core", `import x from "${specifier}" with { type: "text" }; x();`), []);
+  const json = `import x from "${specifier}" with { type: "json" }; x();`;
+  assertEquals(said("core", json), ["lib/core may not import lib/host"]);
+});
+
+Deno.test("what runs in a browser may do what a browser does", () => {
+  const source = "setTimeout(() => {}, 5);";
+  const inBrowser = "/src/lib/service/http/page/live.js";
+  assertEquals(Deno.lint.runPlugin(plugin, inBrowser, source), []);
+  assertEquals(said("service", source).length, 1);
+});
+
 Deno.test("the message names both layers", () => {
   assertEquals(said("wire", `export * from "../../core/registry/registry.ts";`), [
     "lib/wire may not import lib/core",

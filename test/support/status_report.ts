@@ -69,6 +69,7 @@ export const REPORT: InterfaceReport = {
       roundTrip: null,
     },
   ],
+  lease: null,
   peers: [ALICE, NOBODY],
   more: 0,
 };

@@ -94,6 +94,11 @@ export const COUNTER_NAMES = [
   "lease-refused",
   "lease-stranger",
   "lease-answered",
+  "http-connections",
+  "http-answered",
+  "http-denied",
+  "http-refused",
+  "http-cut",
 ] as const;
 
 /** A counter's name. */

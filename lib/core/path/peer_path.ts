@@ -18,6 +18,7 @@
  * @module
  */
 
+import type { NatKind } from "../ask/own_reach.ts";
 import { familyOf, type HostPort } from "../net/host_port.ts";
 import type { HardOptions, HardWay } from "./hard_way.ts";
 import {
@@ -86,7 +87,7 @@ export class PeerPath {
 
   /**
    * @param isFirst Whether the own key is the smaller one.
-   * @param hard What is tried where a NAT is symmetric.
+   * @param hard What is tried where a NAT is sequential or hard.
    */
   constructor(isFirst: boolean, mode: RelayMode, hard: HardWay) {
     this.#isFirst = isFirst;
@@ -104,6 +105,11 @@ export class PeerPath {
   /** The ways that there may be, the best first. */
   get paths(): readonly Path[] {
     return this.#table.all();
+  }
+
+  /** How the peer's NAT maps its port, as far as registries know. */
+  get nat(): NatKind {
+    return this.#told?.nat ?? "unknown";
   }
 
   /** Whether another port than WireGuard's is taken. */
@@ -143,7 +149,7 @@ export class PeerPath {
     this.#watch.setInterval(seconds);
   }
 
-  /** Replaces the budgets for symmetric NATs. */
+  /** Replaces the budgets for hard NATs. */
   configure(hard: HardOptions): void {
     this.#hard.configure(hard);
   }

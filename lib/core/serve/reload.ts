@@ -16,6 +16,7 @@ export interface Reloadable {
   readonly dns: { readonly listen: unknown } | undefined;
   readonly lease: { readonly interface: string; readonly state: string | undefined } | undefined;
   readonly punch: unknown;
+  readonly site?: { readonly address: unknown } | undefined;
 }
 
 /** What is bound or in use; a new group has the limits of the others. */
@@ -29,6 +30,7 @@ export const SERVE_RULES = {
     dns: ({ dns }) => dns?.listen,
     lease: ({ lease }) => lease && [lease.interface, lease.state],
     punch: ({ punch }) => punch,
+    status: ({ site }) => site && [site.address],
   },
   inForce<S extends Reloadable>(first: S, wanted: S): S {
     const { listen, maxPeers, maxAnswer, state, key } = first;

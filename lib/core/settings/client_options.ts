@@ -14,6 +14,7 @@ import {
   keepalive,
   prefixes,
   SECRET_FILE,
+  STATUS,
   SWITCH,
   time,
   zoneName,
@@ -190,7 +191,7 @@ export const CLIENT = {
     commands: ["sync"],
     reader: oneOf("on", "off"),
     default: "on",
-    help: "try hundreds of ports, once, where a NAT is symmetric",
+    help: "try hundreds of ports, once, where a NAT is hard",
   },
   "punch-mappings": {
     commands: ["sync"],
@@ -256,6 +257,7 @@ export const CLIENT = {
     reader: one(text, "COMMAND"),
     help: "run this for each change, with JSON on its input",
   },
+  ...STATUS,
 } satisfies Rows;
 
 /** The same for `sync`, which asks again and again, and writes to the interface. */
@@ -346,6 +348,16 @@ export const CONFIG_FLAGS = {
     flag: "output",
     reader: file,
     help: "write this file, as a whole or not at all, for its owner alone; - for standard output",
+  },
+  import: {
+    flag: "import",
+    reader: file,
+    help: "print settings made of wg-quick's FILE or a Corefile with wgsd",
+  },
+  keys: {
+    flag: "keys",
+    reader: one(text, "FOLDER"),
+    help: "with --import: write the keys of FILE into new files here",
   },
   ...CONFIG_FILE,
   ...HELP,

@@ -6,7 +6,16 @@
 
 import { many, one, type Option, type Rows, toggle, whole } from "./option.ts";
 import { parseZone } from "../zone/name.ts";
-import { cidr, duration, fileName, prefix, type Reader, refuse, text } from "./reader.ts";
+import {
+  addressPort,
+  cidr,
+  duration,
+  fileName,
+  prefix,
+  type Reader,
+  refuse,
+  text,
+} from "./reader.ts";
 
 /** Where the group secret is looked for when nothing else is said. */
 export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
@@ -54,6 +63,40 @@ export const SECRET_FILE = {
   default: DEFAULT_SECRET_FILE,
   help: "group secret; - for standard input",
 } satisfies Option;
+
+/** Where exporters of WireGuard's metrics listen by custom. */
+const STATUS_PORT = 9586;
+/** More series than this many peers have are no metrics any more. */
+const MOST_METRICS_PEERS = 1000;
+
+/** What `serve` and `sync` say of themselves over HTTP, and in a file. */
+export const STATUS = {
+  status: {
+    flag: "status",
+    commands: ["serve", "sync"],
+    reader: one(addressPort(STATUS_PORT), "ADDR:PORT"),
+    help: "answer HTTP here: a page, /metrics, /health, /status.json",
+  },
+  "status-token-file": {
+    flag: "status-token-file",
+    commands: ["serve", "sync"],
+    reader: file,
+    help: "file with the token that is asked for there",
+  },
+  "metrics-file": {
+    flag: "metrics-file",
+    commands: ["serve", "sync"],
+    reader: file,
+    help: "keep metrics in this .prom file",
+  },
+  "metrics-peers": {
+    flag: "metrics-peers",
+    commands: ["serve", "sync"],
+    reader: whole(0, MOST_METRICS_PEERS),
+    default: 0,
+    help: "peers that have metrics of their own",
+  },
+} satisfies Rows;
 
 /** `--config`, which all commands have that read a settings file. */
 export const CONFIG_FILE = {

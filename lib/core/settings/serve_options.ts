@@ -18,6 +18,7 @@ import {
   GROUP_NUMBER,
   OWN_PORT,
   prefixes,
+  STATUS,
   SWITCH,
   time,
   zoneName,
@@ -41,10 +42,10 @@ import {
   duration,
   either,
   hostPort,
-  list,
   prefix,
   type Reader,
   refuse,
+  tables,
 } from "./reader.ts";
 
 /** The most peers a group can have. */
@@ -167,7 +168,7 @@ export const DNS = {
   },
   zone: {
     ...ZONE_NAME,
-    reader: one(either(zoneName, list(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
+    reader: one(either(zoneName, tables(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
   },
   ...ZONE,
   "answer-budget": {
@@ -310,6 +311,7 @@ export const SERVE = {
     reader: optional(addressPort(PUNCH_PORT), "ADDR:PORT", "0.0.0.0"),
     help: `answer WireGuard's unauthenticated punching example (0.0.0.0:${PUNCH_PORT})`,
   },
+  ...STATUS,
   group: tableList(GROUP),
   workers: { flag: "workers", gone: NO_WORKERS },
 } satisfies Rows;

@@ -6,8 +6,10 @@
 
 import { formatHostPort, type HostPort } from "../net/host_port.ts";
 import { kindOfStranger, type Path, type PathKind, rankOf } from "../path/path.ts";
+import type { NatKind } from "../ask/own_reach.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
 import { milliseconds } from "./lines.ts";
+import { elapsed, measured } from "./rounded.ts";
 import type { CandidateReport, Outcome, PeerReport } from "./report.ts";
 
 /** What handshakes have tried. */
@@ -25,13 +27,20 @@ export interface PeerFacts {
   readonly publicKey: string;
   readonly name: string | undefined;
   readonly isAlive: boolean;
+  /** Whether it was heard since this host began to look. */
+  readonly isHeard: boolean;
   /** WireGuard's. */
   readonly endpoint: HostPort | undefined;
   readonly handshakeAge: number | undefined;
   readonly received: number;
   readonly sent: number;
   /** The ways that are probed; undefined where it answers no probes, or none are sent. */
-  readonly way: { readonly held: Path | undefined; readonly paths: readonly Path[] } | undefined;
+  readonly way: {
+    readonly held: Path | undefined;
+    readonly paths: readonly Path[];
+    /** How its NAT maps its port. */
+    readonly nat: NatKind;
+  } | undefined;
   /** Where servers say that it may be, relays among them. */
   readonly told: readonly HostPort[];
   /** What is being tried by handshake; undefined where nothing is. */
@@ -46,8 +55,10 @@ export interface OwnFacts {
   readonly relays: ReadonlySet<string>;
   /** Whether probes are sent. */
   readonly probes: boolean;
-  /** Whether a server has answered. */
-  readonly isAnswered: boolean;
+  /** Whether servers answer, have done so, or never have. */
+  readonly answers: "now" | "before" | "never";
+  /** How the own NAT maps WireGuard's port. */
+  readonly nat: NatKind;
 }
 
 /** Says it. */
@@ -67,7 +78,7 @@ export function peerReport(facts: PeerFacts, own: OwnFacts): PeerReport {
     endpoint: endpoint === undefined ? null : formatHostPort(endpoint),
     why: isAlive ? whyReached(facts, own, path, better) : whyDown(facts, own, candidates),
     roundTrip: isAlive ? timeOf(held) : null,
-    handshakeAge: handshakeAge ?? null,
+    handshakeAge: handshakeAge === undefined ? null : elapsed(handshakeAge),
     received,
     sent,
     candidates,
@@ -82,17 +93,21 @@ function heldBy({ way, endpoint }: PeerFacts): Path | undefined {
 }
 
 function pathOf(
-  { isAlive, endpoint }: PeerFacts,
+  { isAlive, isHeard, endpoint }: PeerFacts,
   { relays }: OwnFacts,
   held: Path | undefined,
 ): PeerReport["path"] {
   if (!isAlive) return "none";
-  if (held !== undefined) return held.kind;
+  if (held !== undefined && (isHeard || isProved(held))) return held.kind;
   return endpoint !== undefined && relays.has(formatHostPort(endpoint)) ? "relay" : "handshake";
 }
 
 function timeOf(path: Path | undefined): number | null {
-  return path === undefined || path.roundTrip === Infinity ? null : path.roundTrip;
+  return path === undefined || path.roundTrip === Infinity ? null : measured(path.roundTrip);
+}
+
+function isProved({ provedAt }: Path): boolean {
+  return provedAt > -Infinity;
 }
 
 function probedCandidates(
@@ -165,42 +180,62 @@ function vainKinds(
 
 function whyReached(
   facts: PeerFacts,
-  { probes }: OwnFacts,
+  own: OwnFacts,
   path: PeerReport["path"],
   better: readonly PathKind[],
 ): string {
+  const held = heldBy(facts);
+  if (!facts.isHeard && !(held !== undefined && isProved(held))) {
+    return "its last handshake is from before sync began, and nothing was heard since";
+  }
   if (path === "relay") {
     if (facts.relay === "always") return "as the settings say";
-    return better.length > 0
-      ? `better ways tried in vain: ${better.join(", ")}`
-      : "no better way is known";
+    const nats = natsBetween(facts, own);
+    const reasons = [
+      ...nats === undefined ? [] : [`${nats}: nothing gets through`],
+      ...better.length > 0 ? [`better ways tried in vain: ${better.join(", ")}`] : [],
+    ];
+    return reasons.length > 0 ? reasons.join("; ") : "no better way is known";
   }
   if (path === "handshake") {
-    const why = !probes
+    const why = !own.probes
       ? "this host sends no probes"
       : facts.way === undefined
       ? "it answers no probes"
       : "WireGuard hears it from there";
     return `found by handshake: ${why}`;
   }
-  const held = heldBy(facts);
   const time = timeOf(held);
-  const how = held === undefined || held.provedAt === -Infinity
+  const how = held === undefined || !isProved(held)
     ? "WireGuard hears it from there"
     : `proved by probes${time === null ? "" : `, round trip ${milliseconds(time)}`}`;
   return better.length > 0 ? `${how}; better ways tried in vain: ${better.join(", ")}` : how;
 }
 
+/** What makes a direct way hopeless; undefined where nothing does, or nobody knows. */
+function natsBetween({ way }: PeerFacts, { nat: own }: OwnFacts): string | undefined {
+  const theirs = way?.nat ?? "unknown";
+  const draws = [own, theirs].filter((each) => each === "hard").length;
+  if (draws === 2) return "both NATs draw ports";
+  const isBoth = draws === 1 && (own === "sequential" || theirs === "sequential");
+  return isBoth
+    ? `${own === "hard" ? "the own" : "its"} NAT draws ports, the other counts`
+    : undefined;
+}
+
+const UNANSWERED = {
+  now: "no server knows it; does sync run there, with the same servers and group?",
+  before: "no server answers any more, and none has told of it",
+  never: "no server has answered",
+} as const;
+
 function whyDown(
-  { trial, way, relay, told }: PeerFacts,
-  { isAnswered, relays }: OwnFacts,
+  facts: PeerFacts,
+  own: OwnFacts,
   candidates: readonly CandidateReport[],
 ): string {
-  if (told.length === 0 && candidates.length === 0) {
-    return isAnswered
-      ? "no server knows it; does sync run there, with the same servers and group?"
-      : "no server has answered";
-  }
+  const { trial, way, relay, told } = facts;
+  if (told.length === 0 && candidates.length === 0) return UNANSWERED[own.answers];
   const tries = way === undefined
     ? trial === undefined
       ? "it has no handshake yet"
@@ -208,6 +243,15 @@ function whyDown(
       ? "all endpoints were tried by handshake in vain"
       : "its endpoints are tried by handshake"
     : "its endpoints are probed, and no handshake has come through";
-  if (relay === "never") return `${tries}; the settings forbid relays`;
-  return relays.size === 0 ? `${tries}; no registry relays` : tries;
+  const nats = natsBetween(facts, own);
+  const reasons = [
+    tries,
+    ...nats === undefined ? [] : [nats],
+    ...relay === "never"
+      ? ["the settings forbid relays"]
+      : own.relays.size === 0
+      ? ["no registry relays"]
+      : [],
+  ];
+  return reasons.join("; ");
 }

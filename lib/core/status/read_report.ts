@@ -10,6 +10,7 @@ import { readServeReport } from "./read_serve_report.ts";
 import {
   type CandidateReport,
   type InterfaceReport,
+  type LeaseReport,
   OUTCOMES,
   type PeerReport,
   type Report,
@@ -41,8 +42,17 @@ function interfaceOf(fields: Fields): InterfaceReport {
     mapped: list(text, fields["mapped"]),
     nat: text(fields["nat"]),
     servers: list(serverOf, fields["servers"]),
+    lease: maybe(leaseOf, fields["lease"]),
     peers: list(peerOf, fields["peers"]),
     more: number(fields["more"]),
+  };
+}
+
+function leaseOf(value: unknown): LeaseReport {
+  const fields = fieldsOf(value);
+  return {
+    addresses: list(text, fields["addresses"]),
+    endsIn: maybe(number, fields["endsIn"]),
   };
 }
 

@@ -72,6 +72,14 @@ export interface ServerReport {
   readonly roundTrip: number | null;
 }
 
+/** Addresses that are held for an interface, from inside the tunnel. */
+export interface LeaseReport {
+  /** With their prefix lengths, /32 or /128; none while none is held. */
+  readonly addresses: readonly string[];
+  /** Until the first of them ends, if it is not renewed; null where that isn't known yet. */
+  readonly endsIn: number | null;
+}
+
 /** What `sync` says of its interface. */
 export interface InterfaceReport {
   readonly kind: "sync";
@@ -89,6 +97,8 @@ export interface InterfaceReport {
   /** How its NAT maps the port. */
   readonly nat: string;
   readonly servers: readonly ServerReport[];
+  /** Null where no addresses are asked for. */
+  readonly lease: LeaseReport | null;
   readonly peers: readonly PeerReport[];
   /** So many more there are. */
   readonly more: number;

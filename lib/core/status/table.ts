@@ -16,7 +16,14 @@ import {
   plain,
   wrap,
 } from "./lines.ts";
-import type { CandidateReport, InterfaceReport, Outcome, Report, ServerReport } from "./report.ts";
+import type {
+  CandidateReport,
+  InterfaceReport,
+  LeaseReport,
+  Outcome,
+  Report,
+  ServerReport,
+} from "./report.ts";
 import type { MeshReport } from "./mesh.ts";
 import { meshLines } from "./mesh_table.ts";
 import type { ServeReport } from "./serve_report.ts";
@@ -72,6 +79,7 @@ function interfaceLines(report: InterfaceReport, paint: Paint): readonly string[
     `port ${port ?? "unknown"}, registered: ${register ?? "unknown"}, NAT: ${plain(report.nat)}`,
     ...endpoints.length > 0 ? [`seen at ${endpoints.join(", ")}`] : [],
     ...mapped.length > 0 ? [`forwarded by the router from ${mapped.join(", ")}`] : [],
+    ...report.lease === null ? [] : [leaseOf(report.lease)],
   ];
   return [
     head,
@@ -80,6 +88,12 @@ function interfaceLines(report: InterfaceReport, paint: Paint): readonly string[
     "",
     ...report.peers.length > 0 ? peerLines(report, paint) : ["no peers"],
   ];
+}
+
+function leaseOf({ addresses, endsIn }: LeaseReport): string {
+  if (addresses.length === 0) return "leased: nothing yet";
+  const end = endsIn === null ? "" : `, for another ${formatAge(endsIn)} if it is not renewed`;
+  return `leased: ${addresses.join(", ")}${end}`;
 }
 
 function askedLines(servers: readonly ServerReport[], paint: Paint): readonly string[] {

@@ -37,6 +37,8 @@ interface Known {
   readonly at: number;
   /** Since when only data say that it holds. */
   readonly doubtedAt: number | undefined;
+  /** Whether something came of it since it was first looked at. */
+  readonly isHeard: boolean;
 }
 
 /** Remembers them from one look to the next. All times are seconds of the monotonic clock. */
@@ -60,6 +62,11 @@ export class Handshakes {
     const known = this.#known.get(publicKey);
     if (known?.doubtedAt === undefined) return known?.at;
     return Math.min(known.at, known.doubtedAt + GRACE - this.#alive);
+  }
+
+  /** Whether a peer was heard since the first look: what was before may not hold any more. */
+  isHeard(publicKey: string): boolean {
+    return this.#known.get(publicKey)?.isHeard === true;
   }
 
   /** Looks at the interface. */
@@ -101,6 +108,10 @@ export class Handshakes {
       doubtedAt = before === undefined && age < 0 ? mono : undefined;
     }
     if (hasJumped && age >= this.#alive) doubtedAt = mono;
-    return { handshake, received, at, doubtedAt };
+    const isHeard = before === undefined
+      ? passed < Infinity
+      : before.isHeard || received > before.received ||
+        (isAge ? handshake < before.handshake : handshake !== before.handshake);
+    return { handshake, received, at, doubtedAt, isHeard };
   }
 }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { formatServerName, type ServerName } from "../ask/server_name.ts";
 import type { QueryResult, ServerOutcome } from "../query/query_result.ts";
+import { elapsed, measured } from "../status/rounded.ts";
 import type { ServerReport } from "../status/report.ts";
 
 /** Remembers it from one question to the next. */
@@ -15,9 +17,10 @@ export class HeardServers {
   /** Those that relay. */
   #relays: ReadonlySet<string> = new Set();
 
-  /** Whether one has answered when they were asked last. */
-  get isAnswered(): boolean {
-    return this.#servers.some(({ status }) => status === "ok");
+  /** Whether one has answered when they were asked last, before that, or never. */
+  get answers(): "now" | "before" | "never" {
+    if (this.#servers.some(({ status }) => status === "ok")) return "now";
+    return this.#answeredAt.size > 0 ? "before" : "never";
   }
 
   /** Takes in what they said. */
@@ -37,8 +40,18 @@ export class HeardServers {
     }
   }
 
-  /** What there is to say of each. */
-  report(mono: number): readonly ServerReport[] {
+  /** What there is to say of each. @param named All that there are, some perhaps not asked yet. */
+  report(named: readonly ServerName[], mono: number): readonly ServerReport[] {
+    const heard = new Set(this.#servers.map(({ server }) => server));
+    const others = named.map(formatServerName).filter((server) => !heard.has(server));
+    const none = { protocol: null, relays: false, age: null, roundTrip: null };
+    return [
+      ...this.#reportHeard(mono),
+      ...others.map((server) => ({ server, status: "no answer yet", ...none })),
+    ];
+  }
+
+  #reportHeard(mono: number): readonly ServerReport[] {
     return this.#servers.map(({ server, status, protocol, roundTrip }) => {
       const at = this.#answeredAt.get(server);
       return {
@@ -46,8 +59,8 @@ export class HeardServers {
         status,
         protocol: protocol ?? null,
         relays: this.#relays.has(server),
-        age: at === undefined ? null : mono - at,
-        roundTrip: roundTrip ?? null,
+        age: at === undefined ? null : elapsed(mono - at),
+        roundTrip: roundTrip === undefined ? null : measured(roundTrip),
       };
     });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ServerName } from "../ask/server_name.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
 import { formatHostPort } from "../net/host_port.ts";
@@ -26,19 +27,22 @@ export interface InterfaceParts {
   readonly own: Pick<OwnEndpoint, "endpoints">;
   readonly peers: Pick<SyncedPeers, "facts" | "relays">;
   readonly paths: Pick<SyncedPaths, "own" | "isOpen" | "wayTo">;
-  readonly servers: Pick<HeardServers, "isAnswered" | "report">;
+  readonly servers: Pick<HeardServers, "answers" | "report">;
+  /** All servers, by name. */
+  readonly named: readonly ServerName[];
 }
 
 /** Says it. @param device The interface as it was read last; undefined where there is none. */
 export function interfaceReport(
-  { name, register, own, peers, paths, servers }: InterfaceParts,
+  { name, register, own, peers, paths, servers, named }: InterfaceParts,
   device: Device | undefined,
   now: Now,
-): InterfaceReport {
+): Omit<InterfaceReport, "lease"> {
   const facts = {
     relays: peers.relays,
     probes: paths.isOpen,
-    isAnswered: servers.isAnswered,
+    answers: servers.answers,
+    nat: paths.own.mapping.nat,
   };
   const all = device?.peers ?? [];
   return {
@@ -51,7 +55,7 @@ export function interfaceReport(
     endpoints: device === undefined ? [] : own.endpoints,
     mapped: paths.own.mapped.map(formatHostPort),
     nat: paths.own.mapping.nat,
-    servers: servers.report(now.mono),
+    servers: servers.report(named, now.mono),
     peers: all.slice(0, MOST_PEERS).map((peer) =>
       peerReport({ ...peers.facts(peer, now), way: paths.wayTo(peer.publicKey, now) }, facts)
     ),

@@ -133,7 +133,7 @@ export class SyncMachine {
   }
 
   /** What there is to say of the interface. @param device As it was read just now, where it was. */
-  report(device: Device | undefined, now: Now): InterfaceReport {
+  report(device: Device | undefined, now: Now): Omit<InterfaceReport, "lease"> {
     return this.#stages.report(device, now);
   }
 

@@ -11,6 +11,7 @@ interface Reloadable {
   readonly interface: string;
   readonly lease?: object | undefined;
   readonly addPeers: boolean;
+  readonly site?: { readonly address: unknown } | undefined;
 }
 
 /** The interface stays, and whether there are leases, with what the client of these was started with. */
@@ -18,6 +19,7 @@ export const SYNC_RULES = {
   fixed: {
     interface: (settings) => settings.interface,
     lease: ({ lease, addPeers }) => [lease, lease && addPeers],
+    status: ({ site }) => site && [site.address],
   },
   inForce<S extends Reloadable>(first: S, wanted: S): S {
     const { interface: name, lease } = first;

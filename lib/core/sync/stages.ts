@@ -33,6 +33,11 @@ import { SyncedPeers } from "./synced_peers.ts";
 import { SyncedRoster } from "./synced_roster.ts";
 import { TunnelRoutes } from "./tunnel_routes.ts";
 
+/** What goes without where the port can only be borrowed. */
+const BORROW_HINT =
+  "ways to peers aren't probed, and no ports are guessed or predicted: that needs " +
+  "raw sockets (root, or CAP_NET_RAW)";
+
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
   #options: SyncOptions;
@@ -130,12 +135,12 @@ export class SyncStages {
   }
 
   /** What there is to say of the interface. @param device As it was read just now, where it was. */
-  report(device: Device | undefined, now: Now): InterfaceReport {
-    const { interface: name } = this.#options;
+  report(device: Device | undefined, now: Now): Omit<InterfaceReport, "lease"> {
+    const { interface: name, servers: named } = this.#options;
     const own = this.#own;
     const register = this.#registration.settled;
     const [peers, paths, servers] = [this.#peers, this.#paths, this.#servers];
-    const parts = { name, register, own, peers, paths, servers };
+    const parts = { name, register, own, peers, paths, servers, named };
     const known = this.#device;
     const publicKey = device?.publicKey ?? known?.publicKey;
     return interfaceReport(parts, known && { ...known, ...device, publicKey }, now);
@@ -268,6 +273,7 @@ export class SyncStages {
         port: device.listenPort,
         register: mode,
         why,
+        ...(mode === "borrow" ? { hint: BORROW_HINT } : {}),
       });
       if (this.#paths.isOpen) this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
@@ -368,6 +374,7 @@ export class SyncStages {
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
+    this.#peers.tellNoRelay(answer);
     if (!answer.registered) return;
     let hasMoved = false;
     for (const move of this.#own.take(answer)) {
@@ -375,7 +382,8 @@ export class SyncStages {
       const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        const { nat } = this.#own.nat ?? {};
+        const isEach = nat === "sequential" || nat === "hard";
         this.#peers.ownEndpointMoved(device, move, !isEach, now);
         this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseToken, TOKEN_FORM } from "../../core/http/access.ts";
 import { parseKey, parseKeyFile, parseSecret } from "../../core/net/peer_key.ts";
 import { DEFAULT_SETTINGS_FILE } from "../../core/settings/common_options.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
@@ -12,6 +13,8 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { System } from "../../host/host.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 
+/** Where the token for HTTP is looked for by custom. */
+export const DEFAULT_TOKEN_FILE = "/etc/wgsig/status-token";
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;
 const MAX_SECRET_SIZE = 4096;
@@ -163,6 +166,19 @@ export async function readPublicKey(host: System & Files, keyOrPath: string): Pr
   throw new UserError(
     `public key file ${keyOrPath}: expected one WireGuard key (44 characters of base64)`,
   );
+}
+
+/** Reads the token that is asked for over HTTP. */
+export async function readToken(host: System & Files & Input, path: string): Promise<Uint8Array> {
+  const bytes = await readPrivate(
+    host,
+    path,
+    "token file",
+    `make one with: wgsig keygen secret --output ${path}`,
+  );
+  const token = parseToken(bytes);
+  if (token !== undefined) return token;
+  throw new UserError(`token file ${path}: expected ${TOKEN_FORM}`);
 }
 
 /** Reads an allow-list: one public key a line, then anything; `#` begins a comment. */
@@ -317,7 +333,7 @@ interface ReadHow {
 }
 
 async function read(
-  host: Files,
+  host: System & Files,
   path: string,
   limit: number,
   what: string,
@@ -328,8 +344,16 @@ async function read(
   } catch (error) {
     const missing = errorCode(error) === "ENOENT";
     if (optional && (missing || errorCode(error) === "ENOTDIR")) throw error;
-    throw new UserError(`cannot read ${what} ${path}: ${explain(error)}${missing ? hint : ""}`);
+    throw new UserError(
+      `cannot read ${what} ${path}: ${explain(error)}${missing ? hint : asRoot(host, error)}`,
+    );
   }
+}
+
+/** What to do where a file is another user's. */
+export function asRoot({ user }: Pick<System, "user">, error: unknown): string {
+  const isRefused = errorCode(error) === "EACCES" || errorCode(error) === "EPERM";
+  return isRefused && user !== ROOT ? "; run this as root" : "";
 }
 
 /** Whether only the owner of a file can read it. */

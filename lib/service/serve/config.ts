@@ -10,6 +10,7 @@ import type { RegistryOptions } from "../../core/registry/registry.ts";
 import type { RelayOptions } from "../../core/relay/relay.ts";
 import type { DnsConfig } from "../zone/server/zones.ts";
 import type { LeaseConfig } from "../lease/server/service.ts";
+import type { SiteConfig } from "../http/site.ts";
 import type { LogOptions } from "../log/log.ts";
 
 /** A group as it is configured. */
@@ -59,5 +60,7 @@ export interface ServeConfig extends RegistryOptions {
   readonly relay: Omit<RelayOptions, "macRate"> | undefined;
   /** Where WireGuard's hole-punching example is answered, if it is. */
   readonly punch: HostPort | undefined;
+  /** What is said over HTTP, and in a file of metrics; undefined for nothing. */
+  readonly site?: SiteConfig | undefined;
   readonly log: LogOptions;
 }

@@ -22,6 +22,8 @@ import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Host } from "../../host/host.ts";
 import type { ServiceContext } from "../context.ts";
 import { Reloader } from "../reloader.ts";
+import { openSite } from "../http/open.ts";
+import type { StatusSite } from "../http/site.ts";
 import { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import { PunchService } from "../punch/service.ts";
@@ -94,6 +96,7 @@ class Service {
   readonly #summary: Summary;
   readonly #serverKey: ServerKey | undefined;
   readonly #status: ServeStatus;
+  #site: StatusSite | undefined;
   /** What holds now. */
   #settings: ServeConfig;
   #now: Now;
@@ -232,9 +235,11 @@ class Service {
     try {
       if (dns !== undefined) await this.#dns?.listen(dns);
       if (punch !== undefined) await this.#punch?.listen(punch);
+      await this.#openSite();
       await this.#leases?.start();
     } catch (error) {
       this.#sockets.close();
+      await this.#site?.close();
       throw error;
     }
     if (this.#serverKey !== undefined && this.#serverKey.file === undefined) {
@@ -242,6 +247,16 @@ class Service {
       this.#log.write("info", "server-key-not-kept", { hint });
     }
     await this.#status.open(this.#name);
+  }
+
+  async #openSite(): Promise<void> {
+    this.#site = await openSite(this.#host, {
+      report: () => this.#status.report(),
+      counters: this.#registry.counters,
+      unwritten: (file, why) => this.#log.write("warn", "metrics-not-written", { file, why }),
+    }, this.#first.site);
+    const address = this.#site?.address;
+    if (address !== undefined) this.#log.write("info", "status-listening", { address });
   }
 
   /** By which it is asked how it is: its first port, else the interface that it leases for. */
@@ -268,6 +283,7 @@ class Service {
             this.#configure(settings, files, begunAt);
             this.#rosters?.configure(settings);
             log.configure(settings.log);
+            this.#site?.configure(settings.site);
             if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
             this.#watch(settings);
           } finally {
@@ -293,6 +309,7 @@ class Service {
     });
     this.#notifier.stopping();
     this.#status.close();
+    await this.#site?.close();
     this.#sockets.close();
     this.#dns?.close();
     this.#punch?.close();

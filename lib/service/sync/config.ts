@@ -5,6 +5,7 @@
  */
 
 import type { SyncOptions } from "../../core/sync/options.ts";
+import type { SiteConfig } from "../http/site.ts";
 import type { SyncReportOptions } from "../log/sync_report.ts";
 import type { QueryConfig } from "../query/query.ts";
 
@@ -19,5 +20,9 @@ export interface SyncConfig
   readonly readPrivateKey: () => Promise<Uint8Array | undefined>;
   /** What to say where the settings have other interfaces, and this one not. */
   readonly unused?: string | undefined;
+  /** What is said over HTTP, and in a file of metrics; undefined for nothing. */
+  readonly site?: SiteConfig | undefined;
+  /** What is most likely wrong in the settings. */
+  readonly doubts?: readonly string[];
   readonly report: SyncReportOptions;
 }

@@ -7,6 +7,7 @@
 import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import type { SyncNews } from "../../core/sync/actions.ts";
+import { Counters } from "../../core/net/counters.ts";
 import { SyncMachine } from "../../core/sync/machine.ts";
 import { SYNC_RULES } from "../../core/sync/reload.ts";
 import type { PathFinderOptions } from "../../core/path/finder_step.ts";
@@ -18,6 +19,8 @@ import type { Outputs } from "../../host/output.ts";
 import type { Signal, Signals } from "../../host/signals.ts";
 import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { Reloader } from "../reloader.ts";
+import { openSite } from "../http/open.ts";
+import type { SiteHost, StatusSite } from "../http/site.ts";
 import { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
@@ -37,6 +40,7 @@ export type SyncHost =
   & PathHost
   & PortMapHost
   & Signals
+  & SiteHost
   & StatusHost;
 
 /**
@@ -64,6 +68,7 @@ class Sync {
   readonly #finder: PathFinder;
   readonly #ports: PortMapper | undefined;
   readonly #statusSocket: StatusSocket;
+  #site: StatusSite | undefined;
   #wake: () => void = () => {};
   /** What ends it. */
   #signal: Signal | undefined;
@@ -131,12 +136,13 @@ class Sync {
       this.#ports?.look();
       this.#wake();
     });
-    this.#tellUnused();
+    await this.#openSite();
+    this.#tellSettings();
     this.#notifier.ready();
     await this.#checkKey();
     for (;;) {
       if (await reloader.run()) {
-        this.#tellUnused();
+        this.#tellSettings();
         await this.#checkKey();
       }
       const step = this.#machine.next(this.#host.now());
@@ -176,6 +182,7 @@ class Sync {
         this.#machine.configure(config);
         this.#finder.configure(pathOptionsOf(config), this.#host.now());
         this.#actor.configure(config);
+        this.#site?.configure(config.site);
         this.#status.forgetServers();
       },
       event: report.event.bind(report),
@@ -193,10 +200,13 @@ class Sync {
     }
   }
 
-  #tellUnused(): void {
-    const { unused: why } = this.#config;
+  #tellSettings(): void {
+    const { unused: why, doubts = [] } = this.#config;
     if (why !== undefined) this.#report.once("warn", "settings-not-used", { why });
     else this.#report.forget("settings-not-used");
+    if (doubts.length > 0) {
+      this.#report.once("warn", "settings-doubtful", { why: doubts.join("; ") });
+    } else this.#report.forget("settings-doubtful");
   }
 
   async #openStatus(place: StatusPlace | undefined): Promise<void> {
@@ -209,10 +219,21 @@ class Sync {
     }
   }
 
+  async #openSite(): Promise<void> {
+    this.#site = await openSite(this.#host, {
+      report: () => this.#statusReport(),
+      counters: new Counters(),
+      unwritten: (file, why) => this.#report.event("warn", "metrics-not-written", { file, why }),
+    }, this.#config.site);
+    const address = this.#site?.address;
+    if (address !== undefined) this.#report.event("info", "status-listening", { address });
+  }
+
   async #statusReport(): Promise<InterfaceReport> {
     const device = await this.#actor.readDevice();
     if (device !== undefined) this.#hear({ kind: "device", device });
-    return this.#machine.report(device, this.#host.now());
+    const lease = this.#lease?.report() ?? null;
+    return { ...this.#machine.report(device, this.#host.now()), lease };
   }
 
   #hear(news: SyncNews): void {
@@ -249,6 +270,7 @@ class Sync {
   async #end(): Promise<void> {
     this.#notifier.stopping();
     this.#statusSocket.close();
+    await this.#site?.close();
     await this.#paths.end();
     await this.#ports?.end();
     await this.#lease?.end();

@@ -100,6 +100,19 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   ttl: DURATION,
 };
 
+const STATUS_KEYS: Readonly<Record<string, KeyCase>> = {
+  status: {
+    good: [
+      [`"127.0.0.1"`, { host: "127.0.0.1", port: 9586 }],
+      [`"[::]:5"`, { host: "::", port: 5 }],
+    ],
+    bad: [`"localhost:9586"`, `""`, `9586`, `":9586"`, `[]`],
+  },
+  "status-token-file": TEXT,
+  "metrics-file": TEXT,
+  "metrics-peers": numbers(0, 1000),
+};
+
 /** A public key, and its bytes. */
 const PIN = `${"A".repeat(40)}AAE=`;
 const PIN_BYTES = Uint8Array.from({ length: 32 }, (_, i) => i === 31 ? 1 : 0);
@@ -166,6 +179,7 @@ const SECTIONS: readonly Section[] = [
         ],
         bad: [`"a.example"`, `""`, `5`, `[]`],
       },
+      ...STATUS_KEYS,
       group: { good: [[`[]`, []], [`[{ id = 3 }]`, [{ id: 3 }]]], bad: [`3`, `[3]`, `"a"`] },
     },
   },
@@ -304,6 +318,7 @@ const SECTIONS: readonly Section[] = [
       "trust-lease": BOOLEAN,
       "until-gone": BOOLEAN,
       hook: TEXT,
+      ...STATUS_KEYS,
     },
   },
   {

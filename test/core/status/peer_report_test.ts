@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type HostPort, parseHostPort } from "../../../lib/core/net/host_port.ts";
+import type { NatKind } from "../../../lib/core/ask/own_reach.ts";
 import { newPath, type Path, type PathKind } from "../../../lib/core/path/path.ts";
 import { type OwnFacts, type PeerFacts, peerReport } from "../../../lib/core/status/peer_report.ts";
 import { idOf } from "../../support/fake_random.ts";
@@ -11,7 +12,16 @@ import { test } from "../../testing.ts";
 const RELAY = "203.0.113.10:1223";
 const LAN = "192.168.1.7:51820";
 const PUBLIC = "203.0.113.7:51820";
-const OWN: OwnFacts = { relays: new Set([RELAY]), probes: true, isAnswered: true };
+const OWN: OwnFacts = {
+  relays: new Set([RELAY]),
+  probes: true,
+  answers: "now",
+  nat: "easy",
+};
+/** What is known of a peer; the NAT in front of it is an easy one. */
+type Known = Omit<PeerFacts, "way"> & {
+  way: { held: Path | undefined; paths: Path[]; nat?: NatKind } | undefined;
+};
 
 function at(text: string): HostPort {
   const endpoint = parseHostPort(text);
@@ -23,16 +33,17 @@ function way(kind: PathKind, endpoint: string, known: Partial<Path> = {}): Path 
   return { ...newPath(at(endpoint), kind), isTold: true, ...known };
 }
 
-function say(facts: Partial<PeerFacts>, own: Partial<OwnFacts> = {}) {
+function say({ way, ...facts }: Partial<Known>, own: Partial<OwnFacts> = {}) {
   const { path, why, candidates } = peerReport({
     publicKey: formatKey(idOf(1)),
     name: "bob",
     isAlive: true,
+    isHeard: true,
     endpoint: at(PUBLIC),
     handshakeAge: 7,
     received: 1000,
     sent: 2000,
-    way: undefined,
+    way: way && { nat: "easy", ...way },
     told: [],
     trial: undefined,
     relay: "auto",
@@ -129,5 +140,67 @@ test("status: who is known to nobody, or nobody can be asked", () => {
     "none",
     "no server knows it; does sync run there, with the same servers and group?",
   ]);
-  assertEquals(say(down, { isAnswered: false }), ["none", "no server has answered"]);
+  assertEquals(say(down, { answers: "never" }), ["none", "no server has answered"]);
+});
+
+test("status: where both NATs draw ports, that is why a pair is relayed, or down", () => {
+  const held = way("relay", RELAY);
+  const paths = [way("lan", LAN)];
+  const told = [at(RELAY)];
+  const relayed = (nat: NatKind) => ({ endpoint: at(RELAY), way: { held, paths, nat }, told });
+  const why = (theirs: NatKind, own: NatKind) => say(relayed(theirs), { nat: own })[1];
+  const vain = "better ways tried in vain: lan";
+  assertEquals(why("hard", "hard"), `both NATs draw ports: nothing gets through; ${vain}`);
+  assertEquals(
+    why("sequential", "hard"),
+    `the own NAT draws ports, the other counts: nothing gets through; ${vain}`,
+  );
+  assertEquals(
+    why("hard", "sequential"),
+    `its NAT draws ports, the other counts: nothing gets through; ${vain}`,
+  );
+  for (const [theirs, own] of [["hard", "easy"], ["easy", "hard"], ["unknown", "hard"]] as const) {
+    assertEquals(why(theirs, own), vain);
+  }
+  const down = { isAlive: false, way: { held: undefined, paths, nat: "hard" as const }, told: [] };
+  assertEquals(
+    say(down, { nat: "hard", relays: new Set() })[1],
+    [
+      "its endpoints are probed, and no handshake has come through",
+      "both NATs draw ports",
+      "no registry relays",
+    ].join("; "),
+  );
+});
+
+test("status: what was before sync began is not said to work", () => {
+  const before = "its last handshake is from before sync began, and nothing was heard since";
+  const told = [at(PUBLIC)];
+  assertEquals(say({ isHeard: false, told }).slice(0, 2), ["handshake", before]);
+  const held = way("punched", PUBLIC);
+  const unproved = { isHeard: false, way: { held, paths: [held] }, told };
+  assertEquals(say(unproved).slice(0, 2), ["handshake", before]);
+  const proved = way("punched", PUBLIC, { provedAt: 90 });
+  assertEquals(say({ ...unproved, way: { held: proved, paths: [proved] } }).slice(0, 2), [
+    "punched",
+    "proved by probes",
+  ]);
+  // A relay is none that works, either, before something came through it.
+  const relay = way("relay", RELAY);
+  const relayed = {
+    isHeard: false,
+    endpoint: at(RELAY),
+    way: { held: relay, paths: [relay] },
+    told,
+  };
+  assertEquals(say(relayed)[1], before);
+});
+
+test("status: a server that is gone, and one that was never there, are told apart", () => {
+  const down = { isAlive: false };
+  assertEquals(say(down, { answers: "never" })[1], "no server has answered");
+  assertEquals(
+    say(down, { answers: "before" })[1],
+    "no server answers any more, and none has told of it",
+  );
 });

@@ -43,6 +43,14 @@ test("status: colours are all that they add", () => {
   assertEquals(coloured.replace(/\x1b\[\d+m/g, ""), TABLE);
 });
 
+test("status: addresses that are leased are named, and when they end", () => {
+  const lease = { addresses: ["10.9.0.2/32", "fd00::2/128"], endsIn: 3000 };
+  const line = "\n  leased: 10.9.0.2/32, fd00::2/128, for another 50 min if it is not renewed\n";
+  assert(formatReport({ ...REPORT, lease }, false).includes(line));
+  const none = { addresses: [], endsIn: null };
+  assert(formatReport({ ...REPORT, lease: none }, false).includes("\n  leased: nothing yet\n"));
+});
+
 test("status: an interface that isn't there is waited for", () => {
   const gone = { ...REPORT, present: false, publicKey: null, port: null, peers: [], servers: [] };
   assertEquals(formatReport(gone, false), "interface wg0: waiting for it\n");
@@ -94,6 +102,10 @@ const report: fc.Arbitrary<InterfaceReport> = fc.record({
   mapped: fc.array(endpoint, { maxLength: 2 }),
   nat: fc.constantFrom("easy", "hard"),
   servers: fc.array(server, { maxLength: 3 }),
+  lease: maybe(fc.record({
+    addresses: fc.array(fc.constantFrom("10.9.0.2/32", "fd00::2/128"), { maxLength: 2 }),
+    endsIn: maybe(seconds),
+  })),
   peers: fc.array(peer, { maxLength: 5 }),
   more: fc.nat(9),
 });

@@ -292,6 +292,12 @@ export class LeaseClient {
     this.#events.push({ kind, retryAt: this.#askAt });
   }
 
+  /** When the first lease ends that is held, on the monotonic clock; undefined where that isn't known. */
+  get endsAt(): number | undefined {
+    const end = this.#firstEnd();
+    return end === Infinity ? undefined : end;
+  }
+
   /** When the first lease ends that is held. */
   #firstEnd(): number {
     return Math.min(...Array.from(this.#held.values(), ({ until }) => until ?? Infinity));

@@ -6,6 +6,8 @@
 
 import { hasOthers } from "../../../core/lease/client/bounds.ts";
 import { LeaseClient, type LeaseEvent } from "../../../core/lease/client/client.ts";
+import type { LeaseReport } from "../../../core/status/report.ts";
+import { elapsed } from "../../../core/status/rounded.ts";
 import type { PeerNews } from "../../../core/lease/news.ts";
 import type { TcpConnecting, TcpConnection } from "../../../host/tcp.ts";
 import type { Clock } from "../../../host/clock.ts";
@@ -77,6 +79,15 @@ export class LeaseRunner {
     }
     this.#start();
     this.#wake();
+  }
+
+  /** What is held now. */
+  report(): LeaseReport {
+    const endsAt = this.#client?.endsAt;
+    return {
+      addresses: this.#client?.addresses ?? [],
+      endsIn: endsAt === undefined ? null : elapsed(endsAt - this.#host.now().mono),
+    };
   }
 
   /** Gives the addresses back, and takes them off. It takes some seconds at most. */
