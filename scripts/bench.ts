@@ -4,14 +4,15 @@
  * server needs to start and does on loopback, beside a responder that does nothing; whether its memory
  * grows, and what it loses where it is killed.
  *
- * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [server] [tunnel]
- * [kill]`; without names, all of them but the last two. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
+ * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [http] [server]
+ * [tunnel] [kill]`; without names, all of them but the last two. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
  * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
  * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
  *
  * @module
  */
 
+import { benchHttp } from "../test/bench/http_bench.ts";
 import { benchMemory } from "../test/bench/memory_bench.ts";
 import { benchRelay } from "../test/bench/relay_bench.ts";
 import { benchServer } from "../test/bench/server_bench.ts";
@@ -71,6 +72,13 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   async state() {
     await buildBinary();
     await benchState(numberOf("WGSIG_BENCH_SECONDS", STATE_SECONDS));
+  },
+  async http() {
+    await buildBinary();
+    await benchHttp({
+      seconds: numberOf("WGSIG_BENCH_SECONDS", SECONDS),
+      rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
+    });
   },
   async server() {
     await buildBinary();

@@ -55,7 +55,8 @@ export function optionTables(): Map<string, Key[]> {
 function tableOf(section: string, key: string, { commands }: Option): string {
   if (section !== "sync") return section;
   if (LEASES_OF_SYNC.includes(key)) return SYNC_LEASES;
-  return commands?.join() === "sync" ? SYNC_ALONE : section;
+  const others = commands?.filter((command) => command !== "serve").join();
+  return others === "sync" ? SYNC_ALONE : section;
 }
 
 /** A table in Markdown, without the columns that would be empty. */

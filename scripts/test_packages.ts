@@ -28,6 +28,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["miniupnpd-nftables", "miniupnpd"],
   ["nftables", "nft"],
   ["pdns-recursor", "pdns_recursor"],
+  ["prometheus", "promtool"],
   ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],

@@ -39,12 +39,14 @@ export interface ServerOptions {
   readonly peers?: number;
   /** Whether it answers with all peers, instead of with ten. */
   readonly full?: boolean;
+  /** Whether it says over HTTP how it is doing. */
+  readonly status?: boolean;
 }
 
 /** Starts the built server. Its files go into a folder in `parent`. */
 export async function startServer(
   parent: string,
-  { peers = PEERS, full = false }: ServerOptions = {},
+  { peers = PEERS, full = false, status = false }: ServerOptions = {},
 ): Promise<Target> {
   const folder = await Deno.makeTempDir({ dir: parent });
   const maxAnswer = full ? ALL_DATAGRAMS : ONE_DATAGRAM;
@@ -52,9 +54,10 @@ export async function startServer(
   await Deno.writeFile(`${folder}/state`, state, { mode: 0o600 });
   await Deno.writeTextFile(`${folder}/secret`, encodeHex(SECRET), { mode: 0o600 });
   // Else the answers to one source would soon be empty.
+  const http = status ? 'status = "127.0.0.1:0"\n' : "";
   await Deno.writeTextFile(
     `${folder}/wgsig.toml`,
-    "[serve]\nanswer-budget = 0\n[serve.dns]\nanswer-budget = 0\n",
+    `[serve]\nanswer-budget = 0\n${http}[serve.dns]\nanswer-budget = 0\n`,
   );
   for (let tries = TRIES;; tries--) {
     try {

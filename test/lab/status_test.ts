@@ -5,13 +5,15 @@ import { readReport } from "../../lib/core/status/read_report.ts";
 import type { MeshReport } from "../../lib/core/status/mesh.ts";
 import type { InterfaceReport } from "../../lib/core/status/report.ts";
 import { Browser } from "../support/browser.ts";
-import { BINARY, isRouterBinary, testWith } from "../support/program.ts";
+import { dashboard, metricsIn, questionsOf } from "../support/dashboard.ts";
+import { BINARY, isRouterBinary, run, testWith } from "../support/program.ts";
 import { figure, Lab, LAB_NEEDS } from "./lab.ts";
-import { sleep } from "./namespace.ts";
+import { type Namespace, sleep } from "./namespace.ts";
 import { Ping } from "./ping.ts";
 import type { WireGuardHost } from "./wireguard_host.ts";
 
 const LIMIT = 20;
+const HTTP = ["--status", "127.0.0.1", "--metrics-peers", "10"];
 /** Others may run beside this lab. */
 const LIST = "ls -l /var/run/wgsig/wg0.$(readlink /proc/self/ns/net | tr -dc 0-9).sync.sock";
 
@@ -20,7 +22,7 @@ async function status(host: WireGuardHost, ...args: readonly string[]) {
 }
 
 /** Where `sync` has its page, in its own namespace. */
-const PAGE = "127.0.0.1:9123";
+const PAGE = "127.0.0.1:9586";
 
 /** What somebody sees on the host itself. The binary for routers has no page. */
 async function checkPage({ namespace, publicKey }: WireGuardHost, peer: string): Promise<void> {
@@ -50,8 +52,30 @@ async function reportOf(host: WireGuardHost): Promise<InterfaceReport> {
   return report;
 }
 
+/** What a program in a namespace says of itself over HTTP, on port 9586 of 127.0.0.1. */
+async function scraped(namespace: Namespace): Promise<string> {
+  const ask = "exec 3<>/dev/tcp/127.0.0.1/9586; " +
+    "printf 'GET /metrics HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' >&3; cat <&3";
+  const { out, err } = await namespace.run(["bash", "-c", ask]);
+  const [head = "", ...text] = out.split("\r\n\r\n");
+  assertMatch(head, /^HTTP\/1\.1 200 OK\r\n/, err);
+  return text.join("");
+}
+
+/** Whether all that the dashboard asks for is there, and nothing that breaks a rule. */
+async function checkScrapes(...texts: readonly string[]): Promise<void> {
+  for (const text of texts) {
+    const { code, err } = await run(["promtool", "check", "metrics"], { input: text });
+    assertEquals([code, err], [0, ""]);
+  }
+  for (const name of questionsOf(await dashboard()).flatMap(metricsIn)) {
+    const isThere = texts.some((text) => new RegExp(`^${name}(?:\\{.*\\})? `, "m").test(text));
+    assert(isThere, `no scrape has ${name}`);
+  }
+}
+
 testWith(
-  [...LAB_NEEDS, isRouterBinary() ? "busybox" : "chromium"],
+  [...LAB_NEEDS, "promtool", isRouterBinary() ? "busybox" : "chromium"],
   "lab: status says how a peer is reached, and what became of it when it is down",
   async () => {
     await using lab = await Lab.between("preserve", "eim");
@@ -63,8 +87,8 @@ testWith(
       /^wgsig: no wgsig sync runs for wg0 here \(nobody answers at .*\); .*\n$/,
     );
 
-    await lab.serve();
-    const sync = lab.sync(alice, "--status", PAGE);
+    await lab.serve(undefined, "--relay", ...HTTP);
+    const sync = lab.sync(alice, ...HTTP);
     await sync.printed(/ own-endpoint /);
     const alone = await status(alice);
     assertEquals([alone.code, alone.err], [5, ""], alone.out);
@@ -90,6 +114,7 @@ testWith(
     assert(server?.roundTrip !== null && server!.age! < LIMIT, JSON.stringify(server));
     assertEquals(report.endpoints.length, 1);
 
+    await checkScrapes(await scraped(alice.namespace), await scraped(lab.registry));
     const table = await status(alice);
     assertEquals([table.code, table.err], [0, ""]);
     for (const line of table.out.split("\n")) assert(line.length <= 80, line);

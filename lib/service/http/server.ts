@@ -1,6 +1,6 @@
 /**
  * A server of HTTP for what is only read: one request a connection, no bodies, and bounds on
- * everything. Where all places are taken, who stands still longest makes room, so that nobody who holds
+ * everything. Where all places are taken, who doesn't ask at once makes room, so that nobody who holds
  * connections open keeps others from asking.
  *
  * It stands on TCP on all runtimes. `node:http` can't do that: on Bun 1.4.5 a silent connection is not
@@ -18,8 +18,10 @@ import { HeadReader, type HttpRequest } from "../../wire/http/request.ts";
 
 /** Connections at once. */
 const MAX_CONNECTIONS = 64;
-/** Where all places are taken, the connection that nothing moves on makes room, after so long. */
-const MAKES_ROOM_AFTER = 1;
+/** Where all places are taken, who has not asked within so long makes room: a request comes at once, */
+const ASKS_WITHIN = 0.1;
+/** and who has not taken anything of an answer for so long. */
+const TAKES_WITHIN = 1;
 /** Connections that the system takes beyond the limit, to be refused or given a place. */
 const AT_THE_DOOR = 16;
 /** A head is awaited for so long, in seconds, from the connection's beginning. */
@@ -87,16 +89,15 @@ export class HttpServer {
     };
   }
 
-  /** Whether there is a place; where there is none, the one that has stood still longest may go. */
+  /** Whether there is a place; where there is none, whoever is due first may have to go. */
   #hasRoom(): boolean {
     if (this.#sessions.size < MAX_CONNECTIONS) return true;
-    let longest: Session | undefined;
+    let first: Session | undefined;
     for (const session of this.#sessions) {
-      if (longest === undefined || session.movedAt < longest.movedAt) longest = session;
+      if (first === undefined || session.makesRoomAt < first.makesRoomAt) first = session;
     }
-    const since = this.#host.now().mono - (longest?.movedAt ?? Infinity);
-    if (longest === undefined || since < MAKES_ROOM_AFTER) return false;
-    longest.cut();
+    if (first === undefined || this.#host.now().mono < first.makesRoomAt) return false;
+    first.cut();
     return true;
   }
 }
@@ -113,8 +114,8 @@ class Session {
   #body: Uint8Array = new Uint8Array();
   #behind = 0;
   #stopTimer: () => void;
-  /** When something was done last that the other side can't do for nothing. */
-  movedAt: number;
+  /** From then on, others may have its place. */
+  makesRoomAt: number;
 
   constructor(
     host: Clock,
@@ -126,7 +127,7 @@ class Session {
     this.#connection = connection;
     this.#answer = answer;
     this.#count = count;
-    this.movedAt = host.now().mono;
+    this.makesRoomAt = host.now().mono + ASKS_WITHIN;
     this.#stopTimer = host.after(HEAD_TIME, () => this.#refuse(408));
   }
 
@@ -149,7 +150,7 @@ class Session {
   }
 
   drained(): void {
-    this.movedAt = this.#host.now().mono;
+    this.makesRoomAt = this.#host.now().mono + TAKES_WITHIN;
     if (this.#state === "answer") this.#write();
   }
 
@@ -193,7 +194,7 @@ class Session {
 
   #begin(): void {
     this.#state = "answer";
-    this.movedAt = this.#host.now().mono;
+    this.makesRoomAt = this.#host.now().mono + TAKES_WITHIN;
     this.#stopTimer();
     this.#stopTimer = this.#host.after(ANSWER_TIME, () => this.cut());
   }
