@@ -119,13 +119,20 @@ export {
   type PeerRecord,
   type Telling,
 } from "./lib/core/ask/directory.ts";
+export type { Roster, RosterEntry } from "./lib/core/roster/client/entry.ts";
+export {
+  type FollowerStep,
+  RosterFollower,
+  type RosterPart,
+  type RosterRequest,
+} from "./lib/core/roster/client/follower.ts";
 export { LabelSequence } from "./lib/core/ask/label_sequence.ts";
 export { Prover } from "./lib/core/ask/prover.ts";
 export type { NatKind, OwnCandidate, OwnReach } from "./lib/core/ask/own_reach.ts";
 export { MAX_QUESTION_SIZE, type Wish } from "./lib/core/ask/question_writer.ts";
 export type { ServerKeyNote } from "./lib/core/ask/server_key.ts";
 export { type AskedProtocols, SpokenProtocol } from "./lib/core/ask/spoken_protocol.ts";
-export { judgeNat, type NatMapping, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";
+export { judgeNat, type NatVerdict } from "./lib/core/ask/nat_verdict.ts";
 export {
   DEFAULT_PORT,
   DNS_PORT,

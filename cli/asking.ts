@@ -16,6 +16,7 @@ import {
 } from "../lib/core/settings/client_options.ts";
 import { isGiven, readTexts, resolve, type Resolved } from "../lib/core/settings/option.ts";
 import { namedFiles } from "../lib/core/settings/named_files.ts";
+import { itemPath } from "../lib/core/settings/reader.ts";
 import { SETTINGS } from "../lib/core/settings/settings.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
@@ -25,11 +26,17 @@ import {
   readPublicKey,
   readSecret,
 } from "../lib/service/files/files.ts";
+import { portInUse } from "../lib/service/ask/warning.ts";
 import type { QueryConfig } from "../lib/service/query/query.ts";
+import { askStatus } from "../lib/service/status/ask.ts";
+import { statusPlaces } from "../lib/service/status/places.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import { refuseSecret, refuseSecretKey } from "./secret_keys.ts";
+
+/** So many that run here are asked how they are. */
+const MOST_ASKED = 64;
 
 /** What flags and settings say of an interface. */
 export type ClientOptions = Resolved<typeof CLIENT>;
@@ -302,6 +309,25 @@ export function serverKeysOf(
 }
 
 /**
+ * What is to be said of an answer, but for the port that is in use where `sync` runs here, whose port
+ * that is: it is registered then.
+ */
+export async function withoutOwnSync(
+  host: Host,
+  warnings: readonly string[],
+  port: number,
+): Promise<readonly string[]> {
+  const inUse = portInUse(port);
+  if (!warnings.includes(inUse)) return warnings;
+  const reports = await Promise.all(
+    (await statusPlaces(host).catch(() => [])).filter(({ kind }) => kind === "sync")
+      .slice(0, MOST_ASKED).map(({ path }) => askStatus(host, path).catch(() => undefined)),
+  );
+  const isSynced = reports.some((report) => report?.kind === "sync" && report.port === port);
+  return isSynced ? warnings.filter((warning) => warning !== inUse) : warnings;
+}
+
+/**
  * The networks in which what registries give to peers must lie; undefined where peers are not taken from
  * them. Who takes them has to know whose word that is, and shows who asks.
  *
@@ -341,10 +367,9 @@ export function peersByKey(loaded: LoadedSettings): Map<string, PeerSettings> {
   const peers = new Map<string, PeerSettings>();
   (loaded.settings.peer ?? []).forEach((peer, i) => {
     const key = peer["public-key"];
-    if (key === undefined) {
-      throw new UserError(`${loaded.path}: peer[${i}]: public-key is missing`);
-    }
-    if (peers.has(key)) throw new UserError(`${loaded.path}: peer[${i}]: ${key} is there twice`);
+    const at = `${loaded.path}: ${itemPath("peer", i, peer)}`;
+    if (key === undefined) throw new UserError(`${at}: public-key is missing`);
+    if (peers.has(key)) throw new UserError(`${at}: ${key} is there twice`);
     peers.set(key, peer);
   });
   return peers;

@@ -11,6 +11,7 @@ import {
   type PeerSettings,
 } from "../lib/core/settings/client_options.ts";
 import { resolve } from "../lib/core/settings/option.ts";
+import { peerDoubts } from "../lib/core/settings/peer_doubts.ts";
 import {
   formatFile,
   formatFragment,
@@ -24,7 +25,7 @@ import { type LoadedSettings, readPrivateKey } from "../lib/service/files/files.
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { query } from "../lib/service/query/query.ts";
 import { outputFile, readFormer, writeOutput } from "../lib/service/files/output.ts";
-import type { ExitStatus } from "../lib/core/settings/user_error.ts";
+import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { readDevice } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import { namesOf, rosterOf, takeRoster } from "./roster_peers.ts";
@@ -40,11 +41,16 @@ import {
   readAsker,
   refuseOtherKey,
   trustedRegistry,
+  withoutOwnSync,
 } from "./asking.ts";
 
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {
   const flags = resolve(CONFIG_FLAGS, args);
+  if (flags.import !== undefined) {
+    return await (await import("./import.ts")).runImport(host, args, flags.import);
+  }
+  if (flags.keys !== undefined) throw new UserError("--keys goes with --import FILE alone");
   const asker = await readAsker(host, args, flags, args.operands[0] ?? flags.interface);
   const { loaded, options, device } = asker;
   const { address: addresses } = options;
@@ -78,7 +84,11 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
   const unlisted = publicKey !== undefined && configured.size > 0 && !configured.has(publicKey)
     ? [`no [[peer]] of ${loaded.path} has this host's key ${publicKey}; do the others' have it?`]
     : [];
-  for (const warning of [...unlisted, ...result.warnings]) host.err.write(`wgsig: ${warning}\n`);
+  const doubts = peerDoubts(peersByKey(loaded), { publicKey, addresses });
+  const warnings = await withoutOwnSync(host, result.warnings, config.port);
+  for (const warning of [...unlisted, ...doubts, ...warnings]) {
+    host.err.write(`wgsig: ${warning}\n`);
+  }
   if (!result.servers.some(({ status }) => status === "ok" || status === "incomplete")) {
     return result.status;
   }

@@ -61,6 +61,7 @@ async function configOf(
     unused: unusedSections(loaded, name),
     encrypt: options.encryption === "on",
     register: options.register,
+    addresses: options.address,
     portMap: options["port-map"] === "auto",
     secret: asksRegistries
       ? await tried(async () => {

@@ -87,14 +87,14 @@ function linkInWords(invited: Invited, unix: number): string[] {
   return [
     ...networkInWords(invited),
     `with this link, ${often} can join group ${group} as ${name}, until ${timeOf(ends)} (for ` +
-    `${formatAge(Math.max(0, ends - unix))}); it is a secret, and dead after: ` +
-    `wgsig registry revoke ${quoted(name)}`,
+    `${formatAge(Math.max(0, ends - unix))})`,
+    `whoever has the link can; this makes it worthless: wgsig registry revoke ${quoted(name)}`,
     ...addresses.length === 0 ? [] : [`${name} gets ${addresses.join(", ")}${behind}`],
     ...uses === 1
       ? []
       : [`the next ones are called ${name}-2 and so on, and get what is free then`],
-    "on the new peer: wgsig join LINK --up (or wgsig join - --up, which reads the link from " +
-    "standard input: it stays out of the shell's history then)",
+    "on the new peer: wgsig join LINK --up (or wgsig join - --up, and the link as its input: so it " +
+    "stays out of the shell's history)",
   ];
 }
 

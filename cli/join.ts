@@ -29,12 +29,13 @@ export async function runJoin(host: Host, args: Arguments): Promise<ExitStatus> 
   checkInterfaceName(name);
   const settings = config ?? DEFAULT_SETTINGS_FILE;
   const link = readLinkOf(given === STANDARD_INPUT ? await inputOf(host) : given);
-  const done = await join(
-    host,
-    { link, name, settings, port, isUp },
-    (question) => askToJoin(host, question, link, timeout),
-  );
-  host.out.write(inWords(done, settings, Math.round(done.peer.unix - host.now().unix)));
+  let askedAt = 0;
+  const done = await join(host, { link, name, settings, port, isUp }, async (question) => {
+    const answer = await askToJoin(host, question, link, timeout);
+    askedAt = host.now().unix;
+    return answer;
+  });
+  host.out.write(inWords(done, settings, Math.round(done.peer.unix - askedAt)));
   if (done.notUp === undefined) return EXIT.ok;
   host.err.write(`wgsig: ${name} is not up: ${done.notUp}\n`);
   return EXIT.failed;

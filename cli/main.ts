@@ -83,6 +83,8 @@ async function dispatch(host: Host): Promise<ExitStatus> {
     case "-V":
       host.out.write(`wgsig ${VERSION} (${host.runtime}, ${host.target})\n`);
       return EXIT.ok;
+    case "complete":
+      return await (await import("./complete.ts")).runComplete(host, rest[0]);
   }
   const command = commandOf(name);
   const args = readArguments(command, rest);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { formatServerName } from "../lib/core/ask/server_name.ts";
 import { familyOf, formatHostPort } from "../lib/core/net/host_port.ts";
 import type { Means, PeerKind } from "../lib/core/path/reaches.ts";
 import { type NatReport, reportNat } from "../lib/core/query/nat_report.ts";
@@ -19,23 +20,24 @@ import { askersKeys, queriedServers, queryConfig, readAsker } from "./asking.ts"
 import type { Arguments } from "./arguments.ts";
 
 const PEERS: Readonly<Record<PeerKind, string>> = {
-  lan: "same LAN",
-  ipv6: "IPv6",
-  open: "no NAT, or a forwarded port",
-  easy: "endpoint-independent NAT",
-  sequential: "sequential NAT",
-  hard: "symmetric NAT, random ports",
+  lan: "in the same LAN",
+  ipv6: "with IPv6",
+  open: "without a NAT, or with a forwarded port",
+  easy: "behind an easy NAT",
+  sequential: "behind a sequential NAT",
+  hard: "behind a hard NAT",
 };
 
 const MEANS: Readonly<Record<Means, string>> = {
-  direct: "direct",
+  direct: "directly",
   punched: "punched",
-  predicted: "predicted ports",
-  birthday: "guessed ports (birthday; a second or two, once)",
-  relay: "relay",
+  predicted: "at predicted ports",
+  guessed: "at guessed ports (a second or two, once)",
+  relay: "through a relay",
 };
 
-const ONE_PORT = "one port alone doesn't tell how this NAT maps: have the registry listen at a " +
+const ONE_PORT =
+  "one port alone doesn't tell what kind of NAT this is: have the registry listen at a " +
   "second one as well (serve --listen ADDRESS:1223 --listen ADDRESS:PORT), or name another server";
 
 /** Runs `wgsig query --nat`. */
@@ -53,6 +55,8 @@ export async function runNat(
   const servers = config.servers.filter(({ scheme }) => scheme === "wgsig");
   if (servers.length === 0) throw new UserError("--nat asks registries: name one (HOST:1223)");
   const question = await throughWireGuard(host, { ...config, servers }, asker.device);
+  // It takes seconds, and a person may wonder.
+  if (host.err.isTerminal) host.err.write(`wgsig: ${whatIsDone(question)}\n`);
   const [result, mappings] = await Promise.all([
     query(host, { ...question, looksAround: true }),
     tryMapping(host, question.through?.mark ?? 0),
@@ -70,9 +74,16 @@ export async function runNat(
   }
   const format = flags.output === "json" ? formatJson : formatText;
   host.out.write(format(report, result.port, mappings));
-  if (report.mapping !== undefined || report.portPreserved === undefined) return EXIT.ok;
+  if (report.kind !== "unknown" || report.portPreserved === undefined) return EXIT.ok;
   host.err.write(`wgsig: ${ONE_PORT}\n`);
   return EXIT.failed;
+}
+
+function whatIsDone({ servers, port, timeout }: QueryConfig): string {
+  const names = servers.map(formatServerName).join(", ");
+  const from = port === 0 ? "a port" : `port ${port}`;
+  return `asking ${names} from ${from}, and gateways for a forwarded port; that takes some seconds, ` +
+    `${Number(timeout.toFixed(3))} at most where one is silent`;
 }
 
 function formatJson(
@@ -80,14 +91,14 @@ function formatJson(
   port: number,
   mappings: readonly TriedMapping[],
 ): string {
-  const { mapping, kind, steps, portPreserved, meaning, ipv6, isIpv6Seen, isRelayed } = report;
+  const { kind, isPresent, steps, portPreserved, meaning, ipv6, isIpv6Seen, isRelayed } = report;
   const json = {
     schema: 1,
     port,
     seen: report.sights.map(({ server, seen }) => ({ server, endpoint: formatHostPort(seen) })),
     nat: {
-      mapping: mapping ?? null,
       kind,
+      present: isPresent ?? null,
       steps,
       portPreserved: portPreserved ?? null,
       filtering: null,
@@ -116,29 +127,39 @@ function formatText(
     ...report.sights.map(({ server, seen }) =>
       `${server} sees port ${port} as ${formatHostPort(seen)}`
     ),
-    `mapping: ${mappingText(report)}`,
+    `NAT: ${kindText(report)}`,
     ...(portPreserved === undefined ? [] : [`port preserved: ${portPreserved ? "yes" : "no"}`]),
     "filtering: not tested",
     `IPv6: ${ipv6 === undefined ? "none" : `${ipv6}${isIpv6Seen ? "" : " (no server saw it)"}`}`,
     ...portMappingTexts(mappings),
     ...report.reaches.map(([peer, means]) =>
-      `reaches: ${PEERS[peer]}: ${meansText(means, isRelayed)}`
+      `reaches peers ${PEERS[peer]}: ${meansText(means, isRelayed)}`
     ),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
 
-function mappingText({ mapping, kind, steps, portPreserved }: NatReport): string {
+function kindText({ kind, isPresent, steps, portPreserved }: NatReport): string {
   if (portPreserved === undefined) return "unknown (no server was asked over IPv4)";
-  if (mapping === undefined) return "unknown (seen from one port alone)";
-  if (mapping !== "endpoint-dependent") return mapping;
+  if (isPresent === false) return `${kind} (there is none)`;
   const signed = steps.map((step) => `${step < 0 ? "" : "+"}${step}`).join(", ");
-  return `${mapping}, ${kind === "sequential" ? "sequential" : "random"} (${signed})`;
+  switch (kind) {
+    case "easy":
+      return "easy (the port is the same for every destination)";
+    case "sequential":
+      return `sequential (each destination gets the next port: ${signed})`;
+    case "hard":
+      return `hard (each destination gets a port that is drawn: ${signed})`;
+    case "unknown":
+      return "unknown (seen from one port alone)";
+  }
 }
 
 function meansText(means: Means | undefined, isRelayed: boolean): string {
   if (means === undefined) return "unknown";
-  return means === "relay" && !isRelayed ? "not (no server that was asked relays)" : MEANS[means];
+  return means === "relay" && !isRelayed
+    ? "not at all (no server that was asked relays)"
+    : MEANS[means];
 }
 
 /** What came of mapping a port for a moment, a line each. */

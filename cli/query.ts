@@ -20,6 +20,7 @@ import {
   queriedServers,
   queryConfig,
   readAsker,
+  withoutOwnSync,
 } from "./asking.ts";
 import { namesOf, rosterOf } from "./roster_peers.ts";
 import { runNat } from "./nat.ts";
@@ -41,7 +42,8 @@ export async function runQuery(host: Host, args: Arguments): Promise<ExitStatus>
   // WireGuard owns its port: what is seen of another would mislead the peers of that interface.
   const elsewhere = asker.device !== undefined && config.anyPort;
   const result = await query(host, elsewhere ? { ...config, port: 0, register: false } : config);
-  for (const warning of result.warnings) host.err.write(`wgsig: ${warning}\n`);
+  const warnings = await withoutOwnSync(host, result.warnings, config.port);
+  for (const warning of warnings) host.err.write(`wgsig: ${warning}\n`);
   const isAnswered = result.servers.some(({ status }) =>
     status === "ok" || status === "incomplete"
   );

@@ -6,6 +6,7 @@
 
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import { SYNC, SYNC_FLAGS } from "../lib/core/settings/client_options.ts";
+import { peerDoubts } from "../lib/core/settings/peer_doubts.ts";
 import { resolve, type Resolved } from "../lib/core/settings/option.ts";
 import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, readPrivateKey, settingsReader } from "../lib/service/files/files.ts";
@@ -68,8 +69,9 @@ async function configOf(
     throw new UserError("--lease holds addresses, and --once doesn't stay; leave one of them out");
   }
   const servers = askedServers(options.servers, options.lease);
+  const known = peersByKey(loaded);
   const peers = new Map(
-    [...peersByKey(loaded)].map(([key, peer]) => [
+    [...known].map(([key, peer]) => [
       key,
       { name: peer.name, allowedIps: peer["allowed-ips"], relay: peer.relay },
     ]),
@@ -102,6 +104,8 @@ async function configOf(
     portMap: options["port-map"] === "auto",
     persistentKeepalive: options["persistent-keepalive"],
     peers,
+    // The own key may be the interface's alone: for this host's own address, doctor and config look.
+    doubts: peerDoubts(known, { publicKey: undefined, addresses: [] }),
     readKey: async () => {
       const key = await namedKey(host, { loaded, options });
       refuseSecret(key, question.secret);

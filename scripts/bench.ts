@@ -55,7 +55,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
       await bundle(`${ROOT}/test/bench/question_bench.ts`, file);
       const bun = await bunProgram(ownTarget());
       const mutated = String(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
-      for (const part of [["polls"], ["memory"], ["newcomers"], ["fuzz", mutated]]) {
+      for (const part of [["polls"], ["memory"], ["newcomers"], ["rosters"], ["fuzz", mutated]]) {
         await run([bun, file, ...part]);
       }
     } finally {

@@ -17,6 +17,9 @@ const OTHER_WORDS: readonly (readonly [string, string])[] = [
   ["version", "version, runtime and system"],
 ];
 const MADE = "made from the table of options of wgsig";
+/** What stands before the function for those, in each shell. */
+const INTERFACES =
+  "# Interfaces: WireGuard's, and those of settings and of what runs; else all that there are.";
 const NO_OFFER: Offer = { kind: "nothing" };
 
 /** The operands of a command, one by one. */
@@ -28,8 +31,8 @@ export function operandsIn(operands: string): string[] {
 function offerOf(value: string): Offer {
   const bare = value.replace(/^\[(.*?)\](?:\.\.\.)?$/, "$1");
   if (/^[a-z]+(?:\|[a-z]+)+$/.test(bare)) return { kind: "choices", choices: bare.split("|") };
-  if (/^(?:KEY\|)?FILE$/.test(bare)) return { kind: "files" };
-  if (bare === "IF" || bare === "INTERFACE") return { kind: "interfaces" };
+  if (/^(?:KEY\|)?FILE$|^FOLDER$/.test(bare)) return { kind: "files" };
+  if (/^(?:IF|INTERFACE)(?:\||$)/.test(bare)) return { kind: "interfaces" };
   if (bare === "SERVER") return { kind: "hosts" };
   if (bare === "COMMAND") return { kind: "commands" };
   if (bare === "PEER") return { kind: "peers" };
@@ -121,10 +124,10 @@ export function bashCompletion(): string {
     "    _wgsig_offer -f",
     "}",
     "",
-    "# WireGuard's interfaces, or all where wg does not name any.",
+    INTERFACES,
     "_wgsig_interfaces() {",
     "    local names",
-    "    names=$(wg show interfaces 2>/dev/null)",
+    "    names=$({ wg show interfaces; wgsig complete interfaces; } 2>/dev/null | tr ' ' '\\n' | sort -u)",
     "    [[ -n $names ]] || names=$(cd /sys/class/net 2>/dev/null && echo *)",
     '    _wgsig_offer -W "$names"',
     "}",
@@ -234,11 +237,11 @@ export function zshCompletion(): string {
     "#compdef wgsig",
     `# Completion for zsh, ${MADE}.`,
     "",
-    "# WireGuard's interfaces, or all where wg does not name any.",
+    INTERFACES,
     "_wgsig_interfaces() {",
-    "    local -a names",
+    "    local -aU names",
     "    local expl",
-    "    names=($(wg show interfaces 2>/dev/null))",
+    "    names=($(wg show interfaces 2>/dev/null) $(wgsig complete interfaces 2>/dev/null))",
     "    (( $#names )) || names=(/sys/class/net/*(N:t))",
     "    _wanted interfaces expl interface compadd -a names",
     "}",
@@ -359,11 +362,12 @@ export function fishCompletion(): string {
     "    test $place -eq $argv[1]",
     "end",
     "",
-    "# WireGuard's interfaces, or all where wg does not name any.",
+    INTERFACES,
     "function __wgsig_interfaces",
     "    set -l names (string split -n ' ' -- (wg show interfaces 2>/dev/null | string replace -a \\t ' '))",
+    "    set -a names (type -q wgsig; and wgsig complete interfaces 2>/dev/null)",
     "    test (count $names) -gt 0; or set names (path basename /sys/class/net/* 2>/dev/null)",
-    "    printf '%s\\n' $names",
+    "    printf '%s\\n' $names | sort -u",
     "end",
     "",
     "complete -c wgsig -f",

@@ -59,7 +59,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "another `sync` takes care of the interface: this one waits for its end",
   },
   "interface-changed": { meaning: "the interface has another key or port, or was made anew" },
-  "interface-found": { meaning: "the interface is there; how its port is registered, and why" },
+  "interface-found": {
+    meaning: "the interface is there; how its port is registered, and why; `hint` where that " +
+      "leaves something out",
+  },
   "interface-gone": { meaning: "the interface is gone, and with `--until-gone` that is the end" },
   "interface-not-read": {
     meaning: "an interface whose peers are offered or published can't be read",
@@ -126,9 +129,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   },
   "nat": {
     meaning: "what kind of NAT this is, where two servers have answered",
-    fields: ["mapping", "portPreserved", "meaning"],
+    fields: ["nat", "portPreserved", "meaning"],
   },
   "no-private-key": { meaning: "the interface has no private key, or tells none (boringtun)" },
+  "no-relay": { meaning: '`relay = "always"`, and no registry that answers relays' },
   "no-route": {
     meaning: "what is behind a peer that was added leaves outside the tunnel",
     fields: ["prefix", "why", "hint"],
@@ -230,6 +234,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },
   "server-status": { meaning: "a server answers again, or does something else than before" },
+  "settings-doubtful": {
+    meaning:
+      "what the settings say of peers is most likely wrong: two with one name, or one prefix",
+  },
   "settings-not-used": {
     meaning: "the settings have sections for other interfaces, and none for this one",
   },

@@ -51,6 +51,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "doctor": ["ask"],
     "ask": ["roster/client", "zone"],
     "http": [],
+    "import": ["zone"],
     "lease": [],
     "lease/client": [],
     "lease/server": ["store"],

@@ -17,10 +17,13 @@ import { writeIpv4 } from "../../lib/core/net/ip_address.ts";
 import { NonceSource } from "../../lib/core/net/random.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { Registry } from "../../lib/core/registry/registry.ts";
+import { Rosters } from "../../lib/core/roster/server/rosters.ts";
 import { BUN_PRIMITIVES } from "../../lib/host/bun/crypto.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { DATAGRAM, sealDatagram, writeDatagramHeader } from "../../lib/wire/wgsig2/datagram.ts";
+import { JOIN_SIZE } from "../../lib/wire/wgsig2/join.ts";
+import { TokenKeys } from "../../lib/wire/wgsig2/join_keys.ts";
 import { GroupKeys } from "../../lib/wire/wgsig2/keys.ts";
 import { seededNumbers, seededRandom } from "../support/seeded_random.ts";
 import { peerKit, QuestionPeer } from "./question_peer.ts";
@@ -267,6 +270,53 @@ function fuzz({ registry, now, peers }: Bench, count: number): void {
   say(`${count} mutated questions, of which ${opened} opened: nothing threw`);
 }
 
+/** What polls take beside rosters, and what datagrams that look like joins cost. */
+function measureRosters(): void {
+  const bench = benchOf(1000);
+  measurePolls(bench, 500);
+  const without = measurePolls(bench, 4000).micros;
+  const rosters = new Rosters(serverKey.publicKey.bytes, primitives, 1);
+  bench.registry.keepRosters(rosters, serverKey, primitives, random);
+  const roster = rosters.of(0);
+  const key = new Uint8Array(32);
+  for (let i = 0; i < 20_000; i++) {
+    random(key);
+    if (i % 2 === 0) roster.put({ key, name: `peer ${i}`, prefixes: [] }, UNIX);
+    else roster.remove(key, true, UNIX);
+  }
+  const address = { address: Uint8Array.of(10, 9, 0, 1), length: 24 };
+  const invited = { group: 0, name: "a", addresses: [address], prefixes: [] };
+  const token = new Uint8Array(16);
+  rosters.invite({ ...invited, uses: 1, endsAt: UNIX + 1e9 }, token, UNIX);
+  measurePolls(bench, 500);
+  const { micros } = measurePolls(bench, 4000);
+  say(
+    `a poll with nothing new: ${without.toFixed(2)} µs without rosters, ${
+      micros.toFixed(2)
+    } with ` +
+      "10000 peers and as many refused keys",
+  );
+  const { tag } = new TokenKeys(token, serverKey.publicKey.bytes, primitives);
+  for (const [what, number] of [["an unknown TAG", tag ^ 1], ["another seal", tag]] as const) {
+    const nonce = new WireBuffer(24);
+    let took = 0;
+    const turns = 500;
+    for (let turn = 0; turn < turns; turn++) {
+      batch.count = BATCH_SIZE;
+      for (let i = 0; i < BATCH_SIZE; i++) {
+        random(nonce.bytes);
+        writeDatagramHeader(DATAGRAM.join, number >>> 0, nonce, 0, batch.payloads, i * SLOT_SIZE);
+        batch.lengths[i] = JOIN_SIZE;
+      }
+      const start = cpuTime();
+      bench.registry.answer(batch, bench.now, replies);
+      took += cpuTime() - start;
+    }
+    const each = took * 1000 / turns / BATCH_SIZE;
+    say(`a datagram that looks like a join, with ${what}: ${each.toFixed(2)} µs`);
+  }
+}
+
 const [what = "polls", number = "1000000"] = process.argv.slice(2);
 if (what === "memory") {
   const bench = benchOf(100_000);
@@ -280,6 +330,7 @@ if (what === "memory") {
   );
   if (bench.registry.peerCount !== 100_000) process.exit(1);
 } else if (what === "newcomers") measureNewcomers(benchOf(1000));
+else if (what === "rosters") measureRosters();
 else if (what === "fuzz") fuzz(benchOf(10), Number(number));
 else {
   let least = 0;

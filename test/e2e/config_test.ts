@@ -687,3 +687,22 @@ Deno.test("settings without the own key, or without the interface that is named,
     assertEquals(err.startsWith(section), true, err);
   }
 });
+
+Deno.test("what is doubtful in [[peer]] is said", async () => {
+  await using scene = await Scene.open();
+  const server = await scene.serve();
+  const [own, bob, eve] = [scene.peer(), scene.peer(), scene.peer()];
+  const file = await scene.file(
+    "wgsig.toml",
+    peerSettings(own, 'name = "me"', 'allowed-ips = ["10.0.0.1"]') +
+      peerSettings(bob, 'name = "bob"', 'allowed-ips = ["10.0.0.2/32", "10.0.0.1/32"]') +
+      peerSettings(eve, 'name = "bob"', 'allowed-ips = ["10.0.0.2", "10.0.0.0/24"]'),
+  );
+  const args = ["--config", file, "--key", own.publicKey, "--address", "10.0.0.1/24"];
+  const asked = ["--server", server.address, ...server.pin, "--no-register"];
+  const { code, err } = await config(scene, [...args, ...asked]);
+  assertEquals(code, 0);
+  assertMatch(err, /^wgsig: peers with one name can't be told apart by it: "bob"$/m);
+  assertMatch(err, /^wgsig: WireGuard gives .*: 10\.0\.0\.1\/32 of me .*10\.0\.0\.2\/32 of bob/m);
+  assertMatch(err, /^wgsig: what a peer has is this host's own address: 10\.0\.0\.1\/32 of bob$/m);
+});

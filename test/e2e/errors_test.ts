@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
 import { COMMANDS } from "../../lib/core/settings/commands.ts";
-import { BINARY, run, type RunOptions, wgsig } from "../support/program.ts";
+import { BINARY, run, type RunOptions, testWith, wgsig } from "../support/program.ts";
 import { randomBytes, Scene } from "./scene.ts";
 
 const FAILED = 1;
@@ -65,7 +65,7 @@ mistakes("an unknown command is named with the nearest", [
   },
   {
     args: ["frobnicate"],
-    says: /^unknown command "frobnicate" \(known: serve, query, sync, status, con/,
+    says: /^unknown command "frobnicate" \(known: serve, query, sync, status, invite, join, /,
   },
   {
     args: ["--config", "x", "sync"],
@@ -426,20 +426,46 @@ const settingsErrors: readonly (readonly [string, RegExp])[] = [
   ["server = 1\n", /wgsig\.toml: unknown key "server" \(did you mean "serve"\?\)$/],
   ["[serve]\nlisen = []\n", /wgsig\.toml: unknown key "serve\.lisen" \(did you mean "listen"\?\)$/],
   [`[sync.wg0]\nprivate-key = "x"\n`, /unknown key "sync\.wg0\.private-key" .*private-key-file/],
-  [`[serve]\nlisten = "x"\n`, /wgsig\.toml: serve\.listen: expected a list, got "x"$/],
+  [
+    `[serve]\nlisten = "x"\n`,
+    /wgsig\.toml: serve\.listen: expected a list, such as \["x"\], got "x"$/,
+  ],
   [`[serve]\nlisten = ["x"]\n`, /serve\.listen\[0\]: expected ADDRESS:PORT, got "x"$/],
   [`[serve]\nlisten = ["x:1"]\n`, /^cannot listen on x:1: "x" is no IP address; /],
   [`[serve]\nmax-age = true\n`, /serve\.max-age: expected a duration .*, got true$/],
   [`[serve]\nmax-peers = "9"\n`, /serve\.max-peers: expected a whole number .*, got "9"$/],
   [`[[serve.group]]\nid = "a"\n`, /serve\.group\[0\]\.id: expected a whole number .*, got "a"$/],
-  [`[serve.group]\nid = 1\n`, /serve\.group: expected a list, got \{"id":1\}$/],
+  [
+    `[serve.group]\nid = 1\n`,
+    /serve\.group: expected a list, got one table: write \[\[serve\.group\]\] in the place of \[serve\.group\]$/,
+  ],
+  [`[peer]\npublic-key = "x"\n`, /write \[\[peer\]\] in the place of \[peer\]$/],
+  [
+    `[serve.dns.zone]\nname = "a.b"\n`,
+    /write \[\[serve\.dns\.zone\]\] in the place of \[serve\.dns\.zone\]$/,
+  ],
   [`serve = 5\n`, /serve: expected a table, got 5$/],
-  [`[sync]\nservers = []\n`, /sync\.servers: expected a table, got \[\]$/],
+  [
+    `[sync]\nservers = []\n`,
+    /sync\.servers: expected a table, got \[\]; .* into \[sync\.NAME\], such as \[sync\.wg0\]$/,
+  ],
+  [
+    `[[sync]]\nservers = []\n`,
+    /sync: expected a table, .* into \[sync\.NAME\], such as \[sync\.wg0\]$/,
+  ],
   [
     `[[peer]]\npublic-key = "AAAA"\n`,
     /peer\[0\]\.public-key: expected a WireGuard public key .*AAA/,
   ],
   [`[[peer]]\nname = "a\\nb"\n`, /peer\[0\]\.name: expected a name on one line, got "a\\nb"$/],
+  [
+    `[[peer]]\nname = "bob"\nallowed-ips = "10.0.0.1"\n`,
+    /peer\[0\] \(bob\)\.allowed-ips: expected a list, such as \["10\.0\.0\.1"\], got "10/,
+  ],
+  [
+    `[[peer]]\npublic-key = "${KEY}"\nlease = [1]\n`,
+    new RegExp(`peer\\[0\\] \\(${KEY.slice(0, 8)}…\\)\\.lease\\[0\\]: expected an IP address`),
+  ],
   [`[[peer]]\nallowed-ips = ["10/8"]\n`, /peer\[0\]\.allowed-ips\[0\]: expected an IP address /],
   [
     `[[serve.group]]\nid = 3\nsecret-file = "secret"\n`.repeat(2),
@@ -476,7 +502,12 @@ mistakes("settings of clients", [
   {
     args: ["query", "--key", KEY, "--config", "%/wgsig.toml", "h"],
     files: { "wgsig.toml": `[[peer]]\nname = "a"\n` },
-    says: /wgsig\.toml: peer\[0\]: public-key is missing$/,
+    says: /wgsig\.toml: peer\[0\] \(a\): public-key is missing$/,
+  },
+  {
+    args: ["query", "--key", KEY, "--config", "%/wgsig.toml", "h"],
+    files: { "wgsig.toml": `[[peer]]\nname = "a"\npublic-key = "${KEY}"\n`.repeat(2) },
+    says: /wgsig\.toml: peer\[1\] \(a\): \S+ is there twice$/,
   },
   {
     args: ["query", "--config", "%/wgsig.toml"],
@@ -639,5 +670,20 @@ Deno.test("what can't be written is no success", async () => {
     const { code, err } = await run(["sh", "-c", `"${BINARY}" ${command} > /dev/full`]);
     assertEquals(err, "wgsig: cannot write to standard output: no space left\n");
     assertEquals(code, 1);
+  }
+});
+
+testWith(["root", "setpriv"], "who may not read a file is told who may", async () => {
+  await using scene = await Scene.open();
+  const settings = await scene.file("wgsig.toml", "[serve]\n");
+  await Deno.chmod(settings, 0o600);
+  const folder = settings.slice(0, settings.lastIndexOf("/"));
+  await Deno.chmod(folder, 0o755);
+  const other = ["setpriv", "--reuid", "65534", "--clear-groups", "env", "HOME=/", BINARY];
+  for (const command of [["serve"], ["query", "a"], ["config", "wg0", "--import"]]) {
+    const name = command.includes("--import") ? [settings] : ["--config", settings];
+    const { code, err } = await run([...other, ...command, ...name]);
+    assertEquals(code, 6, err);
+    assertMatch(err, /^wgsig: cannot read .*: permission denied; run this as root\n$/);
   }
 });

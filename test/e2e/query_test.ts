@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
-import { BINARY, wgsig } from "../support/program.ts";
+import { BINARY, run, testWith, wgsig } from "../support/program.ts";
 import type { TwinRecord } from "../support/twins.ts";
 import {
   KEEP_ENDPOINT,
@@ -307,7 +307,9 @@ Deno.test("where the settings' port is in use, another asks without registering"
   assertEquals(code, 0);
   assertMatch(
     err,
-    new RegExp(`^wgsig: UDP port ${peer.port} is in use, so .* not registered .*\n$`),
+    new RegExp(
+      `^wgsig: UDP port ${peer.port} is in use, by WireGuard most likely, so .* not register .*\n$`,
+    ),
   );
   assertEquals(readJson(out).self.endpoint, peer.endpoint);
   assertEquals(await other.drain(), [], "openers from a port that is not registered");
@@ -650,7 +652,10 @@ Deno.test("punch:// is asked from another port where WireGuard has that of the s
   const { code, out, err } = await finished;
   assertEquals(
     [code, err],
-    [0, `wgsig: UDP port ${wireGuard.port} is in use, so its endpoint was not registered again\n`],
+    [
+      0,
+      `wgsig: UDP port ${wireGuard.port} is in use, by WireGuard most likely, so this did not register it: wgsig sync does, where it runs\n`,
+    ],
   );
   assertEquals(readJson(out).peers.map(({ endpoint }) => endpoint), ["192.0.2.7:51820"]);
   // A port that the command line names is meant.
@@ -861,3 +866,24 @@ Deno.test("a whole group of a thousand peers comes through", async () => {
   assertEquals([asked!.protocol, asked!.datagrams === asked!.expected], [2, true]);
   assertEquals(peers.length, 1000);
 });
+
+testWith(
+  ["script"],
+  "--nat says at once to a person what it does, and to nobody else",
+  async () => {
+    await using scene = await Scene.open();
+    const server = await scene.serve();
+    const key = encodeBase64(randomBytes(32));
+    const args = ["query", "--nat", server.address, "--secret", scene.secretFile, "--key", key];
+    const argv = [BINARY, ...args, ...server.pin];
+    const { out } = await run(["script", "-qec", argv.join(" "), "/dev/null"]);
+    assertMatch(
+      out,
+      new RegExp(
+        `^wgsig: asking ${server.address} from a port, and gateways .*; that takes some seconds`,
+      ),
+    );
+    assertMatch(out, /^reaches peers in the same LAN: directly\r?$/m);
+    assert(!/asking/.test((await run(argv)).err));
+  },
+);

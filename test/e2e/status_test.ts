@@ -7,6 +7,7 @@ import { namespaceEnding, RUN_FOLDER } from "../../lib/service/files/own_folders
 import { statusPlace } from "../../lib/service/status/places.ts";
 import { StatusSocket } from "../../lib/service/status/socket.ts";
 import { BINARY, type Finished, run, Running, testWith, wgsig } from "../support/program.ts";
+import { Scene } from "./scene.ts";
 import { ALICE, NOBODY, REPORT } from "../support/status_report.ts";
 
 const HOST = denoHost({ libc: false });
@@ -118,5 +119,33 @@ testWith(
     } finally {
       assertEquals(await watch.stop("SIGINT"), 0);
     }
+  },
+);
+
+testWith(
+  ["root"],
+  "query: that its port is in use is no matter where sync registers it",
+  async () => {
+    await using scene = await Scene.open();
+    const server = await scene.serve();
+    const own = scene.peer();
+    await own.ask(server.port);
+    const config = await scene.file(
+      "wgsig.toml",
+      `[sync.wg0]\nport = ${own.port}\npublic-key = "${own.publicKey}"\n`,
+    );
+    const args = ["--config", config, "--secret", scene.secretFile];
+    const ask = async () => {
+      const asked = await wgsig(["query", ...args, ...server.pin, server.address]);
+      const made = await wgsig(["config", ...args, ...server.pin, "--server", server.address]);
+      assertEquals([asked.code, made.code], [0, 0]);
+      return [asked.err, made.err];
+    };
+    await withReport({ port: own.port }, async () => assertEquals(await ask(), ["", ""]));
+    await withReport({ port: own.port ^ 1 }, async () => {
+      for (const err of await ask()) {
+        assertMatch(err, /is in use, .*wgsig sync does, where it runs/);
+      }
+    });
   },
 );

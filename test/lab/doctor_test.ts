@@ -42,7 +42,7 @@ allowed-ips = ["10.9.0.2/32"]
       /^ok +proof +.* takes it$/m,
       /^ok +listen-port +51820$/m,
       /^ok +register +by raw sockets$/m,
-      /^warn +nat +symmetric: .*; mend it: let a registry relay/m,
+      /^warn +nat +hard: .*; mend it: let a registry relay/m,
       /^warn +port-map +none at 192\.168\.1\.1 /m,
       /^warn +keepalive +off behind a NAT.* bob; mend it: wg set wg0 peer /m,
       /^warn +handshake +never with bob/m,

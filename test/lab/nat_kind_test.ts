@@ -9,28 +9,41 @@ import { INTERFACE } from "./wireguard_host.ts";
 const LIMIT = 15;
 /** `--listen` for more ports than the first. */
 const MORE_PORTS = ["1224", "1225", "1226"].flatMap((port) => ["--listen", `${REGISTRY}:${port}`]);
-const EVERYBODY = ["same LAN: direct", "no NAT, or a forwarded port: direct"];
-/** Of each kind: the mapping, whether the port is preserved, and how which peers are reached. */
+const EVERYBODY = [
+  "in the same LAN: directly",
+  "without a NAT, or with a forwarded port: directly",
+];
+/** Of each kind: what it is called, whether the port is preserved, and how which peers are reached. */
 const EXPECTED: readonly (readonly [NatKind, RegExp, "yes" | "no", readonly string[]])[] = [
   ...(["preserve", "eim", "cone"] as const).map((kind) =>
-    [kind, /^endpoint-independent$/, kind === "preserve" ? "yes" : "no", [
-      "endpoint-independent NAT: punched",
-      "sequential NAT: predicted ports",
-      "symmetric NAT, random ports: guessed ports (birthday; a second or two, once)",
-    ]] as const
+    [
+      kind,
+      /^easy \(the port is the same for every destination\)$/,
+      kind === "preserve" ? "yes" : "no",
+      [
+        "behind an easy NAT: punched",
+        "behind a sequential NAT: at predicted ports",
+        "behind a hard NAT: at guessed ports (a second or two, once)",
+      ],
+    ] as const
   ),
-  ["sym", /^endpoint-dependent, random \(([+-]\d+(, )?){3}\)$/, "no", [
-    "endpoint-independent NAT: guessed ports (birthday; a second or two, once)",
-    "sequential NAT: relay",
-    "symmetric NAT, random ports: relay",
+  ["sym", /^hard \(each destination gets a port that is drawn: ([+-]\d+(, )?){3}\)$/, "no", [
+    "behind an easy NAT: at guessed ports (a second or two, once)",
+    "behind a sequential NAT: through a relay",
+    "behind a hard NAT: through a relay",
   ]],
   // Another flow of the host may have a port in between.
-  ["seq", /^endpoint-dependent, sequential \((\+[1-9](, )?){3}\)$/, "no", [
-    "endpoint-independent NAT: predicted ports",
-    "sequential NAT: predicted ports",
-    "symmetric NAT, random ports: relay",
+  ["seq", /^sequential \(each destination gets the next port: (\+[1-9](, )?){3}\)$/, "no", [
+    "behind an easy NAT: at predicted ports",
+    "behind a sequential NAT: at predicted ports",
+    "behind a hard NAT: through a relay",
   ]],
 ];
+
+/** Which peers are reached, and how. */
+function reachedOf(out: string): readonly string[] {
+  return [...out.matchAll(/^reaches peers (.+)$/gm)].map(([, text = ""]) => text);
+}
 
 /** The values that a line of the output names. */
 function valuesOf(out: string, name: string): readonly string[] {
@@ -53,11 +66,11 @@ testWith(
         const { code, out, err } = await lab.alice.namespace.run([...argv, ...who]);
         assertEquals([code, err], [0, ""], kind);
         assertEquals(out.match(/ sees port \d+ as 203\.0\.113\.21:\d+$/gm)?.length, 4, out);
-        assertMatch(valuesOf(out, "mapping").join(), mapping, kind);
+        assertMatch(valuesOf(out, "NAT").join(), mapping, kind);
         assertEquals(valuesOf(out, "port preserved"), [preserved], kind);
         assertEquals(valuesOf(out, "IPv6"), ["none"]);
-        const others = valuesOf(out, "reaches").filter((line) => !EVERYBODY.includes(line));
-        assertEquals(others, ["IPv6: relay", ...reaches], kind);
+        const others = reachedOf(out).filter((line) => !EVERYBODY.includes(line));
+        assertEquals(others, ["with IPv6: through a relay", ...reaches], kind);
       }
     }
   },
@@ -75,8 +88,8 @@ testWith(
     assertMatch(err, /^wgsig: one port alone .*serve --listen ADDRESS:1223 --listen ADDRESS:PORT/);
     const { seen, nat, ipv6, relay, reaches } = JSON.parse(out);
     assertEquals(seen.length, 1);
-    const { mapping, kind, steps, portPreserved } = nat;
-    assertEquals([mapping, kind, steps, portPreserved], [null, "unknown", [], false]);
+    const { present, kind, steps, portPreserved } = nat;
+    assertEquals([present, kind, steps, portPreserved], [true, "unknown", [], false]);
     assertEquals([ipv6, relay], [null, false]);
     const unknown = { easy: null, sequential: null, hard: null };
     assertEquals(reaches, { lan: "direct", ipv6: "relay", open: "direct", ...unknown });

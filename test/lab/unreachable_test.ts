@@ -16,8 +16,8 @@ const PAIRS: readonly (readonly [NatKind, NatKind])[] = [["sym", "sym"], ["eim",
 /** What a side says of its own NAT. */
 function verdictOf(kind: NatKind): RegExp {
   return kind === "sym"
-    ? / warn peer-unreachable key=\S+ endpoint=\S+ nat=endpoint-dependent hint="symmetric NAT: .*forward a port.*"\n/
-    : / warn peer-unreachable key=\S+ endpoint=\S+ nat=endpoint-independent hint="not for the NAT on this side: .*forward a port.*"\n/;
+    ? / warn peer-unreachable key=\S+ endpoint=\S+ nat=hard hint="the NAT on this side is hard: .*forward a port.*"\n/
+    : / warn peer-unreachable key=\S+ endpoint=\S+ nat=easy hint="not for the NAT on this side, which is easy: .*forward a port.*"\n/;
 }
 
 /** What is wrong with a pair; nothing is empty. */

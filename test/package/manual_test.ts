@@ -3,10 +3,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS, type CommandSpec, type FlagSpec } from "../../lib/core/settings/commands.ts";
 import { EXIT } from "../../lib/core/settings/user_error.ts";
+import { denoHost } from "../../lib/host/deno/deno.ts";
+import { namespaceEnding, RUN_FOLDER } from "../../lib/service/files/own_folders.ts";
 import { manualPage, shareFiles } from "../../scripts/man.ts";
 import { BINARY, run, testWith, withFolder } from "../support/program.ts";
 import { offered, type Shell } from "./shells.ts";
 
+const HOST = denoHost({ libc: false });
 const DATE = Date.UTC(2026, 1, 3) / 1000;
 const FILES: Readonly<Record<Shell, string>> = {
   bash: "bash-completion/completions/wgsig",
@@ -195,6 +198,44 @@ for (const shell of SHELLS) {
         ["ann-2"],
         [],
       ]);
+    });
+  });
+}
+
+for (const shell of SHELLS) {
+  testWith([shell, "root"], `${shell} offers interfaces of settings and of what runs`, async () => {
+    await withScene(async (folder, env) => {
+      const name = `run${Deno.pid}`.slice(0, 15);
+      // What answers there isn't asked.
+      const socket = `${RUN_FOLDER}/${name}${await namespaceEnding(HOST)}.sync.sock`;
+      await HOST.makeFolder(RUN_FOLDER);
+      await Deno.writeTextFile(socket, "");
+      try {
+        const settings = `${folder}/wgsig.toml`;
+        await Deno.writeTextFile(settings, '[sync.wg7]\n[sync.set0]\n[sync."a b"]\n');
+        const program = `${folder}/bin/wgsig`;
+        await Deno.remove(program).catch(() => {});
+        await Deno.symlink(BINARY, program);
+        const ask = async (more: Record<string, string>) =>
+          await offered(
+            shell,
+            `${folder}/${FILES[shell]}`,
+            ["wgsig status ", "wgsig sync s", "wgsig doctor "],
+            { ...env, ...more },
+          );
+        const [all = [], some, doctor = []] = await ask({ WGSIG_CONFIG: settings });
+        // Others may run here meanwhile.
+        for (const each of ["home0", name, "set0", "wg7"]) assert(all.includes(each), all.join());
+        assertEquals(all.filter((each) => each === "wg7").length, 1);
+        assert(!all.some((each) => /^[ab]$/.test(each)));
+        assertEquals([some, doctor.includes("set0")], [["set0"], true]);
+        // Settings that are wrong are no news for who presses the tabulator.
+        await Deno.writeTextFile(settings, "[sync\n");
+        const [still = []] = await ask({ WGSIG_CONFIG: settings });
+        assert(still.includes("wg7") && still.includes(name) && !still.includes("set0"));
+      } finally {
+        await Deno.remove(socket);
+      }
     });
   });
 }

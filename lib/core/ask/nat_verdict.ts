@@ -1,15 +1,19 @@
 /**
- * What kind of NAT a socket is behind, from what two registries saw of it (the terms are those of
- * RFC 4787, section 4.1).
+ * What kind of NAT a socket is behind, from what two registries saw of it:
+ *
+ * ```
+ * easy        the port is the same for every destination, or there is no NAT (RFC 4787, section 4.1:
+ *             endpoint-independent mapping)
+ * sequential  each destination gets a port somewhat above the last one
+ * hard        each destination gets one that nobody can foretell (a symmetric NAT)
+ * unknown     too few have seen the port
+ * ```
  *
  * @module
  */
 
 import type { NatKind } from "./own_reach.ts";
-import { formatHostPort, type HostPort } from "../net/host_port.ts";
-
-/** How a NAT maps a socket. */
-export type NatMapping = "none" | "endpoint-independent" | "endpoint-dependent";
+import type { HostPort } from "../net/host_port.ts";
 
 /** Where one port of a registry sees the port that asks. */
 export interface PortSight {
@@ -24,27 +28,44 @@ export interface PortSight {
 
 /** What was found out. */
 export interface NatVerdict {
-  /** How the NAT maps a socket. */
-  readonly mapping: NatMapping;
+  /** Its kind. */
+  readonly nat: NatKind;
   /** Whether the public port is the socket's own. */
   readonly portPreserved: boolean;
   /** What that means for WireGuard, in a sentence. */
   readonly meaning: string;
 }
 
-const MEANING: Readonly<Record<NatMapping, string>> = {
-  "none": "no NAT: every peer can reach this one, unless a firewall is in between",
-  "endpoint-independent":
-    "every peer can punch it: from behind a symmetric NAT by ports that are " +
+const NO_NAT = "no NAT: every peer can reach this one, unless a firewall is in between";
+const MEANING: Readonly<Record<NatKind, string>> = {
+  easy:
+    "easy NAT: every peer can punch it; from behind a sequential or a hard one by ports that are " +
     "predicted or guessed",
-  "endpoint-dependent":
-    "symmetric NAT: ports are predicted or guessed, and where that doesn't do, " +
-    "a registry relays; a port that is forwarded can be reached by every peer",
+  sequential:
+    "sequential NAT: peers predict its ports, and where that doesn't do, a registry relays; " +
+    "a port that is forwarded can be reached by every peer",
+  hard:
+    "hard NAT: peers guess its ports, and where that doesn't do, a registry relays; a port that " +
+    "is forwarded can be reached by every peer",
+  unknown: "of what kind the NAT is, two ports of a registry would show",
 };
 
-/** What a mapping means for WireGuard, in a sentence. */
-export function meaningOf(mapping: NatMapping): string {
-  return MEANING[mapping];
+/**
+ * What a kind means for WireGuard, in a sentence.
+ *
+ * @param isPresent Whether there is a NAT at all.
+ */
+export function meaningOf(kind: NatKind, isPresent: boolean): string {
+  return isPresent ? MEANING[kind] : NO_NAT;
+}
+
+/** Whether there is a NAT between a socket and those who see it elsewhere. */
+export function isBehindNat(
+  localPort: number,
+  localAddresses: readonly string[],
+  seen: readonly HostPort[],
+): boolean {
+  return !seen.every(({ host, port }) => port === localPort && localAddresses.includes(host));
 }
 
 /**
@@ -52,7 +73,8 @@ export function meaningOf(mapping: NatMapping): string {
  *
  * @param localPort The port that it is bound to.
  * @param localAddresses The addresses of this host.
- * @param seen What each of two or more registries saw, at different addresses or ports.
+ * @param seen What each of two or more registries saw, at different addresses or ports, in the order in
+ *   which they were asked.
  * @throws {RangeError} If fewer than two did.
  */
 export function judgeNat(
@@ -60,18 +82,15 @@ export function judgeNat(
   localAddresses: readonly string[],
   seen: readonly HostPort[],
 ): NatVerdict {
-  const [first, ...others] = seen;
-  if (first === undefined || others.length === 0) {
+  if (seen.length < 2) {
     throw new RangeError("Cannot judge the NAT: two registries must have seen the socket");
   }
-  const portPreserved = seen.every(({ port }) => port === localPort);
-  const same = others.every((other) => formatHostPort(other) === formatHostPort(first));
-  const mapping = !same
-    ? "endpoint-dependent"
-    : portPreserved && localAddresses.includes(first.host)
-    ? "none"
-    : "endpoint-independent";
-  return { mapping, portPreserved, meaning: meaningOf(mapping) };
+  const nat = natKindOf(localPort, localAddresses, seen);
+  return {
+    nat,
+    portPreserved: seen.every(({ port }) => port === localPort),
+    meaning: meaningOf(nat, isBehindNat(localPort, localAddresses, seen)),
+  };
 }
 
 /**
@@ -101,8 +120,7 @@ export function natKindOf(
 ): NatKind {
   const [first, ...others] = seen;
   if (first === undefined) return "unknown";
-  const isHere = ({ host, port }: HostPort) => port === localPort && localAddresses.includes(host);
-  if (seen.every(isHere)) return "easy";
+  if (!isBehindNat(localPort, localAddresses, seen)) return "easy";
   if (others.length === 0) return "unknown";
   if (others.some(({ host }) => host !== first.host)) return "hard";
   const steps = stepsOf(seen);
@@ -116,17 +134,16 @@ export function natKindOf(
  * @param own What the own NAT was judged to be, if it was.
  */
 export function explainUnreachable(own: NatVerdict | undefined): string {
-  switch (own?.mapping) {
-    case "endpoint-dependent":
-      return "symmetric NAT: have a registry relay (serve --relay), forward a port, or route " +
-        "through a hub";
-    case undefined:
-      return "a symmetric NAT on either side, or a firewall that drops UDP; name a second server " +
-        "to learn which, have a registry relay (serve --relay), forward a port, or route through " +
-        "a hub";
+  const relay = "have a registry relay (serve --relay)";
+  switch (own?.nat) {
+    case "hard":
+    case "sequential":
+      return `the NAT on this side is ${own.nat}: ${relay}, forward a port, or route through a hub`;
+    case "easy":
+      return "not for the NAT on this side, which is easy: the peer's is hard, most likely, or a " +
+        `firewall drops UDP; ${relay}, forward a port on either side, or route through a hub`;
     default:
-      return "not for the NAT on this side: the peer's is symmetric, most likely, or a firewall " +
-        "drops UDP; have a registry relay (serve --relay), forward a port on either side, or " +
-        "route through a hub";
+      return "a hard NAT on either side, or a firewall that drops UDP; name a second server to learn " +
+        `which, ${relay}, forward a port, or route through a hub`;
   }
 }

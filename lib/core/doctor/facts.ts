@@ -23,6 +23,8 @@ export interface AnswerFacts {
   readonly ahead: number;
   /** The system's word where nothing could be sent to it, such as `ENETUNREACH`. */
   readonly unsent: string | undefined;
+  /** Whether the other host has said that nothing listens at that port. */
+  readonly isClosed: boolean;
   /** What is said of it elsewhere. */
   readonly warning: string | undefined;
 }
@@ -142,6 +144,8 @@ export interface DoctorFacts {
   readonly routes: readonly RouteFacts[];
   /** Networks of this host's other interfaces, and gateways, as prefixes. */
   readonly networks: Fact<readonly string[]>;
+  /** This host's own addresses in the tunnel, as the settings have them, with prefix lengths. */
+  readonly addresses: readonly string[];
   /** What the settings say of peers, this host perhaps among them. */
   readonly listed: Fact<readonly ListedPeer[]>;
   /** Whether a `sync` runs for the interface. */

@@ -43,21 +43,21 @@ export function checkNat(facts: DoctorFacts): Check {
   }
   const port = nat.isWireGuards ? `WireGuard's port ${nat.port}` : `port ${nat.port}`;
   const seen = `${port} is seen as ${formatHostPort(first)}`;
-  if (isBehindNat(facts) === false) return ok(name, `none on the way to the registries: ${seen}`);
+  if (isBehindNat(facts) === false) return ok(name, `easy, since there is none: ${seen}`);
   switch (natKindOf(nat.port, nat.localAddresses, nat.seen)) {
     case "easy":
-      return ok(name, `easy to pass: ${seen}, whoever looks`);
+      return ok(name, `easy: ${seen}, whoever looks`);
     case "sequential":
-      return ok(name, `counts ports, which peers can guess: ${seen}`);
+      return ok(name, `sequential, its ports can be predicted: ${seen}`);
     case "hard":
       return warn(
         name,
-        `symmetric: ${nat.seen.map(formatHostPort).join(", ")}; ` +
+        `hard: ${nat.seen.map(formatHostPort).join(", ")}; ` +
           "only some peers can be reached directly",
         "let a registry relay (serve --relay), or forward the port in the router",
       );
     case "unknown":
-      return ok(name, `${seen}; of what kind it is, two ports of a registry would show`);
+      return ok(name, `unknown: ${seen}; of what kind it is, two ports of a registry would show`);
   }
 }
 

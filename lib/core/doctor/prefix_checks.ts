@@ -37,6 +37,7 @@ export function checkAllowedIps(facts: DoctorFacts): Check[] {
   if (all.length === 0) return [];
   const checks = [
     ...twiceOf(inSettings, valueOf(settings) ?? "the settings"),
+    ...ownAmong(all, facts),
     ...insideOf(all),
     ...besideNetworks(all, valueOf(networks) ?? []),
     ...aroundServers(all, facts),
@@ -56,6 +57,18 @@ function twiceOf(owned: readonly Owned[], file: string): Check[] {
   });
   if (twice.length === 0) return [];
   return [bad("allowed-ips", `twice: ${named(twice)}; one of them alone gets it`, `mend ${file}`)];
+}
+
+/** A network around the own address is a hub's; the address alone is a slip of the pen. */
+function ownAmong(owned: readonly Owned[], { addresses, device }: DoctorFacts): Check[] {
+  if (valueOf(device)?.publicKey === undefined) return [];
+  const own = new Set(addresses.map(addressOf).map(normalizePrefix));
+  const taken = new Set(
+    owned.flatMap(({ prefix, peer }) => own.has(prefix) ? [`${prefix} of ${peer}`] : []),
+  );
+  if (taken.size === 0) return [];
+  const text = `${named([...taken])} is this host's own address`;
+  return [bad("allowed-ips", text, "give one of the two another address")];
 }
 
 /** What lies in a prefix of another goes elsewhere: that may be meant. */

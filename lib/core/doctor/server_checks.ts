@@ -93,9 +93,22 @@ function split(warning: string): [string, string | undefined] {
   return [text, mend];
 }
 
-/** Whether registries have the same secret. Those of wgsig are silent where they have another. */
+/** What tells the one reason of silence from the other: the registry counts what it can't open. */
+const TELL_APART =
+  "look at the host of the registry, while this asks: if serve counts drop-not-opened " +
+  "(wgsig status there, or SIGUSR1 and its log), the secret is another one: compare sha256sum FILE on " +
+  "both; if it counts nothing (received stays the same), UDP doesn't get there: open its port in the " +
+  "firewall";
+
+/**
+ * Whether registries have the same secret. One that has another is silent, as one is that can't be
+ * reached: they answer nothing to anyone without the secret, so that nobody else finds them.
+ */
 export function checkSecret({ servers }: DoctorFacts): Check[] {
   const name = "secret";
+  const isTaken = servers.some(({ answers }) =>
+    answers.some(({ protocol, status }) => protocol !== undefined && status !== "not-authenticated")
+  );
   return servers.flatMap(({ name: server, answers }) => {
     if (answers.length === 0) return [];
     const refused = answers.find(({ status, protocol }) =>
@@ -108,11 +121,16 @@ export function checkSecret({ servers }: DoctorFacts): Check[] {
     if (answers.some(({ protocol }) => protocol !== undefined)) {
       return ok(name, `the same as that of ${server}`);
     }
-    return warn(
-      name,
-      `${server} hasn't answered, as it doesn't where the secret is another one`,
-      "compare the secret files: sha256sum FILE on both hosts",
-    );
+    // What can't be sent, or is turned away, has nothing to do with the secret.
+    if (answers.every(({ unsent, isClosed }) => isClosed || unsent !== undefined)) return [];
+    return isTaken
+      ? warn(
+        name,
+        `${server} is silent: it can't be reached, or has another one than the registry that ` +
+          "answers; with the secret that this host has, the first is more likely",
+        TELL_APART,
+      )
+      : warn(name, `${server} is silent: it can't be reached, or it has another one`, TELL_APART);
   });
 }
 

@@ -16,7 +16,7 @@ export interface PathFinderOptions {
   readonly relayOf: (publicKey: string) => RelayMode;
   /** Seconds to set where a peer has none; 0 leaves it. */
   readonly persistentKeepalive: number;
-  /** What may be tried where a NAT is symmetric. */
+  /** What may be tried where a NAT is sequential or hard. */
   readonly hard: HardOptions;
 }
 

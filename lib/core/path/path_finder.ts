@@ -42,7 +42,7 @@ const MOST_REPLIES = 256;
 /** Between two probes of one way in use, in seconds, per peer. */
 const WATCH = 0.05;
 const SHORTEST_WATCH = 2;
-/** Size of what is sent by hundreds to get through a symmetric NAT. */
+/** Size of what is sent by hundreds to get through a hard NAT. */
 const BYTE = 1;
 const BYTE_SENT = new Uint8Array(BYTE);
 const PROBE_KINDS: ReadonlySet<number> = new Set([DATAGRAM.probe, DATAGRAM.echo]);

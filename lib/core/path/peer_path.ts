@@ -87,7 +87,7 @@ export class PeerPath {
 
   /**
    * @param isFirst Whether the own key is the smaller one.
-   * @param hard What is tried where a NAT is symmetric.
+   * @param hard What is tried where a NAT is sequential or hard.
    */
   constructor(isFirst: boolean, mode: RelayMode, hard: HardWay) {
     this.#isFirst = isFirst;
@@ -149,7 +149,7 @@ export class PeerPath {
     this.#watch.setInterval(seconds);
   }
 
-  /** Replaces the budgets for symmetric NATs. */
+  /** Replaces the budgets for hard NATs. */
   configure(hard: HardOptions): void {
     this.#hard.configure(hard);
   }

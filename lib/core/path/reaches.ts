@@ -17,7 +17,7 @@ export const PEER_KINDS = ["lan", "ipv6", "open", "easy", "sequential", "hard"] 
 export type PeerKind = typeof PEER_KINDS[number];
 
 /** How a peer is reached. */
-export type Means = "direct" | "punched" | "predicted" | "birthday" | "relay";
+export type Means = "direct" | "punched" | "predicted" | "guessed" | "relay";
 
 /** What it depends on. */
 export interface OwnKind {
@@ -41,5 +41,5 @@ export function meansTo(own: OwnKind, peer: PeerKind): Means | undefined {
   // What one side begins is a way for both.
   const means = hardMeans(own.nat, peer) ?? hardMeans(peer, own.nat);
   if (means === undefined) return "relay";
-  return means === "predict" ? "predicted" : "birthday";
+  return means === "predict" ? "predicted" : "guessed";
 }

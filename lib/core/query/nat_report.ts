@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  judgeNat,
-  meaningOf,
-  natKindOf,
-  type NatMapping,
-  type PortSight,
-  stepsOf,
-} from "../ask/nat_verdict.ts";
+import { isBehindNat, meaningOf, natKindOf, type PortSight, stepsOf } from "../ask/nat_verdict.ts";
 import type { NatKind } from "../ask/own_reach.ts";
 import { familyOf, formatHostPort } from "../net/host_port.ts";
 import { isPublic } from "../net/reach.ts";
@@ -34,9 +27,10 @@ export interface NatFacts {
 export interface NatReport {
   /** What each port of a registry saw, in the order in which they were asked. */
   readonly sights: readonly PortSight[];
-  /** Over IPv4; undefined where too few have seen the port to tell. */
-  readonly mapping: NatMapping | undefined;
+  /** Over IPv4. */
   readonly kind: NatKind;
+  /** Whether there is a NAT; undefined where nobody has seen the port over IPv4. */
+  readonly isPresent: boolean | undefined;
   /** From port to port, with each destination of IPv4. */
   readonly steps: readonly number[];
   /** Whether the public port is the own one; undefined where nobody has seen it over IPv4. */
@@ -60,24 +54,22 @@ export function reportNat({ port, localAddresses, servers, mapsPorts }: NatFacts
     sights.map(({ seen }) => seen).filter((seen) => familyOf(seen) === family);
   const [ipv4, ipv6] = [seenOver(4), seenOver(6)];
   const kind = natKindOf(port, localAddresses, ipv4);
-  const verdict = ipv4.length >= 2 ? judgeNat(port, localAddresses, ipv4) : undefined;
-  // Without a NAT one look is enough.
-  const mapping = verdict?.mapping ?? (kind === "easy" ? "none" : undefined);
+  const isPresent = ipv4.length === 0 ? undefined : isBehindNat(port, localAddresses, ipv4);
   const seenIpv6 = ipv6.find(({ host }) => isPublic(host))?.host;
   const ownIpv6 = localAddresses.find((host) => host.includes(":") && isPublic(host));
   const own = {
     nat: kind,
-    isOpen: mapping === "none" || mapsPorts,
+    isOpen: isPresent === false || mapsPorts,
     hasIpv4: ipv4.length > 0,
     hasIpv6: (seenIpv6 ?? ownIpv6) !== undefined,
   };
   return {
     sights,
-    mapping,
     kind,
+    isPresent,
     steps: stepsOf(ipv4),
     portPreserved: ipv4.length === 0 ? undefined : ipv4.every((seen) => seen.port === port),
-    meaning: mapping && meaningOf(mapping),
+    meaning: kind === "unknown" ? undefined : meaningOf(kind, isPresent !== false),
     ipv6: seenIpv6 ?? ownIpv6,
     isIpv6Seen: seenIpv6 !== undefined,
     isRelayed: servers.some(({ relay }) => relay !== undefined),

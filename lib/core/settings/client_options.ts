@@ -191,7 +191,7 @@ export const CLIENT = {
     commands: ["sync"],
     reader: oneOf("on", "off"),
     default: "on",
-    help: "try hundreds of ports, once, where a NAT is symmetric",
+    help: "try hundreds of ports, once, where a NAT is hard",
   },
   "punch-mappings": {
     commands: ["sync"],
@@ -348,6 +348,16 @@ export const CONFIG_FLAGS = {
     flag: "output",
     reader: file,
     help: "write this file, as a whole or not at all, for its owner alone; - for standard output",
+  },
+  import: {
+    flag: "import",
+    reader: file,
+    help: "print settings made of wg-quick's FILE or a Corefile with wgsd",
+  },
+  keys: {
+    flag: "keys",
+    reader: one(text, "FOLDER"),
+    help: "with --import: write the keys of FILE into new files here",
   },
   ...CONFIG_FILE,
   ...HELP,

@@ -24,7 +24,17 @@
  * @module
  */
 
-import { boolean, choice, integer, list, type Reader, record, table } from "./reader.ts";
+import {
+  boolean,
+  choice,
+  integer,
+  itemPath,
+  list,
+  namedTable,
+  type Reader,
+  table,
+  tables,
+} from "./reader.ts";
 import { UserError } from "./user_error.ts";
 
 /** The name of a command. */
@@ -174,12 +184,15 @@ export function oneTable<R extends Rows>(rows: R): Nested<InFile<R>> {
 
 /** `[[key]]`: a list of tables. */
 export function tableList<R extends Rows>(rows: R): Nested<InFile<R>[]> {
-  return { nested: list(section(rows)), rows };
+  return { nested: tables(section(rows), itemPath), rows };
 }
 
-/** `[key.NAME]`: tables with names that the user chooses. */
-export function namedTables<R extends Rows>(rows: R): Nested<Map<string, InFile<R>>> {
-  return { nested: record(section(rows)), rows };
+/** `[key.NAME]`: tables with names that the user chooses. @param example Such a name. */
+export function namedTables<R extends Rows>(
+  rows: R,
+  example = "NAME",
+): Nested<Map<string, InFile<R>>> {
+  return { nested: namedTable(section(rows), example), rows };
 }
 
 /** The flags of an option that were given. */

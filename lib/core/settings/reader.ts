@@ -98,10 +98,12 @@ export const prefix: Reader<string> = (value, path) => {
 
 /** A name for people: one line. */
 export const label: Reader<string> = (value, path) =>
+  typeof value === "string" && isLine(value) ? value : refuse(path, "a name on one line", value);
+
+function isLine(text: string): boolean {
   // deno-lint-ignore no-control-regex -- a control character could begin a line of its own
-  typeof value === "string" && /^[^\x00-\x1f\x7f]+$/.test(value)
-    ? value
-    : refuse(path, "a name on one line", value);
+  return /^[^\x00-\x1f\x7f]+$/.test(text);
+}
 
 /** `HOST:PORT`, the port optional where there is a default. */
 export function hostPort(defaultPort?: number): Reader<HostPort> {
@@ -141,14 +143,59 @@ export function list<T>(item: Reader<T>): Reader<T[]> {
   return (value, path, file) =>
     Array.isArray(value)
       ? value.map((each, i) => item(each, `${path}[${i}]`, file))
+      : typeof value === "string" && value !== ""
+      ? refuse(path, `a list, such as [${JSON.stringify(value)}]`, value)
       : refuse(path, "a list", value);
+}
+
+/** A name is a word of its user's: what is longer doesn't help. */
+const MAX_SHOWN_NAME = 64;
+/** So much of a key tells it from others. */
+const SHOWN_KEY = 8;
+
+/** What an item is called in messages: by its number, */
+function numbered(path: string, i: number, _item?: unknown): string {
+  return `${path}[${i}]`;
+}
+
+/** and by the name or the public key that it has. */
+export function itemPath(path: string, i: number, item: unknown): string {
+  const at = numbered(path, i);
+  if (typeof item !== "object" || item === null) return at;
+  const fields: { readonly name?: unknown; readonly "public-key"?: unknown } = item;
+  const { name, "public-key": key } = fields;
+  if (typeof name === "string" && isLine(name) && name.length <= MAX_SHOWN_NAME) {
+    return `${at} (${name})`;
+  }
+  const isKey = typeof key === "string" && parseKey(key) !== undefined;
+  return isKey ? `${at} (${key.slice(0, SHOWN_KEY)}…)` : at;
+}
+
+/**
+ * `[[key]]`: a list of tables; who writes one alone, as `[key]`, is told how.
+ *
+ * @param item Reads one.
+ * @param called What messages call one.
+ */
+export function tables<T>(item: Reader<T>, called = numbered): Reader<T[]> {
+  return (value, path, file) => {
+    if (Array.isArray(value)) {
+      return value.map((each, i) => item(each, called(path, i, each), file));
+    }
+    if (!isTable(value)) return refuse(path, "a list", value);
+    throw new SyntaxError(
+      `${path}: expected a list, got one table: write [[${path}]] in the place of [${path}]`,
+    );
+  };
 }
 
 /** A table's own keys, checked to be one. */
 export function entriesOf(value: unknown, path: string): [string, unknown][] {
-  return typeof value === "object" && value !== null && isPlain(value)
-    ? Object.entries(value)
-    : refuse(path, "a table", value);
+  return isTable(value) ? Object.entries(value) : refuse(path, "a table", value);
+}
+
+function isTable(value: unknown): value is object {
+  return typeof value === "object" && value !== null && isPlain(value);
 }
 
 /** Whether an object is nothing more: a list isn't, nor is the date that TOML knows. */
@@ -161,6 +208,30 @@ function isPlain(value: object): boolean {
 export function record<T>(item: Reader<T>): Reader<Map<string, T>> {
   return (value, path, file) =>
     new Map(entriesOf(value, path).map(([key, each]) => [key, item(each, `${path}.${key}`, file)]));
+}
+
+/**
+ * `[key.NAME]`: tables with names that the user chooses; who leaves the name out is told how it is
+ * written.
+ *
+ * @param item Reads one.
+ * @param example A name.
+ */
+export function namedTable<T>(item: Reader<T>, example: string): Reader<Map<string, T>> {
+  const read = record<T>((value, path, file) =>
+    isTable(value) ? item(value, path, file) : refuse(path, "a table", value)
+  );
+  return (value, path, file) => {
+    try {
+      return read(value, path, file);
+    } catch (error) {
+      const isNamed = isTable(value) && Object.values(value).every(isTable);
+      if (isNamed || !(error instanceof SyntaxError)) throw error;
+      throw new SyntaxError(
+        `${error.message}; what is in [${path}] belongs into [${path}.NAME], such as [${path}.${example}]`,
+      );
+    }
+  };
 }
 
 type Shape = Readonly<Record<string, Reader<unknown>>>;

@@ -42,10 +42,10 @@ import {
   duration,
   either,
   hostPort,
-  list,
   prefix,
   type Reader,
   refuse,
+  tables,
 } from "./reader.ts";
 
 /** The most peers a group can have. */
@@ -168,7 +168,7 @@ export const DNS = {
   },
   zone: {
     ...ZONE_NAME,
-    reader: one(either(zoneName, list(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
+    reader: one(either(zoneName, tables(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
   },
   ...ZONE,
   "answer-budget": {

@@ -12,7 +12,7 @@ import { SERVE } from "./serve_options.ts";
 /** All that a settings file can say. */
 export const SETTINGS = {
   serve: oneTable(SERVE),
-  sync: namedTables(CLIENT),
+  sync: namedTables(CLIENT, "wg0"),
   peer: tableList(PEER),
 } satisfies Rows;
 

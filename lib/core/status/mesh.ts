@@ -139,7 +139,7 @@ export function judgePair(a: MeshFacts, b: MeshFacts): MeshMeans {
   if (a.kind === "unknown" || b.kind === "unknown") return "unknown";
   const own = { nat: a.kind, isOpen: false, hasIpv4: true, hasIpv6: a.hasIpv6 };
   const means = meansTo(own, b.kind) ?? "unknown";
-  return means === "birthday" ? "guessed" : means;
+  return MESH_MEANS.find((each) => each === means) ?? "guessed";
 }
 
 function isNowhere({ seen4, hasIpv6 }: MeshFacts): boolean {

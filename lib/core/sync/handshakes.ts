@@ -110,7 +110,8 @@ export class Handshakes {
     if (hasJumped && age >= this.#alive) doubtedAt = mono;
     const isHeard = before === undefined
       ? passed < Infinity
-      : before.isHeard || handshake !== before.handshake || received > before.received;
+      : before.isHeard || received > before.received ||
+        (isAge ? handshake < before.handshake : handshake !== before.handshake);
     return { handshake, received, at, doubtedAt, isHeard };
   }
 }

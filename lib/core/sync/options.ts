@@ -59,7 +59,7 @@ export interface SyncOptions {
   readonly portMap: boolean;
   /** Whether peers may be reached through a registry's relay. */
   readonly relay: RelayMode;
-  /** What may be tried where a NAT is symmetric. */
+  /** What may be tried where a NAT is sequential or hard. */
   readonly hard: HardOptions;
   /** By public key. */
   readonly peers: ReadonlyMap<string, SyncedPeer>;

@@ -70,7 +70,7 @@ export class OwnEndpoint {
     const endpoint = formatHostPort(newest);
     const before = this.#endpoints.get(family);
     if (endpoint === before) return [];
-    // Behind a symmetric NAT, each registry sees another one: that is no move.
+    // Behind a sequential or a hard NAT, each registry sees another one: that is no move.
     const seesBefore = servers.some(({ ownEndpoint, ownIpv6 }) =>
       [ownEndpoint, ownIpv6].some((each) => each !== undefined && formatHostPort(each) === before)
     );

@@ -105,7 +105,7 @@ export class PeerStates {
       this.#notes.event("warn", "peer-unreachable", {
         ...this.named(key),
         endpoint: formatHostPort(newest.endpoint),
-        ...(nat === undefined ? {} : { nat: nat.mapping }),
+        ...(nat === undefined ? {} : { nat: nat.nat }),
         hint: explainUnreachable(nat),
       });
     }

@@ -33,6 +33,11 @@ import { SyncedPeers } from "./synced_peers.ts";
 import { SyncedRoster } from "./synced_roster.ts";
 import { TunnelRoutes } from "./tunnel_routes.ts";
 
+/** What goes without where the port can only be borrowed. */
+const BORROW_HINT =
+  "ways to peers aren't probed, and no ports are guessed or predicted: that needs " +
+  "raw sockets (root, or CAP_NET_RAW)";
+
 /** What is known of an interface, and what is done for it. */
 export class SyncStages {
   #options: SyncOptions;
@@ -143,7 +148,8 @@ export class SyncStages {
 
   /** Whether something is awaited of a peer. */
   isAwaiting(now: Now): boolean {
-    return this.#device !== undefined && this.#peers.isAwaiting(this.#device, now);
+    if (this.#device === undefined) return false;
+    return this.#roster.isFresh || this.#peers.isAwaiting(this.#device, now);
   }
 
   /** Takes in what comes without being asked for. */
@@ -242,6 +248,7 @@ export class SyncStages {
   #meet(device: Device, news: QueryResult | undefined, now: Now): void {
     const before = this.#device;
     this.#device = device;
+    this.#roster.looked();
     const same = before !== undefined && before.publicKey === device.publicKey &&
       before.listenPort === device.listenPort;
     const fromPoll = news !== undefined;
@@ -266,6 +273,7 @@ export class SyncStages {
         port: device.listenPort,
         register: mode,
         why,
+        ...(mode === "borrow" ? { hint: BORROW_HINT } : {}),
       });
       if (this.#paths.isOpen) this.#readAddresses();
       this.#lookAt(device, fromPoll, undefined, now);
@@ -366,6 +374,7 @@ export class SyncStages {
     if (answer.status === EXIT.ok) this.#rhythm.answered();
     else this.#rhythm.failed();
     this.#peers.tellShared(device, answer, now);
+    this.#peers.tellNoRelay(answer);
     if (!answer.registered) return;
     let hasMoved = false;
     for (const move of this.#own.take(answer)) {
@@ -373,7 +382,8 @@ export class SyncStages {
       const { endpoint, before } = move;
       this.#notes.change("own-endpoint", { endpoint, ...(before === undefined ? {} : { before }) });
       if (before !== undefined) {
-        const isEach = this.#own.nat?.mapping === "endpoint-dependent";
+        const { nat } = this.#own.nat ?? {};
+        const isEach = nat === "sequential" || nat === "hard";
         this.#peers.ownEndpointMoved(device, move, !isEach, now);
         this.#paths.ownMoved(now);
         this.#rhythm.changed(now.mono);

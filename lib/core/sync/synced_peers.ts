@@ -255,7 +255,21 @@ export class SyncedPeers {
       ...(from === undefined ? {} : { before: formatHostPort(from) }),
       ...(persistentKeepalive === undefined ? {} : { persistentKeepalive }),
       ...(dryRun ? { dryRun } : {}),
+      ...(this.relays.has(formatHostPort(endpoint)) ? { path: "relay" } : {}),
     };
+  }
+
+  /** Tells where a relay is always to be used, and no registry that has answered does that. */
+  tellNoRelay(answer: QueryResult): void {
+    if (!answer.registered || answer.status !== EXIT.ok) return;
+    const { relay, peers } = this.#options;
+    const isWanted = relay === "always" ||
+      [...peers.values()].some((peer) => peer.relay === "always");
+    if (!isWanted || relaysOf(answer).size > 0) return this.#notes.forget("no-relay");
+    const hint =
+      'relay = "always", and no registry relays: start one with serve --relay, or peers ' +
+      "are reached directly";
+    this.#notes.once("warn", "no-relay", { hint });
   }
 
   /** Tells who can't be reached. */

@@ -51,8 +51,10 @@ export class SyncedRoster {
   /** What has been looked at, and found to be as it should. */
   #settled = "";
   readonly #refused = new Set<string>();
-  /** By public key: what those were called that are gone now, as far as they were there. */
+  /** By public key: what those are called that are there, and those that were there. */
   readonly #former = new Map<string, string>();
+
+  #isFresh = false;
 
   /** Knows of nobody yet. */
   constructor(queue: ActionQueue, notes: SyncNotes, routes: TunnelRoutes) {
@@ -78,6 +80,16 @@ export class SyncedRoster {
     return new Map(there.map(({ publicKey, name }) => [publicKey, name]));
   }
 
+  /** Whether peers were added or changed since the interface was looked at: they are to be found soon. */
+  get isFresh(): boolean {
+    return this.#isFresh;
+  }
+
+  /** The interface was looked at. */
+  looked(): void {
+    this.#isFresh = false;
+  }
+
   /** Whom registries are asked for: those that may be found somewhere. */
   get keys(): readonly string[] {
     const there = [...this.#entries.values()].filter(({ isGone, via }) => !isGone && !via);
@@ -94,8 +106,8 @@ export class SyncedRoster {
     const revisions = servers.map(({ server, roster }) => `${server} ${roster?.revision}`).join();
     if (revisions === this.#revisions) return false;
     this.#revisions = revisions;
-    for (const [key, name] of this.names) this.#former.set(key, name);
     this.#entries = rosters.length === 0 ? NO_ROSTER : mergeRosters(rosters);
+    for (const [key, name] of this.names) this.#former.set(key, name);
     return true;
   }
 
@@ -171,6 +183,7 @@ export class SyncedRoster {
     const after = step.kind === "remove" ? new Map<string, string>() : step.given.allowedIps;
     const done = (now: Now) => {
       changed(now);
+      this.#isFresh = true;
       this.#tell(step, device, {});
       this.#note(publicKey, step.kind === "remove" ? undefined : step.given);
       for (const prefix of before.keys()) if (!after.has(prefix)) this.#endRoute(prefix, name);
@@ -222,6 +235,7 @@ export class SyncedRoster {
     const { publicKey: key } = step;
     const name = this.#entries.get(key)?.name || this.#former.get(key);
     const named = { key, ...(name ? { name } : {}) };
+    if (step.kind === "remove") this.#former.delete(key);
     if (step.kind === "remove") {
       this.#former.delete(key);
       return this.#notes.change("roster-peer-removed", { ...named, ...more });

@@ -36,6 +36,8 @@ export interface RegistryOutcome {
   readonly sights?: readonly PortSight[] | undefined;
   /** What the system said, where nothing could be sent to any of its addresses. */
   readonly unsent?: string | undefined;
+  /** Whether its host has said that nothing listens at that port. */
+  readonly isClosed?: boolean | undefined;
   /** What it has told of the peers that it knows by name, where that was asked for. */
   readonly roster?: Roster | undefined;
   /** All peers that are not stale, the own record among them. */

@@ -318,6 +318,7 @@ class RegistryAsker {
         serverKey: key && formatKey(key),
         ownEndpoint: ownEndpoints[0],
         unsent: server.addresses.problem,
+        isClosed: server.refused > 0,
         roster: followsRoster ? server.roster : undefined,
         ...(looksAround ? { sights: server.sights, relay: server.relay } : {}),
         peers: server.sightings(now, maxAge),

@@ -116,7 +116,8 @@ function noAnswer(
     `that group ${group} has the same secret there and lets this key in (its allow-list)`;
   if (isPinned) {
     return `no answer from ${server} within ${within} s; check that it runs and that UDP gets ` +
-      `through, ${same}, and that it speaks wgsig 2: with a server-key, it is asked in nothing else`;
+      `through, ${same}, and that it is wgsig serve (with server-key set, a server without a key, as ` +
+      "the C server wgsigd, is not asked in the way that it understands)";
   }
   return `no answer from ${server} within ${within} s; check that it runs and that UDP gets ` +
     `through, ${same}, that it ` +
@@ -154,7 +155,8 @@ export function keyWarning(asked: WarnedRegistry, proves: boolean): string | und
 
 /** What to say where another port was asked from, and nothing was registered. */
 export function portInUse(port: number): string {
-  return `UDP port ${port} is in use, so its endpoint was not registered again`;
+  return `UDP port ${port} is in use, by WireGuard most likely, so this did not register it: ` +
+    "wgsig sync does, where it runs";
 }
 
 /** What to look at where the system can't send. */

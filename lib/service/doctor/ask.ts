@@ -79,6 +79,7 @@ function silent(family: Family, warning: string, unsent: string): AnswerFacts {
     serverKey: undefined,
     ahead: 0,
     unsent,
+    isClosed: false,
     warning,
   };
 }
@@ -107,11 +108,11 @@ async function askOver(
     new Map([[name, addresses]]),
   );
   if (outcome === undefined) return silent(family, "it was not asked", "");
-  const { status, protocol, serverKey, unsent, warning } = outcome;
+  const { status, protocol, serverKey, unsent, isClosed = false, warning } = outcome;
   const { ahead } = memory.of(name).conversation.labels;
   const { roundTrip } = stopwatch;
   return {
-    ...{ family, status, protocol, serverKey, unsent, warning },
+    ...{ family, status, protocol, serverKey, unsent, isClosed, warning },
     // A registry of the first protocol doesn't tell its time.
     ahead: protocol === 1 ? 0 : ahead,
     roundTrip: protocol === undefined ? undefined : roundTrip,

@@ -47,6 +47,8 @@ export interface DoctorConfig
   readonly serverKeys: Fact<ReadonlyMap<string, Uint8Array>>;
   /** The own public key that the settings name, 32 bytes. */
   readonly key: Fact<Uint8Array | undefined>;
+  /** This host's addresses in the tunnel, with prefix lengths. */
+  readonly addresses: readonly string[];
   /** The private key that they name, 32 bytes. */
   readonly privateKey: Fact<Uint8Array | undefined>;
   readonly portMap: boolean;
@@ -98,6 +100,7 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
         tryRaw(host, about.listenPort, { host: "127.0.0.1", port: 9 }));
     return {
       ...{ settings, unused, register, name, listed, device, link, raw },
+      addresses: config.addresses,
       secret: config.secret && pathOf(config.secret),
       unix: host.now().unix,
       servers: asked,

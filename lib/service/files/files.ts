@@ -333,7 +333,7 @@ interface ReadHow {
 }
 
 async function read(
-  host: Files,
+  host: System & Files,
   path: string,
   limit: number,
   what: string,
@@ -344,8 +344,16 @@ async function read(
   } catch (error) {
     const missing = errorCode(error) === "ENOENT";
     if (optional && (missing || errorCode(error) === "ENOTDIR")) throw error;
-    throw new UserError(`cannot read ${what} ${path}: ${explain(error)}${missing ? hint : ""}`);
+    throw new UserError(
+      `cannot read ${what} ${path}: ${explain(error)}${missing ? hint : asRoot(host, error)}`,
+    );
   }
+}
+
+/** What to do where a file is another user's. */
+export function asRoot({ user }: Pick<System, "user">, error: unknown): string {
+  const isRefused = errorCode(error) === "EACCES" || errorCode(error) === "EPERM";
+  return isRefused && user !== ROOT ? "; run this as root" : "";
 }
 
 /** Whether only the owner of a file can read it. */

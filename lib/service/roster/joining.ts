@@ -36,6 +36,8 @@ const OWNER_ONLY = 0o600;
 const USUAL_PORT = 51_820;
 const QUICK_FOLDER = "/etc/wireguard";
 const NAME_OF_PROBE = ".wgsig-join";
+const NAME_OF_LOG = ".wgsig-join.log";
+const MAX_LOG = 65_536;
 /** So long a program may take that brings the interface up, in seconds. */
 const UP_TIMEOUT = 60;
 /** The most bytes of settings that are there before. */
@@ -92,10 +94,10 @@ class Joining {
   }
 
   async run(ask: (question: JoinQuestion) => Promise<JoinAnswer>): Promise<JoinDone> {
-    const { link, name, settings, isUp } = this.#wish;
+    const { link, name, isUp } = this.#wish;
     const isQuick = await this.#has("wg-quick");
     if (isUp) await this.#checkTools(isQuick);
-    const folder = settings.includes("/") ? settings.slice(0, settings.lastIndexOf("/")) : ".";
+    const folder = this.#folder;
     const keyFolder = isQuick ? QUICK_FOLDER : folder;
     const keyFile = `${keyFolder}/${name}.key`;
     const quickFile = isQuick ? `${keyFolder}/${name}.conf` : undefined;
@@ -146,6 +148,12 @@ class Joining {
     const notUp = isUp ? await this.#bringUp(made, isQuick) : undefined;
     const files = [keyFile, ...this.#written];
     return { peer, made, files, isQuick, isUp: isUp && notUp === undefined, notUp };
+  }
+
+  /** Of the settings. */
+  get #folder(): string {
+    const { settings } = this.#wish;
+    return settings.includes("/") ? settings.slice(0, settings.lastIndexOf("/")) : ".";
   }
 
   async #has(program: string): Promise<boolean> {
@@ -373,21 +381,32 @@ class Joining {
   async #bringUp(made: JoinedInterface, isQuick: boolean): Promise<string | undefined> {
     const { name } = made;
     const commands = isQuick ? [["wg-quick", "up", name]] : linkCommands(made);
+    const log = `${this.#folder}/${NAME_OF_LOG}`;
     for (const [i, argv] of commands.entries()) {
-      const why = await this.#failureOf(argv);
+      const why = await this.#failureOf(argv, log);
       if (why === undefined) continue;
-      if (!isQuick && i > 0) await this.#failureOf(["ip", "link", "del", "dev", name]);
+      if (!isQuick && i > 0) await this.#failureOf(["ip", "link", "del", "dev", name], log);
       return `${argv.join(" ")}: ${why}`;
     }
     return undefined;
   }
 
-  async #failureOf(argv: readonly string[]): Promise<string | undefined> {
+  /**
+   * What it says goes to a file: a userspace WireGuard that wg-quick starts would hold a pipe for as long
+   * as it runs.
+   */
+  async #failureOf(argv: readonly string[], log: string): Promise<string | undefined> {
     try {
-      const { code, err } = await this.#host.run(argv, { timeout: UP_TIMEOUT });
-      return code === 0 ? undefined : err.trim().split("\n").at(-1) || `exit status ${code}`;
+      const shell = ["sh", "-c", 'umask 077; exec "$@" > "$0" 2>&1 < /dev/null', log, ...argv];
+      const { code } = await this.#host.run(shell, { timeout: UP_TIMEOUT });
+      if (code === 0) return undefined;
+      const { bytes } = await this.#host.readFile(log, MAX_LOG, { beginning: true });
+      const last = new TextDecoder().decode(bytes).trim().split("\n").at(-1);
+      return last || `exit status ${code}`;
     } catch (error) {
       return explain(error);
+    } finally {
+      await this.#remove(log);
     }
   }
 }

@@ -6,9 +6,7 @@
  */
 
 import { formatKey } from "../../core/net/peer_key.ts";
-import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { SECRET_SIZE } from "../../wire/crypto/mac.ts";
-import { explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Random } from "../../host/random.ts";
 import { fileOf } from "../files/identity.ts";
@@ -27,8 +25,8 @@ export interface MadeSecret {
  * Makes the file of a group's secret where it has none, nobody has named one, and the state file is
  * new as well: a registry that has served before had a secret, which is missing.
  *
- * @returns Undefined where nothing was made.
- * @throws {UserError} If it can't be written.
+ * @returns Undefined where nothing was made, or nothing can be: that the file is missing is said by
+ *   whoever reads it.
  */
 export async function makeGroupSecret(
   host: Files & Random,
@@ -48,14 +46,9 @@ export async function makeGroupSecret(
     await makeOwnFolder(host, file);
     await host.writeFile(file, bytes, { mode: OWNER_ONLY, exclusive: true });
     return { group: group.id, file };
-  } catch (error) {
-    throw new UserError(
-      `cannot make the secret of group ${group.id}, ${file}: ${
-        explain(error)
-      }; name another file ` +
-        "with --secret, which `wgsig keygen` makes",
-      EXIT.failed,
-    );
+  } catch {
+    // A service that systemd has shut off from /etc, or no root: whoever reads the file says what to do.
+    return undefined;
   } finally {
     secret.fill(0);
     bytes.fill(0);

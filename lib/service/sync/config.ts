@@ -22,5 +22,7 @@ export interface SyncConfig
   readonly unused?: string | undefined;
   /** What is said over HTTP, and in a file of metrics; undefined for nothing. */
   readonly site?: SiteConfig | undefined;
+  /** What is most likely wrong in the settings. */
+  readonly doubts?: readonly string[];
   readonly report: SyncReportOptions;
 }

@@ -137,12 +137,12 @@ class Sync {
       this.#wake();
     });
     await this.#openSite();
-    this.#tellUnused();
+    this.#tellSettings();
     this.#notifier.ready();
     await this.#checkKey();
     for (;;) {
       if (await reloader.run()) {
-        this.#tellUnused();
+        this.#tellSettings();
         await this.#checkKey();
       }
       const step = this.#machine.next(this.#host.now());
@@ -200,10 +200,13 @@ class Sync {
     }
   }
 
-  #tellUnused(): void {
-    const { unused: why } = this.#config;
+  #tellSettings(): void {
+    const { unused: why, doubts = [] } = this.#config;
     if (why !== undefined) this.#report.once("warn", "settings-not-used", { why });
     else this.#report.forget("settings-not-used");
+    if (doubts.length > 0) {
+      this.#report.once("warn", "settings-doubtful", { why: doubts.join("; ") });
+    } else this.#report.forget("settings-doubtful");
   }
 
   async #openStatus(place: StatusPlace | undefined): Promise<void> {

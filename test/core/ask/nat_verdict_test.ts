@@ -19,27 +19,39 @@ function judge(...endpoints: readonly HostPort[]): NatVerdict {
   return judgeNat(PORT, LOCAL, endpoints);
 }
 
-test("the same endpoint to all is an endpoint-independent mapping", () => {
-  const { mapping, portPreserved } = judge(seen("203.0.113.1", 40000), seen("203.0.113.1", 40000));
-  assertEquals([mapping, portPreserved], ["endpoint-independent", false]);
+test("the same endpoint to all is an easy NAT", () => {
+  const { nat, portPreserved, meaning } = judge(
+    seen("203.0.113.1", 40000),
+    seen("203.0.113.1", 40000),
+  );
+  assertEquals([nat, portPreserved], ["easy", false]);
+  assertMatch(meaning, /^easy NAT: /);
   const preserved = judge(seen("203.0.113.1", PORT), seen("203.0.113.1", PORT));
-  assertEquals([preserved.mapping, preserved.portPreserved], ["endpoint-independent", true]);
+  assertEquals([preserved.nat, preserved.portPreserved], ["easy", true]);
 });
 
-test("another port or address to one of them is an endpoint-dependent mapping", () => {
+test("another port or address to one of them is a hard NAT, or one that counts", () => {
   const first = seen("203.0.113.1", PORT);
-  for (const other of [seen("203.0.113.1", 40000), seen("203.0.113.2", PORT)]) {
-    assertEquals(judge(first, other).mapping, "endpoint-dependent");
-    assertEquals(judge(first, first, other).mapping, "endpoint-dependent");
+  for (
+    const [other, kind] of [
+      [seen("203.0.113.1", 40000), "hard"],
+      [seen("203.0.113.2", PORT), "hard"],
+      [seen("203.0.113.1", PORT + 1), "sequential"],
+    ] as const
+  ) {
+    assertEquals(judge(first, other).nat, kind);
+    assertEquals(judge(first, first, other).nat, kind);
     assertEquals(judge(first, other).portPreserved, other.port === PORT);
+    assertEquals(judge(first, other).meaning.split(":")[0], `${kind} NAT`);
   }
 });
 
 test("an own address with the own port is no NAT", () => {
   const own = seen("192.168.1.2", PORT);
-  assertEquals(judge(own, own).mapping, "none");
+  assertEquals(judge(own, own).nat, "easy");
+  assertMatch(judge(own, own).meaning, /^no NAT: /);
   const otherPort = seen("192.168.1.2", 40000);
-  assertEquals(judge(otherPort, otherPort).mapping, "endpoint-independent");
+  assertMatch(judge(otherPort, otherPort).meaning, /^easy NAT: /);
 });
 
 test("one sighting is too little", () => {
@@ -49,13 +61,15 @@ test("one sighting is too little", () => {
 
 test("who can't reach a peer is told what helps, by the own kind of NAT", () => {
   const first = seen("203.0.113.1", PORT);
-  const symmetric = explainUnreachable(judge(first, seen("203.0.113.1", 40000)));
-  assertMatch(symmetric, /^symmetric NAT: /);
+  const hard = explainUnreachable(judge(first, seen("203.0.113.1", 40000)));
+  assertMatch(hard, /^the NAT on this side is hard: /);
+  const counts = explainUnreachable(judge(first, seen("203.0.113.1", PORT + 1)));
+  assertMatch(counts, /^the NAT on this side is sequential: /);
   const open = explainUnreachable(judge(first, first));
-  assertMatch(open, /^not for the NAT on this side: .*symmetric/);
+  assertMatch(open, /^not for the NAT on this side, which is easy: the peer's is hard/);
   const unknown = explainUnreachable(undefined);
   assertMatch(unknown, /name a second server/);
-  for (const hint of [symmetric, open, unknown]) assertMatch(hint, /route through a hub$/);
+  for (const hint of [hard, counts, open, unknown]) assertMatch(hint, /route through a hub$/);
 });
 
 test("what peers are told of a NAT follows from the ports that were seen in turn", () => {

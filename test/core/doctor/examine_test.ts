@@ -20,6 +20,7 @@ const ANSWER: AnswerFacts = {
   serverKey: EVE,
   ahead: 0,
   unsent: undefined,
+  isClosed: false,
   warning: undefined,
 };
 const REGISTRY: ServerFacts = {
@@ -56,6 +57,7 @@ const HEALTHY: DoctorFacts = {
   },
   mapped: { value: [{ gateway: "192.168.1.1", mapped: "pcp maps ports", why: undefined }] },
   name: "wg0",
+  addresses: ["10.9.0.1/24"],
   device: { value: DEVICE },
   link: { value: { isUp: true, mtu: 1420 } },
   routes: [{ address: "198.51.100.1", device: "eth0", mtu: 1500 }],
@@ -163,6 +165,16 @@ test("doctor: where nothing could be found out, it says something of each, and n
   );
 });
 
+test("doctor: the own address at a peer is wrong, a network around it isn't", () => {
+  const among = (allowedIps: readonly string[]): Partial<DoctorFacts> => ({
+    device: { value: { ...DEVICE, peers: [{ ...PEER, allowedIps }] } },
+    listed: { value: [] },
+  });
+  const own = among(["10.9.0.1/32"]);
+  assertSaid("allowed-ips", own, "bad", /^10\.9\.0\.1\/32 of .* is this host's own address$/);
+  assertSaid("allowed-ips", among(["10.9.0.0/24"]), "ok", /none/);
+});
+
 test("doctor: settings and secret, and what mends them", () => {
   assertSaid(
     "secret-file",
@@ -227,7 +239,24 @@ test("doctor: names, and UDP over each family", () => {
 
 test("doctor: the secret, the registry's key, and the proof", () => {
   assertSaid("secret", answering({ ...SILENT, status: "not-authenticated" }), "bad", /another one/);
-  assertSaid("secret", answering(SILENT), "warn", /hasn't answered/, /sha256sum/);
+  assertSaid(
+    "secret",
+    answering(SILENT),
+    "warn",
+    /is silent: it can't be reached, or/,
+    /sha256sum/,
+  );
+  // What is turned away, or can't be sent, says nothing of the secret.
+  assertEquals(linesOf("secret", answering({ ...SILENT, isClosed: true })), []);
+  assertEquals(linesOf("secret", answering({ ...SILENT, unsent: "ENETUNREACH" })), []);
+  const second = { ...REGISTRY, name: "second:1223", answers: [{ ...ANSWER, ...SILENT }] };
+  assertSaid(
+    "secret",
+    { servers: [second, REGISTRY] },
+    "warn",
+    /the first is more likely/,
+    /received/,
+  );
   const wrong = {
     ...SILENT,
     status: "wrong-key",
@@ -259,11 +288,11 @@ test("doctor: how the port is registered, the NAT, and what routers map", () => 
   const at = (...ports: readonly number[]) =>
     withNat({ seen: ports.map((port) => ({ ...PUBLIC, port })) });
   assertSaid("nat", {}, "ok", /easy.*WireGuard's port 51820 is seen as 203\.0\.113\.7:51820/);
-  assertSaid("nat", at(4000, 4001), "ok", /counts ports/);
-  assertSaid("nat", at(4000, 900), "warn", /symmetric/, /serve --relay/);
+  assertSaid("nat", at(4000, 4001), "ok", /^sequential, /);
+  assertSaid("nat", at(4000, 900), "warn", /^hard: /, /serve --relay/);
   assertSaid("nat", at(4000), "ok", /two ports of a registry/);
   assertSaid("nat", { nat: undefined }, "warn", /not known/);
-  assertSaid("nat", withNat({ localAddresses: [PUBLIC.host] }), "ok", /^none/);
+  assertSaid("nat", withNat({ localAddresses: [PUBLIC.host] }), "ok", /^easy, since there is none/);
   const mapped = { value: [{ gateway: "192.168.1.1", mapped: undefined, why: "pcp: no answer" }] };
   assertSaid("port-map", { mapped }, "warn", /192\.168\.1\.1 \(pcp: no answer\)/, /port 51820/);
   assertSaid(

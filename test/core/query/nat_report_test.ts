@@ -49,7 +49,7 @@ test("the steps of a NAT that counts are seen in the order of asking, each desti
     outcome([`${FIRST}:1224`, 2, "203.0.113.1:30001"], [`${FIRST}:1225`, 4, "203.0.113.1:30004"]),
     outcome([`${SECOND}:1223`, 5, "203.0.113.1:30005"]),
   );
-  assertEquals([counted.mapping, counted.kind], ["endpoint-dependent", "sequential"]);
+  assertEquals([counted.isPresent, counted.kind], [true, "sequential"]);
   assertEquals(counted.steps, [1, 3, 1]);
   assertEquals(counted.portPreserved, false);
   assertEquals(
@@ -66,11 +66,11 @@ test("a NAT that maps alike for all is punched, whatever the other counts or dra
       `203.0.113.1:${PORT}`,
     ]),
   );
-  assertEquals([easy.mapping, easy.kind, easy.steps], ["endpoint-independent", "easy", [0]]);
+  assertEquals([easy.isPresent, easy.kind, easy.steps], [true, "easy", [0]]);
   assertEquals(easy.portPreserved, true);
   assertEquals(
     reaches(easy),
-    "lan direct, ipv6 relay, open direct, easy punched, sequential predicted, hard birthday",
+    "lan direct, ipv6 relay, open direct, easy punched, sequential predicted, hard guessed",
   );
 });
 
@@ -78,27 +78,27 @@ test("a NAT that draws ports at random needs guesses, or the relay", () => {
   const hard = report(
     outcome([`${FIRST}:1223`, 1, "203.0.113.1:40000"], [`${FIRST}:1224`, 2, "203.0.113.1:9000"]),
   );
-  assertEquals([hard.mapping, hard.kind], ["endpoint-dependent", "hard"]);
+  assertEquals([hard.isPresent, hard.kind], [true, "hard"]);
   assertEquals(
     reaches(hard),
-    "lan direct, ipv6 relay, open direct, easy birthday, sequential relay, hard relay",
+    "lan direct, ipv6 relay, open direct, easy guessed, sequential relay, hard relay",
   );
 });
 
 test("who is not behind a NAT, or has ports forwarded, is reached by all; one look is enough", () => {
   const open = "lan direct, ipv6 relay, open direct, easy direct, sequential direct, hard direct";
   const none = report(outcome([`${FIRST}:1223`, 1, `192.168.1.2:${PORT}`]));
-  assertEquals([none.mapping, none.kind, none.steps], ["none", "easy", []]);
+  assertEquals([none.isPresent, none.kind, none.steps], [false, "easy", []]);
   assertEquals(reaches(none), open);
   const servers = [outcome([`${FIRST}:1223`, 1, "203.0.113.1:40000"])];
   const mapped = reportNat({ port: PORT, localAddresses: LOCAL, servers, mapsPorts: true });
-  assertEquals(mapped.mapping, undefined);
+  assertEquals(mapped.kind, "unknown");
   assertEquals(reaches(mapped), open);
 });
 
 test("what one port alone saw says nothing of the NAT", () => {
   const one = report(outcome([`${FIRST}:1223`, 1, "203.0.113.1:40000"]));
-  assertEquals([one.mapping, one.kind, one.meaning], [undefined, "unknown", undefined]);
+  assertEquals([one.isPresent, one.kind, one.meaning], [true, "unknown", undefined]);
   assertEquals(reaches(one), "lan direct, ipv6 relay, open direct, easy ?, sequential ?, hard ?");
 });
 
@@ -106,7 +106,7 @@ test("IPv6 counts where it is public, and is told apart from what the NAT of IPv
   const over = (...local: readonly string[]) => (...servers: readonly ServerOutcome[]) =>
     reportNat({ port: PORT, localAddresses: local, servers, mapsPorts: false });
   const seen = over("2001:db8::2")(outcome(["[2001:db8::53]:1223", 1, `[2001:db8::2]:${PORT}`]));
-  assertEquals([seen.ipv6, seen.isIpv6Seen, seen.mapping], ["2001:db8::2", true, undefined]);
+  assertEquals([seen.ipv6, seen.isIpv6Seen, seen.isPresent], ["2001:db8::2", true, undefined]);
   assertEquals([seen.portPreserved, seen.steps], [undefined, []]);
   assertEquals(
     reaches(seen),

@@ -53,7 +53,9 @@ test("a lost answer is given again, to its peer alone; nobody else uses the toke
   scene.invite("cabin", 1);
   const first = scene.joined({ token: tokenOf(1), number: 5 }, FROM);
   const again = scene.joined({ token: tokenOf(1), number: 5 }, OTHER);
-  assertEquals(again?.told, first?.told);
+  assert(first !== undefined && again !== undefined);
+  assertEquals(again.told.secret.bytes, first.told.secret.bytes);
+  assertEquals([again.told.name, again.told.addresses], [first.told.name, first.told.addresses]);
   assertEquals(scene.joined({ token: tokenOf(1), number: 6 }, FROM)?.result, "used");
   assertEquals(
     scene.joined({ token: tokenOf(1), number: 6 }, FROM)?.told.secret.bytes,
@@ -349,15 +351,15 @@ test("a roster stays while its group isn't served, and is there again with it", 
   assertEquals(scene.hearRoster(client, FROM, 0)?.entries.map(({ name }) => name), ["hub"]);
 });
 
-test("with 4096 invitations, each finds its own; what nobody was given finds none", () => {
+test("with hundreds of invitations, each finds its own; what nobody was given finds none", () => {
   const scene = new RosterScene();
   const { invitations } = scene.rosters;
   const base = scene.invite("n0", 0);
-  for (let i = 1; i < 4096; i++) {
+  for (let i = 1; i < 500; i++) {
     const addresses = [tunnelPrefix(`10.9.${1 + (i >> 8)}.${i & 255}/16`)];
     invitations.add({ ...base, token: tokenOf(i), name: `n${i}`, addresses }, scene.driver.unix);
   }
-  for (const i of [0, 1, 77, 4095]) {
+  for (const i of [0, 1, 77, 499]) {
     const heard = scene.joined({ token: tokenOf(i), number: i + 1 }, FROM);
     assertEquals([heard?.result, heard?.told.name], ["joined", `n${i}`]);
   }

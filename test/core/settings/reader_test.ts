@@ -11,13 +11,16 @@ import {
   fileName,
   hostPort,
   integer,
+  itemPath,
   label,
   list,
+  namedTable,
   prefix,
   publicKey,
   type Reader,
   record,
   table,
+  tables,
   text,
   unknownName,
 } from "../../../lib/core/settings/reader.ts";
@@ -267,7 +270,9 @@ test("a file's name is a text, beside the settings file however deep it stands i
 test("a list names the place of what is wrong in it", () => {
   const reader = list(integer(0, 9));
   accepts(reader, [[[], []], [[1, 2], [1, 2]]]);
-  refuses(reader, "a list", samplesBut(SAMPLES[9], SAMPLES[10]));
+  const texts = SAMPLES.filter((sample) => typeof sample === "string" && sample !== "");
+  refuses(reader, "a list", samplesBut(SAMPLES[9], SAMPLES[10], ...texts));
+  assertEquals(refusal(reader, "x"), 'a.b: expected a list, such as ["x"], got "x"');
   assertEquals(
     refusal(reader, [1, 2, "x", 99]),
     'a.b[2]: expected a whole number from 0 to 9, got "x"',
@@ -275,12 +280,35 @@ test("a list names the place of what is wrong in it", () => {
   assertEquals(refusal(list(reader), [[], [99]]).split(":")[0], "a.b[1][0]");
 });
 
+test("tables are called by what they are of, and who writes one alone is told how", () => {
+  const reader = tables(table({ name: text, size: integer(0, 9) }), itemPath);
+  const key = "ht5HylAGWR0EQTx66W+IuX0andEuovl8Qi0p+dPTCNU=";
+  const wrong = (item: object) => refusal(reader, [{}, item]).split(":")[0];
+  assertEquals(wrong({ name: "bob", size: 10 }), "a.b[1] (bob).size");
+  assertEquals(wrong({ name: "b\nb", size: 10 }), "a.b[1].size");
+  assertEquals(wrong({ "public-key": key }), 'unknown key "a.b[1] (ht5HylAG…).public-key" (known');
+  assertEquals(
+    wrong({ "public-key": "secret", size: 10 }),
+    'unknown key "a.b[1].public-key" (known',
+  );
+  assertEquals(
+    refusal(reader, { size: 1 }),
+    "a.b: expected a list, got one table: write [[a.b]] in the place of [a.b]",
+  );
+  assertEquals(refusal(reader, "x"), 'a.b: expected a list, got "x"');
+  const named = namedTable(table({ size: integer(0, 9) }), "wg0");
+  assertEquals(
+    refusal(named, { size: 1 }),
+    "a.b.size: expected a table, got 1; what is in [a.b] belongs into [a.b.NAME], such as [a.b.wg0]",
+  );
+  assertEquals(refusal(named, { x: { size: 10 } }).split(":")[0], "a.b.x.size");
+});
+
 test("a table is neither a list nor a date", () => {
   assertEquals(entriesOf({ x: 1, y: [] }, ""), [["x", 1], ["y", []]]);
   const bare: unknown = Object.assign(Object.create(null), { x: 1 });
   assertEquals(entriesOf(bare, ""), [["x", 1]]);
-  const tables = [SAMPLES[11], SAMPLES[12]];
-  refuses(entriesOf, "a table", samplesBut(...tables));
+  refuses(entriesOf, "a table", samplesBut(SAMPLES[11], SAMPLES[12]));
 });
 
 test("a table has the keys that were given, read, and no others", () => {

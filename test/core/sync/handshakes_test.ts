@@ -40,5 +40,7 @@ test("a peer was heard once it sends, or has a handshake, after the first look",
     true,
   ]);
   assertEquals(heard([UNIX - 60, 9000], [UNIX + 5, 9000], [UNIX + 5, 9000]), [false, true, true]);
+  // An age grows by itself.
+  assertEquals(heard([60, 9000], [65, 9000], [70, 9000], [3, 9000]), [false, false, false, true]);
   assertEquals(heard([0, 0], [0, 148], [UNIX + 10, 240]), [false, false, true]);
 });

@@ -96,10 +96,10 @@ test("two servers that see the port tell what the NAT does, one doesn't", () => 
   assertEquals([own.tellsNat, own.nat], [false, undefined]);
   own.take(seenAt(A, A));
   assertEquals(own.tellsNat, true);
-  assertEquals(own.judge([]).mapping, "endpoint-independent");
-  assertEquals(own.judge(["192.0.2.1"]).mapping, "none");
+  assertEquals(own.judge([]).nat, "easy");
+  assertEquals(own.judge(["192.0.2.1"]).nat, "easy");
   own.take(seenAt(A, B));
-  assertEquals(own.judge(["192.0.2.1"]).mapping, "endpoint-dependent");
+  assertEquals(own.judge(["192.0.2.1"]).nat, "sequential");
   own.take(seenAt(undefined, undefined));
-  assertEquals([own.tellsNat, own.nat?.mapping], [false, "endpoint-dependent"]);
+  assertEquals([own.tellsNat, own.nat?.nat], [false, "sequential"]);
 });

@@ -200,11 +200,11 @@ test("sync: a peer that no endpoint reaches is told of once, with what the NAT d
   world.run(200);
   const told = alice.log.filter((line) => line.includes(" peer-unreachable "));
   assertEquals(told.length, 1, alice.log.join("\n"));
-  assert(told[0]!.includes(" nat=endpoint-dependent "), told[0]);
+  assert(told[0]!.includes(" nat=sequential "), told[0]);
   assertEquals(alice.events.filter((event) => event === "nat").length, 1);
   assertEquals(alice.events.filter((event) => event === "own-endpoint").length, 1);
   const ofBob = bob.log.find((line) => line.includes(" peer-unreachable "));
-  assert(ofBob?.includes(" nat=endpoint-independent "), bob.log.join("\n"));
+  assert(ofBob?.includes(" nat=easy "), bob.log.join("\n"));
 });
 
 test("sync: it waits for the interface, and follows it", () => {

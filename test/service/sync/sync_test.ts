@@ -10,6 +10,11 @@ import { idOf } from "../../support/fake_random.ts";
 import { DONE, MemoryError, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
 
+/** What goes without where the port is borrowed. */
+const BORROW_HINT =
+  `hint="ways to peers aren't probed, and no ports are guessed or predicted: that ` +
+  `needs raw sockets (root, or CAP_NET_RAW)"`;
+
 const CONFIG: SyncConfig = {
   interface: "wg0",
   servers: [{ scheme: "wgsig", host: "192.0.2.1", port: 1223 }],
@@ -116,7 +121,7 @@ test("sync: a question that fails gives the port back, a signal looks at once, a
   assertEquals(await synced(host, CONFIG), 0);
   assertEquals(told(memory), [
     "info interface-found interface=wg0 port=51820 register=borrow " +
-    'why="no raw socket: operation not permitted"',
+    `why="no raw socket: operation not permitted" ${BORROW_HINT}`,
     'warn not-asked why="cannot use UDP port 51820: permission denied"',
     "info reloaded servers=1",
     "info stopped signal=SIGTERM",
@@ -177,6 +182,15 @@ test("sync: the private key proves questions, is told nobody, and wiped", async 
   }
 });
 
+test("sync: what is doubtful in the settings is said once", async () => {
+  const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGTERM"]]);
+  const [host, memory] = hostWith(showing(DUMP), signals);
+  assertEquals(await synced(host, { ...CONFIG, doubts: ["two are called bob", "x"] }), 0);
+  assertEquals(told(memory).filter((line) => line.includes("doubtful")), [
+    'warn settings-doubtful why="two are called bob; x"',
+  ]);
+});
+
 test("sync: SIGHUP reads settings and secret again, and what is wrong with them changes nothing", async () => {
   const signals = new Map<number, Signal>([[0, "SIGHUP"], [1, "SIGHUP"], [2, "SIGTERM"]]);
   const [host, memory] = hostWith(showing(DUMP), signals);
@@ -198,7 +212,7 @@ test("sync: SIGHUP reads settings and secret again, and what is wrong with them 
     'effect="the settings before stay in force"',
     "warn restart-needed changed=interface,lease",
     'info interface-found interface=wg0 port=51820 register=borrow why="no raw socket: operation ' +
-    'not permitted"',
+    `not permitted" ${BORROW_HINT}`,
     'warn not-asked why="cannot use UDP port 51820: permission denied"',
     "info stopped signal=SIGTERM",
   ]);

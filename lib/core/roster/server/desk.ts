@@ -11,7 +11,7 @@ import { formatHostPort, type HostPort, parseHostPort } from "../../net/host_por
 import { formatKey, parseKey } from "../../net/peer_key.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { formatLink, isLinkable } from "../link.ts";
-import { formatTunnelPrefix, hostOf, overlap, parseTunnelPrefix } from "../prefix.ts";
+import { formatTunnelPrefix, hostOf, parseTunnelPrefix } from "../prefix.ts";
 import {
   type Added,
   type AddRequest,
@@ -309,13 +309,7 @@ export class RosterDesk {
     }
     this.#refuseTaken(roster.group, name, unix);
     roster.checkPrefixes(prefixes);
-    const taken = this.#parts.rosters.taken(roster.group, unix);
-    const reserved = prefixes.find((each) => taken.some((other) => overlap(each, other)));
-    if (reserved !== undefined) {
-      throw new UserError(
-        `${formatTunnelPrefix(reserved)} is reserved for somebody who is invited`,
-      );
-    }
+    this.#parts.rosters.checkReserved(roster.group, prefixes, unix);
     return roster.put({ key, name, prefixes, ...via === undefined ? {} : { via } }, unix);
   }
 }

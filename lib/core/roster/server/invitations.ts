@@ -20,6 +20,8 @@ export const MAX_INVITATIONS = 4096;
 export const MAX_USES = 100;
 /** What is over is remembered for so long, in seconds. */
 export const REMEMBERED = 30 * 86_400;
+/** What is over for so long is looked for so often, in seconds. */
+const EXPIRY_INTERVAL = 3600;
 const TAG = TOKEN_KEYS_SIZE - 4;
 
 /** Who has used an invitation. */
@@ -88,6 +90,7 @@ export class Invitations {
   /** By token, in hexadecimal digits; in the order in which they were made. */
   readonly #kept = new Map<string, Kept>();
   readonly #byTag = new Map<number, Kept[]>();
+  #expiredAt = -Infinity;
 
   /** There are none. @param serverKey Public S of the registry, 32 bytes: a token means something with it alone. */
   constructor(serverKey: Uint8Array, primitives: Primitives) {
@@ -134,7 +137,8 @@ export class Invitations {
    * @throws {UserError} If there is no room.
    */
   add(invitation: Invitation, unix: number): void {
-    this.expire(unix);
+    // A clock that went back counts as one that went on.
+    if (!(Math.abs(unix - this.#expiredAt) < EXPIRY_INTERVAL)) this.expire(unix);
     if (this.#kept.size >= MAX_INVITATIONS && !this.#dropOldest(unix)) {
       throw new UserError(
         `${MAX_INVITATIONS} invitations are open, and there can be no more: revoke some of them`,
@@ -189,6 +193,7 @@ export class Invitations {
 
   /** Forgets those that are over for long enough. */
   expire(unix: number): void {
+    this.#expiredAt = unix;
     for (const { invitation } of [...this.#kept.values()]) {
       if (unix - overAt(invitation) > REMEMBERED) this.#drop(invitation);
     }

@@ -13,7 +13,6 @@ import { isName } from "../../../wire/wgsig2/name.ts";
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { KeySet } from "../../net/key_set.ts";
-import { formatKey } from "../../net/peer_key.ts";
 import { UserError } from "../../settings/user_error.ts";
 import { formatTunnelPrefix, networkOf, overlap } from "../prefix.ts";
 
@@ -82,7 +81,7 @@ export class Roster {
   #version = 0;
   /** Who knows less than this isn't told of all that are gone. */
   #floor = 0;
-  /** By key, in base64. */
+  /** By key: see {@linkcode textOf}. */
   readonly #entries = new Map<string, RosterEntry>();
   readonly #byName = new Map<string, RosterEntry>();
   readonly #gone = new Map<string, GoneEntry>();
@@ -123,7 +122,7 @@ export class Roster {
 
   /** The peer with this public key, 32 bytes. */
   byKey(key: Uint8Array): RosterEntry | undefined {
-    return this.#entries.get(formatKey(key));
+    return this.#entries.get(textOf(key));
   }
 
   /** The networks from which addresses are given; bits behind their lengths are zero. */
@@ -163,7 +162,7 @@ export class Roster {
    * @throws {UserError} If there is no room, its name or a prefix is another's, or it is none.
    */
   put(peer: RosterPeer, unix: number): RosterEntry {
-    const text = formatKey(peer.key);
+    const text = textOf(peer.key);
     const known = this.#entries.get(text);
     this.check(peer);
     if (known === undefined && this.#entries.size >= MAX_ENTRIES) {
@@ -183,7 +182,7 @@ export class Roster {
 
   /** Whether {@linkcode put} would take a peer, but for room. @throws {UserError} The same. */
   check({ key, name, prefixes, via }: RosterPeer): void {
-    const text = formatKey(key);
+    const text = textOf(key);
     if (!isName(name)) {
       throw new UserError(
         "a name has 1 to 63 bytes, and neither control characters nor spaces around it",
@@ -193,10 +192,10 @@ export class Roster {
       throw new UserError(`a peer has ${MAX_ENTRY_PREFIXES} AllowedIPs at most`);
     }
     const namesake = this.#byName.get(name);
-    if (namesake !== undefined && formatKey(namesake.key) !== text) {
+    if (namesake !== undefined && textOf(namesake.key) !== text) {
       throw new UserError(`there is a peer ${name} in the roster already`);
     }
-    if (via !== undefined && (formatKey(via) === text || !this.#entries.has(formatKey(via)))) {
+    if (via !== undefined && (textOf(via) === text || !this.#entries.has(textOf(via)))) {
       throw new UserError(`${name} can only be reached via another peer that is in the roster`);
     }
     this.checkPrefixes(prefixes, key);
@@ -205,7 +204,7 @@ export class Roster {
   /** Whether no peer but the one with this key has such prefixes. @throws {UserError} If one has. */
   checkPrefixes(prefixes: readonly TunnelPrefix[], key?: Uint8Array): void {
     if (prefixes.length === 0) return;
-    const own = key && formatKey(key);
+    const own = key && textOf(key);
     for (const [text, entry] of this.#entries) {
       if (text === own) continue;
       for (const theirs of entry.prefixes) {
@@ -238,12 +237,12 @@ export class Roster {
    * @throws {UserError} If too many keys are refused already: nothing is changed then.
    */
   remove(key: Uint8Array, isRevoked: boolean, unix: number): boolean {
-    const text = formatKey(key);
+    const text = textOf(key);
     if (isRevoked) this.#setRevoked(key, true);
     const entry = this.#entries.get(text);
     if (entry === undefined) return false;
     for (const each of [...this.#entries.values()]) {
-      if (each.via === undefined || formatKey(each.via) !== text) continue;
+      if (each.via === undefined || textOf(each.via) !== text) continue;
       this.put({ ...each, via: undefined }, unix);
     }
     const gone = { key: entry.key, version: this.#next(unix) };
@@ -267,9 +266,9 @@ export class Roster {
 
   /** Takes over an entry that was kept. What was kept last counts. */
   restore(entry: RosterEntry): void {
-    const text = formatKey(entry.key);
+    const text = textOf(entry.key);
     const namesake = this.#byName.get(entry.name);
-    if (namesake !== undefined) this.#entries.delete(formatKey(namesake.key));
+    if (namesake !== undefined) this.#entries.delete(textOf(namesake.key));
     if (!this.#entries.has(text) && this.#entries.size >= MAX_ENTRIES) return;
     this.#version = Math.max(this.#version, entry.version);
     this.#set(text, entry);
@@ -278,13 +277,13 @@ export class Roster {
   /** Takes over a key that was gone. */
   restoreGone(gone: GoneEntry): void {
     this.#version = Math.max(this.#version, gone.version);
-    this.#take(formatKey(gone.key), gone);
+    this.#take(textOf(gone.key), gone);
   }
 
   /** Takes over what was kept of a key that is refused, or not any more. */
   restoreRevoked(key: Uint8Array, isRevoked: boolean): void {
-    if (!isRevoked) this.#revoked.delete(formatKey(key));
-    else if (this.#revoked.size < MAX_REVOKED) this.#revoked.set(formatKey(key), key);
+    if (!isRevoked) this.#revoked.delete(textOf(key));
+    else if (this.#revoked.size < MAX_REVOKED) this.#revoked.set(textOf(key), key);
     this.#refused = undefined;
   }
 
@@ -340,7 +339,7 @@ export class Roster {
   }
 
   #setRevoked(key: Uint8Array, isRevoked: boolean): void {
-    const text = formatKey(key);
+    const text = textOf(key);
     if (this.#revoked.has(text) === isRevoked) return;
     if (isRevoked && this.#revoked.size >= MAX_REVOKED) {
       throw new UserError(
@@ -364,7 +363,7 @@ export class Roster {
   }
 
   #isLast(change: RosterEntry | GoneEntry): boolean {
-    const text = formatKey(change.key);
+    const text = textOf(change.key);
     return this.#entries.get(text) === change || this.#gone.get(text) === change;
   }
 
@@ -382,4 +381,9 @@ export class Roster {
   #setOf(keys: readonly Uint8Array[]): KeySet {
     return new KeySet(keys, this.#seed);
   }
+}
+
+/** A key as the name of an entry in a map: a character for each byte. */
+function textOf(key: Uint8Array): string {
+  return String.fromCharCode(...key);
 }

@@ -177,7 +177,7 @@ export class Rosters {
       );
     }
     roster.checkPrefixes(wanted);
-    this.#checkReserved(group, wanted, unix);
+    this.checkReserved(group, wanted, unix);
     const invitation = {
       ...{ token, group, name, addresses, uses, endsAt, joiners: [], revokedAt: undefined },
       prefixes: prefixes.map(networkOf),
@@ -233,7 +233,8 @@ export class Rosters {
     throw new UserError(`all names from ${name} to ${numbered(name, uses)} are taken`);
   }
 
-  #checkReserved(group: number, wanted: readonly TunnelPrefix[], unix: number): void {
+  /** Whether no open invitation keeps such prefixes. @throws {UserError} If one does. */
+  checkReserved(group: number, wanted: readonly TunnelPrefix[], unix: number): void {
     for (const other of this.invitations.open(group, unix)) {
       for (const theirs of reservedBy(other)) {
         const mine = wanted.find((each) => overlap(each, theirs));

@@ -151,7 +151,7 @@ test("desk: what can't be is refused on a line that says why", () => {
     [/no link can name the server/, "invite", { name: "x", server: "a:b:c" }],
     [/in the roster already, as alice/, "add", { name: "x", publicKey: alice }],
     [/overlaps/, "add", { name: "x", publicKey: bob, prefixes: ["10.9.0.0/30"] }],
-    [/10\.9\.0\.9\/32 is reserved for somebody/, "add", {
+    [/10\.9\.0\.9\/32 is reserved for laptop/, "add", {
       name: "x",
       publicKey: bob,
       prefixes: ["10.9.0.9/32"],
