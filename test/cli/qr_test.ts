@@ -18,7 +18,7 @@ const SCALE = 4;
 /** Characters of the terminal around what is shown. */
 const MARGIN = 2;
 
-const LINK = `wgsig://vps-with-a-long-name.example.com:12233/${"Ab3_-zZ9".repeat(8)}`;
+const LINK = `wgsig://vps-with-a-long-name.example.com:12233/${"Ab3_".repeat(17)}`;
 const KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
 const WG_CONF = `[Interface]
 PrivateKey = ${KEY}

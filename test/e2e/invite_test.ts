@@ -18,7 +18,7 @@ const HOST = denoHost({ libc: false });
 /** No server has a port of that name. */
 const NAME = `t${Deno.pid}`;
 const KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
-const CODE = "AbCd_-z9".repeat(8);
+const CODE = "AbC-".repeat(17);
 const HOUR = 3600;
 
 const FACTS: InvitationFacts = {

@@ -75,7 +75,9 @@ for host, port, token in [("vps.example.com", 1223, TOKENS[0]), ("vps.example.co
                           ("192.0.2.1", 1223, TOKENS[3]), ("2001:db8::1", 1224, TOKENS[4]), ("::1", 1223, TOKENS[2])]:
     told = f"[{host}]" if ":" in host else host
     told += "" if port == 1223 else f":{port}"
-    text = f"wgsig://{told}/{base64.urlsafe_b64encode(SERVER_PUBLIC + token).decode()}"
+    code = SERVER_PUBLIC + token
+    code += hashlib.sha256(code).digest()[:3]
+    text = f"wgsig://{told}/{base64.urlsafe_b64encode(code).decode()}"
     links.append({"host": host, "port": port, "serverKey": SERVER_PUBLIC.hex(), "token": token.hex(), "link": text})
 
 K_T, TAG = token_keys(TOKENS[0], SERVER_PUBLIC)

@@ -2,12 +2,14 @@
  * The link of an invitation: what a new peer needs to ask its registry, on one line.
  *
  * ```
- * wgsig://HOST[:PORT]/CODE     CODE: base64url (RFC 4648, section 5) of public S ‖ token, 64 characters
+ * wgsig://HOST[:PORT]/CODE     CODE: 68 characters, base64url (RFC 4648, section 5) of
+ *                              public S ‖ token ‖ the first 3 bytes of SHA-256(public S ‖ token)
  * ```
  *
  * @module
  */
 
+import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { JOIN_TOKEN_SIZE } from "../../wire/wgsig2/join_keys.ts";
 import { DEFAULT_PORT } from "../ask/server_name.ts";
@@ -25,7 +27,10 @@ export interface InvitationLink extends HostPort {
 }
 
 const SCHEME = "wgsig://";
-const CODE_LENGTH = (KEY_SIZE + JOIN_TOKEN_SIZE) * 4 / 3;
+/** What shows a character that was copied wrongly, in bytes. */
+const CHECK_SIZE = 3;
+const CHECKED_SIZE = KEY_SIZE + JOIN_TOKEN_SIZE;
+const CODE_LENGTH = (CHECKED_SIZE + CHECK_SIZE) * 4 / 3;
 const CODE = /^[A-Za-z0-9_-]*$/;
 /** A name, or an IPv6 address without a scope: no character of these means anything to a shell. */
 const NAME = /^[A-Za-z0-9_.][A-Za-z0-9_.-]*$/;
@@ -42,9 +47,10 @@ export function isLinkable({ host, port }: HostPort): boolean {
 export function formatLink({ host, port, serverKey, token }: InvitationLink): string {
   const at = formatHostPort({ host, port });
   const server = port === DEFAULT_PORT ? at.slice(0, at.lastIndexOf(":")) : at;
-  const code = new Uint8Array(KEY_SIZE + JOIN_TOKEN_SIZE);
+  const code = new Uint8Array(CHECKED_SIZE + CHECK_SIZE);
   code.set(serverKey);
   code.set(token, KEY_SIZE);
+  code.set(checkOf(code), CHECKED_SIZE);
   return `${SCHEME}${server}/${encodeBase64(code).replaceAll("+", "-").replaceAll("/", "_")}`;
 }
 
@@ -82,9 +88,18 @@ export function readLink(text: string): InvitationLink {
     );
   }
   const bytes = decodeBase64(code.replaceAll("-", "+").replaceAll("_", "/"));
+  const check = checkOf(bytes);
+  if (check.some((byte, i) => byte !== bytes[CHECKED_SIZE + i])) {
+    throw new SyntaxError("this link is damaged: a character in it is another one; copy it anew");
+  }
   return {
     ...server,
     serverKey: bytes.slice(0, KEY_SIZE),
-    token: bytes.slice(KEY_SIZE),
+    token: bytes.slice(KEY_SIZE, CHECKED_SIZE),
   };
+}
+
+/** Nothing that keeps a link from being made up: that is the token's part. */
+function checkOf(code: Uint8Array): Uint8Array {
+  return sha256(code.subarray(0, CHECKED_SIZE)).subarray(0, CHECK_SIZE);
 }

@@ -11,7 +11,7 @@ import { test } from "../../testing.ts";
 const SERVER_KEY = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
 const TOKEN = Uint8Array.from({ length: 16 }, (_, i) => 251 + i);
 const LINK = { host: "vps.example.com", port: 1223, serverKey: SERVER_KEY, token: TOKEN };
-const CODE = "__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eD7_P3-_wABAgMEBQYHCAkK";
+const CODE = "__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eD7_P3-_wABAgMEBQYHCAkKPFQZ";
 
 function why(text: string): string {
   const error = assertThrows(() => readLink(text), SyntaxError);
@@ -50,7 +50,7 @@ test("what is written as a link is read as the same", () => {
   });
   fc.assert(fc.property(link, (each) => {
     const text = formatLink(each);
-    assertMatch(text, /^wgsig:\/\/[\w.:[\]-]+\/[\w-]{64}$/);
+    assertMatch(text, /^wgsig:\/\/[\w.:[\]-]+\/[\w-]{68}$/);
     assertEquals(readLink(text), each);
   }));
 });
@@ -71,7 +71,12 @@ test("what is no link says so on a line that has nothing of it", () => {
   assertMatch(why(`wgsig://vps.example.com/${CODE}A`), /too long/);
   assertMatch(why(`wgsig://vps.example.com/${CODE.slice(0, 20)} ${CODE.slice(20)}`), /spaces/);
   for (const wrong of ["=", "+", "/", "?", "%", "…"]) {
-    assertMatch(why(`wgsig://vps.example.com/${CODE.slice(0, 63)}${wrong}`), /damaged/);
+    assertMatch(why(`wgsig://vps.example.com/${CODE.slice(0, 67)}${wrong}`), /damaged/);
+  }
+  for (let i = 0; i < CODE.length; i++) {
+    const other = CODE[i] === "A" ? "B" : "A";
+    const text = `wgsig://vps.example.com/${CODE.slice(0, i)}${other}${CODE.slice(i + 1)}`;
+    assertMatch(why(text), /damaged: a character in it is another one/);
   }
   fc.assert(fc.property(fc.string(), fc.nat(CODE.length), (noise, at) => {
     const text = `wgsig://vps.example.com/${CODE.slice(0, at)}${noise}`;
