@@ -8,7 +8,8 @@
 import type { KnownPeer } from "../lib/core/ask/wg_config.ts";
 import { givenByFile, type JoinedInterface } from "../lib/core/roster/client/joined_files.ts";
 import { DEFAULT_KEEPALIVE } from "../lib/core/settings/client_options.ts";
-import { EXIT, UserError } from "../lib/core/settings/user_error.ts";
+import type { QueryResult, ServerStatus } from "../lib/core/query/query_result.ts";
+import { UserError } from "../lib/core/settings/user_error.ts";
 import type { Host } from "../lib/host/host.ts";
 import { query } from "../lib/service/query/query.ts";
 import type { Meeting } from "../lib/service/roster/joining.ts";
@@ -19,6 +20,7 @@ import { namesOf, rosterOf, takeRoster } from "./roster_peers.ts";
 
 /** So long it may take, in seconds: what doesn't come of it, `sync` does. */
 const TIMEOUT = 3;
+const ANSWERED: ReadonlySet<ServerStatus> = new Set(["ok", "incomplete"]);
 /** What is not said on the command line, the settings say. */
 const NOTHING_SAID: Arguments = { operands: [], texts: () => undefined };
 
@@ -50,8 +52,8 @@ export async function meetRegistry(
   const networks = await readOtherNetworks(host, name).catch(() => undefined);
   const result = await query(host, { ...asked, port: listenPort, timeout: TIMEOUT });
   const { publicKey, peers, servers, unix, warnings } = result;
-  if (!result.registered || servers.every(({ status }) => status !== "ok")) {
-    throw new UserError(warnings.join("; ") || "no answer in time", EXIT.timedOut);
+  if (!result.registered || servers.every(({ status }) => !ANSWERED.has(status))) {
+    throw new UserError(whyNot(result), result.status);
   }
   const isSaid = servers.some(({ roster }) => roster !== undefined);
   const roster = rosterOf(result);
@@ -83,4 +85,12 @@ export async function meetRegistry(
     unix,
     warnings: [...warnings, ...refused],
   };
+}
+
+/** The registry has just taken this peer in: what else is said of silence is not the reason. */
+function whyNot({ servers, warnings }: QueryResult): string {
+  const silent = servers.find(({ status }) => status === "no-answer");
+  return silent === undefined
+    ? warnings.join("; ")
+    : `${silent.server} has not answered this within ${TIMEOUT} s`;
 }

@@ -126,7 +126,7 @@ testWith(
     assertEquals(code, 0);
     assertMatch(
       out,
-      /\nnot registered yet, and wgj\.conf has no peers: .*; this does it: wgsig sync wgj\n/,
+      /\nnot registered yet, and wgj\.conf has no peers: \S+ has not answered this within 3 s; this does it: wgsig sync wgj\n/,
     );
     const files: string[] = [];
     for await (const { name } of Deno.readDir(`${scene.folder}/etc/wireguard`)) files.push(name);
