@@ -103,9 +103,12 @@ export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus
       : undefined,
   };
   const keepalive = options["persistent-keepalive"] ?? (whole ? DEFAULT_KEEPALIVE : undefined);
-  const fromRoster = trusted === undefined
-    ? undefined
-    : takeRoster(result, peersByKey(loaded), addresses, trusted.networks);
+  const fromRoster = trusted === undefined ? undefined : takeRoster(result, peersByKey(loaded), {
+    trusted: trusted.networks,
+    addresses,
+    networks: [],
+    endpoints: [],
+  });
   for (const warning of fromRoster?.warnings ?? []) host.err.write(`wgsig: ${warning}\n`);
   const zoneIps = zoneIpsOf(result, configured, options["trust-allowed-ips"]);
   for (const warning of zoneIps.warnings) host.err.write(`wgsig: ${warning}\n`);

@@ -16,6 +16,7 @@ import { askToJoin } from "../lib/service/roster/join.ts";
 import { join, type JoinDone } from "../lib/service/roster/joining.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
+import { meetRegistry } from "./join_meeting.ts";
 
 const DEFAULT_INTERFACE = "wg0";
 const STANDARD_INPUT = "-";
@@ -30,10 +31,17 @@ export async function runJoin(host: Host, args: Arguments): Promise<ExitStatus> 
   const settings = config ?? DEFAULT_SETTINGS_FILE;
   const link = readLinkOf(given === STANDARD_INPUT ? await inputOf(host) : given);
   let askedAt = 0;
-  const done = await join(host, { link, name, settings, port, isUp }, async (question) => {
-    const answer = await askToJoin(host, question, link, timeout);
-    askedAt = host.now().unix;
-    return answer;
+  const done = await join(host, { link, name, settings, port, isUp }, {
+    ask: async (question) => {
+      const answer = await askToJoin(host, question, link, timeout);
+      askedAt = host.now().unix;
+      return answer;
+    },
+    meet: async (made) => {
+      const meeting = await meetRegistry(host, made, settings);
+      for (const warning of meeting.warnings) host.err.write(`wgsig: ${warning}\n`);
+      return meeting;
+    },
   });
   host.out.write(inWords(done, settings, Math.round(done.peer.unix - askedAt)));
   if (done.notUp === undefined) return EXIT.ok;
@@ -79,12 +87,35 @@ function inWords(done: JoinDone, settings: string, isOff: number): string {
   const lines = [
     `this host is ${peer.name ?? "a peer"} now in ${group}${server}${own}`,
     `written: ${files.join(", ")}`,
+    ...meetingLines(done, sync),
     ...isUp ? [`${name} is up`] : [],
     ...clock,
     ...next,
     ...uci,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** What came of the first question, and what is left to `sync`. */
+function meetingLines({ meeting, unmet, isQuick, made }: JoinDone, sync: string): string[] {
+  const file = `${made.name}.conf`;
+  if (meeting === undefined) {
+    const peers = isQuick ? `, and ${file} has no peers` : "";
+    return [`not registered yet${peers}: ${unmet}; this does it: ${sync}`];
+  }
+  const { isProved, known, peers } = meeting;
+  const proved = isProved ? "registered, and has proved its key" : "registered";
+  if (known === undefined) {
+    return [`${proved}; whom the registry knows it hasn't said in time: ${sync} asks again`];
+  }
+  const others = known === 0 ? "no other peer yet" : `${known} other peer${known === 1 ? "" : "s"}`;
+  const missing = unmet !== undefined
+    ? [`${file} has no peers: ${unmet}; this sets them: ${sync}`]
+    : [];
+  const has = isQuick && unmet === undefined && peers.length > 0
+    ? `, ${peers.length === known ? "" : `${peers.length} of them `}in ${file} as well`
+    : "";
+  return [`${proved}; the registry knows ${others}${has}`, ...missing];
 }
 
 function indent(line: string): string {

@@ -7,7 +7,8 @@
 import type { QueryResult } from "../lib/core/query/query_result.ts";
 import { mergeRosters, type RosterEntry } from "../lib/core/roster/client/entry.ts";
 import { NOTHING_GIVEN } from "../lib/core/roster/client/given.ts";
-import { planRoster, type RosterRefusal } from "../lib/core/roster/client/plan.ts";
+import { planRoster, type RosterRefusal, type RosterStep } from "../lib/core/roster/client/plan.ts";
+import type { RosterBounds } from "../lib/core/roster/client/prefix_gate.ts";
 import type { PeerSettings } from "../lib/core/settings/client_options.ts";
 
 /** By public key: what the registries' rosters say, the one that is named first before others. */
@@ -32,6 +33,8 @@ export function namesOf(
 export interface TakenRoster {
   /** By public key, the AllowedIPs of the peers that are there for it. */
   readonly taken: ReadonlyMap<string, readonly string[]>;
+  /** By which they came to be there. */
+  readonly steps: readonly RosterStep[];
   /** What a person should know of what isn't, a line each. */
   readonly warnings: readonly string[];
 }
@@ -39,14 +42,12 @@ export interface TakenRoster {
 /**
  * The peers that a roster has a new interface have.
  *
- * @param addresses The own ones in the tunnel.
- * @param networks In which the AllowedIPs of others must lie.
+ * @param bounds What must stay free, but for the registries' addresses.
  */
 export function takeRoster(
   result: QueryResult,
   configured: ReadonlyMap<string, PeerSettings>,
-  addresses: readonly string[],
-  networks: readonly string[],
+  bounds: Omit<RosterBounds, "registries">,
 ): TakenRoster {
   const roster = rosterOf(result);
   const { publicKey, servers } = result;
@@ -63,18 +64,13 @@ export function takeRoster(
     isComplete: false,
     configured: new Map(ips),
     given: NOTHING_GIVEN,
-    bounds: {
-      trusted: networks,
-      addresses,
-      networks: [],
-      registries: servers.flatMap(({ address }) => address ?? []),
-      endpoints: [],
-    },
+    bounds: { ...bounds, registries: servers.flatMap(({ address }) => address ?? []) },
   });
   return {
     taken: new Map(
       steps.flatMap((step) => step.kind === "remove" ? [] : [[step.publicKey, step.allowedIps]]),
     ),
+    steps,
     warnings: refused.map(lineOf),
   };
 }

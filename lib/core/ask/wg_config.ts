@@ -81,6 +81,20 @@ export function formatFile(own: OwnInterface, peers: readonly KnownPeer[], unix:
   return parts.map((lines) => lines.join("\n")).join("\n\n") + "\n";
 }
 
+/**
+ * The `[Peer]` sections of a whole file alone, each with an empty line before it.
+ *
+ * @param unix The wall clock, in seconds.
+ */
+export function formatPeers(peers: readonly KnownPeer[], unix: number): string {
+  return peers.map((peer) => `\n${peerSection(peer, unix, true).join("\n")}\n`).join("");
+}
+
+/** What comes from elsewhere must not end its comment: wg-quick runs what stands behind `PostUp =`. */
+function onOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " ");
+}
+
 function publicEndpoint({ seen }: KnownPeer): string[] {
   return seen === undefined ? [] : [`# Public endpoint = ${endpointOf(seen)}`];
 }
@@ -89,7 +103,7 @@ function publicEndpoint({ seen }: KnownPeer): string[] {
 function peerSection(peer: KnownPeer, unix: number, whole: boolean): string[] {
   const { seen, allowedIps, persistentKeepalive, presharedKey } = peer;
   const lines = ["[Peer]"];
-  if (peer.name !== undefined) lines.push(`# ${peer.name}`);
+  if (peer.name !== undefined) lines.push(`# ${onOneLine(peer.name)}`);
   const age = seen && ageOf(seen, unix);
   if (age !== undefined) lines.push(`# Seen ${age} s ago`);
   lines.push(`PublicKey = ${peer.publicKey}`);

@@ -12,6 +12,8 @@ import { makeFolder } from "./files.ts";
 export const RUN_FOLDER = "/var/run/wgsig";
 /** The same of a server that systemd runs: the service's unit has it. */
 export const SERVICE_RUN_FOLDER = "/run/wgsig-status";
+/** Where wg-quick looks for what it brings up. */
+export const QUICK_FOLDER = "/etc/wireguard";
 const NAMESPACE = "/proc/self/ns/net";
 /** Folders that the program makes. */
 const OWN_FOLDERS = ["/etc/wgsig", "/var/lib/wgsig", "/run/wgsig", RUN_FOLDER] as const;
@@ -37,4 +39,9 @@ export async function namespaceEnding(host: Processes): Promise<string> {
   } catch {
     return "";
   }
+}
+
+/** The note of which peers in wg-quick's file for an interface are a registry's. */
+export function joinedNote(name: string): string {
+  return `${QUICK_FOLDER}/${name}.roster`;
 }

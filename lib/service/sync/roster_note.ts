@@ -1,6 +1,7 @@
 /**
  * The note of what an interface has from rosters, in the run folder: it goes with a restart of the
- * host, as the interface does.
+ * host, as the interface does. An interface that was made anew has what stood in wg-quick's file:
+ * what of that is a registry's, the note beside it says that `wgsig join` has written.
  *
  * @module
  */
@@ -17,23 +18,44 @@ import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
 import { readLink } from "../../wireguard/addresses.ts";
 import { makeFolder } from "../files/files.ts";
-import { RUN_FOLDER } from "../files/own_folders.ts";
+import { joinedNote, RUN_FOLDER } from "../files/own_folders.ts";
 
 const MODE = 0o600;
+/** A link, or one that is too large, is none of ours. */
+const NO_NOTE: readonly string[] = ["ENOENT", "ENOTDIR", "EFTYPE", "EFBIG"];
+/** wg-quick's folder is root's: who can't look into it has an interface of its own. */
+const NOT_FOR_US: readonly string[] = ["EACCES", "EPERM"];
 
-/** Reads it. @param ending See `namespaceEnding`. @returns Nothing for an interface that was made anew. */
+/**
+ * Reads it.
+ *
+ * @param ending See `namespaceEnding`.
+ * @returns For an interface that was made anew, what it has from wg-quick's file.
+ */
 export async function readGiven(
   host: Files & Processes,
   name: string,
   ending: string,
 ): Promise<Given> {
+  const note = await readNote(host, noteOf(name, ending));
+  const given = note === undefined
+    ? NOTHING_GIVEN
+    : parseGiven(note, (await readLink(host, name)).index);
+  if (given !== NOTHING_GIVEN) return given;
+  const joined = await readNote(host, joinedNote(name), NOT_FOR_US);
+  return joined === undefined ? NOTHING_GIVEN : parseGiven(joined, undefined);
+}
+
+async function readNote(
+  host: Files,
+  path: string,
+  without: readonly string[] = [],
+): Promise<string | undefined> {
   try {
-    const { bytes } = await host.readFile(noteOf(name, ending), MAX_GIVEN_SIZE, { regular: true });
-    return parseGiven(new TextDecoder().decode(bytes), (await readLink(host, name)).index);
+    const { bytes } = await host.readFile(path, MAX_GIVEN_SIZE, { regular: true });
+    return new TextDecoder().decode(bytes);
   } catch (error) {
-    const code = errorCode(error);
-    // A link, or one that is too large, is none of ours.
-    if (["ENOENT", "ENOTDIR", "EFTYPE", "EFBIG"].includes(code)) return NOTHING_GIVEN;
+    if ([...NO_NOTE, ...without].includes(errorCode(error))) return undefined;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import {
   formatFile,
   formatFragment,
+  formatPeers,
   type KnownPeer,
   type OwnInterface,
 } from "../../../lib/core/ask/wg_config.ts";
@@ -253,6 +254,22 @@ test("every line of any configuration is a section, a key, a comment or empty", 
       assert(!text.includes("\n\n\n") && !text.includes("undefined"));
     }
     assert(!formatFile(own, peers, T0).endsWith("\n\n"));
+  }));
+});
+
+test("whatever a name is, it stays in its comment: wg-quick runs what other lines say", () => {
+  const evil = fc.constantFrom("\n", "\r", "\u2028", "\u0085", "PostUp = id", "[Peer]", "a", " ");
+  const names = fc.oneof(fc.string(), fc.array(evil).map((all) => all.join("")));
+  fc.assert(fc.property(names, (name) => {
+    const text = formatPeers([peerOf(1, { name })], T0);
+    const plain = formatPeers([peerOf(1, { name: "x" })], T0).split("\n");
+    const lines = text.split(/[\n\r\u0085\u2028\u2029]/);
+    assertEquals(lines.length, plain.length);
+    assertEquals(
+      lines.filter((_, i) => plain[i] !== "# x"),
+      plain.filter((line) => line !== "# x"),
+    );
+    assert(lines[plain.indexOf("# x")]?.startsWith("# "));
   }));
 });
 

@@ -3,7 +3,15 @@ import { parseSettings } from "../../../lib/core/settings/settings.ts";
 import { EXIT, UserError } from "../../../lib/core/settings/user_error.ts";
 import type { JoinOutcome } from "../../../lib/core/roster/client/join_question.ts";
 import type { UdpOptions, UdpSocket } from "../../../lib/host/udp.ts";
-import { join, type JoinWish } from "../../../lib/service/roster/joining.ts";
+import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { parseGiven } from "../../../lib/core/roster/client/given.ts";
+import {
+  join,
+  type JoinTalk,
+  type JoinWish,
+  type Meeting,
+} from "../../../lib/service/roster/joining.ts";
+import { readGiven } from "../../../lib/service/sync/roster_note.ts";
 import type { RunResult } from "../../../lib/host/processes.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { DONE, MemoryError, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
@@ -32,6 +40,8 @@ const ALL = [
   "/etc/wireguard/wg0.conf",
   "/etc/wgsig/wgsig.toml",
 ];
+
+const NOTE = "/etc/wireguard/wg0.roster";
 
 /** A host with programs, and ports of which some are taken. */
 class Host extends MemoryHost {
@@ -78,8 +88,24 @@ class Host extends MemoryHost {
   }
 }
 
-const asked = (outcome: JoinOutcome | undefined, problems: string[] = []) => () =>
-  Promise.resolve({ outcome, problems: new Set(problems) });
+/** Who is met, unless a test says otherwise: nobody. */
+const NOBODY: Meeting = {
+  isProved: true,
+  known: 0,
+  peers: [],
+  given: { peers: new Map(), routes: new Set() },
+  unix: 1_700_000_000,
+};
+
+/** A registry that answers so. */
+function asked(
+  outcome: JoinOutcome | undefined,
+  problems: string[] = [],
+  meet: JoinTalk["meet"] = () => Promise.resolve(NOBODY),
+): JoinTalk {
+  return { ask: () => Promise.resolve({ outcome, problems: new Set(problems) }), meet };
+}
+
 /** The message and the status with which something fails. */
 async function failureOf(work: Promise<unknown>): Promise<UserError> {
   try {
@@ -90,7 +116,8 @@ async function failureOf(work: Promise<unknown>): Promise<UserError> {
   }
   throw new Error("it did not fail");
 }
-const never = () => Promise.reject(new Error("the registry was asked"));
+const refuse = () => Promise.reject(new Error("the registry was asked"));
+const never: JoinTalk = { ask: refuse, meet: refuse };
 
 Deno.test("who joins has a key, a secret, settings and wg-quick's file, all its owner's", async () => {
   const host = new Host();
@@ -128,6 +155,7 @@ Deno.test("what is in the way is said before the token is used, and nothing is l
     {},
     "name another interface",
   );
+  await refused(new Host({ files: { [NOTE]: file } }), {}, `${NOTE} is there already`);
   await refused(new Host({ files: { "/etc/wgsig/wgsig.toml": file } }), {}, "--config");
   const secrets = { "/etc/wgsig/secret": file, "/etc/wgsig/wg0.secret": file };
   await refused(new Host({ files: secrets }), {}, "wg0.secret are there already");
@@ -199,11 +227,12 @@ Deno.test("where it isn't certain what the registry did, the key stays, and is u
 
 Deno.test("a file that can't be written takes the others back, and says how to go on", async () => {
   const host = new Host();
-  const ask = () => {
+  const talk = asked(JOINED);
+  const ask: JoinTalk["ask"] = (question) => {
     host.refuses = { writeFile: "ENOSPC" };
-    return asked(JOINED)();
+    return talk.ask(question);
   };
-  const error = await failureOf(join(host, WISH, ask));
+  const error = await failureOf(join(host, WISH, { ...talk, ask }));
   assert(error.message.includes("run the same command"), error.message);
   assert(error.message.includes("the link is used"));
   assertEquals(host.files, ["/etc/wireguard/wg0.key"]);
@@ -239,4 +268,82 @@ Deno.test("an interface is brought up by wg-quick, or by hand where there is non
   const undone = await join(half, { ...WISH, isUp: true }, asked(JOINED));
   assertEquals(undone.isUp, false);
   assertEquals(half.did.at(-1), "ip link del dev wg0");
+});
+
+const [BOB, PHONE] = [formatKey(idOf(2)), formatKey(idOf(3))];
+/** Bob is known, with a phone that is reached through him. */
+const MET: Meeting = {
+  isProved: true,
+  known: 2,
+  peers: [{
+    publicKey: BOB,
+    name: "bob",
+    seen: undefined,
+    allowedIps: ["10.9.0.3/32", "10.9.0.4/32", "192.168.4.0/24"],
+    persistentKeepalive: 25,
+    presharedKey: undefined,
+  }],
+  given: {
+    peers: new Map([[BOB, {
+      isWhole: true,
+      allowedIps: new Map([["10.9.0.3/32", BOB], ["10.9.0.4/32", PHONE], ["192.168.4.0/24", BOB]]),
+    }]]),
+    routes: new Set(["192.168.4.0/24"]),
+  },
+  unix: 1_700_000_000,
+};
+
+Deno.test("whom the registry knows is in wg-quick's file before that is brought up, and in a note", async () => {
+  const host = new Host();
+  const order: string[] = [];
+  const done = await join(
+    host,
+    { ...WISH, isUp: true },
+    asked(JOINED, [], () => {
+      order.push(...host.files, ...host.did);
+      return Promise.resolve(MET);
+    }),
+  );
+  assertEquals(order, ALL);
+  assertEquals(host.did, ["wg-quick up wg0"]);
+  assertEquals(done.files, [...ALL, NOTE]);
+  assertEquals([done.meeting?.known, done.unmet], [2, undefined]);
+  for (const path of done.files) assertEquals(host.mode(path), 0o600, path);
+  const conf = host.text("/etc/wireguard/wg0.conf")!;
+  assert(conf.includes(
+    `ListenPort = 51820\n\n[Peer]\n# bob\nPublicKey = ${BOB}\n` +
+      "AllowedIPs = 10.9.0.3/32, 10.9.0.4/32, 192.168.4.0/24\n",
+  ));
+  assertEquals(parseGiven(host.text(NOTE)!, undefined), MET.given);
+  // That is what sync begins with, for an interface that nothing was noted of since.
+  assertEquals(await readGiven(host, "wg0", ""), MET.given);
+});
+
+Deno.test("whatever comes of the first question, this host has joined, and it is said", async () => {
+  const silent = new Host();
+  const why = "vps.test:1223 does not answer";
+  const refused = asked(JOINED, [], () => Promise.reject(new UserError(why)));
+  const done = await join(silent, { ...WISH, isUp: true }, refused);
+  assertEquals([done.meeting, done.unmet, done.isUp], [undefined, why, true]);
+  assertEquals(done.files, ALL);
+  assert(!silent.text("/etc/wireguard/wg0.conf")!.includes("[Peer]"));
+
+  const full = new Host();
+  const kept = await join(
+    full,
+    WISH,
+    asked(JOINED, [], () => {
+      full.refuses = { writeFile: "ENOSPC" };
+      return Promise.resolve(MET);
+    }),
+  );
+  assertEquals([kept.meeting, kept.files], [MET, ALL]);
+  assert(kept.unmet?.startsWith(`cannot write ${NOTE}`));
+  assertEquals(full.text(NOTE), undefined);
+  assert(!full.text("/etc/wireguard/wg0.conf")!.includes("[Peer]"));
+
+  const router = new Host();
+  router.missing.add("wg-quick");
+  const bare = await join(router, WISH, asked(JOINED, [], () => Promise.resolve(MET)));
+  assertEquals([bare.unmet, router.text(NOTE)], [undefined, undefined]);
 });

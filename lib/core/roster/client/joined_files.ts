@@ -5,6 +5,8 @@
  */
 
 import { addressOf, IpPrefix, normalizePrefix } from "../../net/ip_prefix.ts";
+import type { Given } from "./given.ts";
+import type { RosterStep } from "./plan.ts";
 import { PRIVATE_NETWORKS } from "./prefix_gate.ts";
 
 /** A peer that has joined. */
@@ -52,10 +54,28 @@ export function settingsText(
   ].join("\n");
 }
 
-/** The file for wg-quick. */
+/**
+ * What an interface has of rosters that wg-quick has made with such peers: so much of it goes when the
+ * registry says so.
+ *
+ * @param steps By which the peers came to stand in the file.
+ * @param addresses The own ones: wg-quick sets no routes to what is in their networks.
+ */
+export function givenByFile(steps: readonly RosterStep[], addresses: readonly string[]): Given {
+  const peers = new Map(
+    steps.flatMap((step) => step.kind === "remove" ? [] : [[step.publicKey, step.given] as const]),
+  );
+  const networks = addresses.map((each) => new IpPrefix(normalizePrefix(each)));
+  const prefixes = [...peers.values()].flatMap(({ allowedIps }) => [...allowedIps.keys()]);
+  const isOutside = (prefix: string) =>
+    !networks.some((network) => network.covers(new IpPrefix(prefix)));
+  return { peers, routes: new Set(prefixes.filter(isOutside)) };
+}
+
+/** The beginning of the file for wg-quick, which the peers follow. */
 export function quickText({ addresses, listenPort, privateKey }: JoinedInterface): string {
   return [
-    "# Written by wgsig join; the peers come from wgsig sync.",
+    "# Written by wgsig join; wgsig sync keeps the peers as the registry has them.",
     "[Interface]",
     `PrivateKey = ${privateKey}`,
     ...addresses.length === 0 ? [] : [`Address = ${addresses.join(", ")}`],

@@ -10,6 +10,7 @@ import {
   NOTHING_GIVEN,
   parseGiven,
 } from "../../../../lib/core/roster/client/given.ts";
+import { givenByFile } from "../../../../lib/core/roster/client/joined_files.ts";
 import { planRoster, type RosterScene } from "../../../../lib/core/roster/client/plan.ts";
 import {
   PRIVATE_NETWORKS,
@@ -234,6 +235,33 @@ test("the note of what was given reads back, and counts for that interface alone
   assertEquals(parseGiven(text, 7), all);
   assertEquals(parseGiven(text, 8), NOTHING_GIVEN);
   assertEquals(parseGiven(text, undefined), NOTHING_GIVEN);
+});
+
+test("who came to wg-quick's file by join goes, and changes, as the registry says; others stay", () => {
+  const phone = { ...entry(C, "10.9.0.4/32"), via: A };
+  const known = [entry(A, "10.9.0.2/32", "10.60.0.0/24"), entry(B, "10.9.0.3/32"), phone];
+  const { steps } = planRoster(scene(EMPTY, known));
+  const { peers } = follow(EMPTY, scene(EMPTY, known));
+  const note = formatGiven(givenByFile(steps, ["10.9.0.1/24"]), undefined);
+  const given = parseGiven(note, undefined);
+  // What is in the tunnel's own network has no route of its own.
+  assertEquals([...given.routes], ["10.60.0.0/24"]);
+  // Somebody has added another to the file, and a prefix to one of these.
+  const byHand = peer(D, "10.70.0.0/24");
+  const [first, ...others] = peers;
+  const more = { ...first!, allowedIps: [...first!.allowedIps, "10.61.0.0/24"] };
+  const world: World = { peers: [more, ...others, byHand], given };
+  assertEquals(planRoster(scene(world, known)).steps, []);
+  const after = (entries: readonly RosterEntry[], isComplete = false) =>
+    tableOf(follow(world, scene(world, entries, { isComplete })));
+  const hand = { 4: ["10.70.0.0/24"] };
+  const kept = ["10.60.0.0/24", "10.61.0.0/24", "10.9.0.2/32"];
+  assertEquals(after([known[0]!, gone(B), gone(C), gone(D)]), { 1: kept, ...hand });
+  assertEquals(after([gone(A), known[1]!, gone(C)]), { 2: ["10.9.0.3/32"], ...hand });
+  // All there is, after those that were taken away are forgotten.
+  assertEquals(after([entry(OWN, "10.9.0.1/32"), known[0]!], true), { 1: kept, ...hand });
+  // The registry is silent, or has lost its memory: all stays.
+  assertEquals(planRoster(scene(world, [], { isComplete: true })).steps, []);
 });
 
 test("a note that somebody has damaged is none, or says less", () => {
