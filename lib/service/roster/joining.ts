@@ -18,6 +18,7 @@ import {
 } from "../../core/roster/client/joined_files.ts";
 import { type JoinedPeer, JoinQuestion } from "../../core/roster/client/join_question.ts";
 import type { InvitationLink } from "../../core/roster/link.ts";
+import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import { EXIT, type ExitStatus, UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { Files, Input } from "../../host/files.ts";
@@ -84,7 +85,7 @@ class Joining {
   readonly #wish: JoinWish;
   /** Files that were written, in that order; the key is not among them. */
   readonly #written: string[] = [];
-  /** What the settings file was before, where it is there and says nothing. */
+  /** What the settings file was before, where it is there and says nothing of `sync`. */
   #before = "";
   #isReplaced = false;
 
@@ -183,8 +184,9 @@ class Joining {
     );
     if (isThere) {
       throw new UserError(
-        `there is an interface ${name} already; name another: wgsig join - wg1 (which reads the link ` +
-          "from standard input), or take it down first",
+        `there is an interface ${name} already; if this host has joined, go on with: wgsig sync ${name}; ` +
+          "else name another: wgsig join - wg1 (which reads the link from standard input), or take it " +
+          "down first",
         EXIT.failed,
       );
     }
@@ -197,7 +199,10 @@ class Joining {
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT" || code === "ENOTDIR") return false;
-      throw new UserError(`cannot look for ${path}: ${explain(error)}`, EXIT.failed);
+      throw new UserError(
+        `cannot look for ${path}: ${explain(error)}${asRoot(error)}`,
+        EXIT.failed,
+      );
     }
   }
 
@@ -207,9 +212,12 @@ class Joining {
     throw new UserError(`${path} is there already, and is left as it is; ${hint}`, EXIT.failed);
   }
 
-  /** Settings that are there, and have examples alone, as a package brings them, are gone on with. */
+  /**
+   * Settings that are there, and say nothing of `sync` (a package's examples, those of a registry on
+   * this host), are gone on with.
+   */
   async #checkSettings(): Promise<void> {
-    const { settings: path } = this.#wish;
+    const { settings: path, name } = this.#wish;
     if (!await this.#isThere(path)) return;
     let text = "";
     try {
@@ -218,11 +226,15 @@ class Joining {
     } catch (error) {
       throw new UserError(`cannot read ${path}: ${explain(error)}`, EXIT.failed);
     }
-    const saysNothing = text.split("\n").every((line) => /^\s*(?:#.*)?$/.test(line));
-    if (!saysNothing) {
+    const { sync } = readSettings(text, path);
+    if (sync !== undefined) {
+      const names = [...sync.keys()].map((each) => `[sync.${each}]`).join(", ") || "[sync]";
+      const joined = sync.has(name)
+        ? `if this host has joined, go on with: wgsig sync ${name}; else `
+        : "";
       throw new UserError(
-        `${path} has settings already, and is left as it is; name another file with --config, and ` +
-          "give the same to sync",
+        `${path} has ${names} already, and is left as it is; ${joined}name another file with ` +
+          "--config, and give the same to sync",
         EXIT.failed,
       );
     }
@@ -263,8 +275,10 @@ class Joining {
       await this.#host.writeFile(probe, new Uint8Array(0), { mode: OWNER_ONLY });
       await this.#host.removeFile(probe);
     } catch (error) {
-      const hint = errorCode(error) === "EACCES" ? "; run this as root" : "";
-      throw new UserError(`cannot write into ${folder}: ${said(error)}${hint}`, EXIT.failed);
+      throw new UserError(
+        `cannot write into ${folder}: ${said(error)}${asRoot(error)}`,
+        EXIT.failed,
+      );
     }
   }
 
@@ -409,6 +423,20 @@ class Joining {
       await this.#remove(log);
     }
   }
+}
+
+function readSettings(text: string, path: string): Settings {
+  try {
+    return parseSettings(text, path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UserError(`${path}: ${error.message}`);
+  }
+}
+
+/** What mends it, where it is a permission that lacks. */
+function asRoot(error: unknown): string {
+  return errorCode(error) === "EACCES" ? "; run this as root" : "";
 }
 
 function said(error: unknown): string {
