@@ -168,6 +168,7 @@ function several(
 ): UserError {
   const names = able.map(({ entry }) => `--via ${entry.name}`).join(", or ");
   return new UserError(
-    `several peers could be the one to reach a phone through; say which: ${names}`,
+    `several peers could be the one to reach a phone through; say which, of those without a NAT or ` +
+      `with a port that their router forwards: ${names}`,
   );
 }

@@ -286,7 +286,10 @@ test("desk: a phone is reached through the one peer that strangers reach", () =>
   const tablet = { name: "tablet", publicKey: formatKey(keyOf(21)) };
   assertMatch(scene.refusal("wg-conf", { ...tablet, via: "phone" }), /through another peer itself/);
   add("other", 4, [], OPEN);
-  assertMatch(scene.refusal("wg-conf", tablet), /say which: --via hub, or --via other$/);
+  assertMatch(
+    scene.refusal("wg-conf", tablet),
+    /say which, of those without a NAT .*: --via hub, or --via other$/,
+  );
   const named = { ...tablet, via: "nas", endpoint: "home.example.com:5555" };
   assertEquals(readConfigured(scene.ask("wg-conf", named)).endpoint, "home.example.com:5555");
   scene.ask("forget", { name: "tablet" });
