@@ -147,6 +147,9 @@ function placeOf(
   if (places.some(({ kind, endpoint }) => kind === "lan" && hostOf(endpoint) === hostOf(open))) {
     return { endpoint: open, why: "it has that address itself, without a NAT", isSure: true };
   }
+  if (hostOf(open) === publicAddress?.host) {
+    return { endpoint: open, why: "it is on this host, which strangers reach", isSure: true };
+  }
   if (NO_STRANGERS.has(nat) && !isNamed) return undefined;
   return {
     endpoint: open,
