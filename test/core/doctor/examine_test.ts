@@ -307,6 +307,8 @@ test("doctor: how the port is registered, the NAT, and what routers map", () => 
     "ok",
     /none at/,
   );
+  const absent = { mapped, ...withDevice({ listenPort: 0 }) };
+  assertSaid("port-map", absent, "warn", /none at/, /or forward WireGuard's UDP port there/);
   assertSaid("port-map", { mapped: { value: [] } }, "ok", /no gateway/);
   assertSaid("port-map", { mapped: undefined }, "ok", /off/);
 });
