@@ -20,7 +20,7 @@ import { meetRegistry } from "./join_meeting.ts";
 
 const DEFAULT_INTERFACE = "wg0";
 const STANDARD_INPUT = "-";
-/** A clock that is off by more is told of, in seconds: registries take no question beyond 60. */
+/** A clock that is off by more is told of, in seconds: the first protocol is refused beyond that. */
 const MOST_OFF = 30;
 
 /** Runs `wgsig join`. */
@@ -73,8 +73,8 @@ function inWords(done: JoinDone, settings: string, isOff: number): string {
   const file = settings === DEFAULT_SETTINGS_FILE ? "" : ` --config ${settings}`;
   const sync = `wgsig sync ${name}${file}`;
   const clock = Math.abs(isOff) <= MOST_OFF ? [] : [
-    `this host's clock is ${isOff > 0 ? "behind" : "ahead"} by ${Math.abs(isOff)} s: set it, or ` +
-    "the registry takes no question",
+    `this host's clock is ${isOff > 0 ? "behind" : "ahead"} by ${Math.abs(isOff)} s: set it ` +
+    "(wgsig goes by the registry's meanwhile; other programs don't)",
   ];
   const next = isUp
     ? [`next: ${sync}`]

@@ -76,11 +76,13 @@ export function checkPortMapping(facts: DoctorFacts): Check {
   }`;
   if (isBehindNat(facts) !== true) return ok(name, none);
   const device = valueOf(facts.device);
-  const port = device === undefined || device.listenPort === 0 ? "" : ` ${device.listenPort}`;
+  const port = device === undefined || device.listenPort === 0
+    ? "WireGuard's UDP port"
+    : `UDP port ${device.listenPort}`;
   return warn(
     name,
     none,
-    `switch PCP, NAT-PMP or UPnP on in the router, or forward UDP port${port} there`,
+    `switch PCP, NAT-PMP or UPnP on in the router, or forward ${port} there`,
   );
 }
 

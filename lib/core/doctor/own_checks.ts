@@ -21,7 +21,10 @@ export function checkSettings({ settings, unused, servers }: DoctorFacts): Check
     return bad(
       name,
       settings.value === undefined ? "there is no settings file" : `${file} names no servers`,
-      `set servers = ["HOST"] in [sync.NAME] of ${settings.value ?? "/etc/wgsig/wgsig.toml"}`,
+      `join a group (wgsig join LINK), or set servers = ["HOST"] in [sync.NAME] of ` +
+        `${
+          settings.value ?? "/etc/wgsig/wgsig.toml"
+        }; a host that only serves needs neither: wgsig status`,
     );
   }
   return ok(name, file);

@@ -160,7 +160,11 @@ export function checkForwarding(facts: DoctorFacts): Check[] {
   const behind = (listed?.allowedIps ?? []).map(normalizePrefix)
     .filter((prefix) => !/^[^:]*\/32$|:.*\/128$/.test(prefix));
   if (behind.length === 0) {
-    return [ok(name, "not needed: the settings name no network behind this host")];
+    // A network that the invitation named, or a phone, is in the registry's roster alone.
+    const others = facts.system.forwards[4] === false
+      ? "; for one of its invitation, or for phones that come through it: sysctl -w net.ipv4.ip_forward=1"
+      : "";
+    return [ok(name, `not needed: the settings name no network behind this host${others}`)];
   }
   return ([4, 6] as const).flatMap((family) => {
     const some = behind.filter((prefix) => prefix.includes(":") === (family === 6));

@@ -113,7 +113,8 @@ function noAnswer(
   }
   const within = Number(timeout.toFixed(3));
   const same =
-    `that group ${group} has the same secret there and lets this key in (its allow-list)`;
+    `that group ${group} has the same secret there and lets this key in (its allow-list, and ` +
+    "`wgsig registry list` there)";
   if (isPinned) {
     return `no answer from ${server} within ${within} s; check that it runs and that UDP gets ` +
       `through, ${same}, and that it is wgsig serve (with server-key set, a server without a key, as ` +

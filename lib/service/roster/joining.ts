@@ -141,7 +141,7 @@ class Joining {
       : undefined;
     await checkInterface(this.#host, name);
     for (const each of Object.values(quick ?? {})) await refuseFile(this.#host, each);
-    const before = await formerSettings(this.#host, settings);
+    const before = await formerSettings(this.#host, settings, name);
     const secret = await freeSecret(this.#host, folder, name);
     for (const each of new Set([folder, keyFolder])) await checkFolder(this.#host, each);
     const listenPort = await freePort(this.#host, this.#wish.port);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseSettings, type Settings } from "../../core/settings/settings.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
@@ -46,8 +47,9 @@ export async function checkInterface(host: Processes, name: string): Promise<voi
   const isThere = await readLink(host, name).then(({ index }) => index !== undefined, () => false);
   if (!isThere) return;
   throw new UserError(
-    `there is an interface ${name} already; name another: wgsig join - wg1 (which reads the link ` +
-      "from standard input), or take it down first",
+    `there is an interface ${name} already; if this host has joined, go on with: wgsig sync ${name}; ` +
+      "else name another: wgsig join - wg1 (which reads the link from standard input), or take it " +
+      "down first",
     EXIT.failed,
   );
 }
@@ -60,7 +62,7 @@ export async function isThere(host: Files, path: string): Promise<boolean> {
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return false;
-    throw new UserError(`cannot look for ${path}: ${explain(error)}`, EXIT.failed);
+    throw new UserError(`cannot look for ${path}: ${explain(error)}${asRoot(error)}`, EXIT.failed);
   }
 }
 
@@ -72,11 +74,16 @@ export async function refuseFile(host: Files, path: string): Promise<void> {
 }
 
 /**
- * Settings that are there, and have examples alone, as a package brings them, are gone on with.
+ * Settings that are there, and say nothing of `sync` (a package's examples, those of a registry on
+ * this host), are gone on with.
  *
  * @returns Their text; undefined where there are none.
  */
-export async function formerSettings(host: Files, path: string): Promise<string | undefined> {
+export async function formerSettings(
+  host: Files,
+  path: string,
+  name: string,
+): Promise<string | undefined> {
   if (!await isThere(host, path)) return undefined;
   let text = "";
   try {
@@ -85,11 +92,15 @@ export async function formerSettings(host: Files, path: string): Promise<string 
   } catch (error) {
     throw new UserError(`cannot read ${path}: ${explain(error)}`, EXIT.failed);
   }
-  const saysNothing = text.split("\n").every((line) => /^\s*(?:#.*)?$/.test(line));
-  if (!saysNothing) {
+  const { sync } = readSettings(text, path);
+  if (sync !== undefined) {
+    const names = [...sync.keys()].map((each) => `[sync.${each}]`).join(", ") || "[sync]";
+    const joined = sync.has(name)
+      ? `if this host has joined, go on with: wgsig sync ${name}; else `
+      : "";
     throw new UserError(
-      `${path} has settings already, and is left as it is; name another file with --config, and ` +
-        "give the same to sync",
+      `${path} has ${names} already, and is left as it is; ${joined}name another file with ` +
+        "--config, and give the same to sync",
       EXIT.failed,
     );
   }
@@ -115,8 +126,10 @@ export async function checkFolder(host: Files, folder: string): Promise<void> {
     await host.writeFile(probe, new Uint8Array(0), { mode: OWNER_ONLY });
     await host.removeFile(probe);
   } catch (error) {
-    const hint = errorCode(error) === "EACCES" ? "; run this as root" : "";
-    throw new UserError(`cannot write into ${folder}: ${said(error)}${hint}`, EXIT.failed);
+    throw new UserError(
+      `cannot write into ${folder}: ${said(error)}${asRoot(error)}`,
+      EXIT.failed,
+    );
   }
 }
 
@@ -141,6 +154,20 @@ async function tryPort(host: Udp, port: number): Promise<number | undefined> {
     if (errorCode(error) === "EADDRINUSE") return undefined;
     throw new UserError(`cannot use UDP port ${port}: ${explain(error)}`, EXIT.failed);
   }
+}
+
+function readSettings(text: string, path: string): Settings {
+  try {
+    return parseSettings(text, path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UserError(`${path}: ${error.message}`);
+  }
+}
+
+/** What mends it, where it is a permission that lacks. */
+function asRoot(error: unknown): string {
+  return errorCode(error) === "EACCES" ? "; run this as root" : "";
 }
 
 /** What went wrong, in words. */

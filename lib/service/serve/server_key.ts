@@ -80,9 +80,9 @@ export async function keepServerKey(host: Files, { file, made }: ServerKey): Pro
     await host.writeFile(file, made, { mode: OWNER_ONLY, exclusive: true });
     return true;
   } catch (error) {
-    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
+    const hint = errorCode(error) === "ENOENT" ? "make its folder first" : "mend that";
     throw new UserError(
-      `cannot write ${WHAT} ${file}: ${explain(error)}${hint}, or name another one with --key`,
+      `cannot write ${WHAT} ${file}: ${explain(error)}; ${hint}, or name another one with --key`,
       EXIT.failed,
     );
   } finally {

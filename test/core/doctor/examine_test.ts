@@ -189,7 +189,13 @@ test("doctor: settings and secret, and what mends them", () => {
     /^chmod 600 \/s$/,
   );
   assertSaid("settings", { settings: { problem: "/s: Parse error" } }, "bad", /Parse error/);
-  assertSaid("settings", { servers: [] }, "bad", /names no servers/, /servers = /);
+  assertSaid(
+    "settings",
+    { servers: [] },
+    "bad",
+    /names no servers/,
+    /wgsig join LINK.* servers = /,
+  );
   assertSaid("settings", { unused: "has no [sync.wg1]" }, "warn", /has no/);
   assertEquals(linesOf("secret-file", { secret: undefined }), []);
 });
@@ -301,6 +307,8 @@ test("doctor: how the port is registered, the NAT, and what routers map", () => 
     "ok",
     /none at/,
   );
+  const absent = { mapped, ...withDevice({ listenPort: 0 }) };
+  assertSaid("port-map", absent, "warn", /none at/, /or forward WireGuard's UDP port there/);
   assertSaid("port-map", { mapped: { value: [] } }, "ok", /no gateway/);
   assertSaid("port-map", { mapped: undefined }, "ok", /off/);
 });
@@ -410,6 +418,8 @@ test("doctor: forwarding, where a network lies behind this host", () => {
   assertSaid("forwarding", behind, "bad", /192\.168\.5\.0\/24 lies behind/, /ip_forward=1/);
   const forwards = { 4: true, 6: false };
   assertSaid("forwarding", { ...behind, ...withSystem({ forwards }) }, "ok", /on for/);
+  const off = withSystem({ forwards: { 4: false, 6: false } });
+  assertSaid("forwarding", off, "ok", /not needed: .*or for phones .*ip_forward=1/);
   const ipv6 = listing({ own: ["fd00:5::/64"] });
   assertSaid("forwarding", ipv6, "bad", /fd00:5::\/64/, /net\.ipv6\.conf\.all\.forwarding=1/);
 });

@@ -156,11 +156,23 @@ Deno.test("what is in the way is said before the token is used, and nothing is l
     "name another interface",
   );
   await refused(new Host({ files: { [NOTE]: file } }), {}, `${NOTE} is there already`);
-  await refused(new Host({ files: { "/etc/wgsig/wgsig.toml": file } }), {}, "--config");
+  const settings = (content: string) =>
+    new Host({ files: { "/etc/wgsig/wgsig.toml": { content } } });
+  await refused(settings("[sync.wg1]\n"), {}, "has [sync.wg1] already, and is left as it is; name");
+  await refused(
+    settings("[sync.wg0]\n"),
+    {},
+    "if this host has joined, go on with: wgsig sync wg0",
+  );
+  await refused(settings("sync = {}\n"), {}, "--config");
+  await refused(settings("[serve]\nlisten = "), {}, "/etc/wgsig/wgsig.toml: ");
   const secrets = { "/etc/wgsig/secret": file, "/etc/wgsig/wg0.secret": file };
   await refused(new Host({ files: secrets }), {}, "wg0.secret are there already");
   await refused(new Host({ refuses: { writeFile: "EACCES" } }), {}, "cannot write into /etc/wgsig");
   await refused(new Host({ refuses: { makeFolder: "EROFS" } }), {}, "cannot write into /etc/wgsig");
+  const closed = new Host();
+  closed.identify = () => Promise.reject(new MemoryError("EACCES"));
+  await refused(closed, {}, "wg0.conf: permission denied; run this as root");
   const there = new Host();
   there.hasInterface = true;
   await refused(there, {}, "there is an interface wg0 already");
@@ -188,6 +200,16 @@ Deno.test("settings with examples alone, as packages bring them, are gone on wit
   await join(host, WISH, asked(JOINED));
   const text = host.text("/etc/wgsig/wgsig.toml")!;
   assert(text.startsWith(`${examples}\n\n# Written by wgsig join.\n[sync.wg0]\n`));
+});
+
+Deno.test("the host of a registry can join: its settings stay, and those of sync come behind them", async () => {
+  const before = '[serve]\nstate = "/var/lib/wgsig/state"\n\n[[serve.group]]\nid = 7';
+  const host = new Host({ files: { "/etc/wgsig/wgsig.toml": { content: before } } });
+  await join(host, WISH, asked(JOINED));
+  const text = host.text("/etc/wgsig/wgsig.toml")!;
+  assert(text.startsWith(`${before}\n\n# Written by wgsig join.\n[sync.wg0]\n`));
+  const { serve, sync } = parseSettings(text);
+  assertEquals([serve?.group?.length, sync?.get("wg0")?.group], [1, 7]);
 });
 
 Deno.test("a link that is good for nothing says so, and leaves nothing", async () => {

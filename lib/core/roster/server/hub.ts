@@ -147,6 +147,9 @@ function placeOf(
   if (places.some(({ kind, endpoint }) => kind === "lan" && hostOf(endpoint) === hostOf(open))) {
     return { endpoint: open, why: "it has that address itself, without a NAT", isSure: true };
   }
+  if (hostOf(open) === publicAddress?.host) {
+    return { endpoint: open, why: "it is on this host, which strangers reach", isSure: true };
+  }
   if (NO_STRANGERS.has(nat) && !isNamed) return undefined;
   return {
     endpoint: open,
@@ -168,6 +171,7 @@ function several(
 ): UserError {
   const names = able.map(({ entry }) => `--via ${entry.name}`).join(", or ");
   return new UserError(
-    `several peers could be the one to reach a phone through; say which: ${names}`,
+    `several peers could be the one to reach a phone through; say which, of those without a NAT or ` +
+      `with a port that their router forwards: ${names}`,
   );
 }

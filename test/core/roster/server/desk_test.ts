@@ -286,7 +286,10 @@ test("desk: a phone is reached through the one peer that strangers reach", () =>
   const tablet = { name: "tablet", publicKey: formatKey(keyOf(21)) };
   assertMatch(scene.refusal("wg-conf", { ...tablet, via: "phone" }), /through another peer itself/);
   add("other", 4, [], OPEN);
-  assertMatch(scene.refusal("wg-conf", tablet), /say which: --via hub, or --via other$/);
+  assertMatch(
+    scene.refusal("wg-conf", tablet),
+    /say which, of those without a NAT .*: --via hub, or --via other$/,
+  );
   const named = { ...tablet, via: "nas", endpoint: "home.example.com:5555" };
   assertEquals(readConfigured(scene.ask("wg-conf", named)).endpoint, "home.example.com:5555");
   scene.ask("forget", { name: "tablet" });
@@ -313,6 +316,24 @@ test("desk: a hub on this host is reached where this host is", () => {
   scene.seen.set(formatKey(keyOf(3)), forwarded);
   const { endpoint, why } = readConfigured(scene.ask("wg-conf", other));
   assertEquals([endpoint, why], ["198.51.100.5:9", "its router forwards that port to it"]);
+});
+
+test("desk: a hub at the registry's own public address comes before peers behind NATs", () => {
+  const scene = new Scene();
+  const add = (name: string, fill: number, endpoint: string) => {
+    scene.ask("add", { name, publicKey: formatKey(keyOf(fill)) });
+    const seen = { age: 1, endpoints: [endpoint], places: [], nat: "easy" };
+    scene.seen.set(formatKey(keyOf(fill)), seen);
+  };
+  add("home", 2, "203.0.113.21:51820");
+  add("hub", 3, "203.0.113.10:51820");
+  const body = { name: "phone", publicKey: formatKey(keyOf(20)) };
+  scene.address = undefined;
+  assertMatch(scene.refusal("wg-conf", body), /: --via home, or --via hub$/);
+  scene.address = { host: "203.0.113.10", port: 1223 };
+  const { via, endpoint, why } = readConfigured(scene.ask("wg-conf", body));
+  assertEquals([via, endpoint], ["hub", "203.0.113.10:51820"]);
+  assertEquals(why, "it is on this host, which strangers reach");
 });
 
 test("desk: whatever is asked is answered, or refused in words", () => {
