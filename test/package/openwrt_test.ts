@@ -153,11 +153,18 @@ testWith(["busybox"], "the init script starts what the settings say, word for wo
 
 testWith(["busybox"], "all options of the command line can be set, and no others", async () => {
   const text = await Deno.readTextFile(INIT);
-  for (const [command, prefix] of [["serve", "SERVE"], ["sync", "SYNC"]] as const) {
-    const listed = ["VALUES", "LISTS", "SWITCHES", "OPTIONALS"].flatMap((kind) =>
-      new RegExp(`^${prefix}_${kind}="([^"]*)"`, "m").exec(text)![1]!.match(/\w+/g) ?? []
+  for (const [command, section] of [["serve", "serve"], ["sync", "network"]] as const) {
+    const listed = (kind: string): readonly string[] => {
+      const pattern = new RegExp(`^${command.toUpperCase()}_${kind}="([^"]*)"`, "m");
+      return pattern.exec(text)![1]!.match(/\w+/g) ?? [];
+    };
+    const all = ["VALUES", "LISTS", "SWITCHES", "OPTIONALS"].flatMap((kind) =>
+      listed(kind).map((name) => `${kind === "LISTS" ? "list" : "option"} ${name} '1'`)
     );
-    const flags = listed.map((name) => `--${name.replace(/_file$/, "").replaceAll("_", "-")}`);
+    const own = section === "network" ? ["option interface 'wg0'"] : [];
+    const config = `config ${section} 'all'\n${[...own, ...all].join("\n")}\n`;
+    const started = (await instances(config)).get("all")!.command;
+    const flags = started.filter((word) => word.startsWith("--"));
     const options = COMMANDS.find(({ name }) => name === command)!.flags;
     const known = options.map(({ name }) => `--${name}`).filter((flag) => !LEFT_OUT.includes(flag));
     assertEquals(flags.sort(), known.sort());
@@ -171,9 +178,9 @@ testWith(["busybox"], "all options of the command line can be set, and no others
         : value.startsWith("[")
         ? "OPTIONALS"
         : "VALUES";
-      const names = new RegExp(`^${prefix}_${kind}="([^"]*)"`, "m").exec(text)![1]!.split(/\s+/)
-        .map((each) => each.replace(/_file$/, ""));
-      assert(names.includes(name.replaceAll("-", "_")), `${name} in ${prefix}_${kind}`);
+      const named = name.replaceAll("-", "_");
+      const names = listed(kind);
+      assert(names.includes(named) || names.includes(`${named}_file`), `${name} in ${kind}`);
     }
   }
 });

@@ -26,6 +26,7 @@ const COMMANDS = [
   [["serve", "--listen", "nowhere:1"], 6],
   [["sync", "wg0"], 6],
   [["doctor", "all"], 6],
+  [["config", "--import", "/nowhere"], 6],
   [["sync", "wg0", "--server", "dns://127.0.0.1/a.example", "--status", TAKEN], 1],
 ] as const;
 const BINARIES = [
@@ -86,7 +87,9 @@ for (const [file, need, count] of BINARIES) {
           let needs: readonly string[] | undefined;
           for (const [args, code] of COMMANDS) {
             const result = await runChanged(args, (bytes) => bytes[at]! ^= 0xff);
-            if (result.code !== code || result.err === DAMAGED) needs ??= args;
+            if (result.code === code && result.err !== DAMAGED) continue;
+            needs = args;
+            break;
           }
           assert(needs !== undefined, `nothing needs the part at ${at}`);
           const last = bundle.length - 1;

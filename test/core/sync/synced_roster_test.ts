@@ -178,7 +178,8 @@ test("a roster's peers get onto the interface with their routes, and off it agai
     "roster-peer-removed bob",
     "route-ended  10.50.0.0/24",
   ]);
-  assertEquals([host.table, [...host.routes], host.given], [{}, [], NOTHING_GIVEN]);
+  const { peers, routes } = host.given;
+  assertEquals([host.table, [...host.routes], [...peers], [...routes]], [{}, [], [], []]);
 });
 
 test("a peer that can't be set stops no other, and is tried again", () => {

@@ -110,7 +110,7 @@ test("settings that were named must be there", async () => {
 test("settings that can't be read end the search, whoever named them", async () => {
   const own = "/home/me/.config/wgsig/wgsig.toml";
   const codes: readonly (readonly [string, string])[] = [
-    ["EACCES", "permission denied"],
+    ["EACCES", "permission denied; run this as root"],
     ["EISDIR", "it is a directory"],
     ["EFBIG", "it is too large"],
     ["EIO", "the device has failed (input/output error)"],
@@ -183,7 +183,7 @@ test("a secret file that is missing is said with what makes one, other faults wi
   );
   assertEquals(
     await complaint(() => readSecret(withFile("/s", { fails: "EACCES" }), "/s")),
-    "cannot read secret file /s: permission denied",
+    "cannot read secret file /s: permission denied; run this as root",
   );
   assertEquals(
     await complaint(() => readSecret(withFile("/s", { content: new Uint8Array(4097) }), "/s")),

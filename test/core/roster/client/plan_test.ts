@@ -228,13 +228,18 @@ test("of several registries, the one that is named first is believed", () => {
   ]);
 });
 
+/** The same with a list: assertions compare sets with what QuickJS doesn't have. */
+function listed({ peers, routes }: Given) {
+  return { peers, routes: [...routes].sort() };
+}
+
 test("the note of what was given reads back, and counts for that interface alone", () => {
   const { given } = follow(EMPTY, scene(EMPTY, [entry(A, "10.9.0.2/32"), entry(B, "10.9.0.3/32")]));
   const all = { peers: given.peers, routes: new Set(["10.9.0.2/32"]) };
   const text = formatGiven(all, 7);
-  assertEquals(parseGiven(text, 7), all);
-  assertEquals(parseGiven(text, 8), NOTHING_GIVEN);
-  assertEquals(parseGiven(text, undefined), NOTHING_GIVEN);
+  assertEquals(listed(parseGiven(text, 7)), listed(all));
+  assertEquals(listed(parseGiven(text, 8)), listed(NOTHING_GIVEN));
+  assertEquals(listed(parseGiven(text, undefined)), listed(NOTHING_GIVEN));
 });
 
 test("who came to wg-quick's file by join goes, and changes, as the registry says; others stay", () => {
@@ -358,11 +363,10 @@ test("whatever registries say: nothing is taken from a peer that is not theirs, 
             [],
           );
           const note = formatGiven(world.given, 1);
-          assertEquals(parseGiven(note, 1), world.given);
+          assertEquals(listed(parseGiven(note, 1)), listed(world.given));
         }
       },
     ),
-    { numRuns: 500 },
   );
 });
 
