@@ -11,10 +11,8 @@ import {
   parseGiven,
 } from "../../../../lib/core/roster/client/given.ts";
 import { planRoster, type RosterScene } from "../../../../lib/core/roster/client/plan.ts";
-import {
-  PRIVATE_NETWORKS,
-  type RosterBounds,
-} from "../../../../lib/core/roster/client/prefix_gate.ts";
+import type { RosterBounds } from "../../../../lib/core/roster/client/prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "../../../../lib/core/roster/client/private_networks.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
 
