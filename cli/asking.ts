@@ -6,7 +6,7 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { formatServerName, type ServerName } from "../lib/core/ask/server_name.ts";
-import { PRIVATE_NETWORKS } from "../lib/core/roster/client/prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "../lib/core/roster/client/private_networks.ts";
 import { formatKey } from "../lib/core/net/peer_key.ts";
 import {
   CLIENT,
@@ -26,17 +26,11 @@ import {
   readPublicKey,
   readSecret,
 } from "../lib/service/files/files.ts";
-import { portInUse } from "../lib/service/ask/warning.ts";
 import type { QueryConfig } from "../lib/service/query/query.ts";
-import { askStatus } from "../lib/service/status/ask.ts";
-import { statusPlaces } from "../lib/service/status/places.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import { interfaceKey } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
 import { refuseSecret, refuseSecretKey } from "./secret_keys.ts";
-
-/** So many that run here are asked how they are. */
-const MOST_ASKED = 64;
 
 /** What flags and settings say of an interface. */
 export type ClientOptions = Resolved<typeof CLIENT>;
@@ -306,25 +300,6 @@ export function serverKeysOf(
     }
   }
   return keys;
-}
-
-/**
- * What is to be said of an answer, but for the port that is in use where `sync` runs here, whose port
- * that is: it is registered then.
- */
-export async function withoutOwnSync(
-  host: Host,
-  warnings: readonly string[],
-  port: number,
-): Promise<readonly string[]> {
-  const inUse = portInUse(port);
-  if (!warnings.includes(inUse)) return warnings;
-  const reports = await Promise.all(
-    (await statusPlaces(host).catch(() => [])).filter(({ kind }) => kind === "sync")
-      .slice(0, MOST_ASKED).map(({ path }) => askStatus(host, path).catch(() => undefined)),
-  );
-  const isSynced = reports.some((report) => report?.kind === "sync" && report.port === port);
-  return isSynced ? warnings.filter((warning) => warning !== inUse) : warnings;
 }
 
 /**

@@ -41,8 +41,8 @@ import {
   readAsker,
   refuseOtherKey,
   trustedRegistry,
-  withoutOwnSync,
 } from "./asking.ts";
+import { withoutOwnSync } from "./own_sync.ts";
 
 /** Runs `wgsig config`. */
 export async function runConfig(host: Host, args: Arguments): Promise<ExitStatus> {

@@ -20,8 +20,8 @@ import {
   queriedServers,
   queryConfig,
   readAsker,
-  withoutOwnSync,
 } from "./asking.ts";
+import { withoutOwnSync } from "./own_sync.ts";
 import { namesOf, rosterOf } from "./roster_peers.ts";
 import { runNat } from "./nat.ts";
 import type { Arguments } from "./arguments.ts";

@@ -27,7 +27,7 @@ import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
 import type { Arguments } from "./arguments.ts";
 import { dnsConfig, wantsDns } from "./serve_dns.ts";
-import { siteConfig } from "./http_status.ts";
+import { siteConfigOf } from "./http_status.ts";
 import { leaseConfig, wantsLeases } from "./serve_lease.ts";
 import { VERSION } from "./version.ts";
 
@@ -86,7 +86,7 @@ async function serveConfig(
     answerBudget: options["answer-budget"],
     maxAge: options["max-age"],
     window: options.window,
-    site: await siteConfig(host, options),
+    site: await siteConfigOf(host, options),
     log: {
       format: options["log-format"],
       verbosity: options["log-level"],

@@ -25,7 +25,7 @@ import {
   unusedSections,
 } from "./asking.ts";
 import type { Arguments } from "./arguments.ts";
-import { siteConfig } from "./http_status.ts";
+import { siteConfigOf } from "./http_status.ts";
 import { refuseSecret } from "./secret_keys.ts";
 
 /** Runs `wgsig sync`. */
@@ -93,7 +93,7 @@ async function configOf(
     dryRun: flags["dry-run"],
     addPeers: options["add-peers"],
     trustedZones: options["trust-allowed-ips"],
-    trustRegistry: trustedRegistry(options, question, `[sync.${name}]`),
+    trustRegistry: await followed(trustedRegistry(options, question, `[sync.${name}]`)),
     lease: options.lease
       ? { acceptRoutes: options["lease-routes"], isTrusted: options["trust-lease"] }
       : undefined,
@@ -115,7 +115,7 @@ async function configOf(
       const path = options["private-key-file"];
       return path === undefined ? undefined : await readPrivateKey(host, path);
     },
-    site: flags.once ? undefined : await siteConfig(host, options),
+    site: flags.once ? undefined : await siteConfigOf(host, options),
     report: {
       log: {
         format: flags["log-format"],
@@ -125,4 +125,13 @@ async function configOf(
       hook: options.hook,
     },
   };
+}
+
+/** What follows rosters, where that is wanted. */
+async function followed(
+  trusted: ReturnType<typeof trustedRegistry>,
+): Promise<SyncConfig["trustRegistry"]> {
+  if (trusted === undefined) return undefined;
+  const { SyncedRoster } = await import("../lib/core/sync/synced_roster.ts");
+  return { ...trusted, follow: (...on) => new SyncedRoster(...on) };
 }

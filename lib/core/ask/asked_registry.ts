@@ -21,7 +21,7 @@ import type { Exchange } from "./exchange.ts";
 import { Inquiry } from "./inquiry.ts";
 import { LookAround } from "./look_around.ts";
 import type { PortSight } from "./nat_verdict.ts";
-import { MAX_QUESTION_SIZE, type Wish } from "./question_writer.ts";
+import type { Wish } from "./question_writer.ts";
 import type { KnownRegistry } from "./registry_memory.ts";
 import type { Roster } from "../roster/client/entry.ts";
 import type { FollowerStep } from "../roster/client/follower.ts";
@@ -29,9 +29,6 @@ import type { ServerKeyNote } from "./server_key.ts";
 import { ServerAddresses } from "./server_addresses.ts";
 import type { RegistryName } from "./server_name.ts";
 import { ownSighting, type Sighting, sightingsOf } from "./sighting.ts";
-
-/** Size of the largest question in any protocol, in bytes. */
-export const MAX_ASKED_SIZE: number = MAX_QUESTION_SIZE;
 
 const FIRST_RETRY = 0.5;
 const LAST_RETRY = 4;

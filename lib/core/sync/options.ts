@@ -7,7 +7,11 @@
 import type { ServerName } from "../ask/server_name.ts";
 import type { HardOptions } from "../path/hard_way.ts";
 import type { RelayMode } from "../path/relay_wish.ts";
+import type { ActionQueue } from "./action_queue.ts";
+import type { SyncNotes } from "./notes.ts";
 import type { RegisterMode } from "./registration.ts";
+import type { SyncedRoster } from "./synced_roster.ts";
+import type { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** What the settings know of a peer. */
 export interface SyncedPeer {
@@ -47,10 +51,15 @@ export interface SyncOptions {
   /** DNS zones whose word on AllowedIPs is taken for peers that are added. */
   readonly trustedZones: readonly string[];
   /**
-   * Whether peers are taken from what registries know by name, and the networks in which what they
-   * are given must lie; undefined where not.
+   * Whether peers are taken from what registries know by name, the networks in which what they are
+   * given must lie, and what does that; undefined where not.
    */
-  readonly trustRegistry: { readonly networks: readonly string[] } | undefined;
+  readonly trustRegistry: {
+    readonly networks: readonly string[];
+    readonly follow: (
+      ...on: readonly [ActionQueue, SyncNotes, TunnelRoutes]
+    ) => SyncedRoster;
+  } | undefined;
   /** Remove the host route to an endpoint that a peer has left; else it is only named. */
   readonly mendRoutes: boolean;
   /** Have WireGuard listen on another port where a NAT keeps an old mapping for it. */

@@ -30,7 +30,7 @@ import { StaleRoutes } from "./stale_routes.ts";
 import { MAPPING_HINT } from "./stuck_mapping.ts";
 import { SyncedPaths } from "./synced_paths.ts";
 import { SyncedPeers } from "./synced_peers.ts";
-import { SyncedRoster } from "./synced_roster.ts";
+import type { SyncedRoster } from "./synced_roster.ts";
 import { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** What goes without where the port can only be borrowed. */
@@ -49,7 +49,9 @@ export class SyncStages {
   readonly #own: OwnEndpoint = new OwnEndpoint();
   readonly #routes: StaleRoutes;
   readonly #additions: Additions;
-  readonly #roster: SyncedRoster;
+  readonly #tunnelRoutes: TunnelRoutes;
+  /** Undefined where rosters were never followed. */
+  #roster: SyncedRoster | undefined;
   readonly #peers: SyncedPeers;
   readonly #paths: SyncedPaths;
   readonly #servers = new HeardServers();
@@ -79,9 +81,9 @@ export class SyncStages {
     this.#notes = notes;
     this.#rhythm = rhythm;
     this.#routes = new StaleRoutes(queue, notes);
-    const routes = new TunnelRoutes(queue, notes);
-    this.#additions = new Additions(queue, notes, routes);
-    this.#roster = new SyncedRoster(queue, notes, routes);
+    this.#tunnelRoutes = new TunnelRoutes(queue, notes);
+    this.#additions = new Additions(queue, notes, this.#tunnelRoutes);
+    this.#configureRoster(options);
     this.#reader = new DeviceReader(options, queue, notes);
     this.#registration = new Registration(...registrationOf(options));
     this.#peers = new SyncedPeers(notes, options, (key, now) => this.#paths.owns(key, now));
@@ -92,9 +94,14 @@ export class SyncStages {
   configure(options: SyncOptions): void {
     this.#options = options;
     this.#peers.configure(options);
-    this.#roster.configure();
+    this.#configureRoster(options);
     // The way of registering is chosen where an interface is met.
     if (this.#registration.configure(...registrationOf(options))) this.#device = undefined;
+  }
+
+  #configureRoster({ trustRegistry }: SyncOptions): void {
+    this.#roster ??= trustRegistry?.follow(this.#queue, this.#notes, this.#tunnelRoutes);
+    this.#roster?.configure();
   }
 
   /** Whether there is an interface. */
@@ -149,7 +156,7 @@ export class SyncStages {
   /** Whether something is awaited of a peer. */
   isAwaiting(now: Now): boolean {
     if (this.#device === undefined) return false;
-    return this.#roster.isFresh || this.#peers.isAwaiting(this.#device, now);
+    return this.#roster?.isFresh === true || this.#peers.isAwaiting(this.#device, now);
   }
 
   /** Takes in what comes without being asked for. */
@@ -248,7 +255,7 @@ export class SyncStages {
   #meet(device: Device, news: QueryResult | undefined, now: Now): void {
     const before = this.#device;
     this.#device = device;
-    this.#roster.looked();
+    this.#roster?.looked();
     const same = before !== undefined && before.publicKey === device.publicKey &&
       before.listenPort === device.listenPort;
     const fromPoll = news !== undefined;
@@ -262,7 +269,7 @@ export class SyncStages {
     this.#own.forget();
     this.#peers.begin();
     this.#paths.begin();
-    this.#roster.begin();
+    this.#roster?.begin();
     const settled = (mode: SettledMode, why: string, now: Now) => {
       this.#registration.settle(mode);
       this.#paths.open(
@@ -314,7 +321,7 @@ export class SyncStages {
     if (servers.length === 0) return then(nothingAsked(device, now.unix), now);
     const { listenPort: port, mark } = device;
     const present = device.peers.map(({ publicKey }) => publicKey);
-    const known = [...this.#options.peers.keys(), ...this.#roster.keys];
+    const known = [...this.#options.peers.keys(), ...this.#roster?.keys ?? []];
     const question: SyncQuestion = {
       way: dryRun
         ? "unregistered"
@@ -366,7 +373,7 @@ export class SyncStages {
 
   #takeAnswer(device: Device, answer: QueryResult, now: Now): void {
     tellServers(answer, this.#notes);
-    if (this.#roster.take(answer, this.#options)) {
+    if (this.#roster?.take(answer, this.#options)) {
       this.#hasRosterNews = true;
       this.#peers.name(this.#roster.names);
     }
@@ -441,7 +448,7 @@ export class SyncStages {
 
   #followRoster(device: Device, answer: QueryResult): void {
     this.#hasRosterNews = false;
-    this.#roster.apply(device, answer, this.#options, {
+    this.#roster?.apply(device, answer, this.#options, {
       endpointOf: (key) => this.#peers.endpointOf(key),
       changed: ({ mono }) => this.#rhythm.changed(mono),
       replaces: this.#reader.isBoringtun,
@@ -451,7 +458,7 @@ export class SyncStages {
 
   #add(device: Device): void {
     const changed = (mono: number) => this.#rhythm.changed(mono);
-    const others = this.#peers.toAdd(device, new Set(this.#roster.names.keys()));
+    const others = this.#peers.toAdd(device, new Set(this.#roster?.names.keys()));
     this.#additions.add(others, this.#options, changed);
     this.#queue.then((now) => {
       this.#hasLooked = true;

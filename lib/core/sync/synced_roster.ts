@@ -1,10 +1,11 @@
 /**
  * The peers that registries know by name, on the interface: added, changed and taken away as their
- * rosters say.
+ * rosters say. It is loaded only where `trust-registry` is set: a router has no memory for it otherwise.
  *
  * @module
  */
 
+import type { ServerName } from "../ask/server_name.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
 import type { HostPort } from "../net/host_port.ts";
@@ -16,7 +17,6 @@ import { type Given, type GivenPeer, NOTHING_GIVEN } from "../roster/client/give
 import { planRoster, type RosterRefusal, type RosterStep } from "../roster/client/plan.ts";
 import type { ActionQueue } from "./action_queue.ts";
 import type { SyncNotes } from "./notes.ts";
-import type { SyncOptions } from "./options.ts";
 import type { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** So many refusals are named: a registry may say a lot. */
@@ -26,6 +26,21 @@ const NO_ROSTER: ReadonlyMap<string, RosterEntry> = new Map();
 /** What helps where a registry's word isn't followed. */
 const REFUSAL_HINT =
   "name that peer in a [[peer]] of the settings, with the allowed-ips that it has here";
+
+/** How rosters are followed. */
+export interface RosterOptions {
+  /** The networks in which what peers are given must lie; undefined where rosters aren't followed. */
+  readonly trustRegistry: { readonly networks: readonly string[] } | undefined;
+  /** The name of the interface. */
+  readonly interface: string;
+  readonly servers: readonly ServerName[];
+  /** By public key: what the settings know of peers. */
+  readonly peers: ReadonlyMap<string, { readonly allowedIps: readonly string[] | undefined }>;
+  /** Seconds to set where a peer is added; 0 sets none. */
+  readonly persistentKeepalive: number;
+  /** Say what would be done, and do nothing. */
+  readonly dryRun: boolean;
+}
 
 /** What else is known. */
 export interface RosterSurroundings {
@@ -97,7 +112,7 @@ export class SyncedRoster {
   }
 
   /** Takes in what registries have said. @returns Whether something of it is new. */
-  take({ servers }: QueryResult, options: SyncOptions): boolean {
+  take({ servers }: QueryResult, options: RosterOptions): boolean {
     const rosters = options.trustRegistry === undefined
       ? []
       : servers.flatMap(({ roster }): Roster[] => roster === undefined ? [] : [roster]);
@@ -115,7 +130,7 @@ export class SyncedRoster {
   apply(
     device: Device,
     answer: QueryResult,
-    options: SyncOptions,
+    options: RosterOptions,
     around: RosterSurroundings,
   ): void {
     if (options.trustRegistry === undefined || this.#entries.size === 0) return;
@@ -175,7 +190,7 @@ export class SyncedRoster {
   #do(
     step: RosterStep,
     device: Device,
-    { interface: name, persistentKeepalive: seconds }: SyncOptions,
+    { interface: name, persistentKeepalive: seconds }: RosterOptions,
     { endpointOf, changed, replaces }: RosterSurroundings,
   ): void {
     const { publicKey } = step;
@@ -235,7 +250,6 @@ export class SyncedRoster {
     const { publicKey: key } = step;
     const name = this.#entries.get(key)?.name || this.#former.get(key);
     const named = { key, ...(name ? { name } : {}) };
-    if (step.kind === "remove") this.#former.delete(key);
     if (step.kind === "remove") {
       this.#former.delete(key);
       return this.#notes.change("roster-peer-removed", { ...named, ...more });
@@ -274,7 +288,7 @@ export class SyncedRoster {
 interface Scene {
   readonly device: Device;
   readonly answer: QueryResult;
-  readonly options: SyncOptions;
+  readonly options: RosterOptions;
   readonly around: RosterSurroundings;
   readonly given: Given;
   readonly addresses: readonly string[];

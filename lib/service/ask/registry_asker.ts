@@ -5,7 +5,8 @@
  */
 
 import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts";
-import { AskedRegistry, MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
+import { AskedRegistry } from "../../core/ask/asked_registry.ts";
+import { MAX_QUESTION_SIZE } from "../../core/ask/question_writer.ts";
 import { Exchange, type ExchangeOptions } from "../../core/ask/exchange.ts";
 import type { OpenedEndpoint } from "../../core/ask/openers.ts";
 import { RegistryMemory } from "../../core/ask/registry_memory.ts";
@@ -91,7 +92,7 @@ class RegistryAsker {
   readonly #host: Clock & Cryptography & Random & Processes & Udp & ConnectedUdp;
   readonly #config: RegistryQuestion;
   readonly #servers: AskedRegistry[];
-  readonly #request = new WireBuffer(MAX_ASKED_SIZE);
+  readonly #request = new WireBuffer(MAX_QUESTION_SIZE);
   readonly #timers = new Set<() => void>();
   /** When each server has its turn again. */
   readonly #turns = new Map<AskedRegistry, () => void>();

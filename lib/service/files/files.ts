@@ -4,7 +4,6 @@
  * @module
  */
 
-import { parseToken, TOKEN_FORM } from "../../core/http/access.ts";
 import { parseKey, parseKeyFile, parseSecret } from "../../core/net/peer_key.ts";
 import { DEFAULT_SETTINGS_FILE } from "../../core/settings/common_options.ts";
 import { parseSettings, type Settings } from "../../core/settings/settings.ts";
@@ -13,8 +12,6 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { System } from "../../host/host.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 
-/** Where the token for HTTP is looked for by custom. */
-export const DEFAULT_TOKEN_FILE = "/etc/wgsig/status-token";
 const MAX_SETTINGS_SIZE = 4 * 1024 * 1024;
 const MAX_LIST_SIZE = 16 * 1024 * 1024;
 const MAX_SECRET_SIZE = 4096;
@@ -168,19 +165,6 @@ export async function readPublicKey(host: System & Files, keyOrPath: string): Pr
   );
 }
 
-/** Reads the token that is asked for over HTTP. */
-export async function readToken(host: System & Files & Input, path: string): Promise<Uint8Array> {
-  const bytes = await readPrivate(
-    host,
-    path,
-    "token file",
-    `make one with: wgsig keygen secret --output ${path}`,
-  );
-  const token = parseToken(bytes);
-  if (token !== undefined) return token;
-  throw new UserError(`token file ${path}: expected ${TOKEN_FORM}`);
-}
-
 /** Reads an allow-list: one public key a line, then anything; `#` begins a comment. */
 export async function readAllowList(host: System & Files, path: string): Promise<Uint8Array[]> {
   const { bytes } = await readTrusted(host, path, MAX_LIST_SIZE, "allow-list");
@@ -220,7 +204,7 @@ export async function readInput(host: Input, what: string): Promise<Uint8Array> 
 }
 
 /** Reads a file that nobody but its owner may read. */
-async function readPrivate(
+export async function readPrivate(
   host: System & Files & Input,
   path: string,
   what: string,

@@ -1,5 +1,6 @@
 /**
- * Asks servers once, all at the same time, and merges what they say.
+ * Asks servers once, all at the same time, and merges what they say. What asks servers of a kind is
+ * loaded where there is one: a router has no memory for the others.
  *
  * @module
  */
@@ -23,13 +24,11 @@ import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
 import type { PunchQuestion } from "../punch/asker.ts";
-import { askPunchServer } from "../punch/server.ts";
 import type { RegistryAnswer } from "../ask/registry_answer.ts";
-import { askRegistries, type RegistryQuestion } from "../ask/registry_asker.ts";
+import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { inWords } from "../log/in_words.ts";
 import { findServers } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
-import { askZoneServer } from "../zone/client/server.ts";
 
 /** Which peer is where. */
 type Where = Pick<Sighting, "publicKey" | "address" | "port" | "probes">;
@@ -81,12 +80,19 @@ export async function query(
     else if (server.scheme === "punch") punches.push([server, addresses]);
     else {
       const question = { ...config, startedAt };
-      zones.push(() => alone(server, askZoneServer(host, server, addresses, question)));
+      const ask = async () => {
+        const { askZoneServer } = await import("../zone/client/server.ts");
+        return await askZoneServer(host, server, addresses, question);
+      };
+      zones.push(() => alone(server, ask()));
     }
   }
   const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
   const ask: RegistriesAsker = config.askRegistries ??
-    ((question, addresses) => askRegistries(host, question, addresses));
+    (async (question, addresses) => {
+      const { askRegistries } = await import("../ask/registry_asker.ts");
+      return await askRegistries(host, question, addresses);
+    });
   const [registry, ...zoneWords] = await Promise.all([
     asksRegistries ? ask({ ...config, id, secret, startedAt }, registries) : NO_REGISTRY,
     ...zones.map((ask) => ask()),
@@ -137,7 +143,11 @@ export async function query(
   // These speak from the same port, which only one socket can have.
   const question = punchQuestion(config, startedAt);
   for (const [server, addresses] of punches) {
-    replies.push(await alone(server, askPunchServer(host, server, addresses, question)));
+    const ask = async () => {
+      const { askPunchServer } = await import("../punch/server.ts");
+      return await askPunchServer(host, server, addresses, question);
+    };
+    replies.push(await alone(server, ask()));
   }
   return merge(host, config, registry, replies);
 }

@@ -33,7 +33,6 @@ import { Asking, type AskingHost, tryRaw } from "./asking.ts";
 import { mendBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
 import { InterfaceLock } from "./interface_lock.ts";
-import { keepGiven, readGiven } from "./roster_note.ts";
 
 /** What of a host that takes. */
 export type ActingHost = AskingHost & FileLocks & LocalAddresses;
@@ -165,11 +164,15 @@ export class SyncActor {
       case "end-route":
         await removeRoute(host, name, action.prefix);
         return { kind: "done" };
-      case "read-given":
+      case "read-given": {
+        const { readGiven } = await import("./roster_note.ts");
         return { kind: "given", given: await readGiven(host, name, this.#lock.ending) };
-      case "keep-given":
+      }
+      case "keep-given": {
+        const { keepGiven } = await import("./roster_note.ts");
         await keepGiven(host, name, this.#lock.ending, action.given());
         return { kind: "done" };
+      }
       case "read-networks": {
         const { addresses: tunnel } = await readLink(host, name);
         const addresses = [...host.localAddresses(), ...tunnel];

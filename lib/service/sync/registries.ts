@@ -20,7 +20,7 @@ import { ENVELOPE_SIZE } from "../../wire/wgsig/envelope.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
 import { RESPONSE_SIZE } from "../../wire/wgsig/response.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
+import { MAX_QUESTION_SIZE } from "../../core/ask/question_writer.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Cryptography } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
@@ -79,7 +79,7 @@ export class Registries {
   readonly #host: RegistriesHost;
   readonly #handlers: RegistriesHandlers;
   readonly #kept: KeptSockets;
-  readonly #buffer = new WireBuffer(MAX_ASKED_SIZE);
+  readonly #buffer = new WireBuffer(MAX_QUESTION_SIZE);
   readonly #registries = new Map<string, SyncedRegistry>();
   readonly #asker: AskerMemory;
   readonly #tellings: Tellings;

@@ -21,7 +21,7 @@ import { Notifier, type NotifierHost } from "../systemd/notifier.ts";
 import { Reloader } from "../reloader.ts";
 import { openSite } from "../http/open.ts";
 import type { SiteHost, StatusSite } from "../http/site.ts";
-import { LeaseRunner } from "../lease/client/runner.ts";
+import type { LeaseRunner } from "../lease/client/runner.ts";
 import { inWords } from "../log/in_words.ts";
 import { SyncReport } from "../log/sync_report.ts";
 import { type PortMapHost, PortMapper } from "../portmap/port_mapper.ts";
@@ -52,7 +52,17 @@ export async function sync(
   host: SyncHost,
   load: () => Promise<SyncConfig>,
 ): Promise<ExitStatus> {
-  return await new Sync(host, await load()).run(load);
+  const config = await load();
+  return await new Sync(host, config, await leaseRunner(config)).run(load);
+}
+
+/** What leases addresses, where that is wanted: a router has no memory for it otherwise. */
+async function leaseRunner(
+  { lease, dryRun }: SyncConfig,
+): Promise<typeof LeaseRunner | undefined> {
+  return lease === undefined || dryRun
+    ? undefined
+    : (await import("../lease/client/runner.ts")).LeaseRunner;
 }
 
 class Sync {
@@ -73,7 +83,7 @@ class Sync {
   /** What ends it. */
   #signal: Signal | undefined;
 
-  constructor(host: SyncHost, config: SyncConfig) {
+  constructor(host: SyncHost, config: SyncConfig, Lease: typeof LeaseRunner | undefined) {
     const { lease, dryRun, interface: name, addPeers } = config;
     const names = new NameMoves(
       (name, options) => host.resolve(name, options),
@@ -109,9 +119,9 @@ class Sync {
       () => this.#status.text,
       (why) => this.#report.once("warn", "systemd-not-told", { why }),
     );
-    this.#lease = lease === undefined || dryRun ? undefined : new LeaseRunner(host, this.#report, {
+    this.#lease = Lease && new Lease(host, this.#report, {
       interface: name,
-      acceptRoutes: lease.acceptRoutes,
+      acceptRoutes: lease?.acceptRoutes === true,
       addsPeers: addPeers,
       onPeers: (peers) => this.#hear({ kind: "lease-peers", peers }),
     });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_ASKED_SIZE } from "../../core/ask/asked_registry.ts";
+import { MAX_QUESTION_SIZE } from "../../core/ask/question_writer.ts";
 import type { Inquiry } from "../../core/ask/inquiry.ts";
 import type { HostPort } from "../../core/net/host_port.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
@@ -24,7 +24,7 @@ export interface Telling {
 export class Tellings {
   readonly #clock: Clock;
   readonly #send: (bytes: Uint8Array, to: HostPort) => void;
-  readonly #buffer = new WireBuffer(MAX_ASKED_SIZE);
+  readonly #buffer = new WireBuffer(MAX_QUESTION_SIZE);
   /** What is done when something has come. */
   readonly #open = new Set<(isClosed: boolean) => void>();
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { AskedRegistry, MAX_ASKED_SIZE } from "../../../lib/core/ask/asked_registry.ts";
+import { AskedRegistry } from "../../../lib/core/ask/asked_registry.ts";
+import { MAX_QUESTION_SIZE } from "../../../lib/core/ask/question_writer.ts";
 import { Exchange } from "../../../lib/core/ask/exchange.ts";
 import {
   RegistryMemory,
@@ -104,7 +105,7 @@ class Client {
     const known = this.memory.of(NAME);
     const asked = new AskedRegistry(NAME, exchange, known, hosts, this.#register);
     if (looksAround) asked.lookAround();
-    const out = new WireBuffer(MAX_ASKED_SIZE);
+    const out = new WireBuffer(MAX_QUESTION_SIZE);
     const coming: { at: number; bytes: Uint8Array; from: HostPort }[] = [];
     const end = this.mono + 3;
     asked.start(this.mono, this.now);

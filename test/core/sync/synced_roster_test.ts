@@ -4,13 +4,12 @@ import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { QueryResult } from "../../../lib/core/query/query_result.ts";
 import type { RosterEntry } from "../../../lib/core/roster/client/entry.ts";
 import { type Given, NOTHING_GIVEN } from "../../../lib/core/roster/client/given.ts";
-import { PRIVATE_NETWORKS } from "../../../lib/core/roster/client/prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "../../../lib/core/roster/client/private_networks.ts";
 import { EXIT } from "../../../lib/core/settings/user_error.ts";
 import { ActionQueue } from "../../../lib/core/sync/action_queue.ts";
 import type { SyncAction, SyncResult } from "../../../lib/core/sync/actions.ts";
 import { SyncNotes } from "../../../lib/core/sync/notes.ts";
-import type { SyncOptions } from "../../../lib/core/sync/options.ts";
-import { SyncedRoster } from "../../../lib/core/sync/synced_roster.ts";
+import { type RosterOptions, SyncedRoster } from "../../../lib/core/sync/synced_roster.ts";
 import { TunnelRoutes } from "../../../lib/core/sync/tunnel_routes.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { test } from "../../testing.ts";
@@ -23,7 +22,7 @@ const [OWN, A, B, C] = [1, 2, 3, 4].map((i) => formatKey(idOf(i))) as [
   string,
   string,
 ];
-const TRUSTING: SyncOptions = { ...OPTIONS, trustRegistry: { networks: PRIVATE_NETWORKS } };
+const TRUSTING: RosterOptions = { ...OPTIONS, trustRegistry: { networks: PRIVATE_NETWORKS } };
 
 function entry(publicKey: string, name: string, ...allowedIps: string[]): RosterEntry {
   return { publicKey, name, allowedIps, via: undefined, isGone: false };
@@ -85,7 +84,7 @@ class Host {
     this.roster = this.#newRoster();
   }
 
-  look(answer: QueryResult, options: SyncOptions = TRUSTING): string[] {
+  look(answer: QueryResult, options: RosterOptions = TRUSTING): string[] {
     this.roster.take(answer, options);
     const device: Device = {
       publicKey: OWN,
@@ -213,7 +212,7 @@ test("a restart while the registry is away takes nothing away; who is gone then 
 
 test("of two registries, one that is silent takes nobody away whom the other doesn't know", () => {
   const host = new Host();
-  const two: SyncOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
+  const two: RosterOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
   const me = entry(OWN, "me", "10.9.0.1/32");
   const [ann, bob] = [entry(A, "ann", "10.9.0.2/32"), entry(B, "bob", "10.9.0.3/32")];
   host.look(answerOf([me, ann], [me, bob]), two);

@@ -7,7 +7,7 @@
 import { addressOf, IpPrefix, normalizePrefix } from "../../net/ip_prefix.ts";
 import type { Given } from "./given.ts";
 import type { RosterStep } from "./plan.ts";
-import { PRIVATE_NETWORKS } from "./prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "./private_networks.ts";
 
 /** A peer that has joined. */
 export interface JoinedInterface {

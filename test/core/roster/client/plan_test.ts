@@ -12,10 +12,8 @@ import {
 } from "../../../../lib/core/roster/client/given.ts";
 import { givenByFile } from "../../../../lib/core/roster/client/joined_files.ts";
 import { planRoster, type RosterScene } from "../../../../lib/core/roster/client/plan.ts";
-import {
-  PRIVATE_NETWORKS,
-  type RosterBounds,
-} from "../../../../lib/core/roster/client/prefix_gate.ts";
+import type { RosterBounds } from "../../../../lib/core/roster/client/prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "../../../../lib/core/roster/client/private_networks.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
 
