@@ -51,6 +51,8 @@ export class Rosters {
   readonly serverKey: Uint8Array;
   /** The invitations to all groups. */
   readonly invitations: Invitations;
+  /** What else is given to nobody, such as addresses of this host: asked whenever one is given. */
+  keptFree: () => readonly TunnelPrefix[] = () => [];
   readonly #rosters = new Map<number, Roster>();
   readonly #seed: number;
   readonly #keepers: RosterKeeper[] = [];
@@ -106,11 +108,10 @@ export class Rosters {
   /**
    * The next free address of each network of a group.
    *
-   * @param others What else is taken.
    * @throws {UserError} If one has none.
    */
-  nextAddresses(group: number, unix: number, others: readonly TunnelPrefix[] = []): TunnelPrefix[] {
-    const taken = [...this.taken(group, unix), ...others];
+  nextAddresses(group: number, unix: number): TunnelPrefix[] {
+    const taken = [...this.taken(group, unix), ...this.keptFree()];
     return this.of(group).networks.map((network) => {
       const address = nextAddress(network, taken);
       if (address !== undefined) return address;
@@ -138,15 +139,9 @@ export class Rosters {
    * Invites.
    *
    * @param token 16 random bytes.
-   * @param others What else is taken of the networks, such as addresses of this host.
    * @throws {UserError} If the name or an address is taken, there is no room, or a field is none.
    */
-  invite(
-    invited: Invited,
-    token: Uint8Array,
-    unix: number,
-    others: readonly TunnelPrefix[] = [],
-  ): Invitation {
+  invite(invited: Invited, token: Uint8Array, unix: number): Invitation {
     const { group, name, prefixes, uses, endsAt } = invited;
     const roster = this.of(group);
     if (!(Number.isInteger(uses) && uses >= 1 && uses <= MAX_USES)) {
@@ -169,7 +164,7 @@ export class Rosters {
     if (this.invitations.openNamed(group, name, unix) !== undefined) {
       throw new UserError(`${name} is invited already; revoke that invitation first`);
     }
-    const addresses = invited.addresses ?? this.nextAddresses(group, unix, others);
+    const addresses = invited.addresses ?? this.nextAddresses(group, unix);
     const wanted = [...addresses.map(hostOf), ...prefixes];
     if (addresses.length > MAX_JOIN_ADDRESSES || wanted.length > MAX_ENTRY_PREFIXES) {
       throw new UserError(
