@@ -54,6 +54,8 @@ export class SyncedRoster {
   /** By public key: what those are called that are there, and those that were there. */
   readonly #former = new Map<string, string>();
 
+  /** Whether what is given now is going to be written down. */
+  #isKeeping = false;
   #isFresh = false;
 
   /** Knows of nobody yet. */
@@ -78,6 +80,11 @@ export class SyncedRoster {
   get names(): ReadonlyMap<string, string> {
     const there = [...this.#entries.values()].filter(({ isGone }) => !isGone);
     return new Map(there.map(({ publicKey, name }) => [publicKey, name]));
+  }
+
+  /** How many names are remembered, with those of peers that were there. */
+  get remembered(): number {
+    return this.#former.size;
   }
 
   /** Whether peers were added or changed since the interface was looked at: they are to be found soon. */
@@ -107,6 +114,9 @@ export class SyncedRoster {
     if (revisions === this.#revisions) return false;
     this.#revisions = revisions;
     this.#entries = rosters.length === 0 ? NO_ROSTER : mergeRosters(rosters);
+    for (const key of this.#former.keys()) {
+      if (this.#given?.peers.has(key) !== true) this.#former.delete(key);
+    }
     for (const [key, name] of this.names) this.#former.set(key, name);
     return true;
   }
@@ -172,6 +182,16 @@ export class SyncedRoster {
     this.#queue.add({ kind: "keep-given", given });
   }
 
+  /** What there is then is written down once for all that is done before. */
+  #keepSoon(): void {
+    if (this.#isKeeping) return;
+    this.#isKeeping = true;
+    this.#keep(() => {
+      this.#isKeeping = false;
+      return this.#given ?? NOTHING_GIVEN;
+    });
+  }
+
   #do(
     step: RosterStep,
     device: Device,
@@ -189,10 +209,13 @@ export class SyncedRoster {
       for (const prefix of before.keys()) if (!after.has(prefix)) this.#endRoute(prefix, name);
       for (const prefix of after.keys()) {
         if (before.has(prefix)) continue;
-        const added = () => this.#noteRoute(prefix, true);
+        const added = () => {
+          this.#noteRoute(prefix, true);
+          this.#keepSoon();
+        };
         this.#routes.lead(prefix, { interface: name, isSet: true, advice: "", added });
       }
-      this.#keep(() => this.#given ?? NOTHING_GIVEN);
+      this.#keepSoon();
     };
     if (step.kind === "remove") {
       this.#queue.add({ kind: "remove-peer", publicKey }, { done });
@@ -235,7 +258,6 @@ export class SyncedRoster {
     const { publicKey: key } = step;
     const name = this.#entries.get(key)?.name || this.#former.get(key);
     const named = { key, ...(name ? { name } : {}) };
-    if (step.kind === "remove") this.#former.delete(key);
     if (step.kind === "remove") {
       this.#former.delete(key);
       return this.#notes.change("roster-peer-removed", { ...named, ...more });

@@ -242,3 +242,34 @@ test("without trust-registry, a roster means nothing", () => {
   assertEquals(host.did, []);
   assertEquals(host.roster.keys, []);
 });
+
+test("a large roster is written down a few times, not once for each peer", () => {
+  const host = new Host();
+  const many = Array.from({ length: 2000 }, (_, i) => {
+    const key = formatKey(idOf(100 + i));
+    return entry(key, `n${i}`, `10.50.${i >> 8}.${i & 255}/32`);
+  });
+  host.look(answerOf([entry(OWN, "me", "10.9.0.1/32"), ...many]));
+  assertEquals(host.peers.size, many.length);
+  assertEquals([host.given.peers.size, host.given.routes.size], [many.length, many.length]);
+  const kept = host.did.filter((kind) => kind === "keep-given").length;
+  assert(kept <= 4, `${kept} times`);
+});
+
+test("names are remembered of those that are there, however many a registry makes up", () => {
+  const host = new Host();
+  const key = (i: number) => formatKey(idOf(100 + i));
+  host.look(answerOf([entry(OWN, "me"), entry(key(0), "first", "10.50.0.1/32")]));
+  for (let i = 1; i < 50; i++) host.look(answerOf([entry(OWN, "me"), entry(key(i), `n${i}`)]));
+  assert(host.roster.remembered <= 4, `${host.roster.remembered} names`);
+});
+
+test("a route that was set is ended after a restart, too", () => {
+  const host = new Host();
+  const me = entry(OWN, "me", "10.9.0.1/32");
+  host.look(answerOf([me, entry(A, "ann", "10.50.0.0/24")]));
+  assertEquals([...host.given.routes], ["10.50.0.0/24"]);
+  host.restart();
+  host.look(answerOf([me, gone(A)]));
+  assertEquals([host.peers.size, host.routes.size], [0, 0]);
+});
