@@ -94,7 +94,8 @@ class Planner {
 
   plan(): RosterPlan {
     this.#keep();
-    for (const entry of this.#inOrder()) this.#want(entry);
+    // What somebody has comes first: nobody takes it from there.
+    for (const isHad of [true, false]) for (const entry of this.#others()) this.#want(entry, isHad);
     const steps = this.#steps();
     const rank = { remove: 0, change: 1, add: 2 };
     return {
@@ -122,25 +123,26 @@ class Planner {
     }
   }
 
-  /** Those that have something come first: nobody takes it from them. */
-  #inOrder(): readonly RosterEntry[] {
-    const { roster, device: { publicKey: own }, given } = this.#scene;
-    const has = new Set([...given.peers.values()].flatMap((each) => [...each.allowedIps.values()]));
-    return [...roster.values()].filter((each) => !each.isGone && each.publicKey !== own)
-      .toSorted((a, b) => Number(has.has(b.publicKey)) - Number(has.has(a.publicKey)));
+  #others(): readonly RosterEntry[] {
+    const { roster, device: { publicKey: own } } = this.#scene;
+    return [...roster.values()].filter((each) => !each.isGone && each.publicKey !== own);
   }
 
-  #want(entry: RosterEntry): void {
+  /** @param isHad Whether it is about what the entry has already, or about the rest. */
+  #want(entry: RosterEntry, isHad: boolean): void {
     const { configured } = this.#scene;
     if (configured.has(entry.publicKey)) return;
     const target = this.#targetOf(entry);
     if (target === undefined) {
+      if (isHad) return;
       const why = "the hub that it is reached through is no peer here";
       return void this.#refused.push({ entry, prefix: undefined, why });
     }
     for (const text of entry.allowedIps) {
       const prefix = normalizePrefix(text);
-      const why = this.#gate.refusal(target, prefix, this.#givenTo(target).has(prefix));
+      const source = this.#givenTo(target).get(prefix);
+      if ((source === entry.publicKey) !== isHad) continue;
+      const why = this.#gate.refusal(target, prefix, source !== undefined);
       if (why !== undefined) this.#refused.push({ entry, prefix, why });
       else {
         this.#gate.hold(target, prefix);

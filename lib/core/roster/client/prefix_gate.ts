@@ -5,6 +5,7 @@
  * @module
  */
 
+import { PrefixOwners } from "./prefix_owners.ts";
 import { addressOf, IpPrefix, isNarrow, normalizePrefix } from "../../net/ip_prefix.ts";
 
 /** Private networks (RFC 1918, RFC 6598, RFC 4193): others are not let in unless somebody says so. */
@@ -50,8 +51,8 @@ export class PrefixGate {
   readonly #registries: readonly IpPrefix[];
   readonly #endpoints: readonly IpPrefix[];
   readonly #claims: readonly Held[];
-  /** By prefix, as `wg` shows it: who has it from a roster. */
-  readonly #taken = new Map<string, string>();
+  /** Who has what from a roster. */
+  readonly #taken = new PrefixOwners();
 
   /**
    * @param claims What others have, whom no roster gave it. Those that send everything through a
@@ -68,7 +69,7 @@ export class PrefixGate {
       .map(({ publicKey: owner, prefix }) => ({ owner, prefix: prefixOf(prefix) }));
   }
 
-  /** A peer has this from a roster, whatever is said of it. */
+  /** A peer has this, as `wg` shows it, from a roster, whatever is said of it. */
   hold(publicKey: string, prefix: string): void {
     this.#taken.set(prefix, publicKey);
   }
@@ -92,8 +93,8 @@ export class PrefixGate {
       each.owner !== publicKey && overlap(each.prefix, prefix)
     );
     if (other !== undefined) return `peer ${other.owner} has addresses of it`;
-    const holder = this.#taken.get(text);
-    if (holder !== undefined && holder !== publicKey) return `peer ${holder} has it`;
+    const holder = this.#taken.otherThan(publicKey, text);
+    if (holder !== undefined) return `peer ${holder} has addresses of it by a roster`;
     return isKept ? undefined : this.#refusalHere(prefix);
   }
 
