@@ -9,6 +9,7 @@
  */
 
 import { formatHostPort } from "../../core/net/host_port.ts";
+import { isNarrow } from "../../core/net/ip_prefix.ts";
 import { formatKey, KEY_SIZE } from "../../core/net/peer_key.ts";
 import {
   type JoinedInterface,
@@ -119,6 +120,17 @@ class Joining {
       throw error instanceof SyntaxError ? new UserError(error.message) : error;
     }
     const peer = await this.#peerOf(answer, keyFile, isNew);
+    const wide = peer.addresses.find((each) => !isNarrow(each));
+    if (wide !== undefined) {
+      if (isNew) await this.#remove(keyFile);
+      throw new UserError(
+        `${
+          formatHostPort(link)
+        } gives this host ${wide}, by which more than any tunnel's network ` +
+          "would be led into the tunnel: nothing was changed here",
+        EXIT.failed,
+      );
+    }
     const made: JoinedInterface = {
       name,
       server: formatHostPort(link),

@@ -16,7 +16,7 @@ const WISH: JoinWish = {
   port: undefined,
   isUp: false,
 };
-const JOINED: JoinOutcome = {
+const JOINED: JoinOutcome & { readonly kind: "joined" } = {
   kind: "joined",
   peer: {
     name: "phone",
@@ -144,6 +144,16 @@ Deno.test("what is in the way is said before the token is used, and nothing is l
   await refused(bare, { isUp: true }, "install wireguard-tools");
   const noKey = new Host({ files: { "/etc/wireguard/wg0.key": { content: "x", mode: 0o644 } } });
   await refused(noKey, {}, "can be read by others");
+});
+
+Deno.test("a registry that gives an address in a network of everything is not joined", async () => {
+  for (const wide of ["192.168.1.7/0", "10.9.0.2/1", "fd00::2/0"]) {
+    const host = new Host();
+    const peer = { ...JOINED.peer, addresses: ["10.9.0.2/24", wide] };
+    const error = await failureOf(join(host, WISH, asked({ ...JOINED, peer })));
+    assert(error.message.includes(wide), error.message);
+    assertEquals(host.files, []);
+  }
 });
 
 Deno.test("the usual port may be taken, and the usual secret another's", async () => {

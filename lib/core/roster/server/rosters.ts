@@ -114,7 +114,11 @@ export class Rosters {
     const taken = [...this.taken(group, unix), ...this.keptFree()];
     return this.of(group).networks.map((network) => {
       const address = nextAddress(network, taken);
-      if (address !== undefined) return address;
+      // One of them may lie in another.
+      if (address !== undefined) {
+        taken.push(hostOf(address));
+        return address;
+      }
       throw new UserError(`no address of ${formatTunnelPrefix(network)} is free`);
     });
   }
