@@ -47,7 +47,7 @@ export class SyncedRoster {
   /** What was put together of which revisions. */
   #revisions = "";
   /** What the interface has of rosters; undefined before that was read. */
-  #given: Given | undefined;
+  #given: ChangingGiven | undefined;
   /** What has been looked at, and found to be as it should. */
   #settled = "";
   readonly #refused = new Set<string>();
@@ -131,7 +131,8 @@ export class SyncedRoster {
     if (options.trustRegistry === undefined || this.#entries.size === 0) return;
     const seen = this.#textOf(device);
     if (seen === this.#settled) return;
-    const read = (given: Given) => {
+    const read = ({ peers, routes }: Given) => {
+      const given = { peers: new Map(peers), routes: new Set(routes) };
       this.#given = given;
       this.#queue.add({ kind: "read-networks" }, {
         networks: (addresses, networks) =>
@@ -233,16 +234,14 @@ export class SyncedRoster {
   }
 
   #note(publicKey: string, peer: GivenPeer | undefined): void {
-    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
-    const others = [...peers].filter(([key]) => key !== publicKey);
     const isSomething = peer !== undefined && (peer.isWhole || peer.allowedIps.size > 0);
-    this.#given = { peers: new Map(isSomething ? [...others, [publicKey, peer]] : others), routes };
+    if (isSomething) this.#given?.peers.set(publicKey, peer);
+    else this.#given?.peers.delete(publicKey);
   }
 
   #noteRoute(prefix: string, isThere: boolean): void {
-    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
-    const others = [...routes].filter((each) => each !== prefix);
-    this.#given = { peers, routes: new Set(isThere ? [...others, prefix] : others) };
+    if (isThere) this.#given?.routes.add(prefix);
+    else this.#given?.routes.delete(prefix);
   }
 
   /** A route that was there before stays, and so does one to what another peer has now. */
@@ -290,6 +289,12 @@ export class SyncedRoster {
     const table = peers.map(({ publicKey, allowedIps }) => `${publicKey} ${allowedIps.join()}`);
     return `${this.#revisions} ${this.#isComplete} ${table.join(" ")}`;
   }
+}
+
+/** What an interface has: it changes with each step, of which there may be thousands. */
+interface ChangingGiven {
+  readonly peers: Map<string, GivenPeer>;
+  readonly routes: Set<string>;
 }
 
 /** What a plan is made of. */
