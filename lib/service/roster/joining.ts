@@ -26,7 +26,7 @@ import type { Cryptography, System } from "../../host/host.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { Udp } from "../../host/udp.ts";
-import { readLink } from "../../wireguard/addresses.ts";
+import { readIndex } from "../../wireguard/addresses.ts";
 import { makeFolder, readPrivateKey } from "../files/files.ts";
 import type { JoinAnswer } from "./join.ts";
 
@@ -189,8 +189,8 @@ class Joining {
 
   async #checkInterface(): Promise<void> {
     const { name } = this.#wish;
-    const isThere = await readLink(this.#host, name).then(
-      ({ index }) => index !== undefined,
+    const isThere = await readIndex(this.#host, name).then(
+      (index) => index !== undefined,
       () => false,
     );
     if (isThere) {
@@ -215,7 +215,9 @@ class Joining {
 
   async #refuseFile(path: string): Promise<void> {
     if (!await this.#isThere(path)) return;
-    const hint = "name another interface behind the link";
+    const hint =
+      "name another interface behind the link, or where a join was cut short, remove it " +
+      "and run the same command again";
     throw new UserError(`${path} is there already, and is left as it is; ${hint}`, EXIT.failed);
   }
 

@@ -15,7 +15,7 @@ import {
 import { errorCode } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
-import { readLink } from "../../wireguard/addresses.ts";
+import { readIndex } from "../../wireguard/addresses.ts";
 import { makeFolder } from "../files/files.ts";
 import { RUN_FOLDER } from "../files/own_folders.ts";
 
@@ -29,7 +29,7 @@ export async function readGiven(
 ): Promise<Given> {
   try {
     const { bytes } = await host.readFile(noteOf(name, ending), MAX_GIVEN_SIZE, { regular: true });
-    return parseGiven(new TextDecoder().decode(bytes), (await readLink(host, name)).index);
+    return parseGiven(new TextDecoder().decode(bytes), await readIndex(host, name));
   } catch (error) {
     const code = errorCode(error);
     // A link, or one that is too large, is none of ours.
@@ -45,7 +45,7 @@ export async function keepGiven(
   ending: string,
   given: Given,
 ): Promise<void> {
-  const { index } = await readLink(host, name);
+  const index = await readIndex(host, name);
   await makeFolder(host, RUN_FOLDER);
   const bytes = new TextEncoder().encode(formatGiven(given, index));
   await host.writeFile(noteOf(name, ending), bytes, { mode: MODE });
