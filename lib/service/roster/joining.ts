@@ -411,7 +411,10 @@ class Joining {
    */
   async #failureOf(argv: readonly string[], log: string): Promise<string | undefined> {
     try {
-      const shell = ["sh", "-c", 'umask 077; exec "$@" > "$0" 2>&1 < /dev/null', log, ...argv];
+      // It is made anew: nothing is written through a link that somebody has put there.
+      await this.#remove(log);
+      const script = 'umask 077; set -C; exec "$@" > "$0" 2>&1 < /dev/null';
+      const shell = ["sh", "-c", script, log, ...argv];
       const { code } = await this.#host.run(shell, { timeout: UP_TIMEOUT });
       if (code === 0) return undefined;
       const { bytes } = await this.#host.readFile(log, MAX_LOG, { beginning: true });

@@ -50,6 +50,10 @@ class Host extends MemoryHost {
         // What wg-quick and the others say goes to a file.
         const [, , script = "", log = "", ...rest] = argv;
         if (argv[0] === "sh" && script.includes('exec "$@"')) {
+          // As a shell does that must not overwrite anything.
+          if (!script.includes("set -C") || this.text(log) !== undefined) {
+            return { ...DONE, code: 2 };
+          }
           this.did.push(rest.join(" "));
           if (!this.failing.has(rest.join(" "))) return DONE;
           void this.writeFile(log, new TextEncoder().encode("some line\nit failed\n"), {
@@ -154,6 +158,15 @@ Deno.test("a registry that gives an address in a network of everything is not jo
     assert(error.message.includes(wide), error.message);
     assertEquals(host.files, []);
   }
+});
+
+Deno.test("what lies where the log of wg-quick goes is not written through", async () => {
+  const host = new Host({
+    files: { "/etc/wgsig/.wgsig-join.log": { content: "a link, perhaps" } },
+  });
+  const done = await join(host, { ...WISH, isUp: true }, asked(JOINED));
+  assertEquals([done.isUp, host.did], [true, ["wg-quick up wg0"]]);
+  assertEquals(host.text("/etc/wgsig/.wgsig-join.log"), undefined);
 });
 
 Deno.test("the usual port may be taken, and the usual secret another's", async () => {
