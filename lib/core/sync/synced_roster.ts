@@ -21,6 +21,8 @@ import type { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** So many refusals are named: a registry may say a lot. */
 const MOST_REFUSED = 64;
+/** So many that are gone a registry tells of: docs/protocol-2.md, "The roster". */
+const MOST_GONE = 4096;
 const NO_ROSTER: ReadonlyMap<string, RosterEntry> = new Map();
 
 /** What helps where a registry's word isn't followed. */
@@ -44,6 +46,7 @@ export class SyncedRoster {
   readonly #routes: TunnelRoutes;
   #entries = NO_ROSTER;
   #isComplete = false;
+  #isTold = false;
   /** What was put together of which revisions. */
   #revisions = "";
   /** What the interface has of rosters; undefined before that was read. */
@@ -109,7 +112,8 @@ export class SyncedRoster {
       ? []
       : servers.flatMap(({ roster }): Roster[] => roster === undefined ? [] : [roster]);
     const asked = options.servers.filter(({ scheme }) => scheme === "wgsig").length;
-    this.#isComplete = rosters.length === asked;
+    this.#isTold = rosters.length === asked;
+    this.#isComplete = this.#isTold && rosters.every(hasForgotten);
     const revisions = servers.map(({ server, roster }) => `${server} ${roster?.revision}`).join();
     if (revisions === this.#revisions) return false;
     this.#revisions = revisions;
@@ -154,6 +158,7 @@ export class SyncedRoster {
       device,
       roster: this.#entries,
       isComplete: this.#isComplete,
+      isTold: this.#isTold,
       configured,
       given,
       bounds: {
@@ -287,8 +292,18 @@ export class SyncedRoster {
   /** All that a plan depends on, but for what moves: addresses and endpoints. */
   #textOf({ peers }: Device): string {
     const table = peers.map(({ publicKey, allowedIps }) => `${publicKey} ${allowedIps.join()}`);
-    return `${this.#revisions} ${this.#isComplete} ${table.join(" ")}`;
+    return `${this.#revisions} ${this.#isTold} ${this.#isComplete} ${table.join(" ")}`;
   }
+}
+
+/**
+ * Whether a registry may have forgotten who is gone: it remembers so many. Else, who isn't there is one
+ * that it has never known, or has lost with its state.
+ */
+function hasForgotten({ entries }: Roster): boolean {
+  let gone = 0;
+  for (const { isGone } of entries.values()) if (isGone && ++gone === MOST_GONE) return true;
+  return false;
 }
 
 /** What an interface has: it changes with each step, of which there may be thousands. */

@@ -17,7 +17,8 @@ import { test } from "../../testing.ts";
 import { OPTIONS, START } from "./world.ts";
 
 const NOW = { unix: START, mono: 5 };
-const [OWN, A, B, C] = [1, 2, 3, 4].map((i) => formatKey(idOf(i))) as [
+const [OWN, A, B, C, D] = [1, 2, 3, 4, 5].map((i) => formatKey(idOf(i))) as [
+  string,
   string,
   string,
   string,
@@ -32,6 +33,11 @@ function entry(publicKey: string, name: string, ...allowedIps: string[]): Roster
 function gone(publicKey: string): RosterEntry {
   return { ...entry(publicKey, ""), isGone: true };
 }
+
+/** Two registries. */
+const TWO: SyncOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
+/** As many as a registry remembers. */
+const MANY_GONE = Array.from({ length: 4096 }, (_, i) => gone(formatKey(idOf(100 + i))));
 
 let revision = 0;
 
@@ -212,13 +218,15 @@ test("a restart while the registry is away takes nothing away; who is gone then 
 
 test("of two registries, one that is silent takes nobody away whom the other doesn't know", () => {
   const host = new Host();
-  const two: SyncOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
   const me = entry(OWN, "me", "10.9.0.1/32");
   const [ann, bob] = [entry(A, "ann", "10.9.0.2/32"), entry(B, "bob", "10.9.0.3/32")];
+  const two = TWO;
   host.look(answerOf([me, ann], [me, bob]), two);
   host.restart();
-  assertEquals(host.look(answerOf([me, ann], undefined), two), []);
-  assertEquals(host.look(answerOf([me, ann], [me]), two), ["roster-peer-removed"]);
+  assertEquals(host.look(answerOf([me, ann, ...MANY_GONE], undefined), two), []);
+  assertEquals(host.look(answerOf([me, ann, ...MANY_GONE], [me]), two), []);
+  const both = answerOf([me, ann, ...MANY_GONE], [me, ...MANY_GONE]);
+  assertEquals(host.look(both, two), ["roster-peer-removed"]);
   assertEquals(Object.keys(host.table), [A]);
 });
 
@@ -272,4 +280,27 @@ test("a route that was set is ended after a restart, too", () => {
   host.restart();
   host.look(answerOf([me, gone(A)]));
   assertEquals([host.peers.size, host.routes.size], [0, 0]);
+});
+
+test("a registry that has lost its state, and knows this host again, takes nobody away", () => {
+  const host = new Host();
+  const me = entry(OWN, "me", "10.9.0.1/32");
+  const [ann, bob] = [entry(A, "ann", "10.9.0.2/32"), entry(B, "bob", "10.9.0.3/32")];
+  host.look(answerOf([me, ann, bob]));
+  host.restart();
+  assertEquals(host.look(answerOf([me, ann, gone(C)])), []);
+  assertEquals(Object.keys(host.table), [A, B]);
+  // Whoever comes then is given an address anew that one of them has had.
+  const cat = entry(D, "cat", "10.9.0.3/32");
+  assertEquals(host.look(answerOf([me, ann, cat], undefined), TWO), [
+    "roster-peer-refused cat 10.9.0.3/32",
+  ]);
+  assertEquals(host.look(answerOf([me, ann, cat])), [
+    "roster-peer-changed",
+    "roster-peer-added cat",
+  ]);
+  assertEquals(host.table, { [A]: ["10.9.0.2/32"], [B]: [], [D]: ["10.9.0.3/32"] });
+  assertEquals(host.look(answerOf([me, ann, cat])), []);
+  // Of so many that are gone, it may have forgotten one.
+  assertEquals(host.look(answerOf([me, ann, cat, ...MANY_GONE])), ["roster-peer-removed"]);
 });

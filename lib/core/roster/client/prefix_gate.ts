@@ -74,6 +74,11 @@ export class PrefixGate {
     this.#taken.set(prefix, publicKey);
   }
 
+  /** Whether no other peer than this has any of a prefix from a roster. */
+  isFree(publicKey: string, prefix: string): boolean {
+    return this.#taken.otherThan(publicKey, prefix) === undefined;
+  }
+
   /**
    * Why a peer isn't given a prefix, as `wg` shows it, in words; undefined where it may have it.
    *

@@ -329,11 +329,15 @@ test("whatever registries say: nothing is taken from a peer that is not theirs, 
     fc.property(
       byHand,
       configured,
-      fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 4 }),
+      fc.array(fc.tuple(entries, fc.boolean(), fc.boolean()), { maxLength: 4 }),
       (peers, configured, all) => {
         let world: World = { peers, given: NOTHING_GIVEN };
-        for (const [roster, isComplete] of all) {
-          const now = scene(world, roster, { configured, isComplete });
+        for (const [roster, isComplete, isTold] of all) {
+          const now = scene(world, roster, {
+            configured,
+            isComplete,
+            isTold: isTold || isComplete,
+          });
           const knowsUs = roster.some(({ publicKey, isGone }) => publicKey === OWN && !isGone);
           for (const step of planRoster(now).steps) {
             const before = world.peers.find(({ publicKey }) => publicKey === step.publicKey);
