@@ -13,7 +13,14 @@ import { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../../../wire/wgsig2/n
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { UserError } from "../../settings/user_error.ts";
-import { formatTunnelAddress, formatTunnelPrefix, hostOf, networkOf, overlap } from "../prefix.ts";
+import {
+  covers,
+  formatTunnelAddress,
+  formatTunnelPrefix,
+  hostOf,
+  networkOf,
+  overlap,
+} from "../prefix.ts";
 import { type Invitation, Invitations, joinerOf, MAX_USES, stateOf } from "./invitations.ts";
 import { nextAddress } from "./next_address.ts";
 import { Roster, type RosterEntry, type RosterKeeper } from "./roster.ts";
@@ -201,7 +208,12 @@ export class Rosters {
       const entry = roster.byKey(key);
       // It was taken away: a link that was used doesn't bring it back.
       if (entry === undefined) return { result: "revoked" };
-      return { result: "joined", entry, addresses: known.addresses, isNew: false };
+      // Since then, it may have come by another link, and have other addresses.
+      const addresses = known.addresses.filter((each) =>
+        entry.prefixes.some((own) => covers(own, hostOf(each)))
+      );
+      if (addresses.length === 0 && known.addresses.length > 0) return { result: "revoked" };
+      return { result: "joined", entry, addresses, isNew: false };
     }
     if (state !== "open") return { result: state };
     try {
