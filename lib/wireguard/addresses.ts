@@ -46,6 +46,13 @@ export async function readLink(host: Processes, name: string): Promise<Link> {
   return { index: index === undefined ? undefined : Number(index), addresses };
 }
 
+/** The system's number of an interface, with addresses or without; undefined where there is none. */
+export async function readIndex(host: Processes, name: string): Promise<number | undefined> {
+  const { out } = await runIp(host, ["-o", "link", "show", "dev", name]);
+  const index = /^(\d+):/.exec(out)?.[1];
+  return index === undefined ? undefined : Number(index);
+}
+
 /**
  * The networks of this host's other interfaces, and gateways, which may lie in none of them; as
  * prefixes, without link-local ones.

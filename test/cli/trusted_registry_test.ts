@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { trustedRegistry } from "../../cli/asking.ts";
-import { PRIVATE_NETWORKS } from "../../lib/core/roster/client/prefix_gate.ts";
+import { PRIVATE_NETWORKS } from "../../lib/core/roster/client/private_networks.ts";
 import { CLIENT } from "../../lib/core/settings/client_options.ts";
 import { resolve } from "../../lib/core/settings/option.ts";
 import { parseSettings } from "../../lib/core/settings/settings.ts";

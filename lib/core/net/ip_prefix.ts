@@ -10,7 +10,7 @@ import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "./ip_address.
 const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;
 const BITS = 8 * ADDRESS_SIZE;
 /** Prefixes that are shorter take more than any network has. */
-const SHORTEST_NARROW = 8;
+export const SHORTEST_NARROW = 8;
 /** Bits of ::ffff:0:0/96, in which IPv4 addresses lie. */
 const IPV4_BITS = 96;
 

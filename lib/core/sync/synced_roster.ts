@@ -21,6 +21,8 @@ import type { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** So many refusals are named: a registry may say a lot. */
 const MOST_REFUSED = 64;
+/** So many that are gone a registry tells of: docs/protocol-2.md, "The roster". */
+const MOST_GONE = 4096;
 const NO_ROSTER: ReadonlyMap<string, RosterEntry> = new Map();
 
 /** What helps where a registry's word isn't followed. */
@@ -59,16 +61,19 @@ export class SyncedRoster {
   readonly #routes: TunnelRoutes;
   #entries = NO_ROSTER;
   #isComplete = false;
+  #isTold = false;
   /** What was put together of which revisions. */
   #revisions = "";
   /** What the interface has of rosters; undefined before that was read. */
-  #given: Given | undefined;
+  #given: ChangingGiven | undefined;
   /** What has been looked at, and found to be as it should. */
   #settled = "";
   readonly #refused = new Set<string>();
   /** By public key: what those are called that are there, and those that were there. */
   readonly #former = new Map<string, string>();
 
+  /** Whether what is given now is going to be written down. */
+  #isKeeping = false;
   #isFresh = false;
 
   /** Knows of nobody yet. */
@@ -95,6 +100,11 @@ export class SyncedRoster {
     return new Map(there.map(({ publicKey, name }) => [publicKey, name]));
   }
 
+  /** How many names are remembered, with those of peers that were there. */
+  get remembered(): number {
+    return this.#former.size;
+  }
+
   /** Whether peers were added or changed since the interface was looked at: they are to be found soon. */
   get isFresh(): boolean {
     return this.#isFresh;
@@ -117,11 +127,15 @@ export class SyncedRoster {
       ? []
       : servers.flatMap(({ roster }): Roster[] => roster === undefined ? [] : [roster]);
     const asked = options.servers.filter(({ scheme }) => scheme === "wgsig").length;
-    this.#isComplete = rosters.length === asked;
+    this.#isTold = rosters.length === asked;
+    this.#isComplete = this.#isTold && rosters.every(hasForgotten);
     const revisions = servers.map(({ server, roster }) => `${server} ${roster?.revision}`).join();
     if (revisions === this.#revisions) return false;
     this.#revisions = revisions;
     this.#entries = rosters.length === 0 ? NO_ROSTER : mergeRosters(rosters);
+    for (const key of this.#former.keys()) {
+      if (this.#given?.peers.has(key) !== true) this.#former.delete(key);
+    }
     for (const [key, name] of this.names) this.#former.set(key, name);
     return true;
   }
@@ -136,7 +150,8 @@ export class SyncedRoster {
     if (options.trustRegistry === undefined || this.#entries.size === 0) return;
     const seen = this.#textOf(device);
     if (seen === this.#settled) return;
-    const read = (given: Given) => {
+    const read = ({ peers, routes }: Given) => {
+      const given = { peers: new Map(peers), routes: new Set(routes) };
       this.#given = given;
       this.#queue.add({ kind: "read-networks" }, {
         networks: (addresses, networks) =>
@@ -158,6 +173,7 @@ export class SyncedRoster {
       device,
       roster: this.#entries,
       isComplete: this.#isComplete,
+      isTold: this.#isTold,
       configured,
       given,
       bounds: {
@@ -187,6 +203,16 @@ export class SyncedRoster {
     this.#queue.add({ kind: "keep-given", given });
   }
 
+  /** What there is then is written down once for all that is done before. */
+  #keepSoon(): void {
+    if (this.#isKeeping) return;
+    this.#isKeeping = true;
+    this.#keep(() => {
+      this.#isKeeping = false;
+      return this.#given ?? NOTHING_GIVEN;
+    });
+  }
+
   #do(
     step: RosterStep,
     device: Device,
@@ -204,10 +230,13 @@ export class SyncedRoster {
       for (const prefix of before.keys()) if (!after.has(prefix)) this.#endRoute(prefix, name);
       for (const prefix of after.keys()) {
         if (before.has(prefix)) continue;
-        const added = () => this.#noteRoute(prefix, true);
+        const added = () => {
+          this.#noteRoute(prefix, true);
+          this.#keepSoon();
+        };
         this.#routes.lead(prefix, { interface: name, isSet: true, advice: "", added });
       }
-      this.#keep(() => this.#given ?? NOTHING_GIVEN);
+      this.#keepSoon();
     };
     if (step.kind === "remove") {
       this.#queue.add({ kind: "remove-peer", publicKey }, { done });
@@ -225,16 +254,14 @@ export class SyncedRoster {
   }
 
   #note(publicKey: string, peer: GivenPeer | undefined): void {
-    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
-    const others = [...peers].filter(([key]) => key !== publicKey);
     const isSomething = peer !== undefined && (peer.isWhole || peer.allowedIps.size > 0);
-    this.#given = { peers: new Map(isSomething ? [...others, [publicKey, peer]] : others), routes };
+    if (isSomething) this.#given?.peers.set(publicKey, peer);
+    else this.#given?.peers.delete(publicKey);
   }
 
   #noteRoute(prefix: string, isThere: boolean): void {
-    const { peers, routes } = this.#given ?? NOTHING_GIVEN;
-    const others = [...routes].filter((each) => each !== prefix);
-    this.#given = { peers, routes: new Set(isThere ? [...others, prefix] : others) };
+    if (isThere) this.#given?.routes.add(prefix);
+    else this.#given?.routes.delete(prefix);
   }
 
   /** A route that was there before stays, and so does one to what another peer has now. */
@@ -280,8 +307,24 @@ export class SyncedRoster {
   /** All that a plan depends on, but for what moves: addresses and endpoints. */
   #textOf({ peers }: Device): string {
     const table = peers.map(({ publicKey, allowedIps }) => `${publicKey} ${allowedIps.join()}`);
-    return `${this.#revisions} ${this.#isComplete} ${table.join(" ")}`;
+    return `${this.#revisions} ${this.#isTold} ${this.#isComplete} ${table.join(" ")}`;
   }
+}
+
+/**
+ * Whether a registry may have forgotten who is gone: it remembers so many. Else, who isn't there is one
+ * that it has never known, or has lost with its state.
+ */
+function hasForgotten({ entries }: Roster): boolean {
+  let gone = 0;
+  for (const { isGone } of entries.values()) if (isGone && ++gone === MOST_GONE) return true;
+  return false;
+}
+
+/** What an interface has: it changes with each step, of which there may be thousands. */
+interface ChangingGiven {
+  readonly peers: Map<string, GivenPeer>;
+  readonly routes: Set<string>;
 }
 
 /** What a plan is made of. */

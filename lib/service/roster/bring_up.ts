@@ -49,7 +49,10 @@ async function failureOf(
   log: string,
 ): Promise<string | undefined> {
   try {
-    const shell = ["sh", "-c", 'umask 077; exec "$@" > "$0" 2>&1 < /dev/null', log, ...argv];
+    // It is made anew: nothing is written through a link that somebody has put there.
+    await host.removeFile(log).catch(() => {});
+    const script = 'umask 077; set -C; exec "$@" > "$0" 2>&1 < /dev/null';
+    const shell = ["sh", "-c", script, log, ...argv];
     const { code } = await host.run(shell, { timeout: UP_TIMEOUT });
     if (code === 0) return undefined;
     const { bytes } = await host.readFile(log, MAX_LOG, { beginning: true });

@@ -13,6 +13,7 @@ import { formatPeers, type KnownPeer } from "../../core/ask/wg_config.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { formatKey } from "../../core/net/peer_key.ts";
 import { formatGiven, type Given } from "../../core/roster/client/given.ts";
+import { isNarrow } from "../../core/net/ip_prefix.ts";
 import {
   type JoinedInterface,
   quickText,
@@ -171,6 +172,17 @@ class Joining {
       throw error instanceof SyntaxError ? new UserError(error.message) : error;
     }
     const peer = await this.#peerOf(answer, keyFile, isNew);
+    const wide = peer.addresses.find((each) => !isNarrow(each));
+    if (wide !== undefined) {
+      if (isNew) await this.#files.remove(keyFile);
+      throw new UserError(
+        `${
+          formatHostPort(link)
+        } gives this host ${wide}, by which more than any tunnel's network ` +
+          "would be led into the tunnel: nothing was changed here",
+        EXIT.failed,
+      );
+    }
     const made: JoinedInterface = {
       name,
       server: formatHostPort(link),

@@ -10,7 +10,7 @@ import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
 import type { Udp } from "../../host/udp.ts";
-import { readLink } from "../../wireguard/addresses.ts";
+import { readIndex } from "../../wireguard/addresses.ts";
 import { makeFolder } from "../files/files.ts";
 
 const OWNER_ONLY = 0o600;
@@ -44,7 +44,7 @@ export async function checkTools(host: Processes, isQuick: boolean): Promise<voi
 
 /** Refuses where there is an interface of that name. */
 export async function checkInterface(host: Processes, name: string): Promise<void> {
-  const isThere = await readLink(host, name).then(({ index }) => index !== undefined, () => false);
+  const isThere = await readIndex(host, name).then((index) => index !== undefined, () => false);
   if (!isThere) return;
   throw new UserError(
     `there is an interface ${name} already; if this host has joined, go on with: wgsig sync ${name}; ` +
@@ -69,7 +69,8 @@ export async function isThere(host: Files, path: string): Promise<boolean> {
 /** Refuses where there is something of that name. */
 export async function refuseFile(host: Files, path: string): Promise<void> {
   if (!await isThere(host, path)) return;
-  const hint = "name another interface behind the link";
+  const hint = "name another interface behind the link, or where a join was cut short, remove it " +
+    "and run the same command again";
   throw new UserError(`${path} is there already, and is left as it is; ${hint}`, EXIT.failed);
 }
 

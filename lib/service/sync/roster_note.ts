@@ -16,7 +16,7 @@ import {
 import { errorCode } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
-import { readLink } from "../../wireguard/addresses.ts";
+import { readIndex } from "../../wireguard/addresses.ts";
 import { makeFolder } from "../files/files.ts";
 import { joinedNote, RUN_FOLDER } from "../files/own_folders.ts";
 
@@ -38,9 +38,7 @@ export async function readGiven(
   ending: string,
 ): Promise<Given> {
   const note = await readNote(host, noteOf(name, ending));
-  const given = note === undefined
-    ? NOTHING_GIVEN
-    : parseGiven(note, (await readLink(host, name)).index);
+  const given = note === undefined ? NOTHING_GIVEN : parseGiven(note, await readIndex(host, name));
   if (given !== NOTHING_GIVEN) return given;
   const joined = await readNote(host, joinedNote(name), NOT_FOR_US);
   return joined === undefined ? NOTHING_GIVEN : parseGiven(joined, undefined);
@@ -67,7 +65,7 @@ export async function keepGiven(
   ending: string,
   given: Given,
 ): Promise<void> {
-  const { index } = await readLink(host, name);
+  const index = await readIndex(host, name);
   await makeFolder(host, RUN_FOLDER);
   const bytes = new TextEncoder().encode(formatGiven(given, index));
   await host.writeFile(noteOf(name, ending), bytes, { mode: MODE });

@@ -38,12 +38,15 @@ export interface TunnelPrefix {
   readonly length: number;
 }
 
+/** They separate lines, or turn the direction of what stands around a name (UAX #9): it looks like another. */
+const MISLEADING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * Whether it can be a name: 1 to 63 bytes of UTF-8, without control characters, and without spaces at
- * its ends.
+ * Whether it can be a name: 1 to 63 bytes of UTF-8, without control characters, such as separate lines
+ * or turn the direction of text, and without spaces at its ends.
  */
 export function isName(text: string): boolean {
   if (text.trim() !== text || text.length === 0 || text.length > MAX_NAME_SIZE) return false;
@@ -51,6 +54,7 @@ export function isName(text: string): boolean {
     const code = text.charCodeAt(i);
     if (code < SPACE || (code >= DELETE && code < AFTER_CONTROLS)) return false;
   }
+  if (MISLEADING.test(text)) return false;
   const bytes = encoder.encode(text);
   return bytes.length <= MAX_NAME_SIZE && decoder.decode(bytes) === text;
 }

@@ -16,7 +16,8 @@ import { test } from "../../testing.ts";
 import { OPTIONS, START } from "./world.ts";
 
 const NOW = { unix: START, mono: 5 };
-const [OWN, A, B, C] = [1, 2, 3, 4].map((i) => formatKey(idOf(i))) as [
+const [OWN, A, B, C, D] = [1, 2, 3, 4, 5].map((i) => formatKey(idOf(i))) as [
+  string,
   string,
   string,
   string,
@@ -31,6 +32,11 @@ function entry(publicKey: string, name: string, ...allowedIps: string[]): Roster
 function gone(publicKey: string): RosterEntry {
   return { ...entry(publicKey, ""), isGone: true };
 }
+
+/** Two registries. */
+const TWO: SyncOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
+/** As many as a registry remembers. */
+const MANY_GONE = Array.from({ length: 4096 }, (_, i) => gone(formatKey(idOf(100 + i))));
 
 let revision = 0;
 
@@ -212,13 +218,15 @@ test("a restart while the registry is away takes nothing away; who is gone then 
 
 test("of two registries, one that is silent takes nobody away whom the other doesn't know", () => {
   const host = new Host();
-  const two: RosterOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
   const me = entry(OWN, "me", "10.9.0.1/32");
   const [ann, bob] = [entry(A, "ann", "10.9.0.2/32"), entry(B, "bob", "10.9.0.3/32")];
+  const two = TWO;
   host.look(answerOf([me, ann], [me, bob]), two);
   host.restart();
-  assertEquals(host.look(answerOf([me, ann], undefined), two), []);
-  assertEquals(host.look(answerOf([me, ann], [me]), two), ["roster-peer-removed"]);
+  assertEquals(host.look(answerOf([me, ann, ...MANY_GONE], undefined), two), []);
+  assertEquals(host.look(answerOf([me, ann, ...MANY_GONE], [me]), two), []);
+  const both = answerOf([me, ann, ...MANY_GONE], [me, ...MANY_GONE]);
+  assertEquals(host.look(both, two), ["roster-peer-removed"]);
   assertEquals(Object.keys(host.table), [A]);
 });
 
@@ -241,4 +249,58 @@ test("without trust-registry, a roster means nothing", () => {
   assertEquals(host.look(answerOf([entry(A, "ann", "10.9.0.2/32")]), OPTIONS), []);
   assertEquals(host.did, []);
   assertEquals(host.roster.keys, []);
+});
+
+test("a large roster is written down a few times, not once for each peer", () => {
+  const host = new Host();
+  const many = Array.from({ length: 2000 }, (_, i) => {
+    const key = formatKey(idOf(100 + i));
+    return entry(key, `n${i}`, `10.50.${i >> 8}.${i & 255}/32`);
+  });
+  host.look(answerOf([entry(OWN, "me", "10.9.0.1/32"), ...many]));
+  assertEquals(host.peers.size, many.length);
+  assertEquals([host.given.peers.size, host.given.routes.size], [many.length, many.length]);
+  const kept = host.did.filter((kind) => kind === "keep-given").length;
+  assert(kept <= 4, `${kept} times`);
+});
+
+test("names are remembered of those that are there, however many a registry makes up", () => {
+  const host = new Host();
+  const key = (i: number) => formatKey(idOf(100 + i));
+  host.look(answerOf([entry(OWN, "me"), entry(key(0), "first", "10.50.0.1/32")]));
+  for (let i = 1; i < 50; i++) host.look(answerOf([entry(OWN, "me"), entry(key(i), `n${i}`)]));
+  assert(host.roster.remembered <= 4, `${host.roster.remembered} names`);
+});
+
+test("a route that was set is ended after a restart, too", () => {
+  const host = new Host();
+  const me = entry(OWN, "me", "10.9.0.1/32");
+  host.look(answerOf([me, entry(A, "ann", "10.50.0.0/24")]));
+  assertEquals([...host.given.routes], ["10.50.0.0/24"]);
+  host.restart();
+  host.look(answerOf([me, gone(A)]));
+  assertEquals([host.peers.size, host.routes.size], [0, 0]);
+});
+
+test("a registry that has lost its state, and knows this host again, takes nobody away", () => {
+  const host = new Host();
+  const me = entry(OWN, "me", "10.9.0.1/32");
+  const [ann, bob] = [entry(A, "ann", "10.9.0.2/32"), entry(B, "bob", "10.9.0.3/32")];
+  host.look(answerOf([me, ann, bob]));
+  host.restart();
+  assertEquals(host.look(answerOf([me, ann, gone(C)])), []);
+  assertEquals(Object.keys(host.table), [A, B]);
+  // Whoever comes then is given an address anew that one of them has had.
+  const cat = entry(D, "cat", "10.9.0.3/32");
+  assertEquals(host.look(answerOf([me, ann, cat], undefined), TWO), [
+    "roster-peer-refused cat 10.9.0.3/32",
+  ]);
+  assertEquals(host.look(answerOf([me, ann, cat])), [
+    "roster-peer-changed",
+    "roster-peer-added cat",
+  ]);
+  assertEquals(host.table, { [A]: ["10.9.0.2/32"], [B]: [], [D]: ["10.9.0.3/32"] });
+  assertEquals(host.look(answerOf([me, ann, cat])), []);
+  // Of so many that are gone, it may have forgotten one.
+  assertEquals(host.look(answerOf([me, ann, cat, ...MANY_GONE])), ["roster-peer-removed"]);
 });

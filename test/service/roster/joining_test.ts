@@ -24,7 +24,7 @@ const WISH: JoinWish = {
   port: undefined,
   isUp: false,
 };
-const JOINED: JoinOutcome = {
+const JOINED: JoinOutcome & { readonly kind: "joined" } = {
   kind: "joined",
   peer: {
     name: "phone",
@@ -60,6 +60,10 @@ class Host extends MemoryHost {
         // What wg-quick and the others say goes to a file.
         const [, , script = "", log = "", ...rest] = argv;
         if (argv[0] === "sh" && script.includes('exec "$@"')) {
+          // As a shell does that must not overwrite anything.
+          if (!script.includes("set -C") || this.text(log) !== undefined) {
+            return { ...DONE, code: 2 };
+          }
           this.did.push(rest.join(" "));
           if (!this.failing.has(rest.join(" "))) return DONE;
           void this.writeFile(log, new TextEncoder().encode("some line\nit failed\n"), {
@@ -184,6 +188,25 @@ Deno.test("what is in the way is said before the token is used, and nothing is l
   await refused(bare, { isUp: true }, "install wireguard-tools");
   const noKey = new Host({ files: { "/etc/wireguard/wg0.key": { content: "x", mode: 0o644 } } });
   await refused(noKey, {}, "can be read by others");
+});
+
+Deno.test("a registry that gives an address in a network of everything is not joined", async () => {
+  for (const wide of ["192.168.1.7/0", "10.9.0.2/1", "fd00::2/0"]) {
+    const host = new Host();
+    const peer = { ...JOINED.peer, addresses: ["10.9.0.2/24", wide] };
+    const error = await failureOf(join(host, WISH, asked({ ...JOINED, peer })));
+    assert(error.message.includes(wide), error.message);
+    assertEquals(host.files, []);
+  }
+});
+
+Deno.test("what lies where the log of wg-quick goes is not written through", async () => {
+  const host = new Host({
+    files: { "/etc/wgsig/.wgsig-join.log": { content: "a link, perhaps" } },
+  });
+  const done = await join(host, { ...WISH, isUp: true }, asked(JOINED));
+  assertEquals([done.isUp, host.did], [true, ["wg-quick up wg0"]]);
+  assertEquals(host.text("/etc/wgsig/.wgsig-join.log"), undefined);
 });
 
 Deno.test("the usual port may be taken, and the usual secret another's", async () => {

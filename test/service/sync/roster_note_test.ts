@@ -50,3 +50,22 @@ Deno.test("a note of join's that is none, or that isn't for this user, is nothin
   const broken = hostWith({ fails: "EIO" }, () => 7);
   await assertRejects(() => readGiven(broken, "wg0", ""), MemoryError);
 });
+
+Deno.test("what an interface was given is known when it gets an address, not when it is made anew", async () => {
+  let index = 7;
+  let address = "";
+  const host = new MemoryHost({
+    run: (argv) => {
+      const isLink = argv.includes("link");
+      if (!isLink && address === "") return DONE;
+      return { ...DONE, out: `${index}: wg0    ${isLink ? "mtu 1420" : `inet ${address}`}\n` };
+    },
+  });
+  await keepGiven(host, "wg0", "", givenOf("10.9.0.2/32"));
+  assertEquals(await readGiven(host, "wg0", ""), givenOf("10.9.0.2/32"));
+  // Such as a lease.
+  address = "10.9.0.1/24";
+  assertEquals(await readGiven(host, "wg0", ""), givenOf("10.9.0.2/32"));
+  index = 8;
+  assertEquals(await readGiven(host, "wg0", ""), NOTHING_GIVEN);
+});

@@ -71,6 +71,8 @@ export class RosterFollower implements Roster {
   #revision = 0;
   #askAt = -Infinity;
   #tries = 0;
+  /** How many answers this round has had. */
+  #answers = 0;
 
   get revision(): number {
     return this.#revision;
@@ -97,6 +99,7 @@ export class RosterFollower implements Roster {
   /** The registry has said, to a question that was proved, which version it has. */
   told(version: number, { mono }: Now): void {
     if (this.#tries >= MOST_TRIES) this.#isOnward = false;
+    if (!this.#isOnward) this.#answers = 0;
     this.#told = version;
     this.#askAt = mono;
     this.#tries = 0;
@@ -121,8 +124,10 @@ export class RosterFollower implements Roster {
     if (from !== this.#reached || isOnward !== this.#isOnward) return false;
     const isLost = isWhole && isOnward;
     const isForward = isWhole || version > from || version === from && now === from;
-    // Who says that there is more, and doesn't say what, is asked no more before it says so again.
-    if (isLost || !isForward || version > now) {
+    const isEmpty = entries.length === 0 && version < now;
+    // Who says that there is more, and doesn't say what, or never comes to an end, is asked no more
+    // before it says so again.
+    if (isLost || !isForward || isEmpty || version > now || ++this.#answers > MAX_ROSTER) {
       this.#told = this.#version;
       this.#isOnward = false;
       return true;
@@ -133,7 +138,8 @@ export class RosterFollower implements Roster {
     if (isWhole) this.#anew = new Map();
     const kept = this.#anew ?? this.#entries;
     for (const entry of entries) {
-      if (kept.size < MAX_ROSTER || kept.has(entry.publicKey)) kept.set(entry.publicKey, entry);
+      const isRoom = kept.size < MAX_ROSTER || kept.has(entry.publicKey) || forgetGone(kept);
+      if (isRoom) kept.set(entry.publicKey, entry);
     }
     this.#reached = version;
     this.#isOnward = version < now;
@@ -146,4 +152,12 @@ export class RosterFollower implements Roster {
     this.#revision++;
     return true;
   }
+}
+
+/** Forgets half of those that were taken away, the first first. @returns Whether there was one. */
+function forgetGone(kept: Map<string, RosterEntry>): boolean {
+  const gone = [...kept.values()].filter(({ isGone }) => isGone);
+  const most = Math.ceil(gone.length / 2);
+  for (const { publicKey } of gone.slice(0, most)) kept.delete(publicKey);
+  return gone.length > 0;
 }

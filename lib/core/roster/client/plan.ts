@@ -20,10 +20,15 @@ export interface RosterScene {
   /** By public key: what the registries say, the one that is named first before others. */
   readonly roster: ReadonlyMap<string, RosterEntry>;
   /**
-   * Whether that is all there is. Who isn't there was taken away then, long ago, where the own key is:
-   * a registry that doesn't know this host has lost its memory.
+   * Whether that is all there is, and as many are gone as are remembered. Who isn't there was taken away
+   * then, long ago, where the own key is: a registry that doesn't know this host has lost its memory.
    */
   readonly isComplete: boolean;
+  /**
+   * Whether no registry is silent. Who isn't there stays, and what such a peer has goes to one that is
+   * there, and is to have it, where the own key is.
+   */
+  readonly isTold?: boolean;
   /** By public key: the AllowedIPs that the settings have for a peer. They win. */
   readonly configured: ReadonlyMap<string, readonly string[]>;
   readonly given: Given;
@@ -73,6 +78,7 @@ class Planner {
   readonly #scene: RosterScene;
   readonly #gate: PrefixGate;
   readonly #isAll: boolean;
+  readonly #yields: boolean;
   readonly #refused: RosterRefusal[] = [];
   /** By the key of the peer that is to have them. */
   readonly #wanted = new Map<string, Wanted>();
@@ -80,7 +86,9 @@ class Planner {
   constructor(scene: RosterScene) {
     this.#scene = scene;
     const { device: { peers, publicKey: own = "" }, configured, bounds, roster } = scene;
-    this.#isAll = scene.isComplete && roster.get(own)?.isGone === false;
+    const knowsUs = roster.get(own)?.isGone === false;
+    this.#isAll = scene.isComplete && knowsUs;
+    this.#yields = scene.isTold === true && knowsUs;
     const claims: Claim[] = peers.flatMap(({ publicKey, allowedIps }) => {
       const given = this.#givenTo(publicKey);
       return allowedIps.map(normalizePrefix).filter((prefix) => !given.has(prefix))
@@ -93,8 +101,10 @@ class Planner {
   }
 
   plan(): RosterPlan {
-    this.#keep();
-    for (const entry of this.#inOrder()) this.#want(entry);
+    if (!this.#yields) this.#keep();
+    // What somebody has comes first: nobody takes it from there.
+    for (const isHad of [true, false]) for (const entry of this.#others()) this.#want(entry, isHad);
+    if (this.#yields) this.#keep();
     const steps = this.#steps();
     const rank = { remove: 0, change: 1, add: 2 };
     return {
@@ -116,31 +126,33 @@ class Planner {
       for (const prefix of allowedIps.map(normalizePrefix)) {
         const source = given.get(prefix);
         if (source === undefined || this.#isSaid(source)) continue;
+        if (!this.#gate.isFree(publicKey, prefix)) continue;
         this.#gate.hold(publicKey, prefix);
         this.#wantedOf(publicKey).set(prefix, source);
       }
     }
   }
 
-  /** Those that have something come first: nobody takes it from them. */
-  #inOrder(): readonly RosterEntry[] {
-    const { roster, device: { publicKey: own }, given } = this.#scene;
-    const has = new Set([...given.peers.values()].flatMap((each) => [...each.allowedIps.values()]));
-    return [...roster.values()].filter((each) => !each.isGone && each.publicKey !== own)
-      .toSorted((a, b) => Number(has.has(b.publicKey)) - Number(has.has(a.publicKey)));
+  #others(): readonly RosterEntry[] {
+    const { roster, device: { publicKey: own } } = this.#scene;
+    return [...roster.values()].filter((each) => !each.isGone && each.publicKey !== own);
   }
 
-  #want(entry: RosterEntry): void {
+  /** @param isHad Whether it is about what the entry has already, or about the rest. */
+  #want(entry: RosterEntry, isHad: boolean): void {
     const { configured } = this.#scene;
     if (configured.has(entry.publicKey)) return;
     const target = this.#targetOf(entry);
     if (target === undefined) {
+      if (isHad) return;
       const why = "the hub that it is reached through is no peer here";
       return void this.#refused.push({ entry, prefix: undefined, why });
     }
     for (const text of entry.allowedIps) {
       const prefix = normalizePrefix(text);
-      const why = this.#gate.refusal(target, prefix, this.#givenTo(target).has(prefix));
+      const source = this.#givenTo(target).get(prefix);
+      if ((source === entry.publicKey) !== isHad) continue;
+      const why = this.#gate.refusal(target, prefix, source !== undefined);
       if (why !== undefined) this.#refused.push({ entry, prefix, why });
       else {
         this.#gate.hold(target, prefix);

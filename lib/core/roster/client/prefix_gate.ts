@@ -5,6 +5,7 @@
  * @module
  */
 
+import { PrefixOwners } from "./prefix_owners.ts";
 import { addressOf, IpPrefix, isNarrow, normalizePrefix } from "../../net/ip_prefix.ts";
 
 /** What must stay free. */
@@ -41,8 +42,8 @@ export class PrefixGate {
   readonly #registries: readonly IpPrefix[];
   readonly #endpoints: readonly IpPrefix[];
   readonly #claims: readonly Held[];
-  /** By prefix, as `wg` shows it: who has it from a roster. */
-  readonly #taken = new Map<string, string>();
+  /** Who has what from a roster. */
+  readonly #taken = new PrefixOwners();
 
   /**
    * @param claims What others have, whom no roster gave it. Those that send everything through a
@@ -59,9 +60,14 @@ export class PrefixGate {
       .map(({ publicKey: owner, prefix }) => ({ owner, prefix: prefixOf(prefix) }));
   }
 
-  /** A peer has this from a roster, whatever is said of it. */
+  /** A peer has this, as `wg` shows it, from a roster, whatever is said of it. */
   hold(publicKey: string, prefix: string): void {
     this.#taken.set(prefix, publicKey);
+  }
+
+  /** Whether no other peer than this has any of a prefix from a roster. */
+  isFree(publicKey: string, prefix: string): boolean {
+    return this.#taken.otherThan(publicKey, prefix) === undefined;
   }
 
   /**
@@ -83,8 +89,8 @@ export class PrefixGate {
       each.owner !== publicKey && overlap(each.prefix, prefix)
     );
     if (other !== undefined) return `peer ${other.owner} has addresses of it`;
-    const holder = this.#taken.get(text);
-    if (holder !== undefined && holder !== publicKey) return `peer ${holder} has it`;
+    const holder = this.#taken.otherThan(publicKey, text);
+    if (holder !== undefined) return `peer ${holder} has addresses of it by a roster`;
     return isKept ? undefined : this.#refusalHere(prefix);
   }
 

@@ -28,6 +28,7 @@ import {
 } from "../requests.ts";
 import { UserError } from "../../settings/user_error.ts";
 import { chooseHub, type SeenPeer } from "./hub.ts";
+import { type Invitation, joinerOf } from "./invitations.ts";
 import type { Roster, RosterEntry } from "./roster.ts";
 import type { Rosters } from "./rosters.ts";
 import { addedOf, factsOf, listedGroup, ownAddresses, reachedOf, readPrefix } from "./told.ts";
@@ -65,6 +66,8 @@ export class RosterDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    parts.rosters.keptFree = () =>
+      parts.ownAddresses().flatMap((each) => parseTunnelPrefix(each) ?? []);
   }
 
   /**
@@ -119,7 +122,6 @@ export class RosterDesk {
       },
       token,
       unix,
-      this.#hostPrefixes(),
     );
     return {
       ...factsOf(invitation),
@@ -156,7 +158,7 @@ export class RosterDesk {
     const isNewNetwork = this.#drawNetwork(group, given);
     const addresses = given.length > 0
       ? ownAddresses(given, roster)
-      : rosters.nextAddresses(group, unix, this.#hostPrefixes());
+      : rosters.nextAddresses(group, unix);
     const own = [...addresses.map(hostOf), ...prefixes.map(readPrefix)];
     const entry = this.#put(roster, { key, name, prefixes: own, via: hub.entry.key }, unix);
     return {
@@ -197,7 +199,10 @@ export class RosterDesk {
     return { group, name: to, peer: true, invitations: 0 };
   }
 
-  /** Takes a peer away, and the invitations with its name. */
+  /**
+   * Takes a peer away, and the invitations with its name; where it is revoked, also those that it has
+   * come with, by which it could come again with another key.
+   */
   #remove(request: RemoveRequest, isRevoked: boolean, unix: number): Changed {
     const { rosters } = this.#parts;
     const group = this.#served(request.group);
@@ -206,7 +211,10 @@ export class RosterDesk {
     // Whoever has no name is revoked by its key.
     const entry = roster.byName(name) ?? entryOfKey(roster, name);
     const key = entry?.key ?? (isRevoked ? parseKey(name) : undefined);
-    const open = rosters.invitations.open(group, unix).filter((each) => each.name === name);
+    const isOf = (each: Invitation) =>
+      each.name === name ||
+      (isRevoked && key !== undefined && joinerOf(each, key) !== undefined);
+    const open = rosters.invitations.open(group, unix).filter(isOf);
     if (key === undefined && open.length === 0) {
       throw new UserError(
         `group ${group} has no peer and no open invitation with the name ${name}; ` +
@@ -283,11 +291,6 @@ export class RosterDesk {
     }
     rosters.drawNetwork(group, random);
     return true;
-  }
-
-  /** What is not given to a peer, since this host has it. */
-  #hostPrefixes(): TunnelPrefix[] {
-    return this.#parts.ownAddresses().flatMap((each) => parseTunnelPrefix(each) ?? []);
   }
 
   #put(

@@ -12,6 +12,7 @@ import type { TunnelPrefix } from "../../../wire/wgsig2/name.ts";
 import { isName } from "../../../wire/wgsig2/name.ts";
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { SHORTEST_NARROW } from "../../net/ip_prefix.ts";
 import { KeySet } from "../../net/key_set.ts";
 import { UserError } from "../../settings/user_error.ts";
 import { formatTunnelPrefix, networkOf, overlap } from "../prefix.ts";
@@ -198,12 +199,37 @@ export class Roster {
     if (via !== undefined && (textOf(via) === text || !this.#entries.has(textOf(via)))) {
       throw new UserError(`${name} can only be reached via another peer that is in the roster`);
     }
+    if (via !== undefined && this.#entries.get(textOf(via))?.via !== undefined) {
+      throw new UserError(`the peer that ${name} is reached via is reached via another one itself`);
+    }
+    if (via !== undefined && this.#isHub(text)) {
+      throw new UserError(
+        `others are reached via ${name}, so it can't be reached via a peer itself`,
+      );
+    }
     this.checkPrefixes(prefixes, key);
   }
 
-  /** Whether no peer but the one with this key has such prefixes. @throws {UserError} If one has. */
+  #isHub(text: string): boolean {
+    return [...this.#entries.values()].some(({ via }) => via !== undefined && textOf(via) === text);
+  }
+
+  /**
+   * Whether these say where something is, and no peer but the one with this key has them.
+   *
+   * @throws {UserError} If not.
+   */
   checkPrefixes(prefixes: readonly TunnelPrefix[], key?: Uint8Array): void {
     if (prefixes.length === 0) return;
+    const wide = prefixes.find(({ length }) => length < SHORTEST_NARROW);
+    if (wide !== undefined) {
+      throw new UserError(
+        `${
+          formatTunnelPrefix(wide)
+        } would send everything to one peer, which no other peer takes ` +
+          `from a registry: a prefix has ${SHORTEST_NARROW} bits at least`,
+      );
+    }
     const own = key && textOf(key);
     for (const [text, entry] of this.#entries) {
       if (text === own) continue;

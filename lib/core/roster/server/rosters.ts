@@ -13,7 +13,14 @@ import { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../../../wire/wgsig2/n
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { UserError } from "../../settings/user_error.ts";
-import { formatTunnelAddress, formatTunnelPrefix, hostOf, networkOf, overlap } from "../prefix.ts";
+import {
+  covers,
+  formatTunnelAddress,
+  formatTunnelPrefix,
+  hostOf,
+  networkOf,
+  overlap,
+} from "../prefix.ts";
 import { type Invitation, Invitations, joinerOf, MAX_USES, stateOf } from "./invitations.ts";
 import { nextAddress } from "./next_address.ts";
 import { Roster, type RosterEntry, type RosterKeeper } from "./roster.ts";
@@ -51,6 +58,8 @@ export class Rosters {
   readonly serverKey: Uint8Array;
   /** The invitations to all groups. */
   readonly invitations: Invitations;
+  /** What else is given to nobody, such as addresses of this host: asked whenever one is given. */
+  keptFree: () => readonly TunnelPrefix[] = () => [];
   readonly #rosters = new Map<number, Roster>();
   readonly #seed: number;
   readonly #keepers: RosterKeeper[] = [];
@@ -106,14 +115,17 @@ export class Rosters {
   /**
    * The next free address of each network of a group.
    *
-   * @param others What else is taken.
    * @throws {UserError} If one has none.
    */
-  nextAddresses(group: number, unix: number, others: readonly TunnelPrefix[] = []): TunnelPrefix[] {
-    const taken = [...this.taken(group, unix), ...others];
+  nextAddresses(group: number, unix: number): TunnelPrefix[] {
+    const taken = [...this.taken(group, unix), ...this.keptFree()];
     return this.of(group).networks.map((network) => {
       const address = nextAddress(network, taken);
-      if (address !== undefined) return address;
+      // One of them may lie in another.
+      if (address !== undefined) {
+        taken.push(hostOf(address));
+        return address;
+      }
       throw new UserError(`no address of ${formatTunnelPrefix(network)} is free`);
     });
   }
@@ -138,15 +150,9 @@ export class Rosters {
    * Invites.
    *
    * @param token 16 random bytes.
-   * @param others What else is taken of the networks, such as addresses of this host.
    * @throws {UserError} If the name or an address is taken, there is no room, or a field is none.
    */
-  invite(
-    invited: Invited,
-    token: Uint8Array,
-    unix: number,
-    others: readonly TunnelPrefix[] = [],
-  ): Invitation {
+  invite(invited: Invited, token: Uint8Array, unix: number): Invitation {
     const { group, name, prefixes, uses, endsAt } = invited;
     const roster = this.of(group);
     if (!(Number.isInteger(uses) && uses >= 1 && uses <= MAX_USES)) {
@@ -169,7 +175,7 @@ export class Rosters {
     if (this.invitations.openNamed(group, name, unix) !== undefined) {
       throw new UserError(`${name} is invited already; revoke that invitation first`);
     }
-    const addresses = invited.addresses ?? this.nextAddresses(group, unix, others);
+    const addresses = invited.addresses ?? this.nextAddresses(group, unix);
     const wanted = [...addresses.map(hostOf), ...prefixes];
     if (addresses.length > MAX_JOIN_ADDRESSES || wanted.length > MAX_ENTRY_PREFIXES) {
       throw new UserError(
@@ -202,7 +208,12 @@ export class Rosters {
       const entry = roster.byKey(key);
       // It was taken away: a link that was used doesn't bring it back.
       if (entry === undefined) return { result: "revoked" };
-      return { result: "joined", entry, addresses: known.addresses, isNew: false };
+      // Since then, it may have come by another link, and have other addresses.
+      const addresses = known.addresses.filter((each) =>
+        entry.prefixes.some((own) => covers(own, hostOf(each)))
+      );
+      if (addresses.length === 0 && known.addresses.length > 0) return { result: "revoked" };
+      return { result: "joined", entry, addresses, isNew: false };
     }
     if (state !== "open") return { result: state };
     try {

@@ -3,7 +3,11 @@ import fc from "fast-check";
 import type { Now } from "../../../../lib/core/net/clock.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import type { RosterEntry } from "../../../../lib/core/roster/client/entry.ts";
-import { RosterFollower, type RosterRequest } from "../../../../lib/core/roster/client/follower.ts";
+import {
+  MAX_ROSTER,
+  RosterFollower,
+  type RosterRequest,
+} from "../../../../lib/core/roster/client/follower.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
 
@@ -135,4 +139,46 @@ test("in whatever order things happen: who is told the last version knows what t
       registry.entries.toSorted(byKey),
     );
   }));
+});
+
+test("a registry that never comes to an end isn't asked for ever", () => {
+  for (const entries of [[], [entry(1)], [entry(1), entry(2)]]) {
+    const follower = new RosterFollower();
+    const now = Number.MAX_SAFE_INTEGER;
+    follower.told(now, at(0));
+    let questions = 0;
+    for (; follower.next(at(1)).kind === "ask"; questions++) {
+      assert(questions <= 2 * MAX_ROSTER, "asked for ever");
+      const asked = follower.ask(at(1));
+      const isWhole = questions === 0;
+      follower.take({ asked, version: questions + 1, now, isWhole, entries }, at(1));
+    }
+    assert(entries.length > 0 || questions === 1);
+    // It is asked again once it says that there is something.
+    follower.told(now - 1, at(2));
+    assertEquals(follower.next(at(2)).kind, "ask");
+  }
+});
+
+test("those that are gone take no room from those that come", () => {
+  const follower = new RosterFollower();
+  let version = 0;
+  const key = (i: number) => {
+    return {
+      ...entry(1),
+      publicKey: formatKey(Uint8Array.from({ length: 32 }, (_, at) => (i >> (8 * (at % 4))) & 255)),
+    };
+  };
+  const take = (entries: RosterEntry[], isWhole = false) => {
+    follower.told(version + 1, at(0));
+    const asked = follower.ask(at(0));
+    follower.take({ asked, version: ++version, now: version, isWhole, entries }, at(0));
+  };
+  take([key(1_000_000)], true);
+  const chunk = Array.from({ length: MAX_ROSTER + 10 }, (_, i) => ({ ...key(i), isGone: true }));
+  take(chunk);
+  take([key(2_000_000)]);
+  assert(follower.entries.has(key(1_000_000).publicKey), "who was there");
+  assert(follower.entries.has(key(2_000_000).publicKey), "who has come");
+  assert(follower.entries.size <= MAX_ROSTER);
 });

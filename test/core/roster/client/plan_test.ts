@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { DevicePeer } from "../../../../lib/core/net/device.ts";
-import { IpPrefix, isNarrow } from "../../../../lib/core/net/ip_prefix.ts";
+import { IpPrefix, isNarrow, normalizePrefix } from "../../../../lib/core/net/ip_prefix.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { mergeRosters, type RosterEntry } from "../../../../lib/core/roster/client/entry.ts";
 import {
@@ -14,6 +14,7 @@ import { givenByFile } from "../../../../lib/core/roster/client/joined_files.ts"
 import { planRoster, type RosterScene } from "../../../../lib/core/roster/client/plan.ts";
 import type { RosterBounds } from "../../../../lib/core/roster/client/prefix_gate.ts";
 import { PRIVATE_NETWORKS } from "../../../../lib/core/roster/client/private_networks.ts";
+import { PrefixOwners } from "../../../../lib/core/roster/client/prefix_owners.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
 
@@ -187,6 +188,47 @@ test("what was let in stays when this host comes into a network that has the sam
   assertEquals(plan.refused.map(({ entry }) => entry.publicKey), [B]);
 });
 
+test("what a roster has given one peer, it gives no other as well, in whatever order it says so", () => {
+  const first = [entry(A, "10.9.0.2/32"), entry(B, "10.20.0.0/16")];
+  let world = follow(EMPTY, scene(EMPTY, first));
+  // Another registry: C has something of its own, stands before the others, and wants theirs.
+  const third = entry(C, "10.9.0.2/32", "10.20.5.0/24", "10.20.0.0/15", "10.60.0.0/24");
+  for (let i = 0; i < 3; i++) {
+    const now = scene(world, [third, ...first]);
+    assertEquals(planRoster(now).refused.map(({ prefix }) => prefix), third.allowedIps.slice(0, 3));
+    world = follow(world, now);
+  }
+  assertEquals(tableOf(world), { 1: ["10.9.0.2/32"], 2: ["10.20.0.0/16"], 3: ["10.60.0.0/24"] });
+  // Once it is free, it is given.
+  const freed = [third, gone(A), entry(B, "10.30.0.0/16")];
+  world = follow(world, scene(world, freed));
+  assertEquals(tableOf(world), { 2: ["10.30.0.0/16"], 3: third.allowedIps.toSorted() });
+});
+
+test("who has addresses of a prefix is found among many", () => {
+  const bits = fc.constantFrom("0", "1", "128", "192", "255");
+  const ipv4 = fc.tuple(bits, bits, fc.integer({ min: 8, max: 32 }))
+    .map(([a, b, length]) => normalizePrefix(`10.${a}.0.${b}/${length}`));
+  const ipv6 = fc.tuple(bits, bits, fc.integer({ min: 0, max: 128 }))
+    .map(([a, b, length]) => normalizePrefix(`fd00:${a}:${b}::1/${length}`));
+  const prefix = fc.oneof(ipv4, ipv6);
+  fc.assert(fc.property(
+    fc.array(fc.tuple(prefix, fc.constantFrom("a", "b", "c"))),
+    prefix,
+    (all, asked) => {
+      const owners = new PrefixOwners();
+      for (const [each, owner] of all) owners.set(each, owner);
+      const wanted = new Map(all);
+      const hits = [...wanted].filter(([each, owner]) => {
+        const [one, other] = [new IpPrefix(each), new IpPrefix(asked)];
+        return owner !== "a" && (one.covers(other) || other.covers(one));
+      });
+      const found = owners.otherThan("a", asked);
+      assert(hits.length === 0 ? found === undefined : hits.some(([, owner]) => owner === found));
+    },
+  ));
+});
+
 test("what is reached through a hub goes to the hub, and at the hub is a peer of its own", () => {
   const phone = { ...entry(B, "10.9.0.7/32"), via: A };
   const spoke = follow(EMPTY, scene(EMPTY, [entry(A, "10.9.0.2/32"), phone]));
@@ -318,11 +360,15 @@ test("whatever registries say: nothing is taken from a peer that is not theirs, 
     fc.property(
       byHand,
       configured,
-      fc.array(fc.tuple(entries, fc.boolean()), { maxLength: 4 }),
+      fc.array(fc.tuple(entries, fc.boolean(), fc.boolean()), { maxLength: 4 }),
       (peers, configured, all) => {
         let world: World = { peers, given: NOTHING_GIVEN };
-        for (const [roster, isComplete] of all) {
-          const now = scene(world, roster, { configured, isComplete });
+        for (const [roster, isComplete, isTold] of all) {
+          const now = scene(world, roster, {
+            configured,
+            isComplete,
+            isTold: isTold || isComplete,
+          });
           const knowsUs = roster.some(({ publicKey, isGone }) => publicKey === OWN && !isGone);
           for (const step of planRoster(now).steps) {
             const before = world.peers.find(({ publicKey }) => publicKey === step.publicKey);

@@ -255,6 +255,57 @@ test("desk: peers are renamed, forgotten and revoked", () => {
   });
 });
 
+test("desk: no peer of a link for several is given an address of this host", () => {
+  const scene = new Scene();
+  scene.own = ["10.9.0.1", "10.9.0.3"];
+  const { link } = readInvited(scene.ask("invite", { name: "n", uses: 3 }));
+  assertEquals([2, 3, 4].map((fill) => scene.join(link, fill)), ["joined", "joined", "joined"]);
+  const given = scene.rosters.of(0).entries().map(({ prefixes: [first] }) => [...first!.address]);
+  assertEquals(given.map((bytes) => bytes[3]), [2, 4, 5]);
+});
+
+test("desk: who is revoked doesn't come again with another key by a link for several", () => {
+  const scene = new Scene();
+  const { link } = readInvited(scene.ask("invite", { name: "team", uses: 5 }));
+  assertEquals([2, 3].map((fill) => scene.join(link, fill)), ["joined", "joined"]);
+  scene.ask("rename", { name: "team", to: "ann" });
+  // Who is merely forgotten takes the link with it only where that has its name.
+  assertEquals(readChanged(scene.ask("forget", { name: "ann" })).invitations, 0);
+  assertEquals(scene.join(link, 4), "joined");
+  assertEquals(readChanged(scene.ask("revoke", { name: "team-2" })), {
+    group: 0,
+    name: "team-2",
+    peer: true,
+    invitations: 1,
+  });
+  assertEquals([3, 5].map((fill) => scene.join(link, fill)), ["revoked", "revoked"]);
+});
+
+test("desk: a peer is reached through one that is reached by itself, and has no default route", () => {
+  const scene = new Scene();
+  const add = (name: string, fill: number, via?: string, prefixes: string[] = []) => {
+    return {
+      name,
+      publicKey: formatKey(keyOf(fill)),
+      prefixes,
+      ...via === undefined ? {} : { via },
+    };
+  };
+  scene.ask("add", add("hub", 2));
+  scene.ask("add", add("phone", 3, "hub"));
+  assertMatch(scene.refusal("add", add("watch", 4, "phone")), /reached via another one itself/);
+  const wide = ["0.0.0.0/0", "128.0.0.0/1", "::/0", "fc00::/7"];
+  for (const each of wide) {
+    assertMatch(scene.refusal("add", add("wide", 5, undefined, [each])), /everything to one peer/);
+    assertMatch(scene.refusal("invite", { name: "w", prefixes: [each] }), /everything to one peer/);
+  }
+  const roster = scene.rosters.of(0);
+  const via = roster.named("phone").key;
+  assertThrows(() => roster.put({ ...roster.named("hub"), via }, UNIX), UserError);
+  scene.ask("forget", { name: "hub" });
+  scene.ask("add", add("watch", 4, "phone"));
+});
+
 test("desk: a phone is reached through the one peer that strangers reach", () => {
   const scene = new Scene();
   const body = { name: "phone", publicKey: formatKey(keyOf(20)) };

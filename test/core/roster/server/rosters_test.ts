@@ -119,6 +119,35 @@ test("a link for several gives names and addresses one after the other", () => {
   assertEquals(one.joiners, []);
 });
 
+test("a link from before doesn't give an address that its peer has no more", () => {
+  const rosters = newRosters();
+  const [first, second] = [invite(rosters, "a"), invite(rosters, "b")];
+  rosters.join(first, idOf(2), UNIX);
+  rosters.join(second, idOf(2), UNIX);
+  const [used, again] = rosters.invitations.list();
+  assert(used !== undefined && again !== undefined);
+  assertEquals(rosters.join(used, idOf(2), UNIX).result, "revoked");
+  const outcome = rosters.join(again, idOf(2), UNIX);
+  assert(outcome.result === "joined");
+  assertEquals([texts(outcome.addresses), outcome.entry.name], [["10.9.0.2/24"], "b"]);
+});
+
+test("networks of which one lies in another give two addresses", () => {
+  const rosters = newRosters();
+  rosters.of(GROUP).setNetworks([prefix("10.9.0.0/24"), prefix("10.9.0.0/25")]);
+  assertEquals(texts(invite(rosters, "n").addresses), ["10.9.0.1/24", "10.9.0.2/25"]);
+});
+
+test("no name looks like another by the direction of its text, or goes on in another line", () => {
+  const rosters = newRosters();
+  for (
+    const name of ["a\u2028PostUp = id", "x\u202eyx", "a\u2066b", "a\nb", "a\u0085b", "a\x1b[2J"]
+  ) {
+    assertThrows(() => invite(rosters, name), UserError);
+  }
+  assertEquals(invite(rosters, "Zoë's 電話 🏠").name, "Zoë's 電話 🏠");
+});
+
 test("what is taken isn't given, and what can't be is refused in a line", () => {
   const rosters = newRosters();
   rosters.of(GROUP).put({ key: idOf(1), name: "hub", prefixes: [prefix("10.9.0.1/32")] }, UNIX);
