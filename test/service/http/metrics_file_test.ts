@@ -133,7 +133,7 @@ Deno.test("metrics file: what is somebody else's stays, from the beginning to th
       assertEquals((await said).startsWith("it "), true, name);
       await metrics.close();
     }
-    const left = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+    const left = (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
     assertEquals(left, names.toSorted());
     assertEquals(await Deno.readTextFile(file("link")), "precious\n");
     assertEquals((await Deno.lstat(file("pipe"))).isFifo, true);
