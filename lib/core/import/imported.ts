@@ -47,10 +47,12 @@ export function comments(notes: readonly Note[]): string[] {
   return notes.map(({ line, text }) => `#   line ${line}: ${text}`);
 }
 
-/** Without what could end a line, or is none of a text's: control characters, and halves of others. */
+/** Without what ends a line, turns the text around it, or is none of a text's: halves of characters. */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- these are what is taken out
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\p{Surrogate}/gu, "");
+  return text.replace(
+    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu,
+    "",
+  );
 }
 
 /** Names that are each there once. */

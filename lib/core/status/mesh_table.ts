@@ -100,7 +100,7 @@ function relayLines(
   return [
     "",
     ...wrap(head).map((line) => relays ? line : paint(line, "bad")),
-    ...shown.map(([a, b]) => `    ${called(a)} – ${called(b)}`.slice(0, WIDTH)),
+    ...shown.map(([a, b]) => column(`    ${called(a)} – ${called(b)}`, WIDTH).trimEnd()),
     ...!isSmall && pairs.relay > shown.length ? [`    and ${pairs.relay - shown.length} more`] : [],
   ];
 }

@@ -5,15 +5,20 @@
  */
 
 import type { Clock } from "../../host/clock.ts";
-import { explain } from "../../host/error.ts";
+import { codedError, errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 
 /** Between two looks at what has changed, in seconds: collectors look as often. */
 const INTERVAL = 15;
+/** What a file of this program begins with: another one is somebody else's, and may be a key. */
+const BEGINNING = "# HELP wgsig_";
 /** The collector is another user. */
 const READABLE = 0o644;
 
-/** Writes it while there is something new, at once and whole, and removes it at the end. */
+/**
+ * Writes it while there is something new, at once and whole, and removes it at the end. A link, a pipe, a
+ * device, and a file that this program has not written are left as they are.
+ */
 export class MetricsFile {
   readonly #host: Clock & Files;
   readonly #make: () => Promise<string>;
@@ -27,7 +32,7 @@ export class MetricsFile {
   #work: Promise<void> = Promise.resolve();
 
   /**
-   * @param make Makes the text.
+   * @param make Makes the text, which begins with the metric `wgsig_…`.
    * @param unwritten Called where it can't be written: once, until it could be.
    */
   constructor(
@@ -74,7 +79,8 @@ export class MetricsFile {
     if (path === undefined) return;
     try {
       const text = await this.#make();
-      if (text === this.#written) return;
+      const isThere = await this.#isOwn(path);
+      if (isThere && text === this.#written) return;
       await this.#host.writeFile(path, new TextEncoder().encode(text), { mode: READABLE });
       this.#written = text;
       this.#said = undefined;
@@ -85,10 +91,26 @@ export class MetricsFile {
     }
   }
 
+  /** Whether a file of this program is there; what else is there throws. */
+  async #isOwn(path: string): Promise<boolean> {
+    try {
+      const options = { regular: true, beginning: true };
+      const { bytes } = await this.#host.readFile(path, BEGINNING.length, options);
+      if (new TextDecoder().decode(bytes) === BEGINNING) return true;
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return false;
+      throw error;
+    }
+    throw codedError("it has something else than metrics of wgsig");
+  }
+
   async #remove(path: string | undefined): Promise<void> {
     if (path === undefined || this.#written === undefined) return;
     this.#written = undefined;
-    // Who removed it before has done what is wanted.
-    await this.#host.removeFile(path).catch(() => {});
+    try {
+      if (await this.#isOwn(path)) await this.#host.removeFile(path);
+    } catch {
+      // Who removed it before, or put something else there, has done what is wanted.
+    }
   }
 }

@@ -17,11 +17,13 @@ import {
   serverHistory,
 } from "../../core/status/figures.ts";
 import { type Figures, type History, HISTORY_INTERVAL } from "../../core/status/history.ts";
+import { jsonPieces } from "../../core/status/json_pieces.ts";
 import { meshOf, type MeshReport, MOST_IN_ROWS } from "../../core/status/mesh.ts";
 import { unready } from "../../core/status/ready.ts";
 import { type InterfaceReport, SCHEMA } from "../../core/status/report.ts";
 import type { ServeReport } from "../../core/status/serve_report.ts";
 import type { Files } from "../../host/files.ts";
+import { pause } from "../../host/clock.ts";
 import type { System } from "../../host/host.ts";
 import type { TcpListener } from "../../host/tcp.ts";
 import { type HttpAnswer, textAnswer } from "../../wire/http/answer.ts";
@@ -33,6 +35,8 @@ import { type HttpHost, HttpServer } from "./server.ts";
 
 /** A report is for all who ask within so long, in seconds: to make one takes work. */
 const KEPT = 1;
+/** What is made of a report is made in pieces of so long, in seconds: others have their turn between. */
+const TURN = 0.002;
 /** Of so many groups all pairs are judged: that takes about a millisecond for each. */
 const MESHED_GROUPS = 16;
 /** Where it listens, what else it is to do, and what it is. */
@@ -62,6 +66,14 @@ export interface ToldProgram {
 /** What of a host that takes. */
 export type SiteHost = HttpHost & Files & Pick<System, "runtime">;
 
+/** A report, and what has been made of it, for all who ask while it is the newest. */
+interface Kept {
+  readonly at: number;
+  readonly made: Promise<InterfaceReport | ServeReport>;
+  /** By path. */
+  readonly bodies: Map<string, Promise<Uint8Array>>;
+}
+
 /** Answers, and writes the file. */
 export class StatusSite {
   readonly #host: SiteHost;
@@ -70,9 +82,7 @@ export class StatusSite {
   readonly #startedAt: number;
   #config: SiteConfig;
   #history: History | undefined;
-  #report:
-    | { readonly at: number; readonly made: Promise<InterfaceReport | ServeReport> }
-    | undefined;
+  #kept: Kept | undefined;
   #listener: TcpListener | undefined;
   #stopTimer: () => void = () => {};
   #isClosed = false;
@@ -121,6 +131,7 @@ export class StatusSite {
     const { address, token } = this.#config;
     if (config !== undefined) {
       this.#config = { ...config, address, token: config.token ?? token };
+      this.#kept = undefined;
     }
     this.#file.configure(config?.metricsFile);
   }
@@ -138,7 +149,7 @@ export class StatusSite {
     // Who balances loads can't say a token.
     if (path === "/health") return textAnswer(200, "ok");
     if (path === "/ready") {
-      const why = unready(await this.#current());
+      const why = unready(await this.#current().made);
       return why === undefined ? textAnswer(200, "ready") : textAnswer(503, why);
     }
     const status = refusal(request, this.#config.token);
@@ -149,8 +160,12 @@ export class StatusSite {
     if (status === 421) {
       return textAnswer(421, "ask by an IP address or localhost, or set status-token-file");
     }
-    if (path === "/metrics") return ok(CONTENT_TYPE, await this.#metrics());
-    if (path === "/status.json") return ok("application/json", await this.#json());
+    if (path === "/metrics") {
+      return ok(CONTENT_TYPE, await this.#shared(path, (report) => this.#metricsOf(report)));
+    }
+    if (path === "/status.json") {
+      return ok("application/json", await this.#shared(path, (report) => this.#jsonOf(report)));
+    }
     if (path === "/") return this.#page();
     return textAnswer(404, "there are /, /metrics, /status.json, /health and /ready");
   }
@@ -158,20 +173,57 @@ export class StatusSite {
   #page(): HttpAnswer {
     const { page } = this.#config;
     if (page === undefined) return textAnswer(200, "see /status.json; this binary has no page");
-    return ok("text/html; charset=utf-8", page.text, {
+    const body = new TextEncoder().encode(page.text);
+    return ok("text/html; charset=utf-8", body, {
       "Content-Security-Policy": page.policy,
       "Referrer-Policy": "no-referrer",
     });
   }
 
-  async #json(): Promise<string> {
-    const report = await this.#current();
+  /** A body that is made once of each report: of many peers, that is a megabyte. */
+  #shared(
+    path: string,
+    make: (report: InterfaceReport | ServeReport) => Iterable<string>,
+  ): Promise<Uint8Array> {
+    const { made, bodies } = this.#current();
+    let body = bodies.get(path);
+    if (body === undefined) {
+      body = made.then((report) => this.#inTurns(make(report)));
+      bodies.set(path, body);
+    }
+    return body;
+  }
+
+  /** Puts a text together, and lets others have their turn. */
+  async #inTurns(pieces: Iterable<string>): Promise<Uint8Array> {
+    let text = "";
+    let from = this.#host.now().mono;
+    for (const piece of pieces) {
+      text += piece;
+      if (this.#host.now().mono - from < TURN) continue;
+      await pause(this.#host, 0);
+      from = this.#host.now().mono;
+    }
+    return new TextEncoder().encode(text);
+  }
+
+  *#jsonOf(report: InterfaceReport | ServeReport): Generator<string, void> {
     const history = this.#history?.report(this.#host.now().mono) ?? null;
-    return `${JSON.stringify({ schema: SCHEMA, ...report, ...meshesOf(report), history })}\n`;
+    const mesh: MeshReport[] = [];
+    for (const each of meshesOf(report)) {
+      mesh.push(each);
+      yield "";
+    }
+    const meshes = report.kind === "serve" ? { mesh } : {};
+    yield* jsonPieces({ schema: SCHEMA, ...report, ...meshes, history });
+    yield "\n";
   }
 
   async #metrics(): Promise<string> {
-    const report = await this.#current();
+    return this.#metricsOf(await this.#current().made)[0];
+  }
+
+  #metricsOf(report: InterfaceReport | ServeReport): readonly [string] {
     const { version, metricsPeers } = this.#config;
     const facts: ProgramFacts = {
       version,
@@ -181,22 +233,22 @@ export class StatusSite {
       counters: ownCounters(this.#program.counters),
       now: this.#host.now(),
     };
-    return metricsText(report, facts);
+    return [metricsText(report, facts)];
   }
 
   /** A report that is no older than a second, made once for all who ask meanwhile. */
-  #current(): Promise<InterfaceReport | ServeReport> {
+  #current(): Kept {
     const { mono } = this.#host.now();
-    if (this.#report === undefined || mono - this.#report.at >= KEPT) {
-      this.#report = { at: mono, made: this.#program.report() };
+    if (this.#kept === undefined || mono - this.#kept.at >= KEPT) {
+      this.#kept = { at: mono, made: this.#program.report(), bodies: new Map() };
     }
-    return this.#report.made;
+    return this.#kept;
   }
 
   /** Notes figures, again and again. What can't be known now is missing in the history. */
   async #note(): Promise<void> {
     try {
-      const report = await this.#current();
+      const report = await this.#current().made;
       this.#history ??= report.kind === "serve" ? serverHistory() : interfaceHistory();
       this.#history.note(figuresOf(report), this.#host.now().mono);
     } catch {
@@ -208,13 +260,11 @@ export class StatusSite {
 }
 
 /** Who reaches whom, for people: of the first groups, and in each of the peers heard last. */
-function meshesOf(
-  report: InterfaceReport | ServeReport,
-): { readonly mesh?: readonly MeshReport[] } {
-  if (report.kind === "sync") return {};
-  const { groups, relay } = report;
-  const told = groups.slice(0, MESHED_GROUPS);
-  return { mesh: told.map((group) => meshOf(group, relay !== null, MOST_IN_ROWS)) };
+function* meshesOf(report: InterfaceReport | ServeReport): Generator<MeshReport, void> {
+  if (report.kind === "sync") return;
+  for (const group of report.groups.slice(0, MESHED_GROUPS)) {
+    yield meshOf(group, report.relay !== null, MOST_IN_ROWS);
+  }
 }
 
 function figuresOf(report: InterfaceReport | ServeReport): Figures {
@@ -224,9 +274,8 @@ function figuresOf(report: InterfaceReport | ServeReport): Figures {
 
 function ok(
   type: string,
-  text: string,
+  body: Uint8Array,
   headers: Readonly<Record<string, string>> = {},
 ): HttpAnswer {
-  const body = new TextEncoder().encode(text);
   return { status: 200, headers: { "Content-Type": type, ...headers }, body };
 }

@@ -5,12 +5,15 @@
  * @module
  */
 
-/** A head has at most so many bytes. */
+/** A head has at most so many bytes, */
 export const MAX_HEAD = 8192;
+/** and so many lines of headers: browsers send about 20. */
+export const MAX_HEADERS = 100;
 const LINE_END = "\r\n";
 const END_OF_HEAD = "\r\n\r\n";
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) (\S+) HTTP\/1\.([01])$/;
-const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}):[ \t]*(.*?)[ \t]*$/;
+/** Spaces around the value are left in it: to look for its end in an expression takes time of their square. */
+const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}):([^\r\n]*)$/;
 // deno-lint-ignore no-control-regex -- no head has these, nor what begins a handshake of TLS
 const NO_TEXT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 const PATH = /^\/[!-~]*$/;
@@ -48,13 +51,14 @@ export class HeadReader {
    */
   push(bytes: Uint8Array): HeadResult {
     const former = this.#text.length;
-    let piece = "";
-    for (const byte of bytes.subarray(0, MAX_HEAD + 1 - former)) piece += String.fromCharCode(byte);
+    const piece = String.fromCharCode(...bytes.subarray(0, MAX_HEAD + 1 - former));
     this.#text += piece;
     const end = this.#text.indexOf(END_OF_HEAD, Math.max(0, former - END_OF_HEAD.length));
-    const head = end < 0 ? this.#text : this.#text.slice(0, end);
-    if (NO_TEXT.test(head)) return 400;
-    if (end >= 0 && end + END_OF_HEAD.length <= MAX_HEAD) return readRequest(head);
+    // What came before has been looked at: who sends byte by byte has nothing looked at again.
+    if (NO_TEXT.test(end < 0 ? piece : piece.slice(0, Math.max(0, end - former)))) return 400;
+    if (end >= 0 && end + END_OF_HEAD.length <= MAX_HEAD) {
+      return readRequest(this.#text.slice(0, end));
+    }
     return this.#text.length > MAX_HEAD ? 431 : undefined;
   }
 }
@@ -64,6 +68,7 @@ function readRequest(head: string): HttpRequest | HttpRefusal {
   const [first = "", ...lines] = head.split(LINE_END);
   const [, method, target = "", minor] = REQUEST_LINE.exec(first) ?? [];
   if (method === undefined) return 400;
+  if (lines.length > MAX_HEADERS) return 431;
   const headers = new Map<string, string>();
   for (const line of lines) {
     const [, name, value] = HEADER.exec(line) ?? [];
@@ -71,7 +76,7 @@ function readRequest(head: string): HttpRequest | HttpRefusal {
     const key = name.toLowerCase();
     // Which of two holds would be a guess.
     if (headers.has(key) && SINGLE.has(key)) return 400;
-    headers.set(key, value);
+    headers.set(key, trimmed(value));
   }
   const host = headers.get("host");
   if (host === undefined && minor === "1") return 400;
@@ -82,6 +87,19 @@ function readRequest(head: string): HttpRequest | HttpRefusal {
   if (!PATH.test(target)) return 400;
   const path = target.replace(/[?#].*$/, "");
   return { method, path, host, authorization: headers.get("authorization") };
+}
+
+/** Without the spaces and tabs around it (RFC 9110, 5.5), and no other ones. */
+function trimmed(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value[start])) start++;
+  while (end > start && isSpace(value[end - 1])) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
 }
 
 const SINGLE = new Set(["host", "authorization", "content-length", "transfer-encoding"]);

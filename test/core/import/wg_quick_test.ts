@@ -244,6 +244,11 @@ test("any text makes settings that are accepted, and no secret in them", () => {
   );
 });
 
+test("a name has nothing that turns the text around it", () => {
+  const [peer] = readWgQuick(`[Peer]\n# b\u202eo\u2066b\u061c\nPublicKey = ${SECRET}\n`).peers;
+  assertEquals(peer?.name, "bob");
+});
+
 test("what is large, or made to be slow, is read as well", () => {
   const many = Array.from({ length: 20_000 }, (_, i) => {
     const key = new Uint8Array(32);

@@ -160,6 +160,13 @@ test("metrics: whatever a name has in it, a line stays a line, and can be read b
   }));
 });
 
+test("metrics: a server that is named twice has one sample of each, and the text stays one", () => {
+  const servers = [...REPORT.servers, ...REPORT.servers];
+  // `samples` fails where there are two.
+  const twice = samples(metricsText({ ...REPORT, servers }, FACTS));
+  assertEquals(twice, samples(metricsText(REPORT, FACTS)));
+});
+
 test("readiness: an interface that is there, and a server that has answered", () => {
   assertEquals(unready(SERVER), undefined);
   assertEquals(unready(REPORT), undefined);

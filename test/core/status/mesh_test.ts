@@ -17,6 +17,7 @@ import {
   type RegisteredPeerReport,
   SAID_KINDS,
 } from "../../../lib/core/status/serve_report.ts";
+import { columnsOf } from "../../../lib/core/status/lines.ts";
 import { formatMeshes } from "../../../lib/core/status/table.ts";
 import { SERVE_REPORT } from "../../support/status_report.ts";
 import { test } from "../../testing.ts";
@@ -145,8 +146,8 @@ test("mesh: a judgement is the same from both sides, and the sums are right", ()
     }
     assertEquals([mesh.relayed.length, mesh.pairs.relay], [needy, needy]);
     for (const line of formatMeshes({ name: "1223" }, [mesh], false).split("\n")) {
-      assert([...line].length <= 80, line);
-      assert(!/\p{Cc}/u.test(line), "a terminal would take it for a command");
+      assert(columnsOf(line) <= 80, line);
+      assert(!/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(line), "what a terminal obeys");
     }
   }));
 });

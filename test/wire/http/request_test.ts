@@ -3,7 +3,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { bareAnswer, encodeAnswerHead, textAnswer } from "../../../lib/wire/http/answer.ts";
-import { HeadReader, type HeadResult, MAX_HEAD } from "../../../lib/wire/http/request.ts";
+import {
+  HeadReader,
+  type HeadResult,
+  MAX_HEAD,
+  MAX_HEADERS,
+} from "../../../lib/wire/http/request.ts";
 import { test } from "../../testing.ts";
 
 function bytes(text: string): Uint8Array {
@@ -78,6 +83,43 @@ test("HTTP requests: the largest head is one, and one byte more is none", () => 
   const head = (size: number) => `${start}${"b".repeat(size - start.length - 4)}\r\n\r\n`;
   assertEquals(typeof read(head(MAX_HEAD)), "object");
   assertEquals(read(head(MAX_HEAD + 1)), 431);
+});
+
+test("HTTP requests: spaces that never end, and heads byte by byte, take nobody's time", () => {
+  // Where a head takes time of its size's square, one takes up to 2 s, and all of this takes minutes.
+  const began = Date.now();
+  const start = "GET / HTTP/1.1\r\nHost: a\r\nA: b";
+  for (const space of [" ", "\t", "\t "]) {
+    const spaces = space.repeat((MAX_HEAD - start.length - 5) / space.length);
+    const text = bytes(`${start}${spaces}b\r\n\r\n`);
+    for (let i = 0; i < 100; i++) assertEquals(typeof new HeadReader().push(text), "object");
+  }
+  const long = bytes("a".repeat(MAX_HEAD));
+  for (let i = 0; i < 10; i++) {
+    const reader = new HeadReader();
+    for (let at = 0; at < long.length; at++) reader.push(long.subarray(at, at + 1));
+    assertEquals(reader.push(long.subarray(0, 1)), 431);
+  }
+  assert(Date.now() - began < 15_000);
+});
+
+test("HTTP requests: a value is without the spaces around it, and keeps those within", () => {
+  const { host, authorization } = read(
+    "GET / HTTP/1.1\r\nHost:\t a\t \r\nAuthorization: \xa0Basic \t x\xa0 \r\n\r\n",
+  ) as { host: string; authorization: string };
+  assertEquals([host, authorization], ["a", "\xa0Basic \t x\xa0"]);
+  assertEquals(read("GET / HTTP/1.1\r\nHost:   \r\n\r\n"), {
+    method: "GET",
+    path: "/",
+    host: "",
+    authorization: undefined,
+  });
+});
+
+test("HTTP requests: so many headers, and one more", () => {
+  const head = (count: number) => `GET / HTTP/1.0\r\n${"a:\r\n".repeat(count)}\r\n`;
+  assertEquals(typeof read(head(MAX_HEADERS)), "object");
+  assertEquals(read(head(MAX_HEADERS + 1)), 431);
 });
 
 test("HTTP requests: whatever comes, in whatever pieces, the answer is the same and bounded", () => {
