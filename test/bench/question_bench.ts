@@ -15,6 +15,7 @@ import {
 } from "../../lib/core/net/datagram_batch.ts";
 import { writeIpv4 } from "../../lib/core/net/ip_address.ts";
 import { NonceSource } from "../../lib/core/net/random.ts";
+import { gateMaker } from "../../lib/core/registry/gate_maker.ts";
 import { RegistryGroup } from "../../lib/core/registry/group.ts";
 import { Registry } from "../../lib/core/registry/registry.ts";
 import { Rosters } from "../../lib/core/roster/server/rosters.ts";
@@ -276,7 +277,7 @@ function measureRosters(): void {
   measurePolls(bench, 500);
   const without = measurePolls(bench, 4000).micros;
   const rosters = new Rosters(serverKey.publicKey.bytes, primitives, 1);
-  bench.registry.keepRosters(rosters, serverKey, primitives, random);
+  bench.registry.keepRosters(gateMaker(rosters, serverKey, primitives, random));
   const roster = rosters.of(0);
   const key = new Uint8Array(32);
   for (let i = 0; i < 20_000; i++) {

@@ -57,7 +57,9 @@ testWith([...LAB_NEEDS, "setpriv"], "lab: without CAP_NET_RAW the port is borrow
   await using lab = await Lab.withWireGuard("preserve", "eim");
   await lab.serve();
   const alice = lab.syncWith(lab.alice, [], { through: NO_RAW });
-  await alice.printed(/ interface-found .* register=borrow why="no raw socket: [^"]+"\n/);
+  await alice.printed(
+    / interface-found .* register=borrow why="no raw socket: [^"]+" hint="[^"]+"\n/,
+  );
   await alice.printed(/ own-endpoint endpoint=203\.0\.113\.21:51820\n/);
   const bob = lab.syncWith(lab.bob, [], { through: NO_RAW });
   await new Ping(lab.bob.namespace, lab.alice.address).reply(LIMIT);

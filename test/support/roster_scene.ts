@@ -6,6 +6,7 @@
 
 import { assert } from "@std/assert";
 import { parseTunnelPrefix } from "../../lib/core/roster/prefix.ts";
+import { gateMaker } from "../../lib/core/registry/gate_maker.ts";
 import type { RosterGate } from "../../lib/core/registry/roster_gate.ts";
 import type { Invitation } from "../../lib/core/roster/server/invitations.ts";
 import { RosterJournal } from "../../lib/core/roster/server/roster_journal.ts";
@@ -76,7 +77,7 @@ export class RosterScene extends QuestionScene {
     const { registry } = this.driver;
     this.rosters = new Rosters(SERVER_KEY.publicKey.bytes, PORTABLE, 77);
     this.journal = new RosterJournal(this.rosters);
-    registry.keepRosters(this.rosters, SERVER_KEY, PORTABLE, seededRandom(9));
+    registry.keepRosters(gateMaker(this.rosters, SERVER_KEY, PORTABLE, seededRandom(9)));
     assert(registry.gate !== undefined);
     this.gate = registry.gate;
     this.rosters.of(group.id ?? 0).setNetworks([tunnelPrefix("10.9.0.0/16")]);

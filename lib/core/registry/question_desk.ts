@@ -31,6 +31,7 @@ import { AnswerWriter } from "./answer_writer.ts";
 import { AskedQuestion } from "./asked_question.ts";
 import { COOKIE_LIFE } from "./cookies.ts";
 import { ExchangeLimit } from "./exchange_limit.ts";
+import type { GateParts } from "./gate_maker.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 import type { QuestionKeys } from "./question_keys.ts";
@@ -41,7 +42,6 @@ import { Registrar } from "./registrar.ts";
 import { Pusher } from "./pusher.ts";
 import { ReplySlots } from "./reply_slots.ts";
 import type { RosterGate } from "./roster_gate.ts";
-import { RosterTeller } from "./roster_teller.ts";
 
 /** What a retry says, by the counter of those. */
 const REASONS: Partial<Record<CounterName, number>> = {
@@ -94,9 +94,9 @@ export class QuestionDesk {
     this.#newcomers = new ExchangeLimit(drawSeed(random));
   }
 
-  /** What answers questions about rosters in these replies. */
-  newTeller(): RosterTeller {
-    return new RosterTeller(this.#slots, this.#nonces, this.#counters);
+  /** What else answers in these replies takes. */
+  get replying(): Pick<GateParts, "slots" | "nonces"> {
+    return { slots: this.#slots, nonces: this.#nonces };
   }
 
   /** Limits what sources get beyond the first datagram of their answers, and what is pushed to them. */

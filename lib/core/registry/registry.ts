@@ -14,8 +14,6 @@
 
 import { ENVELOPE_SIZE, readEnvelopeGroup } from "../../wire/wgsig/envelope.ts";
 import { REQUEST_SIZE } from "../../wire/wgsig/request.ts";
-import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
-import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { MIN_QUESTION_SIZE } from "../../wire/wgsig2/question.ts";
 import type { Now } from "../net/clock.ts";
 import { type CounterName, Counters } from "../net/counters.ts";
@@ -29,9 +27,8 @@ import type { AnswerBudget } from "../net/answer_budget.ts";
 import { NONE } from "../net/none.ts";
 import { drawSeed, type RandomSource } from "../net/random.ts";
 import type { Relay, RelayedPair, RelayOptions } from "../relay/relay.ts";
-import type { Rosters } from "../roster/server/rosters.ts";
+import type { GateMaker } from "./gate_maker.ts";
 import type { RegistryGroup } from "./group.ts";
-import { JoinDesk } from "./join_desk.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { OtherPorts } from "./other_ports.ts";
@@ -39,7 +36,7 @@ import { ParsedRequest } from "./parsed_request.ts";
 import type { WrittenPush } from "./pusher.ts";
 import { QuestionDesk } from "./question_desk.ts";
 import { RelayDesk } from "./relay_desk.ts";
-import { RosterGate } from "./roster_gate.ts";
+import type { RosterGate } from "./roster_gate.ts";
 
 /** Which payloads are let in: both forms (answered in the form of the request), or one. */
 export type EncryptionPolicy = "auto" | "required" | "off";
@@ -124,19 +121,14 @@ export class Registry {
   /**
    * Has groups know peers by name from now on, and takes in who joins. Questions are answered already.
    *
-   * @param serverKey S.
-   * @param random Fills an array with bytes that nobody can guess.
+   * @param make Makes what takes joins, and questions about rosters.
    */
-  keepRosters(
-    rosters: Rosters,
-    serverKey: ExchangeKey,
-    primitives: Primitives,
-    random: RandomSource,
-  ): void {
+  keepRosters(make: GateMaker): void {
     if (this.#desk === undefined) return;
-    const joins = new JoinDesk(rosters, serverKey, primitives, random, this.counters);
-    this.#gate = new RosterGate(rosters, joins, this.#desk.newTeller(), this.#groups);
-    this.#desk.gate = this.#gate;
+    const { counters } = this;
+    const gate = make({ groups: this.#groups, counters, ...this.#desk.replying });
+    const { rosters } = gate;
+    this.#gate = this.#desk.gate = gate;
     for (const group of this.#groups.values()) group.roster = rosters.of(group.id);
   }
 

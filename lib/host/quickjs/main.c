@@ -25,12 +25,25 @@ _Noreturn static void die(const char *message)
 }
 
 #ifndef WGSIG_SCRIPT
-/* The whole pages of the file that hold a part aren't needed again. */
-static void drop(const Part *part)
+/*
+ * The pages of the file that hold parts aren't needed until another one is loaded: the system maps
+ * those around the one that was read as well. They are constant data, and whatever shares the first or
+ * the last page is, too: it is read from the file again.
+ */
+static void drop(void)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)part->packed + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)part->packed + part->packed_size) / page * page;
+    uintptr_t start = UINTPTR_MAX;
+    uintptr_t end = 0;
+
+    for (uint32_t i = 0; i < part_count; i++) {
+        uintptr_t at = (uintptr_t)parts[i].packed;
+        if (at < start)
+            start = at;
+        if (at + parts[i].packed_size > end)
+            end = at + parts[i].packed_size;
+    }
+    start = start / page * page;
     if (start < end)
         madvise((void *)start, end - start, MADV_DONTNEED);
 }
@@ -54,7 +67,7 @@ static uint8_t *unpack(const Part *part)
     if (inflate(&stream, Z_FINISH) != Z_STREAM_END || stream.avail_in != 0 || stream.avail_out != 0)
         die("this file is damaged: the program in it can't be unpacked");
     inflateEnd(&stream);
-    drop(part);
+    drop();
     return bytecode;
 }
 

@@ -10,13 +10,8 @@ import { parseKey } from "../../core/net/peer_key.ts";
 import type { RosterCounts } from "../../core/serve/group_report.ts";
 import { isPublic } from "../../core/net/reach.ts";
 import { formatTunnelPrefix, networkOf, parseTunnelPrefix } from "../../core/roster/prefix.ts";
-import {
-  CHANGING_WORDS,
-  DESK_WORDS,
-  type DeskParts,
-  type DeskWord,
-  RosterDesk,
-} from "../../core/roster/server/desk.ts";
+import { type DeskParts, RosterDesk } from "../../core/roster/server/desk.ts";
+import { CHANGING_WORDS, DESK_WORDS, type DeskWord } from "../../core/roster/server/desk_words.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { LocalAddresses } from "../../host/names.ts";
 import type { Random } from "../../host/random.ts";
@@ -43,16 +38,6 @@ export interface RosterSettings {
 }
 
 const IS_CHANGING: ReadonlySet<DeskWord> = new Set(CHANGING_WORDS);
-
-/** Answers where there are no rosters: why not, and what to do. */
-export function withoutRosters(hasGroups: boolean): Readonly<Record<string, AnswerRequest>> {
-  const why = hasGroups
-    ? "this wgsig serve has no --state, and would have forgotten all that after a restart; start it " +
-      "with one, such as: wgsig serve --state /var/lib/wgsig/state"
-    : "this wgsig serve has no group; see [[serve.group]] in docs/settings.md";
-  const refuse = () => Promise.reject(new UserError(why));
-  return Object.fromEntries(DESK_WORDS.map((word) => [word, refuse]));
-}
 
 /** Answers `wgsig invite` and `wgsig registry`. */
 export class RosterService {

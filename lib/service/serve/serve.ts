@@ -6,16 +6,12 @@
  */
 
 import type { Now } from "../../core/net/clock.ts";
-import { DEFAULT_PORT } from "../../core/ask/server_name.ts";
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { drawSeed } from "../../core/net/random.ts";
-import { registeredPeer } from "../../core/serve/group_report.ts";
 import { MemberJournal } from "../../core/registry/member_journal.ts";
 import { SubscriptionJournal } from "../../core/registry/subscription_journal.ts";
 import { RegistryJournal } from "../../core/registry/journal.ts";
 import { Registry } from "../../core/registry/registry.ts";
-import { RosterJournal } from "../../core/roster/server/roster_journal.ts";
-import { Rosters } from "../../core/roster/server/rosters.ts";
 import { SERVE_RULES } from "../../core/serve/reload.ts";
 import { Reload } from "../../core/settings/reload.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -24,19 +20,20 @@ import type { ServiceContext } from "../context.ts";
 import { Reloader } from "../reloader.ts";
 import { openSite } from "../http/open.ts";
 import type { StatusSite } from "../http/site.ts";
-import { LeaseService } from "../lease/server/service.ts";
+import type { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
-import { PunchService } from "../punch/service.ts";
-import { RosterService, withoutRosters } from "../roster/roster_service.ts";
+import type { PunchService } from "../punch/service.ts";
+import type { RosterService } from "../roster/roster_service.ts";
+import { withoutRosters } from "../roster/without_rosters.ts";
 import { Store } from "../store/store.ts";
 import { Notifier } from "../systemd/notifier.ts";
-import { DnsService } from "../zone/server/service.ts";
-import { checkZones } from "../zone/server/zones.ts";
+import type { DnsService } from "../zone/server/service.ts";
 import type { ServeConfig } from "./config.ts";
 import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
-import { JoinAnswers } from "./join_answers.ts";
+import type { JoinAnswers } from "./join_answers.ts";
 import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
+import type { ServedRosters } from "./served_rosters.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
 import { Summary } from "./summary.ts";
@@ -60,7 +57,10 @@ interface Loaded {
 export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
   const withFiles = async (settings: ServeConfig): Promise<Loaded> => {
     const { dns, groups } = settings;
-    if (dns !== undefined) checkZones(dns, groups.map(({ id }) => id));
+    if (dns !== undefined) {
+      const { checkZones } = await import("../zone/server/zones.ts");
+      checkZones(dns, groups.map(({ id }) => id));
+    }
     return { settings, files: await readGroups(host, groups) };
   };
   const first = await load();
@@ -73,9 +73,32 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     wipeSecrets(files);
     throw error;
   }
-  const service = new Service(host, settings, serverKey);
+  const service = new Service(host, settings, serverKey, await loadParts(settings, serverKey));
   await service.open(files, madeSecret);
   return await service.run(async () => await withFiles(await load()));
+}
+
+/** What not every server has. */
+interface Parts {
+  readonly Dns: typeof DnsService | undefined;
+  readonly Leases: typeof LeaseService | undefined;
+  readonly Punch: typeof PunchService | undefined;
+  readonly Rosters: typeof ServedRosters | undefined;
+}
+
+/** Loads what is wanted: a router has no memory for the rest. */
+async function loadParts(
+  { dns, lease, punch, state }: ServeConfig,
+  serverKey: ServerKey | undefined,
+): Promise<Parts> {
+  // What the registry knows of peers by name is worth something only where it is kept.
+  const hasRosters = serverKey !== undefined && state !== undefined;
+  return {
+    Dns: dns && (await import("../zone/server/service.ts")).DnsService,
+    Leases: lease && (await import("../lease/server/service.ts")).LeaseService,
+    Punch: punch && (await import("../punch/service.ts")).PunchService,
+    Rosters: hasRosters ? (await import("./served_rosters.ts")).ServedRosters : undefined,
+  };
 }
 
 class Service {
@@ -101,7 +124,12 @@ class Service {
   #settings: ServeConfig;
   #now: Now;
 
-  constructor(host: Host, first: ServeConfig, serverKey: ServerKey | undefined) {
+  constructor(
+    host: Host,
+    first: ServeConfig,
+    serverKey: ServerKey | undefined,
+    { Dns, Leases, Punch, Rosters }: Parts,
+  ) {
     const log = new Log(host, first.log);
     const traffic = new TrafficLog(log, () => this.#now.mono);
     const registry = new Registry(first, traffic);
@@ -125,18 +153,16 @@ class Service {
       this.#store?.look();
       this.#joins?.look();
     });
-    this.#dns = first.dns && new DnsService(context, first.dns);
-    this.#leases = first.lease && new LeaseService(context, first.lease);
-    this.#punch = first.punch && new PunchService(context, registry.groups);
+    this.#dns = first.dns && Dns && new Dns(context, first.dns);
+    this.#leases = first.lease && Leases && new Leases(context, first.lease);
+    this.#punch = first.punch && Punch && new Punch(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
     this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
-    const rosters = this.#keepRosters(seed());
+    const rosters = serverKey && Rosters && new Rosters(context, registry, serverKey.key);
     if (first.state !== undefined) {
       this.#store = this.#storeAt(first.state, seed(), rosters);
-      const { send } = this.#sockets;
-      this.#joins = rosters &&
-        new JoinAnswers(registry, this.#store, log, () => this.#tick(), send);
-      this.#rosters = rosters && this.#newRosterService(rosters, this.#store);
+      this.#joins = rosters?.newAnswers(this.#store, this.#sockets);
+      this.#rosters = rosters?.newService(this.#store, this.#sockets);
     }
     this.#status = this.#newStatus();
   }
@@ -165,47 +191,15 @@ class Service {
     }, this.#rosters?.answers ?? withoutRosters(this.#serverKey !== undefined));
   }
 
-  #newRosterService(rosters: Rosters, store: Store): RosterService {
-    const { groups } = this.#registry;
-    return new RosterService(this.#host, this.#log, {
-      rosters,
-      groupIds: () => [...groups.keys()],
-      seen: (id, key) => {
-        const group = groups.get(id);
-        return group && registeredPeer(group, key, () => undefined, this.#host.now().mono);
-      },
-      port: () => this.#sockets.bound[0]?.port ?? DEFAULT_PORT,
-      save: async () => {
-        await store.save();
-        return store.isSaved;
-      },
-      changed: () => {
-        this.#registry.gate?.settle(this.#tick());
-        this.#sockets.changed();
-        store.look();
-      },
-    });
-  }
-
-  /** What the registry knows of peers by name: only what is kept over a restart is worth that. */
-  #keepRosters(seed: number): Rosters | undefined {
-    const { key } = this.#serverKey ?? {};
-    if (key === undefined || this.#first.state === undefined) return undefined;
-    const { primitives } = this.#host;
-    const rosters = new Rosters(key.publicKey.bytes, primitives, seed);
-    this.#registry.keepRosters(rosters, key, primitives, (bytes) => this.#host.random(bytes));
-    return rosters;
-  }
-
   /**
    * The state file has the registry's peers and rosters, and leases that have no file of their own. Who
    * follows a roster is taken over after that.
    */
-  #storeAt(path: string, seed: number, rosters: Rosters | undefined): Store {
+  #storeAt(path: string, seed: number, rosters: ServedRosters | undefined): Store {
     const own = this.#first.lease?.state;
     const leases = own === undefined || own === path ? this.#leases : undefined;
     const parts = [
-      ...rosters ? [new RosterJournal(rosters)] : [],
+      ...rosters ? [rosters.journal] : [],
       new MemberJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),
       new RegistryJournal(this.#registry, seed),
       new SubscriptionJournal(this.#registry, seed, (bytes) => this.#host.random(bytes)),

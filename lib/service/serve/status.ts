@@ -5,7 +5,7 @@
  */
 
 import type { Now } from "../../core/net/clock.ts";
-import { type ServeFacts, type ServeParts, serveReport } from "../../core/serve/report.ts";
+import type { ServeFacts, ServeParts } from "../../core/serve/report.ts";
 import { elapsed } from "../../core/status/rounded.ts";
 import type { ServeReport } from "../../core/status/serve_report.ts";
 import { type Clock, pause } from "../../host/clock.ts";
@@ -114,6 +114,8 @@ export class ServeStatus {
     const parts = this.#parts;
     const rest = this.#readyAt - host.now().mono;
     if (rest > 0) await pause(host, rest);
+    // A router has no memory for it where nobody asks.
+    const { serveReport } = await import("../../core/serve/report.ts");
     const now = parts.tick();
     const facts = {
       ...parts.facts(),

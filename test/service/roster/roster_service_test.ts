@@ -7,7 +7,8 @@ import { Rosters } from "../../../lib/core/roster/server/rosters.ts";
 import { Log } from "../../../lib/service/log/log.ts";
 import { MemoryHost } from "../../support/memory_host.ts";
 import { UserError } from "../../../lib/core/settings/user_error.ts";
-import { RosterService, withoutRosters } from "../../../lib/service/roster/roster_service.ts";
+import { RosterService } from "../../../lib/service/roster/roster_service.ts";
+import { withoutRosters } from "../../../lib/service/roster/without_rosters.ts";
 import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { test } from "../../testing.ts";
 

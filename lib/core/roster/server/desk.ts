@@ -27,6 +27,7 @@ import {
   type WgConfRequest,
 } from "../requests.ts";
 import { UserError } from "../../settings/user_error.ts";
+import type { DeskWord } from "./desk_words.ts";
 import { chooseHub, type SeenPeer } from "./hub.ts";
 import { type Invitation, joinerOf } from "./invitations.ts";
 import type { Roster, RosterEntry } from "./roster.ts";
@@ -52,13 +53,6 @@ export interface DeskParts {
   /** The addresses of this host, none of which is given to a peer. */
   ownAddresses(): readonly string[];
 }
-
-/** A request's word. */
-export type DeskWord = keyof typeof REQUESTS;
-/** Those that change something. */
-export const CHANGING_WORDS = ["invite", "add", "wg-conf", "rename", "forget", "revoke"] as const;
-/** All of them. */
-export const DESK_WORDS: readonly DeskWord[] = ["list", ...CHANGING_WORDS];
 
 /** Answers requests. */
 export class RosterDesk {

@@ -6,6 +6,7 @@ import { Inquiry } from "../../../../lib/core/ask/inquiry.ts";
 import { Prover } from "../../../../lib/core/ask/prover.ts";
 import { MAX_QUESTION_SIZE } from "../../../../lib/core/ask/question_writer.ts";
 import { formatKey, parseKey } from "../../../../lib/core/net/peer_key.ts";
+import { gateMaker } from "../../../../lib/core/registry/gate_maker.ts";
 import { oneGroupRegistry, Responder } from "../../../../lib/core/registry/responder.ts";
 import { parseTunnelPrefix } from "../../../../lib/core/roster/prefix.ts";
 import { Rosters } from "../../../../lib/core/roster/server/rosters.ts";
@@ -34,7 +35,7 @@ class Scene {
   constructor(proves = true) {
     const random = seededRandom(5);
     const registry = oneGroupRegistry({ secret: SECRET, random, serverKey: SERVER_PRIVATE });
-    registry.keepRosters(this.rosters, SERVER, PORTABLE, random);
+    registry.keepRosters(gateMaker(this.rosters, SERVER, PORTABLE, random));
     this.#responder = new Responder(registry);
     const own = new Prover(new Uint8Array(32).fill(3), SECRET, PORTABLE);
     const options = { id: own.publicKey.bytes, group: 0, keys: KEYS };

@@ -11,7 +11,8 @@ import {
   readInvited,
   readListed,
 } from "../../../../lib/core/roster/requests.ts";
-import { DESK_WORDS, type DeskWord, RosterDesk } from "../../../../lib/core/roster/server/desk.ts";
+import { RosterDesk } from "../../../../lib/core/roster/server/desk.ts";
+import { DESK_WORDS, type DeskWord } from "../../../../lib/core/roster/server/desk_words.ts";
 import type { SeenPeer } from "../../../../lib/core/roster/server/hub.ts";
 import { Rosters } from "../../../../lib/core/roster/server/rosters.ts";
 import { UserError } from "../../../../lib/core/settings/user_error.ts";
