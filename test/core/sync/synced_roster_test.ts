@@ -34,7 +34,7 @@ function gone(publicKey: string): RosterEntry {
 }
 
 /** Two registries. */
-const TWO: SyncOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
+const TWO: RosterOptions = { ...TRUSTING, servers: [...TRUSTING.servers, ...TRUSTING.servers] };
 /** As many as a registry remembers. */
 const MANY_GONE = Array.from({ length: 4096 }, (_, i) => gone(formatKey(idOf(100 + i))));
 
