@@ -20,10 +20,13 @@ const [METHOD, LEVEL] = [0x78, 0xda];
 const SMALLEST = 20_000;
 /** A port of 127.0.0.1 that is in use. */
 const TAKEN = "127.0.0.1:TAKEN";
+/** A file with a group's secret. */
+const SECRET = "SECRET";
 /** Each part of the program that is large is needed by one of these; what comes of it if it is whole. */
 const COMMANDS = [
   [["--version"], 0],
   [["serve", "--listen", "nowhere:1"], 6],
+  [["serve", "--listen", "127.0.0.1:0", "--secret", SECRET, "--state", "/proc/none/state"], 1],
   [["sync", "wg0"], 6],
   [["doctor", "all"], 6],
   [["config", "--import", "/nowhere"], 6],
@@ -66,6 +69,8 @@ for (const [file, need, count] of BINARIES) {
         using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
         assert(taken.addr.transport === "tcp");
         const address = `127.0.0.1:${taken.addr.port}`;
+        const secret = `${folder}/secret`;
+        await Deno.writeFile(secret, new Uint8Array(32).fill(7), { mode: 0o600 });
         const runChanged = async (
           args: readonly string[],
           change: (bytes: Uint8Array<ArrayBuffer>) => void,
@@ -73,7 +78,7 @@ for (const [file, need, count] of BINARIES) {
           const changed = binary.slice();
           change(changed);
           await Deno.writeFile(`${folder}/wgsig`, changed, { mode: 0o700 });
-          const given = args.map((arg) => arg === TAKEN ? address : arg);
+          const given = args.map((arg) => arg === TAKEN ? address : arg === SECRET ? secret : arg);
           return await run([`${folder}/wgsig`, ...given], { env: { WGSIG_CONFIG: "/dev/null" } });
         };
         for (const [args, code] of COMMANDS) {
