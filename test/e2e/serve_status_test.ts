@@ -73,7 +73,7 @@ testWith(["root"], "status: a server says who is registered, and how that is kno
   ]);
   const table = await wgsig(["status", name]);
   assertEquals([table.code, table.err], [0, ""]);
-  assertMatch(table.out, /^server \d+\n {2}wgsig \S+, \w+ [\d.]+, up \d+ s\n/);
+  assertMatch(table.out, /^server \d+\n {2}wgsig \S+, \w+ [\d.-]+, up \d+ s\n/);
   assertMatch(table.out, /\nalice +\d s ago proved {2}sequential {2}127\.0\.0\.1:\d+\n/);
   for (const line of table.out.split("\n")) assert(line.length <= 80, line);
   assert((await wgsig(["status", "serve"])).out.includes(table.out.split("\n")[0]!));
