@@ -140,6 +140,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "not-asked": { meaning: "the servers can't be asked, and that is tried again" },
   "not-done": { meaning: "something could not be done, and is tried again" },
   "not-kept": { meaning: "what can't be noted on the disk, and what is lost thereby" },
+  "not-listening": {
+    meaning: "a port that shows peers their NATs is another program's; the registry does without",
+  },
   "not-locked": { meaning: "another `sync` on this interface would not be noticed" },
   "not-reloaded": {
     meaning: "settings can't be read again: those before stay in force",

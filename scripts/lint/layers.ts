@@ -87,7 +87,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/service": {
     "": ["log"],
     "ask": [],
-    "doctor": ["ask", "portmap", "sync"],
+    "doctor": ["ask", "portmap", "status", "sync"],
     "files": [],
     "http": [],
     "lease": [],

@@ -15,6 +15,8 @@ import { parseZone } from "../zone/name.ts";
 
 /** The UDP port of the wgsig protocol. */
 export const DEFAULT_PORT = 1223;
+/** Where a registry listens over IPv4 as well: who asks at both sees what its NAT does. */
+export const SECOND_PORT = DEFAULT_PORT + 1;
 /** The port of DNS. */
 export const DNS_PORT = 53;
 

@@ -150,6 +150,8 @@ export interface DoctorFacts {
   readonly listed: Fact<readonly ListedPeer[]>;
   /** Whether a `sync` runs for the interface. */
   readonly isSynced: Fact<boolean>;
+  /** The servers that run here, as `wgsig status` names them. */
+  readonly serving: readonly string[];
   readonly system: SystemFacts;
 }
 

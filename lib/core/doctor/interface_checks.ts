@@ -20,9 +20,12 @@ const USUAL_PORTS = 16;
 const SESSION = 180;
 
 /** The interface. */
-export function checkInterface({ name: device, device: read, link }: DoctorFacts): Check {
+export function checkInterface(
+  { name: device, device: read, link, serving }: DoctorFacts,
+): Check | undefined {
   const name = "interface";
   if (device === undefined) {
+    if (serving.length > 0) return undefined;
     return warn(name, "none is named", "wgsig doctor wg0, or [sync.wg0] in the settings");
   }
   if ("problem" in read) return fromMessage(name, read.problem);

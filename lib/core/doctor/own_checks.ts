@@ -12,19 +12,20 @@ const CAP_NET_ADMIN = 1n << 12n;
 const CAP_NET_RAW = 1n << 13n;
 
 /** The settings file. */
-export function checkSettings({ settings, unused, servers }: DoctorFacts): Check {
+export function checkSettings({ settings, unused, servers, ...facts }: DoctorFacts): Check {
   const name = "settings";
   if ("problem" in settings) return fromMessage(name, settings.problem);
   const file = settings.value ?? "no settings file";
   if (unused !== undefined) return warn(name, unused, "name that interface, or add its section");
+  if (servers.length === 0 && facts.name === undefined && facts.serving.length > 0) {
+    return ok(name, `${file}; a server runs here, and no peer: wgsig status ${facts.serving[0]}`);
+  }
   if (servers.length === 0) {
     return bad(
       name,
       settings.value === undefined ? "there is no settings file" : `${file} names no servers`,
       `join a group (wgsig join LINK), or set servers = ["HOST"] in [sync.NAME] of ` +
-        `${
-          settings.value ?? "/etc/wgsig/wgsig.toml"
-        }; a host that only serves needs neither: wgsig status`,
+        (settings.value ?? "/etc/wgsig/wgsig.toml"),
     );
   }
   return ok(name, file);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT } from "../ask/server_name.ts";
+import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT, SECOND_PORT } from "../ask/server_name.ts";
 import { DEFAULT_ANSWER_BUDGET, REGISTRY_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
@@ -212,7 +212,7 @@ export const SERVE = {
   listen: {
     flag: "listen",
     reader: many(hostPort(), "ADDR:PORT"),
-    default: [`0.0.0.0:${DEFAULT_PORT}`, `[::]:${DEFAULT_PORT}`],
+    default: [`0.0.0.0:${DEFAULT_PORT}`, `[::]:${DEFAULT_PORT}`, `0.0.0.0:${SECOND_PORT}`],
     help: "listen here",
   },
   encryption: {

@@ -30,6 +30,8 @@ import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readOtherNetworks } from "../../wireguard/addresses.ts";
 import { readDevice, readPrivateKey } from "../../wireguard/device.ts";
 import { tryMapping } from "../portmap/try_mapping.ts";
+import { askStatus } from "../status/ask.ts";
+import { statusPlaces } from "../status/places.ts";
 import { InterfaceLock } from "../sync/interface_lock.ts";
 import { askOverFamilies, askWhereSeen, type DoctorQuestion, isPinned, tryRaw } from "./ask.ts";
 import { attempt } from "./attempt.ts";
@@ -76,7 +78,8 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
   const none = Promise.resolve({ value: undefined });
   const own = <T>(what: (name: string) => Promise<T>): Promise<Fact<T | undefined>> =>
     name === undefined ? none : attempt(host, LOCAL_TIME, () => what(name));
-  const [device, link, networks, isSynced, told] = await Promise.all([
+  const [serving, device, link, networks, isSynced, told] = await Promise.all([
+    attempt(host, LOCAL_TIME, () => findServing(host)),
     own((name) => readDevice(host, name)),
     own((name) => readLinkState(host, name)),
     own((name) => readOtherNetworks(host, name)),
@@ -113,11 +116,23 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
       }),
       networks: "problem" in networks ? networks : { value: networks.value ?? [] },
       isSynced: "problem" in isSynced ? isSynced : { value: isSynced.value ?? false },
+      serving: valueOf(serving) ?? [],
       system: await system,
     };
   } finally {
     valueOf(told)?.fill(0);
   }
+}
+
+/** The servers that answer here. */
+async function findServing(host: Host): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const { kind, name, path } of await statusPlaces(host)) {
+    if (kind === "serve" && await askStatus(host, path).then(() => true, () => false)) {
+      names.push(name);
+    }
+  }
+  return names;
 }
 
 function pathOf(secret: NonNullable<DoctorConfig["secret"]>): Fact<string> {

@@ -38,7 +38,10 @@ export interface ServeConfig extends RegistryOptions {
   readonly listen: readonly HostPort[];
   /** Where peers reach this server, where that is said; port 0 is the one that it has. */
   readonly publicAddress: HostPort | undefined;
-  /** Whether an address that this host doesn't have at all is passed over: the defaults are. */
+  /**
+   * Whether an address that this host doesn't have at all is passed over, and a further port that is
+   * another program's: the defaults are.
+   */
   readonly skipMissingAddresses: boolean;
   /** Without one, the wgsig protocol is not served. */
   readonly groups: readonly ServedGroup[];

@@ -67,7 +67,10 @@ export class RegistrySockets {
         const code = errorCode(error);
         problem = listenProblem({ host, port }, error, "--listen");
         const isAbsent = code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL";
-        if (!(skipMissingAddresses && isAbsent)) this.#fail(problem);
+        // The first port is what peers ask; the others show them their NATs.
+        const isTaken = code === "EADDRINUSE" && port !== listen[0]?.port;
+        if (!skipMissingAddresses || !(isAbsent || isTaken)) this.#fail(problem);
+        if (isTaken) this.#context.log.write("warn", "not-listening", { why: problem });
       }
     }
     if (this.#listeners.length === 0) this.#fail(problem);

@@ -71,6 +71,7 @@ const HEALTHY: DoctorFacts = {
     }],
   },
   isSynced: { value: true },
+  serving: [],
   system: {
     capabilities: 0x3fff_ffffn,
     forwards: { 4: false, 6: false },
@@ -173,6 +174,17 @@ test("doctor: the own address at a peer is wrong, a network around it isn't", ()
   const own = among(["10.9.0.1/32"]);
   assertSaid("allowed-ips", own, "bad", /^10\.9\.0\.1\/32 of .* is this host's own address$/);
   assertSaid("allowed-ips", among(["10.9.0.0/24"]), "ok", /none/);
+});
+
+test("doctor: a host that only serves lacks nothing of a peer's", () => {
+  const none = { name: undefined, servers: [], device: { value: undefined } };
+  const serves = { ...none, serving: ["1223"] };
+  assertSaid("settings", serves, "ok", /a server runs here, and no peer: wgsig status 1223/);
+  assertEquals(examine({ ...HEALTHY, ...serves }).some(({ name }) => name === "interface"), false);
+  assertSaid("settings", none, "bad", /names no servers/, /wgsig join LINK/);
+  assertSaid("interface", none, "warn", /none is named/, /wgsig doctor wg0/);
+  // Whoever names an interface wants a peer.
+  assertSaid("settings", { servers: [], serving: ["1223"] }, "bad", /names no servers/);
 });
 
 test("doctor: settings and secret, and what mends them", () => {

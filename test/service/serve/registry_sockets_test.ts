@@ -1,7 +1,9 @@
 /** What a registry is told of its sockets. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostPort } from "../../../lib/core/net/host_port.ts";
+import { UserError } from "../../../lib/core/settings/user_error.ts";
+import { codedError } from "../../../lib/host/error.ts";
 import type { UdpSocket } from "../../../lib/host/udp.ts";
 import { Log } from "../../../lib/service/log/log.ts";
 import type { ServeConfig } from "../../../lib/service/serve/config.ts";
@@ -88,4 +90,34 @@ test("a registry knows the ports of its sockets, also of those that come later a
   sockets.close();
   assertEquals(others(), new Array(9).fill(""));
   timers = [];
+});
+
+test("a default port that shows peers their NATs may be another program's, the one that is asked not", async () => {
+  const open = async (taken: number) => {
+    const { registry, unix, mono } = new RegistryDriver({ groups: [{}] });
+    const host = {
+      udp: ({ port }: { port: number }): Promise<UdpSocket> =>
+        port === taken
+          ? Promise.reject(codedError("EADDRINUSE"))
+          : Promise.resolve({ port, send() {}, close() {} }),
+      now: () => ({ unix, mono }),
+      after: () => () => {},
+      localAddresses: () => [],
+    };
+    const memory = new MemoryHost();
+    const log = new Log(memory, LOG);
+    const sockets = new RegistrySockets({ host, log, tick: host.now }, registry, () => {});
+    const usual = [1223, 1224].map((port) => ({ host: "127.0.0.1", port }));
+    try {
+      await sockets.listen(config(usual));
+      return [sockets.bound.map(({ port }) => port), memory.out.text];
+    } finally {
+      sockets.close();
+    }
+  };
+  const [bound, text] = await open(1224);
+  assertEquals(bound, [1223]);
+  assertMatch(String(text), /warn not-listening why="cannot listen on 127\.0\.0\.1:1224: .*in use/);
+  assertEquals((await open(0))[0], [1223, 1224]);
+  await assertRejects(() => open(1223), UserError, "cannot listen on 127.0.0.1:1223");
 });
