@@ -30,6 +30,7 @@ const COMMANDS = [
   [["sync", "wg0"], 6],
   [["doctor", "all"], 6],
   [["config", "--import", "/nowhere"], 6],
+  [["join", "no link"], 6],
   [["sync", "wg0", "--server", "dns://127.0.0.1/a.example", "--status", TAKEN], 1],
 ] as const;
 const BINARIES = [
