@@ -52,6 +52,8 @@ const NOW = VERSION + VERSION_SIZE;
 const FLAGS = NOW + VERSION_SIZE;
 const ENTRIES = FLAGS + 1;
 
+/** So many entries that were taken away a registry tells of, the last ones. */
+export const MOST_GONE_ENTRIES = 4096;
 /** The most prefixes of an entry. */
 export const MAX_ENTRY_PREFIXES = 16;
 /** Size of the largest entry, in bytes: one always fits. */

@@ -7,7 +7,7 @@ import {
   REMEMBERED,
   stateOf,
 } from "../../../../lib/core/roster/server/invitations.ts";
-import { MAX_ENTRIES, MOST_GONE, Roster } from "../../../../lib/core/roster/server/roster.ts";
+import { MAX_ENTRIES, Roster } from "../../../../lib/core/roster/server/roster.ts";
 import { RosterJournal } from "../../../../lib/core/roster/server/roster_journal.ts";
 import { type Invited, Rosters } from "../../../../lib/core/roster/server/rosters.ts";
 import { encodeChanges, encodeFile, restoreFile } from "../../../../lib/core/store/encoding.ts";
@@ -15,6 +15,7 @@ import { UserError } from "../../../../lib/core/settings/user_error.ts";
 import { joinBytes, WireBuffer } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { PORTABLE } from "../../../../lib/wire/crypto/portable.ts";
 import type { TunnelPrefix } from "../../../../lib/wire/wgsig2/name.ts";
+import { MOST_GONE_ENTRIES } from "../../../../lib/wire/wgsig2/roster.ts";
 import { bigEndian } from "../../../support/twins.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
@@ -258,11 +259,11 @@ test("who knows less than is remembered is told everything, and gets to its end"
   const roster = new Roster(GROUP, 3);
   roster.put({ key: idOf(1), name: "stays", prefixes: [] }, 1);
   const { version } = roster.put({ key: idOf(2), name: "knows", prefixes: [] }, 1);
-  for (let i = 0; i < MOST_GONE + 10; i++) {
+  for (let i = 0; i < MOST_GONE_ENTRIES + 10; i++) {
     roster.put({ key: idOf(10 + i), name: "x", prefixes: [] }, 1);
     roster.remove(idOf(10 + i), false, 1);
   }
-  assertEquals(roster.gone.length, MOST_GONE);
+  assertEquals(roster.gone.length, MOST_GONE_ENTRIES);
   const first = roster.since(version, false, 10);
   assert(first.isWhole && first.changes.length === 10);
   let { version: from } = first.changes[9]!;
@@ -274,7 +275,7 @@ test("who knows less than is remembered is told everything, and gets to its end"
     if (changes.length === 0) break;
     from = changes[changes.length - 1]!.version;
   }
-  assertEquals([count, from], [MOST_GONE + 2, roster.version]);
+  assertEquals([count, from], [MOST_GONE_ENTRIES + 2, roster.version]);
   // A version that the registry has never had.
   assert(roster.since(roster.version + 1, false, 1).isWhole);
 });
