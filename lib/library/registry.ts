@@ -71,7 +71,6 @@ export {
   type Invitation,
   type InvitationKeeper,
   Invitations,
-  type InvitationState,
   type Joiner,
   stateOf,
 } from "../core/roster/server/invitations.ts";
@@ -84,6 +83,7 @@ export {
   type RosterPeer,
 } from "../core/roster/server/roster.ts";
 export { RosterJournal } from "../core/roster/server/roster_journal.ts";
+export type { InvitationState } from "../core/roster/requests.ts";
 export { type Invited, type JoinOutcome, Rosters } from "../core/roster/server/rosters.ts";
 export { formatTunnelPrefix, parseTunnelPrefix } from "../core/roster/prefix.ts";
 export type { TunnelPrefix } from "../wire/wgsig2/name.ts";

@@ -27,7 +27,7 @@ import { formatKey, parseKey } from "../../net/peer_key.ts";
 import { type Batch, type JournalEnd, MAX_CONTENT_SIZE } from "../../store/journal_file.ts";
 import type { Journaled, Pieces, Restored } from "../../store/journaled.ts";
 import { formatTunnelPrefix, parseTunnelPrefix } from "../prefix.ts";
-import type { Invitation, Joiner } from "./invitations.ts";
+import { formatToken, type Invitation, type Joiner } from "./invitations.ts";
 import type { GoneEntry, Roster, RosterEntry } from "./roster.ts";
 import type { Rosters } from "./rosters.ts";
 
@@ -189,10 +189,6 @@ function invitationLine(invitation: Invitation): Fields {
       addresses: each.addresses.map(formatTunnelPrefix),
     })),
   };
-}
-
-function formatToken(token: Uint8Array): string {
-  return Array.from(token, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function readToken(value: unknown): Uint8Array {

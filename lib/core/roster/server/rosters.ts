@@ -13,6 +13,7 @@ import { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../../../wire/wgsig2/n
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { UserError } from "../../settings/user_error.ts";
+import { MAX_USES } from "../requests.ts";
 import {
   covers,
   formatTunnelAddress,
@@ -21,7 +22,7 @@ import {
   networkOf,
   overlap,
 } from "../prefix.ts";
-import { type Invitation, Invitations, joinerOf, MAX_USES, stateOf } from "./invitations.ts";
+import { type Invitation, Invitations, joinerOf, stateOf } from "./invitations.ts";
 import { nextAddress } from "./next_address.ts";
 import { Roster, type RosterEntry, type RosterKeeper } from "./roster.ts";
 
