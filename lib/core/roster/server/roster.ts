@@ -22,7 +22,7 @@ import { formatTunnelPrefix, networkOf, overlap } from "../prefix.ts";
 /** The most peers of a roster. */
 export const MAX_ENTRIES = 10_000;
 /** The most keys that are refused. */
-export const MAX_REVOKED = 10_000;
+const MAX_REVOKED = 10_000;
 const MILLISECONDS = 1000;
 
 /** A peer of a roster, as it is to be. */
