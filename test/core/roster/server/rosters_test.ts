@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { formatTunnelPrefix, parseTunnelPrefix } from "../../../../lib/core/roster/prefix.ts";
 import {
   type Invitation,
@@ -420,6 +421,7 @@ test("a line that is none is passed over, and the others are taken", () => {
   const file = encodeFile([journal], NOW);
   const lines = new TextDecoder().decode(file.subarray(16 + 24)).trim().split("\n");
   assertEquals(lines.length, 3);
+  const nine = JSON.stringify(Array.from({ length: 9 }, (_, i) => `10.9.0.${i + 2}/24`));
   const bad = [
     "{",
     "[]",
@@ -430,6 +432,12 @@ test("a line that is none is passed over, and the others are taken", () => {
     lines[1]!.replace('"hub"', '"\\u0001"'),
     lines[2]!.replace(/"token":"../, '"token":"'),
     lines[2]!.replace('"uses":1', '"uses":"1"'),
+    // More than an answer to a join has room for.
+    lines[2]!.replace(/"addresses":\[[^\]]*\]/, `"addresses":${nine}`),
+    lines[2]!.replace(
+      '"joiners":[]',
+      `"joiners":[{"key":"${formatKey(idOf(2))}","addresses":${nine}}]`,
+    ),
   ];
   const again = new Rosters(SERVER, PORTABLE, 6);
   const content = new TextEncoder().encode([...bad, ...lines].join("\n"));
