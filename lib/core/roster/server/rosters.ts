@@ -116,11 +116,18 @@ export class Rosters {
   /**
    * The next free address of each network of a group.
    *
-   * @throws {UserError} If one has none.
+   * @throws {UserError} If one has none, or there are more than a peer can have addresses of.
    */
   nextAddresses(group: number, unix: number): TunnelPrefix[] {
+    const { networks } = this.of(group);
+    if (networks.length > MAX_JOIN_ADDRESSES) {
+      throw new UserError(
+        `group ${group} has ${networks.length} networks, and a peer has ${MAX_JOIN_ADDRESSES} ` +
+          "addresses at most",
+      );
+    }
     const taken = [...this.taken(group, unix), ...this.keptFree()];
-    return this.of(group).networks.map((network) => {
+    return networks.map((network) => {
       const address = nextAddress(network, taken);
       // One of them may lie in another.
       if (address !== undefined) {

@@ -150,6 +150,20 @@ test("no name looks like another by the direction of its text, or goes on in ano
   assertEquals(invite(rosters, "Zoë's 電話 🏠").name, "Zoë's 電話 🏠");
 });
 
+test("where settings come to have more networks than a peer can have addresses, nobody joins", () => {
+  const rosters = newRosters();
+  const one = invite(rosters, "guest", { uses: 2 });
+  assertEquals(rosters.join(one, idOf(1), UNIX).result, "joined");
+  const networks = Array.from({ length: 9 }, (_, i) => prefix(`10.8.${i}.0/24`));
+  rosters.of(GROUP).setNetworks(networks);
+  const [again] = rosters.invitations.list();
+  assertEquals(rosters.join(again!, idOf(2), UNIX).result, "busy");
+  assertThrows(() => invite(rosters, "other"), UserError, "9 networks");
+  rosters.of(GROUP).setNetworks(networks.slice(1));
+  const joined = rosters.join(again!, idOf(2), UNIX);
+  assertEquals(joined.result === "joined" && joined.addresses.length, 8);
+});
+
 test("what is taken isn't given, and what can't be is refused in a line", () => {
   const rosters = newRosters();
   rosters.of(GROUP).put({ key: idOf(1), name: "hub", prefixes: [prefix("10.9.0.1/32")] }, UNIX);
