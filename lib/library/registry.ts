@@ -62,7 +62,7 @@ export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer
 export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
 export { type GateMaker, gateMaker, type GateParts } from "../core/registry/gate_maker.ts";
-export type { JoinDesk, WaitingJoin } from "../core/registry/join_desk.ts";
+export type { JoinDesk, JoinReply, WaitingJoin } from "../core/registry/join_desk.ts";
 export type { Outcome } from "../core/registry/outcome.ts";
 export type { ReplySlots } from "../core/registry/reply_slots.ts";
 export type { RosterGate } from "../core/registry/roster_gate.ts";
