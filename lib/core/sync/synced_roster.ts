@@ -314,11 +314,8 @@ export class SyncedRoster {
  * that it has never known, or has lost with its state.
  */
 function hasForgotten({ entries }: Roster): boolean {
-  let gone = 0;
-  for (const { isGone } of entries.values()) {
-    if (isGone && ++gone === MOST_GONE_ENTRIES) return true;
-  }
-  return false;
+  if (entries.size < MOST_GONE_ENTRIES) return false;
+  return [...entries.values()].filter(({ isGone }) => isGone).length >= MOST_GONE_ENTRIES;
 }
 
 /** What an interface has: it changes with each step, of which there may be thousands. */
