@@ -25,7 +25,8 @@ import { outputFile, readFormer, writeOutput } from "../lib/service/files/output
 import type { Arguments } from "./arguments.ts";
 import { randomKey } from "./keygen.ts";
 import { checkName } from "./peer_names.ts";
-import { checkQr, drawQr, isColoured } from "./qr.ts";
+import { hasColours } from "./colours.ts";
+import { checkQr, drawQr } from "./qr.ts";
 import { ServeSocket } from "./serve_socket.ts";
 
 type Flags = Resolved<typeof INVITE_FLAGS>;
@@ -71,7 +72,7 @@ async function makeLink(host: Host, flags: Flags, name: string): Promise<ExitSta
     host.out.write(`${JSON.stringify({ schema: 1, ...invited }, undefined, 2)}\n`);
     return EXIT.ok;
   }
-  if (flags.qr) host.out.write(drawQr(invited.link, isColoured(host)) ?? "");
+  if (flags.qr) host.out.write(drawQr(invited.link, hasColours(host)) ?? "");
   host.out.write(`${invited.link}\n`);
   return EXIT.ok;
 }
@@ -143,7 +144,7 @@ async function makeConfiguration(host: Host, flags: Flags, name: string): Promis
 }
 
 function drawn(text: string, host: Host): string {
-  const code = drawQr(text, isColoured(host));
+  const code = drawQr(text, hasColours(host));
   if (code !== undefined) return code;
   throw new UserError(
     `this configuration has ${text.length} bytes, too many for a QR code on a terminal; leave ` +

@@ -7,7 +7,6 @@
 import encodeQR from "qr";
 import { EXIT, UserError } from "../lib/core/settings/user_error.ts";
 import { errorCode } from "../lib/host/error.ts";
-import type { Host } from "../lib/host/host.ts";
 
 /** A terminal's columns. */
 const WIDTH = 80;
@@ -51,11 +50,6 @@ export function drawQr(text: string, isColoured: boolean): string | undefined {
     if (modules !== undefined && modules.length <= WIDTH) return halfBlocks(modules, isColoured);
   }
   return undefined;
-}
-
-/** Whether a code may have colours here. */
-export function isColoured(host: Host): boolean {
-  return host.out.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
 }
 
 /** The rows of a code from above, true where it is dark; undefined where no code has so much in it. */

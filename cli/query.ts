@@ -21,6 +21,7 @@ import {
   queryConfig,
   readAsker,
 } from "./asking.ts";
+import { hasColours } from "./colours.ts";
 import { withoutOwnSync } from "./own_sync.ts";
 import { namesOf, rosterOf } from "./roster_peers.ts";
 import { runNat } from "./nat.ts";
@@ -138,7 +139,7 @@ function formatDump(result: QueryResult, named: Named): string {
 
 function formatTable(result: QueryResult, named: Named, host: Host): string {
   const { self, others } = split(result);
-  const bold = host.out.isTerminal && !host.env("NO_COLOR");
+  const bold = hasColours(host);
   const rows = others.toSorted(newestFirst).flatMap((peer) => {
     const name = named.get(peer.publicKey) ?? "";
     const first = [name, peer.publicKey, endpointOf(peer), peer.kind ?? "", seenText(peer, result)];

@@ -181,7 +181,7 @@ function invitationsInWords(name: string, count: number): string[] {
 }
 
 /** The roster as a person reads it: lines of at most 80 columns. */
-export function formatRoster({ groups, unix }: Listed): string {
+function formatRoster({ groups, unix }: Listed): string {
   const texts = groups.map((group) => groupLines(group, unix).join("\n"));
   return `${texts.join("\n\n")}\n`;
 }

@@ -17,6 +17,7 @@ import { askStatus } from "../lib/service/status/ask.ts";
 import { type StatusPlace, statusPlace, statusPlaces } from "../lib/service/status/places.ts";
 import { checkInterfaceName } from "../lib/wireguard/device.ts";
 import type { Arguments } from "./arguments.ts";
+import { hasColours } from "./colours.ts";
 import { cannotAsk, isNobody } from "./socket_errors.ts";
 
 /** Stands for all servers here. */
@@ -189,10 +190,6 @@ function meshJson(servers: readonly ServeReport[], isLine: boolean): string {
 function meshTable(host: Host, servers: readonly ServeReport[]): string {
   const isColoured = hasColours(host);
   return servers.map((server) => formatMeshes(server, meshesOf(server), isColoured)).join("\n");
-}
-
-function hasColours(host: Host): boolean {
-  return host.out.isTerminal && !host.env("NO_COLOR") && host.env("TERM") !== "dumb";
 }
 
 function formatTable(host: Host, reports: readonly Report[]): string {

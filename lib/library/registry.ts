@@ -62,7 +62,7 @@ export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer
 export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
 export { type GateMaker, gateMaker, type GateParts } from "../core/registry/gate_maker.ts";
-export type { JoinDesk, WaitingJoin } from "../core/registry/join_desk.ts";
+export type { JoinDesk, JoinReply, WaitingJoin } from "../core/registry/join_desk.ts";
 export type { Outcome } from "../core/registry/outcome.ts";
 export type { ReplySlots } from "../core/registry/reply_slots.ts";
 export type { RosterGate } from "../core/registry/roster_gate.ts";
@@ -71,7 +71,6 @@ export {
   type Invitation,
   type InvitationKeeper,
   Invitations,
-  type InvitationState,
   type Joiner,
   stateOf,
 } from "../core/roster/server/invitations.ts";
@@ -84,6 +83,7 @@ export {
   type RosterPeer,
 } from "../core/roster/server/roster.ts";
 export { RosterJournal } from "../core/roster/server/roster_journal.ts";
+export type { InvitationState } from "../core/roster/requests.ts";
 export { type Invited, type JoinOutcome, Rosters } from "../core/roster/server/rosters.ts";
 export { formatTunnelPrefix, parseTunnelPrefix } from "../core/roster/prefix.ts";
 export type { TunnelPrefix } from "../wire/wgsig2/name.ts";

@@ -101,7 +101,9 @@ export class RosterScene extends QuestionScene {
   /** Sends a datagram, and answers the joins that wait. */
   deliver(payload: Uint8Array, from: string, isSaved = true): Uint8Array[] {
     assert(this.send(payload.slice(), from).length === 0);
-    return this.gate.fetchJoins().map((each) => this.gate.answerJoin(each, isSaved, this.driver));
+    return this.gate.fetchJoins().map((each) =>
+      this.gate.answerJoin(each, isSaved, this.driver).bytes
+    );
   }
 
   /** What comes of a join; undefined where nothing comes. */

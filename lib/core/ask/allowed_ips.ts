@@ -48,9 +48,7 @@ export class AllowedIpsGate {
     const own: IpPrefix[] = [];
     for (const text of named) {
       const prefix = prefixOf(text);
-      const isTaken = this.#configured.some((other) =>
-        prefix.covers(other) || other.covers(prefix)
-      ) ||
+      const isTaken = this.#configured.some((other) => prefix.overlaps(other)) ||
         this.#present.some((other) => prefix.covers(other));
       (isTaken ? refused : taken).push(text);
       if (!isTaken) own.push(prefix);

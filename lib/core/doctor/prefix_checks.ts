@@ -106,7 +106,7 @@ function besideNetworks(owned: readonly Owned[], networks: readonly string[]): C
   for (const [text, peer] of new Map(owned.map(({ prefix, peer }) => [prefix, peer]))) {
     if (!isNarrow(text)) continue;
     const prefix = new IpPrefix(text);
-    const network = known.find((each) => each.prefix.covers(prefix) || prefix.covers(each.prefix));
+    const network = known.find((each) => each.prefix.overlaps(prefix));
     if (network === undefined) continue;
     const is = `${text} of ${peer} is`;
     if (network.text === text) hidden.push(`${is} a network of this host`);

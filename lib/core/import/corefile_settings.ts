@@ -5,7 +5,8 @@
  */
 
 import { readCorefile, type WgsdZone } from "./corefile.ts";
-import { comments, type Imported, printable, toml } from "./imported.ts";
+import { toml } from "../settings/toml_text.ts";
+import { comments, type Imported, printable } from "./imported.ts";
 
 /** Makes settings of a file's text. @param file What it is called in comments. */
 export function importCorefile(text: string, file: string): Imported {

@@ -31,17 +31,6 @@ export interface Imported {
   readonly keys: readonly KeyFile[];
 }
 
-/** A list of strings, or one, as TOML has them: basic strings (TOML 1.0) that JSON writes as well. */
-export function toml(value: string | readonly string[]): string {
-  // JSON leaves DEL as it is, TOML doesn't; there is none in what is read here.
-  return typeof value === "string" ? JSON.stringify(value) : `[${value.map(toml).join(", ")}]`;
-}
-
-/** A key of a table: bare where TOML allows that. */
-export function tomlKey(name: string): string {
-  return /^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name);
-}
-
 /** Notes as comments of a settings file. */
 export function comments(notes: readonly Note[]): string[] {
   return notes.map(({ line, text }) => `#   line ${line}: ${text}`);

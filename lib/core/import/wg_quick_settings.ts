@@ -4,15 +4,8 @@
  * @module
  */
 
-import {
-  comments,
-  type Imported,
-  type KeyFile,
-  Names,
-  printable,
-  toml,
-  tomlKey,
-} from "./imported.ts";
+import { toml, tomlKey } from "../settings/toml_text.ts";
+import { comments, type Imported, type KeyFile, Names, printable } from "./imported.ts";
 import { readWgQuick, type WgQuickPeer } from "./wg_quick.ts";
 
 /** Where keys are to lie where nobody says so. */

@@ -10,7 +10,7 @@
 
 import type { Now } from "../net/clock.ts";
 import { COUNTER_NAMES, type Counters } from "../net/counters.ts";
-import type { InterfaceReport, PeerReport } from "../status/report.ts";
+import { type InterfaceReport, type PeerReport, REACHED_BY } from "../status/report.ts";
 import { NAT_KINDS, type ServeReport } from "../status/serve_report.ts";
 import { counterMetric } from "./counters.ts";
 import { Exposition, type Metric } from "./exposition.ts";
@@ -70,8 +70,6 @@ export const SYNC_METRICS = {
 } as const;
 
 const ALL = { ...COMMON_METRICS, ...SERVE_METRICS, ...SYNC_METRICS } as const;
-/** How peers can be reached. */
-const PATHS = ["lan", "ipv6", "mapped", "punched", "relay", "handshake", "none"] as const;
 
 /** What is known beside a report. */
 export interface ProgramFacts {
@@ -146,7 +144,7 @@ function addInterface(writer: Writer, report: InterfaceReport, facts: ProgramFac
   if (present) writer.add("wgsig_interface_nat_info", [name, nat], 1);
   writer.add("wgsig_interface_peers", [name], peers.length + more);
   writer.add("wgsig_interface_alive_peers", [name], peers.filter(({ alive }) => alive).length);
-  for (const path of PATHS) {
+  for (const path of REACHED_BY) {
     const reached = peers.filter((peer) => peer.path === path).length;
     writer.add("wgsig_interface_path_peers", [name, path], reached);
   }

@@ -141,4 +141,9 @@ export class IpPrefix {
   covers(other: IpPrefix): boolean {
     return this.#length <= other.#length && this.#set.contains(other.#address, 0);
   }
+
+  /** Whether there is an address that lies in both. */
+  overlaps(other: IpPrefix): boolean {
+    return this.covers(other) || other.covers(this);
+  }
 }

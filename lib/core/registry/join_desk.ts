@@ -64,6 +64,14 @@ export interface WaitingJoin {
   readonly outcome: JoinOutcome;
 }
 
+/** What is said to a join. */
+export interface JoinReply {
+  /** What it comes to: an outcome may not hold any more, or not yet. */
+  readonly result: keyof typeof JOIN_RESULT;
+  /** The datagram; the bytes are the caller's. */
+  readonly bytes: Uint8Array;
+}
+
 interface Asked extends WaitingJoin {
   readonly tag: number;
   readonly nonce: WireBuffer;
@@ -168,14 +176,13 @@ export class JoinDesk {
    * Writes what is said to a join that was fetched.
    *
    * @param isSaved Whether what it has changed is on the disk: nobody is told a secret before that.
-   * @returns The datagram; the bytes are the caller's.
    */
   answer(
     join: WaitingJoin,
     isSaved: boolean,
     groups: ReadonlyMap<number, RegistryGroup>,
     { unix }: Now,
-  ): Uint8Array {
+  ): JoinReply {
     this.#fetched--;
     const joined = this.#joined;
     const { tag, nonce, keys, group, key, outcome } = asked(join);
@@ -207,7 +214,7 @@ export class JoinDesk {
     const size = encodeJoined(joined, buffer, 0);
     joined.secret.bytes.fill(0);
     sealDatagram(keys.answer, buffer, 0, size, nonce, 0);
-    return buffer.bytes.slice(0, size);
+    return { result, bytes: buffer.bytes.slice(0, size) };
   }
 }
 

@@ -10,7 +10,7 @@ import type { Now } from "../net/clock.ts";
 import type { DatagramBatch, ReplyBatch } from "../net/datagram_batch.ts";
 import type { Rosters } from "../roster/server/rosters.ts";
 import type { RegistryGroup } from "./group.ts";
-import type { JoinDesk, WaitingJoin } from "./join_desk.ts";
+import type { JoinDesk, JoinReply, WaitingJoin } from "./join_desk.ts";
 import type { Outcome } from "./outcome.ts";
 import type { RosterTeller } from "./roster_teller.ts";
 
@@ -73,7 +73,7 @@ export class RosterGate {
    *
    * @param isSaved Whether what has changed is on the disk.
    */
-  answerJoin(join: WaitingJoin, isSaved: boolean, now: Now): Uint8Array {
+  answerJoin(join: WaitingJoin, isSaved: boolean, now: Now): JoinReply {
     return this.#joins.answer(join, isSaved, this.#groups, now);
   }
 

@@ -24,7 +24,7 @@ import {
 /** How long an invitation can last, in seconds, */
 const MAX_LIFETIME = 366 * 86_400;
 /** and for how many peers it can be. */
-const MAX_USES = 100;
+export const MAX_USES = 100;
 
 /** The name of a peer, or of an invitation. */
 export const peerName: Reader<string> = (value, path) =>
@@ -96,9 +96,8 @@ function reader<S extends Readonly<Record<string, Reader<unknown>>>>(
 }
 
 /** How an invitation stands: some uses are left, none is, its time is over, it was taken back. */
-export const INVITATION_STATES = ["open", "used", "ended", "revoked"] as const;
-/** One of {@linkcode INVITATION_STATES}. */
-export type InvitationState = typeof INVITATION_STATES[number];
+export type InvitationState = "open" | "used" | "ended" | "revoked";
+const STATES: readonly InvitationState[] = ["open", "used", "ended", "revoked"];
 
 /** What an invitation says, but for its link. */
 export interface InvitationFacts {
@@ -289,7 +288,7 @@ function invitationOf(value: unknown): ListedInvitation {
   const fields = fieldsOf(value);
   return {
     ...factsOf(fields),
-    state: oneOf(INVITATION_STATES, fields["state"]),
+    state: oneOf(STATES, fields["state"]),
     used: number(fields["used"]),
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CounterName } from "../net/counters.ts";
 import { type Figures, History } from "./history.ts";
 import type { InterfaceReport } from "./report.ts";
 
@@ -42,7 +43,7 @@ const SORTS: Readonly<Record<string, DropSort>> = {
   "drop-too-long": "drops-malformed",
   "drop-source-port-0": "drops-malformed",
   "drop-damaged": "drops-malformed",
-};
+} satisfies Partial<Record<CounterName, DropSort>>;
 const SORTS_BY_BEGINNING: readonly (readonly [string, DropSort])[] = [
   ["drop-join-", "drops-join"],
   ["drop-roster-", "drops-join"],

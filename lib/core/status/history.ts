@@ -1,8 +1,8 @@
 /**
  * How figures went in the last hour: a ring of samples, from which the page draws its plots.
  *
- * Totals that only grow (counters) become rates per second, levels stay as they are. A sample takes
- * four bytes per series, all of it 480 bytes.
+ * Totals that only grow (counters) become rates per second, levels stay as they are. A series takes 480
+ * bytes, four for each sample.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 export const HISTORY_INTERVAL = 30;
 /** So many are kept: an hour of them. */
 export const HISTORY_SAMPLES = 120;
-/** What a rate is worth. */
+/** Significant digits of a rate: more of them say nothing. */
 const RATE_DIGITS = 4;
 
 /** Figures by name, at one moment. What is left out is not known. */

@@ -8,7 +8,7 @@
 import { familyOf, type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, parseAddress } from "../net/ip_address.ts";
 import { isPublic, reachOf } from "../net/reach.ts";
-import { meansTo } from "../path/reaches.ts";
+import { type Means, meansTo } from "../path/reaches.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { GroupReport, RegisteredPeerReport } from "./serve_report.ts";
 
@@ -17,19 +17,7 @@ import type { GroupReport, RegisteredPeerReport } from "./serve_report.ts";
  * forwarded, because both NATs map alike for all, by ports that are predicted or guessed, through a relay
  * alone; or nobody knows.
  */
-export const MESH_MEANS = [
-  "lan",
-  "ipv6",
-  "direct",
-  "punched",
-  "predicted",
-  "guessed",
-  "relay",
-  "unknown",
-] as const;
-
-/** One of them. */
-export type MeshMeans = typeof MESH_MEANS[number];
+export type MeshMeans = Means | "lan" | "ipv6" | "unknown";
 
 /** The same, as far as most want to know: hard ways take some seconds, at first. */
 export type MeshClass = "direct" | "hard" | "relay" | "unknown";
@@ -138,8 +126,7 @@ export function judgePair(a: MeshFacts, b: MeshFacts): MeshMeans {
   if (a.kind === "open" || b.kind === "open") return "direct";
   if (a.kind === "unknown" || b.kind === "unknown") return "unknown";
   const own = { nat: a.kind, isOpen: false, hasIpv4: true, hasIpv6: a.hasIpv6 };
-  const means = meansTo(own, b.kind) ?? "unknown";
-  return MESH_MEANS.find((each) => each === means) ?? "guessed";
+  return meansTo(own, b.kind) ?? "unknown";
 }
 
 function isNowhere({ seen4, hasIpv6 }: MeshFacts): boolean {

@@ -29,7 +29,7 @@ import {
   type ZoneReport,
 } from "./serve_report.ts";
 
-/** The report. @throws TypeError where the fields are none. */
+/** The report. @throws {TypeError} The fields are none. */
 export function readServeReport(fields: Fields): ServeReport {
   return {
     kind: "serve",

@@ -5,14 +5,17 @@
  * @module
  */
 
-import type { PathKind } from "../path/path.ts";
+import { PATH_KINDS, type PathKind } from "../path/path.ts";
 import type { ServeReport } from "./serve_report.ts";
 
 /** The number of what is described here. */
 export const SCHEMA = 1;
 
 /** How a peer is reached: by a way that is known, by one that handshakes have found, or not. */
-export type ReachedBy = PathKind | "handshake" | "none";
+export const REACHED_BY = [...PATH_KINDS, "handshake", "none"] as const;
+
+/** One of them. */
+export type ReachedBy = typeof REACHED_BY[number];
 
 /** What came of a place where a peer may be. */
 export const OUTCOMES = [

@@ -27,7 +27,7 @@ const LINE_FEED = 10;
  * Puts a request into its line.
  *
  * @param body JSON can be made of it; undefined is none.
- * @throws RangeError where that is too long.
+ * @throws {RangeError} That is too long.
  */
 export function formatRequest(word: string, body?: unknown): Uint8Array {
   const json = body === undefined ? "" : ` ${JSON.stringify(body)}`;

@@ -12,7 +12,7 @@ export function elapsed(seconds: number): number {
   return Math.max(0, Math.round(seconds * MS) / MS);
 }
 
-/** A measured time, with three digits. */
+/** A measured time in seconds, with three significant digits. */
 export function measured(seconds: number): number {
   return Number(seconds.toPrecision(DIGITS));
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MOST_GONE_ENTRIES } from "../../wire/wgsig2/roster.ts";
 import type { ServerName } from "../ask/server_name.ts";
 import type { Now } from "../net/clock.ts";
 import type { Device } from "../net/device.ts";
@@ -21,8 +22,6 @@ import type { TunnelRoutes } from "./tunnel_routes.ts";
 
 /** So many refusals are named: a registry may say a lot. */
 const MOST_REFUSED = 64;
-/** So many that are gone a registry tells of: docs/protocol-2.md, "The roster". */
-const MOST_GONE = 4096;
 const NO_ROSTER: ReadonlyMap<string, RosterEntry> = new Map();
 
 /** What helps where a registry's word isn't followed. */
@@ -71,7 +70,6 @@ export class SyncedRoster {
   readonly #refused = new Set<string>();
   /** By public key: what those are called that are there, and those that were there. */
   readonly #former = new Map<string, string>();
-
   /** Whether what is given now is going to be written down. */
   #isKeeping = false;
   #isFresh = false;
@@ -316,9 +314,8 @@ export class SyncedRoster {
  * that it has never known, or has lost with its state.
  */
 function hasForgotten({ entries }: Roster): boolean {
-  let gone = 0;
-  for (const { isGone } of entries.values()) if (isGone && ++gone === MOST_GONE) return true;
-  return false;
+  if (entries.size < MOST_GONE_ENTRIES) return false;
+  return [...entries.values()].filter(({ isGone }) => isGone).length >= MOST_GONE_ENTRIES;
 }
 
 /** What an interface has: it changes with each step, of which there may be thousands. */

@@ -51,11 +51,13 @@ export async function writeKeyFiles(
 ): Promise<void> {
   if (files.length > 0) await makeFolder(host, folder);
   for (const { path, text } of files) {
+    const bytes = new TextEncoder().encode(text);
     try {
-      const bytes = new TextEncoder().encode(text);
       await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
     } catch (error) {
       throw unwritable(path, error);
+    } finally {
+      bytes.fill(0);
     }
   }
 }

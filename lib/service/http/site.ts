@@ -39,6 +39,7 @@ const KEPT = 1;
 const TURN = 0.002;
 /** Of so many groups all pairs are judged: that takes about a millisecond for each. */
 const MESHED_GROUPS = 16;
+
 /** Where it listens, what else it is to do, and what it is. */
 export interface SiteConfig {
   /** Without one, nobody is answered. */

@@ -87,7 +87,7 @@ export interface Meeting {
 
 /** What was done. */
 export interface JoinDone {
-  readonly peer: JoinedPeer;
+  readonly peer: Omit<JoinedPeer, "secret">;
   readonly made: JoinedInterface;
   /** The files that were written. */
   readonly files: readonly string[];
@@ -148,7 +148,11 @@ class Joining {
     const listenPort = await freePort(this.#host, this.#wish.port);
     const places = { folder, key: `${keyFolder}/${name}.key`, secret, quick };
     const { peer, made } = await this.#take(places, listenPort);
-    await this.#writeAll(places, peer, made, before);
+    try {
+      await this.#writeAll(places, peer, made, before);
+    } finally {
+      peer.secret.fill(0);
+    }
     const met = await this.#meet(places, made);
     const notUp = isUp ? await bringUp(this.#host, made, isQuick, folder) : undefined;
     const files = [places.key, ...this.#files.written];
@@ -162,6 +166,7 @@ class Joining {
   ): Promise<{ readonly peer: JoinedPeer; readonly made: JoinedInterface }> {
     const { link, name } = this.#wish;
     const { key, isNew } = await this.#files.ownKey(keyFile);
+    const privateKey = formatKey(key);
     let answer: JoinAnswer;
     try {
       const random = (bytes: Uint8Array) => this.#host.random(bytes);
@@ -170,10 +175,13 @@ class Joining {
     } catch (error) {
       if (isNew) await this.#files.remove(keyFile);
       throw error instanceof SyntaxError ? new UserError(error.message) : error;
+    } finally {
+      key.fill(0);
     }
     const peer = await this.#peerOf(answer, keyFile, isNew);
     const wide = peer.addresses.find((each) => !isNarrow(each));
     if (wide !== undefined) {
+      peer.secret.fill(0);
       if (isNew) await this.#files.remove(keyFile);
       throw new UserError(
         `${
@@ -190,11 +198,10 @@ class Joining {
       group: peer.group,
       addresses: peer.addresses,
       listenPort,
-      privateKey: formatKey(key),
+      privateKey,
       privateKeyFile: keyFile,
       secretFile,
     };
-    key.fill(0);
     return { peer, made };
   }
 

@@ -75,12 +75,13 @@ export class JoiningFiles {
   }
 
   async #put(path: string, text: string, exclusive: boolean): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
     try {
-      const bytes = new TextEncoder().encode(text);
       await this.#host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive });
-      bytes.fill(0);
     } catch (error) {
       throw new UserError(`cannot write ${path}: ${explain(error)}`, EXIT.failed);
+    } finally {
+      bytes.fill(0);
     }
   }
 }

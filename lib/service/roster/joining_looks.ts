@@ -9,9 +9,10 @@ import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import type { Processes } from "../../host/processes.ts";
+import type { System } from "../../host/host.ts";
 import type { Udp } from "../../host/udp.ts";
 import { readIndex } from "../../wireguard/addresses.ts";
-import { makeFolder } from "../files/files.ts";
+import { asRoot, makeFolder } from "../files/files.ts";
 
 const OWNER_ONLY = 0o600;
 const USUAL_PORT = 51_820;
@@ -55,19 +56,22 @@ export async function checkInterface(host: Processes, name: string): Promise<voi
 }
 
 /** Whether there is something of that name. */
-export async function isThere(host: Files, path: string): Promise<boolean> {
+export async function isThere(host: Files & System, path: string): Promise<boolean> {
   try {
     await host.identify(path);
     return true;
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return false;
-    throw new UserError(`cannot look for ${path}: ${explain(error)}${asRoot(error)}`, EXIT.failed);
+    throw new UserError(
+      `cannot look for ${path}: ${explain(error)}${asRoot(host, error)}`,
+      EXIT.failed,
+    );
   }
 }
 
 /** Refuses where there is something of that name. */
-export async function refuseFile(host: Files, path: string): Promise<void> {
+export async function refuseFile(host: Files & System, path: string): Promise<void> {
   if (!await isThere(host, path)) return;
   const hint = "name another interface behind the link, or where a join was cut short, remove it " +
     "and run the same command again";
@@ -81,7 +85,7 @@ export async function refuseFile(host: Files, path: string): Promise<void> {
  * @returns Their text; undefined where there are none.
  */
 export async function formerSettings(
-  host: Files,
+  host: Files & System,
   path: string,
   name: string,
 ): Promise<string | undefined> {
@@ -109,7 +113,11 @@ export async function formerSettings(
 }
 
 /** The first name for the group's secret that is free. */
-export async function freeSecret(host: Files, folder: string, name: string): Promise<string> {
+export async function freeSecret(
+  host: Files & System,
+  folder: string,
+  name: string,
+): Promise<string> {
   const names = [`${folder}/secret`, `${folder}/${name}.secret`];
   for (const path of names) if (!await isThere(host, path)) return path;
   throw new UserError(
@@ -120,7 +128,7 @@ export async function freeSecret(host: Files, folder: string, name: string): Pro
 }
 
 /** Makes it, and tries to write into it. */
-export async function checkFolder(host: Files, folder: string): Promise<void> {
+export async function checkFolder(host: Files & System, folder: string): Promise<void> {
   const probe = `${folder}/${NAME_OF_PROBE}`;
   try {
     if (!await isThere(host, folder)) await makeFolder(host, folder);
@@ -128,7 +136,7 @@ export async function checkFolder(host: Files, folder: string): Promise<void> {
     await host.removeFile(probe);
   } catch (error) {
     throw new UserError(
-      `cannot write into ${folder}: ${said(error)}${asRoot(error)}`,
+      `cannot write into ${folder}: ${said(error)}${asRoot(host, error)}`,
       EXIT.failed,
     );
   }
@@ -164,11 +172,6 @@ function readSettings(text: string, path: string): Settings {
     if (!(error instanceof SyntaxError)) throw error;
     throw new UserError(`${path}: ${error.message}`);
   }
-}
-
-/** What mends it, where it is a permission that lacks. */
-function asRoot(error: unknown): string {
-  return errorCode(error) === "EACCES" ? "; run this as root" : "";
 }
 
 /** What went wrong, in words. */

@@ -9,7 +9,7 @@ import type { HostPort } from "../../core/net/host_port.ts";
 import { formatAddress } from "../../core/net/ip_address.ts";
 import { formatKey } from "../../core/net/peer_key.ts";
 import type { Now } from "../../core/net/clock.ts";
-import type { WaitingJoin } from "../../core/registry/join_desk.ts";
+import type { JoinReply, WaitingJoin } from "../../core/registry/join_desk.ts";
 import type { Registry } from "../../core/registry/registry.ts";
 import { LineLimit, type Log } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
@@ -48,21 +48,29 @@ export class JoinAnswers {
     const { isSaved } = this.#store;
     for (const join of joins) {
       const now = this.#tick();
-      const bytes = this.#registry.gate?.answerJoin(join, isSaved, now);
+      const reply = this.#registry.gate?.answerJoin(join, isSaved, now);
+      if (reply === undefined) continue;
       const { socket, source, port } = join;
       const to: HostPort = { host: formatAddress(source, 0), port };
-      if (this.#limit.take(now.mono) !== undefined) this.#note(join, isSaved, to.host);
-      if (bytes !== undefined) this.#send(socket, bytes, to);
+      if (this.#limit.take(now.mono) !== undefined) this.#note(join, reply, isSaved, to.host);
+      this.#send(socket, reply.bytes, to);
     }
   }
 
-  #note({ outcome, group, key }: WaitingJoin, isSaved: boolean, from: string): void {
+  /** Says what was told: meanwhile, who had joined may have been taken away. */
+  #note(
+    { outcome, group, key }: WaitingJoin,
+    { result }: JoinReply,
+    isSaved: boolean,
+    from: string,
+  ): void {
     const common = { group, "public-key": formatKey(key), from };
-    if (outcome.result !== "joined") {
-      this.#log.write("info", "join-refused", { ...common, why: outcome.result });
-    } else if (!isSaved) {
+    const isUnsaved = outcome.result === "joined" && !isSaved;
+    if (result !== "joined" && !isUnsaved) {
+      this.#log.write("info", "join-refused", { ...common, why: result });
+    } else if (isUnsaved) {
       this.#log.write("warn", "join-refused", { ...common, why: "not-saved" });
-    } else if (outcome.isNew) {
+    } else if (outcome.result === "joined" && outcome.isNew) {
       this.#log.write("info", "peer-joined", { ...common, name: outcome.entry.name });
     }
   }

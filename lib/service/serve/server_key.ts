@@ -40,7 +40,7 @@ export function publicKeyOf({ key }: ServerKey): string {
  * Reads the key pair, or draws it where there is no file; none where no group is served.
  *
  * @param files Of the groups: a secret of theirs, which every member has, is no key of the registry.
- * @throws UserError where the file is no key's, or others can read it.
+ * @throws {UserError} The file is no key's, or others can read it.
  */
 export async function openServerKey(
   host: System & Files & Input & Random & Cryptography,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Fields, fieldsOf } from "../../core/net/fields.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { readReport } from "../../core/status/read_report.ts";
 import { type Report, SCHEMA } from "../../core/status/report.ts";
@@ -22,24 +23,21 @@ const CUT = "ECONNRESET";
 /** What came is no answer. */
 const UNREADABLE = "EPROTO";
 
-/** An answer's fields, of which nothing is known yet. */
-export type AnsweredFields = Readonly<Record<string, unknown>>;
-
 /**
  * Asks at a socket: `ENOENT` or `ECONNREFUSED` where nobody answers, `EACCES`, `ETIMEDOUT`,
  * `ECONNRESET` where it was cut, `EPROTO` where the answer is none of this schema.
  *
  * @param word What is asked for.
  * @param body What it is told with that; JSON of some kilobytes at most.
- * @throws UserError where what runs there refuses, with what it says.
+ * @throws {UserError} What runs there refuses, with what it says.
  */
 export async function askSocket(
   host: Clock & LocalStreams,
   path: string,
   word: string,
   body?: unknown,
-): Promise<AnsweredFields> {
-  const fields = fieldsOf(await exchange(host, path, formatRequest(word, body)));
+): Promise<Fields> {
+  const fields = fieldsIn(await exchange(host, path, formatRequest(word, body)));
   if (typeof fields["error"] === "string") throw new UserError(fields["error"], EXIT.failed);
   if (fields["schema"] !== SCHEMA) throw codedError(UNREADABLE);
   return fields;
@@ -85,13 +83,10 @@ async function exchange(
   return text;
 }
 
-function fieldsOf(text: string): AnsweredFields {
-  let value: unknown;
+function fieldsIn(line: string): Fields {
   try {
-    value = JSON.parse(text);
+    return fieldsOf(JSON.parse(line));
   } catch {
     throw codedError(UNREADABLE);
   }
-  if (typeof value !== "object" || value === null) throw codedError(UNREADABLE);
-  return Object.fromEntries(Object.entries(value));
 }

@@ -31,6 +31,7 @@ import {
 import { DATAGRAM_PAYLOAD } from "./datagram.ts";
 import {
   encodeName,
+  MAX_NAME_SIZE,
   MAX_WIRE_PREFIX_SIZE,
   readName,
   readWirePrefix,
@@ -205,6 +206,6 @@ export function decodeJoined(
   return !options.isDamaged && joined.seconds >= 0;
 }
 
-/** The longest answer fits into the length of its question. */
-export const MAX_JOINED_SIZE: number = OPTIONS + TAG_SIZE + 2 + 63 +
+/** Size of the longest answer, in bytes: not more than that of its question. */
+export const MAX_JOINED_SIZE: number = OPTIONS + TAG_SIZE + 2 + MAX_NAME_SIZE +
   MAX_JOIN_ADDRESSES * (2 + MAX_WIRE_PREFIX_SIZE);

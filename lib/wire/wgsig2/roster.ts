@@ -42,7 +42,7 @@ import { PROOF_SIZE } from "./question.ts";
 /** Size of a question about the roster, in bytes: its answer is never longer. */
 export const ROSTER_QUESTION_SIZE: number = MAX_DATAGRAM_SIZE;
 /** Offset of the peer ID in it. */
-export const ROSTER_QUESTION_ID: number = DATAGRAM_PAYLOAD;
+const ROSTER_QUESTION_ID = DATAGRAM_PAYLOAD;
 const FROM = ROSTER_QUESTION_ID + ID_SIZE;
 const QUESTION_FLAGS = FROM + VERSION_SIZE;
 const QUESTION_END = ROSTER_QUESTION_SIZE - TAG_SIZE - PROOF_SIZE;
@@ -52,6 +52,8 @@ const NOW = VERSION + VERSION_SIZE;
 const FLAGS = NOW + VERSION_SIZE;
 const ENTRIES = FLAGS + 1;
 
+/** So many entries that were taken away a registry tells of, the last ones. */
+export const MOST_GONE_ENTRIES = 4096;
 /** The most prefixes of an entry. */
 export const MAX_ENTRY_PREFIXES = 16;
 /** Size of the largest entry, in bytes: one always fits. */
@@ -71,7 +73,7 @@ export const ROSTER_ANSWER_FLAG = {
 } as const;
 
 /** FLAGS of an entry. */
-export const ENTRY_FLAG = {
+const ENTRY_FLAG = {
   /** Take it away: it was forgotten or revoked. */
   gone: 0x01,
 } as const;
@@ -208,7 +210,7 @@ export function writeRosterVersion(version: number, buffer: WireBuffer, at: numb
  * @returns Where the next byte goes.
  * @throws {RangeError} If it doesn't fit, or a field is out of range.
  */
-export function writeEntry(entry: WireEntry, buffer: WireBuffer, at: number): number {
+function writeEntry(entry: WireEntry, buffer: WireBuffer, at: number): number {
   const { key, isGone, name, via, prefixes } = entry;
   for (const each of via === undefined ? [key] : [key, via]) {
     if (each.length === EXCHANGE_KEY_SIZE) continue;

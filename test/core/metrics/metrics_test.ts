@@ -6,6 +6,7 @@ import { Exposition } from "../../../lib/core/metrics/exposition.ts";
 import { counterMetric } from "../../../lib/core/metrics/counters.ts";
 import { allMetrics, metricsText, type ProgramFacts } from "../../../lib/core/metrics/metrics.ts";
 import { COUNTER_NAMES } from "../../../lib/core/net/counters.ts";
+import { REACHED_BY } from "../../../lib/core/status/report.ts";
 import type { ServeReport } from "../../../lib/core/status/serve_report.ts";
 import { unready } from "../../../lib/core/status/ready.ts";
 import { REPORT } from "../../support/status_report.ts";
@@ -96,6 +97,17 @@ test("metrics: an interface's peers have the names that exporters of WireGuard h
   ) assertEquals(all.get(name), value, name);
   // It was not measured.
   assertEquals(all.has(`wgsig_peer_round_trip_seconds{${nobody}}`), false);
+});
+
+test("metrics: each peer of an interface is counted in one path, whichever it is", () => {
+  const [alice] = REPORT.peers;
+  for (const path of REACHED_BY) {
+    const all = samples(metricsText({ ...REPORT, peers: [{ ...alice!, path }] }, FACTS));
+    for (const each of REACHED_BY) {
+      const name = `wgsig_interface_path_peers{interface="wg0",path="${each}"}`;
+      assertEquals(all.get(name), each === path ? "1" : "0", name);
+    }
+  }
 });
 
 test("metrics: of a server's counters each is there, also where nothing was counted", () => {

@@ -95,7 +95,7 @@ test("nothing is told before it is on the disk, and nothing that was taken back 
   const [waiting] = scene.gate.fetchJoins();
   scene.rosters.of(0).remove(id, true, scene.driver.unix);
   const refused = count(scene, "join-refused");
-  scene.gate.answerJoin(waiting!, true, scene.driver);
+  assertEquals(scene.gate.answerJoin(waiting!, true, scene.driver).result, "revoked");
   assertEquals(count(scene, "join-refused"), refused + 1);
 });
 

@@ -4,7 +4,12 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { PATH_KINDS } from "../../../lib/core/path/path.ts";
 import { readReport } from "../../../lib/core/status/read_report.ts";
-import { type InterfaceReport, OUTCOMES, SCHEMA } from "../../../lib/core/status/report.ts";
+import {
+  type InterfaceReport,
+  OUTCOMES,
+  REACHED_BY,
+  SCHEMA,
+} from "../../../lib/core/status/report.ts";
 import { columnsOf } from "../../../lib/core/status/lines.ts";
 import { formatReport, hasDown } from "../../../lib/core/status/table.ts";
 import { REPORT } from "../../support/status_report.ts";
@@ -75,7 +80,7 @@ const peer = fc.record({
   publicKey: fc.constant(KEY),
   name: maybe(text),
   alive: fc.boolean(),
-  path: fc.constantFrom(...PATH_KINDS, "handshake" as const, "none" as const),
+  path: fc.constantFrom(...REACHED_BY),
   endpoint: maybe(endpoint),
   why: text,
   roundTrip: maybe(seconds),

@@ -107,7 +107,12 @@ function asked(
   problems: string[] = [],
   meet: JoinTalk["meet"] = () => Promise.resolve(NOBODY),
 ): JoinTalk {
-  return { ask: () => Promise.resolve({ outcome, problems: new Set(problems) }), meet };
+  const fresh = () => {
+    if (outcome?.kind !== "joined") return outcome;
+    // Whoever gets a secret wipes it.
+    return { ...outcome, peer: { ...outcome.peer, secret: outcome.peer.secret.slice() } };
+  };
+  return { ask: () => Promise.resolve({ outcome: fresh(), problems: new Set(problems) }), meet };
 }
 
 /** The message and the status with which something fails. */
@@ -125,8 +130,15 @@ const never: JoinTalk = { ask: refuse, meet: refuse };
 
 Deno.test("who joins has a key, a secret, settings and wg-quick's file, all its owner's", async () => {
   const host = new Host();
-  const done = await join(host, WISH, asked(JOINED));
+  const secret = JOINED.peer.secret.slice();
+  const outcome = { ...JOINED, peer: { ...JOINED.peer, secret } };
+  const done = await join(host, WISH, {
+    ...asked(JOINED),
+    ask: () => Promise.resolve({ outcome, problems: new Set<string>() }),
+  });
   assertEquals(done.files, ALL);
+  assertEquals(host.text("/etc/wgsig/secret"), `${formatKey(JOINED.peer.secret)}\n`);
+  assertEquals(secret, new Uint8Array(32), "it is wiped");
   for (const path of ALL) assertEquals(host.mode(path), 0o600, path);
   const key = host.text(ALL[0]!)!.trim();
   const conf = host.text("/etc/wireguard/wg0.conf")!;

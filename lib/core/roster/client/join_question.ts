@@ -22,6 +22,7 @@ import {
   encodeJoin,
   JOIN_RESULT,
   JOIN_SIZE,
+  type Joined,
   newJoined,
 } from "../../../wire/wgsig2/join.ts";
 import { JoinKeys, TokenKeys } from "../../../wire/wgsig2/join_keys.ts";
@@ -142,18 +143,31 @@ export class JoinQuestion {
     return size;
   }
 
-  /** Takes in `length` bytes at `at`, which are deciphered in their place. @returns Whether it was an answer. */
+  /**
+   * Takes in `length` bytes at `at`, which are deciphered in their place, and wiped: there is a secret in
+   * them.
+   *
+   * @returns Whether it was an answer.
+   */
   receive(buffer: WireBuffer, at: number, length: number, { mono }: Now): boolean {
     if (readDatagramType(buffer, at, length) !== DATAGRAM.joined) return false;
     if (readDatagramGroup(buffer, at) !== this.#token.tag) return false;
     const isAnswer = this.#nonces.some((nonce) =>
       openDatagram(this.#keys.answer, buffer, at, length, nonce)
     );
+    if (!isAnswer) return false;
     const joined = this.#joined;
-    if (!isAnswer || !decodeJoined(buffer, at, length, joined)) return false;
+    const isMeant = decodeJoined(buffer, at, length, joined);
+    buffer.bytes.fill(0, at, at + length);
+    if (isMeant) this.#outcome = this.#outcomeOf(joined, mono);
+    joined.secret.bytes.fill(0);
+    return isMeant;
+  }
+
+  #outcomeOf(joined: Joined, mono: number): JoinOutcome {
     const { result, group, secret, name, addresses, seconds } = joined;
     if (result === JOIN_RESULT.joined) {
-      this.#outcome = {
+      return {
         kind: "joined",
         peer: {
           name,
@@ -163,14 +177,12 @@ export class JoinQuestion {
           unix: seconds,
         },
       };
-      secret.bytes.fill(0);
-    } else if (result === JOIN_RESULT.busy) {
-      this.#outcome = { kind: "busy" };
-      this.#askAt = mono + BUSY_WAIT;
-    } else {
-      const kind = REFUSALS.get(result);
-      this.#outcome = kind === undefined ? { kind: "unknown", result } : { kind };
     }
-    return true;
+    if (result === JOIN_RESULT.busy) {
+      this.#askAt = mono + BUSY_WAIT;
+      return { kind: "busy" };
+    }
+    const kind = REFUSALS.get(result);
+    return kind === undefined ? { kind: "unknown", result } : { kind };
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { addressOf, IpPrefix, normalizePrefix } from "../../net/ip_prefix.ts";
+import { toml, tomlKey } from "../../settings/toml_text.ts";
 import type { Given } from "./given.ts";
 import type { RosterStep } from "./plan.ts";
 import { PRIVATE_NETWORKS } from "./private_networks.ts";
@@ -38,15 +39,15 @@ export function settingsText(
   });
   const networks = outside.length === 0
     ? []
-    : [`trust-networks = [${[...PRIVATE_NETWORKS, ...outside].map(quoted).join(", ")}]`];
+    : [`trust-networks = ${toml([...PRIVATE_NETWORKS, ...outside])}`];
   return [
     "# Written by wgsig join.",
-    `[sync.${/^[\w-]+$/.test(name) ? name : quoted(name)}]`,
-    `servers = [${quoted(server)}]`,
-    `server-key = ${quoted(serverKey)}`,
+    `[sync.${tomlKey(name)}]`,
+    `servers = ${toml([server])}`,
+    `server-key = ${toml(serverKey)}`,
     ...group === 0 ? [] : [`group = ${group}`],
-    `secret-file = ${quoted(secretFile)}`,
-    `private-key-file = ${quoted(privateKeyFile)}`,
+    `secret-file = ${toml(secretFile)}`,
+    `private-key-file = ${toml(privateKeyFile)}`,
     "# The other peers come from the registry, and go when it says so.",
     "trust-registry = true",
     ...networks,
@@ -118,8 +119,4 @@ export function linkCommands(
     ]),
     ["ip", "link", "set", "up", "dev", name],
   ];
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text);
 }

@@ -86,7 +86,7 @@ export class PrefixGate {
       return "a registry's address is in it";
     }
     const other = this.#claims.find((each) =>
-      each.owner !== publicKey && overlap(each.prefix, prefix)
+      each.owner !== publicKey && each.prefix.overlaps(prefix)
     );
     if (other !== undefined) return `peer ${other.owner} has addresses of it`;
     const holder = this.#taken.otherThan(publicKey, text);
@@ -96,7 +96,7 @@ export class PrefixGate {
 
   #refusalHere(prefix: IpPrefix): string | undefined {
     if (this.#addresses.some((each) => prefix.covers(each))) return "this host's address is in it";
-    if (this.#networks.some((each) => overlap(each, prefix))) {
+    if (this.#networks.some((each) => each.overlaps(prefix))) {
       return "a network of this host has addresses of it";
     }
     if (this.#endpoints.some((each) => prefix.covers(each))) return "a peer's endpoint is in it";
@@ -106,8 +106,4 @@ export class PrefixGate {
 
 function prefixOf(text: string): IpPrefix {
   return new IpPrefix(normalizePrefix(text));
-}
-
-function overlap(a: IpPrefix, b: IpPrefix): boolean {
-  return a.covers(b) || b.covers(a);
 }

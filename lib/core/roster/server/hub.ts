@@ -16,7 +16,7 @@ export interface SeenPeer {
   readonly age: number;
   /** Where the registry sees it: `IP:PORT`. */
   readonly endpoints: readonly string[];
-  /** Where it says that it can be reached besides. */
+  /** Where it says that it can be reached besides; of a port that is declared nobody knows more. */
   readonly places: readonly { readonly kind: string; readonly endpoint: string }[];
   /** How it says that its NAT maps WireGuard's port: `unknown`, `easy`, `sequential`, `hard`. */
   readonly nat: string;
@@ -130,9 +130,11 @@ function placeOf(
   // A phone has IPv4 wherever it is.
   const seen = endpoints.toSorted((a, b) => Number(a.startsWith("[")) - Number(b.startsWith("[")));
   const open = seen.find((each) => isOpen(each));
-  const own = places.find(({ kind, endpoint }) => kind !== "lan" && isOpen(endpoint));
-  if (own !== undefined) {
-    return { endpoint: own.endpoint, why: "its router forwards that port to it", isSure: true };
+  const openOf = (wanted: string) =>
+    places.find(({ kind, endpoint }) => kind === wanted && isOpen(endpoint))?.endpoint;
+  const mapped = openOf("mapped");
+  if (mapped !== undefined) {
+    return { endpoint: mapped, why: "its router forwards that port to it", isSure: true };
   }
   if (open === undefined) {
     const port = seen.map((each) => parseHostPort(each)?.port).find((each) => each !== undefined);
@@ -150,10 +152,15 @@ function placeOf(
   if (hostOf(open) === publicAddress?.host) {
     return { endpoint: open, why: "it is on this host, which strangers reach", isSure: true };
   }
-  if (NO_STRANGERS.has(nat) && !isNamed) return undefined;
-  return {
-    endpoint: open,
-    why: "the registry sees it there; if it is behind a NAT, its router has to forward that port",
+  const why =
+    "the registry sees it there; if it is behind a NAT, its router has to forward that port";
+  if (!NO_STRANGERS.has(nat)) return { endpoint: open, why, isSure: false };
+  if (!isNamed) return undefined;
+  // The port that is seen is for the registry alone: who forwards one by hand forwards WireGuard's own.
+  const declared = openOf("declared");
+  return declared === undefined ? { endpoint: open, why, isSure: false } : {
+    endpoint: declared,
+    why: `its NAT is ${nat}, so its router has to forward that port to it`,
     isSure: false,
   };
 }

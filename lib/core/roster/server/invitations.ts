@@ -13,11 +13,10 @@ import { deriveTokenKeys, TOKEN_KEYS_SIZE } from "../../../wire/wgsig2/join_keys
 import type { TunnelPrefix } from "../../../wire/wgsig2/name.ts";
 import { formatKey } from "../../net/peer_key.ts";
 import { UserError } from "../../settings/user_error.ts";
+import type { InvitationState } from "../requests.ts";
 
 /** The most invitations of a registry, with those that are over and remembered. */
 export const MAX_INVITATIONS = 4096;
-/** The most keys that an invitation is for. */
-export const MAX_USES = 100;
 /** What is over is remembered for so long, in seconds. */
 export const REMEMBERED = 30 * 86_400;
 /** What is over for so long is looked for so often, in seconds. */
@@ -53,9 +52,6 @@ export interface Invitation {
   /** Who has used it. */
   readonly joiners: readonly Joiner[];
 }
-
-/** How it stands with an invitation. */
-export type InvitationState = "open" | "used" | "ended" | "revoked";
 
 /** Whether it can be used now, and why not. */
 export function stateOf(
@@ -161,7 +157,7 @@ export class Invitations {
 
   /** Takes over one that was kept. What was kept last counts. */
   restore(invitation: Invitation): void {
-    const text = nameOf(invitation.token);
+    const text = formatToken(invitation.token);
     const known = this.#kept.get(text);
     if (known !== undefined) {
       known.invitation = invitation;
@@ -180,7 +176,7 @@ export class Invitations {
 
   /** Forgets one. */
   forget(token: Uint8Array): void {
-    const text = nameOf(token);
+    const text = formatToken(token);
     const kept = this.#kept.get(text);
     if (kept === undefined) return;
     this.#kept.delete(text);
@@ -220,7 +216,8 @@ function overAt({ revokedAt, endsAt }: Invitation): number {
   return Math.min(revokedAt ?? Infinity, endsAt);
 }
 
-function nameOf(token: Uint8Array): string {
+/** The text of a token: 32 hexadecimal digits. */
+export function formatToken(token: Uint8Array): string {
   return Array.from(token, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

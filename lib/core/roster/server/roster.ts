@@ -5,12 +5,14 @@
  * that somebody was told doesn't come again where a state was lost. Who is gone is remembered for a
  * while, so that whoever knows an older version is told.
  *
+ * It is longer than a file should be because what is checked of a peer, what is kept, and what is told
+ * of changes go by the same maps.
+ *
  * @module
  */
 
-import type { TunnelPrefix } from "../../../wire/wgsig2/name.ts";
-import { isName } from "../../../wire/wgsig2/name.ts";
-import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
+import { isName, type TunnelPrefix } from "../../../wire/wgsig2/name.ts";
+import { MAX_ENTRY_PREFIXES, MOST_GONE_ENTRIES } from "../../../wire/wgsig2/roster.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { SHORTEST_NARROW } from "../../net/ip_prefix.ts";
 import { KeySet } from "../../net/key_set.ts";
@@ -19,10 +21,8 @@ import { formatTunnelPrefix, networkOf, overlap } from "../prefix.ts";
 
 /** The most peers of a roster. */
 export const MAX_ENTRIES = 10_000;
-/** The most that are gone and remembered. */
-export const MOST_GONE = 4096;
 /** The most keys that are refused. */
-export const MAX_REVOKED = 10_000;
+const MAX_REVOKED = 10_000;
 const MILLISECONDS = 1000;
 
 /** A peer of a roster, as it is to be. */
@@ -356,7 +356,7 @@ export class Roster {
     this.#members = undefined;
     this.#gone.delete(text);
     this.#gone.set(text, gone);
-    if (this.#gone.size > MOST_GONE) {
+    if (this.#gone.size > MOST_GONE_ENTRIES) {
       const [oldest] = this.#gone;
       this.#gone.delete(oldest![0]);
       this.#floor = Math.max(this.#floor, oldest![1].version);

@@ -18,6 +18,7 @@
  */
 
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { MAX_JOIN_ADDRESSES } from "../../../wire/wgsig2/join.ts";
 import { JOIN_TOKEN_SIZE } from "../../../wire/wgsig2/join_keys.ts";
 import { isName, type TunnelPrefix } from "../../../wire/wgsig2/name.ts";
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
@@ -27,7 +28,7 @@ import { formatKey, parseKey } from "../../net/peer_key.ts";
 import { type Batch, type JournalEnd, MAX_CONTENT_SIZE } from "../../store/journal_file.ts";
 import type { Journaled, Pieces, Restored } from "../../store/journaled.ts";
 import { formatTunnelPrefix, parseTunnelPrefix } from "../prefix.ts";
-import type { Invitation, Joiner } from "./invitations.ts";
+import { formatToken, type Invitation, type Joiner } from "./invitations.ts";
 import type { GoneEntry, Roster, RosterEntry } from "./roster.ts";
 import type { Rosters } from "./rosters.ts";
 
@@ -191,10 +192,6 @@ function invitationLine(invitation: Invitation): Fields {
   };
 }
 
-function formatToken(token: Uint8Array): string {
-  return Array.from(token, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function readToken(value: unknown): Uint8Array {
   const digits = text(value);
   if (!HEX.test(digits)) throw new TypeError("no token");
@@ -222,10 +219,15 @@ function readPrefix(value: unknown): TunnelPrefix {
   return prefix;
 }
 
-function readPrefixes(value: unknown): readonly TunnelPrefix[] {
+function readPrefixes(value: unknown, most: number = MAX_ENTRY_PREFIXES): readonly TunnelPrefix[] {
   const prefixes = list(readPrefix, value);
-  if (prefixes.length > MAX_ENTRY_PREFIXES) throw new TypeError("too many prefixes");
+  if (prefixes.length > most) throw new TypeError("too many prefixes");
   return prefixes;
+}
+
+/** No more than an answer to a join has room for. */
+function readAddresses(value: unknown): readonly TunnelPrefix[] {
+  return readPrefixes(value, MAX_JOIN_ADDRESSES);
 }
 
 function natural(value: unknown, most: number = Number.MAX_SAFE_INTEGER): number {
@@ -249,7 +251,7 @@ function readPeer({ version, key, name, prefixes, via, addedAt }: Fields): Roste
 
 function readJoiner(value: unknown): Joiner {
   const { key, addresses } = fieldsOf(value);
-  return { key: readKey(key), addresses: readPrefixes(addresses) };
+  return { key: readKey(key), addresses: readAddresses(addresses) };
 }
 
 function readInvitation(line: Fields): Invitation {
@@ -257,7 +259,7 @@ function readInvitation(line: Fields): Invitation {
     token: readToken(line.token),
     group: natural(line.group, MAX_GROUP),
     name: readName(line.name),
-    addresses: readPrefixes(line.addresses),
+    addresses: readAddresses(line.addresses),
     prefixes: readPrefixes(line.prefixes),
     uses: natural(line.uses),
     endsAt: number(line.endsAt),

@@ -13,6 +13,7 @@ import { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../../../wire/wgsig2/n
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { UserError } from "../../settings/user_error.ts";
+import { MAX_USES } from "../requests.ts";
 import {
   covers,
   formatTunnelAddress,
@@ -21,7 +22,7 @@ import {
   networkOf,
   overlap,
 } from "../prefix.ts";
-import { type Invitation, Invitations, joinerOf, MAX_USES, stateOf } from "./invitations.ts";
+import { type Invitation, Invitations, joinerOf, stateOf } from "./invitations.ts";
 import { nextAddress } from "./next_address.ts";
 import { Roster, type RosterEntry, type RosterKeeper } from "./roster.ts";
 
@@ -115,11 +116,18 @@ export class Rosters {
   /**
    * The next free address of each network of a group.
    *
-   * @throws {UserError} If one has none.
+   * @throws {UserError} If one has none, or there are more than a peer can have addresses of.
    */
   nextAddresses(group: number, unix: number): TunnelPrefix[] {
+    const { networks } = this.of(group);
+    if (networks.length > MAX_JOIN_ADDRESSES) {
+      throw new UserError(
+        `group ${group} has ${networks.length} networks, and a peer has ${MAX_JOIN_ADDRESSES} ` +
+          "addresses at most",
+      );
+    }
     const taken = [...this.taken(group, unix), ...this.keptFree()];
-    return this.of(group).networks.map((network) => {
+    return networks.map((network) => {
       const address = nextAddress(network, taken);
       // One of them may lie in another.
       if (address !== undefined) {

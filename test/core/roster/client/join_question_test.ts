@@ -65,6 +65,7 @@ test("a peer that joins is told its name, its addresses, its group and the secre
   assertEquals(question.next(at(0)).kind, "ask");
   const length = answer(buffer, question.write(buffer, at(0)), JOIN_RESULT.joined);
   assert(question.receive(buffer, 0, length, at(0.1)));
+  assertEquals(buffer.bytes.subarray(0, length), new Uint8Array(length), "it is wiped");
   assertEquals(question.outcome, {
     kind: "joined",
     peer: {

@@ -370,6 +370,18 @@ test("desk: a hub on this host is reached where this host is", () => {
   assertEquals([endpoint, why], ["198.51.100.5:9", "its router forwards that port to it"]);
 });
 
+test("desk: a port that is only declared makes no hub of a peer behind a hard NAT", () => {
+  const scene = new Scene();
+  scene.ask("add", { name: "nas", publicKey: formatKey(keyOf(3)) });
+  const places = [{ kind: "declared", endpoint: "198.51.100.5:51820" }];
+  scene.seen.set(formatKey(keyOf(3)), { ...HARD, places });
+  const body = { name: "phone", publicKey: formatKey(keyOf(20)) };
+  assertMatch(scene.refusal("wg-conf", body), /reaches no peer of group 0 by itself \(nas: /);
+  const { endpoint, why } = readConfigured(scene.ask("wg-conf", { ...body, via: "nas" }));
+  assertEquals(endpoint, "198.51.100.5:51820");
+  assertMatch(why, /NAT is hard, so its router has to forward that port/);
+});
+
 test("desk: a hub at the registry's own public address comes before peers behind NATs", () => {
   const scene = new Scene();
   const add = (name: string, fill: number, endpoint: string) => {

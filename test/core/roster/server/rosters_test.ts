@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { formatKey } from "../../../../lib/core/net/peer_key.ts";
 import { formatTunnelPrefix, parseTunnelPrefix } from "../../../../lib/core/roster/prefix.ts";
 import {
   type Invitation,
@@ -7,7 +8,7 @@ import {
   REMEMBERED,
   stateOf,
 } from "../../../../lib/core/roster/server/invitations.ts";
-import { MAX_ENTRIES, MOST_GONE, Roster } from "../../../../lib/core/roster/server/roster.ts";
+import { MAX_ENTRIES, Roster } from "../../../../lib/core/roster/server/roster.ts";
 import { RosterJournal } from "../../../../lib/core/roster/server/roster_journal.ts";
 import { type Invited, Rosters } from "../../../../lib/core/roster/server/rosters.ts";
 import { encodeChanges, encodeFile, restoreFile } from "../../../../lib/core/store/encoding.ts";
@@ -15,6 +16,7 @@ import { UserError } from "../../../../lib/core/settings/user_error.ts";
 import { joinBytes, WireBuffer } from "../../../../lib/wire/bytes/wire_buffer.ts";
 import { PORTABLE } from "../../../../lib/wire/crypto/portable.ts";
 import type { TunnelPrefix } from "../../../../lib/wire/wgsig2/name.ts";
+import { MOST_GONE_ENTRIES } from "../../../../lib/wire/wgsig2/roster.ts";
 import { bigEndian } from "../../../support/twins.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { test } from "../../../testing.ts";
@@ -148,6 +150,20 @@ test("no name looks like another by the direction of its text, or goes on in ano
   assertEquals(invite(rosters, "Zoë's 電話 🏠").name, "Zoë's 電話 🏠");
 });
 
+test("where settings come to have more networks than a peer can have addresses, nobody joins", () => {
+  const rosters = newRosters();
+  const one = invite(rosters, "guest", { uses: 2 });
+  assertEquals(rosters.join(one, idOf(1), UNIX).result, "joined");
+  const networks = Array.from({ length: 9 }, (_, i) => prefix(`10.8.${i}.0/24`));
+  rosters.of(GROUP).setNetworks(networks);
+  const [again] = rosters.invitations.list();
+  assertEquals(rosters.join(again!, idOf(2), UNIX).result, "busy");
+  assertThrows(() => invite(rosters, "other"), UserError, "9 networks");
+  rosters.of(GROUP).setNetworks(networks.slice(1));
+  const joined = rosters.join(again!, idOf(2), UNIX);
+  assertEquals(joined.result === "joined" && joined.addresses.length, 8);
+});
+
 test("what is taken isn't given, and what can't be is refused in a line", () => {
   const rosters = newRosters();
   rosters.of(GROUP).put({ key: idOf(1), name: "hub", prefixes: [prefix("10.9.0.1/32")] }, UNIX);
@@ -258,11 +274,11 @@ test("who knows less than is remembered is told everything, and gets to its end"
   const roster = new Roster(GROUP, 3);
   roster.put({ key: idOf(1), name: "stays", prefixes: [] }, 1);
   const { version } = roster.put({ key: idOf(2), name: "knows", prefixes: [] }, 1);
-  for (let i = 0; i < MOST_GONE + 10; i++) {
+  for (let i = 0; i < MOST_GONE_ENTRIES + 10; i++) {
     roster.put({ key: idOf(10 + i), name: "x", prefixes: [] }, 1);
     roster.remove(idOf(10 + i), false, 1);
   }
-  assertEquals(roster.gone.length, MOST_GONE);
+  assertEquals(roster.gone.length, MOST_GONE_ENTRIES);
   const first = roster.since(version, false, 10);
   assert(first.isWhole && first.changes.length === 10);
   let { version: from } = first.changes[9]!;
@@ -274,7 +290,7 @@ test("who knows less than is remembered is told everything, and gets to its end"
     if (changes.length === 0) break;
     from = changes[changes.length - 1]!.version;
   }
-  assertEquals([count, from], [MOST_GONE + 2, roster.version]);
+  assertEquals([count, from], [MOST_GONE_ENTRIES + 2, roster.version]);
   // A version that the registry has never had.
   assert(roster.since(roster.version + 1, false, 1).isWhole);
 });
@@ -419,6 +435,7 @@ test("a line that is none is passed over, and the others are taken", () => {
   const file = encodeFile([journal], NOW);
   const lines = new TextDecoder().decode(file.subarray(16 + 24)).trim().split("\n");
   assertEquals(lines.length, 3);
+  const nine = JSON.stringify(Array.from({ length: 9 }, (_, i) => `10.9.0.${i + 2}/24`));
   const bad = [
     "{",
     "[]",
@@ -429,6 +446,12 @@ test("a line that is none is passed over, and the others are taken", () => {
     lines[1]!.replace('"hub"', '"\\u0001"'),
     lines[2]!.replace(/"token":"../, '"token":"'),
     lines[2]!.replace('"uses":1', '"uses":"1"'),
+    // More than an answer to a join has room for.
+    lines[2]!.replace(/"addresses":\[[^\]]*\]/, `"addresses":${nine}`),
+    lines[2]!.replace(
+      '"joiners":[]',
+      `"joiners":[{"key":"${formatKey(idOf(2))}","addresses":${nine}}]`,
+    ),
   ];
   const again = new Rosters(SERVER, PORTABLE, 6);
   const content = new TextEncoder().encode([...bad, ...lines].join("\n"));
