@@ -68,6 +68,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "an interface whose peers are offered or published can't be read",
   },
   "interface-read": { meaning: "it can be read again" },
+  "join-not-answered": { meaning: "a fault of this program: whoever joins is not answered" },
   "join-refused": {
     meaning:
       "somebody has used the link of an invitation, and was told why it is of no use: used, " +

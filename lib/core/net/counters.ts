@@ -54,6 +54,7 @@ export const COUNTER_NAMES = [
   "drop-join-unknown",
   "drop-join-busy",
   "drop-join-proof",
+  "drop-roster-busy",
   "drop-roster-stranger",
   "drop-roster-proof",
   "relayed",

@@ -8,7 +8,7 @@
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import type { Counters } from "../net/counters.ts";
-import type { NonceSource, RandomSource } from "../net/random.ts";
+import { drawSeed, type NonceSource, type RandomSource } from "../net/random.ts";
 import type { Rosters } from "../roster/server/rosters.ts";
 import type { RegistryGroup } from "./group.ts";
 import { JoinDesk } from "./join_desk.ts";
@@ -45,6 +45,7 @@ export function gateMaker(
 ): GateMaker {
   return ({ groups, counters, slots, nonces }) => {
     const joins = new JoinDesk(rosters, serverKey, primitives, random, counters);
-    return new RosterGate(rosters, joins, new RosterTeller(slots, nonces, counters), groups);
+    const teller = new RosterTeller(slots, nonces, counters, drawSeed(random));
+    return new RosterGate(rosters, joins, teller, groups);
   };
 }

@@ -59,7 +59,9 @@ export class RosterGate {
     replies: ReplyBatch,
   ): Outcome {
     if (type === DATAGRAM.join) return this.#joins.take(this.#groups, batch, i, socket, now);
-    if (type === DATAGRAM.rosterQuestion) return this.#teller.take(this.#groups, batch, i, replies);
+    if (type === DATAGRAM.rosterQuestion) {
+      return this.#teller.take(this.#groups, batch, i, now, replies);
+    }
     return "other";
   }
 

@@ -28,28 +28,39 @@ import {
   type WireEntry,
   writeRosterVersion,
 } from "../../wire/wgsig2/roster.ts";
+import type { Now } from "../net/clock.ts";
 import type { CounterName, Counters } from "../net/counters.ts";
 import { type DatagramBatch, type ReplyBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import { NONE } from "../net/none.ts";
 import type { NonceSource } from "../net/random.ts";
 import type { GoneEntry, Roster, RosterEntry } from "../roster/server/roster.ts";
+import { ExchangeLimit, type Rates } from "./exchange_limit.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import type { ReplySlots } from "./reply_slots.ts";
 
 /** More entries than this don't fit into an answer, however small they are. */
 const MOST_ENTRIES = 40;
+/** A roster of 10 000 takes some 500 answers, one after the other. */
+const ANSWERS: Rates = { rate: 4000, burst: 400, sourceRate: 500, sourceBurst: 1000 };
 
 /** Tells who asks what has changed in the roster of its group. */
 export class RosterTeller {
   readonly #slots: ReplySlots;
   readonly #nonces: NonceSource;
   readonly #counters: Counters;
+  readonly #limit: ExchangeLimit;
   readonly #question: RosterQuestion = { id: new WireBuffer(ID_SIZE), from: 0, flags: 0 };
   readonly #answer: RosterAnswer = { version: 0, now: 0, flags: 0 };
 
-  /** Writes into these slots. @param nonces Of 24 bytes. */
-  constructor(slots: ReplySlots, nonces: NonceSource, counters: Counters) {
+  /**
+   * Writes into these slots.
+   *
+   * @param nonces Of 24 bytes.
+   * @param seed Random, so that nobody can choose prefixes that share a budget.
+   */
+  constructor(slots: ReplySlots, nonces: NonceSource, counters: Counters, seed: number) {
+    this.#limit = new ExchangeLimit(seed, ANSWERS);
     this.#slots = slots;
     this.#nonces = nonces;
     this.#counters = counters;
@@ -60,6 +71,7 @@ export class RosterTeller {
     groups: ReadonlyMap<number, RegistryGroup>,
     batch: DatagramBatch,
     i: number,
+    { mono }: Now,
     replies: ReplyBatch,
   ): CounterName | "taken" | "other" | "not-opened" {
     const length = batch.lengths[i]!;
@@ -70,6 +82,7 @@ export class RosterTeller {
     for (const keys of group.questionKeys) {
       if (!openDatagram(keys.shared.question, batch.payloads, at, length)) continue;
       this.#counters.add("roster-questions");
+      if (!this.#limit.take(batch.sources, batch.sourceAt(i), mono)) return "drop-roster-busy";
       return this.#tell(group, group.roster, keys, batch, i, replies);
     }
     return group.questionKeys.length > 0 ? "not-opened" : "other";

@@ -11,6 +11,7 @@ import { formatKey } from "../../core/net/peer_key.ts";
 import type { Now } from "../../core/net/clock.ts";
 import type { JoinReply, WaitingJoin } from "../../core/registry/join_desk.ts";
 import type { Registry } from "../../core/registry/registry.ts";
+import { explain } from "../../host/error.ts";
 import { LineLimit, type Log } from "../log/log.ts";
 import type { Store } from "../store/store.ts";
 import type { SendThrough } from "./push_feed.ts";
@@ -47,14 +48,27 @@ export class JoinAnswers {
     await this.#store.save();
     const { isSaved } = this.#store;
     for (const join of joins) {
-      const now = this.#tick();
-      const reply = this.#registry.gate?.answerJoin(join, isSaved, now);
-      if (reply === undefined) continue;
-      const { socket, source, port } = join;
-      const to: HostPort = { host: formatAddress(source, 0), port };
-      if (this.#limit.take(now.mono) !== undefined) this.#note(join, reply, isSaved, to.host);
-      this.#send(socket, reply.bytes, to);
+      try {
+        this.#tell(join, isSaved);
+      } catch (error) {
+        // The others are told, whatever is wrong with this one; it asks again.
+        this.#log.write("error", "join-not-answered", {
+          group: join.group,
+          "public-key": formatKey(join.key),
+          why: explain(error),
+        });
+      }
     }
+  }
+
+  #tell(join: WaitingJoin, isSaved: boolean): void {
+    const now = this.#tick();
+    const reply = this.#registry.gate?.answerJoin(join, isSaved, now);
+    if (reply === undefined) return;
+    const { socket, source, port } = join;
+    const to: HostPort = { host: formatAddress(source, 0), port };
+    if (this.#limit.take(now.mono) !== undefined) this.#note(join, reply, isSaved, to.host);
+    this.#send(socket, reply.bytes, to);
   }
 
   /** Says what was told: meanwhile, who had joined may have been taken away. */

@@ -242,6 +242,18 @@ test("the roster is told to nobody who has not proved its key before", () => {
   assertEquals([count(scene, "exchanges"), count(scene, "drop-roster-stranger")], [before, 202]);
 });
 
+test("who asks for the roster again and again is told within bounds", () => {
+  const scene = new RosterScene();
+  scene.rosters.of(0).put({ key: idOf(1), name: "hub", prefixes: [] }, scene.driver.unix);
+  const client = scene.client(5);
+  scene.ask(client, FROM);
+  let told = 0;
+  for (let i = 0; i < 500; i++) if (scene.hearRoster(client, FROM, 0) !== undefined) told++;
+  assertEquals([told, count(scene, "drop-roster-busy")], [400, 100]);
+  scene.driver.mono += 1;
+  assertEquals(scene.hearRoster(client, FROM, 0)?.entries.length, 1);
+});
+
 test("who follows the roster is told in an answer that it has changed, others are not", () => {
   const scene = new RosterScene();
   const roster = scene.rosters.of(0);
