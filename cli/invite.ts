@@ -89,13 +89,13 @@ function linkInWords(invited: Invited, unix: number): string[] {
     ...networkInWords(invited),
     `with this link, ${often} can join group ${group} as ${name}, until ${timeOf(ends)} (for ` +
     `${formatAge(Math.max(0, ends - unix))})`,
-    `whoever has the link can; this makes it worthless: wgsig registry revoke ${quoted(name)}`,
+    `whoever has the link can join; to make it worthless: wgsig registry revoke ${quoted(name)}`,
     ...addresses.length === 0 ? [] : [`${name} gets ${addresses.join(", ")}${behind}`],
     ...uses === 1
       ? []
       : [`the next ones are called ${name}-2 and so on, and get what is free then`],
-    "on the new peer: wgsig join LINK --up (or wgsig join - --up, and the link as its input: so it " +
-    "stays out of the shell's history)",
+    "on the new peer: wgsig join LINK --up (or wgsig join - --up with the link on standard input, " +
+    "which keeps it out of the shell's history)",
   ];
 }
 
@@ -190,7 +190,7 @@ function configurationInWords(configured: Configured): string[] {
     `it reaches the others through ${via} at ${endpoint}: ${why}`,
     `${via} has to forward between its peers (net.ipv4.ip_forward=1); peers with trust-registry ` +
     `learn of ${name} by themselves`,
-    "the private key is in this configuration alone: the registry has not seen it",
+    "the private key is in this configuration and nowhere else: the registry has not seen it",
   ];
 }
 

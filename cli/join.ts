@@ -85,7 +85,7 @@ function inWords(done: JoinDone, settings: string, isOff: number): string {
     ? []
     : ["on OpenWrt, so that it is there after a restart as well:", ...uciLines(made).map(indent)];
   const lines = [
-    `this host is ${peer.name ?? "a peer"} now in ${group}${server}${own}`,
+    `this host is now ${peer.name ?? "a peer"} in ${group}${server}${own}`,
     `written: ${files.join(", ")}`,
     ...meetingLines(done, sync),
     ...isUp ? [`${name} is up`] : [],
@@ -106,7 +106,7 @@ function meetingLines({ meeting, unmet, isQuick, made }: JoinDone, sync: string)
   const { isProved, known, peers } = meeting;
   const proved = isProved ? "registered, and has proved its key" : "registered";
   if (known === undefined) {
-    return [`${proved}; whom the registry knows it hasn't said in time: ${sync} asks again`];
+    return [`${proved}; the registry hasn't said in time which peers it knows: ${sync} asks again`];
   }
   const others = known === 0 ? "no other peer yet" : `${known} other peer${known === 1 ? "" : "s"}`;
   const missing = unmet !== undefined

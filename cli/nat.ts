@@ -37,8 +37,8 @@ const MEANS: Readonly<Record<Means, string>> = {
 };
 
 const ONE_PORT =
-  "one port alone doesn't tell what kind of NAT this is: have the registry listen at a " +
-  "second one as well (serve --listen ADDRESS:1223 --listen ADDRESS:PORT), or name another server";
+  "one port alone doesn't tell what kind of NAT this is: open the registry's second port in " +
+  "its firewall (1224 by default), have it listen at one (serve --listen), or name another server";
 
 /** Runs `wgsig query --nat`. */
 export async function runNat(

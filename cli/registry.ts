@@ -151,11 +151,11 @@ function addedInWords({ name, group, prefixes, via }: Added): string[] {
 function forgottenInWords({ name, peer, invitations }: Changed): string[] {
   return [
     ...peer
-      ? [`${name} is forgotten: others take it out of their tunnels, and the name is free`]
+      ? [`${name} is forgotten: peers with trust-registry remove it, and its name is free`]
       : [],
     ...invitationsInWords(name, invitations),
     ...peer
-      ? ["its key may register again, as one without a name; see: wgsig registry revoke"]
+      ? ["its key may register again, without a name; to refuse it: wgsig registry revoke"]
       : [],
   ];
 }
@@ -163,13 +163,15 @@ function forgottenInWords({ name, peer, invitations }: Changed): string[] {
 function revokedInWords({ name, peer, invitations }: Changed): string[] {
   return [
     ...peer
-      ? [`${name} is revoked: its key is refused from now on, others take it out of their tunnels`]
+      ? [
+        `${name} is revoked: its key is refused from now on, and peers with trust-registry remove it`,
+      ]
       : [],
     ...invitationsInWords(name, invitations),
     ...peer
       ? [
-        "it still knows the group's secret: to shut it out for good, give the group another one " +
-        "(docs/commands.md, wgsig registry)",
+        "if it joined with a link, it still knows the group's secret: to shut it out for good, change that " +
+        "(docs/settings.md, Changing a group's secret)",
       ]
       : [],
   ];

@@ -49,7 +49,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: [...CHANGED, "path", "roundTrip"],
   },
   "group-secret-made": {
-    meaning: "the first start, and no secret was named: one was made in this file",
+    meaning: "at the first start, no secret was named: one was made, in this file",
   },
   "hook-failed": {
     meaning: "the hook ended with another status than 0, was stopped (124), or could not be run",
@@ -71,8 +71,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "join-not-answered": { meaning: "a fault of this program: whoever joins is not answered" },
   "join-refused": {
     meaning:
-      "somebody has used the link of an invitation, and was told why it is of no use: used, " +
-      "ended, revoked, busy; `not-saved`: nothing can be written down, so nobody joins",
+      "somebody tried to join with a link, and was told why that fails: it is used, ended or " +
+      "revoked, or the registry is busy; `not-saved`: the state file can't be written",
     fields: ["group", "public-key", "from", "why"],
   },
   "key-not-read": { meaning: "the key that the settings name can't be read; when it is needed" },
@@ -125,8 +125,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "a NAT keeps an old mapping for WireGuard's port; what helps",
   },
   "metrics-not-written": {
-    meaning:
-      "the file of metrics can't be written; said once until it could be, or for another reason",
+    meaning: "the file of metrics can't be written; logged once for each reason, until it can be",
   },
   "nat": {
     meaning: "what kind of NAT this is, where two servers have answered",
@@ -142,7 +141,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "not-done": { meaning: "something could not be done, and is tried again" },
   "not-kept": { meaning: "what can't be noted on the disk, and what is lost thereby" },
   "not-listening": {
-    meaning: "a port that shows peers their NATs is another program's; the registry does without",
+    meaning:
+      "another program has the port (1224) that shows peers their NATs; the registry does without",
   },
   "not-locked": { meaning: "another `sync` on this interface would not be noticed" },
   "not-reloaded": {
@@ -170,7 +170,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["key", "name", "endpoint", "sinceHandshake", "hint"],
   },
   "peer-joined": {
-    meaning: "a peer has used the link of an invitation, and is in the roster",
+    meaning: "a peer has joined with a link, and is in the roster",
     fields: ["group", "public-key", "from", "name"],
   },
   "peer-lost": { meaning: "the tunnel to a peer is down", fields: ["key", "name", "endpoint"] },
@@ -209,20 +209,20 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     fields: ["group", "name", "by"],
   },
   "roster-peer-added": {
-    meaning: "a peer that a registry knows by name was added to the interface (`trust-registry`)",
+    meaning: "a peer in a registry's roster was added to the interface (`trust-registry`)",
     fields: ["key", "name", "allowedIps", "dryRun"],
   },
   "roster-peer-changed": {
     meaning:
-      "a peer has other AllowedIPs, by what a registry says of it or of who is reached through it",
+      "a peer has other AllowedIPs: the registry has changed them, or those of peers behind it",
     fields: ["key", "name", "allowedIps", "before", "dryRun"],
   },
   "roster-peer-refused": {
-    meaning: "what a registry says of a peer isn't followed, for a reason that is named",
+    meaning: "what a registry says of a peer isn't followed, for the reason that is given",
     fields: ["key", "name", "prefix", "why", "hint"],
   },
   "roster-peer-removed": {
-    meaning: "a peer was taken away that a registry had given, and knows no more",
+    meaning: "a peer was removed that a registry had given, and that is no longer in its roster",
     fields: ["key", "name", "dryRun"],
   },
   "roster-restored": {
@@ -233,14 +233,14 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "route-added": {
     meaning: "a route to what is behind a peer that was added (`--add-routes`, `trust-registry`)",
   },
-  "route-ended": { meaning: "the same was taken away, with the peer (`trust-registry`)" },
+  "route-ended": { meaning: "such a route was removed, with its peer (`trust-registry`)" },
   "route-removed": { meaning: "a host route to an endpoint that a peer has left (`mend-routes`)" },
   "server": { meaning: "what there is to say of a server, or of the question" },
   "server-moved": { meaning: "a server's name has other addresses" },
   "server-status": { meaning: "a server answers again, or does something else than before" },
   "settings-doubtful": {
     meaning:
-      "what the settings say of peers is most likely wrong: two with one name, or one prefix",
+      "what the settings say of peers is most likely wrong: two have one name or one prefix, say",
   },
   "settings-not-used": {
     meaning: "the settings have sections for other interfaces, and none for this one",
@@ -257,7 +257,7 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "state-not-saved": { meaning: "state can't be saved, and that is tried again" },
   "state-restored": { meaning: "so many peers were read from the file", fields: ["file", "peers"] },
   "state-saved-again": { meaning: "it can be saved again" },
-  "status-listening": { meaning: "how this one is doing is said here, over HTTP" },
+  "status-listening": { meaning: "`--status` answers HTTP at this address" },
   "status-not-served": {
     meaning: "`wgsig status` can't ask this one: there is no socket for it in the run folder",
   },

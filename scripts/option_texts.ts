@@ -12,10 +12,10 @@ export interface OptionTexts {
   readonly meaning?: string;
 }
 
-const STATUS = "say over HTTP here how it is doing: [metrics](metrics.md); port 9586 if left out";
-const TOKEN = "file with the token for that; needed where others than this host can ask";
+const STATUS = "answer HTTP here: a page and [metrics](metrics.md); port 9586 if left out";
+const TOKEN = "file with the token that clients must show there; not needed on loopback";
 const METRICS_FILE = "keep the metrics in this file, for collectors that read files";
-const METRICS_PEERS = "peers that have metrics of their own, at most 1000";
+const METRICS_PEERS = "how many peers have metrics of their own, at most 1000";
 
 /** The texts, by the path of the key. */
 export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
@@ -43,7 +43,7 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
 
   "serve.public-address": {
     default: "a public address of this host",
-    meaning: "where peers reach it, `HOST` or `HOST:PORT`: links of invitations name it",
+    meaning: "where peers reach this registry, `HOST` or `HOST:PORT`; links of invitations name it",
   },
 
   "serve.group.id": { meaning: "number of the group" },

@@ -103,19 +103,20 @@ async function packedFiles(binary: string, date: number): Promise<PackedFiles> {
   };
 }
 
-/** The newest version of CHANGELOG.md, as deb-changelog(5) has it. */
+/** The newest version of CHANGELOG.md, as deb-changelog(5) has it: headings become `[ … ]`. */
 async function changelog(date: number): Promise<string> {
   const text = await Deno.readTextFile(`${ROOT}/CHANGELOG.md`);
   const [, newest = ""] = text.split(/^## .*$/m);
-  const items = newest.trim().replaceAll("`", "").split(/\n(?=- )/).flatMap((item) =>
-    wrapped(item.replace(/^- /, ""), LINE - 4).map((line, i) =>
+  const items = newest.trim().replaceAll("`", "").split(/\n+(?=- |### )/).flatMap((item) => {
+    if (item.startsWith("### ")) return ["", `  [ ${item.slice(4)} ]`];
+    return wrapped(item.replace(/^- /, ""), LINE - 4).map((line, i) =>
       `${i === 0 ? "  * " : "    "}${line}`
-    )
-  );
+    );
+  });
   const day = new Date(date * 1000).toUTCString().replace("GMT", "+0000");
   return [
     `${RELEASE.name} (${RELEASE.version}) unstable; urgency=medium`,
-    "",
+    ...items[0] === "" ? [] : [""],
     ...items,
     "",
     ` -- ${RELEASE.maintainer}  ${day}`,

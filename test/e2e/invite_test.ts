@@ -342,7 +342,7 @@ testWith(["root"], "registry: what was done is said, and what was not", async ()
     );
     assertMatch(
       (await command("registry", "revoke", "alice")).out,
-      /^alice is revoked: its key is refused .*\n2 links .*\nit still knows the group's secret: .*\n$/,
+      /^alice is revoked: its key is refused .*\n2 links .*\nif it joined with a link, it still knows the group's secret: .*\n$/,
     );
     const json = await command("registry", "revoke", "alice", "--json", "--group", "0");
     assertEquals<unknown>(JSON.parse(json.out), { schema: 1, ...both });

@@ -39,15 +39,13 @@ export interface NatVerdict {
 const NO_NAT = "no NAT: every peer can reach this one, unless a firewall is in between";
 const MEANING: Readonly<Record<NatKind, string>> = {
   easy:
-    "easy NAT: every peer can punch it; from behind a sequential or a hard one by ports that are " +
+    "easy NAT: every peer can punch it; from behind a sequential or hard one at ports that are " +
     "predicted or guessed",
-  sequential:
-    "sequential NAT: peers predict its ports, and where that doesn't do, a registry relays; " +
+  sequential: "sequential NAT: peers predict its ports, and where that fails, a registry relays; " +
     "a port that is forwarded can be reached by every peer",
-  hard:
-    "hard NAT: peers guess its ports, and where that doesn't do, a registry relays; a port that " +
+  hard: "hard NAT: peers guess its ports, and where that fails, a registry relays; a port that " +
     "is forwarded can be reached by every peer",
-  unknown: "of what kind the NAT is, two ports of a registry would show",
+  unknown: "two ports of a registry would show what kind of NAT it is",
 };
 
 /**

@@ -35,7 +35,7 @@ export function checkFirewall(
   const [program] = drops;
   return warn(
     name,
-    `${program} drops what comes in, and no rule names UDP port ${port}: peers that come first are kept out`,
+    `${program} drops what comes in, and no rule names UDP port ${port}: peers that send first are kept out`,
     program === "iptables"
       ? `iptables -I INPUT -p udp --dport ${port} -j ACCEPT`
       : `nft insert rule inet filter input udp dport ${port} accept`,

@@ -50,11 +50,15 @@ export function checkListenPort(facts: DoctorFacts): Check | undefined {
   const { listenPort: port } = device;
   const mend =
     `wg set ${facts.name} listen-port 51820, and ListenPort = 51820 in its configuration`;
-  if (port === 0) return bad(name, "the interface listens on none", mend);
+  if (port === 0) return bad(name, "the interface has none", mend);
   const [first, last] = facts.system.portRange ?? [1, 0];
   const isUsual = USUAL_PORT <= port && port < USUAL_PORT + USUAL_PORTS;
   if (first <= port && port <= last && !isUsual) {
-    return warn(name, `${port} seems to be the system's choice: the next start has another`, mend);
+    return warn(
+      name,
+      `${port} seems to be the system's choice: after a restart it is another one`,
+      mend,
+    );
   }
   return ok(name, `${port}`);
 }
@@ -125,12 +129,12 @@ export function checkMtu(
     return bad(
       name,
       `${mtu} with what WireGuard adds is more than the ${carried.mtu} of ${carried.device}: ` +
-        "large datagrams are cut, or lost",
+        "large datagrams are fragmented, or lost",
       set(Math.max(LEAST_MTU, carried.room - ADDED[6] + ADDED[4])),
     );
   }
   if (mtu > USUAL_MTU) {
-    return warn(name, `${mtu} is more than what the internet carries`, set(USUAL_MTU));
+    return warn(name, `${mtu} is more than the internet carries`, set(USUAL_MTU));
   }
   return ok(
     name,

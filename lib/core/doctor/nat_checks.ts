@@ -57,7 +57,7 @@ export function checkNat(facts: DoctorFacts): Check {
         "let a registry relay (serve --relay), or forward the port in the router",
       );
     case "unknown":
-      return ok(name, `unknown: ${seen}; of what kind it is, two ports of a registry would show`);
+      return ok(name, `unknown: ${seen}; two ports of a registry would show what kind it is`);
   }
 }
 

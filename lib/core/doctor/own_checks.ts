@@ -41,7 +41,7 @@ export function checkSecretFile({ secret }: DoctorFacts): Check | undefined {
 /** What this process may do. */
 export function checkPermissions({ system: { capabilities } }: DoctorFacts): Check {
   const name = "permissions";
-  if (capabilities === undefined) return warn(name, "this system doesn't tell them");
+  if (capabilities === undefined) return warn(name, "not known: this system doesn't tell");
   const mend = "run it as root: sudo wgsig doctor";
   if ((capabilities & CAP_NET_ADMIN) === 0n) {
     return bad(name, "without CAP_NET_ADMIN, no interface can be read or changed", mend);
@@ -49,7 +49,7 @@ export function checkPermissions({ system: { capabilities } }: DoctorFacts): Che
   if ((capabilities & CAP_NET_RAW) === 0n) {
     return warn(
       name,
-      "without CAP_NET_RAW, sync has to borrow WireGuard's port, and no way to peers is probed",
+      "without CAP_NET_RAW, sync has to borrow WireGuard's port, and can't probe ways to peers",
       mend,
     );
   }

@@ -56,7 +56,7 @@ function twiceOf(owned: readonly Owned[], file: string): Check[] {
     return before === undefined || before === peer ? [] : [`${prefix} of ${before} and ${peer}`];
   });
   if (twice.length === 0) return [];
-  return [bad("allowed-ips", `twice: ${named(twice)}; one of them alone gets it`, `mend ${file}`)];
+  return [bad("allowed-ips", `twice: ${named(twice)}; only one peer gets each`, `mend ${file}`)];
 }
 
 /** A network around the own address is a hub's; the address alone is a slip of the pen. */
@@ -93,7 +93,7 @@ function insideOf(owned: readonly Owned[]): Check[] {
     }
   }
   if (inside.length === 0) return [];
-  return [warn("allowed-ips", `${named(inside)}: that is right only where it is meant`)];
+  return [warn("allowed-ips", `${named(inside)}: make sure that this is intended`)];
 }
 
 function besideNetworks(owned: readonly Owned[], networks: readonly string[]): Check[] {
@@ -118,13 +118,13 @@ function besideNetworks(owned: readonly Owned[], networks: readonly string[]): C
     checks.push(
       bad(
         "allowed-ips",
-        `${named(hidden)}: what is meant for the one goes to the other`,
+        `${named(hidden)}: traffic for one goes to the other`,
         "give one of the two networks other addresses",
       ),
     );
   }
   if (mixed.length > 0) {
-    checks.push(warn("allowed-ips", `${named(mixed)}: that is right only where it is meant`));
+    checks.push(warn("allowed-ips", `${named(mixed)}: make sure that this is intended`));
   }
   return checks;
 }
@@ -145,7 +145,7 @@ function aroundServers(owned: readonly Owned[], facts: DoctorFacts): Check[] {
       const why = around === undefined ? "" : ` (${around.prefix} of ${around.peer})`;
       return bad(
         "allowed-ips",
-        `${server.name} (${address}) is reached through the tunnel${why}, and the tunnel by what it says`,
+        `${server.name} (${address}) is reached through the tunnel${why}, which can't come up without it`,
         `ip route add ${address} via GATEWAY, or have wg-quick set a mark (wg set ${name} fwmark)`,
       );
     })

@@ -32,7 +32,7 @@ export function checkClock({ servers, unix }: DoctorFacts): Check {
     const text = `this clock is ${off} s ${side} that of ${worst.name}`;
     return Math.abs(worst.ahead) < WINDOW
       ? warn(name, text, SET_CLOCK)
-      : bad(name, `${text}: who speaks the first protocol drops what comes`, SET_CLOCK);
+      : bad(name, `${text}: in the first protocol, others drop what this host sends`, SET_CLOCK);
   }
   if (unix < EARLIEST_TIME) {
     return bad(name, "this clock stands before 2026", SET_CLOCK);
@@ -76,12 +76,12 @@ function answerOf({ name: server, answers }: ServerFacts, answer: AnswerFacts): 
     const time = roundTrip === undefined ? "" : ` in ${(roundTrip * 1000).toFixed(1)} ms`;
     const what = protocol === 2 ? "wgsig 2" : "the first protocol";
     return answer.status === "incomplete"
-      ? warn(name, `${to}: not all of the answer came`, "look for a loss on the way; --timeout")
+      ? warn(name, `${to}: not all of the answer came`, "look for packet loss on the way")
       : ok(name, `${to} answers${time}, ${what}`);
   }
   const others = answers.some((each) => each !== answer && each.protocol !== undefined);
   if (unsent !== undefined && NO_FAMILY.has(unsent) && others) {
-    return ok(name, `${to}: this host has no way out with IPv${family}`);
+    return ok(name, `${to}: this host has no IPv${family} route there`);
   }
   const [text = "", mend] = split(warning ?? `no answer from ${server}`);
   return (others ? warn : bad)(name, `${text} (IPv${family})`, mend);
@@ -156,7 +156,7 @@ export function checkServerKeys({ servers }: DoctorFacts): Check[] {
     return warn(
       name,
       `that of ${server} isn't pinned: any member of the group could pretend to be it`,
-      `if serve's log there shows the same, set server-key = "${server}=${serverKey}"`,
+      `if serve's log there shows the same key, set server-key = "${server}=${serverKey}"`,
     );
   });
 }
@@ -183,7 +183,7 @@ export function checkProof({ servers, own: { proves } }: DoctorFacts): Check[] {
     if (!proves.value) {
       return warn(
         name,
-        `the private key isn't known: ${server} can't tell others from this host`,
+        `the private key isn't known here: ${server} can't tell this host from others`,
         give,
       );
     }

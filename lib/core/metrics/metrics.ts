@@ -28,8 +28,13 @@ const MEMBER = ["group", "public_key", "friendly_name"] as const;
 
 /** Of both. */
 export const COMMON_METRICS = {
-  wgsig_build_info: gauge("1; which program this is", "version", "runtime", "command"),
-  process_start_time_seconds: gauge("when it was started, in Unix seconds"),
+  wgsig_build_info: gauge(
+    "1; the program's version, runtime and command",
+    "version",
+    "runtime",
+    "command",
+  ),
+  process_start_time_seconds: gauge("when the program was started, in Unix seconds"),
 } as const;
 
 /** Of `serve`, without counters. */
@@ -37,27 +42,31 @@ export const SERVE_METRICS = {
   wgsig_group_peers: gauge("registered peers", "group"),
   wgsig_group_proved_peers: gauge("of those, the ones that have proved their key", "group"),
   wgsig_group_ipv6_peers: gauge("of those, the ones that are seen over IPv6", "group"),
-  wgsig_group_nat_peers: gauge("of those, the ones behind such a NAT", "group", "nat"),
+  wgsig_group_nat_peers: gauge("of those, the ones behind this kind of NAT", "group", "nat"),
   wgsig_group_subscribers: gauge("peers that are told of changes at once", "group"),
-  wgsig_group_roster_entries: gauge("peers that the roster names", "group"),
-  wgsig_group_invitations: gauge("invitations that may still be taken", "group"),
+  wgsig_group_roster_entries: gauge("peers in the roster", "group"),
+  wgsig_group_invitations: gauge("open invitations", "group"),
   wgsig_relay_pairs: gauge("pairs of peers that are relayed"),
   wgsig_zones: gauge("DNS zones that are served"),
   wgsig_leases: gauge("addresses that are leased"),
-  wgsig_registered_peer_age_seconds: gauge("since the peer was heard", ...MEMBER),
+  wgsig_registered_peer_age_seconds: gauge("seconds since the peer was last heard", ...MEMBER),
   wgsig_registered_peer_proved: gauge("whether the peer has proved its key", ...MEMBER),
 } as const;
 
 /** Of `sync`, without counters. */
 export const SYNC_METRICS = {
-  wgsig_interface_up: gauge("whether there is such an interface", "interface"),
-  wgsig_interface_nat_info: gauge("1; how its NAT maps the port", "interface", "nat"),
-  wgsig_interface_peers: gauge("its peers", "interface"),
+  wgsig_interface_up: gauge("whether the interface is there", "interface"),
+  wgsig_interface_nat_info: gauge("1; the kind of NAT in front of it", "interface", "nat"),
+  wgsig_interface_peers: gauge("peers of the interface", "interface"),
   wgsig_interface_alive_peers: gauge("of those, the ones with a tunnel", "interface"),
-  wgsig_interface_path_peers: gauge("of those, the ones reached so", "interface", "path"),
+  wgsig_interface_path_peers: gauge("of those, the ones reached by this path", "interface", "path"),
   wgsig_server_up: gauge("whether the server answered when last asked", "interface", "server"),
-  wgsig_server_age_seconds: gauge("since its last answer", "interface", "server"),
-  wgsig_server_round_trip_seconds: gauge("of its last answer", "interface", "server"),
+  wgsig_server_age_seconds: gauge("seconds since the server's last answer", "interface", "server"),
+  wgsig_server_round_trip_seconds: gauge(
+    "round trip of the server's last answer",
+    "interface",
+    "server",
+  ),
   wireguard_sent_bytes_total: counter("bytes sent to the peer", ...PEER),
   wireguard_received_bytes_total: counter("bytes received from the peer", ...PEER),
   wireguard_latest_handshake_seconds: gauge(
@@ -66,7 +75,10 @@ export const SYNC_METRICS = {
   ),
   wgsig_peer_up: gauge("whether there is a tunnel to the peer", ...PEER),
   wgsig_peer_path_info: gauge("1; how the peer is reached", ...PEER, "path"),
-  wgsig_peer_round_trip_seconds: gauge("to the peer, as probes have measured it", ...PEER),
+  wgsig_peer_round_trip_seconds: gauge(
+    "round trip to the peer, as probes have measured it",
+    ...PEER,
+  ),
 } as const;
 
 const ALL = { ...COMMON_METRICS, ...SERVE_METRICS, ...SYNC_METRICS } as const;

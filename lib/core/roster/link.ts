@@ -78,19 +78,21 @@ export function readLink(text: string): InvitationLink {
     );
   }
   if (!CODE.test(code)) {
-    throw new SyntaxError("this link is damaged: it has characters that no link has; copy it anew");
+    throw new SyntaxError(
+      "this link is damaged: it has characters that no link has; copy it again",
+    );
   }
   if (code.length !== CODE_LENGTH) {
     const what = code.length < CODE_LENGTH ? "is cut off" : "is too long";
     throw new SyntaxError(
       `this link ${what}: it has ${code.length} characters behind the server's name, and ` +
-        `${CODE_LENGTH} are needed; copy it anew`,
+        `${CODE_LENGTH} are needed; copy it again`,
     );
   }
   const bytes = decodeBase64(code.replaceAll("-", "+").replaceAll("_", "/"));
   const check = checkOf(bytes);
   if (check.some((byte, i) => byte !== bytes[CHECKED_SIZE + i])) {
-    throw new SyntaxError("this link is damaged: a character in it is another one; copy it anew");
+    throw new SyntaxError("this link is damaged: a character in it is another one; copy it again");
   }
   return {
     ...server,

@@ -63,7 +63,7 @@ export const KEYGEN_FLAGS = {
 /** Flags of `status`. */
 export const STATUS_FLAGS = {
   watch: { flag: "watch", ...SWITCH, help: "look again every second, until Ctrl-C" },
-  mesh: { flag: "mesh", ...SWITCH, help: "say which peers of a server reach each other how" },
+  mesh: { flag: "mesh", ...SWITCH, help: "show how the peers of a registry reach each other" },
   json: { flag: "json", ...SWITCH, help: "print JSON; with --watch, a line each time" },
   ...HELP,
 } satisfies Rows;
@@ -99,28 +99,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "status",
     operands: "[INTERFACE|serve|PORT]",
     maxOperands: 1,
-    help: "say how what runs here is doing: peers, their paths, and why",
+    help: "show how the sync or serve that runs here is doing: peers, their paths, and why",
     tables: [STATUS_FLAGS],
   }),
   command({
     name: "invite",
     operands: "NAME",
     maxOperands: 1,
-    help: "make a link, on the registry's host, that a new peer joins with",
+    help: "make a link that a new peer joins with, on the registry's host",
     tables: [INVITE_FLAGS],
   }),
   command({
     name: "join",
     operands: "[LINK|-] [INTERFACE]",
     maxOperands: 2,
-    help: "join a group by the link of an invitation; from standard input, nobody sees it",
+    help: "join a group with the link of an invitation, as an argument or on standard input",
     tables: [JOIN_FLAGS],
   }),
   command({
     name: "registry",
     operands: "[list|add|rename|forget|revoke] [PEER] [KEY|NAME]",
     maxOperands: 3,
-    help: "list, add, rename or remove the peers that a registry knows by name",
+    help: "list, add, rename or remove the peers that a registry knows by name, on its host",
     tables: [REGISTRY_FLAGS],
   }),
   command({
@@ -134,7 +134,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "doctor",
     operands: "[INTERFACE]",
     maxOperands: 1,
-    help: "look for what is in the way, and say what mends it",
+    help: "check what is in the way of tunnels, and say what mends it",
     tables: [DOCTOR_FLAGS],
   }),
   command({
@@ -180,5 +180,5 @@ function defaultInWords({ shown, default: written }: Option): string | undefined
   if (shown !== undefined) return shown;
   if (written === undefined || written === false) return undefined;
   if (typeof written !== "object") return String(written);
-  return written.length === 0 ? undefined : written.join(" and ");
+  return written.length === 0 ? undefined : written.join(", ");
 }

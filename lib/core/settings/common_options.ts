@@ -75,26 +75,26 @@ export const STATUS = {
     flag: "status",
     commands: ["serve", "sync"],
     reader: one(addressPort(STATUS_PORT), "ADDR:PORT"),
-    help: "answer HTTP here: a page, /metrics, /health, /status.json",
+    help: "answer HTTP here: a page, /metrics, /health, /ready, /status.json",
   },
   "status-token-file": {
     flag: "status-token-file",
     commands: ["serve", "sync"],
     reader: file,
-    help: "file with the token that is asked for there",
+    help: "file with the token that clients show there; not needed on loopback",
   },
   "metrics-file": {
     flag: "metrics-file",
     commands: ["serve", "sync"],
     reader: file,
-    help: "keep metrics in this .prom file",
+    help: "keep the metrics in this .prom file, for collectors",
   },
   "metrics-peers": {
     flag: "metrics-peers",
     commands: ["serve", "sync"],
     reader: whole(0, MOST_METRICS_PEERS),
     default: 0,
-    help: "peers that have metrics of their own",
+    help: "how many peers have metrics of their own",
   },
 } satisfies Rows;
 

@@ -44,8 +44,8 @@ export const INVITE_FLAGS = {
   address: {
     flag: "address",
     reader: commaList(address, "IP"),
-    shown: "the next free",
-    help: "its address in the tunnel",
+    shown: "the next free one",
+    help: "the peer's address in the tunnel",
   },
   uses: {
     flag: "uses",
@@ -62,10 +62,10 @@ export const INVITE_FLAGS = {
   server: {
     flag: "server",
     reader: one(hostPort(OWN_PORT), "HOST:PORT"),
-    shown: "public-address, else one of this host",
-    help: "where the peer asks",
+    shown: "public-address, else one of this host's",
+    help: "the registry's address in the link",
   },
-  qr: { flag: "qr", ...SWITCH, help: "print a QR code" },
+  qr: { flag: "qr", ...SWITCH, help: "print a QR code of it" },
   "wg-conf": {
     flag: "wg-conf",
     ...SWITCH,
@@ -74,14 +74,14 @@ export const INVITE_FLAGS = {
   via: {
     flag: "via",
     reader: one(label, "PEER"),
-    shown: "the only one that can be",
-    help: "with --wg-conf: peer that it is reached through",
+    shown: "the only peer that can be one",
+    help: "with --wg-conf: the hub that the phone goes through",
   },
   endpoint: {
     flag: "endpoint",
     reader: one(hostPort(), "HOST:PORT"),
-    shown: "where that is registered",
-    help: "with --wg-conf: where the phone reaches that peer",
+    shown: "where it is registered",
+    help: "with --wg-conf: where the phone reaches the hub",
   },
   output: {
     flag: "output",
@@ -100,7 +100,7 @@ export const REGISTRY_FLAGS = {
   via: {
     flag: "via",
     reader: one(label, "PEER"),
-    help: "add: peer that it is reached through, if it can't speak wgsig",
+    help: "add: the hub through which it is reached, if it can't speak wgsig",
   },
   names: { flag: "names", ...SWITCH, help: "list: names alone, one a line" },
   serve: SERVE,

@@ -227,12 +227,16 @@ export const SERVE = {
     shown: "beside the state file",
     help: "the registry's private key; made at the first start",
   },
-  state: { flag: "state", reader: file, help: "keep peers and leases over a restart in this file" },
+  state: {
+    flag: "state",
+    reader: file,
+    help: "keep peers, rosters and leases over a restart in this file",
+  },
   "public-address": {
     flag: "public-address",
     reader: one(hostPort(OWN_PORT), "HOST:PORT"),
-    shown: "one of this host",
-    help: "where peers reach it: links of invitations name it",
+    shown: "one of this host's",
+    help: "where peers reach it; links of invitations name it",
   },
   "max-peers": {
     flag: "max-peers",

@@ -109,8 +109,8 @@ function unknownLines({ pairs, kinds }: MeshReport): readonly string[] {
   if (pairs.unknown === 0) return [];
   return wrap(
     kinds.unknown > 0
-      ? `${counted(kinds.unknown, "peer")} said nothing of the NAT in front: ` +
-        "sync finds that out where the registry listens at two ports"
-      : "whether peers behind one address reach each other is up to their router",
+      ? `${counted(kinds.unknown, "peer")} with an unknown NAT: ` +
+        "sync finds it out where the registry listens at two ports"
+      : "whether peers behind the same address reach each other is up to their router",
   );
 }

@@ -216,10 +216,10 @@ function whyReached(
 function natsBetween({ way }: PeerFacts, { nat: own }: OwnFacts): string | undefined {
   const theirs = way?.nat ?? "unknown";
   const draws = [own, theirs].filter((each) => each === "hard").length;
-  if (draws === 2) return "both NATs draw ports";
+  if (draws === 2) return "both NATs are hard";
   const isBoth = draws === 1 && (own === "sequential" || theirs === "sequential");
   return isBoth
-    ? `${own === "hard" ? "the own" : "its"} NAT draws ports, the other counts`
+    ? `${own === "hard" ? "the own" : "its"} NAT is hard, the other one sequential`
     : undefined;
 }
 

@@ -62,7 +62,7 @@ function groupLines(group: GroupReport, paint: Paint): readonly string[] {
     counted(count, "peer"),
     `${proved} proved`,
     ...ipv6 > 0 ? [`${ipv6} over IPv6`] : [],
-    ...subscribers > 0 ? [`${subscribers} told at once`] : [],
+    ...subscribers > 0 ? [`${subscribers} subscribed`] : [],
     ...proof === "required" ? ["proof required"] : [],
     ...roster === null ? [] : [`${roster} in the roster`],
     ...invitations === null ? [] : [counted(invitations, "open invitation")],

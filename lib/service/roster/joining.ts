@@ -224,7 +224,7 @@ class Joining {
         `${
           said(error)
         }; the registry has taken this peer in, and the link is used: mend that, and ` +
-          `run the same command again: the key in ${key} is kept, by which it gets the same answer`,
+          `run the same command again: the key in ${key} is kept, and the registry answers it as before`,
         EXIT.failed,
       );
     }
@@ -287,8 +287,9 @@ class Joining {
     // The key of a run before may be in use elsewhere.
     if (isNew) await this.#files.remove(keyFile);
     const why = {
-      used: "this link was used already, by another peer; if that was not meant, revoke it there",
-      ended: "this link has ended: it was good for a time",
+      used:
+        "this link was used already, by another peer; if that was not you, revoke that peer there",
+      ended: "this link has ended: it was good for a limited time",
       revoked: "this link was revoked",
     }[outcome.kind];
     throw fail(

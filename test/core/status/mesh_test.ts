@@ -174,8 +174,8 @@ mesh of group 7
   4 p4: NAT unknown
 
   1 pair needs a relay: this registry is none; start it with --relay
-  1 peer said nothing of the NAT in front: sync finds that out where the
-    registry listens at two ports
+  1 peer with an unknown NAT: sync finds it out where the registry listens at
+    two ports
 `,
   );
 });

@@ -143,21 +143,21 @@ test("status: who is known to nobody, or nobody can be asked", () => {
   assertEquals(say(down, { answers: "never" }), ["none", "no server has answered"]);
 });
 
-test("status: where both NATs draw ports, that is why a pair is relayed, or down", () => {
+test("status: where both NATs are hard, that is why a pair is relayed, or down", () => {
   const held = way("relay", RELAY);
   const paths = [way("lan", LAN)];
   const told = [at(RELAY)];
   const relayed = (nat: NatKind) => ({ endpoint: at(RELAY), way: { held, paths, nat }, told });
   const why = (theirs: NatKind, own: NatKind) => say(relayed(theirs), { nat: own })[1];
   const vain = "better ways tried in vain: lan";
-  assertEquals(why("hard", "hard"), `both NATs draw ports: nothing gets through; ${vain}`);
+  assertEquals(why("hard", "hard"), `both NATs are hard: nothing gets through; ${vain}`);
   assertEquals(
     why("sequential", "hard"),
-    `the own NAT draws ports, the other counts: nothing gets through; ${vain}`,
+    `the own NAT is hard, the other one sequential: nothing gets through; ${vain}`,
   );
   assertEquals(
     why("hard", "sequential"),
-    `its NAT draws ports, the other counts: nothing gets through; ${vain}`,
+    `its NAT is hard, the other one sequential: nothing gets through; ${vain}`,
   );
   for (const [theirs, own] of [["hard", "easy"], ["easy", "hard"], ["unknown", "hard"]] as const) {
     assertEquals(why(theirs, own), vain);
@@ -167,7 +167,7 @@ test("status: where both NATs draw ports, that is why a pair is relayed, or down
     say(down, { nat: "hard", relays: new Set() })[1],
     [
       "its endpoints are probed, and no handshake has come through",
-      "both NATs draw ports",
+      "both NATs are hard",
       "no registry relays",
     ].join("; "),
   );

@@ -23,7 +23,7 @@ const TABLE = `server 1223
   keeps its state in /var/lib/wgsig/state
 
 group 7
-  3 peers, 1 proved, 1 over IPv6, 1 told at once, 2 in the roster, 1 open
+  3 peers, 1 proved, 1 over IPv6, 1 subscribed, 2 in the roster, 1 open
     invitation
 PEER                    HEARD PROOF   NAT         ENDPOINT
 alice                12 s ago proved  hard        203.0.113.21:51820

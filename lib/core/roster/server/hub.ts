@@ -77,7 +77,7 @@ export function chooseHub(
   const [only] = able;
   if (wish.endpoint !== undefined) {
     if (able.length > 1 || only === undefined) throw several(able);
-    return { entry: only.entry, endpoint: wish.endpoint, why: "it is there, as you said" };
+    return { entry: only.entry, endpoint: wish.endpoint, why: "as --endpoint says" };
   }
   const placed = able.flatMap(({ entry, seen }) => {
     const place = seen && placeOf(seen, wish.publicAddress);
@@ -110,7 +110,7 @@ function namedHub(candidates: readonly HubCandidate[], name: string, wish: HubWi
     throw new UserError(`${name} is reached through another peer itself; name that one`);
   }
   if (wish.endpoint !== undefined) {
-    return { entry, endpoint: wish.endpoint, why: "it is there, as you said" };
+    return { entry, endpoint: wish.endpoint, why: "as --endpoint says" };
   }
   const place = seen && placeOf(seen, wish.publicAddress, true);
   if (place !== undefined) return { entry, endpoint: place.endpoint, why: place.why };
