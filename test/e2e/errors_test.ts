@@ -464,7 +464,11 @@ const settingsErrors: readonly (readonly [string, RegExp])[] = [
   ],
   [
     `[[peer]]\npublic-key = "${KEY}"\nlease = [1]\n`,
-    new RegExp(`peer\\[0\\] \\(${KEY.slice(0, 8)}…\\)\\.lease\\[0\\]: expected an IP address`),
+    new RegExp(
+      `peer\\[0\\] \\(${
+        KEY.slice(0, 8).replace(/[+/]/g, "\\$&")
+      }…\\)\\.lease\\[0\\]: expected an IP address`,
+    ),
   ],
   [`[[peer]]\nallowed-ips = ["10/8"]\n`, /peer\[0\]\.allowed-ips\[0\]: expected an IP address /],
   [
