@@ -42,7 +42,7 @@ import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { drawSeed, NonceSource, type RandomSource } from "../net/random.ts";
 import type { Invitation } from "../roster/server/invitations.ts";
 import type { JoinOutcome, Rosters } from "../roster/server/rosters.ts";
-import { ExchangeLimit } from "./exchange_limit.ts";
+import { WorkLimit } from "./work_limit.ts";
 import type { RegistryGroup } from "./group.ts";
 
 /** The most answers that wait for the disk. */
@@ -84,7 +84,7 @@ export class JoinDesk {
   readonly #serverKey: ExchangeKey;
   readonly #primitives: Primitives;
   readonly #counters: Counters;
-  readonly #limit: ExchangeLimit;
+  readonly #limit: WorkLimit;
   readonly #nonces: NonceSource;
   readonly #key: AeadKey;
   readonly #joined = newJoined();
@@ -104,7 +104,7 @@ export class JoinDesk {
     this.#serverKey = serverKey;
     this.#primitives = primitives;
     this.#counters = counters;
-    this.#limit = new ExchangeLimit(drawSeed(random));
+    this.#limit = new WorkLimit(drawSeed(random));
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#key = new AeadKey(new Uint8Array(AEAD_KEY_SIZE), primitives);
   }

@@ -30,7 +30,7 @@ import { drawSeed, NonceSource, type RandomSource } from "../net/random.ts";
 import { AnswerWriter } from "./answer_writer.ts";
 import { AskedQuestion } from "./asked_question.ts";
 import { COOKIE_LIFE } from "./cookies.ts";
-import { ExchangeLimit } from "./exchange_limit.ts";
+import { WorkLimit } from "./work_limit.ts";
 import type { GateParts } from "./gate_maker.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -75,8 +75,8 @@ export class QuestionDesk {
   readonly #slots = new ReplySlots();
   readonly #writer: AnswerWriter;
   /** Keys of peers that have proved theirs before, and of others. */
-  readonly #members: ExchangeLimit;
-  readonly #newcomers: ExchangeLimit;
+  readonly #members: WorkLimit;
+  readonly #newcomers: WorkLimit;
   readonly #retry = newRetry();
   /** Whether the keys of a proof were computed for this question. */
   #isComputed = false;
@@ -90,8 +90,8 @@ export class QuestionDesk {
     this.#nonces = new NonceSource(random, LONG_NONCE_SIZE);
     this.#writer = new AnswerWriter(this.#slots, this.#nonces);
     this.pusher = new Pusher(this.#nonces, counters);
-    this.#members = new ExchangeLimit(drawSeed(random));
-    this.#newcomers = new ExchangeLimit(drawSeed(random));
+    this.#members = new WorkLimit(drawSeed(random));
+    this.#newcomers = new WorkLimit(drawSeed(random));
   }
 
   /** What else answers in these replies takes. */

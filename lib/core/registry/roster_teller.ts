@@ -34,7 +34,7 @@ import { type DatagramBatch, type ReplyBatch, SLOT_SIZE } from "../net/datagram_
 import { NONE } from "../net/none.ts";
 import type { NonceSource } from "../net/random.ts";
 import type { GoneEntry, Roster, RosterEntry } from "../roster/server/roster.ts";
-import { ExchangeLimit, type Rates } from "./exchange_limit.ts";
+import { type Rates, WorkLimit } from "./work_limit.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import type { ReplySlots } from "./reply_slots.ts";
@@ -49,7 +49,7 @@ export class RosterTeller {
   readonly #slots: ReplySlots;
   readonly #nonces: NonceSource;
   readonly #counters: Counters;
-  readonly #limit: ExchangeLimit;
+  readonly #limit: WorkLimit;
   readonly #question: RosterQuestion = { id: new WireBuffer(ID_SIZE), from: 0, flags: 0 };
   readonly #answer: RosterAnswer = { version: 0, now: 0, flags: 0 };
 
@@ -60,7 +60,7 @@ export class RosterTeller {
    * @param seed Random, so that nobody can choose prefixes that share a budget.
    */
   constructor(slots: ReplySlots, nonces: NonceSource, counters: Counters, seed: number) {
-    this.#limit = new ExchangeLimit(seed, ANSWERS);
+    this.#limit = new WorkLimit(seed, ANSWERS);
     this.#slots = slots;
     this.#nonces = nonces;
     this.#counters = counters;

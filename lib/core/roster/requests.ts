@@ -8,6 +8,7 @@
 import { isName, MAX_NAME_SIZE } from "../../wire/wgsig2/name.ts";
 import { MAX_ENTRY_PREFIXES } from "../../wire/wgsig2/roster.ts";
 import { type Fields, fieldsOf, flag, list, maybe, number, oneOf, text } from "../net/fields.ts";
+import { MAX_USES } from "../settings/common_options.ts";
 import {
   duration,
   integer,
@@ -21,10 +22,8 @@ import {
   text as someText,
 } from "../settings/reader.ts";
 
-/** How long an invitation can last, in seconds, */
+/** How long an invitation can last, in seconds. */
 const MAX_LIFETIME = 366 * 86_400;
-/** and for how many peers it can be. */
-export const MAX_USES = 100;
 
 /** The name of a peer, or of an invitation. */
 export const peerName: Reader<string> = (value, path) =>

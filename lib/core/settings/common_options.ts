@@ -23,6 +23,9 @@ export const DEFAULT_SECRET_FILE = "/etc/wgsig/secret";
 /** Where settings are looked for when nothing else is said. */
 export const DEFAULT_SETTINGS_FILE = "/etc/wgsig/wgsig.toml";
 
+/** How many peers can use a link of an invitation. */
+export const MAX_USES = 100;
+
 /** Stands for a server's own port, where one is named without. */
 export const OWN_PORT = 0;
 

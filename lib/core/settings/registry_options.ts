@@ -4,14 +4,12 @@
  * @module
  */
 
-import { file, GROUP_NUMBER, HELP, OWN_PORT, SWITCH } from "./common_options.ts";
+import { file, GROUP_NUMBER, HELP, MAX_USES, OWN_PORT, SWITCH } from "./common_options.ts";
 import { commaList, one, type Option, type Rows, whole } from "./option.ts";
 import { durationFrom, hostPort, label, prefix, type Reader, refuse, text } from "./reader.ts";
 import { ADDRESS_SIZE, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 
-/** How often a link can be used. */
-const MAX_USES = 100;
 /** An IP address, without a prefix length. */
 const address: Reader<string> = (value, path) =>
   typeof value === "string" && parseAddress(value, new WireBuffer(ADDRESS_SIZE), 0)

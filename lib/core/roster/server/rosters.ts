@@ -12,8 +12,8 @@ import { MAX_JOIN_ADDRESSES } from "../../../wire/wgsig2/join.ts";
 import { isName, MAX_NAME_SIZE, type TunnelPrefix } from "../../../wire/wgsig2/name.ts";
 import { MAX_ENTRY_PREFIXES } from "../../../wire/wgsig2/roster.ts";
 import type { RandomSource } from "../../net/random.ts";
+import { MAX_USES } from "../../settings/common_options.ts";
 import { UserError } from "../../settings/user_error.ts";
-import { MAX_USES } from "../requests.ts";
 import {
   covers,
   formatTunnelAddress,

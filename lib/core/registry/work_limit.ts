@@ -23,7 +23,7 @@ export interface Rates {
 const EXCHANGES: Rates = { rate: 1000, burst: 50, sourceRate: 50, sourceBurst: 200 };
 
 /** Counts them. */
-export class ExchangeLimit {
+export class WorkLimit {
   readonly #bySource: AnswerBudget;
   readonly #rates: Rates;
   #left: number;
