@@ -27,7 +27,7 @@ import type { PunchQuestion } from "../punch/asker.ts";
 import type { RegistryAnswer } from "../ask/registry_answer.ts";
 import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { inWords } from "../log/in_words.ts";
-import { findServers } from "../ask/server_addresses.ts";
+import { ServerNames } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
 
 /** Which peer is where. */
@@ -47,6 +47,8 @@ export interface QueryConfig
   readonly keys?: readonly string[] | undefined;
   /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
   readonly known: readonly string[];
+  /** What is known of servers' names from questions before; nothing where this is left out. */
+  readonly names?: ServerNames | undefined;
   /** What asks registries; it is done here and now where this is left out. */
   readonly askRegistries?: RegistriesAsker | undefined;
 }
@@ -66,12 +68,8 @@ export async function query(
 ): Promise<QueryResult> {
   const { servers, id, secret } = config;
   const startedAt = host.now().mono;
-  const found = await findServers(
-    host,
-    servers,
-    config.timeout,
-    config.through?.mark ?? 0,
-  );
+  const names = config.names ?? new ServerNames(host);
+  const found = await names.find(unique(servers), config.timeout, config.through?.mark ?? 0);
   const registries = new Map<RegistryName, readonly string[]>();
   const punches: (readonly [PunchServerName, readonly string[]])[] = [];
   const zones: (() => Promise<ServerReply>)[] = [];
@@ -150,6 +148,11 @@ export async function query(
     replies.push(await alone(server, ask()));
   }
   return merge(host, config, registry, replies);
+}
+
+/** A server that is named twice is one. */
+function unique(servers: readonly ServerName[]): readonly ServerName[] {
+  return [...new Map(servers.map((server) => [formatServerName(server), server])).values()];
 }
 
 /** A server that can't be asked is one that doesn't answer: the others are asked all the same. */

@@ -20,6 +20,7 @@ import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
+import { ServerNames } from "../ask/server_addresses.ts";
 import { query, type QueryConfig } from "../query/query.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
@@ -54,6 +55,7 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
 export class Asking {
   readonly #host: AskingHost;
   readonly #registries: Registries;
+  readonly #names: ServerNames;
   /** What was said last. */
   #last: QueryResult | undefined;
 
@@ -69,6 +71,7 @@ export class Asking {
     hear: (news: SyncNews) => void,
   ) {
     this.#host = host;
+    this.#names = new ServerNames(host);
     this.#registries = new Registries(host, {
       readPrivateKey,
       onTold: () => {
@@ -153,6 +156,7 @@ export class Asking {
       encrypt,
       maxAge,
       timeout,
+      names: this.#names,
       id,
       keys,
       serverKeys,
