@@ -93,6 +93,8 @@ export class AskedRegistry {
   /** When all was known, in wgsig 2. */
   #knownAt = Infinity;
   #answeredFrom: string | undefined;
+  /** Which of its addresses has told another key than the pinned one. */
+  #otherKeyFrom: string | undefined;
 
   /**
    * @param exchange The question in the first protocol, of the same client.
@@ -356,9 +358,11 @@ export class AskedRegistry {
     return this.#look?.relay;
   }
 
-  /** What is to be said of the registry's key, once. */
-  takeNote(): ServerKeyNote | undefined {
-    return this.#known.conversation.takeNote();
+  /** What is to be said of the registry's key, once; and where that was told. */
+  takeNote(): ServerKeyNote & { readonly from?: string | undefined } | undefined {
+    const note = this.#known.conversation.takeNote();
+    const isRefused = note?.kind === "server-key-refused";
+    return note && { ...note, from: isRefused ? this.#otherKeyFrom : this.#answeredFrom };
   }
 
   /** What it has told of peers, the own record among them. @param maxAge Of records, in seconds. */
@@ -448,6 +452,7 @@ export class AskedRegistry {
     const sender = this.addresses.senderOf(batch, i);
     if (sender === undefined) return;
     this.addresses.noteOtherKey(sender.host);
+    this.#otherKeyFrom = sender.host;
     this.#moveOn(familyOf(sender), now);
   }
 

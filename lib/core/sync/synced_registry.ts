@@ -80,6 +80,8 @@ export class SyncedRegistry {
   readonly #standing = new Standing();
   #badMac = false;
   #answeredFrom: string | undefined;
+  /** Which of its addresses has told another key than the pinned one. */
+  #otherKeyFrom: string | undefined;
   /** By family: the address from which it has answered to WireGuard's port in this round. */
   readonly #ownSenders = new Map<Family, HostPort>();
   /** What of its directory was told to others. */
@@ -363,9 +365,11 @@ export class SyncedRegistry {
     return this.#round?.registered?.also ?? [];
   }
 
-  /** What is to be said of the registry's key, once. */
-  takeNote(): ServerKeyNote | undefined {
-    return this.#known.conversation.takeNote();
+  /** What is to be said of the registry's key, once; and where that was told. */
+  takeNote(): ServerKeyNote & { readonly from?: string | undefined } | undefined {
+    const note = this.#known.conversation.takeNote();
+    const isRefused = note?.kind === "server-key-refused";
+    return note && { ...note, from: isRefused ? this.#otherKeyFrom : this.#answeredFrom };
   }
 
   /** What became of it in this round. */
@@ -406,6 +410,7 @@ export class SyncedRegistry {
     const sender = this.addresses.senderOf(batch, i);
     if (sender === undefined) return;
     this.addresses.noteOtherKey(sender.host);
+    this.#otherKeyFrom = sender.host;
     this.#round?.moveOn(familyOf(sender), now);
   }
 
