@@ -17,9 +17,12 @@ export interface AskedOne {
 /**
  * Whether a round is over: each has answered, or its time is over. Whoever was of no use before is not
  * waited for once another has answered: it has cost its time already.
+ *
+ * @param othersAnswer Whether others that are no registries do so.
  */
-export function isRoundOver(asked: readonly AskedOne[]): boolean {
+export function isRoundOver(asked: readonly AskedOne[], othersAnswer = false): boolean {
   const open = asked.filter(({ isDone }) => !isDone);
   return open.every(({ hasFailed }) => hasFailed) &&
-    (open.length === 0 || asked.some(({ isDone, isAnswered }) => isDone && isAnswered));
+    (open.length === 0 || othersAnswer ||
+      asked.some(({ isDone, isAnswered }) => isDone && isAnswered));
 }

@@ -16,6 +16,7 @@ import { ServerAddresses } from "../ask/server_addresses.ts";
 import type { Roster } from "../roster/client/entry.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
 import type { RegistryName } from "../ask/server_name.ts";
+import { type Became, Standing } from "../ask/standing.ts";
 import { ownSighting, type Sighting, sightingsOf } from "../ask/sighting.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import type { Now } from "../net/clock.ts";
@@ -25,7 +26,6 @@ import { OFFER } from "../../wire/wgsig2/answer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
 import { OwnMapping } from "../ask/own_mapping.ts";
 import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.ts";
-import { Standing } from "./standing.ts";
 
 /** After so many questions that were refused, nothing is there. */
 const MAX_REFUSED = 4;
@@ -254,8 +254,13 @@ export class SyncedRegistry {
     }
     const hasAddress = this.addresses.all.length > 0;
     if (this.protocol === undefined && hasAddress) this.#known.spoken.wasSilent(now);
-    this.#standing.finish(this.status, this.ownEndpoints.length > 0, now);
+    this.#standing.finish(this.#became, now);
     this.takeTold();
+  }
+
+  get #became(): Became {
+    if (this.status === "ok" || this.status === "incomplete") return "answered";
+    return this.ownEndpoints.length > 0 ? "in-part" : "nothing";
   }
 
   /** Whether it has told of something since this was last called. */

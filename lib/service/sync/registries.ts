@@ -50,6 +50,8 @@ export interface RegistriesQuestion {
   readonly subscribes: boolean;
   /** What this peer says of itself. */
   readonly own: OwnReach | undefined;
+  /** Whether servers that are no registries have answered the last time. */
+  readonly othersAnswer: boolean;
 }
 
 /** Who hears what registries tell without being asked, and knows the own private key. */
@@ -137,7 +139,7 @@ export class Registries {
         for (const to of registers ? all : []) await own?.open(to);
         for (const family of families) await this.#kept.open(family, mark);
       }
-      await this.#run(asked, own);
+      await this.#run(asked, own, how.othersAnswer);
       this.#kept.closeUnanswered();
       const now = this.#host.now();
       for (const each of asked) each.finish(now);
@@ -216,7 +218,8 @@ export class Registries {
       const registry = this.#registries.get(formatServerName(name))!;
       registry.want(how.wants);
       if (how.anew) registry.forget();
-      const othersAnswer = all.some((each) => each !== registry && !each.hasFailed);
+      const othersAnswer = how.othersAnswer ||
+        all.some((each) => each !== registry && !each.hasFailed);
       const asked = {
         publicKey: this.#asker.publicKey,
         newExchange,
@@ -246,17 +249,22 @@ export class Registries {
   }
 
   /** Sends what is due, until nothing is any more. */
-  #run(asked: readonly SyncedRegistry[], own: OwnSockets | undefined): Promise<void> {
+  #run(
+    asked: readonly SyncedRegistry[],
+    own: OwnSockets | undefined,
+    othersAnswer: boolean,
+  ): Promise<void> {
     return new Promise((done) => {
       let cancel = () => {};
       const turn = () => {
         cancel();
         const waits = asked.map((each) => this.#turn(each, own));
-        const isOver = isRoundOver(asked.map(({ status, hasFailed }, i) => ({
+        const all = asked.map(({ status, hasFailed }, i) => ({
           isDone: waits[i] === undefined,
           isAnswered: status === "ok",
           hasFailed,
-        })));
+        }));
+        const isOver = isRoundOver(all, othersAnswer);
         if (isOver) return done();
         const until = Math.min(...waits.filter((each) => each !== undefined));
         const seconds = until - this.#host.now().mono;

@@ -173,7 +173,7 @@ test("a dead registry costs its time once: rounds go on without it, and what ano
         ...{ port: 51820, anyPort: false, register: true, timeout: 10, startedAt },
         through: { raw: true, mark: 0 },
       },
-      { wants: undefined, beside: false, anew: false, subscribes: true, own },
+      { wants: undefined, beside: false, anew: false, subscribes: true, own, othersAnswer: false },
       addresses,
     ));
     return [net.mono - startedAt, ...servers.map(({ status }) => status)];
@@ -238,7 +238,7 @@ test("registries are told at once whom to relay, beside rounds and in them", asy
         ...{ port: 51820, anyPort: false, register: true, timeout: 5, startedAt: net.mono },
         through: { raw: true, mark: 0 },
       },
-      { wants: undefined, beside: false, anew: false, subscribes: true, own },
+      { wants: undefined, beside: false, anew: false, subscribes: true, own, othersAnswer: false },
       addresses,
     ));
   // Nobody is there yet.

@@ -1,5 +1,5 @@
 /**
- * How a registry is asked while others answer, by what became of it before: one that is dead costs the
+ * How a server is asked while others answer, by what became of it before: one that is dead costs the
  * others its time once.
  *
  * ```
@@ -11,7 +11,6 @@
  * @module
  */
 
-import type { RegistryStatus } from "../ask/asked_registry.ts";
 import type { Now } from "../net/clock.ts";
 
 /** One that is of no use is asked aside after so many seconds, twice as many, … */
@@ -29,7 +28,16 @@ export type AskedHow =
   | "aside"
   | "not";
 
-/** How it stands with one registry. */
+/** What became of it in a round. */
+export type Became =
+  /** It has answered, or as far as there was time. */
+  | "answered"
+  /** It is there, and has not said what it was asked for. */
+  | "in-part"
+  /** It was of no use: silent, refused, or not believed. */
+  | "nothing";
+
+/** How it stands with one server. */
 export class Standing {
   #hasFailed = false;
   #isDoubtful = false;
@@ -38,7 +46,7 @@ export class Standing {
   #asideAt = -Infinity;
   #how: AskedHow = "not";
 
-  /** Whether it was of no use when it was asked last: silent, refused, or not believed. */
+  /** Whether it was of no use when it was asked last. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
@@ -87,11 +95,11 @@ export class Standing {
     return true;
   }
 
-  /** The round in which it was asked is over. @param isRegistered Whether it has registered this peer. */
-  finish(status: RegistryStatus, isRegistered: boolean, { mono }: Pick<Now, "mono">): void {
+  /** The round in which it was asked is over. */
+  finish(became: Became, { mono }: Pick<Now, "mono">): void {
     if (this.#how === "not") return;
-    this.#isDoubtful = status !== "ok" && status !== "incomplete";
-    this.#hasFailed = this.#isDoubtful && !isRegistered && !this.#isBack;
+    this.#isDoubtful = became !== "answered";
+    this.#hasFailed = became === "nothing" && !this.#isBack;
     if (this.#hasFailed) {
       const seconds = FIRST_ASIDE * 2 ** Math.min(this.#failures++, MOST_DOUBLINGS);
       this.#asideAt = mono + Math.min(seconds, LAST_ASIDE);
