@@ -735,6 +735,31 @@ test("sync: of three addresses, one where nothing listens costs no time", () => 
   assertEquals(scene.registry.status, "no-answer");
 });
 
+test("sync: of addresses with keys of their own and none pinned, each change is said once", () => {
+  const scene = new Scene(scripted());
+  const other = scripted({ privateKey: new Uint8Array(32).fill(0x71), wantsCookie: true });
+  other.restart(7);
+  const dead = new Set<string>();
+  scene.at = (host) => dead.has(host) ? undefined : host === THREE[0] ? scene.second : other;
+  const hosts = THREE.slice(0, 2);
+  const rounds = () => {
+    for (let count = 0; count < 5; count++) {
+      scene.pass(15);
+      assert(scene.round({ hosts }) < 0.8);
+      assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+    }
+    const { kind, from } = scene.registry.takeNote() ?? {};
+    return [kind, from];
+  };
+  assertEquals(rounds(), ["server-key-learnt", THREE[0]]);
+  dead.add(THREE[0]!);
+  assertEquals(rounds(), ["server-key-changed", THREE[1]]);
+  // Who is back is not asked, as long as the other answers.
+  dead.clear();
+  assertEquals(rounds(), [undefined, undefined]);
+  assertEquals([...new Set(scene.asked)], [THREE[1]]);
+});
+
 test("sync: of three addresses with one pinned key, another key is told of, and not asked again", () => {
   const second = scripted();
   const scene = new Scene(second, { serverKey: second.publicKey.bytes });
