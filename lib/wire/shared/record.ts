@@ -60,20 +60,22 @@ export const MAX_CONTENT = 255;
 export const MAX_SHARED_SIZE: number = FIRST_REGISTER +
   3 * (REGISTER_CONTENT + MAX_CONTENT + REGISTER_MAC_SIZE);
 
-/** Kinds in the order of their registers. */
-export const REGISTER_KINDS: readonly number[] = [REGISTER.row, REGISTER.seen, REGISTER.said];
+/** How many kinds of registers there are. A kind is 1 << its place. */
+export const REGISTER_COUNT = 3;
+/** Places of kinds in a record, as far as they are there. */
+export const PLACE = { row: 0, seen: 1, said: 2 } as const;
 
 /** Where the registers of a record lie. {@linkcode readShared} writes into one that the caller keeps. */
 export interface SharedRecord {
   /** KINDS. */
   kinds: number;
-  /** Where the register of a kind begins, by its place in {@linkcode REGISTER_KINDS}; -1 for none. */
+  /** Where the register of a kind begins, by {@linkcode PLACE}; -1 for none. */
   readonly places: Int32Array;
 }
 
 /** An empty record to read into. */
 export function newShared(): SharedRecord {
-  return { kinds: 0, places: new Int32Array(REGISTER_KINDS.length).fill(-1) };
+  return { kinds: 0, places: new Int32Array(REGISTER_COUNT).fill(-1) };
 }
 
 /**
@@ -94,9 +96,9 @@ export function readShared(
   if (kinds === 0 || kinds > ALL_REGISTERS) return false;
   record.kinds = kinds;
   let next = at + FIRST_REGISTER;
-  for (let i = 0; i < REGISTER_KINDS.length; i++) {
+  for (let i = 0; i < REGISTER_COUNT; i++) {
     record.places[i] = -1;
-    if ((kinds & REGISTER_KINDS[i]!) === 0) continue;
+    if ((kinds & 1 << i) === 0) continue;
     if (next + REGISTER_CONTENT > end) return false;
     record.places[i] = next;
     next += registerSize(bytes[next + REGISTER_SIZE]!);
