@@ -173,9 +173,10 @@ export class RecordTaker {
     const order = compareRegisterLabels(this.#record, at, own, 0);
     if (order > 0) return true;
     const heard = this.#heard[place]!;
-    if (isSameContent(this.#record, at, own, 0)) marks.stored(peer, place, heard);
-    else if (order === 0) marks.differs(peer, place);
-    else if (shared.hasToShare(peer, place)) {
+    const isSame = isSameContent(this.#record, at, own, 0);
+    if (!isSame && order === 0) marks.differs(peer, place);
+    else marks.stored(peer, place, heard);
+    if (!isSame && order < 0 && shared.hasToShare(peer, place)) {
       this.#counters.add("shared-corrected");
       shared.note(peer, 1 << place);
     }
