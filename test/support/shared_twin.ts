@@ -58,9 +58,9 @@ export function twinMerge(stored: Uint8Array, incoming: Uint8Array): TwinMerge {
       const register = registers.get(kind);
       return register !== undefined && isProved(register) === areProved ? register : undefined;
     });
-    const isLater = fresh !== undefined && (old === undefined || labelOf(fresh) > labelOf(old));
-    const winner = isLater ? fresh : old;
-    if (isLater) changed.set(kind, fresh);
+    const isTaken = fresh !== undefined && (old === undefined || beats(fresh, old));
+    const winner = isTaken ? fresh : old;
+    if (isTaken) changed.set(kind, fresh);
     if (winner !== undefined) result.set(kind, winner);
   }
   const none = new Uint8Array();
@@ -71,6 +71,13 @@ export function twinMerge(stored: Uint8Array, incoming: Uint8Array): TwinMerge {
 function joined(registers: Registers): Uint8Array {
   const kinds = [...registers.keys()].reduce((all, kind) => all + kind, 0);
   return Uint8Array.from([1, kinds, ...[...registers.values()].flatMap((each) => [...each])]);
+}
+
+/** Whether a register takes the place of another one: of the same label, what was heard earlier is right. */
+function beats(fresh: Uint8Array, old: Uint8Array): boolean {
+  if (labelOf(fresh) !== labelOf(old)) return labelOf(fresh) > labelOf(old);
+  const [content, oldContent] = [fresh, old].map((each) => hex(each.subarray(20, -16)));
+  return content !== oldContent && heardOf(fresh) < heardOf(old);
 }
 
 /** As many digits each: they are in the order of their numbers. */

@@ -86,6 +86,13 @@ def put_together(registers):
     return bytes([1, sum(kinds)]) + b"".join(registers[kind] for kind in kinds) if kinds else b""
 
 
+def is_later(new, old):
+    """A later label; of the same one and another content, what was heard earlier: the other was played back."""
+    if new[:12] != old[:12]:
+        return new[:12] > old[:12]
+    return new[20:-16] != old[20:-16] and struct.unpack(">d", new[12:20]) < struct.unpack(">d", old[12:20])
+
+
 def merge(stored, incoming):
     """What is stored then, and which registers of it have changed."""
     new = take_apart(incoming)
@@ -95,7 +102,7 @@ def merge(stored, incoming):
     proved = any(map(is_proved, [*old.values(), *new.values()]))
     old = {kind: each for kind, each in old.items() if is_proved(each) == proved}
     new = {kind: each for kind, each in new.items() if is_proved(each) == proved}
-    changed = {kind: each for kind, each in new.items() if kind not in old or each[:12] > old[kind][:12]}
+    changed = {kind: each for kind, each in new.items() if kind not in old or is_later(each, old[kind])}
     if not changed:
         return stored, b""
     return put_together({**old, **changed}), put_together(changed)
@@ -105,11 +112,17 @@ LAN = (2, "192.168.1.7", 51820)
 ROW_1 = register(ROW, label(NOW, 5), NOW + 0.25, 0, row("192.0.2.7", 51820))
 ROW_2 = register(ROW, label(NOW + 1), NOW + 1.5, 0, row("192.0.2.8", 51821))
 ROW_1_AGAIN = register(ROW, label(NOW, 5), NOW + 9, 0, row("192.0.2.9", 9))
+ROW_1_EARLIER = register(ROW, label(NOW, 5), NOW, 0, row("192.0.2.7", 51820))
+ROW_1_OTHER = register(ROW, label(NOW, 5), NOW + 0.25, 0, row("192.0.2.9", 9))
+# These differ in the low words of HEARD alone, with the first bit of one of them set.
+EARLY = register(ROW, label(NOW, 5), struct.unpack(">d", bytes.fromhex("41d954fc407fffff"))[0], 0, row("192.0.2.8", 8))
+LATE = register(ROW, label(NOW, 5), struct.unpack(">d", bytes.fromhex("41d954fc40800001"))[0], 0, row("192.0.2.9", 9))
 ROW_P0 = register(ROW, label(NOW - 20), NOW - 19.5, PROVED, row("198.51.100.1", 1))
 ROW_P1 = register(ROW, label(NOW, 999_999_999), NOW + 2, PROVED, row("198.51.100.2", 65535))
 SEEN_1 = register(SEEN, label(NOW, 6), NOW + 0.5, 0, seen(7, 51820))
 SEEN_P1 = register(SEEN, label(NOW - 3), NOW, PROVED, seen(8, 443))
 SAID_1 = register(SAID, label(NOW, 5), NOW + 0.25, 0x18, said(LAN))
+SAID_1_EARLIER = register(SAID, label(NOW, 5), NOW - 1, 0x10, said(LAN))
 SAID_P0 = register(SAID, label(NOW - 20), NOW - 19.5, PROVED | 0x30, said(LAN, (3, "203.0.113.5", 7)))
 SAID_P1 = register(SAID, label(NOW + 7), NOW + 7, PROVED, b"")
 LONG = register(SAID, label(NOW + 3), NOW + 3, 0, bytes(255))
@@ -131,6 +144,13 @@ CASES = [
     ("an earlier row", record(row=ROW_2), A),
     ("the same again", A, A),
     ("the same label, heard later, and from elsewhere", A, record(row=ROW_1_AGAIN)),
+    ("the same label, heard earlier, and from elsewhere", record(row=ROW_1_AGAIN), A),
+    ("the same label, heard earlier, and the same", A, record(row=ROW_1_EARLIER)),
+    ("the same label, heard later, and the same", record(row=ROW_1_EARLIER), A),
+    ("the same label, heard earlier, with another flag", record(said=SAID_1), record(said=SAID_1_EARLIER)),
+    ("the same label, heard at the same time, and from elsewhere", A, record(row=ROW_1_OTHER)),
+    ("the same label, heard earlier by the low word", record(row=LATE), record(row=EARLY)),
+    ("the same label, heard later by the low word", record(row=EARLY), record(row=LATE)),
     ("another register", A, record(seen=SEEN_1)),
     ("a later one and another one", record(row=ROW_1, said=SAID_1), B),
     ("an earlier one and another one", record(row=ROW_2), record(row=ROW_1, said=SAID_1)),

@@ -136,12 +136,6 @@ export class PeerMarks {
     this.#storedAt[i] = Math.max(this.#storedAt[i]!, heard);
   }
 
-  /** The store has another one with the same label: it is to be written as soon as there is a later one. */
-  differs(peer: number, place: number): void {
-    this.stored(peer, place, -Infinity);
-    this.#storedAt[KINDS * peer + place] = -Infinity;
-  }
-
   /** When a register was heard, as the store has it; -Infinity where it hasn't. */
   storedAt(peer: number, place: number): number {
     return this.#storedAt[KINDS * peer + place] ?? -Infinity;

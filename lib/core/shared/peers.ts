@@ -200,14 +200,28 @@ export class SharedPeers implements GroupSharing {
     if (shared !== undefined) this.#taker.apply(shared, { id, record }, clock, now, isScan);
   }
 
-  /** Everything that the store has comes now, by {@linkcode apply}. */
-  beginScan(): void {
-    for (const shared of this.#groups.values()) shared.beginScan();
+  /**
+   * Everything that the store has comes now, by {@linkcode apply}: of a group, or of all that there are.
+   * To begin again is to begin anew.
+   */
+  beginScan(group?: number): void {
+    for (const shared of this.#those(group)) shared.beginScan();
   }
 
-  /** That was everything: what it hasn't is to be written. */
-  endScan(): void {
-    for (const shared of this.#groups.values()) shared.endScan();
+  /** That was everything: what it hasn't is to be written. Of a group that came meanwhile, it wasn't. */
+  endScan(group?: number): void {
+    for (const shared of this.#those(group)) shared.endScan();
+  }
+
+  /** The numbers of groups that came since the store was read: no scan of them has begun. */
+  get unread(): number[] {
+    return [...this.#groups.values()].filter((each) => !each.isRead).map(({ group }) => group.id);
+  }
+
+  #those(group: number | undefined): readonly SharedGroup[] {
+    if (group === undefined) return [...this.#groups.values()];
+    const shared = this.#groups.get(group);
+    return shared === undefined ? [] : [shared];
   }
 
   #tell(): void {

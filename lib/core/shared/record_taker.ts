@@ -5,9 +5,10 @@
  * | of a register, the store has        | what becomes of it                                           |
  * | ----------------------------------- | ------------------------------------------------------------ |
  * | a later label                       | it is taken over                                             |
- * | the same one                        | nothing; if it says something else, the next one is written  |
+ * | the same one, and the same          | nothing                                                      |
+ * | the same one, and something else    | what was heard earlier is right: the other was played back   |
  * | an earlier one, and the same        | nothing                                                      |
- * | an earlier one, and something else  | it is written: somebody has played an old request to another |
+ * | an earlier one, and something else  | it is written: an old request was played to another one      |
  * | a proof that isn't known here       | it is taken over, and nothing unproved is left               |
  * | no proof, and here is one           | all is written                                               |
  *
@@ -174,9 +175,9 @@ export class RecordTaker {
     if (order > 0) return true;
     const heard = this.#heard[place]!;
     const isSame = isSameContent(this.#record, at, own, 0);
-    if (!isSame && order === 0) marks.differs(peer, place);
-    else marks.stored(peer, place, heard);
-    if (!isSame && order < 0 && shared.hasToShare(peer, place)) {
+    if (!isSame && order === 0 && heard < writer.heardAt(peer, place)) return true;
+    marks.stored(peer, place, heard);
+    if (!isSame && shared.hasToShare(peer, place)) {
       this.#counters.add("shared-corrected");
       shared.note(peer, 1 << place);
     }

@@ -58,6 +58,8 @@ export class SharedGroup implements PeerSharing {
   #gone: Uint8Array[] = [];
   /** The next peer to be looked at after a scan, or NONE. */
   #lookingAt = NONE;
+  /** Whether a scan of it has begun. */
+  #isRead = false;
   /** The next peer to be swept, and until when there may be some in no order. */
   #sweeping = 0;
   #sweepUntil = -Infinity;
@@ -85,6 +87,11 @@ export class SharedGroup implements PeerSharing {
   /** Whether something is to be written, or looked through. */
   get isDirty(): boolean {
     return this.marks.dirtyCount > 0 || this.#lookingAt !== NONE;
+  }
+
+  /** Whether a scan of it has begun. */
+  get isRead(): boolean {
+    return this.#isRead;
   }
 
   /** Whether somebody is gone. */
@@ -205,10 +212,12 @@ export class SharedGroup implements PeerSharing {
   beginScan(): void {
     this.marks.beginScan();
     this.#lookingAt = NONE;
+    this.#isRead = true;
   }
 
   /** That was everything. */
   endScan(): void {
+    if (!this.#isRead) return;
     this.#lookingAt = 0;
     this.#onDirty();
   }
