@@ -87,6 +87,7 @@ export class ClaimTwin {
       const until = Math.max(-Infinity, ...[...this.leases.values()].map(({ ends }) => ends));
       this.readers.set(reader, { count: after.count, until });
     }
+    if (claims.length > 0) this.#sweep();
     for (const claim of claims) this.#claim(claim, isYoung);
     const entries = this.log.slice(after.count - this.cut).slice(0, MOST_LOGGED);
     const count = after.count + entries.length;
@@ -119,6 +120,13 @@ export class ClaimTwin {
     if (count === 0) return true;
     return count > this.cut &&
       this.log[count - this.cut - 1]!.text === new TextDecoder().decode(last);
+  }
+
+  /** Removes what is over for everyone. */
+  #sweep(): void {
+    const isOver = (time: number) => time + LEASE_GRACE <= this.now;
+    for (const [name, { ends }] of this.leases) if (isOver(ends)) this.leases.delete(name);
+    for (const [name, { until }] of this.readers) if (isOver(until)) this.readers.delete(name);
   }
 
   #claim({ kind, publicKey, address, time }: LeaseClaim, isYoung: boolean): void {
