@@ -47,6 +47,17 @@ export class Redis implements AsyncDisposable {
     return new Redis(port, options, folder, running);
   }
 
+  /** Starts a sentinel. @param settings Its file, which it writes to. */
+  static async startSentinel(settings: string): Promise<{ port: number } & AsyncDisposable> {
+    const port = freeTcpPort();
+    const options = ["--port", `${port}`, "--bind", LOOPBACK, "--daemonize", "no"];
+    const running = new Running(["redis-server", settings, "--sentinel", ...options], {
+      env: { PATH: Deno.env.get("PATH") ?? "" },
+    });
+    await running.printed(/Sentinel ID is/);
+    return { port, [Symbol.asyncDispose]: async () => void await running.stop("SIGKILL") };
+  }
+
   /** As `--store` has it. */
   get url(): string {
     return `redis://${LOOPBACK}:${this.port}`;

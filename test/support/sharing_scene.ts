@@ -31,7 +31,8 @@ export type Outcome = "written" | "lost" | "unknown" | "late";
 
 /** When the scene begins, by a clock that is right. */
 const START = 1_800_000_000;
-const KEY = new StoreKey(SERVER_KEY, PORTABLE);
+/** What the registries authenticate records with. */
+export const SHARED_KEY: StoreKey = new StoreKey(SERVER_KEY, PORTABLE);
 const KINDS = ["?", "seen", "lan", "mapped", "declared", "relay"];
 
 /** The same ID in every run, of a peer of the first protocol. */
@@ -67,7 +68,7 @@ export class SharingRegistry {
       toMono: (heard) => heard - this.#offset,
     };
     const { registry, mono } = this.driver;
-    this.shared = new SharedPeers(registry, KEY, seededRandom(seed), mono);
+    this.shared = new SharedPeers(registry, SHARED_KEY, seededRandom(seed), mono);
     this.shared.onDirty = () => this.told++;
     this.setTime(START);
   }

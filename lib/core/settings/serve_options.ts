@@ -8,7 +8,6 @@ import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT, SECOND_PORT } from "../ask/server_n
 import { DEFAULT_ANSWER_BUDGET, REGISTRY_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
-import { hasStoreSecret, parseStorePlace, type StorePlace } from "../net/store_place.ts";
 import { isNarrow } from "../net/ip_prefix.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
@@ -47,8 +46,8 @@ import {
   type Reader,
   refuse,
   tables,
-  text,
 } from "./reader.ts";
+import { STORE } from "./store_options.ts";
 
 /** The most peers a group can have. */
 const MAX_PEERS = 100_000;
@@ -85,22 +84,6 @@ const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =
 const tunnelNetwork: Reader<string> = (value, path) => {
   const network = prefix(value, path);
   return isNarrow(network) ? network : refuse(path, "a prefix of 8 bits or more", value);
-};
-
-/** Where registries share what they know. What may be a password is not shown. */
-const storePlace: Reader<StorePlace> = (value, path) => {
-  if (typeof value === "string" && hasStoreSecret(value)) {
-    throw new SyntaxError(
-      `${path}: expected no user and no password in it, where others see them; give the user with ` +
-        "--store-user, and the file of the password with --store-password-file",
-    );
-  }
-  const place = typeof value === "string" ? parseStorePlace(value) : undefined;
-  return place ?? refuse(
-    path,
-    "redis://HOST[:PORT][/DB], rediss:// for TLS, or redis+sentinel://HOST,HOST/NAME[/DB]",
-    value,
-  );
 };
 
 const INTERFACE = {
@@ -250,33 +233,7 @@ export const SERVE = {
     reader: file,
     help: "keep peers, rosters and leases over a restart in this file",
   },
-  store: {
-    flag: "store",
-    reader: one(storePlace, "URL"),
-    help: "share peers and leases with other registries, in this Redis or Valkey",
-  },
-  "store-user": {
-    flag: "store-user",
-    reader: one(text, "NAME"),
-    help: "user at the store",
-  },
-  "store-password-file": {
-    flag: "store-password-file",
-    reader: file,
-    help: "file of the password for the store",
-  },
-  "store-ca-file": {
-    flag: "store-ca-file",
-    reader: file,
-    shown: "the system's",
-    help: "certificates, in PEM, that the store's is checked with",
-  },
-  "store-start": {
-    flag: "store-start",
-    reader: oneOf("wait", "alone"),
-    default: "wait",
-    help: "while the store can't be read at the start: answer nobody yet, or without it",
-  },
+  ...STORE,
   "public-address": {
     flag: "public-address",
     reader: one(hostPort(OWN_PORT), "HOST:PORT"),

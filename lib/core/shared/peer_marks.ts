@@ -61,6 +61,11 @@ export class PeerMarks {
     return this.#capacity;
   }
 
+  /** Makes room for the peers below `count`. */
+  reserve(count: number): void {
+    if (count > this.#capacity) this.#grow(count);
+  }
+
   /** Whether a peer has a mark. */
   has(peer: number, mark: number): boolean {
     return ((this.#marks[peer] ?? 0) & mark) !== 0;
@@ -68,7 +73,7 @@ export class PeerMarks {
 
   /** Sets marks, and removes others. */
   mark(peer: number, set: number, removed = 0): void {
-    if (peer >= this.#capacity) this.#grow(peer);
+    if (peer >= this.#capacity) this.#grow(Math.max(peer + 1, 2 * this.#capacity));
     this.#marks[peer] = this.#marks[peer]! & ~removed | set;
   }
 
@@ -200,8 +205,8 @@ export class PeerMarks {
     this.#queue[(this.#first + this.#queued++) % this.#queue.length] = peer;
   }
 
-  #grow(peer: number): void {
-    const capacity = this.#capacity = Math.max(peer + 1, 2 * this.#capacity);
+  #grow(capacity: number): void {
+    this.#capacity = capacity;
     const grown = <T extends Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array>(
       from: T,
       to: T,

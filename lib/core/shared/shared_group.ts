@@ -37,9 +37,9 @@ const FOREIGN_PARTS = 2;
 /** The most that are gone and wait to be forgotten. What is not, is found by a scan. */
 const MOST_GONE = 16_384;
 /** Peers that are looked at in a turn after a scan, */
-const LOOKED_AT = 4096;
+const LOOKED_AT = 2048;
 /** and in a turn of a sweep, of which there are two a second. */
-const SWEPT = 16_384;
+const SWEPT = 8192;
 
 // One peer is written at a time.
 const scratch = new WireBuffer(MAX_SHARED_SIZE);
@@ -206,6 +206,15 @@ export class SharedGroup implements PeerSharing {
   /** Takes so many IDs of who is gone, at most. */
   takeGone(most: number): Uint8Array[] {
     return this.#gone.splice(0, most);
+  }
+
+  /** Makes room for so many peers at once, as far as there may be so many. */
+  reserve(peers: number): void {
+    const { table } = this.members;
+    const most = Math.min(peers, table.maxPeers);
+    table.reserve(most);
+    this.directory.reserve(most);
+    this.marks.reserve(most);
   }
 
   /** All that the store has comes now. */

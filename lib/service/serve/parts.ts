@@ -5,7 +5,6 @@
  */
 
 import { UserError } from "../../core/settings/user_error.ts";
-import { readStoreFiles } from "../files/store_files.ts";
 import type { StoreHost } from "../shared/store_link.ts";
 import type { LeaseService } from "../lease/server/service.ts";
 import type { PunchService } from "../punch/service.ts";
@@ -39,8 +38,9 @@ export async function loadParts(
         "larger binary",
     );
   }
+  const shared = store && await import("../shared/sharing_service.ts");
   // What is wrong with these is said at once; later they are read whenever a connection is opened.
-  if (store !== undefined) await readStoreFiles(host, store);
+  if (store !== undefined) await shared?.checkStoreFiles(host, store);
   // What the registry knows of peers by name is worth something only where it is kept.
   const hasRosters = serverKey !== undefined && state !== undefined;
   return {
@@ -49,6 +49,6 @@ export async function loadParts(
     LeaseStore: lease && store && (await import("../shared/lease_store.ts")).SharedLeaseStore,
     Punch: punch && (await import("../punch/service.ts")).PunchService,
     Rosters: hasRosters ? (await import("./served_rosters.ts")).ServedRosters : undefined,
-    Sharing: store && (await import("../shared/sharing_service.ts")).SharingService,
+    Sharing: shared?.SharingService,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * `wgsig serve`: the registry on its sockets, with zones, leases, its state file and its signals. This
- * is wiring: each part has a file of its own.
+ * is wiring: each part has a file of its own. It is a little longer than a file should be because
+ * the order in which parts are opened and closed is in one place.
  *
  * @module
  */
@@ -38,7 +39,6 @@ import { loadParts, type Parts } from "./parts.ts";
 import type { ServedRosters } from "./served_rosters.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
-import { waitForStore } from "./store_wait.ts";
 import { Summary } from "./summary.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { TunnelFeed } from "./tunnel_feed.ts";
@@ -145,7 +145,10 @@ class Service {
     this.#leases = first.lease && Leases && new Leases(context, first.lease, claims);
     this.#punch = first.punch && Punch && new Punch(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
-    this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
+    this.#summary = new Summary(log, registry, zones, {
+      counters: () => this.#punch?.counters ?? {},
+      trouble: () => this.#sharing?.trouble,
+    });
     const rosters = serverKey && Rosters && new Rosters(context, registry, serverKey.key);
     if (first.state !== undefined) {
       this.#store = this.#storeAt(first.state, seed(), rosters);
@@ -179,6 +182,7 @@ class Service {
         serverKey: this.#serverKey === undefined ? null : publicKeyOf(this.#serverKey),
         publicAddress: this.#rosters?.shownAddress ?? null,
         state: this.#settings.state ?? null,
+        store: this.#sharing?.report ?? null,
         dns: this.#dns?.bound.map(formatHostPort) ?? [],
         zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
           return { name, interface: device ?? null, group: group ?? null };
@@ -252,16 +256,9 @@ class Service {
   /** Begins to share peers with other registries. Returns the signal that has ended the wait for them. */
   async #share(): Promise<string | undefined> {
     const sharing = this.#sharing = this.#newSharing?.();
-    sharing?.open();
-    if (sharing === undefined || this.#first.store?.start !== "wait") return undefined;
-    const { signal, isReloadAsked } = await waitForStore(
-      this.#host,
-      this.#log,
-      this.#notifier,
-      sharing,
-    );
-    this.#isReloadAsked = isReloadAsked;
-    return signal;
+    const end = await sharing?.open(this.#notifier);
+    this.#isReloadAsked = end?.isReloadAsked ?? false;
+    return end?.signal;
   }
 
   async #openSite(): Promise<void> {

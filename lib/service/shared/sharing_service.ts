@@ -8,23 +8,22 @@ import { formatStorePlace } from "../../core/net/store_place.ts";
 import { SharedPeers } from "../../core/shared/peers.ts";
 import type { SharedPeer } from "../../core/shared/store.ts";
 import { Sharing } from "../../core/shared/sharing.ts";
-import type {
-  FailedStep,
-  FollowStep,
-  SharingStep,
-  StoreState,
-} from "../../core/shared/sharing_steps.ts";
+import type { FailedStep, FollowStep, SharingStep } from "../../core/shared/sharing_steps.ts";
 import type { StoreFault } from "../../core/shared/store_fault.ts";
 import type { Registry } from "../../core/registry/registry.ts";
+import { elapsed, measured } from "../../core/status/rounded.ts";
+import type { StoreReport } from "../../core/status/serve_report.ts";
 import { pause } from "../../host/clock.ts";
 import { StoreKey } from "../../wire/shared/store_key.ts";
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { ServiceContext } from "../context.ts";
 import { TimeSlicer } from "../time_slicer.ts";
+import { readStoreFiles } from "../files/store_files.ts";
 import type { SharedStoreConfig } from "./config.ts";
 import { SharingLog } from "./sharing_log.ts";
 import { StoreCalls } from "./store_calls.ts";
-import { closeLink, openLink, storeFault, type StoreLink } from "./store_link.ts";
+import { type StartNotices, type WaitEnd, waitForStore } from "./store_wait.ts";
+import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from "./store_link.ts";
 
 /** What has changed goes to the store at the end, in so many seconds at most. */
 const LAST_WRITES = 2;
@@ -55,6 +54,11 @@ class Waiter {
     this.#isWoken = true;
     this.#wake?.();
   }
+}
+
+/** Says what is wrong with the files that a store is reached with. @throws {UserError} Something is. */
+export async function checkStoreFiles(host: StoreHost, config: SharedStoreConfig): Promise<void> {
+  await readStoreFiles(host, config);
 }
 
 /** Shares the peers of one registry. */
@@ -111,20 +115,41 @@ export class SharingService {
     this.#calls = new StoreCalls(random);
   }
 
-  /** Begins. Whatever becomes of the store, it goes on until {@linkcode close}. */
-  open(): void {
+  /**
+   * Begins. Whatever becomes of the store, it goes on until {@linkcode close}.
+   *
+   * @returns When all that the store had was read, or a signal came; where that is not to be waited for,
+   *   at once.
+   */
+  async open(notices: StartNotices): Promise<WaitEnd> {
+    const { host, log } = this.#context;
+    const complete = new Promise<void>((done) => this.#complete = done);
     this.#work = Promise.all([this.#write(), this.#follow()]).then(() => {});
+    if (this.#config.start === "wait") return await waitForStore(host, log, notices, complete);
+    return { signal: undefined, isReloadAsked: false };
   }
 
-  /** Waits until all that the store had was read. */
-  async complete(): Promise<void> {
-    if (this.#sharing.isComplete) return;
-    await new Promise<void>((done) => this.#complete = done);
+  /** How the store is, for whoever asks. */
+  get report(): StoreReport {
+    const state = this.#sharing.state(this.#context.host.now());
+    const { isConnected, isComplete, since, behind, roundTrip, fault } = state;
+    return {
+      address: formatStorePlace(this.#config.place),
+      connected: isConnected,
+      since: elapsed(since),
+      complete: isComplete,
+      behind,
+      roundTrip: roundTrip === undefined ? null : measured(roundTrip),
+      fault: fault === undefined
+        ? null
+        : { why: fault.why, age: elapsed(fault.age), over: fault.isOver },
+    };
   }
 
-  /** How the store is. */
-  get state(): StoreState {
-    return this.#sharing.state(this.#context.host.now());
+  /** What is wrong with it just now, if anything is. */
+  get trouble(): string | undefined {
+    const { fault } = this.#sharing.state(this.#context.host.now());
+    return fault?.isOver === false ? `store: ${fault.why}` : undefined;
   }
 
   /** Groups may be served that were not before. */

@@ -1,11 +1,22 @@
 /** What registries that share a table make of each other's peers. */
 
 import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
+import {
+  MAX_SHARED_SIZE,
+  REGISTER_CONTENT,
+  REGISTER_FLAGS,
+  REGISTER_HEARD,
+  REGISTER_SIZE,
+  registerEnd,
+} from "../../../lib/wire/shared/record.ts";
+import { writeLabel } from "../../../lib/wire/wgsig/tai64n.ts";
 import { MOST_TAKEN } from "../../../lib/core/shared/peers.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { hex } from "../../support/bytes.ts";
-import { idOf, SharingScene } from "../../support/sharing_scene.ts";
+import { idOf, SHARED_KEY, SharingScene } from "../../support/sharing_scene.ts";
 import { test } from "../../testing.ts";
 
 const HOME = "192.0.2.7 51820";
@@ -476,6 +487,82 @@ test("shared: registries whose clocks differ by 20 seconds agree on ages and on 
   scene.pass(2);
   for (const { driver } of scene.registries) driver.registry.expire(driver);
   assertEquals(scene.registries.map((each) => each.view().size), [0, 0, 0]);
+});
+
+test("shared: a peer whose labels go by another registry's clock is heard after one question more", () => {
+  const scene = new SharingScene([0, 20]);
+  const [first, second] = scene.registries;
+  // Its own clock is wrong, so that it goes by the time of whom it asks.
+  second!.ask2(1, HOME, scene.unix + 20);
+  scene.settle();
+  scene.pass(1);
+  const heard = first!.ask2(1, CAFE, scene.unix);
+  assertEquals(heard?.kind, "answer");
+  const { counters } = first!.driver.registry;
+  assertEquals(counters.get("retry-label"), 1);
+  scene.settle();
+  const { id } = first!.client(1);
+  assertEquals(scene.registries.map((each) => each.of(id)?.split(",")[0]), [
+    "198.51.100.9:4500",
+    "198.51.100.9:4500",
+  ]);
+});
+
+test("shared: whatever a register says, with the right MAC, nothing throws and tables stay whole", () => {
+  const scene = new SharingScene([0], { maxAge: 100 });
+  const { driver, shared, clock } = scene.at(0);
+  const odd = fc.constantFrom(0, 1, 6, 18, 22, 254, 255);
+  fc.assert(fc.property(
+    fc.nat(5),
+    fc.integer({ min: 1, max: 7 }),
+    fc.array(
+      fc.record({
+        label: fc.tuple(fc.constantFrom(0, 1, scene.unix, 2 ** 40, 2 ** 52), fc.nat(2 ** 30)),
+        heard: fc.oneof(fc.double(), fc.double({ min: scene.unix - 9, max: scene.unix + 9 })),
+        flags: fc.constantFrom(0, 1, 8, 0x39, 0xff),
+        content: fc.oneof(
+          odd.chain((size) => fc.uint8Array({ minLength: size, maxLength: size })),
+          fc.constantFrom([0x24, 0, 5, 1, 2, 3, 4], [0x24, 0, 5, 1, 2, 3, 4, 0x14, 0, 0], [0x36])
+            .map((bytes) => Uint8Array.from(bytes)),
+        ),
+      }),
+      { minLength: 3, maxLength: 3 },
+    ),
+    fc.boolean(),
+    (peer, kinds, registers, isScan) => {
+      const id = new WireBuffer(idOf(peer));
+      const buffer = new WireBuffer(MAX_SHARED_SIZE);
+      buffer.bytes.set([1, kinds]);
+      let end = 2;
+      registers.forEach(({ label: [seconds, nanoseconds], heard, flags, content }, place) => {
+        if ((kinds & 1 << place) === 0) return;
+        writeLabel(buffer, end, { seconds: Math.min(seconds, 2 ** 52), nanoseconds: 0 });
+        buffer.view.setUint32(end + 8, nanoseconds);
+        buffer.view.setFloat64(end + REGISTER_HEARD, heard);
+        buffer.bytes[end + REGISTER_FLAGS] = flags;
+        buffer.bytes[end + REGISTER_SIZE] = content.length;
+        buffer.bytes.set(content, end + REGISTER_CONTENT);
+        SHARED_KEY.seal(0, id, 0, 1 << place, buffer, end);
+        end = registerEnd(buffer, end);
+      });
+      shared.apply(0, id.bytes, buffer.bytes.slice(0, end), clock, driver, isScan);
+      const { directory, table } = driver.group().members;
+      assert(directory!.count <= 6 && table.count <= directory!.count);
+      directory!.visit((each) => {
+        assert(directory!.heardAt(each) <= driver.mono);
+        const row = directory!.rowOf(each);
+        if (row >= 0) assertEquals(directory!.peerOf(row), each);
+      });
+    },
+  ));
+  assertEquals(driver.registry.counters.get("shared-bad-mac"), 0);
+  assert(driver.registry.counters.get("shared-damaged") > 0);
+  assert(scene.at(0).view().size > 0);
+  // Those that are ahead of time are gone when it is theirs.
+  scene.pass(200);
+  driver.registry.expire(driver);
+  assertEquals(scene.at(0).view().size, 0);
+  while (shared.isDirty) scene.at(0).write();
 });
 
 test("shared: a group that comes later is shared, one that is removed is not any more", () => {

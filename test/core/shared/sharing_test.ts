@@ -9,6 +9,7 @@ import type {
   SharingStep,
   StoreFacts,
 } from "../../../lib/core/shared/sharing_steps.ts";
+import { test } from "../../testing.ts";
 import { linkFault, replyFault } from "../../../lib/core/shared/store_fault.ts";
 
 const START = 1000;
@@ -148,7 +149,7 @@ function nameOf(news: SharingNews): string {
   return "of" in news ? `${news.of} ${news.event}` : news.event;
 }
 
-Deno.test("at the start it connects, asks who the store is, and reads all groups in pieces", () => {
+test("at the start it connects, asks who the store is, and reads all groups in pieces", () => {
   const bench = new Bench();
   const link = bench.open({ last: "5-1" });
   assertEquals(bench.sharing.isComplete, false);
@@ -164,7 +165,7 @@ Deno.test("at the start it connects, asks who the store is, and reads all groups
   bench.next("rest");
 });
 
-Deno.test("without groups there is nothing to read", () => {
+test("without groups there is nothing to read", () => {
   const bench = new Bench();
   bench.groups.splice(0);
   bench.open();
@@ -172,7 +173,7 @@ Deno.test("without groups there is nothing to read", () => {
   bench.next("rest");
 });
 
-Deno.test("the first change is written at once, what comes soon after it together", () => {
+test("the first change is written at once, what comes soon after it together", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 1;
@@ -187,7 +188,7 @@ Deno.test("the first change is written at once, what comes soon after it togethe
   assertEquals(bench.table.inFlight, 3);
 });
 
-Deno.test("more than goes into one write isn't waited with", () => {
+test("more than goes into one write isn't waited with", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 600;
@@ -199,7 +200,7 @@ Deno.test("more than goes into one write isn't waited with", () => {
   bench.next("rest");
 });
 
-Deno.test("writes and pieces of a scan take turns", () => {
+test("writes and pieces of a scan take turns", () => {
   const bench = new Bench();
   const link = bench.open();
   bench.table.dirty = 1000;
@@ -212,7 +213,7 @@ Deno.test("writes and pieces of a scan take turns", () => {
   assertEquals(bench.next("scan").cursor, "7");
 });
 
-Deno.test("times are converted with the offset between the clocks, by the middle of a round trip", () => {
+test("times are converted with the offset between the clocks, by the middle of a round trip", () => {
   const bench = new Bench();
   const { link } = bench.next("connect");
   bench.sharing.connected(link);
@@ -226,7 +227,7 @@ Deno.test("times are converted with the offset between the clocks, by the middle
   assertEquals(bench.sharing.state(bench.now).roundTrip, 2);
 });
 
-Deno.test("a link that fails is opened anew after 1, 2, 4 … 30 s, and told of once", () => {
+test("a link that fails is opened anew after 1, 2, 4 … 30 s, and told of once", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.sharing.failed({ kind: "read", link }, linkFault("gone"), bench.now);
@@ -243,7 +244,7 @@ Deno.test("a link that fails is opened anew after 1, 2, 4 … 30 s, and told of 
   assertEquals(bench.events(), ["link lasting"], "a reminder once an hour");
 });
 
-Deno.test("what was on its way when the link failed is written again", () => {
+test("what was on its way when the link failed is written again", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 2;
@@ -261,7 +262,7 @@ Deno.test("what was on its way when the link failed is written again", () => {
   bench.next("write");
 });
 
-Deno.test("a short absence of the same store costs no scan, and being back is told of once all is written", () => {
+test("a short absence of the same store costs no scan, and being back is told of once all is written", () => {
   const bench = new Bench();
   const link = bench.ready({ last: "5-1" });
   bench.read(link, "6-0");
@@ -280,7 +281,7 @@ Deno.test("a short absence of the same store costs no scan, and being back is to
   assertEquals(news, { event: "back", seconds: 40, wrote: 1, took: 1 });
 });
 
-Deno.test("all is read again where the store may have lost something", () => {
+test("all is read again where the store may have lost something", () => {
   const long = 200;
   const cases: readonly (readonly [string, number, Partial<StoreFacts>, boolean])[] = [
     ["another run of it", 1, { run: "other", first: "1-0", last: "6-0" }, true],
@@ -305,7 +306,7 @@ Deno.test("all is read again where the store may have lost something", () => {
   }
 });
 
-Deno.test("a scan that was cut short begins anew", () => {
+test("a scan that was cut short begins anew", () => {
   const bench = new Bench();
   const link = bench.open({ last: "6-0" });
   bench.next("scan");
@@ -317,7 +318,7 @@ Deno.test("a scan that was cut short begins anew", () => {
   assertEquals(bench.table.told, ["begin", "begin"]);
 });
 
-Deno.test("a group that is added has all read again; a piece that is on its way counts for nothing", () => {
+test("a group that is added has all read again; a piece that is on its way counts for nothing", () => {
   const bench = new Bench();
   const link = bench.open();
   bench.next("scan");
@@ -328,7 +329,7 @@ Deno.test("a group that is added has all read again; a piece that is on its way 
   assertEquals([group, cursor], [1, "0"]);
 });
 
-Deno.test("whoever has not read for long reads all again, and so does who is far behind", () => {
+test("whoever has not read for long reads all again, and so does who is far behind", () => {
   const suspended = new Bench();
   const link = suspended.ready({ last: "5-1" });
   suspended.mono += 300;
@@ -352,7 +353,7 @@ Deno.test("whoever has not read for long reads all again, and so does who is far
   slow.next("scan");
 });
 
-Deno.test("a store that is full is read on, and written to again once it takes something in", () => {
+test("a store that is full is read on, and written to again once it takes something in", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 1;
@@ -373,7 +374,7 @@ Deno.test("a store that is full is read on, and written to again once it takes s
   assertEquals(bench.sharing.state(bench.now).fault?.isOver, true);
 });
 
-Deno.test("a store that is a replica is left the second time: another one may be the primary", () => {
+test("a store that is a replica is left the second time: another one may be the primary", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 1;
@@ -392,7 +393,7 @@ Deno.test("a store that is a replica is left the second time: another one may be
   assertEquals(bench.events(), ["writing begun", "writing over"], "the link was never in trouble");
 });
 
-Deno.test("a store that was emptied is found out by a write, and gets all again", () => {
+test("a store that was emptied is found out by a write, and gets all again", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 1;
@@ -412,7 +413,7 @@ Deno.test("a store that was emptied is found out by a write, and gets all again"
   assertEquals(bench.table.told, ["lost", "begin", "written", "end"]);
 });
 
-Deno.test("who the store is, and what time it has, is asked every 15 s", () => {
+test("who the store is, and what time it has, is asked every 15 s", () => {
   const bench = new Bench();
   const link = bench.ready();
   assertEquals(bench.next("rest").seconds, 15);
@@ -423,7 +424,7 @@ Deno.test("who the store is, and what time it has, is asked every 15 s", () => {
   bench.next("rest");
 });
 
-Deno.test("the data of a later release are left alone", () => {
+test("the data of a later release are left alone", () => {
   const bench = new Bench();
   const { link } = bench.next("connect");
   bench.sharing.connected(link);
@@ -433,7 +434,7 @@ Deno.test("the data of a later release are left alone", () => {
   assertEquals(bench.next("rest").seconds, 1);
 });
 
-Deno.test("whoever is gone here is forgotten there, when nothing is to be written", () => {
+test("whoever is gone here is forgotten there, when nothing is to be written", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.gone = 2;
@@ -447,7 +448,7 @@ Deno.test("whoever is gone here is forgotten there, when nothing is to be writte
   assertEquals(bench.next("rest").seconds, 1);
 });
 
-Deno.test("at the end it writes what is dirty, for two seconds at most", () => {
+test("at the end it writes what is dirty, for two seconds at most", () => {
   const bench = new Bench();
   const link = bench.ready();
   bench.table.dirty = 300;
@@ -468,7 +469,7 @@ Deno.test("at the end it writes what is dirty, for two seconds at most", () => {
   slow.next("end");
 });
 
-Deno.test("at the end nobody waits for a store that is away, or takes nothing in", () => {
+test("at the end nobody waits for a store that is away, or takes nothing in", () => {
   const away = new Bench();
   away.table.dirty = 1;
   const step = away.next("connect");
@@ -484,7 +485,7 @@ Deno.test("at the end nobody waits for a store that is away, or takes nothing in
   full.next("end");
 });
 
-Deno.test("what a store says is told in words, with how it is mended", () => {
+test("what a store says is told in words, with how it is mended", () => {
   const cases = [
     ["WRONGPASS invalid username-password pair or user is disabled.", "link", "password"],
     ["NOAUTH Authentication required.", "link", "password"],

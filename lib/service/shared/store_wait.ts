@@ -8,11 +8,10 @@
 import type { Clock } from "../../host/clock.ts";
 import type { Signals } from "../../host/signals.ts";
 import type { Log } from "../log/log.ts";
-import type { Notifier } from "../systemd/notifier.ts";
 
-/** What is waited for. */
-interface Reading {
-  complete(): Promise<void>;
+/** Tells the service manager that it doesn't serve yet, and takes so many seconds more at most. */
+export interface StartNotices {
+  starting(status: string, seconds: number): void;
 }
 
 /** After so many seconds that is said. */
@@ -29,12 +28,12 @@ export interface WaitEnd {
   readonly isReloadAsked: boolean;
 }
 
-/** Waits. */
+/** Waits for that. @param complete Done when all is read. */
 export async function waitForStore(
   host: Clock & Signals,
   log: Log,
-  notifier: Pick<Notifier, "starting">,
-  reading: Reading,
+  notices: StartNotices,
+  complete: Promise<void>,
 ): Promise<WaitEnd> {
   let isReloadAsked = false;
   let end: (signal: string) => void = () => {};
@@ -46,7 +45,7 @@ export async function waitForStore(
   ];
   let cancel = () => {};
   const notify = () => {
-    notifier.starting("waiting for the store", EXTENSION);
+    notices.starting("waiting for the store", EXTENSION);
     cancel = host.after(NOTICE_INTERVAL, notify);
   };
   notify();
@@ -54,7 +53,7 @@ export async function waitForStore(
     const hint = "nobody is answered before it is read; with --store-start alone they are";
     log.write("warn", "store-waiting", { hint });
   });
-  const signal = await Promise.race([ended, reading.complete()]);
+  const signal = await Promise.race([ended, complete]);
   cancel();
   cancelHint();
   for (const each of off) each();
