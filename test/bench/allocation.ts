@@ -7,6 +7,11 @@
  */
 
 import { BATCH_SIZE, DatagramBatch, ReplyBatch } from "../../lib/core/net/datagram_batch.ts";
+import type { Registry } from "../../lib/core/registry/registry.ts";
+import { SharedPeers } from "../../lib/core/shared/peers.ts";
+import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
+import { StoreKey } from "../../lib/wire/shared/store_key.ts";
 import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 
@@ -28,10 +33,17 @@ function allocatedPerRequest(run: (batch: number) => void): number {
   return bytes / (BATCHES * BATCH_SIZE);
 }
 
+/** Has a registry note what of its peers is to be written to a store. */
+function share(registry: Registry): void {
+  const key = new StoreKey(new ExchangeKey(SECRET, PORTABLE), PORTABLE);
+  new SharedPeers(registry, key, (bytes) => crypto.getRandomValues(bytes), 0);
+}
+
 /** @param isFormer Whether the group has another secret before that of the requests. */
-function allocatedByRegistry(encrypt: boolean, isFormer: boolean): number {
+function allocatedByRegistry(encrypt: boolean, isFormer: boolean, isShared = false): number {
   const secrets = isFormer ? [new Uint8Array(32).fill(1), SECRET] : [SECRET];
   const registry = registryOf(REGISTERED, REGISTERED, secrets);
+  if (isShared) share(registry);
   const replies = new ReplyBatch();
   const now = { unix: UNIX, mono: 1 };
   const warm = new DatagramBatch();
@@ -71,6 +83,7 @@ for (const isFormer of [false, true]) {
   print(`plain request${which}`, () => allocatedByRegistry(false, isFormer));
   print(`encrypted request${which}`, () => allocatedByRegistry(true, isFormer));
 }
+print("plain request, shared", () => allocatedByRegistry(false, false, true));
 for (const source of SOURCES) {
   print(`SRV query, ${PEERS} peers of a ${source}`, () => allocatedByZone(source));
 }

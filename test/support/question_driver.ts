@@ -176,6 +176,8 @@ export class QuestionClient {
   subscribed: Uint8Array = new Uint8Array(24);
   #isProved = false;
   #parts = 0;
+  /** Keys take long on QuickJS. */
+  #agreed: { readonly serverKey: Uint8Array; readonly keys: PeerKeys | undefined } | undefined;
 
   constructor(options: QuestionClientOptions) {
     this.#options = options;
@@ -195,10 +197,17 @@ export class QuestionClient {
   /** What it shares with the registry, by its keys. */
   get peerKeys(): PeerKeys | undefined {
     if (this.serverKey === undefined || this.#options.unproved === true) return undefined;
+    if (this.#agreed?.serverKey === this.serverKey) return this.#agreed.keys;
+    const keys = this.#agree(this.serverKey);
+    this.#agreed = { serverKey: this.serverKey, keys };
+    return keys;
+  }
+
+  #agree(serverKey: Uint8Array): PeerKeys | undefined {
     const own = new ExchangeKey(this.#options.privateKey, this.#primitives);
     const agreement = new PeerAgreement(own, "peer", this.#options.secret, this.#primitives);
     const keys = new WireBuffer(PEER_KEYS_SIZE);
-    const isThere = agreement.agree(new WireBuffer(this.serverKey), 0, keys, 0);
+    const isThere = agreement.agree(new WireBuffer(serverKey), 0, keys, 0);
     return isThere ? new PeerKeys(keys, 0, this.#primitives) : undefined;
   }
 

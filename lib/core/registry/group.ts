@@ -241,13 +241,19 @@ export class RegistryGroup {
     changes?.used(peer, seconds, nanoseconds, now);
     if (keepsLabel) return undefined;
     if (!isNew) members.heard(peer, now.mono);
-    table.setLabel(peer, buffer, request.labelAt);
     counters.add(isNew ? "registered" : "updated");
-    const moved = !keepsEndpoint &&
-      members.setEndpoint(peer, readIpv4(request.sources, request.sourceAt), request.port);
+    const { sharing } = members;
+    const address = readIpv4(request.sources, request.sourceAt);
+    if (!isNew && !keepsEndpoint) {
+      if (sharing?.keepsRow(peer, address, request.port, now.mono) === true) return undefined;
+    }
+    table.setLabel(peer, buffer, request.labelAt);
+    const moved = !keepsEndpoint && members.setEndpoint(peer, address, request.port);
     if (moved && !isNew) members.moved(peer);
     if (isNew || moved) changes?.changed(peer);
     else changes?.seen(peer, now.mono);
+    if (isNew || moved) sharing?.rowChanged(peer);
+    else sharing?.rowSeen(peer, !keepsEndpoint, now.mono);
     return isNew ? "new" : moved ? "moved" : undefined;
   }
 
@@ -331,6 +337,7 @@ export class RegistryGroup {
     if (moved && !isNew) members.moved(peer);
     if (isNew || moved) this.changes?.changed(peer);
     else this.changes?.seen(peer, mono);
+    members.sharing?.rowObserved(peer);
     return { peer: isNew || moved ? peer : NONE, isNew };
   }
 

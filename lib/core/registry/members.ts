@@ -15,6 +15,7 @@ import { NONE } from "../net/none.ts";
 import type { RandomSource } from "../net/random.ts";
 import { type DiskNeeds, PeerChanges } from "./peer_changes.ts";
 import { PeerDirectory } from "./peer_directory.ts";
+import type { PeerSharing } from "./peer_sharing.ts";
 import { PeerTable, type PeerTableOptions } from "./peer_table.ts";
 import { UsedLabels } from "./used_labels.ts";
 
@@ -36,6 +37,8 @@ export class Members {
   memberChanges: PeerChanges | undefined;
   /** The same of its peers' subscriptions. */
   subscriptionChanges: PeerChanges | undefined;
+  /** What shares them with other registries, if anything does: the directory is there then. */
+  sharing: PeerSharing | undefined;
   /** A peer that was not heard for longer, in seconds, is gone. */
   maxAge: number;
   /** Told of peers of the directory of whom nothing holds that was said: gone, or just proved. */
@@ -259,6 +262,7 @@ export class Members {
       directory !== undefined && this.#isSilent(directory, directory.oldest, mono);
       removed++
     ) {
+      this.sharing?.expired(directory.oldest);
       this.#remove(directory, directory.oldest, mono);
     }
     while (table.oldest !== NONE && mono - table.seenAt(table.oldest) > this.maxAge) {
@@ -268,7 +272,25 @@ export class Members {
       else directory.log.changed(directory.peerOf(row));
       this.dropRow(row, mono);
     }
-    return removed;
+    return removed + (this.sharing?.sweep(mono) ?? 0);
+  }
+
+  /**
+   * Removes a peer of the directory where it was not heard in time, or else its row, in whatever order
+   * they were added. Returns whether the peer is gone.
+   */
+  expireOne(directory: PeerDirectory, peer: number, mono: number): boolean {
+    if (this.#isSilent(directory, peer, mono)) {
+      this.sharing?.expired(peer);
+      this.#remove(directory, peer, mono);
+      return true;
+    }
+    const row = directory.rowOf(peer);
+    if (row !== NONE && mono - this.table.seenAt(row) > this.maxAge) {
+      directory.log.changed(peer);
+      this.dropRow(row, mono);
+    }
+    return false;
   }
 
   /** Removes a row. Its last label stays known, so that its requests can't be replayed. */
@@ -283,6 +305,7 @@ export class Members {
   }
 
   #remove(directory: PeerDirectory, peer: number, mono: number): void {
+    this.sharing?.left(peer);
     const row = directory.rowOf(peer);
     if (row !== NONE) this.dropRow(row, mono);
     if (this.memberChanges?.isKnown(peer) === true) {

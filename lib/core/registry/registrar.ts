@@ -30,6 +30,10 @@ export class Registrar {
   isMoved: boolean = false;
   /** Whether its public address is: others are near to it then. */
   isElsewhere: boolean = false;
+  /** Whether it says something else of itself than before. */
+  isSaid: boolean = false;
+  /** Whether it has proved its key, and had not before. */
+  isFirstProof: boolean = false;
 
   /** Forgets what became of the last one. */
   reset(): void {
@@ -39,6 +43,8 @@ export class Registrar {
       this.isNew =
       this.isMoved =
       this.isElsewhere =
+      this.isSaid =
+      this.isFirstProof =
         false;
   }
 
@@ -60,7 +66,7 @@ export class Registrar {
       this.isNew = true;
     }
     const { peer } = asked;
-    const isFirstProof = isProved && !wasProved;
+    const isFirstProof = this.isFirstProof = isProved && !wasProved;
     if (isFirstProof) {
       // Where it was said to be may be another's lie. An IPv4 endpoint is replaced by this one.
       const row = directory.rowOf(peer);
@@ -70,7 +76,8 @@ export class Registrar {
     }
     if (asked.isIpv4) this.#seeIpv4(group, directory, asked, now);
     else this.#seeIpv6(directory, asked, now.mono);
-    const isSaid = directory.places.say(peer, question.candidates, question.flags, now.mono);
+    const { candidates, flags } = question;
+    const isSaid = this.isSaid = directory.places.say(peer, candidates, flags, now.mono);
     directory.heard(peer, now.mono);
     if ((this.isMoved || isSaid) && !this.isNew && !isFirstProof) directory.log.changed(peer);
     // Who has said something and says it no more is written as well: else it would come back.
@@ -79,6 +86,7 @@ export class Registrar {
       if (isOther) members.memberChanges?.changed(peer);
       else members.memberChanges?.seen(peer, now.mono);
     }
+    members.sharing?.questioned(asked, this, now.mono);
     this.isRegistered = true;
     this.group = group;
     this.row = directory.rowOf(peer);
@@ -95,13 +103,19 @@ export class Registrar {
       row = members.addRow(directory, peer, now.mono);
       // What it has asked in the first protocol before is not to be played back.
       table.setHighestLabel(row, question.seconds, question.nanoseconds);
-    } else table.touch(row, now.mono);
+    } else {
+      table.touch(row, now.mono);
+      const isKept = members.sharing?.keepsRow(row, address, asked.port, now.mono);
+      if (isKept === true && !this.isFirstProof) return;
+    }
     this.isElsewhere = isAdded || readAddress(table.pages, table.recordAt(row)) !== address;
     this.isMoved = members.setEndpoint(row, address, asked.port) || isAdded;
     table.setLabel(row, asked.buffer, asked.labelAt);
     changes?.used(row, question.seconds, question.nanoseconds, now);
     if (this.isMoved) changes?.changed(row);
     else changes?.seen(row, now.mono);
+    if (this.isMoved) members.sharing?.rowChanged(row);
+    else members.sharing?.rowSeen(row, true, now.mono);
   }
 
   #seeIpv6({ places }: PeerDirectory, asked: AskedQuestion, mono: number): void {

@@ -29,6 +29,7 @@ import { drawSeed, type RandomSource } from "../net/random.ts";
 import type { Relay, RelayedPair, RelayOptions } from "../relay/relay.ts";
 import type { GateMaker } from "./gate_maker.ts";
 import type { RegistryGroup } from "./group.ts";
+import type { GroupSharing } from "./group_sharing.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds } from "./peer_changes.ts";
 import { OtherPorts } from "./other_ports.ts";
@@ -83,6 +84,8 @@ export class Registry {
   #desk: QuestionDesk | undefined;
   /** Where rosters meet groups, if there are any. */
   #gate: RosterGate | undefined;
+  /** Shares peers with other registries, if anything does. */
+  #sharing: GroupSharing | undefined;
   /** Relays, if anything does. */
   #relays: RelayDesk | undefined;
   #socket = 0;
@@ -193,11 +196,18 @@ export class Registry {
     return needs;
   }
 
+  /** Tells of its groups from now on, the present ones first; with undefined not any more. */
+  shareGroups(sharing: GroupSharing | undefined): void {
+    this.#sharing = sharing;
+    for (const group of this.#groups.values()) sharing?.added(group);
+  }
+
   /** Adds a group, or puts it in place of the one with the same number. */
   setGroup(group: RegistryGroup): void {
     this.#groups.set(group.id, group);
     group.roster = this.#gate?.rosters.of(group.id);
     for (const [of, needs] of this.#needs) group.members.keepChanges(of, needs);
+    this.#sharing?.added(group);
   }
 
   /**
@@ -221,6 +231,7 @@ export class Registry {
     if (group === undefined) return 0;
     this.#former.set(id, { group, goneAt: mono });
     this.#relays?.forgetGroup(group);
+    this.#sharing?.removed(group);
     this.#groups.delete(id);
     this.forgetSaved(id);
     return group.members.count;
