@@ -1,6 +1,7 @@
 /**
  * The registries that are asked for an interface: sockets and timers around what
- * {@linkcode SyncedRegistry} decides for each.
+ * {@linkcode SyncedRegistry} decides for each. It is a little longer than a file should be because
+ * whatever comes, from whichever socket, is told to all of them here.
  *
  * @module
  */
