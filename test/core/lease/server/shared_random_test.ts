@@ -270,7 +270,7 @@ function runAll(runs: number, troubles: Troubles) {
   for (let seed = 1; seed <= runs; seed++) {
     const run = new RandomShared(seed, troubles);
     try {
-      run.run(200);
+      run.run(120);
     } catch (error) {
       throw new Error(`seed ${seed}`, { cause: error });
     }
@@ -284,43 +284,42 @@ function runAll(runs: number, troubles: Troubles) {
 const CALM: Troubles = { failures: 0, splits: false, kills: false, losses: false, stalls: 1 };
 
 test("shared: without failures, everyone has an answer, and nobody what another has", () => {
-  const { granted, refused } = runAll(5, CALM);
-  assert(granted > 100 && refused > 10, `${granted} ${refused}`);
+  const { granted, refused } = runAll(2, CALM);
+  assert(granted > 40 && refused > 2, `${granted} ${refused}`);
 });
 
 test("shared: a store that doesn't answer, and stalls in the middle of everything", () => {
-  const { granted, aborted } = runAll(6, { ...CALM, failures: 0.2, stalls: 30 });
-  assert(granted > 100 && aborted > 20, `${granted} ${aborted}`);
+  const { granted, aborted } = runAll(3, { ...CALM, failures: 0.2, stalls: 30 });
+  assert(granted > 40 && aborted > 5, `${granted} ${aborted}`);
 });
 
 test("shared: servers that are cut off and killed, with and without their disks", () => {
-  const { granted, restarts } = runAll(8, {
+  const { granted, restarts } = runAll(4, {
     ...CALM,
     failures: 0.1,
     splits: true,
     kills: true,
     stalls: 30,
   });
-  assert(granted > 100 && restarts > 20, `${granted} ${restarts}`);
+  assert(granted > 40 && restarts > 5, `${granted} ${restarts}`);
 });
 
 test("shared: a store that loses all", () => {
-  const { granted } = runAll(6, { ...CALM, losses: true });
-  assert(granted > 50, `${granted}`);
+  const { granted } = runAll(3, { ...CALM, losses: true });
+  assert(granted > 20, `${granted}`);
 });
 
 test("shared: pools that differ", () => {
-  const { granted } = runAll(5, {
+  const { granted } = runAll(2, {
     ...CALM,
     failures: 0.1,
-    splits: true,
     kills: true,
     pools: [POOLS, ["10.20.0.4/30", "fd00:20::4/126"], ["10.20.0.0/28"]],
   });
-  assert(granted > 50, `${granted}`);
+  assert(granted > 20, `${granted}`);
 });
 
 test("shared: a replica that takes over without the last grants: all say the same in the end", () => {
-  const { granted } = runAll(6, { ...CALM, failures: 0.1, splits: true, failovers: true });
-  assert(granted > 50, `${granted}`);
+  const { granted } = runAll(3, { ...CALM, failures: 0.1, splits: true, failovers: true });
+  assert(granted > 20, `${granted}`);
 });
