@@ -16,6 +16,7 @@ import { MOST_TAKEN } from "../../../lib/core/shared/peers.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { hex } from "../../support/bytes.ts";
+import { twinRegisters } from "../../support/shared_twin.ts";
 import { idOf, SHARED_KEY, SharingScene } from "../../support/sharing_scene.ts";
 import { test } from "../../testing.ts";
 
@@ -158,6 +159,74 @@ test("shared: a proof is known to all, and what is not proved changes nothing an
   for (const each of scene.registries) {
     assertEquals(each.of(id), "seen [2001:db8::7]:51820, proved");
   }
+});
+
+test("shared: a proof from where somebody was before is told to all", () => {
+  const scene = new SharingScene();
+  const [first, second] = scene.registries;
+  const { id } = first!.client(1);
+  first!.ask1(id, HOME, scene.label());
+  scene.settle();
+  const forgotten: number[] = [];
+  second!.driver.group().members.onForgotten = (peer) => forgotten.push(peer);
+  scene.pass(1);
+  first!.ask2(1, HOME, scene.unix);
+  scene.settle();
+  assertEquals(second!.of(id), "192.0.2.7:51820, proved");
+  assertEquals(forgotten.length, 1);
+});
+
+test("shared: beside what is proved, nothing unproved is taken over, or keeps it out", () => {
+  const scene = new SharingScene([0, 0, 0]);
+  const [first, second, third] = scene.registries;
+  const { id } = first!.client(1);
+  first!.ask2(1, IPV6, scene.unix);
+  first!.writeAll();
+  scene.pass(1);
+  first!.ask2(1, IPV6, scene.unix, { candidates: ["lan 192.168.1.2:5"] });
+  first!.writeAll();
+  scene.pass(1);
+  second!.ask2(1, CAFE, scene.unix, { candidates: ["lan 10.0.0.1:1"] }, true);
+  const unproved = second!.shared.take(second!.clock, second!.driver)!.records[0]!.record;
+  second!.shared.lost();
+  // What it says was proved with an earlier label than what another one said in its name.
+  second!.follow();
+  assertEquals(second!.of(id), "seen [2001:db8::7]:51820, lan 192.168.1.2:5, proved");
+  // Both in one record, as only who writes to the store can have them.
+  const row = twinRegisters(unproved)!.get(1)!;
+  const seen = twinRegisters(scene.store.stream[0]!.record)!.get(2)!;
+  const mixed = Uint8Array.from([1, 3, ...row, ...seen]);
+  third!.shared.apply(0, id, mixed, third!.clock, third!.driver, true);
+  assertEquals(third!.of(id), "seen [2001:db8::7]:51820, proved");
+  // A store that has lost it, and got something unproved since, has it again.
+  scene.store.peers.clear();
+  scene.store.write(0, id, unproved);
+  assert(!first!.shared.isDirty);
+  first!.follow();
+  assert(first!.shared.isDirty);
+  scene.settle();
+  const fresh = scene.restart(2);
+  fresh.scan();
+  assertEquals(fresh.of(id), "seen [2001:db8::7]:51820, lan 192.168.1.2:5, proved");
+});
+
+test("shared: what another registry has heard later is not to be written any more", () => {
+  const scene = new SharingScene();
+  const [first, second] = scene.registries;
+  first!.ask1(A, HOME, scene.label());
+  assertEquals(first!.shared.behind, 1);
+  scene.pass(1);
+  second!.ask1(A, CAFE, scene.label());
+  second!.writeAll();
+  first!.follow();
+  assertEquals(first!.shared.behind, 0);
+  assert(!first!.shared.isDirty);
+  assertEquals(first!.shared.take(first!.clock, first!.driver), undefined);
+  scene.pass(1);
+  first!.ask1(A, HOME, scene.label());
+  assertEquals(first!.shared.behind, 1);
+  scene.settle();
+  assertEquals(second!.of(A), "192.0.2.7:51820");
 });
 
 test("shared: a request is refused at another registry once its label is there", () => {
