@@ -22,6 +22,7 @@ import type { Host } from "../lib/host/host.ts";
 import { type LoadedSettings, settingsReader } from "../lib/service/files/files.ts";
 import type { ServeConfig, ServedGroup } from "../lib/service/serve/config.ts";
 import { serve } from "../lib/service/serve/serve.ts";
+import type { SharedStoreConfig } from "../lib/service/shared/config.ts";
 import { isJournal } from "../lib/service/log/journal.ts";
 import { type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import { WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
@@ -81,6 +82,7 @@ async function serveConfig(
     punch,
     state,
     key,
+    store: storeConfig(options),
     maxPeers: options["max-peers"],
     maxAnswer: options["max-answer"],
     answerBudget: options["answer-budget"],
@@ -93,6 +95,20 @@ async function serveConfig(
       isJournal: isJournal(host, host.out),
     },
   };
+}
+
+/** @throws {UserError} Something is said of a store, and there is none. */
+function storeConfig(options: Resolved<typeof SERVE>): SharedStoreConfig | undefined {
+  const { store: place, "store-user": user, "store-start": start } = options;
+  const { "store-password-file": passwordFile, "store-ca-file": authorityFile } = options;
+  if (place !== undefined) return { place, user, passwordFile, authorityFile, start };
+  const [needless] = [
+    ...user === undefined ? [] : ["--store-user"],
+    ...passwordFile === undefined ? [] : ["--store-password-file"],
+    ...authorityFile === undefined ? [] : ["--store-ca-file"],
+  ];
+  if (needless === undefined) return undefined;
+  throw new UserError(`${needless} is of no use without --store; name the store, or leave it out`);
 }
 
 /** What peers are called here. Other commands look for what is wrong with these tables. */

@@ -262,6 +262,41 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "`wgsig status` can't ask this one: there is no socket for it in the run folder",
   },
   "stopped": { meaning: "the end, and the signal that was its cause" },
+  "store-back": {
+    meaning:
+      "the store is there again, and all is caught up on: it was away for so long, so many " +
+      "peers were written and read since",
+    fields: ["store", "away", "written", "read"],
+  },
+  "store-connected": {
+    meaning: "all that other registries have in the store was read, after so long",
+  },
+  "store-emptied": {
+    meaning:
+      "the store has lost what it had, or is another one: what is known here is written anew",
+  },
+  "store-gone": {
+    meaning: "the store can't be used, why, and how that is mended; told of once",
+    fields: ["store", "why", "hint", "effect"],
+  },
+  "store-not-written": {
+    meaning:
+      "the store can be read and takes nothing in, why, and how that is mended; told of once",
+    fields: ["store", "why", "hint", "effect"],
+  },
+  "store-records-refused": {
+    meaning: "records in the store were not made with this registry's key: they are left out",
+  },
+  "store-still-gone": {
+    meaning: "a reminder, once an hour",
+    fields: ["store", "why", "hint", "lasts"],
+  },
+  "store-still-not-written": {
+    meaning: "a reminder, once an hour",
+    fields: ["store", "why", "hint", "lasts"],
+  },
+  "store-waiting": { meaning: "it answers nobody yet, since it waits for the store" },
+  "store-written-again": { meaning: "the store takes in again what changes" },
   "systemd-not-told": { meaning: "systemd asks to be told how the service is, and can't be" },
   "waiting": { meaning: "there is no such interface yet" },
 };

@@ -35,6 +35,14 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning: "the registry's own private key; made where there is none, shown by " +
       "`wgsig keygen public`",
   },
+  "serve.store": {
+    meaning: "share peers and leases with other registries in this Redis or Valkey: " +
+      "`redis://HOST[:PORT][/DB]`, `rediss://` for TLS, `redis+sentinel://HOST,HOST/NAME[/DB]`, " +
+      "`redis+cluster://HOST,HOST`",
+  },
+  "serve.store-password-file": {
+    meaning: "the password for the store, in the first line; read again at each connection",
+  },
   "serve.status": { meaning: STATUS },
   "serve.status-token-file": { meaning: TOKEN },
   "serve.metrics-file": { meaning: METRICS_FILE },

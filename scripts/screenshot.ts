@@ -195,6 +195,7 @@ const REGISTRY: ServeReport = {
   serverKey: key(),
   publicAddress: "vps.example.com:1223",
   state: "/var/lib/wgsig/state",
+  store: null,
   groups: [{
     id: 0,
     proof: "auto",

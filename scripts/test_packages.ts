@@ -29,6 +29,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["nftables", "nft"],
   ["pdns-recursor", "pdns_recursor"],
   ["prometheus", "promtool"],
+  ["redis-server", "redis-server"],
   ["unbound", "unbound"],
   ["util-linux", "setpriv"],
   ["wireguard-go", "wireguard-go"],

@@ -25,6 +25,7 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import dnsPacket from "dns-packet";
+import type { createClient } from "@redis/client";
 import fc from "fast-check";
 import encodeQR from "qr";
 import { Buffer } from "node:buffer";
@@ -182,6 +183,15 @@ test("dns-packet is typed, and gives what it says", () => {
   // @ts-expect-error a Buffer, not any bytes
   assertEquals(thrown(() => dnsPacket.question.decode(plain, 12)), "TypeError");
   assert(Buffer.isBuffer(bytes));
+});
+
+test("@redis/client is typed: a reply is not known, unless a caller says what it is", () => {
+  type Client = ReturnType<typeof createClient>;
+  // @ts-expect-error a list of texts and Buffers, no text
+  const command: Parameters<Client["sendCommand"]>[0] = "PING";
+  // @ts-expect-error a number of milliseconds
+  const options: Parameters<typeof createClient>[0] = { pingInterval: "5" };
+  assertEquals([command, typeof options], ["PING", "object"]);
 });
 
 test("packages that bring their types have them in force", () => {

@@ -20,6 +20,7 @@ import type { Outputs } from "./output.ts";
 import type { Processes } from "./processes.ts";
 import type { Random } from "./random.ts";
 import type { RawUdp } from "./raw_udp.ts";
+import type { SharedStores } from "./shared_stores.ts";
 import type { Signals } from "./signals.ts";
 import type { TcpConnecting, TcpListening } from "./tcp.ts";
 import type { ConnectedUdp, Udp } from "./udp.ts";
@@ -70,4 +71,5 @@ export interface Host
     ConnectedUdp,
     RawUdp,
     TcpListening,
-    TcpConnecting {}
+    TcpConnecting,
+    SharedStores {}

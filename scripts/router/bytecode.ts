@@ -16,6 +16,8 @@ const REPLACED = {
   "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
   "qr": `${ROOT}/lib/host/quickjs/no_qr.ts`,
   [`file://${ROOT}/lib/service/http/page.ts`]: `${ROOT}/lib/service/http/no_page.ts`,
+  [`file://${ROOT}/lib/service/shared/sharing_service.ts`]:
+    `${ROOT}/lib/service/shared/no_sharing.ts`,
 };
 /** What the engine's compiler calls the bytecode. */
 const NAME = "bytecode";

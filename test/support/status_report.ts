@@ -85,6 +85,7 @@ export const SERVE_REPORT: ServeReport = {
   serverKey: "PUZNgTxz+aKMAXEfBvs1aq7I5rOhy8ZCnkel0ZXxlkw=",
   publicAddress: "vps.example.com:1223",
   state: "/var/lib/wgsig/state",
+  store: null,
   groups: [{
     id: 7,
     proof: "auto",

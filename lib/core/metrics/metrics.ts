@@ -49,6 +49,9 @@ export const SERVE_METRICS = {
   wgsig_relay_pairs: gauge("pairs of peers that are relayed"),
   wgsig_zones: gauge("DNS zones that are served"),
   wgsig_leases: gauge("addresses that are leased"),
+  wgsig_store_up: gauge("whether the store that peers are shared in is there"),
+  wgsig_store_behind_peers: gauge("peers that the store doesn't have as they are here"),
+  wgsig_store_round_trip_seconds: gauge("round trip of the store's last answer"),
   wgsig_registered_peer_age_seconds: gauge("seconds since the peer was last heard", ...MEMBER),
   wgsig_registered_peer_proved: gauge("whether the peer has proved its key", ...MEMBER),
 } as const;
@@ -147,6 +150,12 @@ function addServer(writer: Writer, report: ServeReport, { maxPeers }: ProgramFac
   if (report.relay !== null) writer.add("wgsig_relay_pairs", [], report.relay.count);
   writer.add("wgsig_zones", [], report.zones.length);
   if (report.leases !== null) writer.add("wgsig_leases", [], report.leases.count);
+  const { store } = report;
+  if (store !== null) {
+    writer.add("wgsig_store_up", [], store.connected);
+    writer.add("wgsig_store_behind_peers", [], store.behind);
+    writer.add("wgsig_store_round_trip_seconds", [], store.roundTrip);
+  }
   writer.count(report.counters);
 }
 

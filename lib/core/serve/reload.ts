@@ -13,6 +13,7 @@ export interface Reloadable {
   readonly maxAnswer: number;
   readonly state: string | undefined;
   readonly key: string | undefined;
+  readonly store?: unknown;
   readonly dns: { readonly listen: unknown } | undefined;
   readonly lease: { readonly interface: string; readonly state: string | undefined } | undefined;
   readonly punch: unknown;
@@ -27,13 +28,14 @@ export const SERVE_RULES = {
     "max-answer": ({ maxAnswer }) => maxAnswer,
     state: ({ state }) => state,
     key: ({ key }) => key,
+    store: ({ store }) => store,
     dns: ({ dns }) => dns?.listen,
     lease: ({ lease }) => lease && [lease.interface, lease.state],
     punch: ({ punch }) => punch,
     status: ({ site }) => site && [site.address],
   },
   inForce<S extends Reloadable>(first: S, wanted: S): S {
-    const { listen, maxPeers, maxAnswer, state, key } = first;
-    return { ...wanted, listen, maxPeers, maxAnswer, state, key };
+    const { listen, maxPeers, maxAnswer, state, key, store } = first;
+    return { ...wanted, listen, maxPeers, maxAnswer, state, key, store };
   },
 } satisfies ReloadRules<Reloadable>;

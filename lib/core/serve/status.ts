@@ -11,16 +11,20 @@ export interface ServeFigures {
   readonly peers: number;
   /** Requests of peers, and questions for names, that were answered. */
   readonly answered: number;
+  /** What is wrong with the store that it shares peers in, if anything is. */
+  readonly trouble?: string | undefined;
 }
 
 /** The line. */
-export function serveStatus({ groups, zones, peers, answered }: ServeFigures): string {
+export function serveStatus(figures: ServeFigures): string {
+  const { groups, zones, peers, answered, trouble } = figures;
   const places = [
     ...groups > 0 ? [counted(groups, "group")] : [],
     ...zones > 0 ? [counted(zones, "zone")] : [],
   ];
   const where = places.length > 0 ? ` in ${places.join(" and ")}` : "";
-  return `${counted(peers, "peer")}${where}, ${answered} answered`;
+  const wrong = trouble === undefined ? "" : `; ${trouble}`;
+  return `${counted(peers, "peer")}${where}, ${answered} answered${wrong}`;
 }
 
 function counted(count: number, noun: string): string {

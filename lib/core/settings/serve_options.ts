@@ -47,6 +47,7 @@ import {
   refuse,
   tables,
 } from "./reader.ts";
+import { STORE } from "./store_options.ts";
 
 /** The most peers a group can have. */
 const MAX_PEERS = 100_000;
@@ -232,6 +233,7 @@ export const SERVE = {
     reader: file,
     help: "keep peers, rosters and leases over a restart in this file",
   },
+  ...STORE,
   "public-address": {
     flag: "public-address",
     reader: one(hostPort(OWN_PORT), "HOST:PORT"),

@@ -26,6 +26,7 @@ import {
   SAID_KINDS,
   type SaidPlaceReport,
   type ServeReport,
+  type StoreReport,
   type ZoneReport,
 } from "./serve_report.ts";
 
@@ -41,6 +42,8 @@ export function readServeReport(fields: Fields): ServeReport {
     serverKey: maybe(text, fields["serverKey"]),
     publicAddress: maybe(text, fields["publicAddress"]),
     state: maybe(text, fields["state"]),
+    // Former releases have none.
+    store: maybe(storeOf, fields["store"] ?? null),
     groups: list(groupOf, fields["groups"]),
     relay: maybe(relayOf, fields["relay"]),
     dns: list(text, fields["dns"]),
@@ -48,6 +51,24 @@ export function readServeReport(fields: Fields): ServeReport {
     leases: maybe(leasesOf, fields["leases"]),
     counters: byName(number, fields["counters"]),
   };
+}
+
+function storeOf(value: unknown): StoreReport {
+  const fields = fieldsOf(value);
+  return {
+    address: text(fields["address"]),
+    connected: flag(fields["connected"]),
+    since: number(fields["since"]),
+    complete: flag(fields["complete"]),
+    behind: number(fields["behind"]),
+    roundTrip: maybe(number, fields["roundTrip"]),
+    fault: maybe(faultOf, fields["fault"]),
+  };
+}
+
+function faultOf(value: unknown): StoreReport["fault"] {
+  const fields = fieldsOf(value);
+  return { why: text(fields["why"]), age: number(fields["age"]), over: flag(fields["over"]) };
 }
 
 function groupOf(value: unknown): GroupReport {

@@ -125,6 +125,27 @@ export interface LeasesReport {
   readonly more: number;
 }
 
+/** What registries share their peers in. */
+export interface StoreReport {
+  /** Where it is. There is nothing secret in it. */
+  readonly address: string;
+  readonly connected: boolean;
+  /** For so long it has been there, or has not been there. */
+  readonly since: number;
+  /** Whether all that it had was read once. */
+  readonly complete: boolean;
+  /** Peers that it doesn't have as they are here. */
+  readonly behind: number;
+  /** Of its last answer; null where there was none. */
+  readonly roundTrip: number | null;
+  /** What went wrong last; null where nothing did. */
+  readonly fault: {
+    readonly why: string;
+    readonly age: number;
+    readonly over: boolean;
+  } | null;
+}
+
 /** What `serve` says. */
 export interface ServeReport {
   readonly kind: "serve";
@@ -140,6 +161,8 @@ export interface ServeReport {
   readonly publicAddress: string | null;
   /** The file that keeps it over a restart. */
   readonly state: string | null;
+  /** Null where its peers are its own. */
+  readonly store: StoreReport | null;
   readonly groups: readonly GroupReport[];
   /** Null where nothing is relayed. */
   readonly relay: RelayReport | null;

@@ -10,6 +10,7 @@ import {
   counted,
   flushRight,
   formatSize,
+  milliseconds,
   nameOf,
   type Paint,
   plain,
@@ -21,6 +22,7 @@ import type {
   RegisteredPeerReport,
   RelayReport,
   ServeReport,
+  StoreReport,
 } from "./serve_report.ts";
 
 /** Widths of what a peer's line has. */
@@ -36,7 +38,7 @@ const TROUBLE = /drop|no-room|pushed-out|failed|overload|refused|cut$|limited|se
 
 /** Puts it into lines. */
 export function serverLines(report: ServeReport, paint: Paint): readonly string[] {
-  const { name, version, runtime, uptime, listen, serverKey, publicAddress, state } = report;
+  const { name, version, runtime, uptime, listen, serverKey, publicAddress, state, store } = report;
   const names = namesOf(report);
   const facts = [
     `wgsig ${version}, ${runtime}, up ${formatAge(uptime)}`,
@@ -44,6 +46,7 @@ export function serverLines(report: ServeReport, paint: Paint): readonly string[
     ...publicAddress === null ? [] : [`public address ${publicAddress}`],
     ...serverKey === null ? [] : [`public key ${serverKey}`],
     ...state === null ? [] : [`keeps its state in ${state}`],
+    ...store === null ? [] : [`shares its peers in ${store.address}: ${storeFacts(store)}`],
   ];
   return [
     `${paint("server", "bold")} ${plain(name)}`,
@@ -54,6 +57,17 @@ export function serverLines(report: ServeReport, paint: Paint): readonly string[
     ...report.leases === null ? [] : leaseLines(report.leases, paint),
     ...counterLines(report.counters, paint),
   ];
+}
+
+function storeFacts({ connected, complete, since, behind, roundTrip, fault }: StoreReport): string {
+  const present = fault?.over === false ? fault : undefined;
+  return [
+    connected ? `connected for ${formatAge(since)}` : `gone for ${formatAge(since)}`,
+    ...present === undefined ? [] : [present.why],
+    ...complete ? [] : ["not read yet"],
+    ...behind > 0 ? [`${counted(behind, "peer")} to be written`] : [],
+    ...connected && roundTrip !== null ? [`round trip ${milliseconds(roundTrip)}`] : [],
+  ].join(", ");
 }
 
 function groupLines(group: GroupReport, paint: Paint): readonly string[] {

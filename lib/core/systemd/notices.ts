@@ -20,6 +20,11 @@ export class ServiceNotices {
   #told = "";
   #toldAt = -Infinity;
 
+  /** It doesn't serve yet, and takes so many seconds more. */
+  starting(status: string, seconds: number): string {
+    return `EXTEND_TIMEOUT_USEC=${Math.round(seconds * 1e6)}\n${this.#lineOf(status)}`;
+  }
+
   /** It serves, or has new settings in force. @param mono A clock that never jumps, in seconds. */
   ready(status: string, mono: number): string {
     return `READY=1\n${this.#tell(status, mono)}`;
@@ -44,6 +49,10 @@ export class ServiceNotices {
   #tell(status: string, mono: number): string {
     this.#told = status;
     this.#toldAt = mono;
+    return this.#lineOf(status);
+  }
+
+  #lineOf(status: string): string {
     return `STATUS=${status.replaceAll(CONTROL, " ").slice(0, MAX_STATUS)}\n`;
   }
 }

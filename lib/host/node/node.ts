@@ -90,6 +90,8 @@ export function nodeHost(): Omit<
     makeFolder: async (path) => void await mkdir(path, { recursive: true, mode: OWNER_ONLY }),
     run,
     ...LOCAL_STREAMS,
+    // Nobody else has to have the library in memory.
+    openStore: async (options) => await (await import("./store.ts")).openStore(options),
     localAddresses: () =>
       Object.values(networkInterfaces()).flatMap((each) => each ?? []).map(({ address }) =>
         address

@@ -10,6 +10,7 @@ import type { RegistryOptions } from "../../core/registry/registry.ts";
 import type { RelayOptions } from "../../core/relay/relay.ts";
 import type { DnsConfig } from "../zone/server/zones.ts";
 import type { LeaseConfig } from "../lease/server/service.ts";
+import type { SharedStoreConfig } from "../shared/config.ts";
 import type { SiteConfig } from "../http/site.ts";
 import type { LogOptions } from "../log/log.ts";
 
@@ -49,6 +50,8 @@ export interface ServeConfig extends RegistryOptions {
   readonly state: string | undefined;
   /** The file of the registry's own key; beside the state file if left out. */
   readonly key: string | undefined;
+  /** Where it is shared with other registries, if it is. */
+  readonly store?: SharedStoreConfig | undefined;
   readonly maxPeers: number;
   readonly maxAnswer: number;
   /** Bytes a second that a source gets beyond the first datagram of its answers; 0 is no limit. */

@@ -1,6 +1,7 @@
 /**
  * `wgsig serve`: the registry on its sockets, with zones, leases, its state file and its signals. This
- * is wiring: each part has a file of its own.
+ * is wiring: each part has a file of its own. It is a little longer than a file should be because
+ * the order in which parts are opened and closed is in one place.
  *
  * @module
  */
@@ -23,6 +24,7 @@ import type { StatusSite } from "../http/site.ts";
 import type { LeaseService } from "../lease/server/service.ts";
 import { Log } from "../log/log.ts";
 import type { PunchService } from "../punch/service.ts";
+import type { SharingService } from "../shared/sharing_service.ts";
 import type { RosterService } from "../roster/roster_service.ts";
 import { withoutRosters } from "../roster/without_rosters.ts";
 import { Store } from "../store/store.ts";
@@ -33,6 +35,7 @@ import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./group
 import type { JoinAnswers } from "./join_answers.ts";
 import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
+import { loadParts, type Parts } from "./parts.ts";
 import type { ServedRosters } from "./served_rosters.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
@@ -73,32 +76,11 @@ export async function serve(host: Host, load: () => Promise<ServeConfig>): Promi
     wipeSecrets(files);
     throw error;
   }
-  const service = new Service(host, settings, serverKey, await loadParts(settings, serverKey));
-  await service.open(files, madeSecret);
+  const parts = await loadParts(host, settings, serverKey);
+  const service = new Service(host, settings, serverKey, parts);
+  const signal = await service.open(files, madeSecret);
+  if (signal !== undefined) return await service.close(signal);
   return await service.run(async () => await withFiles(await load()));
-}
-
-/** What not every server has. */
-interface Parts {
-  readonly Dns: typeof DnsService | undefined;
-  readonly Leases: typeof LeaseService | undefined;
-  readonly Punch: typeof PunchService | undefined;
-  readonly Rosters: typeof ServedRosters | undefined;
-}
-
-/** Loads what is wanted: a router has no memory for the rest. */
-async function loadParts(
-  { dns, lease, punch, state }: ServeConfig,
-  serverKey: ServerKey | undefined,
-): Promise<Parts> {
-  // What the registry knows of peers by name is worth something only where it is kept.
-  const hasRosters = serverKey !== undefined && state !== undefined;
-  return {
-    Dns: dns && (await import("../zone/server/service.ts")).DnsService,
-    Leases: lease && (await import("../lease/server/service.ts")).LeaseService,
-    Punch: punch && (await import("../punch/service.ts")).PunchService,
-    Rosters: hasRosters ? (await import("./served_rosters.ts")).ServedRosters : undefined,
-  };
 }
 
 class Service {
@@ -113,6 +95,7 @@ class Service {
   readonly #leases: LeaseService | undefined;
   readonly #punch: PunchService | undefined;
   readonly #store: Store | undefined;
+  readonly #newSharing: (() => SharingService) | undefined;
   readonly #joins: JoinAnswers | undefined;
   readonly #rosters: RosterService | undefined;
   readonly #notifier: Notifier;
@@ -120,6 +103,10 @@ class Service {
   readonly #serverKey: ServerKey | undefined;
   readonly #status: ServeStatus;
   #site: StatusSite | undefined;
+  /** There once the state file is read. */
+  #sharing: SharingService | undefined;
+  /** Whether a reload was asked for before it could be done. */
+  #isReloadAsked = false;
   /** What holds now. */
   #settings: ServeConfig;
   #now: Now;
@@ -128,7 +115,7 @@ class Service {
     host: Host,
     first: ServeConfig,
     serverKey: ServerKey | undefined,
-    { Dns, Leases, Punch, Rosters }: Parts,
+    { Dns, Leases, Punch, Rosters, Sharing }: Parts,
   ) {
     const log = new Log(host, first.log);
     const traffic = new TrafficLog(log, () => this.#now.mono);
@@ -157,12 +144,23 @@ class Service {
     this.#leases = first.lease && Leases && new Leases(context, first.lease);
     this.#punch = first.punch && Punch && new Punch(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
-    this.#summary = new Summary(log, registry, zones, () => this.#punch?.counters ?? {});
+    this.#summary = new Summary(log, registry, zones, {
+      counters: () => this.#punch?.counters ?? {},
+      trouble: () => this.#sharing?.trouble,
+    });
     const rosters = serverKey && Rosters && new Rosters(context, registry, serverKey.key);
     if (first.state !== undefined) {
       this.#store = this.#storeAt(first.state, seed(), rosters);
       this.#joins = rosters?.newAnswers(this.#store, this.#sockets);
       this.#rosters = rosters?.newService(this.#store, this.#sockets);
+    }
+    const { store } = first;
+    if (store && Sharing && serverKey) {
+      this.#newSharing = () =>
+        new Sharing(context, registry, serverKey.key, store, () => {
+          this.#store?.look();
+          this.#sockets.changed();
+        });
     }
     this.#status = this.#newStatus();
   }
@@ -183,6 +181,7 @@ class Service {
         serverKey: this.#serverKey === undefined ? null : publicKeyOf(this.#serverKey),
         publicAddress: this.#rosters?.shownAddress ?? null,
         state: this.#settings.state ?? null,
+        store: this.#sharing?.report ?? null,
         dns: this.#dns?.bound.map(formatHostPort) ?? [],
         zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
           return { name, interface: device ?? null, group: group ?? null };
@@ -212,8 +211,15 @@ class Service {
     return store;
   }
 
-  /** Takes over what was saved, and opens the sockets. */
-  async open(files: readonly GroupFiles[], madeSecret: MadeSecret | undefined): Promise<void> {
+  /**
+   * Takes over what was saved, and what other registries know, and opens the sockets.
+   *
+   * @returns The signal that has ended it before.
+   */
+  async open(
+    files: readonly GroupFiles[],
+    madeSecret: MadeSecret | undefined,
+  ): Promise<string | undefined> {
     const { dns, punch } = this.#first;
     if (madeSecret !== undefined) {
       const { group, file } = madeSecret;
@@ -225,6 +231,8 @@ class Service {
     await this.#store?.open();
     this.#rosters?.configure(this.#first);
     await this.#keepKey();
+    const signal = await this.#share();
+    if (signal !== undefined) return signal;
     await this.#sockets.listen(this.#first);
     try {
       if (dns !== undefined) await this.#dns?.listen(dns);
@@ -241,6 +249,15 @@ class Service {
       this.#log.write("info", "server-key-not-kept", { hint });
     }
     await this.#status.open(this.#name);
+    return undefined;
+  }
+
+  /** Begins to share peers with other registries. Returns the signal that has ended the wait for them. */
+  async #share(): Promise<string | undefined> {
+    const sharing = this.#sharing = this.#newSharing?.();
+    const end = await sharing?.open(this.#notifier);
+    this.#isReloadAsked = end?.isReloadAsked ?? false;
+    return end?.signal;
   }
 
   async #openSite(): Promise<void> {
@@ -300,7 +317,15 @@ class Service {
       this.#host.onSignal("SIGUSR2", () => this.#summary.logCounters());
       this.#summary.logReady(this.#host.runtime, this.#serverKey && publicKeyOf(this.#serverKey));
       this.#notifier.ready();
+      if (!this.#isReloadAsked) return;
+      reloader.ask();
+      void reloader.run();
     });
+    return await this.close(signal);
+  }
+
+  /** Ends it. */
+  async close(signal: string): Promise<ExitStatus> {
     this.#notifier.stopping();
     this.#status.close();
     await this.#site?.close();
@@ -308,6 +333,7 @@ class Service {
     this.#dns?.close();
     this.#punch?.close();
     this.#tunnels.close();
+    await this.#sharing?.close();
     const hasLeases = await this.#leases?.close() ?? true;
     const hasState = await this.#store?.close() ?? true;
     this.#summary.logCounters();
@@ -328,6 +354,7 @@ class Service {
     const peers = this.#groups.apply(settings, files, mono);
     this.#settings = settings;
     if (peers > 0) this.#log.write("warn", "peers-forgotten", { peers });
+    this.#sharing?.groupsChanged();
     if (settings.dns !== undefined) this.#dns?.configure(settings.dns, this.#registry.groups);
   }
 

@@ -40,16 +40,18 @@ export function publicKeyOf({ key }: ServerKey): string {
  * Reads the key pair, or draws it where there is no file; none where no group is served.
  *
  * @param files Of the groups: a secret of theirs, which every member has, is no key of the registry.
- * @throws {UserError} The file is no key's, or others can read it.
+ * @throws {UserError} The file is no key's, or others can read it; or other registries have to have the
+ *   same one, and there is none.
  */
 export async function openServerKey(
   host: System & Files & Input & Random & Cryptography,
-  { groups, key, state }: ServeConfig,
+  { groups, key, state, store }: ServeConfig,
   files: readonly GroupFiles[],
 ): Promise<ServerKey | undefined> {
   if (groups.length === 0) return undefined;
   const file = key ?? (state === undefined ? undefined : `${state}${BESIDE_STATE}`);
   const isNew = file === undefined || await fileOf(host, file) === undefined;
+  if (store !== undefined && (key === undefined || isNew)) throw noCommonKey(key);
   const bytes = isNew ? drawKey(host) : await readPrivateKey(host, file, WHAT);
   try {
     checkOwn(bytes, files, file);
@@ -59,6 +61,16 @@ export async function openServerKey(
   } finally {
     bytes.fill(0);
   }
+}
+
+/** What one registry has written to a store, another one believes by their common key. */
+function noCommonKey(file: string | undefined): UserError {
+  const missing = file === undefined ? "none is named" : `there is no ${file}`;
+  return new UserError(
+    `registries that share a store have one key in common, and ${missing}: make it once with ` +
+      `wgsig keygen private --output ${file ?? "FILE"}, copy it to each of them, and name it ` +
+      "with --key",
+  );
 }
 
 /** Whoever has the private half can pretend to be the registry. */

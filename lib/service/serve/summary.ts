@@ -8,27 +8,35 @@ import type { Registry } from "../../core/registry/registry.ts";
 import { serveStatus } from "../../core/serve/status.ts";
 import type { Log } from "../log/log.ts";
 
+/** What others know. */
+export interface SummaryOthers {
+  /** The counters of hole punching, if it is served. */
+  counters(): Readonly<Record<string, number>>;
+  /** What is wrong with the store that peers are shared in, if anything is. */
+  trouble(): string | undefined;
+}
+
 /** Says how a server is. */
 export class Summary {
   readonly #log: Log;
   readonly #registry: Registry;
   readonly #zones: readonly string[];
-  readonly #punch: () => Readonly<Record<string, number>>;
+  readonly #others: SummaryOthers;
 
   /**
    * @param zones Their names.
-   * @param punch The counters of hole punching, if it is served.
+   * @param others What others know.
    */
   constructor(
     log: Log,
     registry: Registry,
     zones: readonly string[],
-    punch: () => Readonly<Record<string, number>>,
+    others: SummaryOthers,
   ) {
     this.#log = log;
     this.#registry = registry;
     this.#zones = zones;
-    this.#punch = punch;
+    this.#others = others;
   }
 
   /** Logs that it serves. @param serverKey The registry's public key, where it has one. */
@@ -48,7 +56,7 @@ export class Summary {
   logCounters(): void {
     const { counters, relay, peerCount: peers } = this.#registry;
     const relayed = relay && { "relay-pairs": relay.pairCount };
-    const counted = { ...relayed, ...counters.snapshot(), ...this.#punch() };
+    const counted = { ...relayed, ...counters.snapshot(), ...this.#others.counters() };
     this.#log.always("info", "counters", { peers, ...counted });
   }
 
@@ -57,6 +65,7 @@ export class Summary {
     const { groups, counters, peerCount: peers } = this.#registry;
     const { answered = 0, "dns-answered": named = 0 } = counters.snapshot();
     const zones = this.#zones.length;
-    return serveStatus({ groups: groups.size, zones, peers, answered: answered + named });
+    const trouble = this.#others.trouble();
+    return serveStatus({ groups: groups.size, zones, peers, answered: answered + named, trouble });
   }
 }

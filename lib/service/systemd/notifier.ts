@@ -39,6 +39,11 @@ export class Notifier {
     this.#failed = failed;
   }
 
+  /** It doesn't serve yet, and takes so many seconds more at most until it says so again. */
+  starting(status: string, seconds: number): void {
+    this.#send(this.#notices.starting(status, seconds));
+  }
+
   /** It serves; from now on the status line is kept current. Also once a reload is over. */
   ready(): void {
     if (this.#socket === undefined) return;

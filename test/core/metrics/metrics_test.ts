@@ -32,6 +32,7 @@ const SERVER: ServeReport = {
   serverKey: null,
   publicAddress: null,
   state: null,
+  store: null,
   groups: [7, 8].map((id) => ({
     id,
     proof: "auto",
@@ -116,6 +117,20 @@ test("metrics: of a server's counters each is there, also where nothing was coun
   assertEquals(all.get('wgsig_relay_drops_total{reason="busy"}'), "0");
   assertEquals(all.get('wgsig_group_nat_peers{group="7",nat="hard"}'), "1");
   assertEquals(all.has("wgsig_leases"), false);
+  assertEquals(all.has("wgsig_store_up"), false);
+  const store = {
+    address: "redis://127.0.0.1:6379",
+    connected: true,
+    since: 1,
+    complete: true,
+    behind: 3,
+    roundTrip: null,
+    fault: null,
+  };
+  const shared = samples(metricsText({ ...SERVER, store }, FACTS));
+  assertEquals(shared.get("wgsig_store_up"), "1");
+  assertEquals(shared.get("wgsig_store_behind_peers"), "3");
+  assertEquals(shared.has("wgsig_store_round_trip_seconds"), false);
   for (const name of COUNTER_NAMES) {
     const { name: metric, values } = counterMetric(name);
     const labels = values.length === 0 ? "" : `{reason="${values[0]}"}`;

@@ -31,6 +31,7 @@ const FACTS: ServeFacts = {
   serverKey: null,
   publicAddress: null,
   state: null,
+  store: null,
   dns: [],
   zones: [{ name: "wg.example.com", interface: "wg0", group: null }],
 };

@@ -9,4 +9,9 @@ test("the status says who is there, and how much was answered", () => {
   assertEquals(status(2, 1, 1), "1 peer in 2 groups and 1 zone, 7 answered");
   assertEquals(status(0, 2, 0), "0 peers in 2 zones, 7 answered");
   assertEquals(status(0, 0, 0), "0 peers, 7 answered");
+  const trouble = "store: nothing listens there";
+  assertEquals(
+    serveStatus({ groups: 1, zones: 0, peers: 1, answered: 7, trouble }),
+    "1 peer in 1 group, 7 answered; store: nothing listens there",
+  );
 });

@@ -15,6 +15,7 @@ const FIRST: Settings = {
   maxAnswer: 10,
   state: "/state",
   key: undefined,
+  store: { place: "redis://a" },
   dns: { listen: [{ host: "::", port: 53 }] },
   lease: { interface: "wg0", state: undefined },
   punch: undefined,
@@ -79,6 +80,7 @@ test("however often it is asked meanwhile, the settings are read once more", () 
 test("what is bound or in use stays until a restart, and is named each time", () => {
   const wanted: Settings = {
     key: "/key",
+    store: undefined,
     listen: [],
     maxPeers: 7,
     maxAnswer: 20,
@@ -89,14 +91,14 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     maxAge: 5,
   };
   const { fixed } = SERVE_RULES;
-  const all = "listen,max-peers,max-answer,state,key,dns,lease,punch";
+  const all = "listen,max-peers,max-answer,state,key,store,dns,lease,punch";
   assertEquals(needsRestart(fixed, FIRST, wanted).join(), all);
   assertEquals(needsRestart(fixed, FIRST, { ...FIRST, lease: { interface: "wg0", state: "/x" } }), [
     "lease",
   ]);
   assertEquals(needsRestart(fixed, FIRST, structuredClone(FIRST)), []);
   // A group that is new has the limits of the others.
-  const { listen, maxPeers, maxAnswer, state, key } = FIRST;
+  const { listen, maxPeers, maxAnswer, state, key, store } = FIRST;
   assertEquals(SERVE_RULES.inForce(FIRST, wanted), {
     ...wanted,
     listen,
@@ -104,6 +106,7 @@ test("what is bound or in use stays until a restart, and is named each time", ()
     maxAnswer,
     state,
     key,
+    store,
   });
   const reload = new Reload<Settings, string>(FIRST, SERVE_RULES);
   for (let i = 0; i < 2; i++) {

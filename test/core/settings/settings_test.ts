@@ -139,6 +139,25 @@ const SECTIONS: readonly Section[] = [
       },
       key: TEXT,
       state: TEXT,
+      store: {
+        good: [
+          [`"redis://10.0.0.1/2"`, {
+            kind: "single",
+            isEncrypted: false,
+            nodes: [{ host: "10.0.0.1", port: 6379 }],
+            master: "",
+            database: 2,
+          }],
+        ],
+        bad: [`""`, `"10.0.0.1"`, `5`, `["redis://a"]`, `"redis://me:hush@a"`],
+      },
+      "store-user": TEXT,
+      "store-password-file": TEXT,
+      "store-ca-file": TEXT,
+      "store-start": {
+        good: [[`"wait"`, "wait"], [`"alone"`, "alone"]],
+        bad: [`"never"`, `""`, `true`],
+      },
       "public-address": {
         good: [
           [`"vps.example.com"`, { host: "vps.example.com", port: 0 }],

@@ -1,6 +1,6 @@
 /** What a server says of itself is read as it was written, and fits a terminal. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { readReport } from "../../../lib/core/status/read_report.ts";
 import { SCHEMA } from "../../../lib/core/status/report.ts";
@@ -54,6 +54,28 @@ test("status of serve: the table", () => {
   assertEquals(hasDown(SERVE_REPORT), false);
 });
 
+test("status of serve: how the store is that its peers are shared in", () => {
+  const store = {
+    address: "redis://10.0.0.1:6379",
+    connected: true,
+    since: 7200,
+    complete: true,
+    behind: 0,
+    roundTrip: 0.0012,
+    fault: { why: "nothing listens there", age: 7200, over: true },
+  };
+  const said = (part: Partial<ServeReport["store"]>) =>
+    formatReport({ ...SERVE_REPORT, store: { ...store, ...part } }, false).split("\n")
+      .map((line) => line.trim()).join(" ");
+  const address = "shares its peers in redis://10.0.0.1:6379: ";
+  assertStringIncludes(said({}), `${address}connected for 2 h, round trip 1.2 ms `);
+  const gone = said({ connected: false, behind: 3, fault: { ...store.fault, over: false } });
+  assertStringIncludes(
+    gone,
+    `${address}gone for 2 h, nothing listens there, 3 peers to be written `,
+  );
+});
+
 const seconds = fc.double({ min: 0, max: 1e7, noNaN: true });
 const text = fc.string({ maxLength: 70, unit: "binary" });
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: null });
@@ -99,6 +121,15 @@ const report: fc.Arbitrary<ServeReport> = fc.record({
   serverKey: maybe(key),
   publicAddress: maybe(text),
   state: maybe(text),
+  store: maybe(fc.record({
+    address: text,
+    connected: fc.boolean(),
+    since: seconds,
+    complete: fc.boolean(),
+    behind: count,
+    roundTrip: maybe(seconds),
+    fault: maybe(fc.record({ why: text, age: seconds, over: fc.boolean() })),
+  })),
   groups: fc.array(group, { maxLength: 3 }),
   relay: maybe(fc.record({
     count,

@@ -292,6 +292,11 @@ export function serveView() {
       ],
       ["Has run for", ({ uptime }) => [duration(uptime)]],
       ["State file", ({ state }) => [state ?? "none: a restart forgets peers"]],
+      ["Shares its peers in", ({ store }) =>
+        store === null ? [] : [
+          `${store.address}: ${store.connected ? "connected" : "gone"}`,
+          ...store.fault?.over === false ? [store.fault.why] : [],
+        ]],
       ["DNS is answered at", ({ dns }) => dns, "mono"],
       ["DNS zones", ({ zones }) => zones.map(({ name }) => name), "mono"],
     ]),

@@ -1,0 +1,8 @@
+/**
+ * Stands in the place of `sharing_service.ts` in the binaries for routers, which reach no store.
+ *
+ * @module
+ */
+
+/** There is none. */
+export const SharingService = undefined;

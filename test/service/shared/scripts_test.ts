@@ -1,0 +1,158 @@
+/** What runs in the store, in a real Redis: it comes to what test/vectors/shared.json says, byte for byte. */
+
+import { assertEquals } from "@std/assert";
+import { decodeHex, encodeHex } from "@std/encoding/hex";
+import type { StoreConnection } from "../../../lib/host/shared_stores.ts";
+import { openStore } from "../../../lib/host/node/store.ts";
+import { parseStorePlace } from "../../../lib/core/net/store_place.ts";
+import { StoreCalls } from "../../../lib/service/shared/store_calls.ts";
+import vectors from "../../vectors/shared.json" with { type: "json" };
+import { Redis } from "../../support/redis.ts";
+
+const GROUP = 7;
+const PEERS = "{wgsig}:peers:7";
+const ID = Uint8Array.from({ length: 32 }, (_, i) => i);
+const TIMEOUT = 10;
+
+async function connect(redis: Redis): Promise<StoreConnection> {
+  return await openStore({
+    place: parseStorePlace(redis.url)!,
+    user: undefined,
+    password: undefined,
+    authority: undefined,
+    timeout: TIMEOUT,
+    stop: new Promise(() => {}),
+    onEnd: () => {},
+  });
+}
+
+function callsOf(store: number): StoreCalls {
+  return new StoreCalls((bytes) => bytes.fill(store));
+}
+
+async function stored(store: StoreConnection): Promise<string> {
+  const reply = await store.call(["HGET", PEERS, ID], TIMEOUT);
+  return reply instanceof Uint8Array ? encodeHex(reply) : "";
+}
+
+Deno.test("the script merges records as the vectors say, and tells of what has changed", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id, last } = await calls.greet(store);
+  assertEquals([id, last], ["01".repeat(16), ""]);
+  let place = "0-0";
+  for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
+    await store.call(["DEL", PEERS], TIMEOUT);
+    if (before !== "") await store.call(["HSET", PEERS, ID, decodeHex(before)], TIMEOUT);
+    const write = { group: GROUP, records: [{ id: ID, record: decodeHex(incoming) }] };
+    const count = await calls.write(store, id, write);
+    assertEquals(await stored(store), record, name);
+    assertEquals(count, changed === "" ? 0 : 1, name);
+    if (changed === "") continue;
+    const read = await calls.read(store, place);
+    assertEquals(read.changes.length, 1, name);
+    const [{ group, peers } = { group: -1, peers: [] }] = read.changes;
+    assertEquals(group, GROUP);
+    assertEquals(peers.map((peer) => [encodeHex(peer.id), encodeHex(peer.record)]), [[
+      encodeHex(ID),
+      changed,
+    ]], name);
+    place = read.last ?? place;
+  }
+  store.close();
+});
+
+Deno.test("several peers go into one write, and into one entry of the stream", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id } = await calls.greet(store);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  const ids = Array.from({ length: 256 }, (_, i) => ID.map((byte, at) => at === 0 ? i : byte));
+  const write = { group: GROUP, records: ids.map((id) => ({ id, record })) };
+  assertEquals(await calls.write(store, id, write), 256);
+  assertEquals(await calls.write(store, id, write), 0);
+  const { changes } = await calls.read(store, "0-0");
+  assertEquals(changes.map(({ peers }) => peers.map(({ id }) => encodeHex(id))), [
+    ids.map((id) => encodeHex(id)),
+  ]);
+  const seen = new Set<string>();
+  for (let cursor = "0", first = true; first || cursor !== "0"; first = false) {
+    const piece = await calls.scan(store, GROUP, cursor);
+    for (const { id, record: found } of piece.peers) {
+      seen.add(encodeHex(id));
+      assertEquals(found, Uint8Array.from(record));
+    }
+    cursor = piece.cursor;
+  }
+  assertEquals(seen.size, 256);
+  store.close();
+});
+
+Deno.test("only who was heard nowhere since is forgotten", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id } = await calls.greet(store);
+  // Of one second and another: one register was heard at 1700000000.25, one at 1700000000.5.
+  const both = vectors.merges.find(({ name }) => name === "a later one and another one")!;
+  const record = decodeHex(both.record);
+  await calls.write(store, id, { group: GROUP, records: [{ id: ID, record }] });
+  const other = ID.toReversed();
+  await calls.forget(store, { group: GROUP, notHeardSince: 1_700_000_001.25, ids: [other, ID] });
+  assertEquals(await stored(store), both.record, "it was heard after that");
+  await calls.forget(store, { group: GROUP, notHeardSince: 1_700_000_001.75, ids: [other, ID] });
+  assertEquals(await stored(store), "");
+  assertEquals(await store.call(["EXISTS", PEERS], TIMEOUT), 0);
+  store.close();
+});
+
+Deno.test("nothing is written to a store that has become another one", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const { id } = await callsOf(1).greet(store);
+  assertEquals((await callsOf(2).greet(store)).id, id, "the first one names it");
+  await store.call(["FLUSHALL"], TIMEOUT);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  const write = { group: GROUP, records: [{ id: ID, record }] };
+  assertEquals(await callsOf(1).write(store, id, write), undefined);
+  assertEquals(await stored(store), "");
+  assertEquals((await callsOf(2).greet(store)).id, "02".repeat(16));
+  store.close();
+});
+
+Deno.test("scripts that the store has forgotten are sent again", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id } = await calls.greet(store);
+  await store.call(["SCRIPT", "FLUSH"], TIMEOUT);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  const write = { group: GROUP, records: [{ id: ID, record }] };
+  assertEquals(await calls.write(store, id, write), 1);
+  store.close();
+});
+
+Deno.test("changes of more than two minutes ago are dropped from the stream, later ones are not", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id, time } = await calls.greet(store);
+  const add = (age: number, many: number) =>
+    Promise.all(Array.from({ length: many }, (_, i) =>
+      store.call(
+        ["XADD", "{wgsig}:changes", `${Math.round((time - age) * 1000)}-${i}`, "g", "7"],
+        TIMEOUT,
+      )));
+  await add(600, 1000);
+  await add(100, 10);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  await calls.write(store, id, { group: GROUP, records: [{ id: ID, record }] });
+  const left = await store.call(["XLEN", "{wgsig}:changes"], TIMEOUT);
+  // A stream drops whole nodes, of some 100.
+  assertEquals(typeof left === "number" && left >= 11 && left < 200, true, `${left} are left`);
+  const { last } = await calls.greet(store);
+  assertEquals((await calls.read(store, last)).last, undefined, "it waits, and nothing comes");
+  store.close();
+});
