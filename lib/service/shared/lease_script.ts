@@ -165,6 +165,8 @@ local function claim(kind, seconds, key, address)
     if isOwn and lease.released ~= HELD then put(key, address, lease.ends, NEVER) end
   elseif kind == 3 then
     if lease and (isOwn or not isFree(lease)) then return end
+    -- There may be more.
+    if isYoung then redis.call('HSET', HEAD, 'since', string.format('%.6f', now)) end
     if not other or held.ends <= now then return grant(key, address, till) end
     put(key, address, till, NEVER)
     redis.call('ZADD', ENDS, string.format('%.6f', till), address)

@@ -28,7 +28,7 @@ import type { LeaseAddress } from "../address.ts";
  * late (then it asks again), and a device is looked at every two seconds.
  */
 export const LEASE_GRACE = 15;
-/** So long a new table only takes leases back that there were, in seconds. */
+/** So long a new table only takes leases back that there were, after the last of them, in seconds. */
 export const YOUNG_TABLE = 10;
 /** The most claims at once. */
 export const MOST_CLAIMS = 256;

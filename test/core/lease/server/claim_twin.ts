@@ -55,6 +55,13 @@ export class ClaimTwin {
     this.table = "";
   }
 
+  /** What a replica has; it goes on with that where it is called. */
+  replica(): () => void {
+    const { table, since, cut } = this;
+    const [log, leases, readers] = [[...this.log], new Map(this.leases), new Map(this.readers)];
+    return () => Object.assign(this, { table, since, cut, log, leases, readers });
+  }
+
   /** A server that ends says so. */
   leave(reader: string): void {
     this.readers.delete(reader);
@@ -146,6 +153,7 @@ export class ClaimTwin {
     if (kind === "put-back") {
       if (entry !== undefined && (isOwn || !this.#isFree(entry))) return;
       const ends = this.now + time;
+      if (isYoung) this.since = this.now;
       if (other === undefined || other.ends <= this.now) {
         return this.#grant(publicKey, address, ends);
       }
