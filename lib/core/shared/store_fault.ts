@@ -48,6 +48,10 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
   MASTERDOWN: { scope: "link", why: "the store is a replica that has lost its primary" },
   CLUSTERDOWN: { scope: "link", why: "the store's cluster is down" },
   TRYAGAIN: { scope: "link", why: "the store's cluster is being changed" },
+  // Who asks anew finds the one that has the keys now.
+  MOVED: { scope: "link", why: "another server of the store's cluster has the data now" },
+  ASK: { scope: "link", why: "the store's cluster is being changed" },
+  UNBLOCKED: { scope: "link", why: "the store has become a replica" },
   NOAUTH: {
     scope: "link",
     why: "the store wants a password",
