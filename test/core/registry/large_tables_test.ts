@@ -8,11 +8,15 @@ import { ChangeLog, MOST_GONE } from "../../../lib/core/registry/change_log.ts";
 import { FreeNumbers } from "../../../lib/core/registry/free_numbers.ts";
 import { roomFor } from "../../../lib/core/registry/grown.ts";
 import { HashChains } from "../../../lib/core/registry/hash_chains.ts";
+import { PeerDirectory } from "../../../lib/core/registry/peer_directory.ts";
 import { PeerTable } from "../../../lib/core/registry/peer_table.ts";
+import { WantedChanges } from "../../../lib/core/registry/wanted_changes.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
+import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { ID_SIZE } from "../../../lib/wire/wgsig/record.ts";
+import { newPrefixes } from "../../../lib/wire/wgsig2/option.ts";
 import { idOf } from "../../support/fake_random.ts";
-import { seededNumbers } from "../../support/seeded_random.ts";
+import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
 /** All numbers with a hash, as an index has them. */
@@ -66,8 +70,8 @@ test("numbers are handed out once, small ones, and begin anew once nobody has on
 test("there is room for few by doubling, and for many at once, up to all that there may be", () => {
   assertEquals(roomFor(65, 64, 1000), 128);
   assertEquals(roomFor(900, 512, 1000), 1000);
-  assertEquals(roomFor(65_537, 65_536, 1_000_000), 1_000_000);
-  assertEquals(roomFor(40_000, 32_768, 50_000), 50_000);
+  assertEquals(roomFor(32_769, 32_768, 1_000_000), 1_000_000);
+  assertEquals(roomFor(20_000, 16_384, 30_000), 30_000);
 });
 
 test("numbers come in their order, and those that are the same in that of their places", () => {
@@ -152,4 +156,33 @@ test("a table that was filled in any order is as if its peers had come one after
       assert(inFront.every((isInFront) => isInFront));
     }
   }
+});
+
+test("who knows something from long ago is told all in cut answers, none of which takes long", () => {
+  const peers = 20_000;
+  const directory = new PeerDirectory(peers, 30, seededRandom(1), PORTABLE);
+  const { log, epoch } = directory;
+  for (let peer = 0; peer < peers; peer++) directory.add(new WireBuffer(idOf(peer)), 0, 0);
+  for (let peer = 0; peer < peers; peer++) log.changed(peer);
+  const changes = new WantedChanges();
+  const wants = newPrefixes(1);
+  wants.isGiven = false;
+  const told = new Set<number>();
+  let version = 1;
+  let silent = 0;
+  for (let asked = 0; version < log.version; asked++) {
+    assert(asked < 10);
+    changes.start(directory, wants, epoch, version);
+    assertEquals(changes.isWhole, false);
+    const before = told.size;
+    while (changes.next()) told.add(changes.peer);
+    if (told.size === before) silent++;
+    assert(changes.version > version);
+    version = changes.isCut ? changes.version : log.version;
+  }
+  // All that came first means nothing any more, and is more than is looked at for one question.
+  assertEquals([told.size, silent], [peers, 1]);
+  // Who knows nothing begins where something is.
+  changes.start(directory, wants, epoch, 0);
+  assertEquals([changes.isWhole, changes.next(), changes.peer], [true, true, 0]);
 });
