@@ -20,7 +20,7 @@ export interface Parts {
   readonly Dns: typeof DnsService | undefined;
   readonly Leases: typeof LeaseService | undefined;
   /** Where leases are decided in a store. */
-  readonly LeaseStore: typeof SharedLeaseStore | undefined;
+  readonly Claims: typeof SharedLeaseStore | undefined;
   readonly Punch: typeof PunchService | undefined;
   readonly Rosters: typeof ServedRosters | undefined;
   readonly Sharing: typeof SharingService | undefined;
@@ -49,7 +49,7 @@ export async function loadParts(
   return {
     Dns: dns && (await import("../zone/server/service.ts")).DnsService,
     Leases: lease && (await import("../lease/server/service.ts")).LeaseService,
-    LeaseStore: lease && store && (await import("../shared/lease_store.ts")).SharedLeaseStore,
+    Claims: lease && store && (await import("../shared/lease_store.ts")).SharedLeaseStore,
     Punch: punch && (await import("../punch/service.ts")).PunchService,
     Rosters: hasRosters ? (await import("./served_rosters.ts")).ServedRosters : undefined,
     Sharing: shared?.SharingService,

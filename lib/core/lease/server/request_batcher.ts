@@ -115,8 +115,12 @@ export class RequestBatcher {
     const unapplied = [...asked.keys()].filter((publicKey) => !reconciler.isApplied(publicKey));
     if (unapplied.length > 0) yield* reconciler.settleAgain(unapplied);
     for (const [publicKey, request] of asked) {
-      const answer = answerTo?.(publicKey);
-      if (answer !== undefined) answers.set(request, answer);
+      try {
+        const answer = answerTo?.(publicKey);
+        if (answer !== undefined) answers.set(request, answer);
+      } catch {
+        // Then this one alone has no answer.
+      }
       const isTheirs = device.peers.at(request.visitor.address) === publicKey;
       if (!isTheirs || !reconciler.isApplied(publicKey)) answers.delete(request);
       else if ((answers.get(request)?.bytes.length ?? 0) > 0) counters.add("lease-answered");

@@ -85,8 +85,13 @@ export class SharedLeases implements LeaseSharing {
   *decide(asking: ReadonlyMap<string, AskingPeer>, clock: StepClock): Steps<SharedAnswers> {
     const grants = new Map<LeaseAsk, LeaseGrant>();
     const late = new Set<string>();
-    const all = Array.from(asking, ([publicKey, { session, bytes, askedAt }]) => {
-      return { publicKey, session, askedAt, asks: session.asks(bytes, MOST_ASKS) };
+    const all = [...asking].flatMap(([publicKey, { session, bytes, askedAt }]) => {
+      try {
+        return { publicKey, session, askedAt, asks: session.asks(bytes, MOST_ASKS) };
+      } catch {
+        // Then this one alone has no answer.
+        return [];
+      }
     });
     for (let round = 0; round < MOST_ASKS; round++) {
       const asked = all.flatMap(({ publicKey, session, askedAt, asks }) => {
@@ -98,7 +103,9 @@ export class SharedLeases implements LeaseSharing {
     }
     const answers = new Map(all.map((each) => [each.publicKey, each]));
     return (publicKey) => {
-      const { session, asks } = answers.get(publicKey)!;
+      const asked = answers.get(publicKey);
+      if (asked === undefined) return undefined;
+      const { session, asks } = asked;
       const isOver = asks.some((ask) => {
         if (ask instanceof Uint8Array) return false;
         const endsAt = grants.get(ask)?.endsAt ?? Infinity;

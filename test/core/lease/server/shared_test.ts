@@ -3,11 +3,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeLogged, decodeTabled } from "../../../../lib/core/lease/server/claim_codec.ts";
 import type { LeaseServerConfig } from "../../../../lib/core/lease/server/config.ts";
+import { LeaseSession } from "../../../../lib/core/lease/server/session.ts";
 import { MOST_ASKS } from "../../../../lib/core/lease/server/shared_leases.ts";
 import { LEASE_GRACE, YOUNG_TABLE } from "../../../../lib/core/lease/server/claims.ts";
 import { test } from "../../../testing.ts";
 import { ClaimTwin } from "./claim_twin.ts";
-import { ANY, askFor, keyOf, LeaseWorld, NOTHING } from "./lease_world.ts";
+import { addressOf, ANY, askFor, keyOf, LeaseWorld, NOTHING } from "./lease_world.ts";
 
 /** Servers on one store. */
 class Servers {
@@ -249,4 +250,24 @@ test("shared: what a store says that is no lease is passed over", () => {
   logged.set([0x41, 0xd0], 48);
   assertEquals(decodeLogged(logged)?.address, { family: 6, value: (0xfdn << 120n) + 7n });
   assertEquals(decodeTabled(Uint8Array.from(address).subarray(1), new Uint8Array(48)), undefined);
+});
+
+test("shared: a peer whose request or answer can't be made takes nobody else's", () => {
+  const [, a] = Servers.two();
+  const broken = (name: "asks" | "answer") => {
+    const session = new LeaseSession(keyOf(0), a.book);
+    Object.defineProperty(session, name, { value: () => assert(false, name) });
+    return { address: addressOf(0), known: { publicKey: keyOf(0), session } };
+  };
+  for (const name of ["asks", "answer"] as const) {
+    const visitor = a.ask(broken(name));
+    a.ask(1);
+    a.settle();
+    const told = a.told.splice(0);
+    assertEquals(told.length, 2);
+    for (const { request, text } of told) {
+      if (request.visitor === visitor) assertEquals(text, "aborted");
+      else assertMatch(text, /errno=0\n/);
+    }
+  }
 });
