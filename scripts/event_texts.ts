@@ -279,6 +279,10 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
     meaning: "the store can't be used, why, and how that is mended; told of once",
     fields: ["store", "why", "hint", "effect"],
   },
+  "store-left-behind": {
+    meaning: "at the end, changes of so many peers could not be written to the store any more",
+  },
+  "store-may-forget": { meaning: "the store's settings let it forget what it must keep" },
   "store-not-written": {
     meaning:
       "the store can be read and takes nothing in, why, and how that is mended; told of once",

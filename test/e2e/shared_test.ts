@@ -243,6 +243,7 @@ Deno.test("a store that hangs stops neither answers nor the end", async () => {
   const seconds = (performance.now() - from) / 1000;
   say(`the end while the store hangs took ${seconds.toFixed(1)} s`);
   assert(seconds < 10, `${seconds} s`);
+  assertMatch(one.running.out, / warn store-left-behind store=\S+ peers=3 /);
   redis.signal("SIGCONT");
 });
 
@@ -254,6 +255,7 @@ Deno.test("what is dirty at the end goes to the store, and a signal ends a start
   await Promise.all(peers.map((peer) => peer.ask(one.port)));
   assertEquals(await one.running.stop(), 0);
   assertEquals(await redis.call("HLEN", "{wgsig}:peers:0"), peers.length);
+  assert(!one.running.out.includes(" warn "), "an end is no trouble");
   await redis.kill();
   const waiting = scene.start([
     ...[BINARY, "serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile],

@@ -12,7 +12,7 @@ import { comparePlaces, STREAM_BEGIN, timeOfPlace } from "./stream_place.ts";
 /** Changes that are older may have been dropped from the stream, in seconds: less than it keeps. */
 const SAFE_GAP = 90;
 /** The cursor of a scan that begins, and of one that is done. */
-const SCAN_BEGIN = "0";
+export const SCAN_BEGIN = "0";
 
 /** What of the stream was read; {@linkcode Follower.read} is told of it. */
 export interface ReadPart {

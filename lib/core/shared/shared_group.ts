@@ -141,12 +141,9 @@ export class SharedGroup implements PeerSharing {
     const { marks } = this;
     const { peer, question, isIpv4 } = asked;
     const { isMoved, isSaid, isFirstProof } = changes;
-    if (isFirstProof) {
-      marks.forgetRegister(peer, PLACE.seen);
-      marks.forgetRegister(peer, PLACE.said);
-      if (isIpv4) this.note(peer, REGISTER.row);
-    }
-    if (!isIpv4) {
+    if (isIpv4) {
+      if (isFirstProof) this.note(peer, REGISTER.row);
+    } else {
       marks.setLabel(peer, PLACE.seen, question);
       if (isMoved || isFirstProof) this.note(peer, REGISTER.seen);
       else this.#seen(peer, PLACE.seen, mono);

@@ -81,6 +81,7 @@ export class Sharing {
   /** What has been caught up on since the store is back; undefined where nothing has to be. */
   #catchUp: CatchUp | undefined;
   #fault: { readonly why: string; readonly at: number } | undefined;
+  #isEvictionTold = false;
   #endAt = Infinity;
   /** Converts times; right from the first greeting on. */
   readonly clock: StoreClock = {
@@ -199,6 +200,8 @@ export class Sharing {
     this.#storeId = facts.id;
     this.#run = facts.run;
     if (isEmptied) this.#news.push({ event: "emptied" });
+    if (facts.evicts && !this.#isEvictionTold) this.#news.push({ event: "evicts" });
+    this.#isEvictionTold = facts.evicts;
     if (this.#phase === "greeting") this.#opened(now);
     else if (isSame || (!isEmptied && facts.run === "")) return;
     if (isSame && this.#follower.hasAll(facts, now.mono)) return;

@@ -37,6 +37,8 @@ export interface StoreFacts {
   /** The places of the first and the last change that it still has; empty where it has none. */
   readonly first: string;
   readonly last: string;
+  /** Whether it throws data away where its memory is full. */
+  readonly evicts: boolean;
 }
 
 /** What to do next at the connection that writes. */
@@ -88,6 +90,7 @@ export type SharingNews =
     readonly took: number;
   }
   | { readonly event: "emptied" }
+  | { readonly event: "evicts" }
   | SharingTrouble;
 
 /** What is to be said of a fault: of the link, or of writing alone. */

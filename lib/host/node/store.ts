@@ -191,7 +191,7 @@ async function inTime<T>(
 function replyOf(value: unknown): StoreReply {
   if (value === null || typeof value === "number") return value;
   // The library's are views into all that came at once: what keeps one would keep all of it.
-  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map(replyOf);
   if (value instanceof ErrorReply) throw new StoreRefusal(value.message);
   throw new StoreRefusal("it answers with something that is no answer");

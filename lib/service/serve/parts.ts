@@ -23,10 +23,13 @@ export interface Parts {
   readonly Sharing: typeof SharingService | undefined;
 }
 
+/** What decides which are loaded. */
+export type PartsConfig = Pick<ServeConfig, "dns" | "lease" | "punch" | "state" | "store">;
+
 /** Loads what is wanted. @throws {UserError} It is not to be had here. */
 export async function loadParts(
   host: StoreHost,
-  { dns, lease, punch, state, store }: ServeConfig,
+  { dns, lease, punch, state, store }: PartsConfig,
   serverKey: ServerKey | undefined,
 ): Promise<Parts> {
   if (store !== undefined && host.openStore === undefined) {

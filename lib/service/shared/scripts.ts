@@ -61,8 +61,10 @@ local first = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]
 local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+local memory = redis.pcall('INFO', 'memory')
+local policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or ''
 local time = redis.call('TIME')
-local said = {id, format, time[1], time[2], run, first and first[1] or '', last and last[1] or ''}
+local said = {id, format, time[1], time[2], run, first and first[1] or '', last and last[1] or '', policy}
 for i = 3, #ARGV do said[#said + 1] = redis.sha1hex(ARGV[i]) end
 return said
 `;

@@ -43,12 +43,24 @@ export class SharingLog {
           read: took,
         });
       }
+      case "evicts": {
+        const why = "it throws peers and leases away where its memory is full";
+        const hint = "set maxmemory-policy noeviction there";
+        return this.#log.write("warn", "store-may-forget", { store, why, hint });
+      }
       case "emptied":
         return this.#log.write("warn", "store-emptied", {
           store,
           effect: "what is known here is written to it anew",
         });
     }
+  }
+
+  /** Says that not all could be written before the end. */
+  tellOfRest(peers: number): void {
+    if (peers === 0) return;
+    const hint = "other registries hear of them when they ask there, or when this one is back";
+    this.#log.write("warn", "store-left-behind", { store: this.#store, peers, hint });
   }
 
   /** Says once where records are refused. */

@@ -7,6 +7,7 @@
 import { formatStorePlace } from "../../core/net/store_place.ts";
 import { SharedPeers } from "../../core/shared/peers.ts";
 import type { SharedPeer } from "../../core/shared/store.ts";
+import { SCAN_BEGIN } from "../../core/shared/reading.ts";
 import { Sharing } from "../../core/shared/sharing.ts";
 import type { FailedStep, FollowStep, SharingStep } from "../../core/shared/sharing_steps.ts";
 import type { StoreFault } from "../../core/shared/store_fault.ts";
@@ -14,6 +15,7 @@ import type { Registry } from "../../core/registry/registry.ts";
 import { elapsed, measured } from "../../core/status/rounded.ts";
 import type { StoreReport } from "../../core/status/serve_report.ts";
 import { pause } from "../../host/clock.ts";
+import type { StoreConnection } from "../../host/shared_stores.ts";
 import { StoreKey } from "../../wire/shared/store_key.ts";
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { ServiceContext } from "../context.ts";
@@ -21,7 +23,7 @@ import { TimeSlicer } from "../time_slicer.ts";
 import { readStoreFiles } from "../files/store_files.ts";
 import type { SharedStoreConfig } from "./config.ts";
 import { SharingLog } from "./sharing_log.ts";
-import { StoreCalls } from "./store_calls.ts";
+import { type ScannedPiece, StoreCalls } from "./store_calls.ts";
 import { type StartNotices, type WaitEnd, waitForStore } from "./store_wait.ts";
 import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from "./store_link.ts";
 
@@ -29,6 +31,35 @@ import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from 
 const LAST_WRITES = 2;
 /** Names what chance gives, from 0 up to 1. */
 const SEEDS = 2 ** 53;
+
+/** Pieces of a scan: while one is taken over, the next one comes. */
+class Pieces {
+  readonly #calls: StoreCalls;
+  #coming: {
+    readonly store: StoreConnection;
+    readonly group: number;
+    readonly cursor: string;
+    readonly piece: Promise<ScannedPiece>;
+  } | undefined;
+
+  constructor(calls: StoreCalls) {
+    this.#calls = calls;
+  }
+
+  /** Reads a piece, and has the one after it come. */
+  async fetch(store: StoreConnection, group: number, cursor: string): Promise<ScannedPiece> {
+    const coming = this.#coming;
+    this.#coming = undefined;
+    const isIt = coming?.store === store && coming.group === group && coming.cursor === cursor;
+    const piece = await (isIt ? coming.piece : this.#calls.scan(store, group, cursor));
+    if (piece.cursor === SCAN_BEGIN) return piece;
+    const next = this.#calls.scan(store, group, piece.cursor);
+    // Whoever takes it is told of what fails.
+    next.catch(() => {});
+    this.#coming = { store, group, cursor: piece.cursor, piece: next };
+    return piece;
+  }
+}
 
 /** Something that waits, and what wakes it. */
 class Waiter {
@@ -70,6 +101,7 @@ export class SharingService {
   readonly #peers: SharedPeers;
   readonly #sharing: Sharing;
   readonly #calls: StoreCalls;
+  readonly #pieces: Pieces;
   readonly #log: SharingLog;
   readonly #changed: () => void;
   readonly #writing = new Waiter();
@@ -78,6 +110,8 @@ export class SharingService {
   #complete: () => void = () => {};
   #link: { readonly number: number; readonly link: StoreLink } | undefined;
   #isClosed = false;
+  /** Whether the connections are closed, or about to be: what fails then is no news. */
+  #isOver = false;
   /** Gives up what is being opened. */
   #giveUp: () => void = () => {};
   #work: Promise<void> = Promise.resolve();
@@ -113,6 +147,7 @@ export class SharingService {
     );
     this.#log = new SharingLog(log, formatStorePlace(config.place), counters);
     this.#calls = new StoreCalls(random);
+    this.#pieces = new Pieces(this.#calls);
   }
 
   /**
@@ -170,15 +205,16 @@ export class SharingService {
     this.#writing.wake();
     this.#reading.wake();
     // What still is on its way when the time is over fails then.
-    const cancel = host.after(LAST_WRITES, () => closeLink(this.#link?.link));
+    const cancel = host.after(LAST_WRITES, () => this.#over());
     await this.#work;
     cancel();
+    this.#log.tellOfRest(this.#peers.behind);
     this.#peers.close();
   }
 
   /** Does what there is to do at the connection that writes. It never fails. */
   async #write(): Promise<void> {
-    for (;;) {
+    while (!this.#isOver) {
       const now = this.#context.host.now();
       const step = this.#sharing.next(now);
       this.#attend();
@@ -186,9 +222,14 @@ export class SharingService {
       if (step.kind === "rest") await this.#writing.wait(this.#context, step.seconds);
       else await this.#try(step, () => this.#do(step));
     }
+    this.#over();
+    this.#reading.wake();
+  }
+
+  #over(): void {
+    this.#isOver = true;
     closeLink(this.#link?.link);
     this.#link = undefined;
-    this.#reading.wake();
   }
 
   /** The same at the one that waits for changes. */
@@ -210,6 +251,7 @@ export class SharingService {
   }
 
   #failed(step: FailedStep, fault: StoreFault): void {
+    if (this.#isOver) return;
     this.#sharing.failed(step, fault, this.#context.host.now());
     this.#attend();
     this.#writing.wake();
@@ -217,7 +259,11 @@ export class SharingService {
 
   /** Says what is to be said, and closes what is not used any more. */
   #attend(): void {
-    for (const news of this.#sharing.fetchNews()) this.#log.tell(news);
+    for (const news of this.#sharing.fetchNews()) {
+      // At the end, what could not be written is told of as a whole.
+      const isEnd = this.#isClosed && "of" in news && news.of === "link";
+      if (!isEnd) this.#log.tell(news);
+    }
     if (this.#sharing.isComplete) this.#complete();
     if (this.#link === undefined || this.#link.number === this.#sharing.link) return;
     const { link } = this.#link;
@@ -238,7 +284,7 @@ export class SharingService {
         return this.#reading.wake();
       }
       case "scan": {
-        const { cursor, peers } = await this.#calls.scan(store, step.group, step.cursor);
+        const { cursor, peers } = await this.#pieces.fetch(store, step.group, step.cursor);
         await this.#apply([{ group: step.group, peers }], true);
         return sharing.scanned(step.link, cursor, peers.length, host.now());
       }
@@ -288,11 +334,13 @@ export class SharingService {
     const { host } = this.#context;
     const { clock } = this.#sharing;
     const slicer = new TimeSlicer(host);
+    // Where nobody is answered before all is read, nobody has to have a turn between.
+    const isWaiting = this.#config.start === "wait" && !this.#sharing.isComplete;
     const before = this.#peers.changed;
     for (const { group, peers } of changes) {
       for (const { id, record } of peers) {
         this.#peers.apply(group, id, record, clock, host.now(), isScan);
-        if (slicer.isOver) {
+        if (!isWaiting && slicer.isOver) {
           this.#tellOfChanges(before);
           await slicer.rest();
         }

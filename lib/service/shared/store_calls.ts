@@ -77,7 +77,7 @@ export class StoreCalls {
     this.#random(name);
     const args = [hexOf(name), STORE_FORMAT, ...unknown];
     const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY];
-    const [id, format, seconds, micros, run, first, last, ...hashes] = listOf(
+    const [id, format, seconds, micros, run, first, last, policy, ...hashes] = listOf(
       await store.call(["EVAL", GREET, `${keys.length}`, ...keys, ...args], TIMEOUT),
     );
     unknown.forEach((script, i) => this.#hashes.set(script, textOf(hashes[i])));
@@ -90,6 +90,8 @@ export class StoreCalls {
       run: textOf(run),
       first: textOf(first),
       last: textOf(last),
+      // What has no end of its own is thrown away by these alone.
+      evicts: textOf(policy).startsWith("allkeys-"),
     };
   }
 

@@ -84,7 +84,7 @@ class Bench {
 
   facts(rest: Partial<StoreFacts> = {}): StoreFacts {
     const time = OFFSET + this.mono;
-    return { id: "a", format: "1", time, run: "r", first: "", last: "", ...rest };
+    return { id: "a", format: "1", time, run: "r", first: "", last: "", evicts: false, ...rest };
   }
 
   /** The next step, which must be of this kind. */
@@ -422,6 +422,18 @@ test("who the store is, and what time it has, is asked every 15 s", () => {
   bench.sharing.greeted(link, { ...bench.facts(), time: 5000 }, bench.mono, bench.now);
   assertEquals(bench.sharing.clock.toStore(bench.mono), 5000);
   bench.next("rest");
+});
+
+test("a store that throws data away is warned of once", () => {
+  const bench = new Bench();
+  const link = bench.open({ evicts: true });
+  assertEquals(bench.events(), ["evicts"]);
+  bench.scan(link);
+  bench.mono += 15;
+  bench.events();
+  bench.next("greet");
+  bench.sharing.greeted(link, bench.facts({ evicts: true }), bench.mono, bench.now);
+  assertEquals(bench.events(), []);
 });
 
 test("the data of a later release are left alone", () => {

@@ -41,6 +41,9 @@ Deno.test("the script merges records as the vectors say, and tells of what has c
   const calls = callsOf(1);
   const { id, last } = await calls.greet(store);
   assertEquals([id, last], ["01".repeat(16), ""]);
+  assertEquals((await calls.greet(store)).evicts, false);
+  await store.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"], TIMEOUT);
+  assertEquals((await calls.greet(store)).evicts, true);
   let place = "0-0";
   for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
     await store.call(["DEL", PEERS], TIMEOUT);
