@@ -100,6 +100,8 @@ export {
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
 export type { Kept, MayStay, Members } from "../core/registry/members.ts";
+export type { GroupSharing } from "../core/registry/group_sharing.ts";
+export type { PeerSharing, QuestionChanges } from "../core/registry/peer_sharing.ts";
 export type { PeerDirectory } from "../core/registry/peer_directory.ts";
 export type { AskedQuestion } from "../core/registry/asked_question.ts";
 export type { ChangeLog } from "../core/registry/change_log.ts";
