@@ -144,11 +144,18 @@ export class SharedPeers implements GroupSharing {
     return records;
   }
 
-  /** The store has what was taken last. */
-  written(): void {
-    const marks = this.#writing?.marks;
+  /**
+   * The store has what was taken last.
+   *
+   * @param kept Of whom it keeps something else.
+   * @returns The number of the group, where that is still there.
+   */
+  written(kept: readonly SharedPeer[] = []): number | undefined {
+    const shared = this.#writing;
+    const marks = shared?.marks;
     for (let i = 0; i < this.#count && marks !== undefined; i++) {
       const peer = this.#peers[i]!;
+      shared?.wrong.forget(peer);
       const registers = marks.underWay(peer);
       for (let place = 0; place < REGISTER_COUNT; place++) {
         if ((registers & 1 << place) === 0) continue;
@@ -157,6 +164,9 @@ export class SharedPeers implements GroupSharing {
       marks.settle(peer);
     }
     this.#count = 0;
+    if (shared === undefined || this.#groups.get(shared.group.id) !== shared) return undefined;
+    for (const peer of kept) this.#taker.check(shared, peer);
+    return shared.group.id;
   }
 
   /** The store may not have what was taken last: it is to be written again. */

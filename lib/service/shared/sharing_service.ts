@@ -289,8 +289,9 @@ export class SharingService {
         return sharing.scanned(step.link, cursor, peers.length, host.now());
       }
       case "write": {
-        const changed = await this.#calls.write(store, step.id, step.write);
-        return sharing.wrote(step.link, changed, sentAt, host.now());
+        const outcome = await this.#calls.write(store, step.id, step.write);
+        sharing.wrote(step.link, outcome, sentAt, host.now());
+        return this.#log.look();
       }
       case "forget":
         await this.#calls.forget(store, step.gone);

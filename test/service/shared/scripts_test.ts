@@ -1,11 +1,13 @@
 /** What runs in the store, in a real Redis: it comes to what test/vectors/shared.json says, byte for byte. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import type { StoreConnection } from "../../../lib/host/shared_stores.ts";
 import { openStore } from "../../../lib/host/node/store.ts";
 import { parseStorePlace } from "../../../lib/core/net/store_place.ts";
 import { StoreCalls } from "../../../lib/service/shared/store_calls.ts";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
+import { newShared, readShared, registerEnd } from "../../../lib/wire/shared/record.ts";
 import vectors from "../../vectors/shared.json" with { type: "json" };
 import { Redis } from "../../support/redis.ts";
 
@@ -49,7 +51,8 @@ Deno.test("the script merges records as the vectors say, and tells of what has c
     await store.call(["DEL", PEERS], TIMEOUT);
     if (before !== "") await store.call(["HSET", PEERS, ID, decodeHex(before)], TIMEOUT);
     const write = { group: GROUP, records: [{ id: ID, record: decodeHex(incoming) }] };
-    const count = await calls.write(store, id, write);
+    const { changed: count, wasEmpty } = (await calls.write(store, id, write))!;
+    assertEquals(wasEmpty, before === "", name);
     assertEquals(await stored(store), record, name);
     assertEquals(count, changed === "" ? 0 : 1, name);
     if (changed === "") continue;
@@ -74,8 +77,8 @@ Deno.test("several peers go into one write, and into one entry of the stream", a
   const record = decodeHex(vectors.merges[0]!.incoming);
   const ids = Array.from({ length: 256 }, (_, i) => ID.map((byte, at) => at === 0 ? i : byte));
   const write = { group: GROUP, records: ids.map((id) => ({ id, record })) };
-  assertEquals(await calls.write(store, id, write), 256);
-  assertEquals(await calls.write(store, id, write), 0);
+  assertEquals((await calls.write(store, id, write))?.changed, 256);
+  assertEquals((await calls.write(store, id, write))?.changed, 0);
   const { changes } = await calls.read(store, "0-0");
   assertEquals(changes.map(({ peers }) => peers.map(({ id }) => encodeHex(id))), [
     ids.map((id) => encodeHex(id)),
@@ -133,7 +136,7 @@ Deno.test("scripts that the store has forgotten are sent again", async () => {
   await store.call(["SCRIPT", "FLUSH"], TIMEOUT);
   const record = decodeHex(vectors.merges[0]!.incoming);
   const write = { group: GROUP, records: [{ id: ID, record }] };
-  assertEquals(await calls.write(store, id, write), 1);
+  assertEquals((await calls.write(store, id, write))?.changed, 1);
   store.close();
 });
 
@@ -159,3 +162,61 @@ Deno.test("changes of more than two minutes ago are dropped from the stream, lat
   assertEquals((await calls.read(store, last)).last, undefined, "it waits, and nothing comes");
   store.close();
 });
+
+Deno.test("where a change can't be told of, nothing is written", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id } = await calls.greet(store);
+  await store.call(["SET", "{wgsig}:changes", "something else"], TIMEOUT);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  const write = { group: GROUP, records: [{ id: ID, record }] };
+  await assertRejects(() => calls.write(store, id, write), Error, "WRONGTYPE");
+  assertEquals(await stored(store), "");
+  await store.call(["DEL", "{wgsig}:changes"], TIMEOUT);
+  assertEquals((await calls.write(store, id, write))?.changed, 1);
+  store.close();
+});
+
+Deno.test("what stays though something else was given is said, and replaced by name alone", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const calls = callsOf(1);
+  const { id } = await calls.greet(store);
+  let kept = 0;
+  for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
+    // Alone, it is written as it is.
+    await store.call(["DEL", PEERS], TIMEOUT);
+    await calls.write(store, id, {
+      group: GROUP,
+      records: [{ id: ID, record: decodeHex(incoming) }],
+    });
+    const alone = await stored(store);
+    if (before === "" || before.length % 2 !== 0) continue;
+    await store.call(["HSET", PEERS, ID, decodeHex(before)], TIMEOUT);
+    const mine = { id: ID, record: decodeHex(incoming) };
+    const outcome = await calls.write(store, id, { group: GROUP, records: [mine] });
+    if (changed !== "" || outcome?.kept.length === 0) continue;
+    kept++;
+    assertEquals(outcome?.kept.map((peer) => encodeHex(peer.record)), [record], name);
+    const macs = macsOf(decodeHex(before));
+    const other = { ...mine, wrong: macs.map((byte) => byte ^ 1) };
+    assertEquals((await calls.write(store, id, { group: GROUP, records: [other] }))?.changed, 0);
+    const right = { ...mine, wrong: macs };
+    assertEquals((await calls.write(store, id, { group: GROUP, records: [right] }))?.changed, 1);
+    assertEquals(await stored(store), alone, name);
+  }
+  assertEquals(kept > 1, true, `${kept}`);
+  store.close();
+});
+
+function macsOf(record: Uint8Array): Uint8Array {
+  const shared = newShared();
+  const buffer = new WireBuffer(record);
+  assertEquals(readShared(buffer, 0, record.length, shared), true);
+  const macs = [...shared.places].filter((at) => at >= 0).flatMap((at) => {
+    const end = registerEnd(buffer, at);
+    return [...record.subarray(end - 16, end)];
+  });
+  return Uint8Array.from(macs);
+}
