@@ -18,6 +18,7 @@ import {
 } from "../../lib/wire/shared/record.ts";
 import { StoreKey } from "../../lib/wire/shared/store_key.ts";
 import { writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
+import { testWith } from "../support/program.ts";
 import { Redis } from "../support/redis.ts";
 import { randomBytes, Scene, type Served, until } from "./scene.ts";
 import {
@@ -29,6 +30,8 @@ import {
   sharedArgs,
   sharing,
 } from "./shared_scene.ts";
+
+const NEEDS = ["redis-server"];
 
 const PEERS = "{wgsig}:peers:0";
 const CHANGES = "{wgsig}:changes";
@@ -66,7 +69,7 @@ function changed(id: Uint8Array, record: Uint8Array): Uint8Array {
   return Uint8Array.from([...id, record.length >> 8, record.length & 255, ...record]);
 }
 
-Deno.test("garbage in the store is passed over, and stops nothing", async () => {
+testWith(NEEDS, "garbage in the store is passed over, and stops nothing", async () => {
   await using redis = await Redis.start();
   await using scene = await Scene.open();
   const served = await sharing(scene, [redis.url, redis.url]);
@@ -100,50 +103,54 @@ Deno.test("garbage in the store is passed over, and stops nothing", async () => 
   }
 });
 
-Deno.test("who has another key can't forge a proof, nor keep from others what is right", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const served = await sharing(scene, [redis.url, redis.url]);
-  const ports = served.map(({ port }) => port);
-  const crowd = new Crowd(scene);
-  const looker = new Looker(scene);
-  await crowd.join(ports[0]!, 2, 2);
-  const moving = scene.peer();
-  await moving.ask(ports[0]!);
-  crowd.known.set(moving.publicKey, moving.endpoint);
-  await agree(looker, ports, crowd.known, { redis });
-  const ids = [...crowd.known.keys()].map((key) => Uint8Array.fromBase64(key));
-  const soon = Math.floor(Date.now() / 1000) + 20;
-  const nobody = randomBytes(32);
-  for (const id of [...ids, nobody]) {
-    const record = forged(id, soon);
-    await redis.call("HSET", PEERS, id, record);
-    await redis.call("XADD", CHANGES, "*", "w", "x", "g", "0", "r", changed(id, record));
-  }
-  for (const each of served) {
-    await until("it is counted", async () => {
-      return ((await each.counters())["shared-bad-mac"] ?? 0) >= ids.length || undefined;
+testWith(
+  NEEDS,
+  "who has another key can't forge a proof, nor keep from others what is right",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const served = await sharing(scene, [redis.url, redis.url]);
+    const ports = served.map(({ port }) => port);
+    const crowd = new Crowd(scene);
+    const looker = new Looker(scene);
+    await crowd.join(ports[0]!, 2, 2);
+    const moving = scene.peer();
+    await moving.ask(ports[0]!);
+    crowd.known.set(moving.publicKey, moving.endpoint);
+    await agree(looker, ports, crowd.known, { redis });
+    const ids = [...crowd.known.keys()].map((key) => Uint8Array.fromBase64(key));
+    const soon = Math.floor(Date.now() / 1000) + 20;
+    const nobody = randomBytes(32);
+    for (const id of [...ids, nobody]) {
+      const record = forged(id, soon);
+      await redis.call("HSET", PEERS, id, record);
+      await redis.call("XADD", CHANGES, "*", "w", "x", "g", "0", "r", changed(id, record));
+    }
+    for (const each of served) {
+      await until("it is counted", async () => {
+        return ((await each.counters())["shared-bad-mac"] ?? 0) >= ids.length || undefined;
+      });
+      assertEquals(lines(each, "store-records-refused"), 1);
+    }
+    // What is right takes its place; of whom nobody knows, it stays, and is passed over.
+    const third = await scene.serve(await sharedArgs(scene, redis.url));
+    const all = [...ports, third.port];
+    await agree(looker, all, crowd.known);
+    await until("the forged records are replaced", async () => {
+      const inStore = new Map(await lookIntoStore(redis));
+      inStore.delete(nobody.toBase64());
+      return isSameKnown(inStore, crowd.known) || undefined;
     });
-    assertEquals(lines(each, "store-records-refused"), 1);
-  }
-  // What is right takes its place; of whom nobody knows, it stays, and is passed over.
-  const third = await scene.serve(await sharedArgs(scene, redis.url));
-  const all = [...ports, third.port];
-  await agree(looker, all, crowd.known);
-  await until("the forged records are replaced", async () => {
-    const inStore = new Map(await lookIntoStore(redis));
-    inStore.delete(nobody.toBase64());
-    return isSameKnown(inStore, crowd.known) || undefined;
-  });
 
-  // Nobody is told of this one: it is found when there is something to be written.
-  await redis.call("HSET", PEERS, moving.id, forged(moving.id, soon + 1));
-  const elsewhere = scene.end();
-  await elsewhere.send(moving.request(), ports[0]!);
-  await elsewhere.next();
-  crowd.known.set(moving.publicKey, elsewhere.endpoint);
-  await agree(looker, all, crowd.known);
-});
+    // Nobody is told of this one: it is found when there is something to be written.
+    await redis.call("HSET", PEERS, moving.id, forged(moving.id, soon + 1));
+    const elsewhere = scene.end();
+    await elsewhere.send(moving.request(), ports[0]!);
+    await elsewhere.next();
+    crowd.known.set(moving.publicKey, elsewhere.endpoint);
+    await agree(looker, all, crowd.known);
+  },
+);
 
 for (
   const [key, command] of [
@@ -152,37 +159,43 @@ for (
     ["{wgsig}:id", ["RPUSH", "{wgsig}:id", "something else"]],
   ] as const
 ) {
-  Deno.test(`something else under the name ${key}: said, and shared again once it is gone`, async () => {
-    await using redis = await Redis.start();
-    await using scene = await Scene.open();
-    await redis.call(...command);
-    const args = await sharedArgs(scene, redis.url, ["--store-start", "alone"]);
-    const served = [await scene.serve(args), await scene.serve(args)];
-    const ports = served.map(({ port }) => port);
-    const crowd = new Crowd(scene);
-    for (const each of served) {
-      await crowd.join(each.port, 1, 1);
-      await each.running.printed(/ warn store-gone .*something else's.*redis:\/\/HOST\/N/);
-    }
-    await redis.call("DEL", key);
-    const looker = new Looker(scene);
-    await agree(looker, ports, crowd.known, { redis });
-    // The same while it is used.
-    await redis.call("DEL", key);
-    await redis.call(...command);
-    for (const each of served) await crowd.join(each.port, 1, 1);
-    const from = served.map(({ running }) => running.out.length);
-    await served[0]!.running.printed(/something else's/);
-    await redis.call("DEL", key);
-    await agree(looker, ports, crowd.known, { redis });
-    for (const [i, { running }] of served.entries()) {
-      const said = running.out.slice(from[i]).split("\n").filter((line) => line.includes(" warn "));
-      assert(said.length <= 3, `it is said again and again: ${said.join("\n")}`);
-    }
-  });
+  testWith(
+    NEEDS,
+    `something else under the name ${key}: said, and shared again once it is gone`,
+    async () => {
+      await using redis = await Redis.start();
+      await using scene = await Scene.open();
+      await redis.call(...command);
+      const args = await sharedArgs(scene, redis.url, ["--store-start", "alone"]);
+      const served = [await scene.serve(args), await scene.serve(args)];
+      const ports = served.map(({ port }) => port);
+      const crowd = new Crowd(scene);
+      for (const each of served) {
+        await crowd.join(each.port, 1, 1);
+        await each.running.printed(/ warn store-gone .*something else's.*redis:\/\/HOST\/N/);
+      }
+      await redis.call("DEL", key);
+      const looker = new Looker(scene);
+      await agree(looker, ports, crowd.known, { redis });
+      // The same while it is used.
+      await redis.call("DEL", key);
+      await redis.call(...command);
+      for (const each of served) await crowd.join(each.port, 1, 1);
+      const from = served.map(({ running }) => running.out.length);
+      await served[0]!.running.printed(/something else's/);
+      await redis.call("DEL", key);
+      await agree(looker, ports, crowd.known, { redis });
+      for (const [i, { running }] of served.entries()) {
+        const said = running.out.slice(from[i]).split("\n").filter((line) =>
+          line.includes(" warn ")
+        );
+        assert(said.length <= 3, `it is said again and again: ${said.join("\n")}`);
+      }
+    },
+  );
 }
 
-Deno.test("the data of a later release are left alone", async () => {
+testWith(NEEDS, "the data of a later release are left alone", async () => {
   await using redis = await Redis.start();
   await using scene = await Scene.open();
   await redis.call("MSET", "{wgsig}:id", "later", "{wgsig}:format", "2");
@@ -201,29 +214,36 @@ Deno.test("the data of a later release are left alone", async () => {
   assertEquals(lines(served, "store-gone"), 1);
 });
 
-Deno.test("a change from the far future stops nobody for longer than it is there", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const served = await sharing(scene, [redis.url, redis.url]);
-  const ports = served.map(({ port }) => port);
-  const crowd = new Crowd(scene);
-  const looker = new Looker(scene);
-  await crowd.join(ports[0]!, 1, 1);
-  await agree(looker, ports, crowd.known, { redis });
-  // No change can come after this one.
-  const last = "18446744073709551615-18446744073709551615";
-  await redis.call("XADD", CHANGES, last, "w", "x");
-  const before = await callsOf(redis, "xread");
-  for (const each of ports) await crowd.join(each, 1, 1);
-  await served[0]!.running.printed(/ warn store-not-written .*exhausted/);
-  const after = await callsOf(redis, "xread");
-  assert(after - before < 100, `it is asked for changes again and again: ${after - before} times`);
-  await redis.call("DEL", CHANGES);
-  await agree(looker, ports, crowd.known, { redis });
-  for (const each of ports) await crowd.join(each, 1, 1);
-  await agree(looker, ports, crowd.known, { redis });
-  assertMatch(served[0]!.running.out, / store-written-again /);
-});
+testWith(
+  NEEDS,
+  "a change from the far future stops nobody for longer than it is there",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const served = await sharing(scene, [redis.url, redis.url]);
+    const ports = served.map(({ port }) => port);
+    const crowd = new Crowd(scene);
+    const looker = new Looker(scene);
+    await crowd.join(ports[0]!, 1, 1);
+    await agree(looker, ports, crowd.known, { redis });
+    // No change can come after this one.
+    const last = "18446744073709551615-18446744073709551615";
+    await redis.call("XADD", CHANGES, last, "w", "x");
+    const before = await callsOf(redis, "xread");
+    for (const each of ports) await crowd.join(each, 1, 1);
+    await served[0]!.running.printed(/ warn store-not-written .*exhausted/);
+    const after = await callsOf(redis, "xread");
+    assert(
+      after - before < 100,
+      `it is asked for changes again and again: ${after - before} times`,
+    );
+    await redis.call("DEL", CHANGES);
+    await agree(looker, ports, crowd.known, { redis });
+    for (const each of ports) await crowd.join(each, 1, 1);
+    await agree(looker, ports, crowd.known, { redis });
+    assertMatch(served[0]!.running.out, / store-written-again /);
+  },
+);
 
 async function callsOf(redis: Redis, command: string): Promise<number> {
   const stats = await redis.call("INFO", "commandstats");

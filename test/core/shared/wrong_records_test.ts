@@ -7,7 +7,7 @@ import { idOf, SharingScene } from "../../support/sharing_scene.ts";
 import { test } from "../../testing.ts";
 
 const A = idOf(1);
-const HOME = "203.0.113.7";
+const HOME = "203.0.113.7 51820";
 
 test("shared: a wrong MAC is replaced once, by what is known of the peer", () => {
   const scene = new SharingScene();
