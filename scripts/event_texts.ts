@@ -98,6 +98,11 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "lease-refused": { meaning: "the server refuses, with its own number and words" },
   "lease-routes": { meaning: "the routes that the server names have changed" },
   "lease-setup": { meaning: "something on the interface is missing for leases: what to run" },
+  "lease-store-away": {
+    meaning:
+      "the store of leases can't be asked: nobody gets a new address here, or one for longer",
+  },
+  "lease-store-back": { meaning: "the store of leases is back; so many leases are known" },
   "lease-waiting": { meaning: "leases can't be answered yet, and why" },
   "leased": { meaning: "addresses are leased, for so many seconds" },
   "leases-cut": { meaning: "a crash has torn off the file's end: so many bytes were passed over" },

@@ -59,6 +59,8 @@ export {
   Responder,
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export type { PeerSharing, QuestionChanges } from "../core/registry/peer_sharing.ts";
+export type { GroupSharing } from "../core/registry/group_sharing.ts";
 export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
 export { type GateMaker, gateMaker, type GateParts } from "../core/registry/gate_maker.ts";
@@ -100,8 +102,6 @@ export {
 export type { Batch, JournalEnd } from "../core/store/journal_file.ts";
 export type { Journaled, Pieces, Restored } from "../core/store/journaled.ts";
 export type { Kept, MayStay, Members } from "../core/registry/members.ts";
-export type { GroupSharing } from "../core/registry/group_sharing.ts";
-export type { PeerSharing, QuestionChanges } from "../core/registry/peer_sharing.ts";
 export type { PeerDirectory } from "../core/registry/peer_directory.ts";
 export type { AskedQuestion } from "../core/registry/asked_question.ts";
 export type { ChangeLog } from "../core/registry/change_log.ts";

@@ -112,7 +112,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       "systemd",
       "zone/server",
     ],
-    "shared": [],
+    "shared": ["lease/server"],
     "status": [],
     "store": [],
     "sync": ["ask", "http", "lease/client", "path", "portmap", "query", "status", "systemd"],

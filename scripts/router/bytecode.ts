@@ -18,6 +18,7 @@ const REPLACED = {
   [`file://${ROOT}/lib/service/http/page.ts`]: `${ROOT}/lib/service/http/no_page.ts`,
   [`file://${ROOT}/lib/service/shared/sharing_service.ts`]:
     `${ROOT}/lib/service/shared/no_sharing.ts`,
+  [`file://${ROOT}/lib/service/shared/lease_store.ts`]: `${ROOT}/lib/service/shared/no_sharing.ts`,
 };
 /** What the engine's compiler calls the bytecode. */
 const NAME = "bytecode";

@@ -13,7 +13,7 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { readDatagramType } from "../../wire/wgsig2/datagram.ts";
 import type { Now } from "../net/clock.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
-import { type Family, formatHostPort, type HostPort } from "../net/host_port.ts";
+import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
 import type { AskedInquiry } from "./asked_inquiry.ts";
 import type { Hearing } from "./conversation.ts";
@@ -93,6 +93,8 @@ export class AskedRegistry {
   /** When all was known, in wgsig 2. */
   #knownAt = Infinity;
   #answeredFrom: string | undefined;
+  /** Which of its addresses has told another key than the pinned one. */
+  #otherKeyFrom: string | undefined;
 
   /**
    * @param exchange The question in the first protocol, of the same client.
@@ -158,25 +160,27 @@ export class AskedRegistry {
       this.#startAsking(now);
       for (const asking of this.#asking) {
         if (asking.inquiry.next(now).kind !== "ask" || this.#isGivenUp(asking.family)) continue;
-        const to = this.addresses.at(asking.attempts, asking.family);
+        const to = this.addresses.toAsk(now.mono, asking.family);
         return this.#send(asking, to, out, now);
       }
       if (this.#rosterStep(now)?.kind === "ask") {
         const { conversation } = this.#known;
         const { family } = this.#asking.find(({ inquiry }) => inquiry.isDone) ?? this.#asking[0]!;
-        return { to: this.addresses.at(0, family), size: conversation.writeRoster(out, now) };
+        const to = this.addresses.toAsk(now.mono, family);
+        return { to, size: conversation.writeRoster(out, now) };
       }
       const looking = this.#look?.due(now);
       if (looking !== undefined) {
         const to = this.#look?.placeOf(looking) ??
-          this.addresses.at(0, looking.family, looking.port);
+          this.addresses.toAsk(now.mono, looking.family, looking.port ?? this.name.port);
         this.addresses.accept(to.port);
         return this.#send(looking, to, out, now);
       }
     }
     if (!this.#asksFirst(now) || now.mono < this.#firstAt) return undefined;
-    const to = this.addresses.at(this.#attempts, this.#registers ? 4 : undefined);
-    this.#firstAt = now.mono + Math.min(FIRST_RETRY * 2 ** this.#attempts++, LAST_RETRY);
+    const to = this.addresses.toAsk(now.mono, this.#registers ? 4 : undefined);
+    const doublings = Math.floor(this.#attempts++ / this.addresses.countOf(familyOf(to)));
+    this.#firstAt = now.mono + Math.min(FIRST_RETRY * 2 ** doublings, LAST_RETRY);
     const { labels } = this.#known.conversation;
     return { to, size: this.exchange.writeRequest(out, labels.timeAt(now.unix)) };
   }
@@ -216,8 +220,11 @@ export class AskedRegistry {
     const { all, families } = this.addresses;
     if (all.length === 0) return true;
     const asking = this.#asking;
-    const isRefused = this.refused >= MAX_REFUSED || asking.length > 0 &&
-        asking.every(({ inquiry }) => inquiry.isKeyRefused || inquiry.isProofRefused);
+    const isClosed = this.refused >= MAX_REFUSED && this.addresses.areRefused;
+    const isRefused = isClosed || asking.length > 0 &&
+        asking.every(({ inquiry, family }) =>
+          inquiry.isKeyRefused ? !this.addresses.hasOther(now.mono, family) : inquiry.isProofRefused
+        );
     const tries = Math.max(this.#attempts, ...asking.map(({ attempts }) => attempts));
     if (isRefused && tries >= MAX_REFUSED) return true;
     if (!this.#isSecondHeard) return this.exchange.isComplete;
@@ -238,10 +245,14 @@ export class AskedRegistry {
     const at = i * SLOT_SIZE;
     const length = batch.lengths[i]!;
     const isSecond = readDatagramType(batch.payloads, at, length) !== 0;
-    if (isSecond && WORDS.has(this.#known.conversation.receive(batch.payloads, at, length, now))) {
+    const hearing = isSecond
+      ? this.#known.conversation.receive(batch.payloads, at, length, now)
+      : "drop-not-wgsig2";
+    if (WORDS.has(hearing)) {
       this.#isSecondHeard = true;
       this.#known.spoken.heard(2, now);
-      this.#noteSender(batch, i);
+      if (hearing === "drop-key-refused") this.#noteOtherKey(batch, i, now);
+      else this.#noteSender(batch, i);
       const isKnown = this.#asking.some(({ inquiry }) => inquiry.isDone && inquiry.wish.asks);
       if (isKnown && this.#knownAt === Infinity) this.#knownAt = now.mono;
       this.#look?.follow(this.#asking.find(({ family }) => family === 4)?.inquiry, now);
@@ -262,6 +273,15 @@ export class AskedRegistry {
   finish(now: Now): void {
     const hasAsked = this.#attempts > 0 || this.#asking.length > 0;
     if (hasAsked && this.protocol === undefined) this.#known.spoken.wasSilent(now);
+  }
+
+  /** What the system said of one of its addresses, with one of the codes of sockets. */
+  noteProblem(host: string, code: string, now: Now): void {
+    if (code === "ECONNREFUSED") {
+      this.refused++;
+      this.addresses.noteRefused(host);
+    } else this.addresses.noteProblem(host, code);
+    this.#moveOn(familyOf({ host }), now);
   }
 
   /** Notes who answers from the port that was asked, but from another address. */
@@ -338,9 +358,11 @@ export class AskedRegistry {
     return this.#look?.relay;
   }
 
-  /** What is to be said of the registry's key, once. */
-  takeNote(): ServerKeyNote | undefined {
-    return this.#known.conversation.takeNote();
+  /** What is to be said of the registry's key, once; and where that was told. */
+  takeNote(): ServerKeyNote & { readonly from?: string | undefined } | undefined {
+    const note = this.#known.conversation.takeNote();
+    const isRefused = note?.kind === "server-key-refused";
+    return note && { ...note, from: isRefused ? this.#otherKeyFrom : this.#answeredFrom };
   }
 
   /** What it has told of peers, the own record among them. @param maxAge Of records, in seconds. */
@@ -412,11 +434,32 @@ export class AskedRegistry {
   #startOver(family: Family, asks: boolean, now: Now): void {
     const registers = this.#registers && this.#look === undefined;
     const wish: Wish = { family, registers, asks, roster: asks && this.#followsRoster };
-    const inquiry = new Inquiry(this.#known.conversation, wish, now);
+    const count = this.addresses.countOf(family);
+    const inquiry = new Inquiry(this.#known.conversation, wish, now, count);
     this.#asking.push({ family, inquiry, isOwn: true, attempts: 0 });
   }
 
+  /** Asks another address at once, if there is one of that family that nothing speaks against. */
+  #moveOn(family: Family, now: Now): void {
+    if (!this.addresses.hasOther(now.mono, family)) return;
+    for (const { inquiry, family: its } of this.#asking) if (its === family) inquiry.moveOn(now);
+    if (this.#attempts > 0 && this.#attempts < this.addresses.countOf(family)) {
+      this.#firstAt = now.mono;
+    }
+  }
+
+  #noteOtherKey(batch: DatagramBatch, i: number, now: Now): void {
+    const sender = this.addresses.senderOf(batch, i);
+    if (sender === undefined) return;
+    this.addresses.noteOtherKey(sender.host);
+    this.#otherKeyFrom = sender.host;
+    this.#moveOn(familyOf(sender), now);
+  }
+
   #noteSender(batch: DatagramBatch, i: number): void {
-    this.#answeredFrom = this.addresses.senderOf(batch, i)?.host ?? this.#answeredFrom;
+    const sender = this.addresses.senderOf(batch, i);
+    if (sender === undefined) return;
+    this.addresses.heard(sender.host);
+    this.#answeredFrom = sender.host;
   }
 }

@@ -16,6 +16,8 @@ import type { NatKind } from "./own_reach.ts";
 /** The most peers that a client keeps. */
 export const MAX_PEERS_KEPT = 100_000;
 const MAX_AGE = 0xffff_ffff;
+/** Ages are whole seconds: so much older than another a record must be, to be older for certain. */
+const AGE_STEP = 1;
 
 /** Where a candidate is from. */
 export type CandidateKind = keyof typeof CANDIDATE;
@@ -64,6 +66,8 @@ interface Entry {
   record: PeerRecord | undefined;
   version: number;
   generation: number;
+  /** Whether it is from before the registry counted anew, or from another registry of the same name. */
+  isBefore: boolean;
 }
 
 const KINDS: ReadonlyMap<number, CandidateKind> = new Map([
@@ -107,7 +111,13 @@ export class Directory {
     return this.#entries.get(publicKey)?.record;
   }
 
-  /** Takes over what is told of a peer, unless something newer was. @param mono The monotonic clock. */
+  /**
+   * Takes over what is told of a peer, unless something newer was. What is from before the registry
+   * counted anew goes by when the peer was heard: another registry of the same name may have heard of
+   * a change later than the one that was asked before.
+   *
+   * @param mono The monotonic clock.
+   */
   take(news: PeerNews, { version, generation }: Telling, mono: number): void {
     const publicKey = formatKey(news.id.bytes);
     const entry = this.#entries.get(publicKey);
@@ -118,11 +128,15 @@ export class Directory {
         return;
       }
       const record = isGone ? undefined : recordOf(publicKey, news, mono);
-      this.#entries.set(publicKey, { record, version, generation });
+      this.#entries.set(publicKey, { record, version, generation, isBefore: false });
     } else {
       entry.generation = Math.max(entry.generation, generation);
       if (version < entry.version) return;
+      const heardAt = entry.record?.heardAt ?? -Infinity;
+      const isOlder = entry.isBefore && !isGone && mono - news.age < heardAt - AGE_STEP;
       entry.version = version;
+      entry.isBefore = false;
+      if (isOlder) return;
       entry.record = isGone ? undefined : recordOf(publicKey, news, mono);
     }
     if (isGone) this.#gone.add(publicKey);
@@ -153,10 +167,13 @@ export class Directory {
     this.#remove((publicKey) => !isWanted(publicKey));
   }
 
-  /** The registry counts anew: whatever it tells is newer than what is known. */
+  /** The registry counts anew: whatever it tells comes after what is known. */
   recount(): void {
     this.settle(Infinity);
-    for (const entry of this.#entries.values()) entry.version = 0;
+    for (const entry of this.#entries.values()) {
+      entry.version = 0;
+      entry.isBefore = true;
+    }
   }
 
   #remove(isOver: (publicKey: string, entry: Entry) => boolean): void {

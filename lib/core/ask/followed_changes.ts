@@ -40,6 +40,7 @@ export class FollowedChanges {
   #epochSince = -1;
   /** Whether the cursor says something. */
   #isKnown = false;
+  /** The number of the last question that was answered as a whole. */
   #generation = 0;
   /** The generation of a whole answer that was cut: who is not told of until the end is gone. */
   #unswept = 0;
@@ -74,7 +75,9 @@ export class FollowedChanges {
     }
     if (answer.version < this.cursor.version) return;
     if (asked.generation === 0) {
-      asked.generation = isWhole ? ++this.#generation : this.#generation;
+      // What was asked earlier doesn't bring back who a later answer leaves out, however late it comes.
+      if (isWhole) this.#generation = Math.max(this.#generation, asked.about.number);
+      asked.generation = isWhole ? asked.about.number : this.#generation;
     }
     this.#take(records, { version: answer.version, generation: asked.generation }, mono);
   }

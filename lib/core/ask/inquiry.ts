@@ -39,9 +39,12 @@ export class Inquiry implements QuestionOwner {
   /** What it is for. */
   readonly wish: Wish;
   readonly #conversation: Conversation;
+  /** So many addresses are asked in turn. */
+  readonly #addresses: number;
   #askAt: number;
   #waits = 0;
   #atOnce = 0;
+  #moves = 0;
   #cuts = 0;
   #isHeard = false;
   #isDone = false;
@@ -59,10 +62,15 @@ export class Inquiry implements QuestionOwner {
   /** Parts of answers before the last one. */
   #before = 0;
 
-  /** Is due at once. */
-  constructor(conversation: Conversation, wish: Wish, now: Now) {
+  /**
+   * Is due at once.
+   *
+   * @param addresses So many are asked in turn: the wait grows once each has been asked.
+   */
+  constructor(conversation: Conversation, wish: Wish, now: Now, addresses = 1) {
     this.#conversation = conversation;
     this.wish = wish;
+    this.#addresses = Math.max(1, addresses);
     this.#askAt = now.mono;
   }
 
@@ -154,7 +162,8 @@ export class Inquiry implements QuestionOwner {
     const { size, number } = this.#conversation.write(out, this.wish, this, now);
     this.lastAsked = number;
     this.#askedAt = now.mono;
-    this.#askAt = now.mono + Math.min(FIRST_WAIT * 2 ** this.#waits++, LAST_WAIT);
+    const doublings = Math.floor(this.#waits++ / this.#addresses);
+    this.#askAt = now.mono + Math.min(FIRST_WAIT * 2 ** doublings, LAST_WAIT);
     return size;
   }
 
@@ -198,6 +207,16 @@ export class Inquiry implements QuestionOwner {
   keyRefused(): void {
     this.#isHeard = true;
     this.#isKeyRefused = true;
+  }
+
+  /**
+   * Who was asked is not to be had at that address: another is asked at once. As often as there are
+   * addresses, and no more.
+   */
+  moveOn({ mono }: Now): void {
+    if (this.#isDone || this.#moves >= this.#addresses - 1) return;
+    this.#moves++;
+    this.#askAt = mono;
   }
 
   #askAgain(mono: number): void {

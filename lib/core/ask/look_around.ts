@@ -22,7 +22,7 @@ const MOST_LOOKS = 3;
 /** So long after all else is known what shows the cookie is awaited, in seconds. */
 const GRACE = 1;
 
-/** Where a question went first, and when by the monotonic clock. */
+/** Where a question went that was heard, and when first by the monotonic clock. */
 interface FirstSent {
   readonly to: HostPort;
   readonly at: number;
@@ -67,7 +67,10 @@ export class LookAround {
 
   /** Notes that a question goes out. */
   note(asked: AskedInquiry, to: HostPort, { mono }: Now): void {
-    if (asked !== this.#again && !this.#sent.has(asked)) this.#sent.set(asked, { to, at: mono });
+    if (asked === this.#again) return;
+    // Until it is heard, it may go to another address each time.
+    const isOpen = this.#sent.get(asked) === undefined || !asked.inquiry.isHeard;
+    if (isOpen) this.#sent.set(asked, { to, at: mono });
   }
 
   /** Until when it is awaited: the monotonic clock. */

@@ -18,6 +18,9 @@ export type ServerKeyNote =
   /** It is another than the one that is pinned: nothing that goes with it is believed. */
   | { readonly kind: "server-key-refused"; readonly key: string };
 
+/** So many refused keys are remembered. */
+const MOST_REFUSED = 16;
+
 /** What became of a key that a registry has told. */
 export type ToldKey = "same" | "taken" | "refused";
 
@@ -29,8 +32,8 @@ export class ServerKey {
   /** One that was told, and has still to be proved. */
   #tried: WireBuffer | undefined;
   #note: ServerKeyNote | undefined;
-  /** The key that was refused last, which is said once. */
-  #refused = "";
+  /** The keys that were refused, each of which is said once. */
+  readonly #refused = new Set<string>();
 
   /**
    * @param pin The one that must be it, 32 bytes.
@@ -105,10 +108,9 @@ export class ServerKey {
 
   #refuse(key: WireBuffer): ToldKey {
     const name = formatKey(key.bytes);
-    if (name !== this.#refused) {
-      this.#note = { kind: "server-key-refused", key: name };
-    }
-    this.#refused = name;
+    if (!this.#refused.has(name)) this.#note = { kind: "server-key-refused", key: name };
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+    this.#refused.add(name);
     return "refused";
   }
 }

@@ -12,21 +12,48 @@ const BITS = 8 * ADDRESS_SIZE;
 /** Prefixes that are shorter take more than any network has. */
 export const SHORTEST_NARROW = 8;
 /** Bits of ::ffff:0:0/96, in which IPv4 addresses lie. */
-const IPV4_BITS = 96;
+export const IPV4_BITS = 96;
 
-/** Reads a prefix into the 16 bytes at `at`, host bits zero, and returns its length in 128 bits. */
-function readPrefix(text: string, buffer: WireBuffer, at: number): number {
+/**
+ * Reads an address, with or without a length behind it, into the 16 bytes at `at`, with the bits
+ * behind the length as they are.
+ *
+ * @returns Its length in 128 bits; NaN where the text is none.
+ */
+export function parsePrefix(text: string, buffer: WireBuffer, at: number): number {
   const [, address = "", written] = FORM.exec(text) ?? [];
   const before = address.includes(":") ? 0 : IPV4_BITS;
   const length = written === undefined ? BITS : before + Number(written);
-  if (length > BITS || !parseAddress(address, buffer, at)) {
-    throw new SyntaxError(`"${text}" is no IP prefix, such as 10.0.0.0/8`);
+  return length <= BITS && parseAddress(address, buffer, at) ? length : NaN;
+}
+
+/** Sets the bits of an address behind the first `bits` to zero. */
+export function clearHostBits(address: Uint8Array, bits: number): void {
+  for (let i = bits >> 3; i < address.length; i++) {
+    address[i] = address[i]! & (0xff00 >> Math.max(0, bits - 8 * i));
   }
-  const { bytes } = buffer;
-  for (let i = 0; i < ADDRESS_SIZE; i++) {
-    const kept = Math.min(8, Math.max(0, length - 8 * i));
-    bytes[at + i] = bytes[at + i]! & (0xff00 >> kept);
+}
+
+/** Whether two addresses have the same first `bits`. */
+export function shareBits(
+  a: Uint8Array,
+  aAt: number,
+  b: Uint8Array,
+  bAt: number,
+  bits: number,
+): boolean {
+  for (let i = 0; 8 * i < bits; i++) {
+    const mask = 0xff00 >> Math.min(8, bits - 8 * i);
+    if (((a[aAt + i]! ^ b[bAt + i]!) & mask & 0xff) !== 0) return false;
   }
+  return true;
+}
+
+/** Reads a prefix into the 16 bytes at `at`, host bits zero, and returns its length in 128 bits. */
+function readPrefix(text: string, buffer: WireBuffer, at: number): number {
+  const length = parsePrefix(text, buffer, at);
+  if (Number.isNaN(length)) throw new SyntaxError(`"${text}" is no IP prefix, such as 10.0.0.0/8`);
+  clearHostBits(buffer.bytes.subarray(at, at + ADDRESS_SIZE), length);
   return length;
 }
 
@@ -103,20 +130,12 @@ export class PrefixSet {
     const ipv4 = isIpv4(buffer, at);
     for (let i = 0; i < this.#lengths.length; i++) {
       const prefixAt = i * ADDRESS_SIZE;
-      if (ipv4 === isIpv4(this.#addresses, prefixAt) && this.#matches(i, buffer, at)) return true;
+      if (
+        ipv4 === isIpv4(this.#addresses, prefixAt) &&
+        shareBits(buffer.bytes, at, this.#addresses.bytes, prefixAt, this.#lengths[i]!)
+      ) return true;
     }
     return false;
-  }
-
-  #matches(i: number, buffer: WireBuffer, at: number): boolean {
-    const length = this.#lengths[i]!;
-    const prefix = this.#addresses.bytes;
-    const from = i * ADDRESS_SIZE;
-    for (let byte = 0; 8 * byte < length; byte++) {
-      const mask = 0xff00 >> Math.min(8, length - 8 * byte);
-      if (((buffer.bytes[at + byte]! ^ prefix[from + byte]!) & mask & 0xff) !== 0) return false;
-    }
-    return true;
   }
 }
 

@@ -6,11 +6,11 @@
 
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { TunnelPrefix } from "../../wire/wgsig2/name.ts";
-import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress, writeIpv4 } from "../net/ip_address.ts";
+import { ADDRESS_SIZE, formatAddress, isIpv4, writeIpv4 } from "../net/ip_address.ts";
+import { clearHostBits, IPV4_BITS, parsePrefix, shareBits } from "../net/ip_prefix.ts";
 
-const FORM = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/;
 /** Where an IPv4 address lies in its 16 bytes. */
-const IPV4 = 12;
+const IPV4 = IPV4_BITS / 8;
 
 /**
  * A prefix as people write it, with the bits behind its length as they are: `10.9.0.2/24` is an
@@ -19,12 +19,13 @@ const IPV4 = 12;
  * @returns Undefined where the text is none.
  */
 export function parseTunnelPrefix(text: string): TunnelPrefix | undefined {
-  const [, written = "", size] = FORM.exec(text) ?? [];
   const buffer = new WireBuffer(ADDRESS_SIZE);
-  if (!parseAddress(written, buffer, 0)) return undefined;
-  const address = buffer.bytes.slice(isIpv4(buffer, 0) ? IPV4 : 0);
-  const length = size === undefined ? 8 * address.length : Number(size);
-  return length > 8 * address.length ? undefined : { address, length };
+  const length = parsePrefix(text, buffer, 0);
+  if (Number.isNaN(length)) return undefined;
+  const from = isIpv4(buffer, 0) ? IPV4 : 0;
+  return length < 8 * from
+    ? undefined
+    : { address: buffer.bytes.slice(from), length: length - 8 * from };
 }
 
 /** The text of an address of 4 or 16 bytes. */
@@ -47,26 +48,19 @@ export function hostOf({ address }: TunnelPrefix): TunnelPrefix {
 
 /** The prefix without the bits behind its length. */
 export function networkOf({ address, length }: TunnelPrefix): TunnelPrefix {
-  const masked = address.map((byte, i) =>
-    byte & (0xff00 >> Math.min(8, Math.max(0, length - 8 * i)))
-  );
+  const masked = address.slice();
+  clearHostBits(masked, length);
   return { address: masked, length };
 }
 
 /** Whether there is an address that lies in both. */
 export function overlap(a: TunnelPrefix, b: TunnelPrefix): boolean {
-  return a.address.length === b.address.length && isSame(a, b, Math.min(a.length, b.length));
+  return a.address.length === b.address.length &&
+    shareBits(a.address, 0, b.address, 0, Math.min(a.length, b.length));
 }
 
 /** Whether all addresses of `b` lie in `a`. */
 export function covers(a: TunnelPrefix, b: TunnelPrefix): boolean {
-  return a.address.length === b.address.length && a.length <= b.length && isSame(a, b, a.length);
-}
-
-function isSame(a: TunnelPrefix, b: TunnelPrefix, bits: number): boolean {
-  for (let i = 0; 8 * i < bits; i++) {
-    const mask = 0xff00 >> Math.min(8, bits - 8 * i);
-    if (((a.address[i]! ^ b.address[i]!) & mask & 0xff) !== 0) return false;
-  }
-  return true;
+  return a.address.length === b.address.length && a.length <= b.length &&
+    shareBits(a.address, 0, b.address, 0, a.length);
 }

@@ -15,7 +15,8 @@
  * Pushes go to where the last question came from that subscribes, and end with the peer's next one that
  * doesn't; so that one comes last. Where the registry has other ports, WireGuard's port asks there as
  * well, once for each endpoint that it has: see `core/ask/own_mapping`. While it isn't known what the registry
- * speaks, it is asked in both protocols at the same moment, and whatever is heard in wgsig 2 counts.
+ * speaks, it is asked in both protocols at the same moment, and whatever is heard in wgsig 2 counts. What
+ * follows from what in there stands in this one file, which is a little longer than others therefore.
  *
  * @module
  */
@@ -26,10 +27,13 @@ import type { OwnMapping } from "../ask/own_mapping.ts";
 import type { Exchange } from "../ask/exchange.ts";
 import { Inquiry } from "../ask/inquiry.ts";
 import type { OwnReach } from "../ask/own_reach.ts";
+import type { Wish } from "../ask/question_writer.ts";
+import type { ServerAddresses } from "../ask/server_addresses.ts";
 import type { AskedProtocols } from "../ask/spoken_protocol.ts";
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import type { Family } from "../net/host_port.ts";
+import { FirstQuestions } from "./first_questions.ts";
 
 /** So long what registers is awaited before the registry is asked, in seconds, and of all the time. */
 const HEAD_START = 1;
@@ -38,17 +42,16 @@ const HEAD_START_PART = 1 / 3;
 const LATE = 1;
 /** So often what registers is asked before the registry has answered what is asked beside it. */
 const MOST_EARLY = 2;
+/** After so many questions that were refused, there is no other answer. */
+const MAX_REFUSED = 3;
+/** So many addresses are asked at once. */
+const MOST_AT_ONCE = 8;
 /** So often another port of the registry is asked. */
 const MOST_LOOKS = 3;
 /** So long one family is tried for asking before the other, in seconds. */
 const FAMILY_WAIT = 1.5;
 /** So long wgsig 2 is awaited after the answer in the first protocol, in seconds. */
 const GRACE = 0.1;
-/** Between two questions of the first protocol at about the same time, in seconds. */
-const LABELS_APART = 0.02;
-/** When a question of the first protocol is repeated, in seconds. */
-const FIRST_RETRY = 0.5;
-const LAST_RETRY = 4;
 
 /** What is asked of a registry. */
 export interface RoundOptions {
@@ -58,10 +61,12 @@ export interface RoundOptions {
   readonly exchange: Exchange | undefined;
   /** The same through a port of our own; undefined where that isn't to be compared. */
   readonly beside: Exchange | undefined;
-  /** The families of the registry's addresses, the one first that is asked first. */
-  readonly families: readonly Family[];
+  /** Its addresses. */
+  readonly addresses: Pick<ServerAddresses, "families" | "countOf" | "hasOther">;
   /** Those over which it was silent the last time: they are not waited for. */
   readonly silent: ReadonlySet<Family>;
+  /** Whether all addresses are asked at once, where none of them has answered for long. */
+  readonly atOnce: boolean;
   /** Whether WireGuard's port is registered; else it is only asked, through a port of our own. */
   readonly registers: boolean;
   /** Whether it is to tell of changes. */
@@ -90,8 +95,6 @@ export interface DueQuestion {
   readonly family: Family | undefined;
   /** Undefined for the port that the registry is named with. */
   readonly port: number | undefined;
-  /** How often this was asked before: each goes to the next address. */
-  readonly attempt: number;
   /** Writes it at the start of `out`, at least 1232 bytes. @returns Its size. */
   write(out: WireBuffer, now: Now): number;
 }
@@ -104,21 +107,13 @@ export type RoundStep =
   /** Nothing any more. */
   | { readonly kind: "done" };
 
-/** A question of the first protocol, and when it is due. */
-interface Repeated {
-  readonly exchange: Exchange;
-  readonly isOwn: boolean;
-  dueAt: number;
-  attempts: number;
-}
-
 /** Asks one registry. */
 export class ServerRound {
   readonly #options: RoundOptions;
   /** When the registry is asked, whatever has been registered by then. */
   readonly #asksAt: number;
   readonly #registering: AskedInquiry[];
-  readonly #first: Repeated[] = [];
+  readonly #first: FirstQuestions;
   readonly #cannot = new Set<Family>();
   #asking: AskedInquiry | undefined;
   #answered: Inquiry | undefined;
@@ -130,29 +125,30 @@ export class ServerRound {
 
   /** Begins at once. */
   constructor(options: RoundOptions, now: Now) {
-    const { conversation, protocols, exchange, beside, families, registers, startsIn, own } =
-      options;
+    const { protocols, exchange, beside, addresses, registers, startsIn, own } = options;
     this.#options = options;
     const time = options.endsAt - now.mono;
     this.#asksAt = now.mono + Math.min(HEAD_START, time * HEAD_START_PART);
-    this.#registering = !registers || !protocols.v2 ? [] : families.map((family) => ({
-      inquiry: new Inquiry(conversation, { family, registers: true, asks: false, own }, now),
+    this.#registering = !registers || !protocols.v2 ? [] : addresses.families.map((family) => ({
+      inquiry: this.#inquiryOf({ family, registers: true, asks: false, own }, now),
       family,
       isOwn: true,
       attempts: 0,
     }));
-    if (exchange === undefined) return;
-    const dueAt = now.mono + startsIn;
-    const ownAt = beside === undefined ? dueAt : dueAt + LABELS_APART;
-    this.#first.push({ exchange, isOwn: registers, dueAt: ownAt, attempts: 0 });
-    if (beside === undefined) return;
-    this.#first.push({ exchange: beside, isOwn: false, dueAt, attempts: 0 });
+    this.#first = new FirstQuestions(
+      { exchange, beside, isOwn: registers, dueAt: now.mono + startsIn },
+      options.conversation.labels,
+      addresses.countOf(4),
+    );
+  }
+
+  get #inquiries(): readonly AskedInquiry[] {
+    return this.#asking === undefined ? this.#registering : [...this.#registering, this.#asking];
   }
 
   /** Whether the registry has said a word in wgsig 2. */
   get isHeard(): boolean {
-    return this.#registering.some(({ inquiry }) => inquiry.isHeard) ||
-      this.#asking?.inquiry.isHeard === true;
+    return this.#inquiries.some(({ inquiry }) => inquiry.isHeard);
   }
 
   /** The question of wgsig 2 for peers: the last that was answered, or else the last. */
@@ -177,6 +173,13 @@ export class ServerRound {
     return this.#inquiry(this.asking?.wish.family ?? this.#familyToAsk(undefined), now);
   }
 
+  /** Who was asked over a family is not to be had at that address: another is asked at once. */
+  moveOn(family: Family, now: Now): void {
+    if (!this.#options.addresses.hasOther(now.mono, family)) return;
+    for (const each of this.#inquiries) if (each.family === family) each.inquiry.moveOn(now);
+    this.#first.moveOn(now);
+  }
+
   /** Nothing is awaited any more. */
   giveUp(): void {
     this.#isGivenUp = true;
@@ -193,14 +196,13 @@ export class ServerRound {
     if (this.#isOver(now)) return { kind: "done" };
     const { mapping, endsAt } = this.#options;
     let until = endsAt;
-    const asking = this.#asking === undefined ? [] : [this.#asking];
     for (const asked of mapping.asked) {
       // A retry has it ask again at once; for what is lost there is another round.
       const isDue = asked.attempts < MOST_LOOKS && asked.inquiry.next(now).kind === "ask";
       if (isDue) return this.#due(asked);
       if (!mapping.isOver(now)) until = Math.min(until, mapping.until);
     }
-    for (const asked of [...this.#registering, ...asking]) {
+    for (const asked of this.#inquiries) {
       if (this.#cannot.has(asked.family) || isFinished(asked)) continue;
       // What registers anew ends the subscription.
       if (asked.isOwn && this.#answered !== undefined && asked.attempts >= MOST_EARLY) continue;
@@ -211,10 +213,14 @@ export class ServerRound {
     const roster = this.#rosterStep(now);
     if (roster?.kind === "send") return roster;
     if (roster !== undefined) until = Math.min(until, roster.until);
-    for (const repeated of this.#first) {
-      if (repeated.exchange.isComplete || this.isHeard) continue;
-      if (repeated.dueAt <= now.mono) return this.#repeat(repeated);
-      until = Math.min(until, repeated.dueAt);
+    if (!this.isHeard) {
+      const first = this.#first.due(now);
+      if (first !== undefined) {
+        const { isOwn } = first;
+        const write = (out: WireBuffer, now: Now) => first.write(out, now);
+        return { kind: "send", isOwn, family: undefined, port: undefined, write };
+      }
+      until = Math.min(until, this.#first.until);
     }
     const awaited = [
       this.#asksAt,
@@ -234,45 +240,28 @@ export class ServerRound {
     if (step.kind === "wait") return step;
     if (step.kind === "done") return undefined;
     const write = (out: WireBuffer, now: Now) => conversation.writeRoster(out, now);
-    return { kind: "send", isOwn: false, family, port: undefined, attempt: 0, write };
+    return { kind: "send", isOwn: false, family, port: undefined, write };
   }
 
   #due(asked: AskedInquiry): DueQuestion {
-    const { inquiry, family, isOwn, port, attempts } = asked;
+    const { inquiry, family, isOwn, port } = asked;
     return {
       kind: "send",
       isOwn,
       family,
       port,
-      attempt: attempts,
       write: (out, now) => {
         asked.attempts++;
-        return inquiry.write(out, now);
-      },
-    };
-  }
-
-  #repeat(repeated: Repeated): DueQuestion {
-    const { exchange, isOwn, attempts } = repeated;
-    const { labels } = this.#options.conversation;
-    return {
-      kind: "send",
-      isOwn,
-      family: undefined,
-      port: undefined,
-      attempt: attempts,
-      write: (out, { unix, mono }) => {
-        repeated.dueAt = mono + Math.min(FIRST_RETRY * 2 ** repeated.attempts++, LAST_RETRY);
-        return exchange.writeRequest(out, labels.timeAt(unix));
+        const size = inquiry.write(out, now);
+        if (this.#options.atOnce && asked.attempts < MOST_AT_ONCE) inquiry.moveOn(now);
+        return size;
       },
     };
   }
 
   /** Takes note of what has come since, and begins what follows from it. */
   #follow({ mono, unix }: Now): void {
-    const isFirstAnswered = this.#first.length > 0 &&
-      this.#first.every(({ exchange }) => exchange.isComplete);
-    if (isFirstAnswered) this.#firstAnsweredAt = Math.min(this.#firstAnsweredAt, mono);
+    if (this.#first.areAnswered) this.#firstAnsweredAt = Math.min(this.#firstAnsweredAt, mono);
     const asking = this.#asking;
     const { protocols, mapping, conversation } = this.#options;
     if (!protocols.v2) return;
@@ -305,21 +294,24 @@ export class ServerRound {
   }
 
   #inquiry(family: Family, now: Now): Inquiry {
-    const { conversation, subscribes, own, followsRoster: roster } = this.#options;
-    return new Inquiry(
-      conversation,
-      { family, registers: false, asks: true, subscribes, own, roster },
-      now,
-    );
+    const { subscribes, own, followsRoster: roster } = this.#options;
+    return this.#inquiryOf({ family, registers: false, asks: true, subscribes, own, roster }, now);
+  }
+
+  #inquiryOf(wish: Wish, now: Now): Inquiry {
+    const { conversation, addresses } = this.#options;
+    return new Inquiry(conversation, wish, now, addresses.countOf(wish.family));
   }
 
   /** The family to ask over: one over which the registry has answered already, if any; not `but`. */
   #familyToAsk(but: Family | undefined): Family {
-    const usable = this.#options.families.filter((each) => each !== but && !this.#cannot.has(each));
+    const usable = this.#options.addresses.families.filter((each) =>
+      each !== but && !this.#cannot.has(each)
+    );
     const answered = this.#registering.find(({ family, inquiry }) =>
       inquiry.isHeard && usable.includes(family)
     );
-    return answered?.family ?? usable[0] ?? but ?? this.#options.families[0] ?? 4;
+    return answered?.family ?? usable[0] ?? but ?? this.#options.addresses.families[0] ?? 4;
   }
 
   /** Whether all that registers is answered, as far as it is waited for. */
@@ -333,16 +325,29 @@ export class ServerRound {
 
   /** Whether there is a family to wait for: where all were silent, all are. */
   get #someAreAwaited(): boolean {
-    return this.#options.families.some((each) =>
+    return this.#options.addresses.families.some((each) =>
       !this.#options.silent.has(each) && !this.#cannot.has(each)
     );
+  }
+
+  /** Whether whatever is asked is refused, at every address that is worth being asked. */
+  #isRefused(mono: number): boolean {
+    if (this.#asking === undefined) return false;
+    const all = this.#inquiries;
+    return Math.max(...all.map(({ attempts }) => attempts)) >= MAX_REFUSED &&
+      all.every(({ inquiry, family }) =>
+        inquiry.isKeyRefused
+          ? !this.#options.addresses.hasOther(mono, family)
+          : inquiry.isProofRefused
+      );
   }
 
   #isOver({ mono, unix }: Now): boolean {
     const { mapping, endsAt } = this.#options;
     if (this.#isGivenUp || mono >= endsAt) return true;
     if (this.#rosterStep({ mono, unix }) !== undefined) return false;
-    if (this.#options.families.every((each) => this.#cannot.has(each))) return true;
+    if (this.#isRefused(mono)) return true;
+    if (this.#options.addresses.families.every((each) => this.#cannot.has(each))) return true;
     if (!this.#options.protocols.v2) return this.#firstAnsweredAt <= mono;
     const asking = this.#asking;
     if (asking !== undefined && isFinished(asking)) {

@@ -16,6 +16,7 @@ import { ServerAddresses } from "../ask/server_addresses.ts";
 import type { Roster } from "../roster/client/entry.ts";
 import type { ServerKeyNote } from "../ask/server_key.ts";
 import type { RegistryName } from "../ask/server_name.ts";
+import { type Became, Standing } from "../ask/standing.ts";
 import { ownSighting, type Sighting, sightingsOf } from "../ask/sighting.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import type { Now } from "../net/clock.ts";
@@ -28,8 +29,8 @@ import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.t
 
 /** After so many questions that were refused, nothing is there. */
 const MAX_REFUSED = 4;
-/** A registry that was silent the last time must not hold up the others for longer, in seconds. */
-const SILENT_WAIT = 1;
+/** A registry that is asked briefly must not hold up the others for longer, in seconds. */
+const BRIEF = 1;
 
 /** What is asked. */
 export interface AskedRound extends
@@ -60,23 +61,27 @@ export class SyncedRegistry {
   readonly name: RegistryName;
   /** How WireGuard's port is mapped, as it sees it. */
   readonly mapping: OwnMapping = new OwnMapping();
-  /** The addresses of this round. */
-  addresses: ServerAddresses;
+  /** Its addresses. */
+  readonly addresses: ServerAddresses;
   /** An address that was not asked, from which datagrams came. */
   stranger: string | undefined;
   /** How often the system said that nothing listens on the port that was asked. */
   refused = 0;
   readonly #known: KnownRegistry;
   #asked: AskedRound | undefined;
+  /** The same as it is wanted where it is of use. */
+  #wanted: AskedRound | undefined;
   /** The questions of the first protocol in this round. */
   #exchange: Exchange | undefined;
   #beside: Exchange | undefined;
   #round: ServerRound | undefined;
   /** Families over which it was silent while it has answered over the other. */
   readonly #silent = new Set<Family>();
-  #isSilent = false;
+  readonly #standing = new Standing();
   #badMac = false;
   #answeredFrom: string | undefined;
+  /** Which of its addresses has told another key than the pinned one. */
+  #otherKeyFrom: string | undefined;
   /** By family: the address from which it has answered to WireGuard's port in this round. */
   readonly #ownSenders = new Map<Family, HostPort>();
   /** What of its directory was told to others. */
@@ -89,9 +94,14 @@ export class SyncedRegistry {
     this.addresses = new ServerAddresses([], name.port);
   }
 
-  /** Whether it was silent the last time. */
-  get isSilent(): boolean {
-    return this.#isSilent;
+  /** Whether it was of no use the last time that it was asked: silent, refused, or not believed. */
+  get hasFailed(): boolean {
+    return this.#standing.hasFailed;
+  }
+
+  /** Whether it is asked to register WireGuard's port, in this round. */
+  get registers(): boolean {
+    return !this.#standing.isAside && this.#asked?.registers === true;
   }
 
   /** Says which peers are wanted from now on, in base64: these, or the whole group. */
@@ -101,40 +111,50 @@ export class SyncedRegistry {
 
   /** Wants to be told everything anew: also when peers were heard that have not moved. */
   forget(): void {
+    this.#standing.hurry();
     this.#known.conversation.forget();
   }
 
   /**
-   * Begins to ask it.
+   * Begins to ask it. One that was of no use the last time is asked aside while others answer: now and
+   * again whether it is there, through the port of our own, where its answer is heard also when the
+   * round is over.
    *
    * @param hosts Its IP addresses.
-   * @param othersAnswer Whether there are others which were not silent the last time.
+   * @param othersAnswer Whether there are others which were of use the last time.
    */
   begin(hosts: readonly string[], asked: AskedRound, othersAnswer: boolean, now: Now): void {
-    this.addresses = new ServerAddresses(hosts, this.name.port);
+    // One that is found at another address has cost no time there.
+    if (this.addresses.begin(hosts)) this.#standing.hurry();
+    if (this.#standing.begin(othersAnswer, now) !== "not") this.#ask(asked, now);
+  }
+
+  #ask(wanted: AskedRound, now: Now): void {
+    const { isAside, how } = this.#standing;
+    const endsAt = how === "briefly" ? Math.min(wanted.endsAt, now.mono + BRIEF) : wanted.endsAt;
+    const asked = { ...wanted, endsAt, registers: wanted.registers && !isAside };
     this.stranger = undefined;
     this.refused = 0;
     this.#badMac = false;
     this.#ownSenders.clear();
     this.mapping.begin();
+    if (isAside) this.addresses.giveUp();
     this.#asked = asked;
+    this.#wanted = wanted;
     const { conversation, spoken } = this.#known;
     const protocols = spoken.asks(now);
     const { registers, compares, newExchange } = asked;
     this.#exchange = protocols.v1 ? newExchange(registers) : undefined;
     this.#beside = protocols.v1 && registers && compares ? newExchange(false) : undefined;
-    const endsAt = this.#isSilent && othersAnswer
-      ? Math.min(asked.endsAt, now.mono + SILENT_WAIT)
-      : asked.endsAt;
     this.#round = new ServerRound({
       ...asked,
-      endsAt,
       conversation,
       mapping: this.mapping,
       protocols,
       exchange: this.#exchange,
       beside: this.#beside,
-      families: this.addresses.families,
+      addresses: this.addresses,
+      atOnce: isAside,
       silent: new Set(this.#silent),
     }, now);
   }
@@ -144,33 +164,40 @@ export class SyncedRegistry {
    * not known to speak wgsig 2, or was silent.
    */
   inquire(now: Now): Inquiry | undefined {
-    const isThere = this.#known.spoken.known === 2 && !this.#isSilent;
+    const isThere = this.#known.spoken.known === 2 && !this.hasFailed;
     return isThere && this.addresses.all.length > 0 ? this.#round?.inquire(now) : undefined;
   }
 
   /** What to do for it now. */
   next(now: Now): RoundStep {
-    if (this.#round === undefined || this.addresses.all.length === 0) return { kind: "done" };
-    if (this.refused >= MAX_REFUSED) this.#round.giveUp();
+    if (this.#wanted !== undefined && this.#standing.takeBack()) this.#ask(this.#wanted, now);
+    const hasAddress = this.addresses.all.length > 0;
+    if (this.#round === undefined || this.#standing.how === "not" || !hasAddress) {
+      return { kind: "done" };
+    }
+    if (this.refused >= MAX_REFUSED && this.addresses.areRefused) this.#round.giveUp();
     const step = this.#round.next(now);
     if (step.kind === "send" && step.port !== undefined) this.addresses.accept(step.port);
     return step;
   }
 
   /** What the system said of one of its addresses. */
-  noteProblem(host: string, code: string): void {
-    if (code === "ECONNREFUSED") this.refused++;
-    else {
+  noteProblem(host: string, code: string, now: Now): void {
+    const family = familyOf({ host });
+    if (code === "ECONNREFUSED") {
+      this.refused++;
+      this.addresses.noteRefused(host);
+    } else {
       this.addresses.noteProblem(host, code);
-      const family = familyOf({ host });
       if (!this.addresses.works(family)) this.#round?.cannotSend(family);
     }
+    this.#round?.moveOn(family, now);
   }
 
   /** There is no socket for a family. */
-  noteNoSocket(family: Family, code: string): void {
+  noteNoSocket(family: Family, code: string, now: Now): void {
     for (const each of this.addresses.all) {
-      if (familyOf(each) === family) this.noteProblem(each.host, code);
+      if (familyOf(each) === family) this.noteProblem(each.host, code, now);
     }
   }
 
@@ -192,9 +219,13 @@ export class SyncedRegistry {
     const length = batch.lengths[i]!;
     const { conversation, spoken } = this.#known;
     const isSecond = readDatagramType(batch.payloads, at, length) !== 0;
-    if (isSecond && WORDS.has(conversation.receive(batch.payloads, at, length, now))) {
+    const hearing = isSecond
+      ? conversation.receive(batch.payloads, at, length, now)
+      : "drop-not-wgsig2";
+    if (WORDS.has(hearing)) {
       spoken.heard(2, now);
-      this.#noteSender(batch, i, isOwn);
+      if (hearing === "drop-key-refused") this.#noteOtherKey(batch, i, now);
+      else this.#noteSender(batch, i, isOwn);
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
@@ -212,7 +243,7 @@ export class SyncedRegistry {
   /** Takes in that it is asked no more. */
   finish(now: Now): void {
     const round = this.#round;
-    if (round === undefined) return;
+    if (round === undefined || this.#standing.how === "not") return;
     this.mapping.finish();
     const answered = [...round.registering].filter(([, { isHeard }]) => isHeard);
     if (answered.length > 0) {
@@ -221,9 +252,15 @@ export class SyncedRegistry {
         else this.#silent.add(family);
       }
     }
-    this.#isSilent = this.protocol === undefined;
-    if (this.#isSilent && this.addresses.all.length > 0) this.#known.spoken.wasSilent(now);
+    const hasAddress = this.addresses.all.length > 0;
+    if (this.protocol === undefined && hasAddress) this.#known.spoken.wasSilent(now);
+    this.#standing.finish(this.#became, now);
     this.takeTold();
+  }
+
+  get #became(): Became {
+    if (this.status === "ok" || this.status === "incomplete") return "answered";
+    return this.ownEndpoints.length > 0 ? "in-part" : "nothing";
   }
 
   /** Whether it has told of something since this was last called. */
@@ -234,11 +271,11 @@ export class SyncedRegistry {
     return isNews;
   }
 
-  /** Whether it has told of a change, and of others before it that were lost. */
+  /** Whether it has told of a change, and of others before it that were lost; or is there again. */
   get isBehind(): boolean {
     const { conversation } = this.#known;
     const hasMore = this.#asked?.followsRoster === true && conversation.roster.isBehind;
-    return conversation.isBehind || hasMore;
+    return conversation.isBehind || hasMore || this.#standing.isBack;
   }
 
   /** What it has told of the peers that it knows by name; undefined before it has. */
@@ -261,6 +298,8 @@ export class SyncedRegistry {
 
   /** How many datagrams came of the answer: to WireGuard's port, where that is registered. */
   get received(): number {
+    // What came to a port of our own says nothing of WireGuard's.
+    if (this.#standing.isAside) return 0;
     const round = this.#round;
     if (this.protocol !== 2) return this.#exchange?.received ?? 0;
     if (this.#asked?.registers !== true) return this.besideReceived;
@@ -331,9 +370,11 @@ export class SyncedRegistry {
     return this.#round?.registered?.also ?? [];
   }
 
-  /** What is to be said of the registry's key, once. */
-  takeNote(): ServerKeyNote | undefined {
-    return this.#known.conversation.takeNote();
+  /** What is to be said of the registry's key, once; and where that was told. */
+  takeNote(): ServerKeyNote & { readonly from?: string | undefined } | undefined {
+    const note = this.#known.conversation.takeNote();
+    const isRefused = note?.kind === "server-key-refused";
+    return note && { ...note, from: isRefused ? this.#otherKeyFrom : this.#answeredFrom };
   }
 
   /** What became of it in this round. */
@@ -370,9 +411,19 @@ export class SyncedRegistry {
     return [...here, ...told.flatMap((peer) => sightingsOf(peer, now))];
   }
 
+  #noteOtherKey(batch: DatagramBatch, i: number, now: Now): void {
+    const sender = this.addresses.senderOf(batch, i);
+    if (sender === undefined) return;
+    this.addresses.noteOtherKey(sender.host);
+    this.#otherKeyFrom = sender.host;
+    this.#round?.moveOn(familyOf(sender), now);
+  }
+
   #noteSender(batch: DatagramBatch, i: number, isOwn: boolean): void {
     const sender = this.addresses.senderOf(batch, i);
     if (sender === undefined) return;
+    this.addresses.heard(sender.host);
+    this.#standing.heard(!this.isProofRefused);
     this.#answeredFrom = sender.host;
     if (isOwn) this.#ownSenders.set(familyOf(sender), sender);
   }

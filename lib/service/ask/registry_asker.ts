@@ -106,6 +106,7 @@ class RegistryAsker {
   /** Those that are being opened while it asks. */
   readonly #connecting = new Set<string>();
   #progress: () => void = () => {};
+  #hasBegun = false;
   #isClosed = false;
 
   constructor(
@@ -171,8 +172,9 @@ class RegistryAsker {
   #noteProblem(host: string, code: string): void {
     for (const server of this.#servers) {
       if (!server.addresses.all.some((each) => each.host === host)) continue;
-      if (code === "ECONNREFUSED") server.refused++;
-      else server.addresses.noteProblem(host, code);
+      server.noteProblem(host, code, this.#host.now());
+      // Another address may be asked now. Before it is asked at all, that comes of itself.
+      if (this.#hasBegun) this.#turn(server);
     }
     this.#progress();
   }
@@ -252,6 +254,7 @@ class RegistryAsker {
         const now = this.#host.now();
         if (this.#servers.every((server) => server.isDone(now))) done();
       };
+      this.#hasBegun = true;
       const now = this.#host.now();
       this.#after(Math.max(this.#endsAt - now.mono, LEAST_TIME), done);
       this.#servers.forEach((server, i) => {

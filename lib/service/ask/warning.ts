@@ -25,7 +25,7 @@ export type WarnedRegistry =
     | "isPinned"
     | "takeNote"
   >
-  & { readonly addresses: Pick<AskedRegistry["addresses"], "families" | "problem"> };
+  & { readonly addresses: Pick<AskedRegistry["addresses"], "all" | "families" | "problem"> };
 
 /** How the registries were asked. */
 export interface AskedQuestion {
@@ -133,7 +133,13 @@ function noAnswer(
  */
 export function keyWarning(asked: WarnedRegistry, proves: boolean): string | undefined {
   const note = asked.takeNote();
-  const server = formatHostPort(asked.name);
+  const name = formatHostPort(asked.name);
+  // Each address may be that of a registry with a key of its own.
+  const isOneOfSeveral = asked.addresses.all.length > 1 && note?.from !== undefined;
+  const server = isOneOfSeveral ? `${name} (${note.from})` : name;
+  const several = isOneOfSeveral
+    ? `if several servers have the name ${asked.name.host}, give them one key (serve --key); `
+    : "";
   switch (note?.kind) {
     case undefined:
       return undefined;
@@ -143,14 +149,15 @@ export function keyWarning(asked: WarnedRegistry, proves: boolean): string | und
           "server-key, pin it (--server-key, or server-key in the settings)"
         : undefined;
     case "server-key-changed":
-      return `${server} HAS ANOTHER KEY THAN BEFORE: ${note.key}, not ${note.before}; either it keeps ` +
+      return `${server} HAS ANOTHER KEY THAN BEFORE: ${note.key}, not ${note.before}; ${several}either it keeps ` +
         "none over a restart (serve --key, or --state), or it was set up anew, or a member of the group " +
         "pretends to be it; pin the server-key that serve's log there shows";
     case "server-key-refused":
       // The one that is named may be a private key, by mistake.
       return `${server} has the key ${note.key}, not the one that server-key names: nothing ` +
-        `that it said was believed; if serve's log there shows that server-key, name it in the settings ` +
-        `(${server}=KEY where other servers have others), else a member of the group pretends to be it`;
+        `that it said was believed; ${several}if serve's log there shows that server-key, name it in the ` +
+        `settings (${name}=KEY where other servers have others), else a member of the group pretends to ` +
+        "be it";
   }
 }
 

@@ -13,8 +13,9 @@ import {
   type ServerName,
 } from "../../core/ask/server_name.ts";
 import { besideServer } from "../../core/ask/server_network.ts";
+import { mergeSightings } from "../../core/query/merged_sightings.ts";
 import type { QueryResult, ServerStatus } from "../../core/query/query_result.ts";
-import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
+import type { Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Names } from "../../host/names.ts";
@@ -27,8 +28,9 @@ import type { PunchQuestion } from "../punch/asker.ts";
 import type { RegistryAnswer } from "../ask/registry_answer.ts";
 import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { inWords } from "../log/in_words.ts";
-import { findServers } from "../ask/server_addresses.ts";
+import { ServerNames } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
+import type { ServersAside } from "./aside.ts";
 
 /** Which peer is where. */
 type Where = Pick<Sighting, "publicKey" | "address" | "port" | "probes">;
@@ -47,6 +49,10 @@ export interface QueryConfig
   readonly keys?: readonly string[] | undefined;
   /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
   readonly known: readonly string[];
+  /** What is known of servers' names from questions before; nothing where this is left out. */
+  readonly names?: ServerNames | undefined;
+  /** How it stands with servers that are no registries; where this is left out, all are waited for. */
+  readonly aside?: ServersAside | undefined;
   /** What asks registries; it is done here and now where this is left out. */
   readonly askRegistries?: RegistriesAsker | undefined;
 }
@@ -57,6 +63,9 @@ export type RegistriesAsker = (
   addresses: ReadonlyMap<RegistryName, readonly string[]>,
 ) => Promise<RegistryAnswer>;
 
+/** A server that is dead, and has to be waited for, has so long, in seconds. */
+const BRIEF = 1;
+
 const NO_REGISTRY: RegistryAnswer = { servers: [], port: 0, registered: false, notes: [] };
 
 /** Asks. Servers that don't answer are reported in the result, not thrown. */
@@ -66,12 +75,8 @@ export async function query(
 ): Promise<QueryResult> {
   const { servers, id, secret } = config;
   const startedAt = host.now().mono;
-  const found = await findServers(
-    host,
-    servers,
-    config.timeout,
-    config.through?.mark ?? 0,
-  );
+  const names = config.names ?? new ServerNames(host);
+  const found = await names.find(unique(servers), config.timeout, config.through?.mark ?? 0);
   const registries = new Map<RegistryName, readonly string[]>();
   const punches: (readonly [PunchServerName, readonly string[]])[] = [];
   const zones: (() => Promise<ServerReply>)[] = [];
@@ -84,7 +89,7 @@ export async function query(
         const { askZoneServer } = await import("../zone/client/server.ts");
         return await askZoneServer(host, server, addresses, question);
       };
-      zones.push(() => alone(server, ask()));
+      zones.push(() => patiently(config, server, () => alone(server, ask()), true));
     }
   }
   const asksRegistries = registries.size > 0 && id !== undefined && secret !== undefined;
@@ -143,13 +148,32 @@ export async function query(
   // These speak from the same port, which only one socket can have.
   const question = punchQuestion(config, startedAt);
   for (const [server, addresses] of punches) {
-    const ask = async () => {
+    const ask = async (isBrief: boolean) => {
       const { askPunchServer } = await import("../punch/server.ts");
-      return await askPunchServer(host, server, addresses, question);
+      const endsAt = isBrief ? Math.min(question.endsAt, host.now().mono + BRIEF) : question.endsAt;
+      return await askPunchServer(host, server, addresses, { ...question, endsAt });
     };
-    replies.push(await alone(server, ask()));
+    const asking = (isBrief: boolean) => alone(server, ask(isBrief));
+    replies.push(await patiently(config, server, asking, false));
   }
-  return merge(host, config, registry, replies);
+  const result = merge(host, config, registry, replies);
+  config.aside?.take(result.servers);
+  return result;
+}
+
+/** One that is dead is asked aside, where somebody remembers that. */
+async function patiently(
+  { aside }: QueryConfig,
+  server: ServerName,
+  ask: (isBrief: boolean) => Promise<ServerReply>,
+  mayGoOn: boolean,
+): Promise<ServerReply> {
+  return await (aside?.ask(formatServerName(server), { ask, mayGoOn }) ?? ask(false));
+}
+
+/** A server that is named twice is one. */
+function unique(servers: readonly ServerName[]): readonly ServerName[] {
+  return [...new Map(servers.map((server) => [formatServerName(server), server])).values()];
 }
 
 /** A server that can't be asked is one that doesn't answer: the others are asked all the same. */
@@ -194,16 +218,10 @@ function merge(
   { port, registered, notes }: RegistryAnswer,
   replies: readonly ServerReply[],
 ): QueryResult {
-  const sightings = new Map<string, Sighting[]>();
-  for (const { peers, outcome: { server } } of replies) {
-    for (const each of peers) {
-      const peer = { ...each, server };
-      const known = sightings.get(peer.publicKey);
-      if (known === undefined) sightings.set(peer.publicKey, [peer]);
-      else known.push(peer);
-    }
-  }
-  for (const seen of sightings.values()) seen.sort(newestFirst);
+  const sightings = mergeSightings(
+    replies.flatMap(({ peers, outcome: { server } }) => peers.map((each) => ({ ...each, server }))),
+    replies.map(({ outcome }) => outcome),
+  );
   const named = servers.map(formatServerName);
   const outcomes = replies.map(({ outcome, warning }) => ({ ...outcome, warning }))
     .toSorted((a, b) => named.indexOf(a.server) - named.indexOf(b.server));

@@ -119,7 +119,7 @@ class Asking {
     const bytes = this.#buffer.bytes.subarray(0, size);
     // The same question at all of them is one to the registry.
     for (let i = 0; i < all.length; i++) {
-      const to = this.#addresses.at(this.#attempt + i);
+      const to = all[(this.#attempt + i) % all.length]!;
       this.#sockets.get(familyOf(to))?.send(bytes, to);
     }
     this.#attempt++;

@@ -8,6 +8,7 @@ import { UserError } from "../../core/settings/user_error.ts";
 import type { StoreHost } from "../shared/store_link.ts";
 import type { LeaseService } from "../lease/server/service.ts";
 import type { PunchService } from "../punch/service.ts";
+import type { SharedLeaseStore } from "../shared/lease_store.ts";
 import type { SharingService } from "../shared/sharing_service.ts";
 import type { DnsService } from "../zone/server/service.ts";
 import type { ServeConfig } from "./config.ts";
@@ -18,6 +19,8 @@ import type { ServerKey } from "./server_key.ts";
 export interface Parts {
   readonly Dns: typeof DnsService | undefined;
   readonly Leases: typeof LeaseService | undefined;
+  /** Where leases are decided in a store. */
+  readonly LeaseStore: typeof SharedLeaseStore | undefined;
   readonly Punch: typeof PunchService | undefined;
   readonly Rosters: typeof ServedRosters | undefined;
   readonly Sharing: typeof SharingService | undefined;
@@ -46,6 +49,7 @@ export async function loadParts(
   return {
     Dns: dns && (await import("../zone/server/service.ts")).DnsService,
     Leases: lease && (await import("../lease/server/service.ts")).LeaseService,
+    LeaseStore: lease && store && (await import("../shared/lease_store.ts")).SharedLeaseStore,
     Punch: punch && (await import("../punch/service.ts")).PunchService,
     Rosters: hasRosters ? (await import("./served_rosters.ts")).ServedRosters : undefined,
     Sharing: shared?.SharingService,

@@ -115,7 +115,7 @@ class Service {
     host: Host,
     first: ServeConfig,
     serverKey: ServerKey | undefined,
-    { Dns, Leases, Punch, Rosters, Sharing }: Parts,
+    { Dns, Leases, LeaseStore, Punch, Rosters, Sharing }: Parts,
   ) {
     const log = new Log(host, first.log);
     const traffic = new TrafficLog(log, () => this.#now.mono);
@@ -141,7 +141,8 @@ class Service {
       this.#joins?.look();
     });
     this.#dns = first.dns && Dns && new Dns(context, first.dns);
-    this.#leases = first.lease && Leases && new Leases(context, first.lease);
+    const claims = first.store && LeaseStore && new LeaseStore(context, first.store);
+    this.#leases = first.lease && Leases && new Leases(context, first.lease, claims);
     this.#punch = first.punch && Punch && new Punch(context, registry.groups);
     const zones = first.dns?.zones.map(({ name }) => name) ?? [];
     this.#summary = new Summary(log, registry, zones, {

@@ -8,7 +8,7 @@
 import { formatHostPort } from "../../core/net/host_port.ts";
 import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import type { OwnReach } from "../../core/ask/own_reach.ts";
-import { newestFirst, type Sighting } from "../../core/ask/sighting.ts";
+import { mergeSightings } from "../../core/query/merged_sightings.ts";
 import type { QueryResult } from "../../core/query/query_result.ts";
 import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
 import { errorCode } from "../../host/error.ts";
@@ -20,6 +20,8 @@ import type { Processes } from "../../host/processes.ts";
 import type { Random } from "../../host/random.ts";
 import type { TcpConnecting } from "../../host/tcp.ts";
 import type { ConnectedUdp, Udp } from "../../host/udp.ts";
+import { ServerNames } from "../ask/server_addresses.ts";
+import { ServersAside } from "../query/aside.ts";
 import { query, type QueryConfig } from "../query/query.ts";
 import { withBorrowedPort } from "./borrowed_port.ts";
 import type { SyncConfig } from "./config.ts";
@@ -54,6 +56,8 @@ export async function tryRaw(host: ConnectedUdp, port: number, mark: number): Pr
 export class Asking {
   readonly #host: AskingHost;
   readonly #registries: Registries;
+  readonly #names: ServerNames;
+  readonly #aside: ServersAside;
   /** What was said last. */
   #last: QueryResult | undefined;
 
@@ -69,6 +73,8 @@ export class Asking {
     hear: (news: SyncNews) => void,
   ) {
     this.#host = host;
+    this.#names = new ServerNames(host);
+    this.#aside = new ServersAside(host);
     this.#registries = new Registries(host, {
       readPrivateKey,
       onTold: () => {
@@ -153,6 +159,8 @@ export class Asking {
       encrypt,
       maxAge,
       timeout,
+      names: this.#names,
+      aside: this.#aside,
       id,
       keys,
       serverKeys,
@@ -167,7 +175,8 @@ export class Asking {
       // Without the mark of WireGuard's own datagrams, ours would go through a tunnel that takes all.
       ...(mark === 0 ? {} : { through: { raw: false, mark } }),
       askRegistries: (question, addresses) => {
-        const how = { wants, beside, anew, subscribes: !once, own };
+        const othersAnswer = this.#aside.answers;
+        const how = { wants, beside, anew, subscribes: !once, own, othersAnswer };
         return this.#registries.ask(question, how, addresses);
       },
     };
@@ -188,17 +197,10 @@ export class Asking {
     const last = this.#last;
     if (last === undefined) return undefined;
     const told = this.#registries.sightings();
-    const sightings = new Map<string, Sighting[]>();
-    const add = (each: Sighting) => {
-      const known = sightings.get(each.publicKey);
-      if (known === undefined) sightings.set(each.publicKey, [each]);
-      else known.push(each);
-    };
-    for (const each of [...last.sightings.values()].flat()) {
-      if (each.server === undefined || !told.has(each.server)) add(each);
-    }
-    for (const [server, all] of told) for (const each of all) add({ ...each, server });
-    for (const all of sightings.values()) all.sort(newestFirst);
+    const before = [...last.sightings.values()].flat()
+      .filter(({ server }) => server === undefined || !told.has(server));
+    const since = [...told].flatMap(([server, all]) => all.map((each) => ({ ...each, server })));
+    const sightings = mergeSightings([...before, ...since], last.servers);
     const peers = [...sightings.values()].flatMap(([newest]) => newest ?? []);
     return { ...last, sightings, peers, unix: this.#host.now().unix };
   }

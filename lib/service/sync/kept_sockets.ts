@@ -20,15 +20,17 @@ export interface KeptSocketHandlers {
 const ADDRESSES: Readonly<Record<Family, string>> = { 4: "0.0.0.0", 6: "::" };
 
 /**
- * Opens them when they are needed first. One that has not been answered is replaced by another, at
- * another port: a NAT may keep an old mapping for it.
+ * Opens them when they are needed first. One that nobody has answered is replaced by another, at
+ * another port: a NAT may keep an old mapping for it. Where one server is silent and others answer,
+ * it stays: those push to it.
  */
 export class KeptSockets {
   readonly #host: Udp;
   readonly #handlers: KeptSocketHandlers;
   readonly #sockets = new Map<Family, UdpSocket>();
-  /** Those through which something was sent, and nothing has come since. */
-  readonly #unanswered = new Set<Family>();
+  /** Those through which something was sent in this round, and those to which something has come. */
+  readonly #asked = new Set<Family>();
+  readonly #heard = new Set<Family>();
   #mark = 0;
 
   constructor(host: Udp, handlers: KeptSocketHandlers) {
@@ -52,7 +54,7 @@ export class KeptSockets {
         port: 0,
         mark,
         onBatch: (batch) => {
-          this.#unanswered.delete(family);
+          this.#heard.add(family);
           this.#handlers.onBatch(batch);
         },
         onSendError: (code, to) => this.#handlers.onSendError(code, family, to),
@@ -69,23 +71,28 @@ export class KeptSockets {
   /** Sends, where there is a socket. */
   send(bytes: Uint8Array, to: HostPort): void {
     const family = familyOf(to);
-    this.#unanswered.add(family);
+    this.#asked.add(family);
     this.#sockets.get(family)?.send(bytes, to);
   }
 
-  /** Closes those that were not answered. */
+  /** A round begins. */
+  begin(): void {
+    this.#asked.clear();
+    this.#heard.clear();
+  }
+
+  /** Closes those that nobody has answered in this round. */
   closeUnanswered(): void {
-    for (const family of this.#unanswered) {
+    for (const family of this.#asked) {
+      if (this.#heard.has(family)) continue;
       this.#sockets.get(family)?.close();
       this.#sockets.delete(family);
     }
-    this.#unanswered.clear();
   }
 
   /** Closes them. */
   close(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
-    this.#unanswered.clear();
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The registries that are asked for an interface: sockets and timers around what
- * {@linkcode SyncedRegistry} decides for each.
+ * {@linkcode SyncedRegistry} decides for each. It is a little longer than a file should be because
+ * whatever comes, from whichever socket, is told to all of them here.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import { type DatagramBatch, SLOT_SIZE } from "../../core/net/datagram_batch.ts"
 import { type Family, formatHostPort, type HostPort } from "../../core/net/host_port.ts";
 import { formatKey } from "../../core/net/peer_key.ts";
 import { NonceSource } from "../../core/net/random.ts";
+import { isRoundOver } from "../../core/sync/asked_together.ts";
 import { SyncedRegistry } from "../../core/sync/synced_registry.ts";
 import { ENVELOPE_SIZE } from "../../wire/wgsig/envelope.ts";
 import { KEEP_ENDPOINT } from "../../wire/wgsig/request.ts";
@@ -49,6 +51,8 @@ export interface RegistriesQuestion {
   readonly subscribes: boolean;
   /** What this peer says of itself. */
   readonly own: OwnReach | undefined;
+  /** Whether servers that are no registries have answered the last time. */
+  readonly othersAnswer: boolean;
 }
 
 /** Who hears what registries tell without being asked, and knows the own private key. */
@@ -130,12 +134,13 @@ export class Registries {
       onBatch: (batch) => this.#receive(batch, true),
       onSendError: (code, to) => this.#noteProblem(code, to),
     });
+    this.#kept.begin();
     try {
-      for (const { addresses: { all, families } } of asked) {
-        for (const to of all) await own?.open(to);
+      for (const { registers, addresses: { all, families } } of asked) {
+        for (const to of registers ? all : []) await own?.open(to);
         for (const family of families) await this.#kept.open(family, mark);
       }
-      await this.#run(asked, own);
+      await this.#run(asked, own, how.othersAnswer);
       this.#kept.closeUnanswered();
       const now = this.#host.now();
       for (const each of asked) each.finish(now);
@@ -165,7 +170,8 @@ export class Registries {
       const inquiry = registry.inquire(now);
       if (inquiry === undefined) return [];
       const { family } = inquiry.wish;
-      return { inquiry, addressAt: (attempt: number) => registry.addresses.at(attempt, family) };
+      const address = () => registry.addresses.toAsk(this.#host.now().mono, family);
+      return { inquiry, address };
     }));
   }
 
@@ -213,7 +219,8 @@ export class Registries {
       const registry = this.#registries.get(formatServerName(name))!;
       registry.want(how.wants);
       if (how.anew) registry.forget();
-      const othersAnswer = all.some((each) => each !== registry && !each.isSilent);
+      const othersAnswer = how.othersAnswer ||
+        all.some((each) => each !== registry && !each.hasFailed);
       const asked = {
         publicKey: this.#asker.publicKey,
         newExchange,
@@ -243,14 +250,25 @@ export class Registries {
   }
 
   /** Sends what is due, until nothing is any more. */
-  #run(asked: readonly SyncedRegistry[], own: OwnSockets | undefined): Promise<void> {
+  #run(
+    asked: readonly SyncedRegistry[],
+    own: OwnSockets | undefined,
+    othersAnswer: boolean,
+  ): Promise<void> {
     return new Promise((done) => {
       let cancel = () => {};
       const turn = () => {
         cancel();
-        const waits = asked.flatMap((each) => this.#turn(each, own) ?? []);
-        if (waits.length === 0) return done();
-        const seconds = Math.min(...waits) - this.#host.now().mono;
+        const waits = asked.map((each) => this.#turn(each, own));
+        const all = asked.map(({ status, hasFailed }, i) => ({
+          isDone: waits[i] === undefined,
+          isAnswered: status === "ok",
+          hasFailed,
+        }));
+        const isOver = isRoundOver(all, othersAnswer);
+        if (isOver) return done();
+        const until = Math.min(...waits.filter((each) => each !== undefined));
+        const seconds = until - this.#host.now().mono;
         cancel = this.#host.after(Math.max(0, seconds), turn);
       };
       this.#progress = turn;
@@ -265,8 +283,8 @@ export class Registries {
       const step = registry.next(now);
       if (step.kind === "done") return undefined;
       if (step.kind === "wait") return step.until;
-      const { isOwn, family = own === undefined ? undefined : 4, attempt } = step;
-      const to = registry.addresses.at(attempt, family, step.port);
+      const { isOwn, family = own === undefined ? undefined : 4 } = step;
+      const to = registry.addresses.toAsk(now.mono, family, step.port);
       const size = step.write(this.#buffer, now);
       const bytes = this.#buffer.bytes.subarray(0, size);
       if (isOwn) own?.openAndSend(bytes, to);
@@ -293,19 +311,23 @@ export class Registries {
 
   /** What the system said of an address; several registries may have it. */
   #noteProblem(code: string, to: HostPort | undefined): void {
+    const now = this.#host.now();
     for (const each of this.#registries.values()) {
       const { all } = each.addresses;
       // What came back doesn't say whose address it was: among several it could be any.
       const only = this.#registries.size === 1 && all.length === 1 ? all[0] : undefined;
       const { host, port } = to ?? only ?? { host: "", port: 0 };
-      if (all.some((one) => one.host === host && one.port === port)) each.noteProblem(host, code);
+      if (all.some((one) => one.host === host && one.port === port)) {
+        each.noteProblem(host, code, now);
+      }
     }
     this.#progress?.();
   }
 
   #keptError(code: string, family: Family, to: HostPort | undefined): void {
     if (to !== undefined || code === "ECONNREFUSED") return this.#noteProblem(code, to);
-    for (const each of this.#registries.values()) each.noteNoSocket(family, code);
+    const now = this.#host.now();
+    for (const each of this.#registries.values()) each.noteNoSocket(family, code, now);
     this.#progress?.();
   }
 
@@ -313,7 +335,7 @@ export class Registries {
     const { name, status, received, expected, answeredFrom: address, protocol } = registry;
     const { serverKey: key, relay, also, roundTrip, ownEndpoints: [first, second] } = registry;
     const now = this.#host.now();
-    const warning = warningOf(registry, question, question.register, now.unix) ??
+    const warning = warningOf(registry, question, registry.registers, now.unix) ??
       explainHidden(formatHostPort(name), address, first);
     return {
       name,

@@ -16,8 +16,8 @@ const WAIT = 1;
 /** One registry that is told something. */
 export interface Telling {
   readonly inquiry: Inquiry;
-  /** Where to send at an attempt. */
-  addressAt(attempt: number): HostPort;
+  /** Where to send now. */
+  address(): HostPort;
 }
 
 /** Tells, until all have answered or a second is over. */
@@ -36,7 +36,6 @@ export class Tellings {
   /** @returns Whether one has answered. */
   tell(all: readonly Telling[]): Promise<boolean> {
     const endsAt = this.#clock.now().mono + WAIT;
-    const attempts = new Map<Telling, number>();
     return new Promise((done) => {
       let cancel = () => {};
       const turn = (isClosed: boolean) => {
@@ -50,10 +49,8 @@ export class Tellings {
             waits.push(step.until);
             continue;
           }
-          const attempt = attempts.get(each) ?? 0;
-          attempts.set(each, attempt + 1);
           const size = each.inquiry.write(this.#buffer, now);
-          this.#send(this.#buffer.bytes.subarray(0, size), each.addressAt(attempt));
+          this.#send(this.#buffer.bytes.subarray(0, size), each.address());
           waits.push(endsAt);
         }
         if (isClosed || waits.length === 0 || now.mono >= endsAt) {

@@ -115,7 +115,7 @@ class Client {
         const { to } = due;
         this.sent.push([isSecond(bytes) ? 2 : 1, formatHostPort(to), this.mono]);
         if (unreachable.includes(to.host)) {
-          asked.addresses.noteProblem(to.host, "ENETUNREACH");
+          asked.noteProblem(to.host, "ENETUNREACH", this.now);
           continue;
         }
         const at = this.mono + LATENCY;
@@ -279,6 +279,76 @@ test("a server that wants a proof is told of as one, and waited for no longer th
   const asked = client.ask(secondStation(registry));
   assertEquals([asked.status, asked.isProofRefused], ["not-authenticated", true]);
   assert(client.mono < 102);
+});
+
+const THREE = ["192.0.2.51", "192.0.2.52", "192.0.2.53"];
+
+/** Registries at some of the addresses of one name. */
+function atAddresses(stations: Readonly<Record<string, Station>>): Station {
+  return (bytes, unix, to) => stations[to.host]?.(bytes, unix, to) ?? [];
+}
+
+test("of three addresses, each dead one costs a question once, and a retry goes where it came from", () => {
+  for (const alive of [0, 1, 2]) {
+    // Each has cookies of its own.
+    const registry = registryOf({ wantsCookie: true });
+    const client = new Client({ privateKey: OWN_PRIVATE });
+    const asked = client.ask(atAddresses({ [THREE[alive]!]: secondStation(registry) }), THREE);
+    assertEquals([asked.status, asked.protocol], ["ok", 2]);
+    assert(client.mono < 100 + 0.5 * alive + 0.2, `${client.mono}`);
+    const hosts = client.sent.filter(([protocol]) => protocol === 2).map(([, to]) => to);
+    const order = THREE.slice(0, alive + 1).map((host) => `${host}:1223`);
+    assertEquals([...new Set(hosts)], order);
+    // What it took the living one: its cookie, and its key.
+    assertEquals(hosts.slice(alive), hosts.slice(alive).map(() => order.at(-1)));
+  }
+});
+
+test("of three registries that each want their own cookie shown, the first is stayed with", () => {
+  const registries = THREE.map((_, i) =>
+    new ScriptedRegistry(seededRandom(i), { wantsCookie: true, retries: [5, 1] })
+  );
+  const client = new Client({ privateKey: OWN_PRIVATE });
+  const stations = Object.fromEntries(
+    THREE.map((host, i) => [host, secondStation(registries[i]!)]),
+  );
+  assertEquals(client.ask(atAddresses(stations), THREE).status, "ok");
+  assertEquals(registries.slice(1).map(({ asked }) => asked.length), [0, 0]);
+});
+
+test("of three addresses, a pinned key that one has not is said once, and the others are asked at once", () => {
+  const good = registryOf();
+  const bad = [0x71, 0x72].map((byte) => registryOf({ privateKey: new Uint8Array(32).fill(byte) }));
+  const serverKeys = new Map([["registry.example:1223", good.publicKey.bytes]]);
+  const all = [...bad, good];
+  const client = new Client({ serverKeys, privateKey: OWN_PRIVATE });
+  const stations = Object.fromEntries(THREE.map((host, i) => [host, secondStation(all[i]!)]));
+  const asked = client.ask(atAddresses(stations), THREE);
+  assertEquals([asked.status, asked.answeredFrom], ["ok", THREE[2]]);
+  assert(client.mono < 100.3, `${client.mono}`);
+  assertEquals(asked.takeNote()?.kind, "server-key-refused");
+  // Where all have another one, nobody is waited for until the end.
+  const none = new Client({ serverKeys, privateKey: OWN_PRIVATE });
+  delete stations[THREE[2]!];
+  stations[THREE[2]!] = stations[THREE[0]!]!;
+  assertEquals(none.ask(atAddresses(stations), THREE).status, "wrong-key");
+  assert(none.mono < 102, `${none.mono}`);
+});
+
+test("where a NAT is looked at, the other ports of the address that has answered are asked", () => {
+  const registry = registryOf({ also: [1224] });
+  const client = new Client();
+  const asked = client.ask(
+    atAddresses({ [THREE[1]!]: secondStation(registry) }),
+    THREE.slice(0, 2),
+    [],
+    true,
+  );
+  assertEquals(asked.status, "ok");
+  assertEquals(
+    asked.sights.map(({ registry }) => formatHostPort(registry)),
+    [1223, 1224].map((port) => `${THREE[1]}:${port}`),
+  );
 });
 
 test("a silent server is asked in both protocols again and again", () => {

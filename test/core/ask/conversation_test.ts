@@ -302,6 +302,20 @@ test("whatever is lost, doubled, late or mixed up, what is known comes to be wha
   );
 });
 
+test("an answer that was asked for earlier, and comes between the parts of a later one, brings nobody back", () => {
+  const driver = new ConversationDriver();
+  const registry = crowd(5, { records: 2 });
+  const [earlier, later] = [driver.inquire(), driver.inquire()];
+  const before = registry.answer(driver.ask(earlier), driver.unix);
+  registry.remove(idOf(1));
+  const [first, ...others] = registry.answer(driver.ask(later), driver.unix);
+  for (const datagram of [first!, ...before, ...others]) driver.hear(datagram);
+  assert(later.isAnswered);
+  assertEquals(driver.peers, registry.peers);
+  driver.run(driver.inquire(), registry);
+  assertEquals(driver.peers, registry.peers);
+});
+
 test("parts of answers to two questions make no whole one", () => {
   const driver = new ConversationDriver();
   const registry = crowd(4, { records: 2 });

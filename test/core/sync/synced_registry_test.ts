@@ -12,6 +12,7 @@ import { parseAddress } from "../../../lib/core/net/ip_address.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { NonceSource } from "../../../lib/core/net/random.ts";
 import type { Inquiry } from "../../../lib/core/ask/inquiry.ts";
+import { isRoundOver } from "../../../lib/core/sync/asked_together.ts";
 import { type AskedRound, SyncedRegistry } from "../../../lib/core/sync/synced_registry.ts";
 import { KEEP_ENDPOINT } from "../../../lib/wire/wgsig/request.ts";
 import { readDatagramType } from "../../../lib/wire/wgsig2/datagram.ts";
@@ -31,6 +32,8 @@ import { test } from "../../testing.ts";
 const NAME: RegistryName = { scheme: "wgsig", host: "registry", port: 1223 };
 const IPV4 = "203.0.113.10";
 const IPV6 = "2001:db8::10";
+const OTHER = "203.0.113.11";
+const THREE = ["203.0.113.1", "203.0.113.2", "203.0.113.3"];
 const TIMEOUT = 5;
 const LATENCY = 0.02;
 const BOB = formatKey(idOf(2));
@@ -61,6 +64,12 @@ class Scene {
   sent: string[] = [];
   /** Whether a question gets to the registry. */
   passes: (isOwn: boolean, family: Family) => boolean = () => true;
+  /** Which registry is at an address. */
+  at: (host: string) => ScriptedRegistry | undefined = () => this.second;
+  /** Whether the host at an address says that nothing listens there. */
+  refuses: (host: string) => boolean = () => false;
+  /** Where each question of the last round went. */
+  asked: string[] = [];
   /** Whether it listens at a port. */
   reaches: (port: number) => boolean = () => true;
   /** From which port a question to one of its ports seems to come. */
@@ -93,30 +102,46 @@ class Scene {
     return { unix: this.unix + this.ahead, mono: this.mono };
   }
 
-  /** Asks once. @returns The seconds that it took. */
+  /** Asks once; another registry answers at once where others do. @returns The seconds that it took. */
   round({ hosts = [IPV4], registers = true, beside = false, othersAnswer = false } = {}): number {
     this.sent = [];
+    this.asked = [];
     this.#startedAt = this.mono;
     const asked = this.#asked(registers, beside);
     this.registry.begin(hosts, asked, othersAnswer, this.now);
-    for (let count = 0;; count++) {
+    this.#run(othersAnswer);
+    this.registry.finish(this.now);
+    return this.mono - this.#startedAt;
+  }
+
+  /** Goes on with a round for so many seconds. */
+  go(seconds: number): void {
+    this.#run(false, this.mono + seconds);
+  }
+
+  #run(othersAnswer: boolean, until = Infinity): void {
+    for (let count = 0; this.mono < until; count++) {
       assert(count < 500, this.sent.join("\n"));
       const step = this.registry.next(this.now);
       if (step.kind === "done") break;
       if (step.kind === "send") {
         const out = new WireBuffer(1232);
         const size = step.write(out, this.now);
-        this.#send(out.bytes.slice(0, size), step.isOwn, step.attempt, step.family, step.port);
+        this.#send(out.bytes.slice(0, size), step.isOwn, step.family, step.port);
         continue;
       }
       const [next] = this.#coming.toSorted((a, b) => a.at - b.at);
       assert(step.until > this.mono, "it waits for what is over");
+      const { hasFailed } = this.registry;
+      const others = [
+        { isDone: false, isAnswered: false, hasFailed },
+        { isDone: true, isAnswered: true, hasFailed: false },
+      ];
+      if (othersAnswer && isRoundOver(others)) break;
       this.mono = Math.min(step.until, next?.at ?? Infinity);
       assert(this.mono < Infinity);
       this.#arrive();
     }
-    this.registry.finish(this.now);
-    return this.mono - this.#startedAt;
   }
 
   /** Asks beside a round, where that can be. */
@@ -125,15 +150,16 @@ class Scene {
     if (inquiry === undefined) return undefined;
     const out = new WireBuffer(1232);
     const { family } = inquiry.wish;
-    this.#send(out.bytes.slice(0, inquiry.write(out, this.now)), false, 0, family);
+    this.#send(out.bytes.slice(0, inquiry.write(out, this.now)), false, family);
     this.told = this.second?.asked.at(-1);
     this.pass(LATENCY);
     return inquiry;
   }
 
   /** Begins a round, and does nothing in it. */
-  begin(): void {
-    this.registry.begin([IPV4], this.#asked(true, false), false, this.now);
+  begin(othersAnswer = false): void {
+    this.#startedAt = this.mono;
+    this.registry.begin([IPV4], this.#asked(true, false), othersAnswer, this.now);
   }
 
   #asked(registers: boolean, compares: boolean): AskedRound {
@@ -173,27 +199,30 @@ class Scene {
   #send(
     datagram: Uint8Array,
     isOwn: boolean,
-    attempt: number,
     family: Family | undefined,
     at?: number,
   ): void {
-    const { host: to, port: asked } = this.registry.addresses.at(attempt, family ?? 4, at);
+    const { host: to, port: asked } = this.registry.addresses.toAsk(this.mono, family ?? 4, at);
     const over: Family = to.includes(":") ? 6 : 4;
     const isSecond = readDatagramType(new WireBuffer(datagram.slice()), 0, datagram.length) !== 0;
+    this.asked.push(to);
+    const second = this.at(to);
     const seconds = Math.round(1000 * (this.mono - this.#startedAt)) / 1000;
     const port = isOwn ? "own" : "kept";
     if (!isSecond) this.sent.push(`${seconds} ${port} ${over} first`);
-    const answers = !this.passes(isOwn, over) || !this.reaches(asked)
+    const isNobody = this.second !== undefined && second === undefined;
+    const answers = isNobody || !this.passes(isOwn, over) || !this.reaches(asked)
       ? []
       : isSecond
-      ? this.second?.answer(datagram, this.unix, {
+      ? second?.answer(datagram, this.unix, {
         host: over === 4 ? this.own : "2001:db8::7",
         port: this.portOf(asked),
       }) ?? []
       : this.#answerFirst(datagram);
-    const what = this.reaches(asked) ? this.#textOf(isOwn, over) : "second";
+    const what = this.reaches(asked) ? this.#textOf(second, isOwn, over) : "second";
     const elsewhere = at === undefined ? "" : ` at ${at}`;
     if (isSecond) this.sent.push(`${seconds} ${port} ${over} ${what}${elsewhere}`);
+    if (this.refuses(to)) this.registry.noteProblem(to, "ECONNREFUSED", this.now);
     for (const answer of answers) {
       this.#coming.push({
         at: this.mono + LATENCY,
@@ -205,8 +234,8 @@ class Scene {
     }
   }
 
-  #textOf(isOwn: boolean, over: Family): string {
-    const asked = this.second?.asked.at(-1)?.question;
+  #textOf(second: ScriptedRegistry | undefined, isOwn: boolean, over: Family): string {
+    const asked = second?.asked.at(-1)?.question;
     if (asked === undefined || !this.passes(isOwn, over)) return "second";
     const { flags, wants } = asked;
     return [
@@ -569,13 +598,185 @@ test("sync: a clock that shows 1970 is corrected in one round, by either port", 
 test("sync: a registry that is silent ends a round late once, and not where others answer", () => {
   const scene = new Scene(scripted());
   scene.passes = () => false;
+  assertEquals(Math.round(scene.round({ othersAnswer: true })), TIMEOUT);
+  assertEquals([scene.registry.status, scene.registry.hasFailed], ["no-answer", true]);
+  // A round each second, for ten minutes: it is not waited for, and asked more and more seldom.
+  let [waited, askedIn] = [0, [] as number[]];
+  for (let second = 0; second < 600; second++) {
+    scene.pass(1);
+    waited += scene.round({ othersAnswer: true });
+    assert(scene.sent.length <= 2 && scene.sent.every((each) => each.startsWith("0 kept 4")));
+    if (scene.sent.length > 0) askedIn.push(second);
+    assertEquals(scene.registry.status, "no-answer");
+  }
+  assertEquals(waited, 0);
+  assertEquals(askedIn.slice(0, 5), [4, 14, 34, 74, 134]);
+  assertEquals(askedIn.length, 12);
+  // Where nobody else answers any more, it is asked as ever.
   assertEquals(Math.round(scene.round()), TIMEOUT);
-  assertEquals([scene.registry.status, scene.registry.isSilent], ["no-answer", true]);
-  assertEquals(Math.round(scene.round({ othersAnswer: true })), 1);
-  assertEquals(Math.round(scene.round()), TIMEOUT);
+  assert(scene.sent.some((each) => each.includes("own 4")));
+});
+
+test("sync: a registry that is there again is noticed, and registered in the same round", () => {
+  const scene = new Scene(scripted());
+  scene.passes = () => false;
+  scene.round();
   scene.passes = () => true;
+  scene.pass(60);
+  // Others are done before it has answered.
   scene.round({ othersAnswer: true });
-  assertEquals([scene.registry.status, scene.registry.isSilent], ["ok", false]);
+  assertEquals([scene.registry.status, scene.registry.isBehind], ["no-answer", false]);
+  scene.pass(LATENCY);
+  assert(scene.registry.isBehind);
+  scene.round({ othersAnswer: true });
+  assertEquals([scene.registry.status, scene.registry.isBehind], ["ok", false]);
+  assertEquals(scene.registry.ownEndpoints.length, 1);
+  assertEquals(scene.sent.at(-1), `${LATENCY} kept 4 keeps asks subscribes`);
+  // Or while others are still asked.
+  scene.passes = () => false;
+  scene.round();
+  scene.passes = () => true;
+  scene.pass(60);
+  scene.begin(true);
+  const { sent } = scene;
+  sent.length = 0;
+  scene.go(1);
+  scene.registry.finish(scene.now);
+  assertEquals([scene.registry.status, scene.registry.ownEndpoints.length], ["ok", 1]);
+  assertEquals(sent.filter((each) => each.includes("own 4 registers")).length, 1);
+});
+
+test("sync: a registry that is found at another address is asked there at once", () => {
+  const scene = new Scene(scripted());
+  scene.at = (host) => host === OTHER ? scene.second : undefined;
+  scene.round();
+  scene.round({ othersAnswer: true });
+  assertEquals(scene.asked, []);
+  scene.round({ hosts: [OTHER], othersAnswer: true });
+  assertEquals(scene.asked.slice(0, 1), [OTHER]);
+  scene.pass(LATENCY);
+  assert(scene.registry.isBehind);
+});
+
+test("sync: who is refused costs its time once as well, and doesn't seem to be back", () => {
+  const key = scripted({ privateKey: new Uint8Array(32).fill(0x77) }).publicKey.bytes;
+  const scene = new Scene(scripted(), { serverKey: key });
+  const seconds = scene.round();
+  assert(seconds < 2, `${seconds}`);
+  assertEquals([scene.registry.status, scene.registry.hasFailed], ["wrong-key", true]);
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-refused");
+  for (let second = 0; second < 60; second++) {
+    scene.pass(1);
+    assertEquals(scene.round({ othersAnswer: true }), 0);
+    scene.pass(LATENCY);
+    assertEquals([scene.registry.status, scene.registry.isBehind], ["wrong-key", false]);
+  }
+  assertEquals(scene.registry.takeNote(), undefined);
+});
+
+test("sync: of three addresses, the one that answers is stayed with", () => {
+  for (const alive of [0, 1, 2]) {
+    const scene = new Scene(scripted({ wantsCookie: true }));
+    scene.at = (host) => host === THREE[alive] ? scene.second : undefined;
+    const seconds = scene.round({ hosts: THREE });
+    assert(seconds < 0.5 * alive + 0.2, `${seconds}`);
+    // Each dead one was asked in both protocols, once.
+    const dead = THREE.slice(0, alive);
+    assertEquals(scene.asked.filter((host) => host !== THREE[alive]), dead.flatMap((h) => [h, h]));
+    assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+    for (let count = 0; count < 10; count++) {
+      scene.pass(15);
+      // Resolvers turn them round.
+      scene.round({ hosts: [...THREE.slice(count % 3), ...THREE.slice(0, count % 3)] });
+      assertEquals(scene.asked, [THREE[alive], THREE[alive]]);
+      assertEquals(scene.registry.status, "ok");
+    }
+  }
+});
+
+test("sync: when the address that answered dies, the next has all, half a second later", () => {
+  const scene = new Scene(scripted());
+  const other = scripted();
+  other.restart(7);
+  const dead = new Set<string>();
+  scene.at = (host) => dead.has(host) ? undefined : host === THREE[0] ? scene.second : other;
+  scene.round({ hosts: THREE });
+  dead.add(THREE[0]!);
+  scene.pass(15);
+  const seconds = scene.round({ hosts: THREE });
+  assert(seconds < 0.6, `${seconds}`);
+  assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+  assertEquals(scene.asked, [THREE[0], ...scene.asked.slice(1).map(() => THREE[1])]);
+  // What the other tells without being asked is heard.
+  other.set(idOf(2), ["seen", "192.0.2.3", 8]);
+  scene.hear(other.push(), THREE[1]);
+  assertEquals(scene.bob, ["192.0.2.3:8"]);
+  // All are gone, and the last one is back.
+  for (const host of THREE) dead.add(host);
+  scene.pass(15);
+  assertEquals(Math.round(scene.round({ hosts: THREE })), TIMEOUT);
+  assertEquals(new Set(scene.asked), new Set(THREE));
+  dead.delete(THREE[2]!);
+  scene.pass(15);
+  scene.round({ hosts: THREE });
+  assertEquals([scene.registry.status, scene.asked.at(-1)], ["ok", THREE[2]]);
+});
+
+test("sync: of three addresses, one where nothing listens costs no time", () => {
+  const scene = new Scene(scripted());
+  scene.at = (host) => host === THREE[2] ? scene.second : undefined;
+  scene.refuses = (host) => host !== THREE[2];
+  const seconds = scene.round({ hosts: THREE });
+  assert(seconds < 0.2, `${seconds}`);
+  assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+  // Where nothing listens at any of them, it is soon over.
+  scene.refuses = () => true;
+  assert(scene.round({ hosts: THREE }) < 2);
+  assertEquals(scene.registry.status, "no-answer");
+});
+
+test("sync: of addresses with keys of their own and none pinned, each change is said once", () => {
+  const scene = new Scene(scripted());
+  const other = scripted({ privateKey: new Uint8Array(32).fill(0x71), wantsCookie: true });
+  other.restart(7);
+  const dead = new Set<string>();
+  scene.at = (host) => dead.has(host) ? undefined : host === THREE[0] ? scene.second : other;
+  const hosts = THREE.slice(0, 2);
+  const rounds = () => {
+    for (let count = 0; count < 5; count++) {
+      scene.pass(15);
+      assert(scene.round({ hosts }) < 0.8);
+      assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+    }
+    const { kind, from } = scene.registry.takeNote() ?? {};
+    return [kind, from];
+  };
+  assertEquals(rounds(), ["server-key-learnt", THREE[0]]);
+  dead.add(THREE[0]!);
+  assertEquals(rounds(), ["server-key-changed", THREE[1]]);
+  // Who is back is not asked, as long as the other answers.
+  dead.clear();
+  assertEquals(rounds(), [undefined, undefined]);
+  assertEquals([...new Set(scene.asked)], [THREE[1]]);
+});
+
+test("sync: of three addresses with one pinned key, another key is told of, and not asked again", () => {
+  const second = scripted();
+  const scene = new Scene(second, { serverKey: second.publicKey.bytes });
+  const others = [0x71, 0x72].map((byte) =>
+    scripted({ privateKey: new Uint8Array(32).fill(byte) })
+  );
+  scene.at = (host) => [...others, second][THREE.indexOf(host)];
+  const seconds = scene.round({ hosts: THREE });
+  assert(seconds < 0.3, `${seconds}`);
+  assertEquals([scene.registry.status, scene.bob], ["ok", HERE]);
+  assertEquals(scene.registry.takeNote()?.kind, "server-key-refused");
+  for (let count = 0; count < 5; count++) {
+    scene.pass(15);
+    scene.round({ hosts: THREE });
+    assertEquals([...new Set(scene.asked)], [THREE[2]]);
+    assertEquals(scene.registry.takeNote(), undefined);
+  }
 });
 
 test("sync: what a registry has told holds while it is silent", () => {
@@ -590,7 +791,7 @@ test("sync: where the system can't send at all, a round is over at once", () => 
   const scene = new Scene(scripted());
   scene.round();
   scene.begin();
-  scene.registry.noteProblem(IPV4, "ENETUNREACH");
+  scene.registry.noteProblem(IPV4, "ENETUNREACH", scene.now);
   assertEquals(scene.registry.next(scene.now).kind, "done");
   assertEquals(scene.registry.addresses.problem, "ENETUNREACH");
 });

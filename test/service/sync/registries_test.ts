@@ -3,6 +3,7 @@ import type { OwnReach } from "../../../lib/core/ask/own_reach.ts";
 import type { RegistryName } from "../../../lib/core/ask/server_name.ts";
 import { DatagramBatch, ReplyBatch } from "../../../lib/core/net/datagram_batch.ts";
 import { parseAddress } from "../../../lib/core/net/ip_address.ts";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import type { UdpHandlers, UdpSocket } from "../../../lib/host/udp.ts";
 import { Registries, type RegistriesHost } from "../../../lib/service/sync/registries.ts";
@@ -69,6 +70,10 @@ class Net {
   /** Whether anything comes back. */
   answers = true;
   readonly registries = new Map<string, ScriptedRegistry>();
+  /** How many datagrams went to each address. */
+  readonly sent = new Map<string, number>();
+  /** What reaches the sockets that are open, by whether they are WireGuard's. */
+  readonly #open = new Map<UdpHandlers["onBatch"], boolean>();
   #timers: { at: number; run: () => void }[] = [];
 
   get host(): RegistriesHost {
@@ -81,8 +86,8 @@ class Net {
       },
       primitives: PORTABLE,
       random: seededRandom(3),
-      udp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch)),
-      connectedUdp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch)),
+      udp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch, false)),
+      connectedUdp: ({ onBatch }) => Promise.resolve(this.#socket(onBatch, true)),
     };
   }
 
@@ -107,30 +112,104 @@ class Net {
     return await done;
   }
 
-  #socket(onBatch: UdpHandlers["onBatch"]): UdpSocket {
+  /** Sends a datagram from an address to the ports that are not WireGuard's. */
+  push(datagram: Uint8Array, from: HostPort): void {
+    for (const [onBatch, isOwn] of this.#open) if (!isOwn) deliver(datagram, from, onBatch);
+  }
+
+  #socket(onBatch: UdpHandlers["onBatch"], isOwn: boolean): UdpSocket {
     let isClosed = false;
+    this.#open.set(onBatch, isOwn);
     return {
       port: 40_000,
       send: (bytes, to) => {
+        this.sent.set(to.host, (this.sent.get(to.host) ?? 0) + 1);
         const registry = this.registries.get(to.host);
         const datagrams = registry?.answer(bytes.slice(), T0 + this.mono) ?? [];
         if (!this.answers) return;
         void Promise.resolve().then(() => {
-          for (const datagram of isClosed ? [] : datagrams) {
-            const batch = new DatagramBatch();
-            batch.count = 1;
-            batch.payloads.bytes.set(datagram);
-            batch.lengths[0] = datagram.length;
-            assert(parseAddress(to.host, batch.sources, 0));
-            batch.setSourcePort(0, to.port);
-            onBatch(batch, new ReplyBatch());
-          }
+          for (const datagram of isClosed ? [] : datagrams) deliver(datagram, to, onBatch);
         });
       },
-      close: () => void (isClosed = true),
+      close: () => {
+        isClosed = true;
+        this.#open.delete(onBatch);
+      },
     };
   }
 }
+
+function deliver(datagram: Uint8Array, from: HostPort, onBatch: UdpHandlers["onBatch"]): void {
+  const batch = new DatagramBatch();
+  batch.count = 1;
+  batch.payloads.bytes.set(datagram);
+  batch.lengths[0] = datagram.length;
+  assert(parseAddress(from.host, batch.sources, 0));
+  batch.setSourcePort(0, from.port);
+  onBatch(batch, new ReplyBatch());
+}
+
+test("a dead registry costs its time once: rounds go on without it, and what another pushes is heard", async () => {
+  const net = new Net();
+  const one = new ScriptedRegistry(seededRandom(1), { offers: OFFER.pushes });
+  net.registries.set("192.0.2.1", one);
+  const heard: string[] = [];
+  const registries = new Registries(net.host, {
+    readPrivateKey: () => Promise.resolve(privateKeyOf(1)),
+    onTold: () => heard.push("told"),
+    onBehind: () => heard.push("behind"),
+  });
+  const names = ["one", "two"].map((host): RegistryName => ({ scheme: "wgsig", host, port: 1223 }));
+  const addresses = new Map(names.map((name, i) => [name, [`192.0.2.${i + 1}`]]));
+  const own: OwnReach = {
+    candidates: [],
+    ...{ probes: true, nat: "easy", relays: [], directs: [] },
+  };
+  const ask = async () => {
+    const startedAt = net.mono;
+    const { servers } = await net.until(registries.ask(
+      {
+        ...{ id: ID, secret: SECRET, group: 0, encrypt: false, maxAge: 60 },
+        ...{ port: 51820, anyPort: false, register: true, timeout: 10, startedAt },
+        through: { raw: true, mark: 0 },
+      },
+      { wants: undefined, beside: false, anew: false, subscribes: true, own, othersAnswer: false },
+      addresses,
+    ));
+    return [net.mono - startedAt, ...servers.map(({ status }) => status)];
+  };
+  assertEquals(await ask(), [10, "ok", "no-answer"]);
+  one.set(idOf(9), ["seen", "192.0.2.9", 9]);
+  net.push(one.push(), { host: "192.0.2.1", port: 1223 });
+  assertEquals(heard.splice(0), ["told"]);
+  net.sent.clear();
+  // A quarter of an hour, a round each ten seconds.
+  for (let round = 0; round < 90; round++) {
+    net.mono += 10;
+    const [seconds, ...statuses] = await ask();
+    assert(Number(seconds) < 0.02, `${seconds}`);
+    assertEquals(statuses, ["ok", "no-answer"]);
+    one.set(idOf(9), ["seen", "192.0.2.9", 10 + round]);
+    net.push(one.push(), { host: "192.0.2.1", port: 1223 });
+    assertEquals(heard.splice(0), ["told"]);
+  }
+  assertEquals(net.sent.get("192.0.2.1"), 2 * 90);
+  // Two datagrams, one of each protocol, a minute.
+  const asked = net.sent.get("192.0.2.2") ?? 0;
+  assert(asked <= 2 * 18, `${asked}`);
+
+  // It is back: that is noticed within a minute, and it is registered again.
+  const two = new ScriptedRegistry(seededRandom(2), { offers: OFFER.pushes });
+  net.registries.set("192.0.2.2", two);
+  let rounds = 0;
+  do {
+    net.mono += 10;
+    rounds++;
+  } while ((await ask()).includes("no-answer") && rounds < 10);
+  assert(rounds <= 7, `${rounds}`);
+  assert(two.asked.some(({ question: { flags } }) => (flags & QUESTION_FLAG.keep) === 0));
+  registries.close();
+});
 
 test("registries are told at once whom to relay, beside rounds and in them", async () => {
   const net = new Net();
@@ -159,7 +238,7 @@ test("registries are told at once whom to relay, beside rounds and in them", asy
         ...{ port: 51820, anyPort: false, register: true, timeout: 5, startedAt: net.mono },
         through: { raw: true, mark: 0 },
       },
-      { wants: undefined, beside: false, anew: false, subscribes: true, own },
+      { wants: undefined, beside: false, anew: false, subscribes: true, own, othersAnswer: false },
       addresses,
     ));
   // Nobody is there yet.

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { formatLeaseCidr, type LeaseAddress } from "../address.ts";
+import { type Family, formatLeaseCidr, type LeaseAddress } from "../address.ts";
 import { type LeaseBookOptions, readLeaseOptions } from "./options.ts";
 import { FamilyLeases, type HeldLease, type LeaseObserver } from "./family_leases.ts";
 import type { RandomSource } from "../../net/random.ts";
@@ -24,6 +24,8 @@ export interface LeaseWish {
 export interface LeaseGrant extends LeaseWish {
   /** Whether a family that was asked for got nothing. */
   readonly refused: boolean;
+  /** When it ends, on the monotonic clock, where that is not the lease time from now on. */
+  readonly endsAt?: number;
 }
 
 /** What changed for a peer since it was last said. */
@@ -126,7 +128,7 @@ export class LeaseBook {
   request(publicKey: string, wish: LeaseWish, mono: number): LeaseGrant {
     this.expire(mono, EXPIRED_AT_ONCE);
     const { leaseTime, maxLeases } = this.#options;
-    if ((this.#owed.get(publicKey)?.size ?? 0) > MAX_OWED) {
+    if (this.owesTooMuch(publicKey)) {
       return { ipv4: undefined, ipv6: undefined, refused: true };
     }
     const expiresAt = mono + leaseTime;
@@ -184,13 +186,13 @@ export class LeaseBook {
     const key = formatLeaseCidr(address);
     if (this.#blocked.has(key)) return 0;
     this.#blocked.set(key, address);
-    return this.#familyOf(address).block(address.value);
+    return this.#family(address.family).block(address.value);
   }
 
   /** Undoes {@linkcode block}. */
   unblock(address: LeaseAddress): void {
     if (!this.#blocked.delete(formatLeaseCidr(address))) return;
-    this.#familyOf(address).unblock(address.value);
+    this.#family(address.family).unblock(address.value);
   }
 
   /** Undoes every {@linkcode block}. */
@@ -210,7 +212,7 @@ export class LeaseBook {
     expiresAt: number,
     mono: number,
   ): RestoredLease {
-    const family = this.#familyOf(address);
+    const family = this.#family(address.family);
     if (family.held.get(publicKey)?.address.value === address.value) return "restored";
     const result = expiresAt <= mono
       ? "expired"
@@ -219,6 +221,32 @@ export class LeaseBook {
       : "dropped";
     if (result !== "restored") this.#owes(publicKey, formatLeaseCidr(address), address);
     return result;
+  }
+
+  /** What to ask a shared store for, as {@linkcode FamilyLeases.candidate} says. */
+  candidate(publicKey: string, family: Family, wanted: bigint): bigint | undefined {
+    return this.#family(family).candidate(publicKey, wanted, this.#options.maxLeases);
+  }
+
+  /** Takes over what a shared store says, as {@linkcode FamilyLeases.adopt} does. */
+  adopt(publicKey: string, { family, value }: LeaseAddress, expiresAt: number): boolean {
+    return this.#family(family).adopt(publicKey, value, expiresAt, this.#options.maxLeases);
+  }
+
+  /** Takes an address back from a peer, where that holds it. */
+  drop(publicKey: string, { family, value }: LeaseAddress): void {
+    const leases = this.#family(family);
+    if (leases.held.get(publicKey)?.address.value === value) leases.release(publicKey);
+  }
+
+  /** What a peer holds of a family. */
+  heldBy(publicKey: string, family: Family): HeldLease | undefined {
+    return this.#family(family).held.get(publicKey);
+  }
+
+  /** Whether a peer owes so much that it gets nothing. */
+  owesTooMuch(publicKey: string): boolean {
+    return (this.#owed.get(publicKey)?.size ?? 0) > MAX_OWED;
   }
 
   /** What a peer holds, as /32 and /128. */
@@ -313,7 +341,7 @@ export class LeaseBook {
     return address;
   }
 
-  #familyOf({ family }: LeaseAddress): FamilyLeases {
+  #family(family: Family): FamilyLeases {
     return family === 4 ? this.#ipv4 : this.#ipv6;
   }
 }

@@ -111,6 +111,46 @@ export class FamilyLeases {
     return true;
   }
 
+  /**
+   * What to ask for in a store that several servers share, for what a client wants here. Nothing is
+   * changed.
+   *
+   * @param wanted The address; 0 for any: what is held, before others.
+   * @param maxHeld One more peer than so many gets nothing.
+   * @returns Undefined where there is none that it may have here.
+   */
+  candidate(publicKey: string, wanted: bigint, maxHeld: number): bigint | undefined {
+    const fixed = this.#fixed.get(publicKey);
+    const held = this.#held.get(publicKey)?.address.value;
+    if (held === undefined && this.#held.size >= maxHeld) return undefined;
+    if (wanted === 0n) return fixed ?? held ?? this.#pool.pick(this.#random);
+    const isOpen = fixed === undefined ? this.#pool.isFree(wanted) : fixed === wanted;
+    return isOpen || held === wanted ? wanted : undefined;
+  }
+
+  /**
+   * Takes over what a shared store says: nobody else has the address, and the peer no other one of
+   * this family.
+   *
+   * @returns Whether the peer may have it here; else it has none here.
+   */
+  adopt(publicKey: string, address: bigint, expiresAt: number, maxHeld: number): boolean {
+    const held = this.#held.get(publicKey);
+    if (held?.address.value !== address) {
+      this.release(publicKey);
+      if (this.#held.size >= maxHeld) return false;
+      if (!this.#take(publicKey, address)) {
+        // What it ended with is behind us, or a clock of ours was: a look at all, which is rare.
+        for (const [other, lease] of this.#held) {
+          if (lease.address.value === address) this.release(other);
+        }
+        if (!this.#take(publicKey, address)) return false;
+      }
+    }
+    this.#hold(publicKey, address, expiresAt);
+    return true;
+  }
+
   /** Takes back what a peer holds. */
   release(publicKey: string): void {
     const held = this.#held.get(publicKey);

@@ -119,10 +119,16 @@ export class LeasePool {
 
   /** Takes a random free address, each with the same chance; undefined where none is free. */
   draw(random: RandomSource): bigint | undefined {
+    const address = this.pick(random);
+    if (address !== undefined) this.take(address);
+    return address;
+  }
+
+  /** The same, which is not taken. */
+  pick(random: RandomSource): bigint | undefined {
     const { free } = this;
     if (free === 0n) return undefined;
     const number = this.#taken.missing(randomBelow(free, random));
-    this.#taken.add(number);
     const range = rangeOf(this.#starts, number);
     return this.#ranges[range]!.first + (number - this.#starts[range]!);
   }

@@ -23,6 +23,7 @@ export class LeaseReconciler {
   readonly #book: LeaseBook;
   readonly #device: LeaseDevice;
   readonly #clock: StepClock;
+  readonly #isShared: boolean;
   /** What is not to be leased; undefined where there are new settings. */
   #statics: StaticPrefixes | undefined;
   #ownAddresses = "";
@@ -35,7 +36,9 @@ export class LeaseReconciler {
   /** Peers of which it was said that they can't be changed, and when each was tried alone. */
   readonly #failing = new Map<string, number>();
 
-  constructor(book: LeaseBook, device: LeaseDevice, clock: StepClock) {
+  /** @param isShared Whether leases are also of peers that other servers have. */
+  constructor(book: LeaseBook, device: LeaseDevice, clock: StepClock, isShared = false) {
+    this.#isShared = isShared;
     this.#book = book;
     this.#device = device;
     this.#clock = clock;
@@ -109,8 +112,9 @@ export class LeaseReconciler {
    * back is off the device first.
    */
   *settle(): Steps {
-    const changes = this.#book.takeChanges();
+    let changes = this.#book.takeChanges();
     if (changes.length === 0) return;
+    if (this.#isShared) changes = this.#here(changes);
     // Until the end, nothing of it is sure.
     for (const { publicKey, addresses } of changes) {
       this.#unsettled.add(publicKey);
@@ -121,6 +125,15 @@ export class LeaseReconciler {
       yield* this.#apply(changes.slice(i, i + MOST_AT_ONCE), false);
     }
     yield* this.#save();
+  }
+
+  /** Those of peers that are on this device, as far as is known: the others have nothing on it. */
+  #here(changes: readonly LeaseChange[]): LeaseChange[] {
+    return changes.filter(({ publicKey, gone }) => {
+      if (this.#device.peers.peer(publicKey) !== undefined) return true;
+      this.#book.settled(publicKey, gone);
+      return false;
+    });
   }
 
   /** Does again what could not be done for some peers. One that can't be changed keeps no other. */
@@ -197,14 +210,14 @@ export class LeaseReconciler {
     }
     this.#unsettled.delete(key);
     this.#failing.delete(key);
-    if (result === "no-peer") {
+    if (result === "no-peer" && !this.#isShared) {
       // The admin has removed the peer: it is not to come back through us.
       this.#book.forget(key);
       yield tell("info", "lease-forgotten", { key, why: "the peer is gone" });
       return;
     }
     this.#book.settled(key, gone);
-    if (result === "same") return;
+    if (result !== "changed") return;
     const fields = { key, addresses: addresses.join(","), gone: gone.join(",") };
     yield tell("info", "lease-changed", fields);
   }

@@ -6,6 +6,7 @@
  */
 
 import type { Counters } from "../../net/counters.ts";
+import type { AskingPeer, LeaseSharing } from "./sharing.ts";
 import type { LeaseDevice } from "./device.ts";
 import type { LeaseReconciler } from "./reconciler.ts";
 import type { LeaseRequest, LeaseVisitor } from "./request.ts";
@@ -22,6 +23,8 @@ export interface RequestBatcherParts {
   readonly counters: Counters;
   readonly device: LeaseDevice;
   readonly reconciler: LeaseReconciler;
+  /** Who decides, where this server doesn't. */
+  readonly sharing: LeaseSharing | undefined;
   /** The server's side of a new connection. */
   session(publicKey: string): LeaseSession;
 }
@@ -30,6 +33,8 @@ export interface RequestBatcherParts {
 export class RequestBatcher {
   readonly #parts: RequestBatcherParts;
   #waiting: LeaseRequest[] = [];
+  /** When requests came, where that matters. */
+  readonly #askedAt = new WeakMap<LeaseRequest, number>();
 
   constructor(parts: RequestBatcherParts) {
     this.#parts = parts;
@@ -41,7 +46,8 @@ export class RequestBatcher {
   }
 
   /** Takes a request, which is answered with one of the next groups. */
-  ask(request: LeaseRequest): void {
+  ask(request: LeaseRequest, mono: number): void {
+    if (this.#parts.sharing !== undefined) this.#askedAt.set(request, mono);
     this.#waiting.push(request);
   }
 
@@ -71,11 +77,12 @@ export class RequestBatcher {
     late: LeaseRequest[],
     answers: Map<LeaseRequest, LeaseAnswer>,
   ): Steps {
-    const { clock, counters, device, reconciler } = this.#parts;
+    const { clock, counters, device, reconciler, sharing } = this.#parts;
     yield* device.meet(group.map(({ visitor }) => visitor.address));
     // One time for all: what one is granted must not end because another asks a little later.
     const { now } = clock;
     const asked = new Map<string, LeaseRequest>();
+    const shared = new Map<string, AskingPeer>();
     for (const request of group) {
       const { visitor, bytes } = request;
       const known = this.#identify(visitor);
@@ -90,6 +97,11 @@ export class RequestBatcher {
         continue;
       }
       asked.set(known.publicKey, request);
+      if (sharing !== undefined) {
+        const askedAt = this.#askedAt.get(request) ?? -Infinity;
+        shared.set(known.publicKey, { session: known.session, bytes, askedAt });
+        continue;
+      }
       try {
         answers.set(request, known.session.receive(bytes, now));
       } catch {
@@ -97,11 +109,14 @@ export class RequestBatcher {
       }
       yield GO_ON;
     }
+    const answerTo = sharing && (yield* sharing.decide(shared, clock));
     yield* reconciler.settle();
     // No answer before what it says is true.
     const unapplied = [...asked.keys()].filter((publicKey) => !reconciler.isApplied(publicKey));
     if (unapplied.length > 0) yield* reconciler.settleAgain(unapplied);
     for (const [publicKey, request] of asked) {
+      const answer = answerTo?.(publicKey);
+      if (answer !== undefined) answers.set(request, answer);
       const isTheirs = device.peers.at(request.visitor.address) === publicKey;
       if (!isTheirs || !reconciler.isApplied(publicKey)) answers.delete(request);
       else if ((answers.get(request)?.bytes.length ?? 0) > 0) counters.add("lease-answered");

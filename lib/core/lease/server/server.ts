@@ -24,6 +24,7 @@ import type { Counters } from "../../net/counters.ts";
 import type { LeaseBook } from "./book.ts";
 import { LeaseBudgets } from "./budget.ts";
 import { bookOptions, type LeaseServerConfig } from "./config.ts";
+import type { LeaseSharing } from "./sharing.ts";
 import { LeaseDevice } from "./device.ts";
 import { LeaseListening } from "./listening.ts";
 import { LeaseNewsSource } from "./news_source.ts";
@@ -56,10 +57,12 @@ export interface LeaseServerParts {
   /** What is leased; its options are those of `config`. */
   readonly book: LeaseBook;
   readonly counters: Counters;
+  /** Where leases are shared with other servers. */
+  readonly sharing?: LeaseSharing | undefined;
 }
 
 /** `watch` is a look that is followed by another. */
-type Job = "watch" | "look" | "tidy" | "turn";
+type Job = "watch" | "look" | "follow" | "tidy" | "turn";
 
 /** One server. */
 export class LeaseServer {
@@ -69,6 +72,7 @@ export class LeaseServer {
   readonly #reconciler: LeaseReconciler;
   readonly #batcher: RequestBatcher;
   readonly #listening: LeaseListening;
+  readonly #sharing: LeaseSharing | undefined;
   #config: LeaseServerConfig;
   /** What is to be done, each at most once; in order. */
   readonly #jobs = new Set<Job>(["watch"]);
@@ -78,25 +82,29 @@ export class LeaseServer {
   /** When to look next, where that is not to be done already. */
   #watchAt = Infinity;
   #isRestored = false;
+  /** Whether what may be leased is what the settings say. */
+  #isConfigured = true;
   #hasLooked = false;
   #ended = false;
 
   /** Makes it; it will look at the device first. */
-  constructor({ interface: name, config, book, counters }: LeaseServerParts) {
+  constructor({ interface: name, config, book, counters, sharing }: LeaseServerParts) {
     const clock = this.#clock;
     const device = new LeaseDevice(clock);
-    const reconciler = new LeaseReconciler(book, device, clock);
+    const reconciler = new LeaseReconciler(book, device, clock, sharing !== undefined);
     const budgets = new LeaseBudgets();
     const news = new LeaseNewsSource(book, device.peers);
     this.#config = config;
     this.#book = book;
     this.#device = device;
+    this.#sharing = sharing;
     this.#reconciler = reconciler;
     this.#batcher = new RequestBatcher({
       clock,
       counters,
       device,
       reconciler,
+      sharing,
       session: (key) =>
         new LeaseSession(key, book, () => news.newsFor(key, this.#config.routes), budgets),
     });
@@ -108,9 +116,9 @@ export class LeaseServer {
     return this.#hasLooked;
   }
 
-  /** Takes a request. It is answered, unless all ends before. */
-  ask(request: LeaseRequest): void {
-    this.#batcher.ask(request);
+  /** Takes a request, which has come at this time. It is answered, unless all ends before. */
+  ask(request: LeaseRequest, { mono }: Now): void {
+    this.#batcher.ask(request, mono);
     this.#jobs.add("turn");
   }
 
@@ -118,7 +126,13 @@ export class LeaseServer {
   configure(config: LeaseServerConfig): void {
     this.#config = config;
     this.#reconciler.configured();
+    this.#isConfigured = false;
     this.#jobs.add("look");
+  }
+
+  /** Says that other servers have changed leases: they are looked at before the next look. */
+  changedElsewhere(): void {
+    if (this.#hasLooked) this.#jobs.add("follow");
   }
 
   /** What has begun is done, and nothing else any more. Leases stay what they are. */
@@ -175,6 +189,9 @@ export class LeaseServer {
         return;
       case "look":
         return yield* this.#orWait(this.#look());
+      case "follow":
+        yield* this.#follow();
+        return yield* this.#orWait(this.#tidy());
       case "tidy":
         return yield* this.#orWait(this.#tidy());
       case "turn":
@@ -195,18 +212,31 @@ export class LeaseServer {
     if (!(yield* this.#device.read())) {
       // Also where nobody can be told, what has ended has ended.
       this.#book.expire(this.#clock.now.mono, MOST_EXPIRED);
+      // Others wait for what is given back to be known here.
+      if (this.#isRestored) yield* this.#follow();
       return yield* this.#listening.wait("there is no such interface yet");
     }
     yield* this.#restore();
+    yield* this.#follow();
     yield* this.#reconciler.reserve(
       this.#config.pools,
       (ranges) => bookOptions(this.#config, ranges),
     );
+    if (!this.#isConfigured) {
+      this.#isConfigured = true;
+      // What others have may be something for here now.
+      this.#sharing?.configured();
+      yield* this.#follow();
+    }
     this.#reconciler.beginToMend();
     yield* this.#tidy();
     // Renewals need not be saved before they are answered.
     yield SAVE;
     yield* this.#listening.setUp(this.#config.configure);
+  }
+
+  *#follow(): Steps {
+    if (this.#sharing !== undefined) yield* this.#sharing.follow(this.#clock);
   }
 
   /** Where no file was named, one that is the interface's own. */

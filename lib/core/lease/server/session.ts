@@ -14,7 +14,7 @@ import {
 } from "../../../wire/lease/message.ts";
 import { joinBytes } from "../../../wire/bytes/wire_buffer.ts";
 import { formatLeaseAddress, parseLeaseIp } from "../address.ts";
-import type { LeaseBook } from "./book.ts";
+import type { LeaseBook, LeaseGrant, LeaseWish } from "./book.ts";
 import { LeaseBudgets } from "./budget.ts";
 import { type LeaseNews, type LeaseWants, newsValues, NO_NEWS, parseWants } from "../news.ts";
 import type { Now } from "../../net/clock.ts";
@@ -27,6 +27,12 @@ const NO_WANTS: LeaseWants = { routes: false, peers: false };
 
 /** Says what a client is told besides its addresses; called only for one that wants it. */
 export type NewsSource = (publicKey: string) => LeaseNews;
+
+/** A whole request. */
+export interface LeaseAsk extends LeaseWish {
+  /** What it wants to be told besides addresses. */
+  readonly wants: LeaseWants;
+}
 
 /** What to do with the connection. */
 export interface LeaseAnswer {
@@ -77,18 +83,68 @@ export class LeaseSession {
    */
   receive(bytes: Uint8Array, now: Now): LeaseAnswer {
     const replies: Uint8Array[] = [];
+    for (const ask of this.#asksIn(bytes)) {
+      const reply = ask instanceof Uint8Array
+        ? ask
+        : this.mayAsk(now)
+        ? this.#reply(ask, this.#book.request(this.#publicKey, ask, now.mono), now)
+        : this.#refuse(LEASE_ERRNO.invalidRequest);
+      replies.push(reply);
+    }
+    return this.#answerOf(replies);
+  }
+
+  /**
+   * The same in two steps, where others decide what is granted: what is asked for in these bytes,
+   * in order, which {@linkcode LeaseSession.answer} is to be called with.
+   *
+   * @param most With more requests than so many, it is closed.
+   */
+  asks(bytes: Uint8Array, most: number): (LeaseAsk | Uint8Array)[] {
+    const asks: (LeaseAsk | Uint8Array)[] = [];
+    for (const ask of this.#asksIn(bytes)) {
+      asks.push(asks.length < most ? ask : this.#refuse(LEASE_ERRNO.invalidRequest));
+    }
+    return asks;
+  }
+
+  /** Whether it may be sent something just now. */
+  mayAsk({ mono }: Now): boolean {
+    return this.#budgets.mayAsk(this.#publicKey, mono);
+  }
+
+  /** Answers what was asked. @param grants By what was asked; where one is missing, it is refused. */
+  answer(
+    asks: readonly (LeaseAsk | Uint8Array)[],
+    grants: ReadonlyMap<LeaseAsk, LeaseGrant>,
+    now: Now,
+  ): LeaseAnswer {
+    return this.#answerOf(asks.map((ask) => {
+      if (ask instanceof Uint8Array) return ask;
+      const grant = grants.get(ask);
+      return grant === undefined
+        ? this.#refuse(LEASE_ERRNO.invalidRequest)
+        : this.#reply(ask, grant, now);
+    }));
+  }
+
+  #answerOf(replies: Uint8Array[]): LeaseAnswer {
+    return { bytes: joinBytes(replies), close: this.#closed, refused: this.#refused };
+  }
+
+  /** What is asked for, or the reply to what is wrong. */
+  *#asksIn(bytes: Uint8Array): Generator<LeaseAsk | Uint8Array> {
     for (let at = 0; at < bytes.length && !this.#closed;) {
       at = this.#reader.read(bytes, at);
       const { found } = this.#reader;
       if (found === "nothing") break;
-      const reply = found === "field"
+      const ask = found === "field"
         ? this.#takeField()
         : found === "end"
-        ? this.#endRequest(now)
+        ? this.#endRequest()
         : this.#refuse(LEASE_ERRNO.invalidRequest);
-      if (reply !== undefined) replies.push(reply);
+      if (ask !== undefined) yield ask;
     }
-    return { bytes: joinBytes(replies), close: this.#closed, refused: this.#refused };
   }
 
   /** Takes a line in; returns a reply where it is wrong. */
@@ -124,31 +180,28 @@ export class LeaseSession {
     }
   }
 
-  #endRequest(now: Now): Uint8Array {
+  #endRequest(): LeaseAsk | Uint8Array {
     if (this.#lines === 0) return this.#refuse(LEASE_ERRNO.unsupportedProtocol);
-    const { mono } = now;
-    if (!this.#budgets.mayAsk(this.#publicKey, mono)) {
-      return this.#refuse(LEASE_ERRNO.invalidRequest);
-    }
-    const grant = this.#book.request(
-      this.#publicKey,
-      { ipv4: this.#ipv4, ipv6: this.#ipv6 },
-      mono,
-    );
-    const { ipv4, ipv6, refused } = grant;
-    const wants = this.#wants;
-    const hasSome = ipv4 !== undefined || ipv6 !== undefined;
-    const tells = (wants.routes || wants.peers) && hasSome;
-    this.#refused = refused && !hasSome;
+    const ask = { ipv4: this.#ipv4, ipv6: this.#ipv6, wants: this.#wants };
     this.#lines = 0;
     this.#ipv4 = undefined;
     this.#ipv6 = undefined;
     this.#wants = NO_WANTS;
+    return ask;
+  }
+
+  #reply({ wants }: LeaseAsk, { ipv4, ipv6, refused, endsAt }: LeaseGrant, now: Now): Uint8Array {
+    const { mono } = now;
+    const hasSome = ipv4 !== undefined || ipv6 !== undefined;
+    const tells = (wants.routes || wants.peers) && hasSome;
+    this.#refused = refused && !hasSome;
     const reply = encodeLeaseReply({
       ipv4: ipv4 === undefined ? undefined : formatLeaseAddress({ family: 4, value: ipv4 }),
       ipv6: ipv6 === undefined ? undefined : formatLeaseAddress({ family: 6, value: ipv6 }),
       leaseStart: Math.min(MAX_LEASE_NUMBER, Math.max(0, Math.floor(now.unix))),
-      leaseTime: this.#book.leaseTime,
+      leaseTime: endsAt === undefined
+        ? this.#book.leaseTime
+        : Math.min(MAX_LEASE_NUMBER, Math.max(0, Math.floor(endsAt - mono))),
       errno: refused ? LEASE_ERRNO.unavailable : LEASE_ERRNO.ok,
       ...newsValues(tells ? this.#news(this.#publicKey) : NO_NEWS, wants),
     });

@@ -7,6 +7,7 @@
 import type { HostPort } from "../../net/host_port.ts";
 import type { Now } from "../../net/clock.ts";
 import type { LogFields, LogLevel } from "../../net/log_line.ts";
+import type { ClaimLog, ClaimScan, ClaimStart, LeaseClaim } from "./claims.ts";
 import type { LeaseRequest } from "./request.ts";
 import type { LeaseAnswer } from "./session.ts";
 import type { LeaseSetup } from "./setup.ts";
@@ -50,6 +51,17 @@ export type LeaseServerStep =
   | { readonly kind: "listen"; readonly at: HostPort }
   /** Take none any more, and abort those that there are. */
   | { readonly kind: "unlisten" }
+  /** Claim in the store, and read its log; brings a `claim-log`. Only where leases are shared. */
+  | {
+    readonly kind: "claim";
+    /** Where to begin; undefined to learn where the log ends. */
+    readonly after: ClaimStart | undefined;
+    readonly claims: readonly LeaseClaim[];
+    /** Nothing is claimed later than this, in Unix seconds by the store's clock. */
+    readonly by: number;
+  }
+  /** Read a piece of the store's table; brings a `claim-scan`. */
+  | { readonly kind: "scan-claims"; readonly from: string }
   /** Answer requests: all that is said is true now. */
   | { readonly kind: "answer"; readonly answers: readonly LeaseAnswered[] };
 
@@ -72,6 +84,8 @@ export type LeaseServerResult =
     readonly peers: ReadonlyMap<string, readonly string[]> | undefined;
   }
   | { readonly kind: "addresses"; readonly addresses: readonly string[] }
+  | ClaimLog
+  | ClaimScan
   /** The system's number of the interface, and its addresses with their prefix lengths. */
   | {
     readonly kind: "link";

@@ -8,11 +8,8 @@
  */
 
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
-import { ADDRESS_SIZE, isIpv4, parseAddress } from "../../net/ip_address.ts";
-import { addressOf } from "../../net/ip_prefix.ts";
-
-/** Bits of ::ffff:0:0/96, in which IPv4 addresses lie. */
-const IPV4_BITS = 96;
+import { ADDRESS_SIZE, isIpv4 } from "../../net/ip_address.ts";
+import { IPV4_BITS, parsePrefix } from "../../net/ip_prefix.ts";
 
 /** Prefixes, and whose they are. */
 export class PrefixOwners {
@@ -58,11 +55,9 @@ export class PrefixOwners {
 }
 
 function bitsOf(prefix: string): string {
-  const text = addressOf(prefix);
   const address = new WireBuffer(ADDRESS_SIZE);
-  parseAddress(text, address, 0);
+  const length = parsePrefix(prefix, address, 0);
   const all = Array.from(address.bytes, (byte) => byte.toString(2).padStart(8, "0")).join("");
   const [family, before] = isIpv4(address, 0) ? ["4", IPV4_BITS] : ["6", 0];
-  const length = Number(prefix.slice(text.length + 1));
-  return family + all.slice(before, before + length);
+  return family + all.slice(before, length);
 }

@@ -31,6 +31,7 @@ import { inWords } from "../../log/in_words.ts";
 import type { Log } from "../../log/log.ts";
 import type { Store } from "../../store/store.ts";
 import { TimeSlicer } from "../../time_slicer.ts";
+import type { ClaimStore } from "./claim_store.ts";
 import { LeaseConnections } from "./connections.ts";
 import { doOnDevice } from "./device.ts";
 import { LeaseStore } from "./store.ts";
@@ -60,6 +61,7 @@ export class LeaseService {
   readonly #store: LeaseStore;
   readonly #server: LeaseServer;
   readonly #connections: LeaseConnections;
+  readonly #claims: ClaimStore | undefined;
   /** Who waits for an answer. */
   readonly #asking = new Map<LeaseRequest, (answer: LeaseAnswer | undefined) => void>();
   #listener: TcpListener | undefined;
@@ -69,9 +71,11 @@ export class LeaseService {
   /** The timer of the last wait, and what it is set to. */
   #timer: { readonly until: number; cancel(): void } | undefined;
 
+  /** @param claims Where leases are decided in a store that several servers share. */
   constructor(
     { host, log, counters }: Pick<ServiceContext, "host" | "log" | "counters">,
     config: LeaseConfig,
+    claims: ClaimStore | undefined = undefined,
   ) {
     this.#host = host;
     this.#log = log;
@@ -79,7 +83,15 @@ export class LeaseService {
     this.#name = config.interface;
     const book = this.book = newBook(config, (bytes) => host.random(bytes));
     this.#store = new LeaseStore(host, log, config.state, book);
-    this.#server = new LeaseServer({ interface: config.interface, config, book, counters });
+    this.#claims = claims;
+    const sharing = claims?.sharing(book);
+    this.#server = new LeaseServer({
+      interface: config.interface,
+      config,
+      book,
+      counters,
+      sharing,
+    });
     this.#connections = new LeaseConnections(host, counters, {
       get leaseTime() {
         return book.leaseTime;
@@ -101,6 +113,10 @@ export class LeaseService {
   /** Takes over what was saved, and begins. */
   async start(): Promise<void> {
     await this.#store.restore();
+    this.#claims?.open(() => {
+      this.#server.changedElsewhere();
+      this.#wake();
+    });
     await new Promise<void>((done) => this.#work = this.#run(done));
   }
 
@@ -116,13 +132,14 @@ export class LeaseService {
     this.#unlisten();
     this.#wake();
     await this.#work;
+    await this.#claims?.close();
     return await this.#store.close();
   }
 
   #ask(request: LeaseRequest): Promise<LeaseAnswer | undefined> {
     return new Promise((done) => {
       this.#asking.set(request, done);
-      this.#server.ask(request);
+      this.#server.ask(request, this.#host.now());
       this.#wake();
     });
   }
@@ -196,6 +213,10 @@ export class LeaseService {
       case "unlisten":
         this.#unlisten();
         return DONE;
+      case "claim":
+      case "scan-claims":
+        if (this.#claims === undefined) throw new Error("leases are not shared");
+        return await this.#claims.do(step);
       default:
         return await doOnDevice(this.#host, this.#name, step);
     }

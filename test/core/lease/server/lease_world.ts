@@ -9,6 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { formatLeaseCidr } from "../../../../lib/core/lease/address.ts";
 import { LeaseBook, type LeaseNote } from "../../../../lib/core/lease/server/book.ts";
 import { bookOptions, type LeaseServerConfig } from "../../../../lib/core/lease/server/config.ts";
+import { SharedLeases } from "../../../../lib/core/lease/server/shared_leases.ts";
 import type { LeaseRequest, LeaseVisitor } from "../../../../lib/core/lease/server/request.ts";
 import { LeaseServer } from "../../../../lib/core/lease/server/server.ts";
 import type {
@@ -58,6 +59,13 @@ export interface Failing {
   readonly takes?: number;
 }
 
+/** A store that several servers share. */
+export interface WorldStore {
+  do(
+    step: Extract<LeaseServerStep, { readonly kind: "claim" | "scan-claims" }>,
+  ): LeaseServerResult;
+}
+
 /** The world around one server. */
 export class LeaseWorld {
   mono = 1000;
@@ -98,11 +106,18 @@ export class LeaseWorld {
   server: LeaseServer;
   /** By prefix, who was given it last. */
   readonly #owners = new Map<string, string>();
+  readonly #store: WorldStore | undefined;
   #seed: number;
 
-  constructor(config: Partial<LeaseServerConfig> = {}, peers = 3, seed = 1) {
+  constructor(
+    config: Partial<LeaseServerConfig> = {},
+    peers = 3,
+    seed = 1,
+    store: WorldStore | undefined = undefined,
+  ) {
     this.config = { ...CONFIG, ...config };
     this.#seed = seed;
+    this.#store = store;
     for (let i = 0; i < peers; i++) this.set(keyOf(i), [`${addressOf(i)}/128`]);
     this.book = this.#newBook();
     this.server = this.#newServer();
@@ -163,7 +178,7 @@ export class LeaseWorld {
   /** A request over a connection of its own, or one that there is. */
   ask(from: number | LeaseVisitor, text = ANY): LeaseVisitor {
     const visitor = typeof from === "number" ? this.visitor(addressOf(from)) : from;
-    this.server.ask({ visitor, bytes: new TextEncoder().encode(text) });
+    this.server.ask({ visitor, bytes: new TextEncoder().encode(text) }, this.now);
     return visitor;
   }
 
@@ -236,7 +251,8 @@ export class LeaseWorld {
 
   #newServer(): LeaseServer {
     const { config, book, counters } = this;
-    return new LeaseServer({ interface: "wg0", config, book, counters });
+    const sharing = this.#store && new SharedLeases(book);
+    return new LeaseServer({ interface: "wg0", config, book, counters, sharing });
   }
 
   #do(step: LeaseServerStep): LeaseServerResult {
@@ -279,6 +295,10 @@ export class LeaseWorld {
         assert(this.isListening);
         this.isListening = false;
         return DONE;
+      case "claim":
+      case "scan-claims":
+        assert(this.#store !== undefined);
+        return this.#store.do(step);
       case "answer":
         for (const each of step.answers) this.told.push(toldOf(each));
         return DONE;

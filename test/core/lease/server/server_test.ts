@@ -126,7 +126,7 @@ test("one that only wants to know who it is waits for nobody, and strangers are 
   const world = begun();
   const visitors = [addressOf(0), "fe80::99", "10.0.0.1"].map((each) => world.visitor(each));
   const bytes = new Uint8Array(0);
-  for (const visitor of visitors) world.server.ask({ visitor, bytes });
+  for (const visitor of visitors) world.server.ask({ visitor, bytes }, world.now);
   world.ask(visitors[0]!);
   world.settle();
   assertEquals(world.takeTold().map((text) => text.slice(0, 3)), ["", "abo", "abo", "ip="]);
