@@ -27,7 +27,7 @@ export const MOST_BYTES = 65_536;
 
 /** The peers of all groups of a registry, as they are shared. */
 export class SharedPeers implements GroupSharing {
-  /** Called when something is to be written, and nothing was before. */
+  /** Called when something of a group is to be written, and nothing of it was before. */
   onDirty: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #key: StoreKey;
@@ -36,7 +36,6 @@ export class SharedPeers implements GroupSharing {
   readonly #taker: RecordTaker;
   /** By number of the group. Whose turn it is comes first. */
   readonly #groups = new Map<number, SharedGroup>();
-  #isTold = false;
   /** Whose peers are under way, which, and when their registers were heard. */
   #writing: SharedGroup | undefined;
   readonly #peers = new Int32Array(MOST_TAKEN);
@@ -69,7 +68,7 @@ export class SharedPeers implements GroupSharing {
   /** See {@linkcode GroupSharing}. */
   added(group: RegistryGroup): void {
     const directory = group.openDirectory(this.#random, this.#mono);
-    const shared = new SharedGroup(group, directory, this.#key, () => this.#tell());
+    const shared = new SharedGroup(group, directory, this.#key, () => this.onDirty?.());
     group.members.sharing = shared;
     this.#groups.set(group.id, shared);
   }
@@ -110,7 +109,6 @@ export class SharedPeers implements GroupSharing {
    * though {@linkcode isDirty} holds, after a scan: there is more to look through.
    */
   take(clock: StoreClock, { mono }: Now): SharedWrite | undefined {
-    this.#isTold = false;
     for (const [id, shared] of this.#groups) {
       if (!shared.isDirty) continue;
       // The others' turn is next.
@@ -237,12 +235,6 @@ export class SharedPeers implements GroupSharing {
     if (group === undefined) return [...this.#groups.values()];
     const shared = this.#groups.get(group);
     return shared === undefined ? [] : [shared];
-  }
-
-  #tell(): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
-    this.onDirty?.();
   }
 }
 

@@ -71,7 +71,7 @@ export class SharedGroup implements PeerSharing {
   /**
    * Notes nothing of those who are there already.
    *
-   * @param onDirty Called when something is to be written.
+   * @param onDirty Called when something is to be written, and nothing was before.
    */
   constructor(
     group: RegistryGroup,
@@ -88,7 +88,7 @@ export class SharedGroup implements PeerSharing {
     directory.visit((peer) => this.marks.mark(peer, MARK.known));
   }
 
-  /** Whether something is to be written, or looked through. */
+  /** Whether something is to be written, or looked through: its owner looks again until it isn't. */
   get isDirty(): boolean {
     return this.marks.dirtyCount > 0 || this.#lookingAt !== NONE;
   }
@@ -196,8 +196,9 @@ export class SharedGroup implements PeerSharing {
 
   /** Registers of a peer are to be written. */
   note(peer: number, registers: number): void {
+    const { isDirty } = this;
     this.marks.note(peer, registers);
-    this.#onDirty();
+    if (!isDirty) this.#onDirty();
   }
 
   /** The store has a register, at `at`, that is wrong: what is known of the peer is to take its place. */

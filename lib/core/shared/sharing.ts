@@ -252,9 +252,11 @@ export class Sharing {
     this.#tell("writing", this.#trouble.writing.over(now.mono));
   }
 
-  /** The store has forgotten what it was asked to. */
-  forgot(link: number): void {
-    if (link === this.#link) this.#writes.worked();
+  /** The store has forgotten what it was asked to. Where that fails, a later scan finds them again. */
+  forgot(link: number, { mono }: Now): void {
+    if (link !== this.#link) return;
+    this.#writes.worked();
+    this.#tell("writing", this.#trouble.writing.over(mono));
   }
 
   /** Changes were read and taken over. */

@@ -297,7 +297,7 @@ export class SharingService {
       }
       case "forget":
         await this.#calls.forget(store, step.gone);
-        return sharing.forgot(step.link);
+        return sharing.forgot(step.link, host.now());
     }
   }
 

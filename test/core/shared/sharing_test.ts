@@ -534,10 +534,27 @@ test("whoever is gone here is forgotten there, when nothing is to be written", (
   bench.next("write");
   bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
   bench.next("forget");
-  bench.sharing.forgot(link);
+  bench.sharing.forgot(link, bench.now);
   bench.sharing.failed(bench.next("forget"), replyFault("MISCONF no disk"), bench.now);
   bench.table.gone = 1;
   assertEquals(bench.next("rest").seconds, 1);
+});
+
+test("a store that forgets nothing is said not to be written, until it does", () => {
+  const bench = new Bench();
+  const link = bench.ready();
+  bench.table.gone = 2;
+  const step = bench.next("forget");
+  bench.sharing.failed(
+    step,
+    replyFault("READONLY You can't write against a read only replica."),
+    bench.now,
+  );
+  assertEquals(bench.events(), ["writing begun"]);
+  bench.mono += 1;
+  bench.next("forget");
+  bench.sharing.forgot(link, bench.now);
+  assertEquals(bench.events(), ["writing over"]);
 });
 
 test("at the end it writes what is dirty, for two seconds at most", () => {
