@@ -92,6 +92,13 @@ export class SharedPeers implements GroupSharing {
     return behind;
   }
 
+  /** For how long a peer is kept that is silent, in seconds: the longest of all groups. */
+  get maxAge(): number {
+    let longest = 0;
+    for (const { members } of this.#groups.values()) longest = Math.max(longest, members.maxAge);
+    return longest;
+  }
+
   /** Whether somebody is gone: {@linkcode takeGone} has something. */
   get hasGone(): boolean {
     for (const shared of this.#groups.values()) if (shared.hasGone) return true;

@@ -9,6 +9,8 @@
 
 /** Changes are kept in the stream for so long, in milliseconds. */
 const STREAM_KEPT_MS = 120_000;
+/** So many seconds it is known that a registry which is gone now has kept peers for long. */
+const MAX_AGE_KEPT = 3600;
 /** Where the clock was set back, nothing gets that old for long: then so many are kept. */
 const STREAM_KEPT = 10_000;
 
@@ -47,7 +49,8 @@ end
 /**
  * Says who the store is, and names it where nobody has.
  *
- * KEYS: id, format, changes. ARGV: the name that it gets, its format; scripts whose hashes it says.
+ * KEYS: id, format, changes, max-age. ARGV: the name that it gets, its format, this registry's maximal
+ * age in seconds; scripts whose hashes it says.
  */
 export const GREET = `
 local id = redis.call('GET', KEYS[1])
@@ -67,7 +70,12 @@ local memory = redis.pcall('INFO', 'memory')
 local policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or ''
 local time = redis.call('TIME')
 local said = {id, format, time[1], time[2], run, first and first[1] or '', last and last[1] or '', policy}
-for i = 3, #ARGV do said[#said + 1] = redis.sha1hex(ARGV[i]) end
+-- The largest one of those who ask is kept; where it can't be, that is told by the next write.
+local most = tonumber(redis.pcall('GET', KEYS[4]) or nil) or 0
+if format == ARGV[2] and tonumber(ARGV[3]) >= most then
+  redis.pcall('SET', KEYS[4], ARGV[3], 'EX', ${MAX_AGE_KEPT})
+end
+for i = 4, #ARGV do said[#said + 1] = redis.sha1hex(ARGV[i]) end
 return said
 `;
 
@@ -180,12 +188,15 @@ return said
 `;
 
 /**
- * Forgets peers of a group none of whose registers was heard since. Returns how many those were.
+ * Forgets peers of a group none of whose registers was heard since, nor within the maximal age of any
+ * other registry. Returns how many those were.
  *
- * KEYS: the group's peers. ARGV: Unix seconds by the store's clock, big-endian IEEE 754; IDs.
+ * KEYS: the group's peers, max-age. ARGV: Unix seconds by the store's clock, big-endian IEEE 754; IDs.
  */
 export const FORGET = `${RECORDS}
 local since, count = struct.unpack('>d', ARGV[1]), 0
+local most = tonumber(redis.pcall('GET', KEYS[2]) or nil)
+if most then since = math.min(since, redis.call('TIME')[1] - most) end
 for i = 2, #ARGV do
   local stored = redis.call('HGET', KEYS[1], ARGV[i])
   if stored then

@@ -281,7 +281,7 @@ export class SharingService {
     const sentAt = host.now().mono;
     switch (step.kind) {
       case "greet": {
-        const facts = await this.#calls.greet(store);
+        const facts = await this.#calls.greet(store, this.#peers.maxAge);
         sharing.greeted(step.link, facts, sentAt, host.now());
         return this.#reading.wake();
       }

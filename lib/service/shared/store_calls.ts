@@ -23,6 +23,7 @@ export const KEYS = "{wgsig}:";
 const ID_KEY = `${KEYS}id`;
 const FORMAT_KEY = `${KEYS}format`;
 const CHANGES_KEY = `${KEYS}changes`;
+const MAX_AGE_KEY = `${KEYS}max-age`;
 
 /** An answer takes so many seconds at most. */
 const TIMEOUT = 5;
@@ -70,13 +71,13 @@ export class StoreCalls {
     random(this.#writer);
   }
 
-  /** Who it is. */
-  async greet(store: StoreConnection): Promise<StoreFacts> {
+  /** Who it is. @param maxAge Seconds for which this registry keeps peers that are silent. */
+  async greet(store: StoreConnection, maxAge: number): Promise<StoreFacts> {
     const unknown = [WRITE, FORGET].filter((script) => !this.#hashes.has(script));
     const name = new Uint8Array(NAME_SIZE);
     this.#random(name);
-    const args = [hexOf(name), STORE_FORMAT, ...unknown];
-    const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY];
+    const args = [hexOf(name), STORE_FORMAT, `${maxAge}`, ...unknown];
+    const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY, MAX_AGE_KEY];
     const [id, format, seconds, micros, run, first, last, policy, ...hashes] = listOf(
       await store.call(["EVAL", GREET, `${keys.length}`, ...keys, ...args], TIMEOUT),
     );
@@ -134,7 +135,7 @@ export class StoreCalls {
   ): Promise<void> {
     const since = new WireBuffer(8);
     since.view.setFloat64(0, notHeardSince);
-    await this.#run(store, FORGET, [peersKey(group)], [since.bytes, ...ids]);
+    await this.#run(store, FORGET, [peersKey(group), MAX_AGE_KEY], [since.bytes, ...ids]);
   }
 
   /** Waits for changes after a place. */

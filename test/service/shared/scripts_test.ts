@@ -46,11 +46,11 @@ testWith(
     await using redis = await Redis.start();
     const store = await connect(redis);
     const calls = callsOf(1);
-    const { id, last } = await calls.greet(store);
+    const { id, last } = await calls.greet(store, 60);
     assertEquals([id, last], ["01".repeat(16), ""]);
-    assertEquals((await calls.greet(store)).evicts, false);
+    assertEquals((await calls.greet(store, 60)).evicts, false);
     await store.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"], TIMEOUT);
-    assertEquals((await calls.greet(store)).evicts, true);
+    assertEquals((await calls.greet(store, 60)).evicts, true);
     let place = "0-0";
     for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
       await store.call(["DEL", PEERS], TIMEOUT);
@@ -79,7 +79,7 @@ testWith(NEEDS, "several peers go into one write, and into one entry of the stre
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
-  const { id } = await calls.greet(store);
+  const { id } = await calls.greet(store, 60);
   const record = decodeHex(vectors.merges[0]!.incoming);
   const ids = Array.from({ length: 256 }, (_, i) => ID.map((byte, at) => at === 0 ? i : byte));
   const write = { group: GROUP, records: ids.map((id) => ({ id, record })) };
@@ -106,7 +106,7 @@ testWith(NEEDS, "only who was heard nowhere since is forgotten", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
-  const { id } = await calls.greet(store);
+  const { id } = await calls.greet(store, 60);
   // Of one second and another: one register was heard at 1700000000.25, one at 1700000000.5.
   const both = vectors.merges.find(({ name }) => name === "a later one and another one")!;
   const record = decodeHex(both.record);
@@ -120,17 +120,43 @@ testWith(NEEDS, "only who was heard nowhere since is forgotten", async () => {
   store.close();
 });
 
+testWith(NEEDS, "nobody is forgotten whom another registry keeps for longer", async () => {
+  await using redis = await Redis.start();
+  const store = await connect(redis);
+  const [short, long] = [callsOf(1), callsOf(2)];
+  const { id, time } = await short.greet(store, 10);
+  await long.greet(store, 3600);
+  await short.greet(store, 10);
+  const record = decodeHex(vectors.merges[0]!.incoming);
+  // Its one register was heard a minute ago.
+  new DataView(record.buffer).setFloat64(2 + 12, time - 60);
+  const write = { group: GROUP, records: [{ id: ID, record }] };
+  const gone = { group: GROUP, notHeardSince: time - 10, ids: [ID] };
+  await long.write(store, id, write);
+  await short.forget(store, gone);
+  assertEquals(await stored(store), encodeHex(record));
+  // The other one is gone for good.
+  await store.call(["DEL", "{wgsig}:max-age"], TIMEOUT);
+  await short.greet(store, 10);
+  await short.forget(store, gone);
+  assertEquals(await stored(store), "");
+  await store.call(["DEL", "{wgsig}:max-age"], TIMEOUT);
+  await store.call(["RPUSH", "{wgsig}:max-age", "something else"], TIMEOUT);
+  await long.greet(store, 3600);
+  store.close();
+});
+
 testWith(NEEDS, "nothing is written to a store that has become another one", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
-  const { id } = await callsOf(1).greet(store);
-  assertEquals((await callsOf(2).greet(store)).id, id, "the first one names it");
+  const { id } = await callsOf(1).greet(store, 60);
+  assertEquals((await callsOf(2).greet(store, 60)).id, id, "the first one names it");
   await store.call(["FLUSHALL"], TIMEOUT);
   const record = decodeHex(vectors.merges[0]!.incoming);
   const write = { group: GROUP, records: [{ id: ID, record }] };
   assertEquals(await callsOf(1).write(store, id, write), undefined);
   assertEquals(await stored(store), "");
-  assertEquals((await callsOf(2).greet(store)).id, "02".repeat(16));
+  assertEquals((await callsOf(2).greet(store, 60)).id, "02".repeat(16));
   store.close();
 });
 
@@ -138,7 +164,7 @@ testWith(NEEDS, "scripts that the store has forgotten are sent again", async () 
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
-  const { id } = await calls.greet(store);
+  const { id } = await calls.greet(store, 60);
   await store.call(["SCRIPT", "FLUSH"], TIMEOUT);
   const record = decodeHex(vectors.merges[0]!.incoming);
   const write = { group: GROUP, records: [{ id: ID, record }] };
@@ -153,7 +179,7 @@ testWith(
     await using redis = await Redis.start();
     const store = await connect(redis);
     const calls = callsOf(1);
-    const { id, time } = await calls.greet(store);
+    const { id, time } = await calls.greet(store, 60);
     const add = (age: number, many: number) =>
       Promise.all(Array.from({ length: many }, (_, i) =>
         store.call(
@@ -167,7 +193,7 @@ testWith(
     const left = await store.call(["XLEN", "{wgsig}:changes"], TIMEOUT);
     // A stream drops whole nodes, of some 100.
     assertEquals(typeof left === "number" && left >= 11 && left < 200, true, `${left} are left`);
-    const { last } = await calls.greet(store);
+    const { last } = await calls.greet(store, 60);
     assertEquals((await calls.read(store, last)).last, undefined, "it waits, and nothing comes");
     store.close();
   },
@@ -177,7 +203,7 @@ testWith(NEEDS, "where a change can't be told of, nothing is written", async () 
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
-  const { id } = await calls.greet(store);
+  const { id } = await calls.greet(store, 60);
   await store.call(["SET", "{wgsig}:changes", "something else"], TIMEOUT);
   const record = decodeHex(vectors.merges[0]!.incoming);
   const write = { group: GROUP, records: [{ id: ID, record }] };
@@ -195,7 +221,7 @@ testWith(
     await using redis = await Redis.start();
     const store = await connect(redis);
     const calls = callsOf(1);
-    const { id } = await calls.greet(store);
+    const { id } = await calls.greet(store, 60);
     let kept = 0;
     for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
       // Alone, it is written as it is.
