@@ -25,9 +25,12 @@ const MAX_NODES = 16;
 const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]*)((?:\/[^/?#]*)*)$/;
 const MASTER = /^[\w.-]{1,128}$/;
 
-/** Whether the text has a user or a password in it, where everyone sees them. */
+/**
+ * Whether the text has a user or a password in it, where everyone sees them. Nothing else has an `@`;
+ * a password may have a slash, and what stands before it may be mistyped.
+ */
 export function hasStoreSecret(text: string): boolean {
-  return /^\w+(?:\+\w+)?:\/\/[^/]*@/.test(text);
+  return text.includes("@");
 }
 
 /** Reads it; undefined where it is none. */

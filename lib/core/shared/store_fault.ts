@@ -22,6 +22,10 @@ export interface StoreFault {
 const MEMORY = "give it more memory (maxmemory), or take other data out of it; it must not evict " +
   "(maxmemory-policy noeviction)";
 
+/** What the store's user has to be allowed. A rule counts over those before it: `info` is dangerous. */
+export const STORE_RIGHTS =
+  "+@read +@write +@scripting +@connection -@dangerous +info +time ~{wgsig}:*";
+
 /** By the word that an error of the store begins with. */
 const FAULTS: Readonly<Record<string, StoreFault>> = {
   OOM: { scope: "writing", why: "the store is full", hint: MEMORY },
@@ -44,12 +48,16 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
   NOPERM: {
     scope: "writing",
     why: "the store's user may not do what is needed",
-    hint: "let it do +@read +@write +@scripting +@connection +info, on ~{wgsig}:*",
+    hint: `let it do ${STORE_RIGHTS}`,
   },
   LOADING: { scope: "link", why: "the store is loading its data" },
   MASTERDOWN: { scope: "link", why: "the store is a replica that has lost its primary" },
   CLUSTERDOWN: { scope: "link", why: "the store's cluster is down" },
   TRYAGAIN: { scope: "link", why: "the store's cluster is being changed" },
+  // Who asks anew finds the one that has the keys now.
+  MOVED: { scope: "link", why: "another server of the store's cluster has the data now" },
+  ASK: { scope: "link", why: "the store's cluster is being changed" },
+  UNBLOCKED: { scope: "link", why: "the store has become a replica" },
   NOAUTH: {
     scope: "link",
     why: "the store wants a password",
@@ -81,6 +89,9 @@ export const OTHER_FORMAT: StoreFault = {
   hint: "update this one",
 };
 
+/** What a script is told whose user may not do what is in it, up to Redis 7.0 and since. */
+const FORBIDDEN = /\bThe user executing the script can't\b|\bACL failure in script\b/;
+
 /** Bytes of what a store says that are shown. */
 const MAX_SHOWN = 160;
 
@@ -89,7 +100,8 @@ export function replyFault(text: string): StoreFault {
   const [, word = ""] = /^-?([A-Z]+)\b/.exec(text) ?? [];
   // A script that fails says so before what it is.
   const inner = /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|WRONGTYPE)\b/.exec(text)?.[1];
-  const known = FAULTS[word] ?? (inner === undefined ? undefined : FAULTS[inner]);
+  const meant = FORBIDDEN.test(text) ? "NOPERM" : inner;
+  const known = FAULTS[word] ?? (meant === undefined ? undefined : FAULTS[meant]);
   if (known !== undefined) return known;
   const shown = text.replaceAll(/\p{Cc}+/gu, " ").slice(0, MAX_SHOWN);
   return { scope: "writing", why: `the store says: ${shown}` };

@@ -35,10 +35,14 @@ test("what is no place of a store is refused", () => {
 });
 
 test("a user or a password in a place is seen", () => {
-  for (const text of ["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m"]) {
-    assertEquals(hasStoreSecret(text), true, text);
+  const secret = [
+    ...["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m", "me:hush@a"],
+    ...["redis://me:hu/sh@a", "redis://me:hu#sh?@a", "redis-sentinel://me:hush@a/m"],
+  ];
+  for (const text of secret) {
+    assertEquals([hasStoreSecret(text), parseStorePlace(text)], [true, undefined]);
   }
-  for (const text of ["redis://a", "redis://a/b@c", "me@a"]) {
+  for (const text of ["redis://a", "rediss+sentinel://a,b/m/1"]) {
     assertEquals(hasStoreSecret(text), false, text);
   }
 });
