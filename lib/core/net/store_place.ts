@@ -25,9 +25,9 @@ const MAX_NODES = 16;
 const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]*)((?:\/[^/?#]*)*)$/;
 const MASTER = /^[\w.-]{1,128}$/;
 
-/** Whether the text has a user or a password in it, where everyone sees them. */
+/** Whether the text may have a user or a password in it, where everyone sees them: no place has `@` or `?`. */
 export function hasStoreSecret(text: string): boolean {
-  return /^\w+(?:\+\w+)?:\/\/[^/]*@/.test(text);
+  return /[@?#]/.test(text);
 }
 
 /** Reads it; undefined where it is none. */

@@ -20,6 +20,12 @@ export interface StoreFault {
 const MEMORY = "give it more memory (maxmemory), or take other data out of it; it must not evict " +
   "(maxmemory-policy noeviction)";
 
+const NOPERM: StoreFault = {
+  scope: "writing",
+  why: "the store's user may not do what is needed",
+  hint: "let it do ~{wgsig}:* +@read +@write +@scripting +@connection -@dangerous +info +time",
+};
+
 /** By the word that an error of the store begins with. */
 const FAULTS: Readonly<Record<string, StoreFault>> = {
   OOM: { scope: "writing", why: "the store is full", hint: MEMORY },
@@ -39,11 +45,7 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
     hint: "see min-replicas-to-write there",
   },
   BUSY: { scope: "writing", why: "the store is busy with a script", hint: "see its slow log" },
-  NOPERM: {
-    scope: "writing",
-    why: "the store's user may not do what is needed",
-    hint: "let it do +@read +@write +@scripting +@connection +info, on ~{wgsig}:*",
-  },
+  NOPERM,
   LOADING: { scope: "link", why: "the store is loading its data" },
   MASTERDOWN: { scope: "link", why: "the store is a replica that has lost its primary" },
   CLUSTERDOWN: { scope: "link", why: "the store's cluster is down" },
@@ -63,6 +65,7 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
     why: "the store lets nobody in from elsewhere without a password (protected mode)",
     hint: "give it a password (requirepass, or ACL)",
   },
+  UNBLOCKED: { scope: "link", why: "the store changes its role (primary or replica)" },
   NOSCRIPT: { scope: "link", why: "the store has forgotten a script" },
   WRONGTYPE: {
     scope: "writing",
@@ -70,6 +73,62 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
     hint: "give wgsig a database of its own: redis://HOST/N",
   },
 };
+
+/** By what a text has in it, where its first word says nothing. */
+const BY_TEXT: readonly (readonly [RegExp, StoreFault])[] = [
+  // Redis 7 says so of what a script does; others say NOPERM there as well.
+  [/user executing the script can't/, NOPERM],
+  [/DB index is out of range/, {
+    scope: "link",
+    why: "the store has no database of this number",
+    hint: "see databases in its configuration: they are 0 to 15 mostly",
+  }],
+  [/^ERR (?:Client sent AUTH|AUTH <password> called)/, {
+    scope: "link",
+    why: "the store's default user has no password",
+    hint: "name the user with --store-user, or leave --store-password-file out",
+  }],
+  [/unknown command .?SENTINEL/i, {
+    scope: "link",
+    why: "a server that is no sentinel answers there",
+    hint: "name its sentinels (port 26379 mostly), or the server itself with redis://",
+  }],
+  [/unknown (?:redis )?command|wrong number of arguments for 'auth'/i, {
+    scope: "link",
+    why: "the store lacks a command that is needed",
+    hint: "use Valkey, or a later Redis",
+  }],
+];
+
+/** What an error of a connection means, by its code or its text: better words, if any, and a hint. */
+const BY_CODE: readonly (readonly [RegExp, string | undefined, string])[] = [
+  [/^(?:ENOTFOUND|EAI_)/, "host not found", "see its name, and this host's name servers"],
+  [/^ECONNREFUSED$/, undefined, "start it, or see its address and its port"],
+  [
+    /altnames|IP address mismatch|NotValidForName/i,
+    "its certificate is for another name",
+    "name the host as its certificate does",
+  ],
+  [
+    /expired|not yet valid/i,
+    undefined,
+    "renew its certificate, or set this host's clock",
+  ],
+  [
+    /self.signed|issuer|unable to verify|UnknownCA/i,
+    "its certificate is from an authority that isn't known here",
+    "name the authority's certificate with --store-ca-file",
+  ],
+  [
+    /WRONG_VERSION_NUMBER|InvalidContentType|corrupt message/i,
+    "no TLS is spoken there",
+    "see its port, or name it with redis://",
+  ],
+  [/RESP type/, "what answers there is no Redis and no Valkey", "see its address and its port"],
+];
+const MAYBE_TLS = "see its port; if TLS is spoken there, name it with rediss://";
+const MAYBE_PLAIN = "see its address, its port and firewalls; without TLS, name it with redis://";
+const MAYBE_BLOCKED = "see its address, its port and firewalls";
 
 /** Of a store that is a later release's. */
 export const OTHER_FORMAT: StoreFault = {
@@ -86,10 +145,27 @@ export function replyFault(text: string): StoreFault {
   const [, word = ""] = /^-?([A-Z]+)\b/.exec(text) ?? [];
   // A script that fails says so before what it is.
   const inner = /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|WRONGTYPE)\b/.exec(text)?.[1];
-  const known = FAULTS[word] ?? (inner === undefined ? undefined : FAULTS[inner]);
+  const known = FAULTS[word] ?? (inner === undefined ? undefined : FAULTS[inner]) ??
+    BY_TEXT.find(([pattern]) => pattern.test(text))?.[1];
   if (known !== undefined) return known;
   const shown = text.replaceAll(/\p{Cc}+/gu, " ").slice(0, MAX_SHOWN);
   return { scope: "writing", why: `the store says: ${shown}` };
+}
+
+/**
+ * What an error of a connection means.
+ *
+ * @param code A POSIX name, or the text of the error.
+ * @param why The same in words.
+ * @param opened Whether by TLS, where nothing was answered yet: the address may be a wrong one.
+ */
+export function codeFault(code: string, why: string, opened?: "plain" | "tls"): StoreFault {
+  for (const [pattern, better = why, hint] of BY_CODE) {
+    if (pattern.test(code)) return linkFault(better, hint);
+  }
+  if (opened === undefined) return linkFault(why);
+  if (code === "ETIMEDOUT") return linkFault(why, opened === "tls" ? MAYBE_PLAIN : MAYBE_BLOCKED);
+  return linkFault(why, code === "ECONNRESET" && opened === "plain" ? MAYBE_TLS : undefined);
 }
 
 /** What the end of a connection means. @param why In words. */

@@ -34,11 +34,13 @@ test("what is no place of a store is refused", () => {
   for (const text of bad) assertEquals(parseStorePlace(text), undefined, text);
 });
 
-test("a user or a password in a place is seen", () => {
-  for (const text of ["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m"]) {
-    assertEquals(hasStoreSecret(text), true, text);
-  }
-  for (const text of ["redis://a", "redis://a/b@c", "me@a"]) {
+test("what may be a user or a password in a place is seen", () => {
+  const secret = [
+    ...["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m", "redis:/me:hush@a"],
+    ...["me:hush@a:6379", "redis://a/?password=hush", "redis://a#hush"],
+  ];
+  for (const text of secret) assertEquals(hasStoreSecret(text), true, text);
+  for (const text of ["redis://a", "redis+sentinel://a,b/m/1", "http://a"]) {
     assertEquals(hasStoreSecret(text), false, text);
   }
 });
