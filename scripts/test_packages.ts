@@ -27,6 +27,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["ldnsutils", "drill"],
   ["miniupnpd-nftables", "miniupnpd"],
   ["nftables", "nft"],
+  ["openssl", "openssl"],
   ["pdns-recursor", "pdns_recursor"],
   ["prometheus", "promtool"],
   ["redis-server", "redis-server"],

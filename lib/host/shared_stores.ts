@@ -17,7 +17,7 @@ export interface StoreOptions {
   readonly place: StorePlace;
   readonly user: string | undefined;
   readonly password: string | undefined;
-  /** Certificates of the authority that the store's is from, in PEM; the system's where left out. */
+  /** Certificates, in PEM, that its own is checked with; those of public authorities where left out. */
   readonly authority: string | undefined;
   /** So many seconds it may take until it can be used. */
   readonly timeout: number;

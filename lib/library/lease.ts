@@ -52,6 +52,7 @@ export {
 } from "../core/lease/server/budget.ts";
 export {
   type LeaseAnswer,
+  type LeaseAsk,
   LeaseSession,
   MAX_REQUEST_LINES,
   type NewsSource,

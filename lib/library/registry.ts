@@ -59,6 +59,8 @@ export {
   Responder,
 } from "../core/registry/responder.ts";
 export type { DiskNeeds, PeerChanges, TakenChanges } from "../core/registry/peer_changes.ts";
+export type { PeerSharing, QuestionChanges } from "../core/registry/peer_sharing.ts";
+export type { GroupSharing } from "../core/registry/group_sharing.ts";
 export { DirectoryJournal } from "../core/registry/directory_journal.ts";
 export { GroupJournal } from "../core/registry/group_journal.ts";
 export { type GateMaker, gateMaker, type GateParts } from "../core/registry/gate_maker.ts";

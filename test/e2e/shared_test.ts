@@ -6,13 +6,28 @@ import { ANSWER_FLAG } from "../../lib/wire/wgsig2/answer.ts";
 import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
 import { say } from "../../scripts/tools.ts";
-import { BINARY, memoryOf, run } from "../support/program.ts";
+import { BINARY, isRouterBinary, memoryOf, run, testWith, wgsig } from "../support/program.ts";
 import { freeTcpPort, Redis } from "../support/redis.ts";
 import { Asker } from "./asker.ts";
 import { keysIn, keysOf, randomBytes, recordOf, Scene, type Served, until } from "./scene.ts";
 
 const SUBSCRIBE = { flags: QUESTION_FLAG.subscribe } as const;
 const ISO = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
+
+/** A binary for routers reaches no store: what it says is tested in place of all this. */
+function shared(needs: readonly string[], name: string, body: () => Promise<void>): void {
+  if (!isRouterBinary()) testWith(["redis-server", ...needs], name, body);
+}
+
+if (isRouterBinary()) {
+  Deno.test("a binary for routers says that it reaches no store", async () => {
+    await using scene = await Scene.open();
+    const args = ["--store", "redis://127.0.0.1", "--key", await keyFile(scene)];
+    const { code, err } = await wgsig(["serve", "--secret", scene.secretFile, ...args]);
+    assert(code !== 0);
+    assertStringIncludes(err, "this program for small routers can't reach a store");
+  });
+}
 
 /** The key that registries have in common. */
 async function keyFile(scene: Scene): Promise<string> {
@@ -27,7 +42,7 @@ async function pair(scene: Scene, redis: Redis, more: readonly string[] = []): P
   return await Promise.all([scene.serve(args), scene.serve(args)]);
 }
 
-Deno.test("a registration at one registry is an answer and a push at another one", async () => {
+shared([], "a registration at one registry is an answer and a push at another one", async () => {
   await using redis = await Redis.start();
   await using scene = await Scene.open();
   const [one, other] = await pair(scene, redis) as [Served, Served];
@@ -71,92 +86,104 @@ Deno.test("a registration at one registry is an answer and a push at another one
   say(`change at one to push at another, ms: least, median, most: ${shown}`);
 });
 
-Deno.test("a registry that starts has all from the store, which it waits for; it has no secret", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const [one] = await pair(scene, redis) as [Served, Served];
-  const peers = scene.peers(3);
-  for (const peer of peers) await peer.ask(one.port);
-  const proved = new Asker(scene, 1);
-  await proved.ask(one.port, { candidates: ["lan 192.168.1.2:7"] });
-  await until("all are written", async () => {
-    return await redis.call("HLEN", "{wgsig}:peers:0") === 4 || undefined;
-  });
-  await one.running.stop("SIGKILL");
-  await redis.call("SAVE");
+shared(
+  [],
+  "a registry that starts has all from the store, which it waits for; it has no secret",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const [one] = await pair(scene, redis) as [Served, Served];
+    const peers = scene.peers(3);
+    for (const peer of peers) await peer.ask(one.port);
+    const proved = new Asker(scene, 1);
+    await proved.ask(one.port, { candidates: ["lan 192.168.1.2:7"] });
+    await until("all are written", async () => {
+      return await redis.call("HLEN", "{wgsig}:peers:0") === 4 || undefined;
+    });
+    await one.running.stop("SIGKILL");
+    await redis.call("SAVE");
 
-  const key = `${scene.folder}/server-key`;
-  const port = await scene.freePort();
-  const args = ["--store", redis.url, "--key", key];
-  await redis.kill();
-  const third = scene.start([
-    ...[BINARY, "serve", "--listen", `127.0.0.1:${port}`],
-    ...["--secret", scene.secretFile, ...args],
-  ]);
-  await third.printed(/ warn store-gone .*why="nothing listens there"/);
-  await third.printed(/ warn store-waiting /);
-  assert(!third.out.includes("listening"), "it answers nobody yet");
-  await redis.restart();
-  await third.printed(/ info store-connected /, 20);
-  await third.printed(/ ready /);
-  const looker = scene.peer();
-  const keys = [...keysOf([...peers, looker]), proved.client.key].sort();
-  assertEquals(keysIn(await looker.ask(port)), keys);
-  // The directory has who speaks wgsig 2 alone, too.
-  const asker = new Asker(scene, 5);
-  await asker.ask(port);
-  const found = asker.client.peers.get(proved.client.key);
-  assertEquals(found?.candidates, [`seen ${proved.end.endpoint}`, "lan 192.168.1.2:7"]);
+    const key = `${scene.folder}/server-key`;
+    const port = await scene.freePort();
+    const args = ["--store", redis.url, "--key", key];
+    await redis.kill();
+    const third = scene.start([
+      ...[BINARY, "serve", "--listen", `127.0.0.1:${port}`],
+      ...["--secret", scene.secretFile, ...args],
+    ]);
+    await third.printed(/ warn store-gone .*why="nothing listens there"/);
+    await third.printed(/ warn store-waiting /);
+    assert(!third.out.includes("listening"), "it answers nobody yet");
+    await redis.restart();
+    await third.printed(/ info store-connected /, 20);
+    await third.printed(/ ready /);
+    const looker = scene.peer();
+    const keys = [...keysOf([...peers, looker]), proved.client.key].sort();
+    assertEquals(keysIn(await looker.ask(port)), keys);
+    // The directory has who speaks wgsig 2 alone, too.
+    const asker = new Asker(scene, 5);
+    await asker.ask(port);
+    const found = asker.client.peers.get(proved.client.key);
+    assertEquals(found?.candidates, [`seen ${proved.end.endpoint}`, "lan 192.168.1.2:7"]);
 
-  // The dump has what the store has: neither secret nor key.
-  await redis.call("SAVE");
-  const dump = await Deno.readFile(`${redis.folder}/dump.rdb`);
-  const text = new TextDecoder("latin1").decode(dump);
-  const keyBytes = Uint8Array.fromBase64((await Deno.readTextFile(key)).trim());
-  for (const secret of [scene.secret, keyBytes]) {
-    assert(!text.includes(new TextDecoder("latin1").decode(secret)), "a secret is in the store");
-  }
-});
+    // The dump has what the store has: neither secret nor key.
+    await redis.call("SAVE");
+    const dump = await Deno.readFile(`${redis.folder}/dump.rdb`);
+    const text = new TextDecoder("latin1").decode(dump);
+    const keyBytes = Uint8Array.fromBase64((await Deno.readTextFile(key)).trim());
+    for (const secret of [scene.secret, keyBytes]) {
+      assert(!text.includes(new TextDecoder("latin1").decode(secret)), "a secret is in the store");
+    }
+  },
+);
 
-Deno.test("a store that goes leaves the registries with what they know; back, it has what changed meanwhile", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const [one, other] = await pair(scene, redis) as [Served, Served];
-  const [here, there] = [scene.peer(), scene.peer()];
-  await here.ask(one.port);
-  await redis.kill();
-  for (const { running } of [one, other]) {
-    await running.printed(/ warn store-gone store=\S+ why=.* effect="goes on with what is known/);
-  }
-  await there.ask(other.port);
-  assertEquals(keysIn(await here.ask(one.port)), keysOf([here]));
-  // It comes back empty: all is written to it anew.
-  await redis.restart();
-  await one.running.printed(/ warn store-emptied /, 20);
-  await one.running.printed(/ info store-back store=\S+ away=/, 20);
-  await until("both know both", async () => {
-    const [a, b] = [await here.ask(one.port), await there.ask(other.port)];
-    const isAll = keysIn(a).length === 2 && keysIn(b).length === 2;
-    return isAll || undefined;
-  }, 20);
-  const lines = one.running.out.split("\n").filter((line) => line.includes(" store-gone "));
-  assertEquals(lines.length, 1, "it is told of once");
-});
+shared(
+  [],
+  "a store that goes leaves the registries with what they know; back, it has what changed meanwhile",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const [one, other] = await pair(scene, redis) as [Served, Served];
+    const [here, there] = [scene.peer(), scene.peer()];
+    await here.ask(one.port);
+    await redis.kill();
+    for (const { running } of [one, other]) {
+      await running.printed(/ warn store-gone store=\S+ why=.* effect="goes on with what is known/);
+    }
+    await there.ask(other.port);
+    assertEquals(keysIn(await here.ask(one.port)), keysOf([here]));
+    // It comes back empty: all is written to it anew.
+    await redis.restart();
+    await one.running.printed(/ warn store-emptied /, 20);
+    await one.running.printed(/ info store-back store=\S+ away=/, 20);
+    await until("both know both", async () => {
+      const [a, b] = [await here.ask(one.port), await there.ask(other.port)];
+      const isAll = keysIn(a).length === 2 && keysIn(b).length === 2;
+      return isAll || undefined;
+    }, 20);
+    const lines = one.running.out.split("\n").filter((line) => line.includes(" store-gone "));
+    assertEquals(lines.length, 1, "it is told of once");
+  },
+);
 
-Deno.test("with --store-start alone it serves at once, and has the store as soon as that is there", async () => {
-  await using scene = await Scene.open();
-  const port = freeTcpPort();
-  const args = ["--store", `redis://127.0.0.1:${port}`, "--key", await keyFile(scene)];
-  const server = await scene.serve([...args, "--store-start", "alone"]);
-  const peer = scene.peer();
-  await peer.ask(server.port);
-  await using redis = await Redis.start({ port });
-  await until("it is written", async () => {
-    return await redis.call("HLEN", "{wgsig}:peers:0") === 1 || undefined;
-  }, 20);
-});
+shared(
+  [],
+  "with --store-start alone it serves at once, and has the store as soon as that is there",
+  async () => {
+    await using scene = await Scene.open();
+    const port = freeTcpPort();
+    const args = ["--store", `redis://127.0.0.1:${port}`, "--key", await keyFile(scene)];
+    const server = await scene.serve([...args, "--store-start", "alone"]);
+    const peer = scene.peer();
+    await peer.ask(server.port);
+    await using redis = await Redis.start({ port });
+    await until("it is written", async () => {
+      return await redis.call("HLEN", "{wgsig}:peers:0") === 1 || undefined;
+    }, 20);
+  },
+);
 
-Deno.test("a password and TLS: right, wrong, and said so", async () => {
+shared(["openssl"], "a password and TLS: right, wrong, and said so", async () => {
   await using scene = await Scene.open();
   const { folder } = scene;
   const certificate = [
@@ -196,7 +223,7 @@ Deno.test("a password and TLS: right, wrong, and said so", async () => {
   }
 });
 
-Deno.test("what can't be is said in one line", async () => {
+shared([], "what can't be is said in one line", async () => {
   await using scene = await Scene.open();
   const url = "redis://127.0.0.1:1";
   const key = await keyFile(scene);
@@ -231,7 +258,7 @@ Deno.test("what can't be is said in one line", async () => {
   }
 });
 
-Deno.test("a store that hangs stops neither answers nor the end", async () => {
+shared([], "a store that hangs stops neither answers nor the end", async () => {
   await using redis = await Redis.start();
   await using scene = await Scene.open();
   const [one] = await pair(scene, redis) as [Served, Served];
@@ -243,46 +270,60 @@ Deno.test("a store that hangs stops neither answers nor the end", async () => {
   const seconds = (performance.now() - from) / 1000;
   say(`the end while the store hangs took ${seconds.toFixed(1)} s`);
   assert(seconds < 10, `${seconds} s`);
-  assertMatch(one.running.out, / warn store-left-behind store=\S+ peers=3 /);
-  redis.signal("SIGCONT");
-});
-
-Deno.test("what is dirty at the end goes to the store, and a signal ends a start that waits", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const [one] = await pair(scene, redis) as [Served, Served];
-  const peers = scene.peers(30);
-  await Promise.all(peers.map((peer) => peer.ask(one.port)));
-  assertEquals(await one.running.stop(), 0);
-  assertEquals(await redis.call("HLEN", "{wgsig}:peers:0"), peers.length);
-  assert(!one.running.out.includes(" warn "), "an end is no trouble");
-  await redis.kill();
   const waiting = scene.start([
     ...[BINARY, "serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile],
     ...["--store", redis.url, "--key", `${scene.folder}/server-key`],
   ]);
-  await waiting.printed(/ warn store-gone /);
+  await waiting.printed(/ warn store-waiting /);
   assertEquals(await waiting.stop(), 0);
-  assertMatch(waiting.out, new RegExp(`${ISO} info stopped signal=SIGTERM\n`));
+  assertMatch(one.running.out, / warn store-left-behind store=\S+ peers=3 /);
+  redis.signal("SIGCONT");
 });
 
-Deno.test("records by a registry with another key are refused, and that is said once", async () => {
-  await using redis = await Redis.start();
-  await using scene = await Scene.open();
-  const [one] = await pair(scene, redis) as [Served, Served];
-  const peers = scene.peers(3);
-  for (const peer of peers) await peer.ask(one.port);
-  const other = await scene.serve(["--store", redis.url, "--key", await keyFile(scene)]);
-  const late = scene.peer();
-  await late.ask(one.port);
-  await until("it is counted", async () => {
-    return ((await other.counters())["shared-bad-mac"] ?? 0) >= 4 || undefined;
-  });
-  assertEquals(other.running.out.split(" store-records-refused ").length, 2);
-  assertEquals(keysIn(await late.ask(other.port)), keysOf([late]));
-});
+shared(
+  [],
+  "what is dirty at the end goes to the store, and a signal ends a start that waits",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const [one] = await pair(scene, redis) as [Served, Served];
+    const peers = scene.peers(30);
+    await Promise.all(peers.map((peer) => peer.ask(one.port)));
+    assertEquals(await one.running.stop(), 0);
+    assertEquals(await redis.call("HLEN", "{wgsig}:peers:0"), peers.length);
+    assert(!one.running.out.includes(" warn "), "an end is no trouble");
+    await redis.kill();
+    const waiting = scene.start([
+      ...[BINARY, "serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile],
+      ...["--store", redis.url, "--key", `${scene.folder}/server-key`],
+    ]);
+    await waiting.printed(/ warn store-gone /);
+    assertEquals(await waiting.stop(), 0);
+    assertMatch(waiting.out, new RegExp(`${ISO} info stopped signal=SIGTERM\n`));
+  },
+);
 
-Deno.test("without --store, what talks to a store is not in memory", async () => {
+shared(
+  [],
+  "records by a registry with another key are refused, and that is said once",
+  async () => {
+    await using redis = await Redis.start();
+    await using scene = await Scene.open();
+    const [one] = await pair(scene, redis) as [Served, Served];
+    const peers = scene.peers(3);
+    for (const peer of peers) await peer.ask(one.port);
+    const other = await scene.serve(["--store", redis.url, "--key", await keyFile(scene)]);
+    const late = scene.peer();
+    await late.ask(one.port);
+    await until("it is counted", async () => {
+      return ((await other.counters())["shared-bad-mac"] ?? 0) >= 4 || undefined;
+    });
+    assertEquals(other.running.out.split(" store-records-refused ").length, 2);
+    assertEquals(keysIn(await late.ask(other.port)), keysOf([late]));
+  },
+);
+
+shared([], "without --store, what talks to a store is not in memory", async () => {
   await using scene = await Scene.open();
   await using redis = await Redis.start();
   const without = await scene.serve();

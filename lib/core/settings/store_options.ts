@@ -46,7 +46,7 @@ export const STORE = {
   "store-ca-file": {
     flag: "store-ca-file",
     reader: file,
-    shown: "the system's",
+    shown: "public authorities'",
     help: "certificates, in PEM, that the store's is checked with",
   },
   "store-start": {

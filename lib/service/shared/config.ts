@@ -11,7 +11,7 @@ export interface SharedStoreConfig {
   readonly place: StorePlace;
   readonly user: string | undefined;
   readonly passwordFile: string | undefined;
-  /** Certificates in PEM; the system's where left out. */
+  /** Certificates in PEM; those of public authorities where left out. */
   readonly authorityFile: string | undefined;
   /** Whether the registry answers only once it has read the store, or at once. */
   readonly start: "wait" | "alone";

@@ -206,6 +206,8 @@ export class SharingService {
     const { host } = this.#context;
     this.#isClosed = true;
     this.#giveUp();
+    // Where the store hasn't even said who it is, nothing can be written.
+    if (!this.#sharing.isConnected) this.#over();
     this.#sharing.end(LAST_WRITES, host.now());
     this.#writing.wake();
     this.#reading.wake();

@@ -24,3 +24,11 @@ test("a status is one line, whatever is in it", () => {
   assertEquals(notices.ready("a\nREADY=0\r\n\tb", 0), "READY=1\nSTATUS=a READY=0 b\n");
   assertEquals(notices.status("x".repeat(5000), 100), `STATUS=${"x".repeat(200)}\n`);
 });
+
+test("whoever doesn't serve yet asks for more time", () => {
+  const notices = new ServiceNotices();
+  assertEquals(
+    notices.starting("waiting\nfor it", 20),
+    "EXTEND_TIMEOUT_USEC=20000000\nSTATUS=waiting for it\n",
+  );
+});

@@ -9,9 +9,11 @@ import {
   StoreRefusal,
 } from "../../../lib/host/shared_stores.ts";
 import { parseStorePlace } from "../../../lib/core/net/store_place.ts";
+import { testWith } from "../../support/program.ts";
 import { freeTcpPort, Redis } from "../../support/redis.ts";
 
 const TIMEOUT = 10;
+const NEEDS = ["redis-server"];
 const never = new Promise<void>(() => {});
 
 function optionsFor(url: string, rest: Partial<StoreOptions> = {}): StoreOptions {
@@ -46,7 +48,7 @@ async function failureOf(open: Promise<StoreConnection>): Promise<unknown> {
   return undefined;
 }
 
-Deno.test("bytes come back as they were, numbers, lists and nothing as well", async () => {
+testWith(NEEDS, "bytes come back as they were, numbers, lists and nothing as well", async () => {
   await using redis = await Redis.start();
   const store = await openStore(optionsFor(`${redis.url}/2`));
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
@@ -67,7 +69,7 @@ Deno.test("bytes come back as they were, numbers, lists and nothing as well", as
   assertEquals(await redis.call("GET", bytes), null, "it was another database");
 });
 
-Deno.test("a store that goes is told of once, and what is on its way fails", async () => {
+testWith(NEEDS, "a store that goes is told of once, and what is on its way fails", async () => {
   await using redis = await Redis.start();
   const ends: string[] = [];
   let tell = () => {};
@@ -88,28 +90,32 @@ Deno.test("a store that goes is told of once, and what is on its way fails", asy
   assertEquals(ends.length, 1);
 });
 
-Deno.test("a store that hangs is given up in time, and so is what is of no use any more", async () => {
-  await using redis = await Redis.start({ args: ["--requirepass", "hush"], password: "hush" });
-  const ends: string[] = [];
-  const onEnd = (why: string) => ends.push(why);
-  const store = await openStore(optionsFor(redis.url, { password: "hush", onEnd }));
-  redis.signal("SIGSTOP");
-  assertEquals(await store.call(["PING"], 0.2).catch(errorCode), "ETIMEDOUT");
-  const opening = openStore(optionsFor(redis.url, { password: "hush", timeout: 0.2, onEnd }));
-  assertEquals(errorCode(await failureOf(opening)), "ETIMEDOUT");
-  let stop = () => {};
-  const stopped = openStore(
-    optionsFor(redis.url, { password: "hush", stop: new Promise((done) => stop = done), onEnd }),
-  );
-  stop();
-  assertEquals(errorCode(await failureOf(stopped)), "ECONNABORTED");
-  redis.signal("SIGCONT");
-  store.close();
-  store.close();
-  assertEquals(ends, [], "whoever closes it knows that");
-});
+testWith(
+  NEEDS,
+  "a store that hangs is given up in time, and so is what is of no use any more",
+  async () => {
+    await using redis = await Redis.start({ args: ["--requirepass", "hush"], password: "hush" });
+    const ends: string[] = [];
+    const onEnd = (why: string) => ends.push(why);
+    const store = await openStore(optionsFor(redis.url, { password: "hush", onEnd }));
+    redis.signal("SIGSTOP");
+    assertEquals(await store.call(["PING"], 0.2).catch(errorCode), "ETIMEDOUT");
+    const opening = openStore(optionsFor(redis.url, { password: "hush", timeout: 0.2, onEnd }));
+    assertEquals(errorCode(await failureOf(opening)), "ETIMEDOUT");
+    let stop = () => {};
+    const stopped = openStore(
+      optionsFor(redis.url, { password: "hush", stop: new Promise((done) => stop = done), onEnd }),
+    );
+    stop();
+    assertEquals(errorCode(await failureOf(stopped)), "ECONNABORTED");
+    redis.signal("SIGCONT");
+    store.close();
+    store.close();
+    assertEquals(ends, [], "whoever closes it knows that");
+  },
+);
 
-Deno.test("a password that is missing or wrong is the store's refusal", async () => {
+testWith(NEEDS, "a password that is missing or wrong is the store's refusal", async () => {
   await using redis = await Redis.start({ args: ["--requirepass", "hush"], password: "hush" });
   for (const [password, word] of [[undefined, "NOAUTH"], ["wrong", "WRONGPASS"]] as const) {
     const error = await failureOf(openStore(optionsFor(redis.url, { password })));
@@ -118,28 +124,32 @@ Deno.test("a password that is missing or wrong is the store's refusal", async ()
   assertEquals(await failureOf(openStore(optionsFor(redis.url, { password: "hush" }))), undefined);
 });
 
-Deno.test("a sentinel is asked which server is the one, the next where the first is away", async () => {
-  await using redis = await Redis.start();
-  await redis.call("SET", "who", "primary");
-  const folder = await Deno.makeTempDir({ prefix: "wgsig-sentinel-" });
-  await Deno.writeTextFile(
-    `${folder}/sentinel.conf`,
-    `sentinel monitor main 127.0.0.1 ${redis.port} 1\n`,
-  );
-  {
-    await using sentinel = await Redis.startSentinel(`${folder}/sentinel.conf`);
-    const dead = freeTcpPort();
-    const url = `redis+sentinel://127.0.0.1:${dead},127.0.0.1:${sentinel.port}`;
-    const store = await openStore(optionsFor(`${url}/main`));
-    assertEquals(textOf(await store.call(["GET", "who"], TIMEOUT)), "primary");
-    store.close();
-    const error = await failureOf(openStore(optionsFor(`${url}/other`)));
-    assertEquals(errorCode(error), "its sentinel knows of no other");
-  }
-  await Deno.remove(folder, { recursive: true });
-});
+testWith(
+  NEEDS,
+  "a sentinel is asked which server is the one, the next where the first is away",
+  async () => {
+    await using redis = await Redis.start();
+    await redis.call("SET", "who", "primary");
+    const folder = await Deno.makeTempDir({ prefix: "wgsig-sentinel-" });
+    await Deno.writeTextFile(
+      `${folder}/sentinel.conf`,
+      `sentinel monitor main 127.0.0.1 ${redis.port} 1\n`,
+    );
+    {
+      await using sentinel = await Redis.startSentinel(`${folder}/sentinel.conf`);
+      const dead = freeTcpPort();
+      const url = `redis+sentinel://127.0.0.1:${dead},127.0.0.1:${sentinel.port}`;
+      const store = await openStore(optionsFor(`${url}/main`));
+      assertEquals(textOf(await store.call(["GET", "who"], TIMEOUT)), "primary");
+      store.close();
+      const error = await failureOf(openStore(optionsFor(`${url}/other`)));
+      assertEquals(errorCode(error), "its sentinel knows of no other");
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+);
 
-Deno.test("in a cluster, the server that has the slot is found", async () => {
+testWith(NEEDS, "in a cluster, the server that has the slot is found", async () => {
   const args = ["--cluster-enabled", "yes", "--cluster-port"];
   await using one = await Redis.start({ args: [...args, `${freeTcpPort()}`] });
   const busPort = freeTcpPort();

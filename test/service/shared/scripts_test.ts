@@ -7,12 +7,14 @@ import { openStore } from "../../../lib/host/node/store.ts";
 import { parseStorePlace } from "../../../lib/core/net/store_place.ts";
 import { StoreCalls } from "../../../lib/service/shared/store_calls.ts";
 import vectors from "../../vectors/shared.json" with { type: "json" };
+import { testWith } from "../../support/program.ts";
 import { Redis } from "../../support/redis.ts";
 
 const GROUP = 7;
 const PEERS = "{wgsig}:peers:7";
 const ID = Uint8Array.from({ length: 32 }, (_, i) => i);
 const TIMEOUT = 10;
+const NEEDS = ["redis-server"];
 
 async function connect(redis: Redis): Promise<StoreConnection> {
   return await openStore({
@@ -35,38 +37,42 @@ async function stored(store: StoreConnection): Promise<string> {
   return reply instanceof Uint8Array ? encodeHex(reply) : "";
 }
 
-Deno.test("the script merges records as the vectors say, and tells of what has changed", async () => {
-  await using redis = await Redis.start();
-  const store = await connect(redis);
-  const calls = callsOf(1);
-  const { id, last } = await calls.greet(store);
-  assertEquals([id, last], ["01".repeat(16), ""]);
-  assertEquals((await calls.greet(store)).evicts, false);
-  await store.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"], TIMEOUT);
-  assertEquals((await calls.greet(store)).evicts, true);
-  let place = "0-0";
-  for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
-    await store.call(["DEL", PEERS], TIMEOUT);
-    if (before !== "") await store.call(["HSET", PEERS, ID, decodeHex(before)], TIMEOUT);
-    const write = { group: GROUP, records: [{ id: ID, record: decodeHex(incoming) }] };
-    const count = await calls.write(store, id, write);
-    assertEquals(await stored(store), record, name);
-    assertEquals(count, changed === "" ? 0 : 1, name);
-    if (changed === "") continue;
-    const read = await calls.read(store, place);
-    assertEquals(read.changes.length, 1, name);
-    const [{ group, peers } = { group: -1, peers: [] }] = read.changes;
-    assertEquals(group, GROUP);
-    assertEquals(peers.map((peer) => [encodeHex(peer.id), encodeHex(peer.record)]), [[
-      encodeHex(ID),
-      changed,
-    ]], name);
-    place = read.last ?? place;
-  }
-  store.close();
-});
+testWith(
+  NEEDS,
+  "the script merges records as the vectors say, and tells of what has changed",
+  async () => {
+    await using redis = await Redis.start();
+    const store = await connect(redis);
+    const calls = callsOf(1);
+    const { id, last } = await calls.greet(store);
+    assertEquals([id, last], ["01".repeat(16), ""]);
+    assertEquals((await calls.greet(store)).evicts, false);
+    await store.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"], TIMEOUT);
+    assertEquals((await calls.greet(store)).evicts, true);
+    let place = "0-0";
+    for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
+      await store.call(["DEL", PEERS], TIMEOUT);
+      if (before !== "") await store.call(["HSET", PEERS, ID, decodeHex(before)], TIMEOUT);
+      const write = { group: GROUP, records: [{ id: ID, record: decodeHex(incoming) }] };
+      const count = await calls.write(store, id, write);
+      assertEquals(await stored(store), record, name);
+      assertEquals(count, changed === "" ? 0 : 1, name);
+      if (changed === "") continue;
+      const read = await calls.read(store, place);
+      assertEquals(read.changes.length, 1, name);
+      const [{ group, peers } = { group: -1, peers: [] }] = read.changes;
+      assertEquals(group, GROUP);
+      assertEquals(peers.map((peer) => [encodeHex(peer.id), encodeHex(peer.record)]), [[
+        encodeHex(ID),
+        changed,
+      ]], name);
+      place = read.last ?? place;
+    }
+    store.close();
+  },
+);
 
-Deno.test("several peers go into one write, and into one entry of the stream", async () => {
+testWith(NEEDS, "several peers go into one write, and into one entry of the stream", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
@@ -93,7 +99,7 @@ Deno.test("several peers go into one write, and into one entry of the stream", a
   store.close();
 });
 
-Deno.test("only who was heard nowhere since is forgotten", async () => {
+testWith(NEEDS, "only who was heard nowhere since is forgotten", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
@@ -111,7 +117,7 @@ Deno.test("only who was heard nowhere since is forgotten", async () => {
   store.close();
 });
 
-Deno.test("nothing is written to a store that has become another one", async () => {
+testWith(NEEDS, "nothing is written to a store that has become another one", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
   const { id } = await callsOf(1).greet(store);
@@ -125,7 +131,7 @@ Deno.test("nothing is written to a store that has become another one", async () 
   store.close();
 });
 
-Deno.test("scripts that the store has forgotten are sent again", async () => {
+testWith(NEEDS, "scripts that the store has forgotten are sent again", async () => {
   await using redis = await Redis.start();
   const store = await connect(redis);
   const calls = callsOf(1);
@@ -137,25 +143,29 @@ Deno.test("scripts that the store has forgotten are sent again", async () => {
   store.close();
 });
 
-Deno.test("changes of more than two minutes ago are dropped from the stream, later ones are not", async () => {
-  await using redis = await Redis.start();
-  const store = await connect(redis);
-  const calls = callsOf(1);
-  const { id, time } = await calls.greet(store);
-  const add = (age: number, many: number) =>
-    Promise.all(Array.from({ length: many }, (_, i) =>
-      store.call(
-        ["XADD", "{wgsig}:changes", `${Math.round((time - age) * 1000)}-${i}`, "g", "7"],
-        TIMEOUT,
-      )));
-  await add(600, 1000);
-  await add(100, 10);
-  const record = decodeHex(vectors.merges[0]!.incoming);
-  await calls.write(store, id, { group: GROUP, records: [{ id: ID, record }] });
-  const left = await store.call(["XLEN", "{wgsig}:changes"], TIMEOUT);
-  // A stream drops whole nodes, of some 100.
-  assertEquals(typeof left === "number" && left >= 11 && left < 200, true, `${left} are left`);
-  const { last } = await calls.greet(store);
-  assertEquals((await calls.read(store, last)).last, undefined, "it waits, and nothing comes");
-  store.close();
-});
+testWith(
+  NEEDS,
+  "changes of more than two minutes ago are dropped from the stream, later ones are not",
+  async () => {
+    await using redis = await Redis.start();
+    const store = await connect(redis);
+    const calls = callsOf(1);
+    const { id, time } = await calls.greet(store);
+    const add = (age: number, many: number) =>
+      Promise.all(Array.from({ length: many }, (_, i) =>
+        store.call(
+          ["XADD", "{wgsig}:changes", `${Math.round((time - age) * 1000)}-${i}`, "g", "7"],
+          TIMEOUT,
+        )));
+    await add(600, 1000);
+    await add(100, 10);
+    const record = decodeHex(vectors.merges[0]!.incoming);
+    await calls.write(store, id, { group: GROUP, records: [{ id: ID, record }] });
+    const left = await store.call(["XLEN", "{wgsig}:changes"], TIMEOUT);
+    // A stream drops whole nodes, of some 100.
+    assertEquals(typeof left === "number" && left >= 11 && left < 200, true, `${left} are left`);
+    const { last } = await calls.greet(store);
+    assertEquals((await calls.read(store, last)).last, undefined, "it waits, and nothing comes");
+    store.close();
+  },
+);
