@@ -13,8 +13,9 @@ import { type Reader, refuse, text } from "./reader.ts";
 const storePlace: Reader<StorePlace> = (value, path) => {
   if (typeof value === "string" && hasStoreSecret(value)) {
     throw new SyntaxError(
-      `${path}: expected an address without a user, a password or a ?, since others can see it; ` +
-        "name the user with --store-user, and the file of the password with --store-password-file",
+      `${path}: expected an address without a user, a password or a ?, got one that would show ` +
+        "them to others; name the user with --store-user, and the file of the password with " +
+        "--store-password-file",
     );
   }
   const place = typeof value === "string" ? parseStorePlace(value) : undefined;
