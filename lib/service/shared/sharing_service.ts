@@ -287,7 +287,7 @@ export class SharingService {
     const sentAt = host.now().mono;
     switch (step.kind) {
       case "greet": {
-        const facts = await this.#calls.greet(store);
+        const facts = await this.#calls.greet(store, this.#peers.maxAge);
         sharing.greeted(step.link, facts, sentAt, host.now());
         return this.#reading.wake();
       }
@@ -297,12 +297,13 @@ export class SharingService {
         return sharing.scanned(step.link, cursor, peers.length, host.now());
       }
       case "write": {
-        const changed = await this.#calls.write(store, step.id, step.write);
-        return sharing.wrote(step.link, changed, sentAt, host.now());
+        const outcome = await this.#calls.write(store, step.id, step.write);
+        sharing.wrote(step.link, outcome, sentAt, host.now());
+        return this.#log.look();
       }
       case "forget":
         await this.#calls.forget(store, step.gone);
-        return sharing.forgot(step.link);
+        return sharing.forgot(step.link, host.now());
     }
   }
 

@@ -347,6 +347,24 @@ test("shared: what was not written is written again, also of who has changed mea
   assertEquals([...second!.view().keys()].sort(), [A, idOf(3)].map(hex).sort());
 });
 
+test("shared: it is told that something is to be written, also after that was somebody else's word", () => {
+  const scene = new SharingScene();
+  const [first, second] = scene.registries;
+  const peer = idOf(2);
+  first!.ask1(A, HOME, scene.label());
+  assertEquals(first!.told, 1);
+  // Before it is written, a later word comes from elsewhere.
+  scene.pass(1);
+  second!.ask1(A, CAFE, scene.label());
+  second!.writeAll();
+  first!.follow();
+  assert(!first!.shared.isDirty);
+  first!.ask1(peer, HOME, scene.label());
+  assertEquals(first!.told, 2);
+  first!.ask1(idOf(3), HOME, scene.label());
+  assertEquals(first!.told, 2);
+});
+
 test("shared: a store that was emptied has everything again after a scan", () => {
   const scene = new SharingScene();
   const [first, second] = scene.registries;
