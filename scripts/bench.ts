@@ -2,16 +2,18 @@
  * Measures: nanoseconds per operation of the codecs, bytes allocated per request, what a lease server
  * with 10 000 leases spends on a request, what keeping a state writes to the disk, and what the built
  * server needs to start and does on loopback, beside a responder that does nothing; whether its memory
- * grows, and what it loses where it is killed.
+ * grows, what it does with a crowd of peers, and what it loses where it is killed.
  *
  * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [http] [server]
- * [tunnel] [kill]`; without names, all of them but the last two. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
+ * [load] [tunnel] [kill]`; without names, all of them but the last three. `load` has options of its own:
+ * `--peers 1000000`, and others that docs/scale.md has. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
  * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
  * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
  *
  * @module
  */
 
+import { benchCrowd } from "../test/bench/crowd_bench.ts";
 import { benchHttp } from "../test/bench/http_bench.ts";
 import { benchMemory } from "../test/bench/memory_bench.ts";
 import { benchRelay } from "../test/bench/relay_bench.ts";
@@ -96,6 +98,10 @@ const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
     await buildBinary();
     await benchKill(Math.ceil(numberOf("WGSIG_BENCH_MOMENTS", MOMENTS)));
   },
+  async load() {
+    await buildBinary();
+    await benchCrowd(options);
+  },
   async tunnel() {
     await buildBinary();
     const rounds = Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS));
@@ -116,9 +122,16 @@ function numberOf(name: string, usual: number): number {
   throw new Error(`${name} must be a number above 0`);
 }
 
-const names = Deno.args.length > 0 ? Deno.args : Object.keys(PARTS);
+const firstOption = Deno.args.findIndex((arg) => arg.startsWith("-"));
+const given = firstOption < 0 ? Deno.args : Deno.args.slice(0, firstOption);
+/** Of a part that has some. */
+const options = firstOption < 0 ? [] : Deno.args.slice(firstOption);
+const names = given.length > 0 ? given : Object.keys(PARTS);
 const all = { ...PARTS, ...ON_DEMAND };
 const unknown = names.find((name) => all[name] === undefined);
+if (options.length > 0 && names.join() !== "load") {
+  throw new Error("only load has options");
+}
 if (unknown !== undefined) {
   throw new Error(`"${unknown}" is no part; there are ${Object.keys(all).join(", ")}`);
 }

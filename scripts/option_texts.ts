@@ -23,6 +23,9 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   "serve.encryption": {
     meaning: "`auto` answers in the form of the request; `required`; `off`",
   },
+  "serve.max-peers": {
+    meaning: "peers a group can have, at most 4000000: [what they cost](scale.md#a-million-peers)",
+  },
   "serve.max-answer": {
     meaning: "peers in an answer, the newest; rounded up to a multiple of ten",
   },

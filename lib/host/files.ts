@@ -29,12 +29,27 @@ export interface WriteOptions {
   readonly exclusive?: boolean;
 }
 
+/** A file that is written piece by piece, and comes into the place of another once it is whole. */
+export interface Replacement {
+  /** Adds bytes to it, which are the caller's again then. */
+  write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes these bytes over its beginning, waits until all of it is on the disk, and puts it into its
+   * place.
+   */
+  finish(beginning: Uint8Array): Promise<void>;
+  /** Gives it up: nothing is left of it. It doesn't fail, and does nothing where it is finished. */
+  abandon(): Promise<void>;
+}
+
 /** The files of a host. */
 export interface Files {
   /** Reads a file of at most `limit` bytes (`EFBIG` where it is larger). */
   readFile(path: string, limit: number, options?: ReadOptions): Promise<FileContent>;
   /** Writes a file and waits until it is on the disk. */
   writeFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void>;
+  /** Begins a file that comes into the place of the one of this name. */
+  replaceFile(path: string, options: Pick<WriteOptions, "mode">): Promise<Replacement>;
   /**
    * Adds bytes to the end of a file (`ENOENT` where there is none) and waits until they are on the
    * disk. Where it fails, some of them may be there.

@@ -105,6 +105,7 @@ export type { Kept, MayStay, Members } from "../core/registry/members.ts";
 export type { PeerDirectory } from "../core/registry/peer_directory.ts";
 export type { AskedQuestion } from "../core/registry/asked_question.ts";
 export type { ChangeLog } from "../core/registry/change_log.ts";
+export type { PeerWalk } from "../core/registry/group_entries.ts";
 export type { Cookies } from "../core/registry/cookies.ts";
 export type { PeerPlaces } from "../core/registry/peer_places.ts";
 export type { PeerProofs } from "../core/registry/peer_proofs.ts";

@@ -18,6 +18,7 @@ import { RegistryJournal } from "../../lib/core/registry/journal.ts";
 import { ParsedRequest } from "../../lib/core/registry/parsed_request.ts";
 import { Registrar } from "../../lib/core/registry/registrar.ts";
 import { Registry } from "../../lib/core/registry/registry.ts";
+import { sizeOf } from "../../lib/core/store/encoding.ts";
 import { Journal } from "../../lib/core/store/journal.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { MacKey } from "../../lib/wire/crypto/mac.ts";
@@ -178,10 +179,11 @@ class Simulation {
         while (this.#journal.encode(this.now));
         continue;
       }
-      const bytes = step.bytes.reduce((sum, { length }) => sum + length, 0);
-      this.#size = step.kind === "add" ? this.#size + bytes : bytes;
+      const bytes = step.kind === "replace" ? 0 : sizeOf(step.bytes);
+      const isAnew = step.kind === "write" && step.isFirst;
+      this.#size = isAnew ? bytes : this.#size + bytes;
       this.written.bytes += bytes;
-      this.written[step.kind === "add" ? "adds" : "wholes"]++;
+      if (step.kind !== "write") this.written[step.kind === "add" ? "adds" : "wholes"]++;
       this.#journal.told({ size: this.#size }, this.now);
     }
   }

@@ -270,11 +270,18 @@ shared([], "a store that hangs stops neither answers nor the end", async () => {
   const seconds = (performance.now() - from) / 1000;
   say(`the end while the store hangs took ${seconds.toFixed(1)} s`);
   assert(seconds < 10, `${seconds} s`);
+  const [port, site] = [await scene.freePort(), freeTcpPort()];
   const waiting = scene.start([
-    ...[BINARY, "serve", "--listen", "127.0.0.1:0", "--secret", scene.secretFile],
+    ...[BINARY, "serve", "--listen", `127.0.0.1:${port}`, "--secret", scene.secretFile],
     ...["--store", redis.url, "--key", `${scene.folder}/server-key`],
+    ...["--status", `127.0.0.1:${site}`],
   ]);
   await waiting.printed(/ warn store-waiting /);
+  const { code, out } = await run([BINARY, "status", `${port}`]);
+  assertEquals(code, 0, out);
+  assertStringIncludes(out, `shares its peers in ${redis.url}: gone for `);
+  const ready = await fetch(`http://127.0.0.1:${site}/ready`);
+  assertEquals([ready.status, await ready.text()], [503, "the store was not read yet\n"]);
   assertEquals(await waiting.stop(), 0);
   assertMatch(one.running.out, / warn store-left-behind store=\S+ peers=3 /);
   redis.signal("SIGCONT");

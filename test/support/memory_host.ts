@@ -7,7 +7,8 @@
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
-import type { FileContent, ReadOptions, WriteOptions } from "../../lib/host/files.ts";
+import type { FileContent, ReadOptions, Replacement, WriteOptions } from "../../lib/host/files.ts";
+import { joinBytes } from "../../lib/wire/bytes/wire_buffer.ts";
 import type { RunOptions, RunResult } from "../../lib/host/processes.ts";
 import type { LocalConnection, LocalListener } from "../../lib/host/local_streams.ts";
 import type { RawUdpSocket } from "../../lib/host/raw_udp.ts";
@@ -207,6 +208,23 @@ export class MemoryHost implements Host {
     await this.#note("writeFile", path);
     if (exclusive && this.#files.has(path)) throw new MemoryError("EEXIST");
     this.#files.set(path, { content, mode });
+  }
+
+  /** All of it is written at once, at its end: that counts as `writeFile`. */
+  replaceFile(path: string, { mode }: Pick<WriteOptions, "mode">): Promise<Replacement> {
+    const pieces: Uint8Array[] = [];
+    return Promise.resolve({
+      write(bytes) {
+        pieces.push(bytes.slice());
+        return Promise.resolve();
+      },
+      finish: (beginning) => {
+        const whole = joinBytes(pieces);
+        whole.set(beginning);
+        return this.writeFile(path, whole, { mode });
+      },
+      abandon: () => Promise.resolve(),
+    });
   }
 
   async appendFile(path: string, bytes: Uint8Array): Promise<number> {

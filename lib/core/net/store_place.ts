@@ -25,7 +25,10 @@ const MAX_NODES = 16;
 const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]*)((?:\/[^/?#]*)*)$/;
 const MASTER = /^[\w.-]{1,128}$/;
 
-/** Whether the text may have a user or a password in it, where everyone sees them: no place has `@` or `?`. */
+/**
+ * Whether the text may have a user or a password in it, where everyone sees them. Nothing else has an `@`
+ * or a `?`; a password may have a slash, and what stands before it may be mistyped.
+ */
 export function hasStoreSecret(text: string): boolean {
   return /[@?#]/.test(text);
 }

@@ -99,6 +99,10 @@ export class AnswerWriter {
     }
     if (next + TAG_SIZE > at + most) return false;
     this.#end(next);
+    if (wanted.isCut) {
+      answer.flags |= ANSWER_FLAG.cut;
+      answer.version = wanted.version;
+    }
     return true;
   }
 

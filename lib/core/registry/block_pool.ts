@@ -1,20 +1,27 @@
 /**
- * Bytes of different lengths in one buffer, in blocks of whole units; what is given back is used again
- * for the same number of units.
+ * Bytes of different lengths, in blocks of whole units; what is given back is used again for the same
+ * number of units.
+ *
+ * They lie in buffers of 1 MB, of which the first grows to that by doubling: so that not much is copied
+ * at once, however many there are.
  *
  * @module
  */
 
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { NONE } from "../net/none.ts";
+import { larger } from "./grown.ts";
 
 /** Size of a unit, in bytes. */
 const UNIT = 16;
 const FIRST_UNITS = 64;
+/** Units of a buffer: a block's number has that of its buffer above 16 bits. */
+const SEGMENT_BITS = 16;
+const SEGMENT_UNITS = 1 << SEGMENT_BITS;
 
 /** Hands out blocks. */
 export class BlockPool {
-  #buffer = new WireBuffer(FIRST_UNITS * UNIT);
+  readonly #buffers = [new WireBuffer(FIRST_UNITS * UNIT)];
   #used = 0;
   /** Units that were handed out, and not given back. */
   #out = 0;
@@ -38,14 +45,14 @@ export class BlockPool {
     return this.#out * UNIT;
   }
 
-  /** Holds the blocks. Another buffer after it has grown. */
-  get buffer(): WireBuffer {
-    return this.#buffer;
+  /** Holds a block, where {@linkcode offsetOf} says. Another buffer after the pool has grown. */
+  bufferOf(block: number): WireBuffer {
+    return this.#buffers[block >>> SEGMENT_BITS]!;
   }
 
-  /** Where a block begins. */
+  /** Where a block begins in its buffer. */
   offsetOf(block: number): number {
-    return block * UNIT;
+    return (block & (SEGMENT_UNITS - 1)) * UNIT;
   }
 
   /** Whether a block of `before` bytes serves for `size` as it is. */
@@ -58,19 +65,14 @@ export class BlockPool {
     const units = unitsFor(size);
     const free = this.#free[units]!;
     if (free !== NONE) {
-      this.#free[units] = this.#buffer.view.getInt32(free * UNIT);
+      this.#free[units] = this.bufferOf(free).view.getInt32(this.offsetOf(free));
       this.#out += units;
       return free;
     }
-    const end = (this.#used + units) * UNIT;
-    if (end > this.#most) return NONE;
-    if (end > this.#buffer.size) {
-      const buffer = new WireBuffer(Math.max(2 * this.#buffer.size, end));
-      buffer.bytes.set(this.#buffer.bytes);
-      this.#buffer = buffer;
-    }
-    const block = this.#used;
-    this.#used += units;
+    const block = this.#nextOf(units);
+    if ((block + units) * UNIT > this.#most) return NONE;
+    this.#makeRoom(block, units);
+    this.#used = block + units;
     this.#out += units;
     return block;
   }
@@ -79,8 +81,23 @@ export class BlockPool {
   giveBack(block: number, size: number): void {
     const units = unitsFor(size);
     this.#out -= units;
-    this.#buffer.view.setInt32(block * UNIT, this.#free[units]!);
+    this.bufferOf(block).view.setInt32(this.offsetOf(block), this.#free[units]!);
     this.#free[units] = block;
+  }
+
+  /** Where the next block of so many units begins: it lies in one buffer. What is left of one is lost. */
+  #nextOf(units: number): number {
+    const isCut = (this.#used & (SEGMENT_UNITS - 1)) + units > SEGMENT_UNITS;
+    return isCut ? (this.#used | (SEGMENT_UNITS - 1)) + 1 : this.#used;
+  }
+
+  #makeRoom(block: number, units: number): void {
+    const buffer = this.#buffers[block >>> SEGMENT_BITS];
+    if (buffer === undefined) this.#buffers.push(new WireBuffer(SEGMENT_UNITS * UNIT));
+    else if (this.offsetOf(block) + units * UNIT > buffer.size) {
+      const size = Math.max(2 * buffer.size, this.offsetOf(block) + units * UNIT);
+      this.#buffers[block >>> SEGMENT_BITS] = larger(buffer, Math.min(size, SEGMENT_UNITS * UNIT));
+    }
   }
 }
 

@@ -9,8 +9,14 @@
  * An answer that has no room for all names the last change that it tells of, and that must not be from
  * before who is remembered: so the oldest changes are made anew, a few whenever somebody is gone.
  *
- * Entries of peers that changed again are passed over, and thrown away when there is no room: a walk
- * takes no more steps than twice the peers. docs/protocol-2.md, "What changes".
+ * Entries of peers that changed again are passed over. Once there are more of them than of others, they
+ * are thrown away, a few with each change; meanwhile there is a gap, and what stands in it means nothing:
+ *
+ * ```
+ * 0 … tidied | gap … untidied | … length
+ * ```
+ *
+ * So there are no more than three times as many entries as peers. docs/protocol-2.md, "What changes".
  *
  * @module
  */
@@ -18,17 +24,29 @@
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NONE } from "../net/none.ts";
+import { grown, larger, roomFor } from "./grown.ts";
 
-/** Peers that are gone and remembered. */
+/** Peers that are gone and remembered, */
 export const MOST_GONE = 4096;
-/** Who has not changed since so many others are gone is taken for changed. */
-const RENEWED_AFTER = MOST_GONE / 2;
+/** or a part of those that there can be, once there are many: else each that is gone renews hundreds. */
+const GONE_PART = 8;
 const FIRST_CAPACITY = 256;
+/** So many entries are looked at with each change while they are tidied, */
+const TIDIED_AT_ONCE = 4;
+/** which begins where there are so many times as many as mean something, and so many more. */
+const UNTIDY = 2;
+const FEW_ENTRIES = 64;
 
 /** The changes of a group. */
 export class ChangeLog {
+  readonly #mostPeers: number;
   #version = 0;
   #floor = 0;
+  /** How many entries mean something. */
+  #live = 0;
+  /** Where the gap begins and ends; both are 0 where there is none. */
+  #tidied = 0;
+  #untidied = 0;
   // By entry, in the order of versions.
   #versions = new Float64Array(FIRST_CAPACITY);
   /** A peer, or below NONE the place of who is gone. */
@@ -36,12 +54,21 @@ export class ChangeLog {
   #length = 0;
   /** By peer: its last change, 0 for none. */
   #lastOf = new Float64Array(FIRST_CAPACITY);
-  /** The IDs of who is gone, in a ring. */
-  readonly goneIds: WireBuffer = new WireBuffer(MOST_GONE * ID_SIZE);
-  readonly #goneAt = new Float64Array(MOST_GONE);
+  #goneIds = new WireBuffer(MOST_GONE * ID_SIZE);
+  #goneAt = new Float64Array(MOST_GONE);
   #gone = 0;
   /** No peer that is there has its last change before this entry. */
   #oldest = 0;
+
+  /** Nothing has changed yet. @param mostPeers The most peers that there will be. */
+  constructor(mostPeers: number) {
+    this.#mostPeers = mostPeers;
+  }
+
+  /** The IDs of who is gone, in a ring. Another buffer after something has changed. */
+  get goneIds(): WireBuffer {
+    return this.#goneIds;
+  }
 
   /** The number of the last change; 0 for none. */
   get version(): number {
@@ -53,9 +80,29 @@ export class ChangeLog {
     return this.#floor;
   }
 
-  /** How many entries there are. */
+  /** All entries are below this. */
   get length(): number {
     return this.#length;
+  }
+
+  /** The entry after one. All of this holds until something changes. */
+  after(entry: number): number {
+    return entry + 1 === this.#tidied ? this.#untidied : entry + 1;
+  }
+
+  /** At most so many entries are from one on. */
+  countFrom(entry: number): number {
+    return this.#length - entry - (entry < this.#tidied ? this.#untidied - this.#tidied : 0);
+  }
+
+  /** Where the first entry is of a peer that is there; {@linkcode length} where there is none. */
+  first(): number {
+    const isInGap = this.#oldest >= this.#tidied && this.#oldest < this.#untidied;
+    if (isInGap) this.#oldest = this.#untidied;
+    while (this.#oldest < this.#length && this.peerAt(this.#oldest) === NONE) {
+      this.#oldest = this.after(this.#oldest);
+    }
+    return this.#oldest;
   }
 
   /** The last change of a peer. */
@@ -66,11 +113,13 @@ export class ChangeLog {
   /** A peer is new, or another than before. */
   changed(peer: number): void {
     this.#version++;
-    if (peer >= this.#lastOf.length) {
-      const lastOf = new Float64Array(Math.max(peer + 1, 2 * this.#lastOf.length));
-      lastOf.set(this.#lastOf);
-      this.#lastOf = lastOf;
+    const { length } = this.#lastOf;
+    if (peer >= length) {
+      const size = roomFor(peer + 1, length, Math.max(peer + 1, this.#mostPeers));
+      this.#lastOf = grown(this.#lastOf, new Float64Array(size));
+      if (size === this.#mostPeers) this.#rememberMore();
     }
+    if (this.#lastOf[peer] === 0) this.#live++;
     this.#lastOf[peer] = this.#version;
     this.#append(peer);
   }
@@ -83,19 +132,24 @@ export class ChangeLog {
   /** A peer is gone; its ID is at `at`. Its number may be another's soon. */
   gone(peer: number, ids: WireBuffer, at: number): void {
     this.#version++;
+    if (this.lastOf(peer) > 0) this.#live--;
     this.#lastOf[peer] = 0;
-    const place = this.#gone++ % MOST_GONE;
+    const most = this.#goneAt.length;
+    if (this.#gone < most) this.#live++;
+    const place = this.#gone++ % most;
     this.#floor = Math.max(this.#floor, this.#goneAt[place]!);
     this.#goneAt[place] = this.#version;
-    copyBytes(ids, at, this.goneIds, place * ID_SIZE, ID_SIZE);
+    copyBytes(ids, at, this.#goneIds, place * ID_SIZE, ID_SIZE);
     this.#append(NONE - 1 - place);
-    this.#renew(this.#goneAt[(place + RENEWED_AFTER) % MOST_GONE]!);
+    // Who has not changed since half of them are gone is taken for changed.
+    this.#renew(this.#goneAt[(place + most / 2) % most]!);
   }
 
   /** The first entry after a version; {@linkcode length} where there is none. */
   firstAfter(version: number): number {
-    let low = 0;
-    let high = this.#length;
+    const isTidied = this.#tidied > 0 && this.#versions[this.#tidied - 1]! > version;
+    let low = isTidied ? 0 : this.#untidied;
+    let high = isTidied ? this.#tidied - 1 : this.#length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.#versions[middle]! > version) high = middle;
@@ -127,38 +181,48 @@ export class ChangeLog {
    * that is forgotten.
    */
   #renew(version: number): void {
-    let left = Math.ceil(this.#length / RENEWED_AFTER);
-    while (left > 0 && this.#oldest < this.#length) {
+    let left = Math.ceil(2 * this.#live / this.#goneAt.length);
+    for (; left > 0 && this.first() < this.#length; left--) {
       if (this.#versions[this.#oldest]! > version) return;
-      const peer = this.peerAt(this.#oldest++);
-      if (peer === NONE) continue;
-      this.changed(peer);
-      left--;
+      this.changed(this.peerAt(this.#oldest));
     }
   }
 
+  /** Has more of those remembered that are gone, where there may be many. */
+  #rememberMore(): void {
+    const most = 2 * Math.floor(this.#mostPeers / GONE_PART / 2);
+    if (most <= this.#goneAt.length) return;
+    this.#gone = Math.min(this.#gone, this.#goneAt.length);
+    this.#goneIds = larger(this.#goneIds, most * ID_SIZE);
+    this.#goneAt = grown(this.#goneAt, new Float64Array(most));
+  }
+
   #append(subject: number): void {
-    if (this.#length === this.#subjects.length) this.#makeRoom();
+    this.#tidy();
+    const { length } = this.#subjects;
+    if (this.#length === length) {
+      const most = 3 * (this.#mostPeers + this.#goneAt.length + FEW_ENTRIES);
+      const size = roomFor(length + 1, length, Math.max(length + 1, most));
+      this.#versions = grown(this.#versions, new Float64Array(size));
+      this.#subjects = grown(this.#subjects, new Int32Array(size));
+    }
     this.#versions[this.#length] = this.#version;
     this.#subjects[this.#length++] = subject;
   }
 
-  /** Throws away what means nothing any more; where that is less than a half, it grows. */
-  #makeRoom(): void {
-    let kept = 0;
-    for (let entry = 0; entry < this.#length; entry++) {
+  /** Throws some of what means nothing any more away, where there is much of it. */
+  #tidy(): void {
+    if (this.#untidied === 0 && this.#length <= UNTIDY * this.#live + FEW_ENTRIES) return;
+    for (let i = 0; i < TIDIED_AT_ONCE && this.#untidied < this.#length; i++) {
+      const entry = this.#untidied++;
       if (this.peerAt(entry) === NONE && this.goneAt(entry) === NONE) continue;
-      this.#versions[kept] = this.#versions[entry]!;
-      this.#subjects[kept++] = this.#subjects[entry]!;
+      this.#versions[this.#tidied] = this.#versions[entry]!;
+      this.#subjects[this.#tidied] = this.#subjects[entry]!;
+      this.#oldest = Math.min(this.#oldest, this.#tidied++);
     }
-    this.#length = kept;
-    this.#oldest = 0;
-    if (2 * kept <= this.#subjects.length) return;
-    const versions = new Float64Array(2 * this.#subjects.length);
-    const subjects = new Int32Array(versions.length);
-    versions.set(this.#versions);
-    subjects.set(this.#subjects);
-    this.#versions = versions;
-    this.#subjects = subjects;
+    if (this.#untidied < this.#length) return;
+    this.#length = this.#tidied;
+    this.#oldest = Math.min(this.#oldest, this.#length);
+    this.#tidied = this.#untidied = 0;
   }
 }

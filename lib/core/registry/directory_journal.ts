@@ -10,7 +10,14 @@ import type { RandomSource } from "../net/random.ts";
 import type { Batch, JournalEnd } from "../store/journal_file.ts";
 import type { Restored } from "../store/journaled.ts";
 import type { RegistryGroup } from "./group.ts";
-import { batchesByGroup, type EntryFormat, hasEntries } from "./group_entries.ts";
+import {
+  batchesByGroup,
+  type EntryFormat,
+  hasEntries,
+  ListWalk,
+  NumberWalk,
+  type PeerWalk,
+} from "./group_entries.ts";
 import { GroupJournal } from "./group_journal.ts";
 import type { Kept } from "./members.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
@@ -67,10 +74,15 @@ export abstract class DirectoryJournal extends GroupJournal {
   }
 
   /** Those of a group's directory that have an entry; none where the group is gone meanwhile. */
-  protected override peersOf({ id, members }: RegistryGroup): readonly number[] {
+  protected override peersOf({ id, members }: RegistryGroup): PeerWalk {
     const { directory } = members;
-    if (directory === undefined || this.registry.groups.get(id)?.members !== members) return [];
-    return directory.peers().filter((peer) => this.hasEntry(directory, peer));
+    if (directory === undefined || this.registry.groups.get(id)?.members !== members) {
+      return new ListWalk([]);
+    }
+    return new NumberWalk(
+      directory,
+      (peer) => directory.isThere(peer) && this.hasEntry(directory, peer),
+    );
   }
 
   /** Whether a peer has an entry. */

@@ -1,5 +1,6 @@
 /**
- * One group of a registry: its secrets, its peers, its ready-made answers.
+ * One group of a registry: its secrets, its peers, its ready-made answers. It is a little longer than a
+ * file should be because who is let in, and what that changes, are decided together.
  *
  * @module
  */
@@ -164,7 +165,11 @@ export class RegistryGroup {
 
   /** Removes the peers that may not stay: who is not allowed, or had to prove its key. */
   keepAllowed(mono: number): void {
-    this.members.keep((ids, at, isProved) => this.#mayStay(ids, at, isProved), mono);
+    const { members, roster } = this;
+    const areAllAllowed = this.#allowed === undefined && !this.isProofRequired;
+    // Of all of them, those whose keys are refused are few.
+    if (areAllAllowed) members.removeKeys(roster?.revokedKeys ?? [], mono);
+    else members.keep((ids, at, isProved) => this.#mayStay(ids, at, isProved), mono);
   }
 
   /**
@@ -341,9 +346,9 @@ export class RegistryGroup {
     return { peer: isNew || moved ? peer : NONE, isNew };
   }
 
-  /** Removes the records that were not renewed in time, and returns how many there were. */
-  expire(mono: number): number {
-    return this.members.expire(mono);
+  /** Removes the records that were not renewed in time, so many at most, and returns how many. */
+  expire(mono: number, most: number): number {
+    return this.members.expire(mono, most);
   }
 
   /** How far ahead a peer's clock was ever seen, as far as that is kept. */

@@ -8,6 +8,7 @@
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
 import { type Batch, MAX_CONTENT_SIZE } from "../store/journal_file.ts";
+import { NONE } from "../net/none.ts";
 import type { Pieces } from "../store/journaled.ts";
 import type { RegistryGroup } from "./group.ts";
 
@@ -32,7 +33,69 @@ export interface GroupWork {
   /** IDs of those that are gone; they are written first. */
   readonly removed: readonly Uint8Array[];
   /** Those that are there, asked for when it is their turn. */
-  peers(): readonly number[];
+  peers(): PeerWalk;
+}
+
+/** Peers, one after the other. */
+export interface PeerWalk {
+  /** At most so many are left. */
+  readonly left: number;
+  /** The next one, or NONE. */
+  next(): number;
+}
+
+/** What has numbers. */
+interface Numbered {
+  /** All are below this number. */
+  readonly end: number;
+}
+
+/** Some of the numbers that there are now. */
+export class NumberWalk implements PeerWalk {
+  readonly #isOne: (number: number) => boolean;
+  readonly #end: number;
+  #next = 0;
+
+  /** @param isOne Whether a number is one of those, when it is its turn. */
+  constructor({ end }: Numbered, isOne: (number: number) => boolean) {
+    this.#end = end;
+    this.#isOne = isOne;
+  }
+
+  /** See {@linkcode PeerWalk}. */
+  get left(): number {
+    return this.#end - this.#next;
+  }
+
+  /** See {@linkcode PeerWalk}. */
+  next(): number {
+    while (this.#next < this.#end) {
+      const number = this.#next++;
+      if (this.#isOne(number)) return number;
+    }
+    return NONE;
+  }
+}
+
+/** The numbers of a list. */
+export class ListWalk implements PeerWalk {
+  readonly #list: readonly number[];
+  #next = 0;
+
+  /** @param list Not changed any more. */
+  constructor(list: readonly number[]) {
+    this.#list = list;
+  }
+
+  /** See {@linkcode PeerWalk}. */
+  get left(): number {
+    return this.#list.length - this.#next;
+  }
+
+  /** See {@linkcode PeerWalk}. */
+  next(): number {
+    return this.#list[this.#next++] ?? NONE;
+  }
 }
 
 /** Writes groups, as many entries at a time as fit a batch. */
@@ -41,9 +104,9 @@ export class GroupPieces implements Pieces {
   readonly #most: number;
   readonly #gone: number[];
   readonly #work: GroupWork[];
-  #peers: readonly number[] | undefined;
-  /** How many entries of the first group are written. */
-  #written = 0;
+  #peers: PeerWalk | undefined;
+  /** How many of those of the first group that are gone are written. */
+  #removed = 0;
 
   /** @param gone Numbers of groups that are gone; they are written first. */
   constructor(format: EntryFormat, gone: readonly number[], work: readonly GroupWork[]) {
@@ -63,28 +126,31 @@ export class GroupPieces implements Pieces {
       if (piece !== undefined) return piece;
       this.#work.shift();
       this.#peers = undefined;
-      this.#written = 0;
+      this.#removed = 0;
     }
     return undefined;
   }
 
   #nextOf({ group, removed, peers }: GroupWork, now: Now): Uint8Array | undefined {
     const format = this.#format;
-    this.#peers ??= peers();
-    const all = removed.length + this.#peers.length;
-    const left = Math.min(this.#most, all - this.#written);
-    if (left <= 0) return undefined;
-    const buffer = newBatch(group.id, left * format.mostSize);
+    const walk = this.#peers ??= peers();
+    const most = Math.min(this.#most, removed.length - this.#removed + walk.left);
+    if (most <= 0) return undefined;
+    const buffer = newBatch(group.id, most * format.mostSize);
     let at = BATCH_GROUP_SIZE;
-    for (const end = this.#written + left; this.#written < end; this.#written++) {
-      const id = removed[this.#written];
-      at += id === undefined
-        ? format.write(group, this.#peers[this.#written - removed.length]!, buffer, at, now)
+    for (let left = most; left > 0;) {
+      const id = removed[this.#removed];
+      const peer = id === undefined ? walk.next() : NONE;
+      if (id === undefined && peer === NONE) break;
+      const size = id === undefined
+        ? format.write(group, peer, buffer, at, now)
         : format.writeRemoved(id, buffer, at);
+      if (id !== undefined) this.#removed++;
+      at += size;
+      // Who was removed meanwhile takes no room.
+      if (size > 0) left--;
     }
-    // Where all of them were removed meanwhile, the next are looked at.
-    if (at > BATCH_GROUP_SIZE) return buffer.bytes.subarray(0, at);
-    return this.#nextOf({ group, removed, peers }, now);
+    return at > BATCH_GROUP_SIZE ? buffer.bytes.subarray(0, at) : undefined;
   }
 }
 

@@ -6,7 +6,7 @@
 
 import type { Pieces } from "../store/journaled.ts";
 import type { RegistryGroup } from "./group.ts";
-import { type EntryFormat, GroupPieces } from "./group_entries.ts";
+import { type EntryFormat, GroupPieces, ListWalk, type PeerWalk } from "./group_entries.ts";
 import type { Kept } from "./members.ts";
 import type { DiskNeeds, PeerChanges } from "./peer_changes.ts";
 import type { Registry } from "./registry.ts";
@@ -53,13 +53,13 @@ export abstract class GroupJournal {
     this.#needs.patience = Infinity;
     const work = Array.from(this.registry.groups.values(), (group) => {
       const { peers, removed } = this.changesOf(group)?.take() ?? { peers: [], removed: [] };
-      return { group, removed, peers: () => peers };
+      return { group, removed, peers: () => new ListWalk(peers) };
     });
     return new GroupPieces(this.#format, gone, work);
   }
 
   /** Those of a group that have an entry, when it is their turn; none where the group is gone by then. */
-  protected abstract peersOf(group: RegistryGroup): readonly number[];
+  protected abstract peersOf(group: RegistryGroup): PeerWalk;
 
   /** What has changed in a group. */
   protected abstract changesOf(group: RegistryGroup): PeerChanges | undefined;

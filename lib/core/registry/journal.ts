@@ -15,14 +15,19 @@
 
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../net/clock.ts";
-import { NONE } from "../net/none.ts";
 import { FORMER_STATE_MAGIC } from "../net/state_magic.ts";
 import type { Batch, JournalEnd } from "../store/journal_file.ts";
 import type { Journaled, Restored } from "../store/journaled.ts";
 import { readFormerState } from "./former_state.ts";
 import type { RegistryGroup } from "./group.ts";
 import type { PeerChanges } from "./peer_changes.ts";
-import { batchesByGroup, hasEntries } from "./group_entries.ts";
+import {
+  batchesByGroup,
+  hasEntries,
+  ListWalk,
+  NumberWalk,
+  type PeerWalk,
+} from "./group_entries.ts";
 import { GroupJournal } from "./group_journal.ts";
 import { PEER_ENTRIES } from "./peer_entries.ts";
 import type { Registry } from "./registry.ts";
@@ -79,12 +84,10 @@ export class RegistryJournal extends GroupJournal implements Journaled {
     return group.changes;
   }
 
-  /** The peers of a group from the oldest to the newest; none where the group is gone meanwhile. */
-  protected override peersOf({ id, table }: RegistryGroup): readonly number[] {
-    const peers: number[] = [];
-    if (this.registry.groups.get(id)?.table !== table) return peers;
-    for (let peer = table.oldest; peer !== NONE; peer = table.newerThan(peer)) peers.push(peer);
-    return peers;
+  /** The peers of a group; none where the group is gone meanwhile. */
+  protected override peersOf({ id, table }: RegistryGroup): PeerWalk {
+    if (this.registry.groups.get(id)?.table !== table) return new ListWalk([]);
+    return new NumberWalk(table, (peer) => table.isThere(peer));
   }
 
   get #rows(): number {

@@ -68,7 +68,7 @@ export const MEMBER_ENTRIES: EntryFormat = {
     if (directory === undefined) return 0;
     const idAt = directory.idAt(peer);
     // It was removed meanwhile: that is another change.
-    if (directory.find(directory.ids, idAt) !== peer) return 0;
+    if (!directory.isThere(peer)) return 0;
     const { places } = directory;
     copyBytes(directory.ids, idAt, to, at, ID_SIZE);
     const proved = directory.isProved(peer) ? PROVED_MEMBER : 0;

@@ -39,14 +39,14 @@ export class MemberJournal extends DirectoryJournal implements Journaled {
     this.restoreGroups(file, batches, now, (group, directory, of) => {
       new MemberRestorer(group, directory, file, now).addBatches(of, this.seed);
     });
-    this.registry.expire(now);
     let members = 0;
     let proved = 0;
     for (const { members: { directory } } of this.registry.groups.values()) {
-      for (const peer of directory?.peers() ?? []) {
-        if (directory?.isMember(peer)) members++;
-        if (directory?.isProved(peer)) proved++;
+      if (directory === undefined) continue;
+      for (let peer = 0; peer < directory.end; peer++) {
+        if (directory.isThere(peer) && directory.isMember(peer)) members++;
       }
+      proved += directory.provedCount;
     }
     return members === 0 ? undefined : { event: "members-restored", counts: { members, proved } };
   }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { readAddress, RECORD_PORT } from "../../wire/wgsig/record.ts";
 import type { Counters } from "../net/counters.ts";
@@ -66,10 +66,11 @@ export class Members {
 
   /** Notes from now on what is to go to the disk. */
   keepChanges(of: Kept, needs: DiskNeeds): void {
-    if (of === "rows") this.changes = new PeerChanges(this.table, this.maxAge, needs);
+    const most = this.table.maxPeers;
+    if (of === "rows") this.changes = new PeerChanges(this.table, most, this.maxAge, needs);
     else {
       const heard = { seenAt: (peer: number) => this.#directory?.heardAt(peer) ?? -Infinity };
-      const changes = new PeerChanges(heard, this.maxAge, needs);
+      const changes = new PeerChanges(heard, most, this.maxAge, needs);
       if (of === "members") this.memberChanges = changes;
       else this.subscriptionChanges = changes;
     }
@@ -228,10 +229,22 @@ export class Members {
       }
       return;
     }
-    for (const peer of directory.peers()) {
+    for (let peer = 0; peer < directory.end; peer++) {
+      if (!directory.isThere(peer)) continue;
       if (!mayStay(directory.ids, directory.idAt(peer), directory.isProved(peer))) {
         this.#remove(directory, peer, mono);
       }
+    }
+  }
+
+  /** Removes those who have these public keys, as far as they are there. */
+  removeKeys(keys: readonly Uint8Array[], mono: number): void {
+    const directory = this.#directory;
+    for (const key of keys) {
+      const found = (directory ?? this.table).find(new WireBuffer(key), 0);
+      if (found === NONE) continue;
+      if (directory === undefined) this.dropRow(found, mono);
+      else this.#remove(directory, found, mono);
     }
   }
 
@@ -251,21 +264,26 @@ export class Members {
     return Math.min(untilGone, directory.pushes.dueIn(directory.log.version, mono));
   }
 
-  /** Removes those that were not heard in time, and returns how many there were. */
-  expire(mono: number): number {
+  /**
+   * Removes those that were not heard in time: peers and rows, of each so many at most.
+   *
+   * @returns How many peers there were.
+   */
+  expire(mono: number, most: number): number {
     this.labels.expire(mono);
     const { table } = this;
     const directory = this.#directory;
     let removed = 0;
     for (
       ;
-      directory !== undefined && this.#isSilent(directory, directory.oldest, mono);
+      directory !== undefined && removed < most &&
+      this.#isSilent(directory, directory.oldest, mono);
       removed++
     ) {
       this.sharing?.expired(directory.oldest);
       this.#remove(directory, directory.oldest, mono);
     }
-    while (table.oldest !== NONE && mono - table.seenAt(table.oldest) > this.maxAge) {
+    for (let left = most; left > 0 && this.#isRowOld(table.oldest, mono); left--) {
       const row = table.oldest;
       // Its peer is heard over IPv6.
       if (directory === undefined) removed++;
@@ -320,7 +338,7 @@ export class Members {
     if (this.count < table.maxPeers) return true;
     const directory = this.#directory;
     if (directory === undefined) {
-      if (table.oldest === NONE || mono - table.seenAt(table.oldest) <= this.maxAge) return false;
+      if (!this.#isRowOld(table.oldest, mono)) return false;
       this.dropRow(table.oldest, mono);
     } else {
       const { oldest } = directory;
@@ -331,6 +349,10 @@ export class Members {
     }
     counters.add("pushed-out");
     return true;
+  }
+
+  #isRowOld(row: number, mono: number): boolean {
+    return row !== NONE && mono - this.table.seenAt(row) > this.maxAge;
   }
 
   #isSilent(directory: PeerDirectory, peer: number, mono: number): boolean {

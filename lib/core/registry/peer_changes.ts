@@ -30,6 +30,7 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
+import { grown, roomFor } from "./grown.ts";
 import { CLOCK_GRAIN } from "./used_labels.ts";
 
 /** So long may what would be missed after a crash wait for the disk, in seconds. */
@@ -71,19 +72,21 @@ interface PeerPlace {
 export class PeerChanges {
   readonly #table: PeerPlace;
   readonly #needs: DiskNeeds;
+  readonly #most: number;
   #refresh = 0;
   // By peer.
   #isNoted = new Uint8Array(FIRST_CAPACITY);
-  /** When it was seen, as the disk has it; -Infinity where it hasn't. */
-  #savedAt = new Float64Array(FIRST_CAPACITY).fill(-Infinity);
+  /** When it was seen, as the disk has it; 0 where it hasn't. */
+  #savedAt = new Float64Array(FIRST_CAPACITY);
   /** How far ahead its clock was at most, in seconds. */
   #ahead = new Uint32Array(FIRST_CAPACITY);
   #noted: number[] = [];
   #removed: Uint8Array[] = [];
 
-  /** Notes nothing of what there is already. */
-  constructor(table: PeerPlace, maxAge: number, needs: DiskNeeds) {
+  /** Notes nothing of what there is already. @param most The most peers that there will be. */
+  constructor(table: PeerPlace, most: number, maxAge: number, needs: DiskNeeds) {
     this.#table = table;
+    this.#most = most;
     this.#needs = needs;
     this.configure(maxAge);
   }
@@ -115,13 +118,14 @@ export class PeerChanges {
 
   /** A peer was seen, and is where it was. */
   seen(peer: number, mono: number): void {
-    if (mono - (this.#savedAt[peer] ?? -Infinity) > this.#refresh) this.#note(peer, LATE);
-    else this.#needs.wentOn = true;
+    if (!this.#isSaved(peer) || mono - this.#savedAt[peer]! > this.#refresh) {
+      this.#note(peer, LATE);
+    } else this.#needs.wentOn = true;
   }
 
   /** Whether the disk has something of `peer`, or will soon. */
   isKnown(peer: number): boolean {
-    return (this.#isNoted[peer] ?? 0) !== 0 || (this.#savedAt[peer] ?? -Infinity) > -Infinity;
+    return (this.#isNoted[peer] ?? 0) !== 0 || this.#isSaved(peer);
   }
 
   /** The peer whose ID is at `at` is about to be removed, or not taken over from the disk. */
@@ -131,29 +135,23 @@ export class PeerChanges {
     // Its number may be another's soon.
     if (peer === undefined || peer >= this.#isNoted.length) return;
     this.#isNoted[peer] = 0;
-    this.#savedAt[peer] = -Infinity;
+    this.#savedAt[peer] = 0;
     this.#ahead[peer] = 0;
   }
 
   /** Makes room for so many peers. */
   reserve(peers: number): void {
     if (peers <= this.#isNoted.length) return;
-    const size = Math.max(peers, 2 * this.#isNoted.length);
-    const isNoted = new Uint8Array(size);
-    const savedAt = new Float64Array(size).fill(-Infinity);
-    const ahead = new Uint32Array(size);
-    isNoted.set(this.#isNoted);
-    savedAt.set(this.#savedAt);
-    ahead.set(this.#ahead);
-    this.#isNoted = isNoted;
-    this.#savedAt = savedAt;
-    this.#ahead = ahead;
+    const size = roomFor(peers, this.#isNoted.length, Math.max(peers, this.#most));
+    this.#isNoted = grown(this.#isNoted, new Uint8Array(size));
+    this.#savedAt = grown(this.#savedAt, new Float64Array(size));
+    this.#ahead = grown(this.#ahead, new Uint32Array(size));
   }
 
   /** The disk has `peer` as it is. */
   saved(peer: number, ahead: number): void {
     this.reserve(peer + 1);
-    this.#savedAt[peer] = this.#table.seenAt(peer);
+    this.#savedAt[peer] = this.#table.seenAt(peer) || Number.MIN_VALUE;
     this.#ahead[peer] = ahead;
   }
 
@@ -169,6 +167,10 @@ export class PeerChanges {
     this.#noted = [];
     this.#removed = [];
     return { peers, removed };
+  }
+
+  #isSaved(peer: number): boolean {
+    return (this.#savedAt[peer] ?? 0) !== 0;
   }
 
   #note(peer: number, patience: number): void {

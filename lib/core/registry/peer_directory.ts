@@ -8,8 +8,8 @@
  * Peers are found by the first 8 bytes of their IDs, since that is how they are asked for. Who holds
  * a private key can't choose these; who makes IDs up can, so only so many of them may be alike.
  *
- * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram. It is a
- * little longer than a file should be because the lists and the index change together.
+ * Everything is in typed arrays that grow as `grown.ts` has it; nothing is allocated for a datagram. It
+ * is a little longer than a file should be because the lists and the index change together.
  *
  * @module
  */
@@ -21,10 +21,13 @@ import { EPOCH_SIZE } from "../../wire/wgsig2/cursor.ts";
 import { PREFIX_SIZE } from "../../wire/wgsig2/option.ts";
 import { hashId } from "../net/id_hash.ts";
 import { NONE } from "../net/none.ts";
+import { orderOf } from "../net/number_order.ts";
 import type { RandomSource } from "../net/random.ts";
 import { ChangeLog } from "./change_log.ts";
 import { Cookies } from "./cookies.ts";
-import { grown } from "./grown.ts";
+import { FreeNumbers } from "./free_numbers.ts";
+import { grown, larger, roomFor } from "./grown.ts";
+import { HashChains } from "./hash_chains.ts";
 import { PeerPlaces } from "./peer_places.ts";
 import { PeerProofs } from "./peer_proofs.ts";
 import { PushQueue } from "./push_queue.ts";
@@ -40,11 +43,11 @@ export class PeerDirectory {
   /** EPOCH: whoever has another one knows nothing of these changes. */
   readonly epoch: WireBuffer = new WireBuffer(EPOCH_SIZE);
   /** What changed. */
-  readonly log: ChangeLog = new ChangeLog();
+  readonly log: ChangeLog;
   /** Where peers can be reached, beyond their rows. */
   readonly places: PeerPlaces = new PeerPlaces();
   /** Who is told at once of what changes. */
-  readonly pushes: PushQueue = new PushQueue();
+  readonly pushes: PushQueue;
   /** What peers prove their keys with. */
   readonly proofs: PeerProofs;
   /** What their addresses are shown with: what one of these before has given means nothing. */
@@ -59,19 +62,17 @@ export class PeerDirectory {
   #provedCount = 0;
 
   // By peer.
+  #isThere = new Uint8Array(FIRST_CAPACITY);
   #ids = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
   #isProved = new Uint8Array(FIRST_CAPACITY);
   #heardAt = new Float64Array(FIRST_CAPACITY);
   #rows = new Int32Array(FIRST_CAPACITY);
-  /** The next peer in the same bucket, or NONE. */
-  #next = new Int32Array(FIRST_CAPACITY);
   readonly #proved = new RecencyList(FIRST_CAPACITY);
   readonly #unproved = new RecencyList(FIRST_CAPACITY);
 
-  /** Numbers free for new peers, the next at `#count`. */
-  #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, i) => i);
-  /** The first peer of each bucket + 1, or 0. */
-  #buckets = new Int32Array(FIRST_CAPACITY);
+  readonly #numbers = new FreeNumbers(FIRST_CAPACITY);
+  /** By the beginnings of IDs. */
+  readonly #index = new HashChains(FIRST_CAPACITY);
   /** By row. */
   #peersOfRows = new Int32Array(FIRST_CAPACITY);
   // Filled up to the size that the hash takes.
@@ -87,6 +88,8 @@ export class PeerDirectory {
    */
   constructor(maxPeers: number, window: number, random: RandomSource, primitives: Primitives) {
     this.#maxPeers = maxPeers;
+    this.log = new ChangeLog(maxPeers);
+    this.pushes = new PushQueue(maxPeers);
     random(this.epoch.bytes);
     // All zeros mean that a client knows none.
     this.epoch.bytes[0]! |= 1;
@@ -163,13 +166,14 @@ export class PeerDirectory {
     return this.heardAt(proved) < this.heardAt(unproved) ? proved : unproved;
   }
 
-  /** All peers: those that have proved nothing first, of each kind the one heard longest ago first. */
-  peers(): number[] {
-    const peers: number[] = [];
-    for (const list of [this.#unproved, this.#proved]) {
-      for (let peer = list.oldest; peer !== NONE; peer = list.newerThan(peer)) peers.push(peer);
-    }
-    return peers;
+  /** All peers are below this number. */
+  get end(): number {
+    return this.#numbers.end;
+  }
+
+  /** Whether there is a peer of this number, which is below {@linkcode end}. */
+  isThere(peer: number): boolean {
+    return this.#isThere[peer] !== 0;
   }
 
   /** Calls `visit` with each peer, the one heard longest ago first. */
@@ -200,17 +204,12 @@ export class PeerDirectory {
 
   /** A peer whose ID begins with the 8 bytes at `at`, or NONE. */
   firstAlike(buffer: WireBuffer, at: number): number {
-    let peer = this.#buckets[this.#bucketOf(buffer, at)]! - 1;
-    while (peer !== NONE && !this.#begins(peer, buffer, at)) peer = this.#next[peer]!;
-    return peer;
+    return this.#firstOf(this.#index.first(this.#hashOf(buffer, at)), buffer, at);
   }
 
   /** The next one whose ID begins as that of `peer`, or NONE. */
   nextAlike(peer: number): number {
-    const at = this.idAt(peer);
-    let next = this.#next[peer]!;
-    while (next !== NONE && !this.#begins(next, this.#ids, at)) next = this.#next[next]!;
-    return next;
+    return this.#firstOf(this.#index.next(peer), this.#ids, this.idAt(peer));
   }
 
   /** Whether nobody can be added who begins as the ID at `at`, and has proved nothing. */
@@ -221,16 +220,24 @@ export class PeerDirectory {
     return alike >= MOST_ALIKE;
   }
 
-  /** Adds the peer whose ID stands at `at`, which is not there yet. It has proved nothing. */
-  add(buffer: WireBuffer, at: number, mono: number): number {
-    if (this.#count === this.#rows.length) this.#grow(2 * this.#count);
-    const peer = this.#free[this.#count++]!;
+  /**
+   * Adds the peer whose ID stands at `at`, which is not there yet.
+   *
+   * @param isProved Whether it has proved its key before.
+   */
+  add(buffer: WireBuffer, at: number, mono: number, isProved = false): number {
+    if (this.#count === this.#rows.length) this.#grow(this.#count + 1);
+    this.#count++;
+    const peer = this.#numbers.take();
+    this.#isThere[peer] = 1;
     copyBytes(buffer, at, this.#ids, this.idAt(peer), ID_SIZE);
-    this.#isProved[peer] = 0;
+    this.#isProved[peer] = Number(isProved);
+    if (isProved) this.#provedCount++;
     this.#heardAt[peer] = mono;
     this.#rows[peer] = NONE;
-    this.#link(peer);
-    this.#unproved.addNewest(peer);
+    this.places.begin(peer);
+    this.#index.add(peer, this.#hashOf(buffer, at));
+    (isProved ? this.#proved : this.#unproved).addNewest(peer);
     this.log.changed(peer);
     return peer;
   }
@@ -246,8 +253,20 @@ export class PeerDirectory {
 
   /** Has those that were heard last at the end, in whatever order they came. */
   sort(): void {
-    for (const peer of this.peers().sort((a, b) => this.heardAt(a) - this.heardAt(b))) {
-      this.heard(peer, this.heardAt(peer));
+    const peers = new Int32Array(this.#count);
+    const times = new Float64Array(this.#count);
+    let count = 0;
+    for (let peer = 0; peer < this.end; peer++) {
+      if (!this.isThere(peer)) continue;
+      peers[count] = peer;
+      times[count++] = this.heardAt(peer);
+    }
+    const order = orderOf(times);
+    this.#proved.clear();
+    this.#unproved.clear();
+    for (let k = 0; k < count; k++) {
+      const peer = peers[order[k]!]!;
+      (this.isProved(peer) ? this.#proved : this.#unproved).addNewest(peer);
     }
   }
 
@@ -265,7 +284,7 @@ export class PeerDirectory {
   /** `peer` has a row from now on. */
   attach(peer: number, row: number): void {
     if (row >= this.#peersOfRows.length) {
-      const size = Math.max(row + 1, 2 * this.#peersOfRows.length);
+      const size = roomFor(row + 1, this.#peersOfRows.length, Math.max(row + 1, this.#maxPeers));
       this.#peersOfRows = grown(this.#peersOfRows, new Int32Array(size));
     }
     this.#peersOfRows[row] = peer;
@@ -288,18 +307,27 @@ export class PeerDirectory {
     this.pushes.subscriptions.finish(peer);
     (this.isProved(peer) ? this.#proved : this.#unproved).remove(peer);
     if (this.isProved(peer)) this.#provedCount--;
-    this.#unlink(peer);
-    this.#free[--this.#count] = peer;
+    this.#index.remove(peer);
+    this.#isThere[peer] = 0;
+    this.#numbers.giveBack(peer);
+    this.#count--;
   }
 
   /** Makes room for so many peers at once. */
   reserve(count: number): void {
     if (count > this.#rows.length) this.#grow(count);
+    this.#index.expect(count);
   }
 
-  #bucketOf(buffer: WireBuffer, at: number): number {
+  #hashOf(buffer: WireBuffer, at: number): number {
     copyBytes(buffer, at, this.#prefix, 0, PREFIX_SIZE);
-    return hashId(this.#prefix, 0, this.#seed) & (this.#buckets.length - 1);
+    return hashId(this.#prefix, 0, this.#seed);
+  }
+
+  /** The first of a chain, from a peer on, whose ID begins with the 8 bytes at `at`, or NONE. */
+  #firstOf(peer: number, buffer: WireBuffer, at: number): number {
+    while (peer !== NONE && !this.#begins(peer, buffer, at)) peer = this.#index.next(peer);
+    return peer;
   }
 
   #begins(peer: number, { view }: WireBuffer, at: number): boolean {
@@ -318,41 +346,24 @@ export class PeerDirectory {
     return true;
   }
 
-  #link(peer: number): void {
-    const bucket = this.#bucketOf(this.#ids, this.idAt(peer));
-    this.#next[peer] = this.#buckets[bucket]! - 1;
-    this.#buckets[bucket] = peer + 1;
-  }
-
-  #unlink(peer: number): void {
-    const bucket = this.#bucketOf(this.#ids, this.idAt(peer));
-    if (this.#buckets[bucket] === peer + 1) {
-      this.#buckets[bucket] = this.#next[peer]! + 1;
-      return;
-    }
-    let before = this.#buckets[bucket]! - 1;
-    while (this.#next[before] !== peer) before = this.#next[before]!;
-    this.#next[before] = this.#next[peer]!;
-  }
-
   #grow(wanted: number): void {
     // There are no more than the group may have.
-    const capacity = Math.max(this.#count + 1, Math.min(wanted, this.#maxPeers));
-    const ids = new WireBuffer(capacity * ID_SIZE);
-    ids.bytes.set(this.#ids.bytes);
-    this.#ids = ids;
+    const capacity = Math.max(
+      this.#count + 1,
+      roomFor(Math.min(wanted, this.#maxPeers), this.#rows.length, this.#maxPeers),
+    );
+    this.#ids = larger(this.#ids, capacity * ID_SIZE);
+    this.#isThere = grown(this.#isThere, new Uint8Array(capacity));
     this.#isProved = grown(this.#isProved, new Uint8Array(capacity));
     this.#heardAt = grown(this.#heardAt, new Float64Array(capacity));
     this.#rows = grown(this.#rows, new Int32Array(capacity));
-    this.#next = new Int32Array(capacity);
     this.#proved.grow(capacity);
     this.#unproved.grow(capacity);
-    this.#free = grown(this.#free, Int32Array.from({ length: capacity }, (_, i) => i));
+    this.#numbers.grow(capacity);
+    this.#index.grow(capacity);
     this.places.reserve(capacity);
     this.proofs.reserve(capacity);
     this.provedLabels.reserve(capacity);
     this.otherLabels.reserve(capacity);
-    this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));
-    for (const peer of this.peers()) this.#link(peer);
   }
 }

@@ -29,7 +29,7 @@ export const PEER_ENTRIES: EntryFormat = {
     const { table } = group;
     const recordAt = table.recordAt(peer);
     // It was removed meanwhile: that is another change.
-    if (table.find(table.pages, recordAt) !== peer) return 0;
+    if (!table.isThere(peer)) return 0;
     copyBytes(table.pages, recordAt, to, at, RECORD_SIZE);
     // A peer that was only seen through a tunnel has used none.
     label.seconds = Math.max(0, table.labelSeconds(peer));

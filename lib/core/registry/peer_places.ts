@@ -19,6 +19,7 @@ import {
 import { natOfFlags, PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { BlockPool } from "./block_pool.ts";
+import { grown, larger } from "./grown.ts";
 
 /** Beside the two that are seen, a record has room for so many. */
 const MOST_SAID = MAX_CANDIDATES - 2;
@@ -32,7 +33,7 @@ export class PeerPlaces {
   #addresses = new WireBuffer(FIRST_PEERS * ADDRESS_SIZE);
   #ports = new Uint16Array(FIRST_PEERS);
   /** When the IPv6 endpoint was seen; NaN where none was. */
-  #seenAt = new Float64Array(FIRST_PEERS).fill(NaN);
+  #seenAt = new Float64Array(FIRST_PEERS);
   #saidAt = new Float64Array(FIRST_PEERS);
   /** Its block, where it has said something. */
   #blocks = new Int32Array(FIRST_PEERS);
@@ -51,28 +52,18 @@ export class PeerPlaces {
   /** Makes room for the peers below `count`. */
   reserve(count: number): void {
     if (count <= this.#ports.length) return;
-    const size = count;
-    const addresses = new WireBuffer(size * ADDRESS_SIZE);
-    addresses.bytes.set(this.#addresses.bytes);
-    this.#addresses = addresses;
-    const ports = new Uint16Array(size);
-    ports.set(this.#ports);
-    this.#ports = ports;
-    const seenAt = new Float64Array(size).fill(NaN);
-    seenAt.set(this.#seenAt);
-    this.#seenAt = seenAt;
-    const saidAt = new Float64Array(size);
-    saidAt.set(this.#saidAt);
-    this.#saidAt = saidAt;
-    const blocks = new Int32Array(size);
-    blocks.set(this.#blocks);
-    this.#blocks = blocks;
-    const sizes = new Uint8Array(size);
-    sizes.set(this.#sizes);
-    this.#sizes = sizes;
-    const flags = new Uint8Array(size);
-    flags.set(this.#flags);
-    this.#flags = flags;
+    this.#addresses = larger(this.#addresses, count * ADDRESS_SIZE);
+    this.#ports = grown(this.#ports, new Uint16Array(count));
+    this.#seenAt = grown(this.#seenAt, new Float64Array(count));
+    this.#saidAt = grown(this.#saidAt, new Float64Array(count));
+    this.#blocks = grown(this.#blocks, new Int32Array(count));
+    this.#sizes = grown(this.#sizes, new Uint8Array(count));
+    this.#flags = grown(this.#flags, new Uint8Array(count));
+  }
+
+  /** A peer comes into the directory, of whom nothing is known. */
+  begin(peer: number): void {
+    this.#seenAt[peer] = NaN;
   }
 
   /** When the IPv6 endpoint of a peer was seen, on the monotonic clock; NaN where there is none. */
@@ -167,14 +158,20 @@ export class PeerPlaces {
     this.#saidAt[peer] = mono;
     const before = this.#sizes[peer]!;
     const pool = this.#pool;
-    const at = pool.offsetOf(this.#blocks[peer]!);
-    if (size === before && areEqual(scratch, 0, pool.buffer, at, size)) return false;
+    const block = this.#blocks[peer]!;
+    if (
+      size === before &&
+      (size === 0 || areEqual(scratch, 0, pool.bufferOf(block), pool.offsetOf(block), size))
+    ) return false;
     if (!pool.fits(before, size)) {
       this.#release(peer);
       if (size > 0) this.#blocks[peer] = pool.take(size);
     }
     this.#sizes[peer] = size;
-    if (size > 0) copyBytes(scratch, 0, pool.buffer, pool.offsetOf(this.#blocks[peer]!), size);
+    if (size > 0) {
+      const to = this.#blocks[peer]!;
+      copyBytes(scratch, 0, pool.bufferOf(to), pool.offsetOf(to), size);
+    }
     return true;
   }
 
@@ -196,11 +193,15 @@ export class PeerPlaces {
 
   /** Adds what a peer says of itself to a list; those on its LAN only where `isNear`. */
   readSaid(peer: number, into: CandidateList, isNear: boolean, mono: number): void {
+    const size = this.#sizes[peer]!;
+    if (size === 0) return;
     const age = Math.max(0, Math.floor(mono - this.#saidAt[peer]!));
-    const end = this.#pool.offsetOf(this.#blocks[peer]!) + this.#sizes[peer]!;
-    for (let at = end - this.#sizes[peer]!; at < end && into.count < MAX_CANDIDATES;) {
+    const block = this.#blocks[peer]!;
+    const buffer = this.#pool.bufferOf(block);
+    const end = this.#pool.offsetOf(block) + size;
+    for (let at = end - size; at < end && into.count < MAX_CANDIDATES;) {
       const slot = into.slots[into.count]!;
-      at = readCandidate(this.#pool.buffer, at, end, slot);
+      at = readCandidate(buffer, at, end, slot);
       slot.age = age;
       if (isNear || slot.kind !== CANDIDATE.lan) into.count++;
     }

@@ -12,8 +12,7 @@
  *        tier 0  tier 1                    tier 2       order list: newest → … → oldest, over all
  * ```
  *
- * Everything is in typed arrays that grow by doubling; nothing is allocated for a datagram. It is a
- * little longer than a file should be because slots, tiers and the order change together.
+ * Everything is in typed arrays that grow as `grown.ts` has it; nothing is allocated for a datagram.
  *
  * @module
  */
@@ -24,8 +23,11 @@ import { RECORDS_PER_RESPONSE, RESPONSE_SIZE } from "../../wire/wgsig/response.t
 import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
+import { orderOf } from "../net/number_order.ts";
+import { FreeNumbers } from "./free_numbers.ts";
+import { grown, larger, roomFor } from "./grown.ts";
+import { HashChains } from "./hash_chains.ts";
 import { RecencyList } from "./recency_list.ts";
-import { grown } from "./grown.ts";
 
 const FIRST_CAPACITY = 16 * RECORDS_PER_RESPONSE;
 
@@ -60,10 +62,8 @@ export class PeerTable {
   #seenAt = new Float64Array(FIRST_CAPACITY);
   #labelSeconds = new Float64Array(FIRST_CAPACITY);
   #labelNanoseconds = new Uint32Array(FIRST_CAPACITY);
-  /** Numbers free for new peers, the next at `#count`. */
-  #free = upTo(FIRST_CAPACITY);
-  /** Open addressing: peer + 1, or 0. */
-  #index = new Int32Array(indexSize(FIRST_CAPACITY));
+  readonly #numbers = new FreeNumbers(FIRST_CAPACITY);
+  readonly #index = new HashChains(FIRST_CAPACITY);
 
   /** Makes an empty table; it takes memory as it fills. */
   constructor(options: PeerTableOptions) {
@@ -95,6 +95,17 @@ export class PeerTable {
   /** Per datagram: not 0 where records changed since the caller set it to 0. */
   get dirty(): Uint8Array {
     return this.#dirty;
+  }
+
+  /** All peers are below this number. */
+  get end(): number {
+    return this.#numbers.end;
+  }
+
+  /** Whether there is a peer of this number, which is below {@linkcode end}. */
+  isThere(peer: number): boolean {
+    const slot = this.#slotOf[peer]!;
+    return slot < this.#count && this.#peerOf[slot] === peer;
   }
 
   /** The peer that was seen longest ago, or NONE. */
@@ -141,18 +152,16 @@ export class PeerTable {
 
   /** The peer whose ID stands at `at`, or NONE. */
   find(buffer: WireBuffer, at: number): number {
-    const mask = this.#index.length - 1;
-    for (let i = hashId(buffer, at, this.#seed) & mask;; i = (i + 1) & mask) {
-      const peer = this.#index[i]! - 1;
-      if (peer === NONE) return NONE;
-      if (this.#hasId(peer, buffer, at)) return peer;
-    }
+    let peer = this.#index.first(hashId(buffer, at, this.#seed));
+    while (peer !== NONE && !this.#hasId(peer, buffer, at)) peer = this.#index.next(peer);
+    return peer;
   }
 
   /** Makes room for so many peers at once, as far as the table may have them. */
   reserve(count: number): void {
     const wanted = Math.min(count, this.maxPeers);
     if (wanted > this.#peerOf.length) this.#grow(wanted);
+    this.#index.expect(wanted);
   }
 
   /**
@@ -169,10 +178,9 @@ export class PeerTable {
   /** The same as the oldest: it was seen no later than any other. */
   addOldest(buffer: WireBuffer, at: number, seenAt: number): number {
     if (this.#count >= this.maxPeers) return NONE;
-    if (this.#count === this.#peerOf.length) this.#grow(2 * this.#count);
-    const slot = this.#count;
-    const peer = this.#free[slot]!;
-    this.#count++;
+    if (this.#count === this.#peerOf.length) this.#grow(this.#count + 1);
+    const slot = this.#count++;
+    const peer = this.#numbers.take();
     this.#slotOf[peer] = slot;
     this.#peerOf[slot] = peer;
     copyBytes(buffer, at, this.#pages, recordOffset(slot), ID_SIZE);
@@ -180,11 +188,32 @@ export class PeerTable {
     this.#seenAt[peer] = seenAt;
     this.#labelSeconds[peer] = -1;
     this.#labelNanoseconds[peer] = 0;
-    this.#insertIndex(peer);
+    this.#index.add(peer, hashId(buffer, at, this.#seed));
     this.#order.addOldest(peer);
     const full = this.#tierEnds.indexOf(this.#count);
     if (full >= 0) this.#tierOldest[full] = peer;
     return peer;
+  }
+
+  /** Has those that were seen last first, in whatever order they were added. */
+  sort(): void {
+    const silences = new Float64Array(this.#count);
+    for (let slot = 0; slot < this.#count; slot++) {
+      silences[slot] = -this.#seenAt[this.#peerOf[slot]!]!;
+    }
+    // Slots, and then their peers.
+    const order = orderOf(silences);
+    for (let i = 0; i < this.#count; i++) order[i] = this.#peerOf[order[i]!]!;
+    this.#order.clear();
+    for (let i = 0; i < this.#count; i++) this.#order.addOldest(order[i]!);
+    const last = this.#tierEnds[this.#tierEnds.length - 1]!;
+    for (let slot = 0; slot < Math.min(last, this.#count); slot++) {
+      const there = this.#peerOf[slot]!;
+      if (there !== order[slot]) this.#swap(there, order[slot]!);
+    }
+    this.#tierEnds.forEach((end, tier) => {
+      this.#tierOldest[tier] = end <= this.#count ? order[end - 1]! : NONE;
+    });
   }
 
   /** Makes `peer` the newest. */
@@ -224,7 +253,7 @@ export class PeerTable {
 
   /** Removes `peer`. Its number may come back for another. */
   remove(peer: number): void {
-    this.#removeIndex(peer);
+    this.#index.remove(peer);
     const first = this.#tierOf(peer);
     for (let tier = first; tier < this.#tierEnds.length; tier++) {
       const last = this.#tierOldest[tier]!;
@@ -241,7 +270,7 @@ export class PeerTable {
     this.#dirty[pageOf(lastSlot)] = 1;
     this.#order.remove(peer);
     this.#count--;
-    this.#free[this.#count] = peer;
+    this.#numbers.giveBack(peer);
   }
 
   /** The tier that the slot of `peer` belongs to. */
@@ -284,37 +313,10 @@ export class PeerTable {
     return true;
   }
 
-  #hashOf(peer: number): number {
-    return hashId(this.#pages, recordOffset(this.#slotOf[peer]!), this.#seed);
-  }
-
-  #insertIndex(peer: number): void {
-    const mask = this.#index.length - 1;
-    let i = this.#hashOf(peer) & mask;
-    while (this.#index[i] !== 0) i = (i + 1) & mask;
-    this.#index[i] = peer + 1;
-  }
-
-  /** Linear probing without tombstones: what the hole would cut off moves back into it. */
-  #removeIndex(peer: number): void {
-    const mask = this.#index.length - 1;
-    let hole = this.#hashOf(peer) & mask;
-    while (this.#index[hole] !== peer + 1) hole = (hole + 1) & mask;
-    for (let i = (hole + 1) & mask; this.#index[i] !== 0; i = (i + 1) & mask) {
-      const home = this.#hashOf(this.#index[i]! - 1) & mask;
-      if (((i - home) & mask) >= ((i - hole) & mask)) {
-        this.#index[hole] = this.#index[i]!;
-        hole = i;
-      }
-    }
-    this.#index[hole] = 0;
-  }
-
   #grow(wanted: number): void {
-    const capacity = Math.min(wanted, Math.max(this.maxPeers, FIRST_CAPACITY));
-    const pages = new WireBuffer(pagesFor(capacity) * RESPONSE_SIZE);
-    pages.bytes.set(this.#pages.bytes);
-    this.#pages = pages;
+    const most = Math.max(this.maxPeers, FIRST_CAPACITY);
+    const capacity = roomFor(wanted, this.#peerOf.length, most);
+    this.#pages = larger(this.#pages, pagesFor(capacity) * RESPONSE_SIZE);
     this.#dirty = grown(this.#dirty, new Uint8Array(pagesFor(capacity)).fill(1));
     this.#peerOf = grown(this.#peerOf, new Int32Array(capacity));
     this.#slotOf = grown(this.#slotOf, new Int32Array(capacity));
@@ -322,15 +324,9 @@ export class PeerTable {
     this.#seenAt = grown(this.#seenAt, new Float64Array(capacity));
     this.#labelSeconds = grown(this.#labelSeconds, new Float64Array(capacity));
     this.#labelNanoseconds = grown(this.#labelNanoseconds, new Uint32Array(capacity));
-    this.#free = grown(this.#free, upTo(capacity));
-    this.#index = new Int32Array(indexSize(capacity));
-    for (let slot = 0; slot < this.#count; slot++) this.#insertIndex(this.#peerOf[slot]!);
+    this.#numbers.grow(capacity);
+    this.#index.grow(capacity);
   }
-}
-
-/** The numbers below `count`. */
-function upTo(count: number): Int32Array<ArrayBuffer> {
-  return Int32Array.from({ length: count }, (_, i) => i);
 }
 
 function pageOf(slot: number): number {
@@ -344,9 +340,4 @@ function recordOffset(slot: number): number {
 
 function pagesFor(slots: number): number {
   return Math.ceil(slots / RECORDS_PER_RESPONSE);
-}
-
-/** A power of two that leaves the index at most half full. */
-function indexSize(capacity: number): number {
-  return 2 ** Math.ceil(Math.log2(capacity * 2));
 }

@@ -6,6 +6,7 @@
  */
 
 import { NONE } from "../net/none.ts";
+import { grown } from "./grown.ts";
 import { RecencyList } from "./recency_list.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -18,7 +19,7 @@ const FIRST_CAPACITY = 16;
 /** Who is next. */
 export class PushQueue {
   /** Who is told. */
-  readonly subscriptions: Subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
   // By how often they were sent: those that wait for the next time, by when that was.
   readonly #waiting = PATIENCE.map(() => new RecencyList(FIRST_CAPACITY));
   // By subscription.
@@ -32,9 +33,14 @@ export class PushQueue {
   #next = NONE;
   #roundAt = -Infinity;
 
+  /** There is nobody. @param mostPeers The most peers that there will be. */
+  constructor(mostPeers: number) {
+    this.subscriptions = new Subscriptions(mostPeers);
+  }
+
   /** A subscription's push was sent once more. */
   wasSent(subscription: number, mono: number): void {
-    if (subscription >= this.#waitsIn.length) this.#grow(this.subscriptions.end);
+    if (subscription >= this.#waitsIn.length) this.#grow(this.subscriptions.room);
     this.#leave(subscription);
     const times = ++this.subscriptions.sent[subscription]!;
     if (times > PATIENCE.length) return;
@@ -101,14 +107,9 @@ export class PushQueue {
     this.#waitsIn[subscription] = 0;
   }
 
-  #grow(wanted: number): void {
-    const size = Math.max(wanted, 2 * this.#waitsIn.length);
-    const waitsIn = new Uint8Array(size);
-    waitsIn.set(this.#waitsIn);
-    this.#waitsIn = waitsIn;
-    const sentAt = new Float64Array(size);
-    sentAt.set(this.#sentAt);
-    this.#sentAt = sentAt;
+  #grow(size: number): void {
+    this.#waitsIn = grown(this.#waitsIn, new Uint8Array(size));
+    this.#sentAt = grown(this.#sentAt, new Float64Array(size));
     for (const list of this.#waiting) list.grow(size);
   }
 }

@@ -210,6 +210,7 @@ export class Pusher {
       if (next + peerNewsSize(this.#reader.news) + TAG_SIZE > MAX_DATAGRAM_SIZE) isAsking = true;
       else next = writePeerNews(this.#reader.news, this.#buffer, next);
     }
+    isAsking ||= wanted.isCut;
     if (!isAsking) return next > start ? next : NONE;
     push.previous = push.version;
     return start;

@@ -52,6 +52,11 @@ const REASONS: Partial<Record<CounterName, number>> = {
   "retry-busy": RETRY.busy,
 };
 
+/** Of more members, keys are computed more often: so that all are known 100 s after a restart. */
+const MEMBERS_AT_ONCE = 100_000;
+/** That many times at most: it takes a third of a core then. */
+const MOST_TIMES = 10;
+
 /** Answers questions. */
 export class QuestionDesk {
   /** How far a label may be from the server's clock, in seconds. */
@@ -225,7 +230,8 @@ export class QuestionDesk {
       if (!isShown) return "retry-address";
       const isMember = peer !== NONE && directory.isProved(peer);
       const limit = isMember ? this.#members : this.#newcomers;
-      if (!limit.take(sources, sourceAt, now.mono)) return "retry-busy";
+      const times = Math.min(MOST_TIMES, Math.max(1, directory.provedCount / MEMBERS_AT_ONCE));
+      if (!limit.take(sources, sourceAt, now.mono, isMember ? times : 1)) return "retry-busy";
       this.#counters.add("exchanges");
       if (!proofs.compute(question.id, 0, keys)) return "drop-weak-key";
       // They are what they are, whoever asks in its name: nobody has them computed again and again.

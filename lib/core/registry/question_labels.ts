@@ -8,6 +8,7 @@
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { type Label, NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import { NONE } from "../net/none.ts";
+import { grown } from "./grown.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
 const FIRST_PEERS = 64;
@@ -17,7 +18,8 @@ export class QuestionLabels {
   /** Of those that are not in the directory. */
   readonly #others: ReplayFilter;
   // By peer.
-  #seconds = new Float64Array(FIRST_PEERS).fill(-1);
+  /** Seconds of its label + 1; 0 for none. */
+  #seconds = new Float64Array(FIRST_PEERS);
   #nanoseconds = new Uint32Array(FIRST_PEERS);
 
   /**
@@ -38,13 +40,8 @@ export class QuestionLabels {
   /** Makes room for the peers below `count`. */
   reserve(count: number): void {
     if (count <= this.#seconds.length) return;
-    const size = count;
-    const seconds = new Float64Array(size).fill(-1);
-    const nanoseconds = new Uint32Array(size);
-    seconds.set(this.#seconds);
-    nanoseconds.set(this.#nanoseconds);
-    this.#seconds = seconds;
-    this.#nanoseconds = nanoseconds;
+    this.#seconds = grown(this.#seconds, new Float64Array(count));
+    this.#nanoseconds = grown(this.#nanoseconds, new Uint32Array(count));
   }
 
   /**
@@ -61,14 +58,14 @@ export class QuestionLabels {
     latest: number,
   ): boolean {
     // Who came in by the other kind, or in the first protocol, may have used one before.
-    if (peer === NONE || this.#seconds[peer]! < 0) {
+    if (peer === NONE || this.#seconds[peer] === 0) {
       return this.#others.isReplay(buffer, at, seconds, nanoseconds);
     }
-    if (this.#seconds[peer]! > latest) {
-      this.#seconds[peer] = latest;
+    if (this.#seconds[peer]! - 1 > latest) {
+      this.#seconds[peer] = latest + 1;
       this.#nanoseconds[peer] = 0;
     }
-    const highest = this.#seconds[peer]!;
+    const highest = this.#seconds[peer]! - 1;
     return seconds < highest ||
       (seconds === highest && nanoseconds <= this.#nanoseconds[peer]!);
   }
@@ -78,27 +75,27 @@ export class QuestionLabels {
     const { seconds, nanoseconds } = label;
     if (peer === NONE) this.#others.note(buffer, at, seconds, nanoseconds, mono);
     else {
-      this.#seconds[peer] = seconds;
+      this.#seconds[peer] = seconds + 1;
       this.#nanoseconds[peer] = nanoseconds;
     }
   }
 
   /** Writes the least label that `peer` can use now; only where it has used one. */
   readNext(peer: number, into: Label): boolean {
-    if (peer === NONE || this.#seconds[peer]! < 0) return false;
+    if (peer === NONE || this.#seconds[peer] === 0) return false;
     const isCarried = this.#nanoseconds[peer]! + 1 >= NANOSECONDS_PER_SECOND;
-    into.seconds = this.#seconds[peer]! + (isCarried ? 1 : 0);
+    into.seconds = this.#seconds[peer]! - 1 + (isCarried ? 1 : 0);
     into.nanoseconds = isCarried ? 0 : this.#nanoseconds[peer]! + 1;
     return true;
   }
 
   /** A peer comes into the directory, or leaves it: its ID is at `at`. What it has used stays known. */
   leave(peer: number, buffer: WireBuffer, at: number, mono: number): void {
-    const seconds = this.#seconds[peer]!;
+    const seconds = this.#seconds[peer]! - 1;
     if (seconds >= 0) {
       this.#others.note(buffer, at, seconds, this.#nanoseconds[peer]!, mono);
     }
-    this.#seconds[peer] = -1;
+    this.#seconds[peer] = 0;
     this.#nanoseconds[peer] = 0;
   }
 }

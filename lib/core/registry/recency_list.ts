@@ -77,6 +77,11 @@ export class RecencyList {
     else this.#oldest = newer;
   }
 
+  /** Takes all out. */
+  clear(): void {
+    this.#newest = this.#oldest = NONE;
+  }
+
   /** Makes room for the numbers below `capacity`, which is more than before. */
   grow(capacity: number): void {
     const newer = new Int32Array(capacity);

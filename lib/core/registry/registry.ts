@@ -44,6 +44,8 @@ export type EncryptionPolicy = "auto" | "required" | "off";
 
 /** Seconds between two looks at which records have become too old. */
 const EXPIRY_INTERVAL = 0.5;
+/** So many peers of a group are removed at once: that takes a few milliseconds. */
+const EXPIRED_AT_ONCE = 256;
 
 /** Settings that hold for all groups. */
 export interface RegistryOptions {
@@ -245,13 +247,20 @@ export class Registry {
     }
   }
 
-  /** The same as `expire`, but twice a second at most: for whenever something is to be answered. */
+  /**
+   * The same as `expire`, but twice a second at most: for whenever something is to be answered. Where
+   * many are to go at once, some of them go each time.
+   */
   expireInTime(now: Now): void {
-    if (now.mono - this.#expiredAt >= EXPIRY_INTERVAL) this.expire(now);
+    if (now.mono - this.#expiredAt >= EXPIRY_INTERVAL) this.expire(now, EXPIRED_AT_ONCE);
   }
 
-  /** Removes the peers that were not seen for longer than their group's maximal age. */
-  expire(now: Now): void {
+  /**
+   * Removes the peers that were not seen for longer than their group's maximal age.
+   *
+   * @param most So many of each group at most; the others the next time.
+   */
+  expire(now: Now, most = Infinity): void {
     this.#expiredAt = now.mono;
     this.#gate?.settle(now);
     const longestUse = 2 * this.#options.window + 1;
@@ -259,7 +268,9 @@ export class Registry {
       if (now.mono - goneAt > longestUse) this.#former.delete(id);
     }
     for (const group of this.#groups.values()) {
-      this.counters.add("expired", group.expire(now.mono));
+      const expired = group.expire(now.mono, most);
+      this.counters.add("expired", expired);
+      if (expired === most) this.#expiredAt = -Infinity;
     }
     this.relay?.expire(now.mono);
   }

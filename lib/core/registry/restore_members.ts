@@ -17,8 +17,9 @@ import {
 import { PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import type { Now } from "../net/clock.ts";
 import { NONE } from "../net/none.ts";
+import { orderOf } from "../net/number_order.ts";
 import type { Batch } from "../store/journal_file.ts";
-import { type EntryLayout, visitLastWords } from "../store/last_words.ts";
+import { countWords, type EntryLayout, visitLastWords, visitWords } from "../store/last_words.ts";
 import type { RegistryGroup } from "./group.ts";
 import { BATCH_GROUP_SIZE } from "./group_entries.ts";
 import {
@@ -40,15 +41,6 @@ const LAYOUT: EntryLayout = {
   first: BATCH_GROUP_SIZE,
 };
 
-/** The last word on somebody. */
-interface Word {
-  readonly at: number;
-  readonly isProved: boolean;
-  /** When it was written, and when its peer was heard, on the monotonic clock of this process. */
-  readonly writtenAt: number;
-  readonly heardAt: number;
-}
-
 /** Puts what a file says of peers into a directory. */
 export class MemberRestorer {
   readonly #group: RegistryGroup;
@@ -66,42 +58,79 @@ export class MemberRestorer {
   }
 
   /**
-   * Takes over what batches say, by the last word on each peer: those that have proved their keys first,
-   * and of each kind those that were heard last, since of too many these are kept.
+   * Takes over what batches say, by the last word on each peer: of too many, those that have proved
+   * their keys, and of each kind those that were heard last. The directory is to be sorted then.
    *
    * @param seed Random, for a hash.
    */
   addBatches(batches: readonly Batch[], seed: number): void {
     const { view, bytes } = this.#file;
     const { unix, mono } = this.#now;
-    const words: Word[] = [];
+    const most = countWords(batches, LAYOUT);
+    const directory = this.#directory;
+    const isRoom = directory.count + most <= this.#group.table.maxPeers;
+    // A clock that was set back must not make peers younger than they are.
+    const timeOf = ({ writtenAt }: Batch) => mono - Math.max(0, unix - writtenAt);
+    const isProvedAt = (at: number) => (bytes[at + MEMBER_FLAGS]! & PROVED_MEMBER) !== 0;
+    // Where nobody is removed, the directory finds who is there twice, and the last word comes first.
+    if (isRoom && directory.count === 0 && this.#areAllThere(batches)) {
+      directory.reserve(Math.min(most, this.#group.table.maxPeers));
+      visitWords(this.#file, batches, LAYOUT, (at, batch) => {
+        const time = timeOf(batch);
+        if (directory.find(this.#file, at) === NONE) {
+          this.#add(at, isProvedAt(at), time, time - view.getFloat32(at + MEMBER_HEARD));
+        }
+        return true;
+      });
+      return;
+    }
+    // By word: where it is, when it was written, and how long ago its peer was heard.
+    const places = new Int32Array(most);
+    const times = new Float64Array(most);
+    const silences = new Float64Array(most);
+    let count = 0;
     visitLastWords(this.#file, batches, LAYOUT, seed, (at, batch) => {
       const age = view.getFloat32(at + MEMBER_HEARD);
       if (!(age >= 0)) return;
-      const isProved = (bytes[at + MEMBER_FLAGS]! & PROVED_MEMBER) !== 0;
-      // A clock that was set back must not make peers younger than they are.
-      const writtenAt = mono - Math.max(0, unix - batch.writtenAt);
-      words.push({ at, isProved, writtenAt, heardAt: writtenAt - age });
+      places[count] = at;
+      times[count] = timeOf(batch);
+      silences[count] = mono - times[count]! + age;
+      count++;
     });
-    words.sort((a, b) => Number(b.isProved) - Number(a.isProved) || b.heardAt - a.heardAt);
-    const directory = this.#directory;
-    directory.reserve(Math.min(directory.count + words.length, this.#group.table.maxPeers));
-    for (const word of words) this.#add(word);
+    directory.reserve(Math.min(directory.count + count, this.#group.table.maxPeers));
+    const order = orderOf(silences.subarray(0, count));
+    for (const isProved of [true, false]) {
+      for (let k = 0; k < count; k++) {
+        const i = order[k]!;
+        if (isProvedAt(places[i]!) !== isProved) continue;
+        this.#add(places[i]!, isProved, times[i]!, mono - silences[i]!);
+      }
+    }
   }
 
-  /** One that is not allowed, or too many, is left out, and is to be on the disk no more. */
-  #add({ at, isProved, writtenAt, heardAt }: Word): void {
+  #areAllThere(batches: readonly Batch[]): boolean {
+    const { view } = this.#file;
+    return visitWords(this.#file, batches, LAYOUT, (at) => view.getFloat32(at + MEMBER_HEARD) >= 0);
+  }
+
+  /**
+   * One that is not allowed, too old, or too many, is left out, and is to be on the disk no more.
+   */
+  #add(at: number, isProved: boolean, writtenAt: number, heardAt: number): void {
     const { table, members } = this.#group;
     const directory = this.#directory;
     const file = this.#file;
+    if (this.#now.mono - heardAt > members.maxAge) return members.memberChanges?.removed(file, at);
     let peer = directory.find(file, at);
     if (peer === NONE) {
       if (!this.#group.allows(file, at) || directory.count >= table.maxPeers) {
         return members.memberChanges?.removed(file, at);
       }
-      peer = directory.add(file, at, heardAt);
-    } else directory.heard(peer, heardAt);
-    if (isProved) directory.prove(peer);
+      peer = directory.add(file, at, heardAt, isProved);
+    } else {
+      directory.heard(peer, heardAt);
+      if (isProved) directory.prove(peer);
+    }
     this.#place(peer, at, writtenAt);
     members.memberChanges?.saved(peer, 0);
   }

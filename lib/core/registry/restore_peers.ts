@@ -10,6 +10,7 @@ import { ID_SIZE, readAddress, RECORD_LABEL, RECORD_PORT } from "../../wire/wgsi
 import { type Label, readNanoseconds, readSeconds } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
 import { NONE } from "../net/none.ts";
+import { orderOf } from "../net/number_order.ts";
 import type { Batch } from "../store/journal_file.ts";
 import { countWords, visitLastWords, visitWords } from "../store/last_words.ts";
 import type { RegistryGroup } from "./group.ts";
@@ -32,6 +33,8 @@ export class PeerRestorer {
   readonly #group: RegistryGroup;
   readonly #file: WireBuffer;
   readonly #now: Now;
+  /** Whether somebody may be in the table already: else nobody is looked up. */
+  #mayBeThere = true;
   readonly #highest: Label = { seconds: 0, nanoseconds: 0 };
 
   /** Begins with a file. */
@@ -59,7 +62,7 @@ export class PeerRestorer {
   add(at: number, seenAt: number, ahead: number): void {
     const { table, changes } = this.#group;
     const file = this.#file;
-    if (table.find(file, at) !== NONE) return;
+    if (this.#mayBeThere && table.find(file, at) !== NONE) return;
     const highest = this.#highest;
     highest.seconds = readSeconds(file, at + ENTRY_LABEL);
     highest.nanoseconds = readNanoseconds(file, at + ENTRY_LABEL);
@@ -82,42 +85,41 @@ export class PeerRestorer {
     const { view } = this.#file;
     const most = countWords(batches, LAYOUT);
     this.reserve(most);
-    // A file that was not added to since is in order, and the table finds who is there twice.
-    if (this.#isInOrder(batches)) {
-      visitWords(batches, LAYOUT, (at, batch) => {
+    const { table, members } = this.#group;
+    // Where nobody is removed, the table finds who is there twice, and the last word comes first.
+    if (members.count + most <= table.maxPeers && this.#areAllThere(batches)) {
+      visitWords(this.#file, batches, LAYOUT, (at, batch) => {
         this.add(at, this.#seenAt(at, batch), view.getUint32(at + ENTRY_AHEAD));
         return true;
       });
-      return;
+      return table.sort();
     }
     const places = new Int32Array(most);
-    const times = new Float64Array(most);
+    /** For how long each is not seen any more. */
+    const silences = new Float64Array(most);
     let count = 0;
     visitLastWords(this.#file, batches, LAYOUT, seed, (at, batch) => {
       const seenAt = this.#seenAt(at, batch);
       if (Number.isNaN(seenAt)) return;
       places[count] = at;
-      times[count] = seenAt;
+      silences[count] = this.#now.mono - seenAt;
       count++;
     });
-    const order = new Int32Array(count);
-    for (let i = 0; i < count; i++) order[i] = i;
-    order.sort((a, b) => times[b]! - times[a]! || a - b);
-    for (const i of order) {
+    this.#mayBeThere = table.count > 0;
+    // Of too many, those seen last are kept; else they are taken as they lie in the file, which is faster.
+    const isRoom = members.count + count <= table.maxPeers;
+    const order = isRoom ? undefined : orderOf(silences.subarray(0, count));
+    for (let k = 0; k < count; k++) {
+      const i = order?.[k] ?? k;
       const at = places[i]!;
-      this.add(at, times[i]!, view.getUint32(at + ENTRY_AHEAD));
+      this.add(at, this.#now.mono - silences[i]!, view.getUint32(at + ENTRY_AHEAD));
     }
+    table.sort();
   }
 
-  /** Whether nobody is removed, and each was seen no later than those who come after it. */
-  #isInOrder(batches: readonly Batch[]): boolean {
-    let before = Infinity;
-    return visitWords(batches, LAYOUT, (at, batch) => {
-      const seenAt = this.#seenAt(at, batch);
-      const isNext = seenAt <= before;
-      before = seenAt;
-      return isNext;
-    });
+  #areAllThere(batches: readonly Batch[]): boolean {
+    const { view } = this.#file;
+    return visitWords(this.#file, batches, LAYOUT, (at) => view.getFloat32(at + ENTRY_AGE) >= 0);
   }
 
   /** When the peer of an entry was seen; NaN where it was removed. */

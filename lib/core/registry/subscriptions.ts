@@ -1,6 +1,7 @@
 /**
  * Who is told at once of what changes: per peer of a directory one subscription at most. Everything is
- * in typed arrays that grow by doubling; a question that renews a subscription makes nothing.
+ * in typed arrays that grow together, as `grown.ts` has it (for that, it is a little longer than a file
+ * should be); a question that renews a subscription makes nothing.
  *
  * @module
  */
@@ -11,7 +12,8 @@ import type { PrefixList } from "../../wire/wgsig2/option.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import type { AskedQuestion } from "./asked_question.ts";
-import { grown, larger } from "./grown.ts";
+import { FreeNumbers } from "./free_numbers.ts";
+import { grown, larger, roomFor } from "./grown.ts";
 import type { KeptSubscription, SubscriptionKeeper } from "./kept_subscription.ts";
 import type { QuestionKeys } from "./question_keys.ts";
 import { RecencyList } from "./recency_list.ts";
@@ -43,14 +45,13 @@ export class Subscriptions {
   readonly #asked = new RecencyList(FIRST_CAPACITY);
   /** By peer: its subscription + 1, or 0. */
   #byPeer = new Int32Array(FIRST_CAPACITY);
-  #free = Int32Array.from({ length: FIRST_CAPACITY }, (_, i) => i);
+  readonly #mostPeers: number;
+  readonly #numbers = new FreeNumbers(FIRST_CAPACITY);
   #count = 0;
-  /** Numbers below this may be in use. */
-  #end = 0;
 
   // By subscription.
-  /** NONE where it isn't one. */
-  #peers = new Int32Array(FIRST_CAPACITY).fill(NONE);
+  /** Its peer + 1; 0 where it isn't one. */
+  #peers = new Int32Array(FIRST_CAPACITY);
   #sockets = new Int32Array(FIRST_CAPACITY);
   #sources = new WireBuffer(FIRST_CAPACITY * SOURCE_SIZE);
   #nonces = new WireBuffer(FIRST_CAPACITY * LONG_NONCE_SIZE);
@@ -79,6 +80,11 @@ export class Subscriptions {
 
   readonly #wants = new WantedLists(FIRST_CAPACITY);
 
+  /** There are none. @param mostPeers The most peers that there will be. */
+  constructor(mostPeers: number) {
+    this.#mostPeers = mostPeers;
+  }
+
   /** How many there are. */
   get count(): number {
     return this.#count;
@@ -86,7 +92,12 @@ export class Subscriptions {
 
   /** All are below this number. */
   get end(): number {
-    return this.#end;
+    return this.#numbers.end;
+  }
+
+  /** For so many there is room. */
+  get room(): number {
+    return this.#peers.length;
   }
 
   /** The one that was asked for longest ago, or NONE. */
@@ -96,7 +107,7 @@ export class Subscriptions {
 
   /** The peer of a subscription; NONE where it isn't one. */
   peerOf(subscription: number): number {
-    return this.#peers[subscription]!;
+    return this.#peers[subscription]! - 1;
   }
 
   /** The socket that it was asked through. */
@@ -278,26 +289,25 @@ export class Subscriptions {
     this.keeper?.ended(peer);
     this.#byPeer[peer] = 0;
     this.#wants.drop(subscription);
-    this.#peers[subscription] = NONE;
+    this.#peers[subscription] = 0;
     this.#keys[subscription] = undefined;
     this.sent[subscription] = 0;
     this.#asked.remove(subscription);
-    this.#free[--this.#count] = subscription;
-    if (this.#count === 0) this.#end = 0;
+    this.#numbers.giveBack(subscription);
+    this.#count--;
   }
 
   #add(peer: number): number {
     if (this.#count === this.#peers.length) this.#grow();
     if (peer >= this.#byPeer.length) {
-      this.#byPeer = grown(
-        this.#byPeer,
-        new Int32Array(Math.max(peer + 1, 2 * this.#byPeer.length)),
-      );
+      const most = Math.max(peer + 1, this.#mostPeers);
+      const size = roomFor(peer + 1, this.#byPeer.length, most);
+      this.#byPeer = grown(this.#byPeer, new Int32Array(size));
     }
-    const subscription = this.#free[this.#count++]!;
-    this.#end = Math.max(this.#end, subscription + 1);
+    const subscription = this.#numbers.take();
+    this.#count++;
     this.#byPeer[peer] = subscription + 1;
-    this.#peers[subscription] = peer;
+    this.#peers[subscription] = peer + 1;
     this.#counters[subscription] = this.#reserved[subscription] = 0;
     this.#isRestored[subscription] = 0;
     this.sent[subscription] = 0;
@@ -323,10 +333,10 @@ export class Subscriptions {
   }
 
   #grow(): void {
-    const from = this.#peers.length;
-    const size = 2 * from;
-    this.#free = grown(this.#free, Int32Array.from({ length: size }, (_, i) => i));
-    this.#peers = grown(this.#peers, new Int32Array(size).fill(NONE));
+    const { length } = this.#peers;
+    const size = roomFor(length + 1, length, Math.max(length + 1, this.#mostPeers));
+    this.#numbers.grow(size);
+    this.#peers = grown(this.#peers, new Int32Array(size));
     this.#sockets = grown(this.#sockets, new Int32Array(size));
     this.#isRestored = grown(this.#isRestored, new Uint8Array(size));
     this.#isProved = grown(this.#isProved, new Uint8Array(size));

@@ -3,7 +3,7 @@
  * knows, the oldest change first.
  *
  * What this takes doesn't grow with the group: where much has changed and few peers are wanted, each of
- * these is looked up.
+ * these is looked up; where everybody is wanted, no more than so many changes are looked at.
  *
  * @module
  */
@@ -17,6 +17,8 @@ import type { PeerDirectory } from "./peer_directory.ts";
 
 /** Up to so many changes are compared with each peer that is wanted. */
 const FEW_CHANGES = 16;
+/** So many changes are looked at for a question: of peers that changed again since, there may be more. */
+const MOST_LOOKED = 16_384;
 /** Peers whose IDs begin as those that one question wants: a few each. */
 const MOST_FOUND = 8 * MAX_PREFIXES;
 
@@ -30,6 +32,9 @@ export class WantedChanges {
   version: number = 0;
   /** Whether all of them are all that is wanted. */
   isWhole: boolean = false;
+  /** Whether it ended before the last change: those up to {@linkcode version} were looked at. */
+  isCut: boolean = false;
+  #left = 0;
   #directory: PeerDirectory | undefined;
   #wants: PrefixList | undefined;
   #entry = 0;
@@ -54,13 +59,15 @@ export class WantedChanges {
     this.#directory = directory;
     this.#wants = wants.isGiven ? wants : undefined;
     this.isWhole = !isKnown;
+    this.isCut = false;
+    this.#left = MOST_LOOKED;
     this.#entry = version === log.version && isKnown
       ? log.length
       : isKnown
       ? log.firstAfter(version)
-      : 0;
+      : log.first();
     this.#count = NONE;
-    if (this.#wants === undefined || log.length - this.#entry <= FEW_CHANGES) return;
+    if (this.#wants === undefined || log.countFrom(this.#entry) <= FEW_CHANGES) return;
     if (isKnown && this.#findAll(directory, wants, version)) return;
     // Of who is not there, it isn't looked up since when.
     this.#findAll(directory, wants, 0);
@@ -85,7 +92,12 @@ export class WantedChanges {
   #nextEntry(directory: PeerDirectory): boolean {
     const { log } = directory;
     while (this.#entry < log.length) {
-      const entry = this.#entry++;
+      if (this.#left-- === 0) {
+        this.isCut = true;
+        return false;
+      }
+      const entry = this.#entry;
+      this.#entry = log.after(entry);
       this.version = log.versionAt(entry);
       this.peer = log.peerAt(entry);
       if (this.peer !== NONE) {

@@ -9,33 +9,30 @@ import { newPrefixes, PREFIX_SIZE, type PrefixList } from "../../wire/wgsig2/opt
 import { MAX_PREFIXES } from "../../wire/wgsig2/question.ts";
 import { NONE } from "../net/none.ts";
 import { BlockPool } from "./block_pool.ts";
+import { grown } from "./grown.ts";
 
 /** Bytes of all lists of a group. */
 const MOST_WANTED = 2 ** 23;
 /** What stands for everybody where prefixes are counted. */
 const ALL = -1;
 
-/** Lists of prefixes, in one buffer. */
+/** Lists of prefixes. */
 export class WantedLists {
   #counts: Int32Array;
   #blocks: Int32Array;
   #pool = newPool();
   readonly #list = newPrefixes(MAX_PREFIXES);
 
-  /** For the subscriptions below `capacity`: each wants everybody. */
+  /** For the subscriptions below `capacity`. */
   constructor(capacity: number) {
-    this.#counts = new Int32Array(capacity).fill(ALL);
+    this.#counts = new Int32Array(capacity);
     this.#blocks = new Int32Array(capacity);
   }
 
   /** Makes room for the subscriptions below `capacity`. */
   grow(capacity: number): void {
-    const counts = new Int32Array(capacity).fill(ALL);
-    counts.set(this.#counts);
-    this.#counts = counts;
-    const blocks = new Int32Array(capacity);
-    blocks.set(this.#blocks);
-    this.#blocks = blocks;
+    this.#counts = grown(this.#counts, new Int32Array(capacity));
+    this.#blocks = grown(this.#blocks, new Int32Array(capacity));
   }
 
   /** Whom a subscription wants. The list is filled anew by the next call. */
@@ -45,8 +42,9 @@ export class WantedLists {
     list.isGiven = count !== ALL;
     list.count = Math.max(0, count);
     if (count > 0) {
-      const at = this.#pool.offsetOf(this.#blocks[subscription]!);
-      copyBytes(this.#pool.buffer, at, list.bytes, 0, count * PREFIX_SIZE);
+      const block = this.#blocks[subscription]!;
+      const at = this.#pool.offsetOf(block);
+      copyBytes(this.#pool.bufferOf(block), at, list.bytes, 0, count * PREFIX_SIZE);
     }
     return list;
   }
@@ -56,8 +54,9 @@ export class WantedLists {
     const count = wants.isGiven ? wants.count : ALL;
     if (count !== this.#counts[subscription]) return false;
     if (count <= 0) return true;
-    const at = this.#pool.offsetOf(this.#blocks[subscription]!);
-    return equalBytes(wants.bytes, 0, this.#pool.buffer, at, count * PREFIX_SIZE);
+    const block = this.#blocks[subscription]!;
+    const at = this.#pool.offsetOf(block);
+    return equalBytes(wants.bytes, 0, this.#pool.bufferOf(block), at, count * PREFIX_SIZE);
   }
 
   /** Keeps whom a subscription wants. Returns whether there is room. */
@@ -76,8 +75,8 @@ export class WantedLists {
     }
     this.#counts[subscription] = count;
     if (size > 0) {
-      const at = this.#pool.offsetOf(this.#blocks[subscription]!);
-      copyBytes(wants.bytes, 0, this.#pool.buffer, at, size);
+      const block = this.#blocks[subscription]!;
+      copyBytes(wants.bytes, 0, this.#pool.bufferOf(block), this.#pool.offsetOf(block), size);
     }
     return true;
   }
@@ -104,9 +103,15 @@ export class WantedLists {
     for (let subscription = 0; subscription < this.#counts.length; subscription++) {
       const size = this.#sizeOf(subscription);
       if (size === 0) continue;
-      const from = before.offsetOf(this.#blocks[subscription]!);
+      const from = this.#blocks[subscription]!;
       const block = this.#blocks[subscription] = this.#pool.take(size);
-      copyBytes(before.buffer, from, this.#pool.buffer, this.#pool.offsetOf(block), size);
+      copyBytes(
+        before.bufferOf(from),
+        before.offsetOf(from),
+        this.#pool.bufferOf(block),
+        this.#pool.offsetOf(block),
+        size,
+      );
     }
     return true;
   }

@@ -37,10 +37,14 @@ export class WorkLimit {
     this.#bySource = new AnswerBudget({ bytesPerSecond, burst }, seed);
   }
 
-  /** Whether one may be done now for the 16-byte address at `at`; it is counted then. */
-  take(sources: WireBuffer, at: number, mono: number): boolean {
+  /**
+   * Whether one may be done now for the 16-byte address at `at`; it is counted then.
+   *
+   * @param times So many times as often, in all, where there are many that need one.
+   */
+  take(sources: WireBuffer, at: number, mono: number, times = 1): boolean {
     const { rate, burst } = this.#rates;
-    this.#left = Math.min(burst, this.#left + (mono - this.#at) * rate);
+    this.#left = Math.min(burst * times, this.#left + (mono - this.#at) * rate * times);
     this.#at = mono;
     if (this.#left < 1 || !this.#bySource.spend(sources, at, 1, mono)) return false;
     this.#left--;

@@ -49,8 +49,12 @@ import {
 } from "./reader.ts";
 import { STORE } from "./store_options.ts";
 
-/** The most peers a group can have. */
-const MAX_PEERS = 100_000;
+/** The most peers a group can have: their state file has the largest size that is read. */
+const MAX_PEERS = 4_000_000;
+/** What a member can fill with keys that it makes up takes 50 MB then: a small machine has that. */
+const USUAL_PEERS = 100_000;
+/** The most peers of an answer. */
+const MAX_ANSWER = 100_000;
 /** What the lease protocol can say. */
 const MAX_SECONDS = 0xffff_ffff;
 const MAX_BUDGET = 2 ** 31 - 1;
@@ -243,12 +247,12 @@ export const SERVE = {
   "max-peers": {
     flag: "max-peers",
     reader: whole(1, MAX_PEERS),
-    default: MAX_PEERS,
+    default: USUAL_PEERS,
     help: "peers a group can have",
   },
   "max-answer": {
     flag: "max-answer",
-    reader: whole(1, MAX_PEERS),
+    reader: whole(1, MAX_ANSWER),
     default: 1000,
     help: "peers in an answer, the newest",
   },

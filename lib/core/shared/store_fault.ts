@@ -22,11 +22,9 @@ export interface StoreFault {
 const MEMORY = "give it more memory (maxmemory), or take other data out of it; it must not evict " +
   "(maxmemory-policy noeviction)";
 
-const NOPERM: StoreFault = {
-  scope: "writing",
-  why: "the store's user may not do what is needed",
-  hint: "let it do ~{wgsig}:* +@read +@write +@scripting +@connection -@dangerous +info +time",
-};
+/** What the store's user has to be allowed. A rule counts over those before it: `info` is dangerous. */
+export const STORE_RIGHTS =
+  "+@read +@write +@scripting +@connection -@dangerous +info +time ~{wgsig}:*";
 
 /** By the word that an error of the store begins with. */
 const FAULTS: Readonly<Record<string, StoreFault>> = {
@@ -47,11 +45,19 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
     hint: "see min-replicas-to-write there",
   },
   BUSY: { scope: "writing", why: "the store is busy with a script", hint: "see its slow log" },
-  NOPERM,
+  NOPERM: {
+    scope: "writing",
+    why: "the store's user may not do what is needed",
+    hint: `let it do ${STORE_RIGHTS}`,
+  },
   LOADING: { scope: "link", why: "the store is loading its data" },
   MASTERDOWN: { scope: "link", why: "the store is a replica that has lost its primary" },
   CLUSTERDOWN: { scope: "link", why: "the store's cluster is down" },
   TRYAGAIN: { scope: "link", why: "the store's cluster is being changed" },
+  // Who asks anew finds the one that has the keys now.
+  MOVED: { scope: "link", why: "another server of the store's cluster has the data now" },
+  ASK: { scope: "link", why: "the store's cluster is being changed" },
+  UNBLOCKED: { scope: "link", why: "the store has become a replica" },
   NOAUTH: {
     scope: "link",
     why: "the store wants a password",
@@ -67,7 +73,6 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
     why: "the store lets nobody in from elsewhere without a password (protected mode)",
     hint: "give it a password (requirepass, or ACL)",
   },
-  UNBLOCKED: { scope: "link", why: "the store changes its role (primary or replica)" },
   NOSCRIPT: { scope: "link", why: "the store has forgotten a script" },
   WRONGTYPE: {
     scope: "link",
@@ -79,8 +84,6 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
 
 /** By what a text has in it, where its first word says nothing. */
 const BY_TEXT: readonly (readonly [RegExp, StoreFault])[] = [
-  // Redis 7 says so of what a script does; others say NOPERM there as well.
-  [/user executing the script can't/, NOPERM],
   [/DB index is out of range/, {
     scope: "link",
     why: "the store has no database of this number",
@@ -99,7 +102,7 @@ const BY_TEXT: readonly (readonly [RegExp, StoreFault])[] = [
   [/unknown (?:redis )?command|wrong number of arguments for 'auth'/i, {
     scope: "link",
     why: "the store lacks a command that is needed",
-    hint: "use Valkey, or a later Redis",
+    hint: "use Valkey, or Redis 6.2 or later",
   }],
 ];
 
@@ -140,6 +143,9 @@ export const OTHER_FORMAT: StoreFault = {
   hint: "update this one",
 };
 
+/** What a script is told whose user may not do what is in it, up to Redis 7.0 and since. */
+const FORBIDDEN = /\bThe user executing the script can't\b|\bACL failure in script\b/;
+
 /** Bytes of what a store says that are shown. */
 const MAX_SHOWN = 160;
 
@@ -148,7 +154,8 @@ export function replyFault(text: string): StoreFault {
   const [, word = ""] = /^-?([A-Z]+)\b/.exec(text) ?? [];
   // A script that fails says so before what it is.
   const inner = /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|WRONGTYPE)\b/.exec(text)?.[1];
-  const known = FAULTS[word] ?? (inner === undefined ? undefined : FAULTS[inner]) ??
+  const meant = FORBIDDEN.test(text) ? "NOPERM" : inner;
+  const known = FAULTS[word] ?? (meant === undefined ? undefined : FAULTS[meant]) ??
     BY_TEXT.find(([pattern]) => pattern.test(text))?.[1];
   if (known !== undefined) return known;
   const shown = text.replaceAll(/\p{Cc}+/gu, " ").slice(0, MAX_SHOWN);

@@ -19,8 +19,8 @@ import type { Journaled, Pieces, Restored } from "./journaled.ts";
 
 /** Batches that are made piece by piece. */
 export class Encoding {
-  /** What was made so far; the caller may add to it what was said meanwhile. */
-  readonly batches: Uint8Array[] = [];
+  #batches: Uint8Array[] = [];
+  #size = 0;
   readonly #pieces: (readonly [part: string, pieces: Pieces])[];
 
   /** Begins with what `parts` say now. @param what All of it, or what has changed. */
@@ -35,8 +35,32 @@ export class Encoding {
     const [part, pieces] = first;
     const content = pieces.next(now);
     if (content === undefined) this.#pieces.shift();
-    else this.batches.push(encodeBatch(part, content, now));
+    else this.add([encodeBatch(part, content, now)]);
     return this.#pieces.length > 0;
+  }
+
+  /** Adds what was said meanwhile. */
+  add(batches: readonly Uint8Array[]): void {
+    this.#batches.push(...batches);
+    this.#size += sizeOf(batches);
+  }
+
+  /** What was made, and not taken yet. */
+  get batches(): readonly Uint8Array[] {
+    return this.#batches;
+  }
+
+  /** The size of that, in bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes what was made. */
+  take(): readonly Uint8Array[] {
+    const batches = this.#batches;
+    this.#batches = [];
+    this.#size = 0;
+    return batches;
   }
 
   /** Whether all is there. */
@@ -47,10 +71,12 @@ export class Encoding {
 
 /** A file of these batches, in pieces. */
 export function wholeFile(batches: readonly Uint8Array[]): Uint8Array[] {
-  return [
-    journalHead(batches.reduce((size, { length }) => size + length, JOURNAL_HEAD)),
-    ...batches,
-  ];
+  return [journalHead(sizeOf(batches) + JOURNAL_HEAD), ...batches];
+}
+
+/** The size of some bytes together. */
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((size, { length }) => size + length, 0);
 }
 
 /** A file with all that `parts` say. The bytes are the caller's. */

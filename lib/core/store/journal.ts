@@ -13,8 +13,8 @@
  */
 
 import type { Now } from "../net/clock.ts";
-import { Encoding, type RestoredFile, wholeFile } from "./encoding.ts";
-import { MAX_JOURNAL_SIZE } from "./journal_file.ts";
+import { Encoding, type RestoredFile, sizeOf } from "./encoding.ts";
+import { JOURNAL_HEAD, journalHead, MAX_JOURNAL_SIZE } from "./journal_file.ts";
 import type { Journaled } from "./journaled.ts";
 
 /** A file is not written anew for less that was added, in bytes. */
@@ -25,6 +25,8 @@ const RETRY = 1;
 const RENEWAL_RETRY = 60;
 /** A wall clock that has jumped further, in seconds, makes what was written before wrong. */
 const CLOCK_JUMP = 2;
+/** A file that is written anew is written in pieces of so many bytes: it may be larger than the memory. */
+const PIECE = 1_048_576;
 
 /** What to do next. */
 export type JournalStep =
@@ -34,12 +36,17 @@ export type JournalStep =
   | { readonly kind: "encode" }
   /** Add these bytes to the file, and tell. */
   | { readonly kind: "add"; readonly bytes: readonly Uint8Array[] }
-  /** Write a file of these bytes in the place of the one that is there, and tell. */
-  | { readonly kind: "write"; readonly bytes: readonly Uint8Array[] }
+  /**
+   * Add these bytes to a file that is to come into the place of the one that is there, and tell; what
+   * was begun before with such a one is given up where this is its first piece.
+   */
+  | { readonly kind: "write"; readonly bytes: readonly Uint8Array[]; readonly isFirst: boolean }
+  /** Write this head over the beginning of that file, put it into its place, and tell. */
+  | { readonly kind: "replace"; readonly head: Uint8Array }
   /** Nothing any more. */
   | { readonly kind: "end" };
 
-/** What came of a step: the size of the file then, in bytes, or what went wrong. */
+/** What came of a step: the size of what was added to then, in bytes, or what went wrong. */
 export type JournalOutcome = { readonly size: number } | { readonly problem: string };
 
 /** What is to be said. */
@@ -51,6 +58,8 @@ export type JournalNews =
 interface Work {
   readonly encoding: Encoding;
   readonly wanted: number;
+  /** How much of it is written, in bytes. */
+  written: number;
 }
 
 /** A file that several parts of a server are kept in. */
@@ -79,6 +88,8 @@ export class Journal {
   #whole: Work | undefined;
   /** Whether the file that is written anew has its turn: it must get on, however much is wanted. */
   #isWholeNext = false;
+  /** Whether what was said last is to put that file into its place. */
+  #isReplacing = false;
 
   /** Begins without a file. */
   constructor(parts: readonly Journaled[], now: Now) {
@@ -158,7 +169,8 @@ export class Journal {
     this.#dueAt = patience < Infinity ? Math.min(this.#dueAt, now.mono + patience) : Infinity;
     if (patience < Infinity && (this.#done < this.#wanted || this.#dueAt <= now.mono)) {
       this.#dueAt = Infinity;
-      this.#adding = { encoding: new Encoding(this.#parts, "changes"), wanted: this.#wanted };
+      const encoding = new Encoding(this.#parts, "changes");
+      this.#adding = { encoding, wanted: this.#wanted, written: 0 };
       return { kind: "encode" };
     }
     this.#done = this.#wanted;
@@ -168,19 +180,22 @@ export class Journal {
 
   /** Makes a piece of what is to be written. @returns Whether there may be more. */
   encode(now: Now): boolean {
-    return (this.#adding ?? this.#whole)?.encoding.encode(now) ?? false;
+    if (this.#adding !== undefined) return this.#adding.encoding.encode(now);
+    const encoding = this.#whole?.encoding;
+    return encoding !== undefined && encoding.encode(now) && encoding.size < PIECE;
   }
 
   /** Says what came of adding or writing. @returns What is to be said of it. */
   told(outcome: JournalOutcome, now: Now): JournalNews | undefined {
     if (this.#adding !== undefined) return this.#toldOfAdding(this.#adding, outcome);
     if (this.#whole === undefined) return undefined;
-    const { wanted } = this.#whole;
-    if (this.#ending === "begun") this.#ending = "ended";
+    const { wanted, written } = this.#whole;
+    const isEnded = this.#isReplacing || "problem" in outcome;
+    if (this.#ending === "begun" && isEnded) this.#ending = "ended";
     if ("problem" in outcome) return this.#toldOfFailure(outcome.problem, now);
+    if (!isEnded) return undefined;
     this.#whole = undefined;
-    this.#size = outcome.size;
-    this.#wholeSize = outcome.size;
+    this.#size = this.#wholeSize = written;
     // What has changed while the file could not be added to has waited for long enough.
     if (this.#isStale && this.patience < Infinity) this.#dueAt = now.mono;
     this.#isStale = false;
@@ -211,19 +226,28 @@ export class Journal {
     if (this.#whole === undefined) {
       // The new file will have all that was to be added to the old one, which is not added to any more.
       if (this.#isStale) { for (const part of this.#parts) part.changes(); }
-      this.#whole = { encoding: new Encoding(this.#parts, "all"), wanted: this.#wanted };
+      const encoding = new Encoding(this.#parts, "all");
+      this.#whole = { encoding, wanted: this.#wanted, written: 0 };
       this.#clock = now.unix - now.mono;
     }
-    const { encoding } = this.#whole;
-    if (!encoding.isDone) return { kind: "encode" };
-    return { kind: "write", bytes: wholeFile([...this.#others, ...encoding.batches]) };
+    const { encoding, written } = this.#whole;
+    const isWritable = encoding.isDone || encoding.size >= PIECE;
+    if (!isWritable) return { kind: "encode" };
+    const isFirst = written === 0;
+    this.#isReplacing = !isFirst && encoding.size === 0;
+    if (this.#isReplacing) return { kind: "replace", head: journalHead(written) };
+    const batches = encoding.take();
+    // The head is known once all is written.
+    const bytes = isFirst ? [new Uint8Array(JOURNAL_HEAD), ...this.#others, ...batches] : batches;
+    this.#whole.written += sizeOf(bytes);
+    return { kind: "write", bytes, isFirst };
   }
 
   #nextOfAdding(now: Now): JournalStep {
     const { encoding, wanted } = this.#adding!;
     if (!encoding.isDone) return { kind: "encode" };
     const { batches } = encoding;
-    const size = batches.reduce((sum, { length }) => sum + length, this.#size);
+    const size = this.#size + sizeOf(batches);
     if (size <= MAX_JOURNAL_SIZE && size > this.#size) return { kind: "add", bytes: batches };
     this.#isStale = size > MAX_JOURNAL_SIZE;
     this.#taken(batches);
@@ -234,7 +258,7 @@ export class Journal {
   /** What was taken from the parts is a part of what the new file says. */
   #taken(batches: readonly Uint8Array[]): void {
     this.#adding = undefined;
-    this.#whole?.encoding.batches.push(...batches);
+    this.#whole?.encoding.add(batches);
   }
 
   #toldOfAdding(
@@ -242,7 +266,7 @@ export class Journal {
     outcome: JournalOutcome,
   ): JournalNews | undefined {
     this.#taken(batches);
-    const expected = batches.reduce((sum, { length }) => sum + length, this.#size);
+    const expected = this.#size + sizeOf(batches);
     // Where the size is another, somebody has changed the file. Where it failed, a part of it may be
     // there: nothing that is added after that could be read.
     if ("problem" in outcome || outcome.size !== expected) {
@@ -255,9 +279,10 @@ export class Journal {
   }
 
   #toldOfFailure(why: string, now: Now): JournalNews | undefined {
+    // It is begun anew.
+    this.#whole = undefined;
     if (!this.#isStale && this.#ending === "no") {
       // Nothing is lost as long as the file can be added to.
-      this.#whole = undefined;
       this.#renewAt = now.mono + RENEWAL_RETRY;
       return undefined;
     }

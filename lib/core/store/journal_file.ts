@@ -22,10 +22,10 @@ import type { Now } from "../net/clock.ts";
 import { MAGIC_SIZE, magicOf, STATE_MAGIC } from "../net/state_magic.ts";
 
 /**
- * The largest file that is read, in bytes: 35 groups of 100 000 peers that have doubled, or 13 whose
- * peers all speak wgsig 2 and have three candidates.
+ * The largest file that is read, in bytes: 4 000 000 peers that all speak wgsig 2 and have three
+ * candidates, of a file that has doubled. Places in a file are numbers of 31 bits.
  */
-export const MAX_JOURNAL_SIZE = 512 * 1024 * 1024;
+export const MAX_JOURNAL_SIZE = 1536 * 1024 * 1024;
 /** The most bytes that a batch holds. */
 export const MAX_CONTENT_SIZE = 131_072;
 /** Size of a file that says nothing, in bytes. */

@@ -31,11 +31,12 @@ export function countWords(batches: readonly Batch[], layout: EntryLayout): numb
 
 /**
  * Calls `visit` with each entry, the newest first, for as long as it returns true. What stands after
- * the last whole entry of a batch is passed over. All entries have the same size.
+ * the last whole entry of a batch is passed over.
  *
  * @returns Whether it has returned true for all of them.
  */
 export function visitWords(
+  file: WireBuffer,
   batches: readonly Batch[],
   layout: EntryLayout,
   visit: (at: number, batch: Batch) => boolean,
@@ -43,6 +44,11 @@ export function visitWords(
   for (let i = batches.length - 1; i >= 0; i--) {
     const batch = batches[i]!;
     const first = batch.at + layout.first;
+    if (layout.sizeAt !== undefined) {
+      const places = placesIn(file, batch, layout.size, layout.first, layout.sizeAt);
+      for (let k = places.length - 1; k >= 0; k--) if (!visit(places[k]!, batch)) return false;
+      continue;
+    }
     for (let left = entriesIn(batch, layout); left > 0; left--) {
       if (!visit(first + (left - 1) * layout.size, batch)) return false;
     }
@@ -63,8 +69,8 @@ export function visitLastWords(
   visit: (at: number, batch: Batch) => unknown,
 ): void {
   const most = countWords(batches, layout);
-  /** Open addressing: where an entry is, or 0; at most half full. */
-  const index = new Int32Array(2 ** Math.ceil(Math.log2(2 * most + 2)));
+  /** Open addressing: where an entry is, or 0; at most two thirds full. */
+  const index = new Int32Array(2 ** Math.ceil(Math.log2(1.5 * most + 2)));
   const mask = index.length - 1;
   const visitAt = (at: number, batch: Batch): boolean => {
     let place = hashName(file, at, layout.name, seed) & mask;
@@ -77,11 +83,7 @@ export function visitLastWords(
     }
     return true;
   };
-  if (layout.sizeAt === undefined) return void visitWords(batches, layout, visitAt);
-  for (let i = batches.length - 1; i >= 0; i--) {
-    const places = placesIn(file, batches[i]!, layout.size, layout.first, layout.sizeAt);
-    for (let k = places.length - 1; k >= 0; k--) visitAt(places[k]!, batches[i]!);
-  }
+  visitWords(file, batches, layout, visitAt);
 }
 
 /** Where the whole entries of a batch are. */

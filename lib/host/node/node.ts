@@ -24,7 +24,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { LONGEST_TIMER_MS } from "../clock.ts";
 import type { TextOutput } from "../output.ts";
-import type { FileContent, ReadOptions } from "../files.ts";
+import type { FileContent, ReadOptions, Replacement } from "../files.ts";
 import { type RunOptions, type RunResult, TIMED_OUT } from "../processes.ts";
 import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
@@ -82,6 +82,7 @@ export function nodeHost(): Omit<
     readFile,
     readInput: (limit) => input ??= readInput(limit),
     writeFile,
+    replaceFile,
     appendFile,
     identify: async (path) => identityOf(await stat(path, { bigint: true })),
     listFolder: (path) => readdir(path),
@@ -242,24 +243,67 @@ async function readFile(
   }
 }
 
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+const NOTHING = new Uint8Array(0);
+
 async function writeFile(
   path: string,
   bytes: Uint8Array,
   { mode, exclusive = false }: { mode: number; exclusive?: boolean },
 ): Promise<void> {
-  // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
-  const target = exclusive ? path : `${path}.new`;
-  if (!exclusive) await unlink(target).catch(() => {});
-  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-  const file = await open(target, O_WRONLY | O_CREAT | O_EXCL, mode);
+  if (!exclusive) {
+    const replacement = await replaceFile(path, { mode });
+    try {
+      await replacement.write(bytes);
+      return await replacement.finish(NOTHING);
+    } finally {
+      await replacement.abandon();
+    }
+  }
+  const file = await open(path, NEW_FILE, mode);
   try {
     await writeWhole(file, bytes);
-    if (!exclusive) await rename(target, path);
   } catch (error) {
-    await unlink(target).catch(() => {});
+    await unlink(path).catch(() => {});
     throw error;
   }
-  // The new name, too, must be on the disk. Not every system lets a directory be opened for that.
+  await syncFolder(path);
+}
+
+async function replaceFile(path: string, { mode }: { mode: number }): Promise<Replacement> {
+  // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
+  const target = `${path}.new`;
+  await unlink(target).catch(() => {});
+  let file: FileHandle | undefined = await open(target, NEW_FILE, mode);
+  const close = async () => {
+    const closing = file;
+    file = undefined;
+    await closing?.close();
+  };
+  return {
+    write: (bytes) => writeAll(file!, bytes),
+    async finish(beginning) {
+      await writeAll(file!, beginning, 0);
+      await file!.sync();
+      await close();
+      try {
+        await rename(target, path);
+      } catch (error) {
+        await unlink(target).catch(() => {});
+        throw error;
+      }
+      await syncFolder(path);
+    },
+    async abandon() {
+      if (file === undefined) return;
+      await close().catch(() => {});
+      await unlink(target).catch(() => {});
+    },
+  };
+}
+
+/** A new name, too, must be on the disk. Not every system lets a directory be opened for that. */
+async function syncFolder(path: string): Promise<void> {
   const directory = await open(dirname(path), "r").catch(() => undefined);
   await directory?.sync().catch(() => {});
   await directory?.close();
@@ -274,9 +318,11 @@ async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** @param from Where in the file; at its end where undefined. */
+async function writeAll(file: FileHandle, bytes: Uint8Array, from?: number): Promise<void> {
   for (let at = 0; at < bytes.length;) {
-    at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+    const place = from === undefined ? null : from + at;
+    at += (await file.write(bytes, at, bytes.length - at, place)).bytesWritten;
   }
 }
 

@@ -10,7 +10,7 @@
 
 import { Buffer } from "node:buffer";
 import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
-import { type HostPort, parseHostPort } from "../../core/net/host_port.ts";
+import type { HostPort } from "../../core/net/host_port.ts";
 import { codedError, isCoded } from "../error.ts";
 import {
   type StoreCommand,
@@ -26,14 +26,15 @@ const MOST_WAITING = 4096;
 const ANY_KEY = "{wgsig}:id";
 /** So often a cluster's servers may name another one. */
 const MOST_MOVES = 4;
+const MAX_PORT = 0xffff;
 /** What the library's errors mean, by their texts: it gives them no codes. */
-const CODES: Readonly<Record<string, string>> = {
-  "Connection timeout": "ETIMEDOUT",
-  "Socket closed unexpectedly": "ECONNRESET",
-  "The client is closed": "ECONNRESET",
-  "The client is offline": "ECONNRESET",
-  "Disconnects client": "ECONNRESET",
-};
+const CODES: ReadonlyMap<string, string> = new Map([
+  ["Connection timeout", "ETIMEDOUT"],
+  ["Socket closed unexpectedly", "ECONNRESET"],
+  ["The client is closed", "ECONNRESET"],
+  ["The client is offline", "ECONNRESET"],
+  ["Disconnects client", "ECONNRESET"],
+]);
 
 type Dial = Omit<StoreOptions, "place"> & { readonly isEncrypted: boolean };
 
@@ -65,13 +66,12 @@ async function openInCluster(dial: Dial, node: HostPort): Promise<StoreConnectio
     } catch (error) {
       store.close();
       const moved = error instanceof StoreRefusal && moves < MOST_MOVES
-        ? /^MOVED \d+ (\S+)$/.exec(error.message)?.[1]
-        : undefined;
-      if (moved === undefined) throw error;
-      // Without a host, it is another port of the one that was asked.
-      const next = parseHostPort(moved.startsWith(":") ? `${server.host}${moved}` : moved);
-      if (next === undefined) throw error;
-      server = next;
+        ? /^MOVED \d+ (\S*):(\d+)$/.exec(error.message)
+        : null;
+      if (moved === null) throw error;
+      const [, host = "", port = ""] = moved;
+      // IPv6 addresses have no brackets there. Without a host, it is the one that was asked.
+      server = { host: host === "" ? server.host : host, port: portOf(port) };
     }
   }
 }
@@ -99,7 +99,14 @@ async function askSentinel(dial: Dial, node: HostPort, master: string): Promise<
     throw new Error(`its sentinel knows of no ${master}`);
   }
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { host: text(host), port: Number(text(port)) };
+  return { host: text(host), port: portOf(text(port)) };
+}
+
+/** A port that a server names. @throws It is none. */
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port <= MAX_PORT) return port;
+  throw new Error("it names a server that has no port");
 }
 
 async function open(dial: Dial, { host, port }: HostPort, database: number) {
@@ -209,5 +216,5 @@ function codeOf(error: unknown): string {
   if (error === undefined) return "ECONNRESET";
   if (isCoded(error) && error instanceof Error && "code" in error) return String(error.code);
   if (!(error instanceof Error)) return String(error);
-  return CODES[error.message] ?? error.message;
+  return CODES.get(error.message) ?? error.message;
 }

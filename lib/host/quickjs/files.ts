@@ -15,6 +15,7 @@ const PERMISSION_BITS = 0o7777;
 const CHUNK = 16_384;
 const OWNER_ONLY = 0o700;
 const OWNER_FILE = 0o600;
+const NO_FILE = -1;
 /** What opening says of a link, a socket, and a device that nothing drives. */
 const IRREGULAR = new Set(["ELOOP", "ENXIO", "ENODEV"]);
 
@@ -24,6 +25,7 @@ export function quickjsFiles(): Pick<
   | "readFile"
   | "readInput"
   | "writeFile"
+  | "replaceFile"
   | "appendFile"
   | "removeFile"
   | "makeFolder"
@@ -38,6 +40,18 @@ export function quickjsFiles(): Pick<
     readInput: (limit) => input ??= readAll(STDIN, limit),
     // deno-lint-ignore require-await -- what throws becomes a rejection
     writeFile: async (path, bytes, options) => writeFile(path, bytes, options),
+    // deno-lint-ignore require-await -- the same
+    replaceFile: async (path, { mode }) => {
+      const replacement = new QuickjsReplacement(path, mode);
+      return {
+        // deno-lint-ignore require-await -- the same
+        write: async (bytes) => replacement.put(bytes),
+        // deno-lint-ignore require-await -- the same
+        finish: async (beginning) => replacement.end(beginning),
+        // deno-lint-ignore require-await -- the same
+        abandon: async () => replacement.drop(),
+      };
+    },
     // deno-lint-ignore require-await -- the same
     appendFile: async (path, bytes) => appendFile(path, bytes),
     // deno-lint-ignore require-await -- the same
@@ -146,10 +160,16 @@ function writeFile(
   bytes: Uint8Array,
   { mode, exclusive = false }: WriteOptions,
 ): void {
-  // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
-  const target = exclusive ? path : `${path}.new`;
-  if (!exclusive) native.unlink(target);
-  const fd = checked(native.open(target, OPEN.create, mode));
+  if (!exclusive) {
+    const replacement = new QuickjsReplacement(path, mode);
+    try {
+      replacement.put(bytes);
+      return replacement.end(new Uint8Array(0));
+    } finally {
+      replacement.drop();
+    }
+  }
+  const fd = checked(native.open(path, OPEN.create, mode));
   try {
     try {
       checked(native.write(fd, bytes, 0, bytes.length));
@@ -157,12 +177,65 @@ function writeFile(
     } finally {
       native.close(fd);
     }
-    if (!exclusive) checked(native.rename(target, path));
   } catch (error) {
-    native.unlink(target);
+    native.unlink(path);
     throw error;
   }
-  // The new name, too, must be on the disk. Not every system lets a directory be opened for that.
+  syncFolder(path);
+}
+
+/** See {@linkcode Replacement}. */
+class QuickjsReplacement {
+  readonly #path: string;
+  readonly #target: string;
+  #fd: number;
+
+  constructor(path: string, mode: number) {
+    this.#path = path;
+    // What lies under the temporary name is nobody's: left by a crash, or put there to be followed.
+    this.#target = `${path}.new`;
+    native.unlink(this.#target);
+    this.#fd = checked(native.open(this.#target, OPEN.create, mode));
+  }
+
+  put(bytes: Uint8Array): void {
+    checked(native.write(this.#fd, bytes, 0, bytes.length));
+  }
+
+  end(beginning: Uint8Array): void {
+    if (beginning.length > 0) this.#overwrite(beginning);
+    checked(native.sync(this.#fd));
+    native.close(this.#fd);
+    this.#fd = NO_FILE;
+    try {
+      checked(native.rename(this.#target, this.#path));
+    } catch (error) {
+      native.unlink(this.#target);
+      throw error;
+    }
+    syncFolder(this.#path);
+  }
+
+  drop(): void {
+    if (this.#fd === NO_FILE) return;
+    native.close(this.#fd);
+    this.#fd = NO_FILE;
+    native.unlink(this.#target);
+  }
+
+  /** As a file is opened to be locked, it is written to from its beginning. */
+  #overwrite(bytes: Uint8Array): void {
+    const fd = checked(native.open(this.#target, OPEN.lock, OWNER_FILE));
+    try {
+      checked(native.write(fd, bytes, 0, bytes.length));
+    } finally {
+      native.close(fd);
+    }
+  }
+}
+
+/** A new name, too, must be on the disk. Not every system lets a directory be opened for that. */
+function syncFolder(path: string): void {
   const folder = native.open(folderOf(path), OPEN.list, 0);
   if (folder < 0) return;
   native.sync(folder);

@@ -232,16 +232,23 @@ class Service {
     await this.#store?.open();
     this.#rosters?.configure(this.#first);
     await this.#keepKey();
-    const signal = await this.#share();
-    if (signal !== undefined) return signal;
-    await this.#sockets.listen(this.#first);
+    // Where it may have to wait for the store, how it is can be asked meanwhile. A port that the system
+    // chooses isn't known yet.
+    const isShared = this.#newSharing !== undefined;
+    const isNamed = isShared && this.#portWanted > 0;
     try {
+      if (isShared) await this.#openSite();
+      if (isNamed) await this.#status.open(`${this.#portWanted}`);
+      const signal = await this.#share();
+      if (signal !== undefined) return signal;
+      await this.#sockets.listen(this.#first);
       if (dns !== undefined) await this.#dns?.listen(dns);
       if (punch !== undefined) await this.#punch?.listen(punch);
-      await this.#openSite();
+      if (!isShared) await this.#openSite();
       await this.#leases?.start();
     } catch (error) {
       this.#sockets.close();
+      this.#status.close();
       await this.#site?.close();
       throw error;
     }
@@ -249,7 +256,7 @@ class Service {
       const hint = "the next start has another one; name a file with --key, or one with --state";
       this.#log.write("info", "server-key-not-kept", { hint });
     }
-    await this.#status.open(this.#name);
+    if (!isNamed) await this.#status.open(this.#name);
     return undefined;
   }
 
@@ -269,6 +276,11 @@ class Service {
     }, this.#first.site);
     const address = this.#site?.address;
     if (address !== undefined) this.#log.write("info", "status-listening", { address });
+  }
+
+  /** The port that it is asked at; 0 where there is none, or the system chooses it. */
+  get #portWanted(): number {
+    return this.#first.listen[0]?.port ?? 0;
   }
 
   /** By which it is asked how it is: its first port, else the interface that it leases for. */

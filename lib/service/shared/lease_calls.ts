@@ -21,6 +21,8 @@ const TIMEOUT = 1;
 /** So many seconds changes are waited for, before they are asked for again. */
 const BLOCK = 5;
 const SCAN_COUNT = "512";
+/** So many entries at most come with a word that there are some: what is in them is not looked at. */
+const WAKE_COUNT = "16";
 const DECODER = new TextDecoder();
 
 /** Asks one store. */
@@ -47,8 +49,8 @@ export class LeaseCalls {
 
   /** Waits until the log goes on after an entry. @returns The last entry; undefined where none came. */
   async wait(store: StoreConnection, after: string): Promise<string | undefined> {
-    const command = ["XREAD", "BLOCK", `${BLOCK * 1000}`, "STREAMS", LEASE_CHANGES_KEY, after];
-    const reply = await store.call(command, BLOCK + TIMEOUT);
+    const command = ["XREAD", "COUNT", WAKE_COUNT, "BLOCK", `${BLOCK * 1000}`, "STREAMS"];
+    const reply = await store.call([...command, LEASE_CHANGES_KEY, after], BLOCK + TIMEOUT);
     if (reply === null) return undefined;
     const [stream] = listOf(reply);
     return textOf(listOf(listOf(listOf(stream)[1]).at(-1))[0]);

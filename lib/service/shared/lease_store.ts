@@ -10,12 +10,13 @@ import { SharedLeases } from "../../core/lease/server/shared_leases.ts";
 import type { LeaseBook } from "../../core/lease/server/book.ts";
 import type { LeaseSharing } from "../../core/lease/server/sharing.ts";
 import { UserError } from "../../core/settings/user_error.ts";
+import type { Clock } from "../../host/clock.ts";
+import type { Random } from "../../host/random.ts";
 import { StoreRefusal } from "../../host/shared_stores.ts";
-import type { ServiceContext } from "../context.ts";
 import type { ClaimStep, ClaimStore } from "../lease/server/claim_store.ts";
 import type { SharedStoreConfig } from "./config.ts";
 import { LeaseCalls } from "./lease_calls.ts";
-import { closeLink, openLink, storeFault, type StoreLink } from "./store_link.ts";
+import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from "./store_link.ts";
 
 /** So many seconds from one attempt to connect to the next: what a lost table lacks is put back soon. */
 const RETRY = 2;
@@ -26,33 +27,36 @@ const TABLE_SIZE = 16;
 /** Before every entry of the log; from now on. */
 const NOW = "$";
 
+/** What of a host it takes. */
+type LeaseStoreHost = StoreHost & Clock & Random;
+
 /** One store. */
 export class SharedLeaseStore implements ClaimStore {
-  readonly #context: ServiceContext;
+  readonly #host: LeaseStoreHost;
   readonly #config: SharedStoreConfig;
   readonly #calls: LeaseCalls;
   #link: StoreLink | undefined;
   #why = "it was not connected yet";
   #isClosed = false;
+  /** Ends what goes on at the moment. */
   #stop: () => void = () => {};
-  readonly #stopped: Promise<void>;
   /** Done with the first attempt to connect. */
   #first: Promise<void> = Promise.resolve();
   #work: Promise<void> = Promise.resolve();
 
-  constructor(context: ServiceContext, config: SharedStoreConfig) {
+  /** It is not connected before it is opened. */
+  constructor({ host }: { readonly host: LeaseStoreHost }, config: SharedStoreConfig) {
     const random = (size: number) => {
       const bytes = new Uint8Array(size);
-      context.host.random(bytes);
+      host.random(bytes);
       return bytes;
     };
-    this.#context = context;
+    this.#host = host;
     this.#config = config;
     this.#calls = new LeaseCalls(
       random(READER_SIZE),
       () => Array.from(random(TABLE_SIZE), (byte) => byte.toString(16).padStart(2, "0")).join(""),
     );
-    this.#stopped = new Promise((done) => this.#stop = done);
   }
 
   sharing(book: LeaseBook): LeaseSharing {
@@ -92,14 +96,10 @@ export class SharedLeaseStore implements ClaimStore {
   /** Connects until it is closed, and says when others have changed something. It never fails. */
   async #run(changed: () => void, connected: () => void): Promise<void> {
     while (!this.#isClosed) {
+      // Another one each time: a promise that lasts keeps all that have waited for it.
+      const stopped = new Promise<void>((done) => this.#stop = done);
       try {
-        const link = await openLink(
-          this.#context.host,
-          this.#config,
-          ({ why }) => this.#lose(link, why),
-          this.#stopped,
-        );
-        this.#link = link;
+        const link = await this.#connect(stopped);
         connected();
         changed();
         await this.#listen(link, changed);
@@ -107,9 +107,25 @@ export class SharedLeaseStore implements ClaimStore {
         this.#lose(this.#link, storeFault(error).why);
       }
       connected();
-      if (!this.#isClosed) await this.#pause(RETRY, this.#stopped);
+      if (!this.#isClosed) await this.#pause(RETRY, stopped);
     }
     connected();
+  }
+
+  /** @throws Also where one connection has ended before the other one was there. */
+  async #connect(stopped: Promise<void>): Promise<StoreLink> {
+    let link: StoreLink | undefined;
+    let isOver = false;
+    const ended = (why: string) => {
+      isOver = true;
+      this.#lose(link, why);
+    };
+    const both = await openLink(this.#host, this.#config, ({ why }) => ended(why), stopped);
+    if (isOver || this.#isClosed) {
+      closeLink(both);
+      throw new UserError(this.#why);
+    }
+    return this.#link = link = both;
   }
 
   async #listen(link: StoreLink, changed: () => void): Promise<void> {
@@ -131,7 +147,7 @@ export class SharedLeaseStore implements ClaimStore {
   /** Waits for something, and so many seconds at most. */
   async #pause(seconds: number, what: Promise<void>): Promise<void> {
     let cancel = () => {};
-    const late = new Promise<void>((done) => cancel = this.#context.host.after(seconds, done));
+    const late = new Promise<void>((done) => cancel = this.#host.after(seconds, done));
     await Promise.race([late, what]);
     cancel();
   }

@@ -17,7 +17,7 @@ import type { Journaled } from "../../core/store/journaled.ts";
 import { MAX_JOURNAL_SIZE } from "../../core/store/journal_file.ts";
 import type { Clock } from "../../host/clock.ts";
 import { errorCode, explain } from "../../host/error.ts";
-import type { Files } from "../../host/files.ts";
+import type { Files, Replacement } from "../../host/files.ts";
 import type { FileLocks } from "../../host/locks.ts";
 import { joinBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { makeOwnFolder } from "../files/own_folders.ts";
@@ -65,6 +65,9 @@ export class Store {
   /** Ends a rest between two slices. */
   #wake: () => void = () => {};
   #cancel: () => void = () => {};
+  /** What is written in the place of the file. */
+  #replacement: Replacement | undefined;
+  #written = 0;
   /** How long what has changed could wait when the timer was set. */
   #armedFor = Infinity;
 
@@ -222,11 +225,13 @@ export class Store {
       for (;;) {
         const step = this.#journal.next(this.#host.now());
         if (step.kind === "encode") { while (this.#journal.encode(this.#host.now())); }
-        if (step.kind !== "write") continue;
-        const size = await this.#write(step.bytes);
-        return void this.#journal.told({ size }, this.#host.now());
+        if (step.kind !== "write" && step.kind !== "replace") continue;
+        const size = await this.#write(step);
+        this.#journal.told({ size }, this.#host.now());
+        if (step.kind === "replace") return;
       }
     } catch (error) {
+      await this.#replacement?.abandon();
       this.#fail("write", path, error);
     }
   }
@@ -255,8 +260,9 @@ export class Store {
       const step = this.#journal.next(this.#host.now());
       this.#release();
       if (step.kind === "encode") await this.#encode();
-      else if (step.kind === "add" || step.kind === "write") await this.#put(step);
-      else {
+      else if (step.kind === "add" || step.kind === "write" || step.kind === "replace") {
+        await this.#put(step);
+      } else {
         this.#isRunning = false;
         if (step.kind === "rest") this.#arm(step.seconds);
         return;
@@ -289,15 +295,16 @@ export class Store {
     this.#wake = () => {};
   }
 
-  async #put(step: JournalStep & { readonly kind: "add" | "write" }): Promise<void> {
+  async #put(step: JournalStep & { readonly kind: "add" | "write" | "replace" }): Promise<void> {
     const { path: file, name } = this.#file;
     let outcome: JournalOutcome;
     try {
-      const size = step.kind === "write"
-        ? await this.#write(step.bytes)
-        : await this.#host.appendFile(file, joinBytes(step.bytes));
+      const size = step.kind === "add"
+        ? await this.#host.appendFile(file, joinBytes(step.bytes))
+        : await this.#write(step);
       outcome = { size };
     } catch (error) {
+      if (step.kind !== "add") await this.#replacement?.abandon();
       outcome = { problem: explain(error) };
     }
     const news = this.#journal.told(outcome, this.#host.now());
@@ -306,10 +313,20 @@ export class Store {
     this.#log.write("error", `${name}-not-saved`, { file, why: news.why });
   }
 
-  async #write(parts: readonly Uint8Array[]): Promise<number> {
-    const bytes = joinBytes(parts);
-    await this.#host.writeFile(this.#file.path, bytes, { mode: MODE });
-    return bytes.length;
+  /** Writes a file anew, a piece at a time. @returns How much of it is written, in bytes. */
+  async #write(step: JournalStep & { readonly kind: "write" | "replace" }): Promise<number> {
+    if (step.kind === "write" && step.isFirst) {
+      await this.#replacement?.abandon();
+      this.#written = 0;
+      this.#replacement = await this.#host.replaceFile(this.#file.path, { mode: MODE });
+    }
+    if (step.kind === "replace") await this.#replacement?.finish(step.head);
+    else {
+      const bytes = joinBytes(step.bytes);
+      await this.#replacement?.write(bytes);
+      this.#written += bytes.length;
+    }
+    return this.#written;
   }
 
   #release(): void {

@@ -196,6 +196,17 @@ test("metrics: a server that is named twice has one sample of each, and the text
 
 test("readiness: an interface that is there, and a server that has answered", () => {
   assertEquals(unready(SERVER), undefined);
+  const store = {
+    address: "redis://store.example.com",
+    connected: false,
+    since: 3,
+    complete: false,
+    behind: 0,
+    roundTrip: null,
+    fault: null,
+  };
+  assertEquals(unready({ ...SERVER, listen: [], store }), "the store was not read yet");
+  assertEquals(unready({ ...SERVER, store }), undefined, "with --store-start alone");
   assertEquals(unready(REPORT), undefined);
   assertEquals(unready({ ...REPORT, present: false }), "there is no such interface");
   assertEquals(unready({ ...REPORT, servers: [] }), "no server has answered");

@@ -36,11 +36,14 @@ test("what is no place of a store is refused", () => {
 
 test("what may be a user or a password in a place is seen", () => {
   const secret = [
-    ...["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m", "redis:/me:hush@a"],
-    ...["me:hush@a:6379", "redis://a/?password=hush", "redis://a#hush"],
+    ...["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m", "me:hush@a"],
+    ...["redis://me:hu/sh@a", "redis://me:hu#sh?@a", "redis-sentinel://me:hush@a/m"],
+    ...["redis:/me:hush@a", "redis://a/?password=hush", "redis://a#hush"],
   ];
-  for (const text of secret) assertEquals(hasStoreSecret(text), true, text);
-  for (const text of ["redis://a", "redis+sentinel://a,b/m/1", "http://a"]) {
+  for (const text of secret) {
+    assertEquals([hasStoreSecret(text), parseStorePlace(text)], [true, undefined]);
+  }
+  for (const text of ["redis://a", "rediss+sentinel://a,b/m/1", "http://a"]) {
     assertEquals(hasStoreSecret(text), false, text);
   }
 });

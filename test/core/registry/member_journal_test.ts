@@ -61,7 +61,8 @@ function known(driver: RegistryDriver, id = 0): Map<string, Known> {
   const { places } = directory;
   const rows = driver.held(id).map((text) => text.split(" "));
   const all = new Map<string, Known>();
-  for (const peer of directory.peers()) {
+  for (let peer = 0; peer < directory.end; peer++) {
+    if (!directory.isThere(peer)) continue;
     const list = newCandidates();
     const isSix = !Number.isNaN(places.seenAt(peer));
     if (isSix) places.readSeen(peer, list.slots[list.count++]!, driver.mono);

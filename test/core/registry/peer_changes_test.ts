@@ -443,7 +443,7 @@ test("a registry that changes while it is written is written right", () => {
       if (number() < 0.5) {
         const added = new Encoding([journal], "changes");
         while (added.encode(driver));
-        whole.batches.push(...added.batches);
+        whole.add(added.batches);
       }
     } while (whole.encode(driver));
     for (let i = 0; i < 3; i++) anything(driver, number);

@@ -98,7 +98,7 @@ test("what is pushed to a network is within what it may be answered", () => {
 });
 
 test("room that was taken by long lists serves for short ones afterwards", () => {
-  const subscriptions = new Subscriptions();
+  const subscriptions = new Subscriptions(1000);
   const keys = new QuestionKeys(SECRET, 0, SERVER_KEY, PORTABLE);
   const asked = new AskedQuestion();
   const { wants } = asked.question;

@@ -34,6 +34,10 @@ const GROUP: KeyCase = {
   bad: [`-1`, `4294967296`, `1.5`, `"0"`, `[0]`, `inf`],
 };
 const PEERS: KeyCase = {
+  good: [[`1`, 1], [`4000000`, 4_000_000], [`1_000`, 1000]],
+  bad: [`0`, `4000001`, `-5`, `2.5`, `"10"`, `inf`],
+};
+const ANSWER: KeyCase = {
   good: [[`1`, 1], [`100000`, 100_000], [`1_000`, 1000]],
   bad: [`0`, `100001`, `-5`, `2.5`, `"10"`, `inf`],
 };
@@ -166,7 +170,7 @@ const SECTIONS: readonly Section[] = [
         bad: [`""`, `"a b"`, `"a:65536"`, `5`, `["a"]`],
       },
       "max-peers": PEERS,
-      "max-answer": PEERS,
+      "max-answer": ANSWER,
       "answer-budget": BUDGET,
       "max-age": DURATION,
       window: DURATION,

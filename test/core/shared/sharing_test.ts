@@ -609,7 +609,7 @@ test("what a store says is told in words, with how it is mended", () => {
     ["ERR AUTH <password> called without any password configured", "link", "default user"],
     ["ERR unknown command 'SENTINEL', with args beginning with: 'x'", "link", "no sentinel"],
     ["ERR Unknown Redis command called from script", "link", "lacks a command"],
-    ["UNBLOCKED force unblock from blocking operation", "link", "role"],
+    ["UNBLOCKED force unblock from blocking operation", "link", "become a replica"],
     ["XYZ a\nb", "writing", "XYZ a b"],
   ] as const;
   for (const [text, scope, part] of cases) {

@@ -71,6 +71,8 @@ class Scene {
   readonly now = { unix: UNIX, mono: 50 };
   readonly journal = new Journal([this.letters], this.now);
   file = new Uint8Array(0);
+  /** What is to come into its place. */
+  coming = new Uint8Array(0);
   /** What was done, in order. */
   readonly done: string[] = [];
   /** What was said. */
@@ -91,16 +93,26 @@ class Scene {
   step(): JournalStep {
     const step = this.next();
     if (step.kind === "encode") this.journal.encode(this.now);
-    if (step.kind !== "add" && step.kind !== "write") return step;
-    const problem = this.fails[step.kind];
-    this.done.push(step.kind);
-    if (problem === undefined) {
-      this.file = joinBytes(step.kind === "add" ? [this.file, ...step.bytes] : step.bytes);
-    }
+    if (step.kind === "rest" || step.kind === "end" || step.kind === "encode") return step;
+    // A file that is written in several pieces is written once.
+    const isAgain = step.kind === "write" && !step.isFirst;
+    const problem = step.kind === "replace" ? undefined : this.fails[step.kind];
+    if (step.kind !== "replace" && !isAgain) this.done.push(step.kind);
+    if (problem === undefined) this.#put(step);
     const outcome = problem === undefined ? { size: this.file.length } : { problem };
     const news = this.journal.told(outcome, this.now);
     if (news !== undefined) this.said.push(news.event === "not-saved" ? news.why : news.event);
     return step;
+  }
+
+  #put(step: JournalStep & { readonly kind: "add" | "write" | "replace" }): void {
+    if (step.kind === "add") this.file = joinBytes([this.file, ...step.bytes]);
+    else if (step.kind === "write") {
+      this.coming = joinBytes([step.isFirst ? new Uint8Array(0) : this.coming, ...step.bytes]);
+    } else {
+      this.file = this.coming.slice();
+      this.file.set(step.head);
+    }
   }
 
   /** Goes on until there is nothing to do; returns for how long. */
@@ -368,8 +380,9 @@ test("what a file says of others stays in it", () => {
   let file = new Uint8Array(0);
   for (let step = both.next(scene.now); step.kind !== "rest"; step = both.next(scene.now)) {
     if (step.kind === "encode") both.encode(scene.now);
-    if (step.kind !== "add" && step.kind !== "write") continue;
-    file = joinBytes(step.kind === "add" ? [file, ...step.bytes] : step.bytes);
+    if (step.kind === "encode" || step.kind === "end") continue;
+    if (step.kind === "replace") file.set(step.head);
+    else file = joinBytes([file, ...step.bytes]);
     both.told({ size: file.length }, scene.now);
   }
   // A run without the other part, whose file is written anew.

@@ -160,6 +160,26 @@ testIn("bytes are added to the end of a file that is there", async (folder) => {
   assertEquals(await failure(() => host.appendFile(folder, bytesOf("x"))), "EISDIR");
 });
 
+testIn("a file that is written in pieces comes into its place once it is whole", async (folder) => {
+  const path = `${folder}/file`;
+  await host.writeFile(path, bytesOf("before"), { mode: 0o600 });
+  // What a crash has left of another one is no part of it.
+  await writeFile(`${path}.new`, "left by a crash");
+  const next = await host.replaceFile(path, { mode: 0o640 });
+  await next.write(bytesOf("0000 first"));
+  await next.write(bytesOf(", second"));
+  assertEquals(await textOf(path), "before");
+  await next.finish(bytesOf("head"));
+  assertEquals([await textOf(path), await modeOf(path)], ["head first, second", 0o640]);
+  await next.abandon();
+  const given = await host.replaceFile(path, { mode: 0o600 });
+  await given.write(bytesOf("nothing"));
+  await given.abandon();
+  await given.abandon();
+  assertEquals(await textOf(path), "head first, second");
+  assertEquals(await host.listFolder(folder), ["file"]);
+});
+
 testIn("a file is the same under all of its names", async (folder) => {
   const [path, other] = [`${folder}/file`, `${folder}/other`];
   await writeFile(path, "x");

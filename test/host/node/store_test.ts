@@ -174,3 +174,65 @@ testWith(NEEDS, "in a cluster, the server that has the slot is found", async () 
   store.close();
   assertEquals(textOf(await two.call("GET", "{wgsig}:id")), "x");
 });
+
+/** A server that says the same to whatever it is asked. */
+function sayer(
+  hostname: string,
+  answer: string,
+): { readonly port: number; close(): Promise<void> } {
+  const listener = Deno.listen({ hostname, port: 0 });
+  const connections: Deno.Conn[] = [];
+  const serving = (async () => {
+    for await (const connection of listener) {
+      connections.push(connection);
+      const buffer = new Uint8Array(4096);
+      // A command comes in one piece here.
+      void (async () => {
+        while (await connection.read(buffer) !== null) {
+          await connection.write(new TextEncoder().encode(answer));
+        }
+      })().catch(() => {});
+    }
+  })();
+  return {
+    port: listener.addr.port,
+    close: async () => {
+      listener.close();
+      await serving;
+      for (const each of connections) each.close();
+    },
+  };
+}
+
+Deno.test("a server of a cluster names another one by its IPv6 address, or by a port alone", async () => {
+  const there = sayer("::1", "$5\r\nthere\r\n");
+  const here = sayer("127.0.0.1", "$4\r\nhere\r\n");
+  const cases = [
+    [`-MOVED 7 ::1:${there.port}\r\n`, "there"],
+    [`-MOVED 7 :${here.port}\r\n`, "here"],
+    ["-MOVED 7 ::1:0\r\n", "it names a server that has no port"],
+    ["-MOVED 7 ::1:70000\r\n", "it names a server that has no port"],
+  ] as const;
+  for (const [answer, expected] of cases) {
+    const asked = sayer("127.0.0.1", answer);
+    const url = `redis+cluster://127.0.0.1:${asked.port}`;
+    try {
+      const store = await openStore(optionsFor(url));
+      assertEquals(textOf(await store.call(["GET", "x"], TIMEOUT)), expected);
+      store.close();
+    } catch (error) {
+      assertEquals(errorCode(error), expected);
+    }
+    await asked.close();
+  }
+  await there.close();
+  await here.close();
+});
+
+Deno.test("a sentinel that names no port is no help", async () => {
+  const sentinel = sayer("127.0.0.1", "*2\r\n$3\r\n::1\r\n$1\r\nx\r\n");
+  const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`;
+  const error = await failureOf(openStore(optionsFor(url)));
+  assertEquals(errorCode(error), "it names a server that has no port");
+  await sentinel.close();
+});

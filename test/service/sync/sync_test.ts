@@ -76,6 +76,7 @@ function hostWith(
     },
     readFile: (path, limit) => host.readFile(path, limit),
     writeFile: (path, bytes, how) => host.writeFile(path, bytes, how),
+    replaceFile: (path, how) => host.replaceFile(path, how),
     appendFile: (path, bytes) => host.appendFile(path, bytes),
     identify: (path) => host.identify(path),
     renameFile: (from, to) => host.renameFile(from, to),
