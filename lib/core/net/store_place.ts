@@ -26,11 +26,11 @@ const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]*)((?:\/[^/?#]*)*)$
 const MASTER = /^[\w.-]{1,128}$/;
 
 /**
- * Whether the text has a user or a password in it, where everyone sees them. Nothing else has an `@`;
- * a password may have a slash, and what stands before it may be mistyped.
+ * Whether the text may have a user or a password in it, where everyone sees them. Nothing else has an `@`
+ * or a `?`; a password may have a slash, and what stands before it may be mistyped.
  */
 export function hasStoreSecret(text: string): boolean {
-  return text.includes("@");
+  return /[@?#]/.test(text);
 }
 
 /** Reads it; undefined where it is none. */

@@ -13,14 +13,16 @@ import { type Reader, refuse, text } from "./reader.ts";
 const storePlace: Reader<StorePlace> = (value, path) => {
   if (typeof value === "string" && hasStoreSecret(value)) {
     throw new SyntaxError(
-      `${path}: expected no user and no password in it, got one that others see there; name the ` +
-        "user with --store-user, and the file of the password with --store-password-file",
+      `${path}: expected an address without a user, a password or a ?, got one that would show ` +
+        "them to others; name the user with --store-user, and the file of the password with " +
+        "--store-password-file",
     );
   }
   const place = typeof value === "string" ? parseStorePlace(value) : undefined;
   return place ?? refuse(
     path,
-    "redis://HOST[:PORT][/DB], rediss:// for TLS, or redis+sentinel://HOST,HOST/NAME[/DB]",
+    "redis://HOST[:PORT][/DB], rediss:// for TLS, redis+sentinel://HOST,HOST/NAME[/DB], or " +
+      "redis+cluster://HOST,HOST",
     value,
   );
 };

@@ -82,6 +82,60 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
   },
 };
 
+/** By what a text has in it, where its first word says nothing. */
+const BY_TEXT: readonly (readonly [RegExp, StoreFault])[] = [
+  [/DB index is out of range/, {
+    scope: "link",
+    why: "the store has no database of this number",
+    hint: "see databases in its configuration: they are 0 to 15 mostly",
+  }],
+  [/^ERR (?:Client sent AUTH|AUTH <password> called)/, {
+    scope: "link",
+    why: "the store's default user has no password",
+    hint: "name the user with --store-user, or leave --store-password-file out",
+  }],
+  [/unknown command .?SENTINEL/i, {
+    scope: "link",
+    why: "a server that is no sentinel answers there",
+    hint: "name its sentinels (port 26379 mostly), or the server itself with redis://",
+  }],
+  [/unknown (?:redis )?command|wrong number of arguments for 'auth'/i, {
+    scope: "link",
+    why: "the store lacks a command that is needed",
+    hint: "use Valkey, or Redis 6.2 or later",
+  }],
+];
+
+/** What an error of a connection means, by its code or its text: better words, if any, and a hint. */
+const BY_CODE: readonly (readonly [RegExp, string | undefined, string])[] = [
+  [/^(?:ENOTFOUND|EAI_)/, "host not found", "see its name, and this host's name servers"],
+  [/^ECONNREFUSED$/, undefined, "start it, or see its address and its port"],
+  [
+    /altnames|IP address mismatch|NotValidForName/i,
+    "its certificate is for another name",
+    "name the host as its certificate does",
+  ],
+  [
+    /expired|not yet valid/i,
+    undefined,
+    "renew its certificate, or set this host's clock",
+  ],
+  [
+    /self.signed|issuer|unable to verify|UnknownCA/i,
+    "its certificate is from an authority that isn't known here",
+    "name the authority's certificate with --store-ca-file",
+  ],
+  [
+    /WRONG_VERSION_NUMBER|InvalidContentType|corrupt message/i,
+    "no TLS is spoken there",
+    "see its port, or name it with redis://",
+  ],
+  [/RESP type/, "what answers there is no Redis and no Valkey", "see its address and its port"],
+];
+const MAYBE_TLS = "see its port; if TLS is spoken there, name it with rediss://";
+const MAYBE_PLAIN = "see its address, its port and firewalls; without TLS, name it with redis://";
+const MAYBE_BLOCKED = "see its address, its port and firewalls";
+
 /** Of a store that is a later release's. */
 export const OTHER_FORMAT: StoreFault = {
   scope: "link",
@@ -101,10 +155,27 @@ export function replyFault(text: string): StoreFault {
   // A script that fails says so before what it is.
   const inner = /\b(OOM|READONLY|MISCONF|NOREPLICAS|NOPERM|WRONGTYPE)\b/.exec(text)?.[1];
   const meant = FORBIDDEN.test(text) ? "NOPERM" : inner;
-  const known = FAULTS[word] ?? (meant === undefined ? undefined : FAULTS[meant]);
+  const known = FAULTS[word] ?? (meant === undefined ? undefined : FAULTS[meant]) ??
+    BY_TEXT.find(([pattern]) => pattern.test(text))?.[1];
   if (known !== undefined) return known;
   const shown = text.replaceAll(/\p{Cc}+/gu, " ").slice(0, MAX_SHOWN);
   return { scope: "writing", why: `the store says: ${shown}` };
+}
+
+/**
+ * What an error of a connection means.
+ *
+ * @param code A POSIX name, or the text of the error.
+ * @param why The same in words.
+ * @param opened Whether by TLS, where nothing was answered yet: the address may be a wrong one.
+ */
+export function codeFault(code: string, why: string, opened?: "plain" | "tls"): StoreFault {
+  for (const [pattern, better = why, hint] of BY_CODE) {
+    if (pattern.test(code)) return linkFault(better, hint);
+  }
+  if (opened === undefined) return linkFault(why);
+  if (code === "ETIMEDOUT") return linkFault(why, opened === "tls" ? MAYBE_PLAIN : MAYBE_BLOCKED);
+  return linkFault(why, code === "ECONNRESET" && opened === "plain" ? MAYBE_TLS : undefined);
 }
 
 /** What the end of a connection means. @param why In words. */

@@ -46,7 +46,7 @@ export function serverLines(report: ServeReport, paint: Paint): readonly string[
     ...publicAddress === null ? [] : [`public address ${publicAddress}`],
     ...serverKey === null ? [] : [`public key ${serverKey}`],
     ...state === null ? [] : [`keeps its state in ${state}`],
-    ...store === null ? [] : [`shares its peers in ${store.address}: ${storeFacts(store)}`],
+    ...store === null ? [] : [`shares its peers in ${store.address}: ${storeFacts(report, store)}`],
   ];
   return [
     `${paint("server", "bold")} ${plain(name)}`,
@@ -59,13 +59,16 @@ export function serverLines(report: ServeReport, paint: Paint): readonly string[
   ];
 }
 
-function storeFacts({ connected, complete, since, behind, roundTrip, fault }: StoreReport): string {
+function storeFacts(report: ServeReport, store: StoreReport): string {
+  const { connected, complete, since, behind, roundTrip, fault } = store;
+  const refused = report.counters["shared-bad-mac"] ?? 0;
   const present = fault?.over === false ? fault : undefined;
   return [
     connected ? `connected for ${formatAge(since)}` : `gone for ${formatAge(since)}`,
     ...present === undefined ? [] : [present.why],
     ...complete ? [] : ["not read yet"],
     ...behind > 0 ? [`${counted(behind, "peer")} to be written`] : [],
+    ...refused > 0 ? [`${counted(refused, "record")} by another key refused`] : [],
     ...connected && roundTrip !== null ? [`round trip ${milliseconds(roundTrip)}`] : [],
   ].join(", ");
 }

@@ -11,7 +11,7 @@ import type { System } from "../../host/host.ts";
 import { readPrivate } from "./files.ts";
 
 const MAX_AUTHORITY = 1024 * 1024;
-const PASSWORD = "file of the store's password";
+const PASSWORD = "store password file";
 
 /**
  * Reads the password: the first line of the file, without what ends it.

@@ -11,6 +11,7 @@ import type { SharingNews, SharingTrouble } from "../../core/shared/sharing_step
 import type { Log } from "../log/log.ts";
 
 const ALONE = "goes on with what is known here, and catches up once the store is back";
+const AWAITED = "nobody is answered before the store is read (--store-start wait)";
 const UNWRITTEN = "others don't hear of what changes here until then; what they write is read";
 
 /** Says how a store is. */
@@ -27,10 +28,10 @@ export class SharingLog {
     this.#counters = counters;
   }
 
-  /** Says one thing. */
-  tell(news: SharingNews): void {
+  /** Says one thing. @param isAwaited Whether nobody is answered before the store is read. */
+  tell(news: SharingNews, isAwaited: boolean): void {
     const store = this.#store;
-    if ("of" in news) return this.#tellOfTrouble(news);
+    if ("of" in news) return this.#tellOfTrouble(news, isAwaited);
     switch (news.event) {
       case "connected":
         return this.#log.write("info", "store-connected", { store, after: ageOf(news.seconds) });
@@ -68,12 +69,14 @@ export class SharingLog {
     const refused = this.#counters.get("shared-bad-mac");
     if (refused === 0 || this.#hasRefused) return;
     this.#hasRefused = true;
-    const hint = "give all registries on this store the same key file (--key)";
+    const hint =
+      "give all registries of a mesh the same key file (--key), and another mesh another " +
+      "database (redis://HOST/N)";
     const why = "records in the store are by registries with another server key";
     this.#log.write("warn", "store-records-refused", { store: this.#store, why, hint });
   }
 
-  #tellOfTrouble(news: SharingTrouble): void {
+  #tellOfTrouble(news: SharingTrouble, isAwaited: boolean): void {
     const store = this.#store;
     const isLink = news.of === "link";
     if (news.event === "over") {
@@ -88,7 +91,7 @@ export class SharingLog {
       ...hint === undefined ? {} : { hint },
       ...news.event === "lasting"
         ? { lasts: ageOf(news.seconds) }
-        : { effect: isLink ? ALONE : UNWRITTEN },
+        : { effect: isAwaited ? AWAITED : isLink ? ALONE : UNWRITTEN },
     };
     if (news.event === "lasting" && isLink) this.#log.write("warn", "store-still-gone", fields);
     else if (news.event === "lasting") this.#log.write("warn", "store-still-not-written", fields);

@@ -151,6 +151,11 @@ export class SharingService {
     };
   }
 
+  /** Whether nobody is answered yet. */
+  get #isAwaited(): boolean {
+    return this.#config.start === "wait" && !this.#sharing.isComplete;
+  }
+
   /** What is wrong with it just now, if anything is. */
   get trouble(): string | undefined {
     const { fault } = this.#sharing.state(this.#context.host.now());
@@ -218,7 +223,8 @@ export class SharingService {
     try {
       await act();
     } catch (error) {
-      this.#failed(step, storeFault(error));
+      const isOpening = step.kind === "connect" || step.kind === "greet";
+      this.#failed(step, storeFault(error, isOpening ? this.#config.place : undefined));
     }
   }
 
@@ -234,7 +240,7 @@ export class SharingService {
     for (const news of this.#sharing.fetchNews()) {
       // At the end, what could not be written is told of as a whole.
       const isEnd = this.#isClosed && "of" in news && news.of === "link";
-      if (!isEnd) this.#log.tell(news);
+      if (!isEnd) this.#log.tell(news, this.#isAwaited);
     }
     if (this.#sharing.isComplete) this.#complete();
     if (this.#link === undefined || this.#link.number === this.#sharing.link) return;
@@ -308,7 +314,7 @@ export class SharingService {
     const { clock } = this.#sharing;
     const slicer = new TimeSlicer(host);
     // Where nobody is answered before all is read, nobody has to have a turn between.
-    const isWaiting = this.#config.start === "wait" && !this.#sharing.isComplete;
+    const isWaiting = this.#isAwaited;
     const before = this.#peers.changed;
     for (const { group, peers } of changes) {
       for (const { id, record } of peers) {

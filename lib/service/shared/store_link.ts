@@ -4,7 +4,13 @@
  * @module
  */
 
-import { linkFault, replyFault, type StoreFault } from "../../core/shared/store_fault.ts";
+import {
+  codeFault,
+  linkFault,
+  replyFault,
+  type StoreFault,
+} from "../../core/shared/store_fault.ts";
+import type { StorePlace } from "../../core/net/store_place.ts";
 import { UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explainCode } from "../../host/error.ts";
 import type { Files, Input } from "../../host/files.ts";
@@ -50,7 +56,7 @@ export async function openLink(
       authority,
       timeout: CONNECT_TIMEOUT,
       stop,
-      onEnd: (why) => onEnd(linkFault(explainCode(why))),
+      onEnd: (why) => onEnd(codeFault(why, explainCode(why))),
     });
   const writer = await open();
   try {
@@ -67,9 +73,15 @@ export function closeLink(link: StoreLink | undefined): void {
   link?.reader.close();
 }
 
-/** What went wrong, of anything that was thrown. */
-export function storeFault(error: unknown): StoreFault {
+/**
+ * What went wrong, of anything that was thrown.
+ *
+ * @param opened Where nothing was answered yet.
+ */
+export function storeFault(error: unknown, opened?: StorePlace): StoreFault {
   if (error instanceof StoreRefusal) return replyFault(error.message);
   if (error instanceof UserError) return linkFault(error.message);
-  return linkFault(explainCode(errorCode(error)));
+  const code = errorCode(error);
+  const how = opened?.isEncrypted === true ? "tls" : "plain";
+  return codeFault(code, explainCode(code), opened && how);
 }

@@ -50,7 +50,7 @@ export async function waitForStore(
   };
   notify();
   const cancelHint = host.after(PATIENCE, () => {
-    const hint = "nobody is answered before it is read; with --store-start alone they are";
+    const hint = "nobody is answered before it is read; with --store-start alone, all are at once";
     log.write("warn", "store-waiting", { hint });
   });
   const signal = await Promise.race([ended, complete]);

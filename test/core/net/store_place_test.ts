@@ -34,15 +34,16 @@ test("what is no place of a store is refused", () => {
   for (const text of bad) assertEquals(parseStorePlace(text), undefined, text);
 });
 
-test("a user or a password in a place is seen", () => {
+test("what may be a user or a password in a place is seen", () => {
   const secret = [
     ...["redis://me@a", "redis://:hush@a/1", "rediss+sentinel://a:b@c,d/m", "me:hush@a"],
     ...["redis://me:hu/sh@a", "redis://me:hu#sh?@a", "redis-sentinel://me:hush@a/m"],
+    ...["redis:/me:hush@a", "redis://a/?password=hush", "redis://a#hush"],
   ];
   for (const text of secret) {
     assertEquals([hasStoreSecret(text), parseStorePlace(text)], [true, undefined]);
   }
-  for (const text of ["redis://a", "rediss+sentinel://a,b/m/1"]) {
+  for (const text of ["redis://a", "rediss+sentinel://a,b/m/1", "http://a"]) {
     assertEquals(hasStoreSecret(text), false, text);
   }
 });

@@ -15,7 +15,7 @@ import type {
   StoreFacts,
 } from "../../../lib/core/shared/sharing_steps.ts";
 import { test } from "../../testing.ts";
-import { linkFault, replyFault } from "../../../lib/core/shared/store_fault.ts";
+import { codeFault, linkFault, replyFault } from "../../../lib/core/shared/store_fault.ts";
 
 const START = 1000;
 /** The store's clock less the monotonic one. */
@@ -619,11 +619,43 @@ test("what a store says is told in words, with how it is mended", () => {
     ["READONLY You can't write against a read only replica.", "replica", "replica"],
     ["MISCONF Redis is configured to save RDB snapshots", "writing", "disk"],
     ["NOPERM this user has no permissions", "writing", "may not"],
+    ["ERR The user executing the script can't run this command", "writing", "may not"],
+    ["ERR DB index is out of range", "link", "no database"],
+    ["ERR AUTH <password> called without any password configured", "link", "default user"],
+    ["ERR unknown command 'SENTINEL', with args beginning with: 'x'", "link", "no sentinel"],
+    ["ERR Unknown Redis command called from script", "link", "lacks a command"],
+    ["UNBLOCKED force unblock from blocking operation", "link", "become a replica"],
     ["XYZ a\nb", "writing", "XYZ a b"],
   ] as const;
   for (const [text, scope, part] of cases) {
     const fault = replyFault(text);
     assertEquals(fault.scope, scope, text);
     assert(fault.why.includes(part), fault.why);
+  }
+});
+
+test("what an error of a connection means is told in words, with how it is mended", () => {
+  const cases = [
+    ["ECONNREFUSED", "plain", "in words", "its port"],
+    ["EAI_AGAIN", "plain", "host not found", "its name"],
+    ["ECONNRESET", "plain", "in words", "rediss://"],
+    ["ECONNRESET", "tls", "in words", undefined],
+    ["ECONNRESET", undefined, "in words", undefined],
+    ["ETIMEDOUT", "tls", "in words", "redis://"],
+    ["ETIMEDOUT", "plain", "in words", "firewalls"],
+    ["ETIMEDOUT", undefined, "in words", undefined],
+    ['Unknown RESP type 72 "H"', undefined, "no Redis", "its port"],
+    ["self signed certificate in certificate chain", "tls", "authority", "--store-ca-file"],
+    ["unable to get local issuer certificate", "tls", "authority", "--store-ca-file"],
+    ["Hostname/IP does not match certificate's altnames", "tls", "another name", "certificate"],
+    ["SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER", "tls", "no TLS", "redis://"],
+    ["something else", "tls", "in words", undefined],
+  ] as const;
+  for (const [code, opened, part, hint] of cases) {
+    const fault = codeFault(code, "in words", opened);
+    assertEquals(fault.scope, "link");
+    assert(fault.why.includes(part), fault.why);
+    assertEquals(fault.hint === undefined, hint === undefined, code);
+    assert(fault.hint?.includes(hint ?? "") ?? true, fault.hint);
   }
 });

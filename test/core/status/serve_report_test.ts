@@ -74,6 +74,9 @@ test("status of serve: how the store is that its peers are shared in", () => {
     gone,
     `${address}gone for 2 h, nothing listens there, 3 peers to be written `,
   );
+  const counters = { ...SERVE_REPORT.counters, "shared-bad-mac": 2 };
+  const refused = formatReport({ ...SERVE_REPORT, store, counters }, false);
+  assertStringIncludes(refused.replaceAll(/\s+/g, " "), "2 records by another key refused, round");
 });
 
 const seconds = fc.double({ min: 0, max: 1e7, noNaN: true });
