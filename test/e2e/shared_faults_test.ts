@@ -3,12 +3,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { say } from "../../scripts/tools.ts";
 import { BINARY, testWith } from "../support/program.ts";
-import { freeTcpPort, Redis } from "../support/redis.ts";
+import { callAt, freeTcpPort, Redis } from "../support/redis.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
 import { Scene, type Served, until } from "./scene.ts";
 import { agree, Crowd, Looker, sharedArgs, sharing } from "./shared_scene.ts";
 
 const NEEDS = ["redis-server"];
+
+/** A replica needn't wait for others. */
+const SYNC_AT_ONCE = ["--repl-diskless-sync-delay", "0"];
 
 /** How often a line of an event was logged. */
 function countOf({ running }: Served, event: string): number {
@@ -178,7 +181,7 @@ testWith(
 );
 
 testWith(NEEDS, "a fail-over to a replica that lacks the last writes loses nothing", async () => {
-  await using primary = await Redis.start();
+  await using primary = await Redis.start({ args: SYNC_AT_ONCE });
   const follow = ["--replicaof", "127.0.0.1", `${primary.port}`];
   await using replica = await Redis.start({ args: follow });
   await using proxy = TcpProxy.before(primary.port);
@@ -211,7 +214,7 @@ testWith(NEEDS, "a fail-over to a replica that lacks the last writes loses nothi
 });
 
 testWith(NEEDS, "a replica that is named as the store is said to be one", async () => {
-  await using primary = await Redis.start();
+  await using primary = await Redis.start({ args: SYNC_AT_ONCE });
   const follow = ["--replicaof", "127.0.0.1", `${primary.port}`];
   await using replica = await Redis.start({ args: follow });
   await using scene = await Scene.open();
@@ -232,3 +235,36 @@ testWith(NEEDS, "a replica that is named as the store is said to be one", async 
   }, 60);
   assertMatch(second.running.out, / store-connected /);
 });
+
+testWith(
+  NEEDS,
+  "sentinels that have another server take over: the registries go there, and lose nothing",
+  async () => {
+    await using primary = await Redis.start({ args: SYNC_AT_ONCE });
+    const follow = ["--replicaof", "127.0.0.1", `${primary.port}`];
+    await using replica = await Redis.start({ args: follow });
+    await using scene = await Scene.open();
+    const settings = await scene.file(
+      "sentinel.conf",
+      `sentinel monitor main 127.0.0.1 ${primary.port} 1\n` +
+        "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n",
+    );
+    await using sentinel = await Redis.startSentinel(settings);
+    const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`;
+    const served = await sharing(scene, [url, url]);
+    const ports = served.map(({ port }) => port);
+    const crowd = new Crowd(scene);
+    const looker = new Looker(scene);
+    for (const port of ports) await crowd.join(port, 2, 2);
+    await agree(looker, ports, crowd.known, { redis: replica });
+    await until("the sentinel knows the replica", async () => {
+      const replicas = await callAt(sentinel.port, ["SENTINEL", "REPLICAS", "main"]);
+      return Array.isArray(replicas) && replicas.length === 1 || undefined;
+    }, 30);
+    await primary.kill();
+    for (const port of ports) await crowd.join(port, 1, 1);
+    const ms = await agree(looker, ports, crowd.known, { redis: replica });
+    say(`all agree ${(ms / 1000).toFixed(1)} s after the primary was killed`);
+    await Promise.all(served.map((each) => back(each)));
+  },
+);

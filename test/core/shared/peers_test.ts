@@ -13,6 +13,7 @@ import {
 } from "../../../lib/wire/shared/record.ts";
 import { writeLabel } from "../../../lib/wire/wgsig/tai64n.ts";
 import { MOST_TAKEN } from "../../../lib/core/shared/peers.ts";
+import { SharedGroup } from "../../../lib/core/shared/shared_group.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { hex } from "../../support/bytes.ts";
@@ -465,6 +466,34 @@ test("shared: what is too old is not taken over, and a scan has it forgotten", (
   assertEquals(second!.view().size, 0);
   assertEquals(second!.forget(), 2);
   assertEquals(scene.store.peers.size, 0);
+});
+
+test("shared: what has become too old before it could be written is not written", () => {
+  const scene = new SharingScene([0, 0], { maxAge: 60 });
+  const [first] = scene.registries;
+  first!.ask1(A, HOME, scene.label());
+  assert(first!.shared.isDirty);
+  scene.pass(61);
+  assertEquals(first!.shared.take(first!.clock, first!.driver), undefined);
+});
+
+test("shared: of who is gone, so many are named to the store", () => {
+  const most = 16_384;
+  const scene = new SharingScene();
+  const [first] = scene.registries;
+  const group = first!.driver.group();
+  const { sharing } = group.members;
+  assert(sharing instanceof SharedGroup);
+  const ids = new WireBuffer(32);
+  for (let i = 0; i < most + 10; i++) sharing.forgetStored(ids, 0);
+  let count = 0;
+  for (;;) {
+    const gone = first!.shared.takeGone(first!.clock, first!.driver);
+    if (gone === undefined) break;
+    assert(gone.ids.length <= 256);
+    count += gone.ids.length;
+  }
+  assertEquals(count, most);
 });
 
 test("shared: those that come in no order are gone when it is their time", () => {

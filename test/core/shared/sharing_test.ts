@@ -274,6 +274,21 @@ test("what was on its way when the link failed is written again", () => {
   bench.next("write");
 });
 
+test("an answer of a former connection says nothing of what is on its way on the next one", () => {
+  const bench = new Bench();
+  const link = bench.ready();
+  bench.table.dirty = 1;
+  bench.next("write");
+  bench.sharing.failed({ kind: "end", link }, linkFault("cut"), bench.now);
+  bench.mono += 1;
+  const next = bench.open();
+  bench.next("write");
+  bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
+  assertEquals([bench.table.inFlight, bench.table.told], [1, ["lost"]]);
+  bench.sharing.wrote(next, outcome(1), bench.mono, bench.now);
+  assertEquals([bench.table.inFlight, bench.table.told], [0, ["lost", "written"]]);
+});
+
 test("a short absence of the same store costs no scan, and being back is told of once all is written", () => {
   const bench = new Bench();
   const link = bench.ready({ last: "5-1" });
