@@ -34,6 +34,8 @@ import type { SharedPeer, StoreClock } from "./store.ts";
 const STILL_THERE_PARTS = 8;
 /** but no sooner than after so many seconds. */
 const LEAST_STILL_THERE = 5;
+/** nor later than after so many: that old at most is what others say of when it was heard. */
+const MOST_STILL_THERE = 900;
 /** How long another registry's word on a port holds, as a part of the maximal age. */
 const FOREIGN_PARTS = 2;
 /** The most that are gone and wait to be forgotten. What is not, is found by a scan. */
@@ -314,7 +316,8 @@ export class SharedGroup implements PeerSharing {
   /** A peer was heard, and a register stays as it is. */
   #seen(peer: number, place: number, mono: number): void {
     const { marks } = this;
-    const stillThere = Math.max(LEAST_STILL_THERE, this.members.maxAge / STILL_THERE_PARTS);
+    const part = Math.min(MOST_STILL_THERE, this.members.maxAge / STILL_THERE_PARTS);
+    const stillThere = Math.max(LEAST_STILL_THERE, part);
     if (mono - marks.storedAt(peer, place) <= stillThere) return;
     if ((marks.underWay(peer) & 1 << place) === 0) this.note(peer, 1 << place);
   }

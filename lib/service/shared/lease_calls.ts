@@ -6,7 +6,7 @@
 
 import { decodeLogged, decodeTabled, encodeClaim } from "../../core/lease/server/claim_codec.ts";
 import type { ClaimLog, ClaimScan, SharedLease } from "../../core/lease/server/claims.ts";
-import { type StoreConnection, StoreRefusal, type StoreReply } from "../../host/shared_stores.ts";
+import type { StoreConnection, StoreReply } from "../../host/shared_stores.ts";
 import type { ClaimStep } from "../lease/server/claim_store.ts";
 import {
   CLAIM,
@@ -15,6 +15,7 @@ import {
   LEASE_READERS_KEY,
   LEASES_KEY,
 } from "./lease_script.ts";
+import { bytesOf, listOf, numberOf, runScript, textOf } from "./store_reply.ts";
 
 /** An answer takes so many seconds at most: clients wait for it. */
 const TIMEOUT = 1;
@@ -23,7 +24,6 @@ const BLOCK = 5;
 const SCAN_COUNT = "512";
 /** So many entries at most come with a word that there are some: what is in them is not looked at. */
 const WAKE_COUNT = "16";
-const DECODER = new TextDecoder();
 
 /** Asks one store. */
 export class LeaseCalls {
@@ -105,33 +105,7 @@ export class LeaseCalls {
 
   /** The script by its hash, where the store knows it. */
   async #run(store: StoreConnection, args: readonly (string | Uint8Array)[]): Promise<StoreReply> {
-    const rest = [`${LEASE_KEYS.length}`, ...LEASE_KEYS, ...args];
     this.#hash ??= textOf(await store.call(["SCRIPT", "LOAD", CLAIM], TIMEOUT));
-    try {
-      return await store.call(["EVALSHA", this.#hash, ...rest], TIMEOUT);
-    } catch (error) {
-      if (!(error instanceof StoreRefusal) || !error.message.includes("NOSCRIPT")) throw error;
-    }
-    return await store.call(["EVAL", CLAIM, ...rest], TIMEOUT);
+    return await runScript(store, { text: CLAIM, hash: this.#hash }, LEASE_KEYS, args, TIMEOUT);
   }
-}
-
-function listOf(reply: StoreReply | undefined): readonly StoreReply[] {
-  if (Array.isArray(reply)) return reply;
-  throw new StoreRefusal("what it answers is no list");
-}
-
-function bytesOf(reply: StoreReply | undefined): Uint8Array {
-  if (reply instanceof Uint8Array) return reply;
-  throw new StoreRefusal("what it answers is no text");
-}
-
-function textOf(reply: StoreReply | undefined): string {
-  return DECODER.decode(bytesOf(reply));
-}
-
-function numberOf(reply: StoreReply | undefined): number {
-  const number = Number(textOf(reply));
-  if (Number.isFinite(number)) return number;
-  throw new StoreRefusal("what it answers is no number");
 }

@@ -57,11 +57,14 @@ local id = redis.call('GET', KEYS[1])
 if not id then
   local made = redis.pcall('SET', KEYS[1], ARGV[1])
   if type(made) == 'table' and made.err then return made end
-  local format = redis.pcall('SET', KEYS[2], ARGV[2], 'NX')
-  if type(format) == 'table' and format.err then return format end
   id = ARGV[1]
 end
-local format = redis.call('GET', KEYS[2]) or ''
+local format = redis.call('GET', KEYS[2])
+if not format then
+  local named = redis.pcall('SET', KEYS[2], ARGV[2])
+  if type(named) == 'table' and named.err then return named end
+  format = ARGV[2]
+end
 local first = redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)[1]
 local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
 local info = redis.pcall('INFO', 'server')

@@ -1,6 +1,6 @@
 /**
  * What a store is asked, and how its answers are read. An answer of another form than it must have is
- * a {@linkcode StoreRefusal}: whatever answers there is no store.
+ * a `StoreRefusal`: whatever answers there is no store.
  *
  * @module
  */
@@ -8,15 +8,11 @@
 import type { SharedGone, SharedPeer, SharedWrite, WriteOutcome } from "../../core/shared/store.ts";
 import { STORE_FORMAT, type StoreFacts } from "../../core/shared/sharing_steps.ts";
 import type { RandomSource } from "../../core/net/random.ts";
-import {
-  type StoreCommand,
-  type StoreConnection,
-  StoreRefusal,
-  type StoreReply,
-} from "../../host/shared_stores.ts";
+import type { StoreCommand, StoreConnection, StoreReply } from "../../host/shared_stores.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { FORGET, GREET, WRITE } from "./scripts.ts";
+import { bytesOf, listOf, numberOf, runScript, textOf } from "./store_reply.ts";
 
 /** All keys begin so: the tag has them on one server of a cluster. */
 export const KEYS = "{wgsig}:";
@@ -82,8 +78,7 @@ export class StoreCalls {
       await store.call(["EVAL", GREET, `${keys.length}`, ...keys, ...args], TIMEOUT),
     );
     unknown.forEach((script, i) => this.#hashes.set(script, textOf(hashes[i])));
-    const time = Number(textOf(seconds)) + Number(textOf(micros)) / 1e6;
-    if (!Number.isFinite(time)) throw new StoreRefusal("it has no time");
+    const time = numberOf(seconds) + numberOf(micros) / 1e6;
     return {
       id: textOf(id),
       format: textOf(format),
@@ -156,22 +151,13 @@ export class StoreCalls {
     return { last, isAll: entries.length < READ_COUNT, changes };
   }
 
-  async #run(
+  #run(
     store: StoreConnection,
-    script: string,
+    text: string,
     keys: readonly string[],
     args: StoreCommand,
   ): Promise<StoreReply> {
-    const rest = [`${keys.length}`, ...keys, ...args];
-    const hash = this.#hashes.get(script);
-    try {
-      if (hash !== undefined) {
-        return await store.call(["EVALSHA", hash, ...rest], TIMEOUT);
-      }
-    } catch (error) {
-      if (!(error instanceof StoreRefusal) || !error.message.includes("NOSCRIPT")) throw error;
-    }
-    return await store.call(["EVAL", script, ...rest], TIMEOUT);
+    return runScript(store, { text, hash: this.#hashes.get(text) }, keys, args, TIMEOUT);
   }
 }
 
@@ -199,27 +185,6 @@ function readPeers(bytes: Uint8Array, peers: SharedPeer[]): void {
     if (at + size > bytes.length) return;
     peers.push({ id, record: bytes.subarray(at, at += size) });
   }
-}
-
-const DECODER = new TextDecoder();
-
-function listOf(reply: StoreReply | undefined): readonly StoreReply[] {
-  if (Array.isArray(reply)) return reply;
-  throw new StoreRefusal("what it answers is no list");
-}
-
-function bytesOf(reply: StoreReply | undefined): Uint8Array {
-  if (reply instanceof Uint8Array) return reply;
-  throw new StoreRefusal("what it answers is no text");
-}
-
-function textOf(reply: StoreReply | undefined): string {
-  return DECODER.decode(bytesOf(reply));
-}
-
-function numberOf(reply: StoreReply | undefined): number {
-  if (typeof reply === "number") return reply;
-  throw new StoreRefusal("what it answers is no number");
 }
 
 function hexOf(bytes: Uint8Array): string {

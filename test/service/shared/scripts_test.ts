@@ -8,6 +8,7 @@ import { parseStorePlace } from "../../../lib/core/net/store_place.ts";
 import { StoreCalls } from "../../../lib/service/shared/store_calls.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { newShared, readShared, registerEnd } from "../../../lib/wire/shared/record.ts";
+import { STORE_FORMAT } from "../../../lib/core/shared/sharing_steps.ts";
 import vectors from "../../vectors/shared.json" with { type: "json" };
 import { testWith } from "../../support/program.ts";
 import { Redis } from "../../support/redis.ts";
@@ -51,6 +52,12 @@ testWith(
     assertEquals((await calls.greet(store, 60)).evicts, false);
     await store.call(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"], TIMEOUT);
     assertEquals((await calls.greet(store, 60)).evicts, true);
+    await store.call(["DEL", "{wgsig}:format"], TIMEOUT);
+    assertEquals(
+      (await calls.greet(store, 60)).format,
+      STORE_FORMAT,
+      "one that is lost is told anew",
+    );
     let place = "0-0";
     for (const { name, stored: before, incoming, record, changed } of vectors.merges) {
       await store.call(["DEL", PEERS], TIMEOUT);
