@@ -39,6 +39,7 @@ export class SharedPeers implements GroupSharing {
   /** Whose peers are under way, which, and when their registers were heard. */
   #writing: SharedGroup | undefined;
   readonly #peers = new Int32Array(MOST_TAKEN);
+  readonly #wrong: (Uint8Array | undefined)[] = [];
   readonly #heard = new Float64Array(REGISTER_COUNT * MOST_TAKEN);
   #count = 0;
 
@@ -142,6 +143,7 @@ export class SharedPeers implements GroupSharing {
         shared.marks.settle(peer);
         continue;
       }
+      this.#wrong[this.#count] = written.wrong;
       this.#peers[this.#count++] = peer;
       records.push(written);
       bytes += written.id.length + written.record.length;
@@ -160,7 +162,7 @@ export class SharedPeers implements GroupSharing {
     const marks = shared?.marks;
     for (let i = 0; i < this.#count && marks !== undefined; i++) {
       const peer = this.#peers[i]!;
-      shared?.wrong.forget(peer);
+      shared?.wrong.replaced(peer, this.#wrong[i]);
       const registers = marks.underWay(peer);
       for (let place = 0; place < REGISTER_COUNT; place++) {
         if ((registers & 1 << place) === 0) continue;

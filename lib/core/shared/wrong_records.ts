@@ -53,7 +53,12 @@ export class WrongRecords {
     return this.#waiting.get(peer);
   }
 
-  /** They are replaced, or the peer is gone. */
+  /** These were replaced, as {@linkcode of} had them; what came meanwhile is yet to be. */
+  replaced(peer: number, macs: Uint8Array | undefined): void {
+    if (macs !== undefined && this.#waiting.get(peer) === macs) this.#waiting.delete(peer);
+  }
+
+  /** The peer is gone. */
   forget(peer: number): void {
     this.#waiting.delete(peer);
   }

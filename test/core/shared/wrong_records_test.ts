@@ -29,6 +29,13 @@ test("shared: a wrong MAC is replaced once, by what is known of the peer", () =>
   first!.shared.lost();
   const again = first!.shared.take(first!.clock, first!.driver)!;
   assertEquals(again.records[0]!.wrong, mac);
+  // While that is on its way, there is another one.
+  const other = forged.slice();
+  other[other.length - 1]! ^= 2;
+  first!.shared.apply(0, A, other, first!.clock, first!.driver, false);
+  first!.shared.written();
+  const both = first!.shared.take(first!.clock, first!.driver)!;
+  assertEquals(both.records[0]!.wrong, Uint8Array.from([...mac, ...other.slice(-16)]));
   first!.shared.written();
   apply();
   assert(!first!.shared.isDirty, "it is replaced again and again");
