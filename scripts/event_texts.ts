@@ -273,6 +273,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
       "peers were written and read since",
     fields: ["store", "away", "written", "read"],
   },
+  "store-clock-differs": {
+    meaning: "this host's clock and the store's are more than 15 s apart; told of once",
+  },
   "store-connected": {
     meaning: "all that other registries have in the store was read, after so long",
   },

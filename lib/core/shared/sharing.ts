@@ -38,6 +38,8 @@ import { Trouble, type TroubleNews } from "./trouble.ts";
 
 /** Seconds between the beginnings of two writes: what changes meanwhile goes together. */
 const GATHER = 0.01;
+/** Clocks of this host and of the store that differ by so many seconds or more are worth a word. */
+const APART = 15;
 /** Seconds between two looks at whose store it is, and what time it has. */
 const LOOK_INTERVAL = 15;
 /** What goes together after the store was away is told of after so many seconds at the latest. */
@@ -84,6 +86,7 @@ export class Sharing {
   #catchUp: CatchUp | undefined;
   #fault: { readonly why: string; readonly at: number } | undefined;
   #isEvictionTold = false;
+  #isApartTold = false;
   #endAt = Infinity;
   /** Converts times; right from the first greeting on. */
   readonly clock: StoreClock = {
@@ -204,6 +207,10 @@ export class Sharing {
     if (isEmptied) this.#news.push({ event: "emptied" });
     if (facts.evicts && !this.#isEvictionTold) this.#news.push({ event: "evicts" });
     this.#isEvictionTold = facts.evicts;
+    const ahead = now.unix - (this.#offset + now.mono);
+    const isApart = Math.abs(ahead) > APART;
+    if (isApart && !this.#isApartTold) this.#news.push({ event: "apart", ahead });
+    this.#isApartTold = isApart;
     if (this.#phase === "greeting") {
       this.#opened(now);
       if (isSame && this.#follower.hasAll(facts, now.mono)) return;

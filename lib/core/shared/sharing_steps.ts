@@ -91,6 +91,8 @@ export type SharingNews =
   }
   | { readonly event: "emptied" }
   | { readonly event: "evicts" }
+  /** By so many seconds this host's clock is ahead of the store's. */
+  | { readonly event: "apart"; readonly ahead: number }
   | SharingTrouble;
 
 /** What is to be said of a fault: of the link, or of writing alone. */

@@ -49,6 +49,13 @@ export class SharingLog {
         const hint = "set maxmemory-policy noeviction there";
         return this.#log.write("warn", "store-may-forget", { store, why, hint });
       }
+      case "apart": {
+        const side = news.ahead > 0 ? "ahead of" : "behind";
+        const why = `this host's clock is ${formatAge(Math.abs(news.ahead))} ${side} the store's`;
+        const hint =
+          "set the clock that is wrong: what peers say is heeded by the time that they say";
+        return this.#log.write("warn", "store-clock-differs", { store, why, hint });
+      }
       case "emptied":
         return this.#log.write("warn", "store-emptied", {
           store,

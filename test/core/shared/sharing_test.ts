@@ -91,7 +91,7 @@ class Bench {
   }
 
   get now() {
-    return { unix: 0, mono: this.mono };
+    return { unix: OFFSET + this.mono, mono: this.mono };
   }
 
   facts(rest: Partial<StoreFacts> = {}): StoreFacts {
@@ -657,5 +657,20 @@ test("what an error of a connection means is told in words, with how it is mende
     assert(fault.why.includes(part), fault.why);
     assertEquals(fault.hint === undefined, hint === undefined, code);
     assert(fault.hint?.includes(hint ?? "") ?? true, fault.hint);
+  }
+});
+
+test("a clock that is far from the store's is told of once, and again after it was right", () => {
+  const bench = new Bench();
+  const ahead = (seconds: number) => ({ time: bench.facts().time - seconds });
+  const link = bench.open(ahead(16));
+  assertEquals(bench.events(), ["apart"]);
+  bench.scan(link);
+  bench.events();
+  for (const [seconds, told] of [[16, []], [14, []], [-16, ["apart"]]] as const) {
+    bench.mono += 15;
+    bench.next("greet");
+    bench.sharing.greeted(link, bench.facts(ahead(seconds)), bench.mono, bench.now);
+    assertEquals(bench.events(), [...told]);
   }
 });
