@@ -217,11 +217,6 @@ export class SharedPeers implements GroupSharing {
     if (shared !== undefined) this.#taker.apply(shared, { id, record }, clock, now, isScan);
   }
 
-  /** Makes room for so many peers of a group at once, as far as it may have them. */
-  reserve(group: number, peers: number): void {
-    for (const shared of this.#those(group)) shared.reserve(peers);
-  }
-
   /**
    * Everything that the store has comes now, by {@linkcode apply}: of a group, or of all that there are.
    * To begin again is to begin anew.
@@ -233,11 +228,6 @@ export class SharedPeers implements GroupSharing {
   /** That was everything: what it hasn't is to be written. Of a group that came meanwhile, it wasn't. */
   endScan(group?: number): void {
     for (const shared of this.#those(group)) shared.endScan();
-  }
-
-  /** The numbers of groups that came since the store was read: no scan of them has begun. */
-  get unread(): number[] {
-    return [...this.#groups.values()].filter((each) => !each.isRead).map(({ group }) => group.id);
   }
 
   #those(group: number | undefined): readonly SharedGroup[] {

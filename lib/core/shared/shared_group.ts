@@ -95,11 +95,6 @@ export class SharedGroup implements PeerSharing {
     return this.marks.dirtyCount > 0 || this.#lookingAt !== NONE;
   }
 
-  /** Whether a scan of it has begun. */
-  get isRead(): boolean {
-    return this.#isRead;
-  }
-
   /** Whether somebody is gone. */
   get hasGone(): boolean {
     return this.#gone.length > 0;
@@ -220,15 +215,6 @@ export class SharedGroup implements PeerSharing {
   /** Takes so many IDs of who is gone, at most. */
   takeGone(most: number): Uint8Array[] {
     return this.#gone.splice(0, most);
-  }
-
-  /** Makes room for so many peers at once, as far as there may be so many. */
-  reserve(peers: number): void {
-    const { table } = this.members;
-    const most = Math.min(peers, table.maxPeers);
-    table.reserve(most);
-    this.directory.reserve(most);
-    this.marks.reserve(most);
   }
 
   /** All that the store has comes now. */
