@@ -17,6 +17,7 @@ import { encodeFile } from "../../lib/core/store/encoding.ts";
 import type { Host } from "../../lib/host/host.ts";
 import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { writeLabel } from "../../lib/wire/wgsig/tai64n.ts";
 import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import {
   crowdAddress,
@@ -71,6 +72,7 @@ export async function seedCrowd(host: Host, job: SeedJob): Promise<void> {
     question.flags = peer < job.peers ? QUESTION_FLAG.proved : 0;
     question.candidates.count = peer < job.peers ? setCrowdPlaces(peer, question.candidates) : 0;
     question.seconds = Math.floor(now.unix);
+    writeLabel(asked.buffer, asked.labelAt, question);
     writeIpv4(asked.sources, 0, crowdAddress(peer % NETWORKS));
     asked.port = 1;
     asked.peer = directory.find(question.id, 0);

@@ -286,17 +286,19 @@ export class RegistryGroup {
    * highest label stays known.
    *
    * @param highest The highest label that it has used.
-   * @returns The peer, or NONE.
+   * @param known Its number in the directory, or NONE where that hasn't it.
+   * @returns Its row, or NONE.
    */
   restorePeer(
     buffer: WireBuffer,
     at: number,
     seenAt: number,
     highest: Label,
+    known: number,
     mono: number,
   ): number {
     const { seconds, nanoseconds } = highest;
-    const peer = this.members.restoreRow(buffer, at, seenAt);
+    const peer = this.members.restoreRow(buffer, at, seenAt, known);
     if (peer === NONE) this.members.labels.note(buffer, at, seconds, nanoseconds, mono);
     else this.table.setHighestLabel(peer, seconds, nanoseconds);
     return peer;

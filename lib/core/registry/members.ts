@@ -176,19 +176,21 @@ export class Members {
    * Adds a row of a saved state, as the one seen longest ago. Its peer stands at the end of the
    * directory, which is sorted once all are there.
    *
+   * @param known Its peer, where the directory has it; else NONE.
    * @returns The row, or NONE where there is no room.
    */
-  restoreRow(buffer: WireBuffer, at: number, seenAt: number): number {
+  restoreRow(buffer: WireBuffer, at: number, seenAt: number, known: number): number {
     const { table } = this;
     const directory = this.#directory;
     if (directory === undefined) return table.addOldest(buffer, at, seenAt);
-    let peer = directory.find(buffer, at);
-    if (peer === NONE && this.count >= table.maxPeers) return NONE;
+    if (known === NONE && this.count >= table.maxPeers) return NONE;
     const row = table.addOldest(buffer, at, seenAt);
     if (row === NONE) return NONE;
-    if (peer === NONE) peer = directory.add(buffer, at, seenAt);
-    else directory.heard(peer, seenAt);
-    directory.attach(peer, row);
+    if (known === NONE) directory.attach(directory.add(buffer, at, seenAt), row);
+    else {
+      directory.heard(known, seenAt);
+      directory.attach(known, row);
+    }
     return row;
   }
 

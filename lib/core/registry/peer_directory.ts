@@ -202,6 +202,12 @@ export class PeerDirectory {
     return peer;
   }
 
+  /** The same for somebody who may well be the peer of a number: that one is looked at first. */
+  findGuessed(buffer: WireBuffer, at: number, guess: number): number {
+    const isRight = guess < this.end && this.isThere(guess) && this.#hasId(guess, buffer, at);
+    return isRight ? guess : this.find(buffer, at);
+  }
+
   /** A peer whose ID begins with the 8 bytes at `at`, or NONE. */
   firstAlike(buffer: WireBuffer, at: number): number {
     return this.#firstOf(this.#index.first(this.#hashOf(buffer, at)), buffer, at);

@@ -36,6 +36,8 @@ export class PeerRestorer {
   /** Whether somebody may be in the table already: else nobody is looked up. */
   #mayBeThere = true;
   readonly #highest: Label = { seconds: 0, nanoseconds: 0 };
+  /** Who comes next, where rows lie in the file in the order of what the directory had from it. */
+  #next = 0;
 
   /** Begins with a file. */
   constructor(group: RegistryGroup, file: WireBuffer, now: Now) {
@@ -62,13 +64,21 @@ export class PeerRestorer {
   add(at: number, seenAt: number, ahead: number): void {
     const { table, changes } = this.#group;
     const file = this.#file;
-    if (this.#mayBeThere && table.find(file, at) !== NONE) return;
+    const { directory } = this.#group.members;
+    let known = NONE;
+    if (directory !== undefined) {
+      known = directory.findGuessed(file, at, this.#next);
+      if (known !== NONE) {
+        this.#next = known + 1;
+        if (directory.rowOf(known) !== NONE) return;
+      }
+    } else if (this.#mayBeThere && table.find(file, at) !== NONE) return;
     const highest = this.#highest;
     highest.seconds = readSeconds(file, at + ENTRY_LABEL);
     highest.nanoseconds = readNanoseconds(file, at + ENTRY_LABEL);
     const isRight = this.#group.allows(file, at) && !Number.isNaN(highest.seconds);
     const peer = isRight
-      ? this.#group.restorePeer(file, at, seenAt, highest, this.#now.mono)
+      ? this.#group.restorePeer(file, at, seenAt, highest, known, this.#now.mono)
       : NONE;
     if (peer === NONE) return changes?.removed(file, at);
     table.setEndpoint(peer, readAddress(file, at), file.view.getUint16(at + RECORD_PORT));

@@ -841,7 +841,7 @@ test("saved peers that find no place are the oldest, and their labels stay known
   const highest = { seconds: T0, nanoseconds: 5 };
   for (const number of [3, 2, 1]) {
     const id = new WireBuffer(idOf(number));
-    const peer = group.restorePeer(id, 0, 10 * number, highest, driver.mono);
+    const peer = group.restorePeer(id, 0, 10 * number, highest, NONE, driver.mono);
     assertEquals(peer === NONE, number === 1);
     if (peer !== NONE) group.members.setEndpoint(peer, 0x0a00_0001, number);
   }
