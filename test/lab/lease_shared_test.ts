@@ -175,11 +175,46 @@ async function storeAway(): Promise<void> {
   assertMatch(again, /errno=0\n/);
 }
 
+/** Both servers are restarted, one after the other, while leases run. */
+async function rolling(): Promise<void> {
+  await using shared = await SharedScene.open();
+  const { scene, other } = shared;
+  const { hub, alice, bob } = scene;
+  let [first, second] = await Promise.all([shared.serve(INTERFACE), shared.serve("wg1")]);
+  const leased: string[] = [];
+  for (const host of [alice, bob]) {
+    const { client, addresses } = await scene.lease(host);
+    await client.stop("SIGKILL");
+    leased.push(`${addresses.toSorted()}`);
+  }
+  assert(leased[0] !== leased[1]);
+  const asked = async () => {
+    const answers = await Promise.all([alice, bob].map((host) => scene.ask(host, ANY)));
+    return answers.map(([answer]) => `${ipsOf(answer)}`);
+  };
+  const has = (server: WireGuardHost) =>
+    scene.until("it has both leases", async () => {
+      const found = await Promise.all([alice, bob].map((host) => shared.allowed(server, host)));
+      return `${found}` === `${leased}`;
+    }, 10);
+  assertEquals(await second.stop("SIGTERM"), 0);
+  assertEquals(await asked(), leased);
+  second = await shared.serve("wg1");
+  await has(other);
+  for (const host of [alice, bob]) await shared.move(host);
+  assertEquals(await first.stop("SIGTERM"), 0);
+  assertEquals(await asked(), leased);
+  first = await shared.serve(INTERFACE);
+  await has(hub);
+  assertEquals(await asked(), leased);
+  for (const server of [first, second]) assertEquals(await server.stop("SIGTERM"), 0);
+}
+
 testWith(
   [...LAB_NEEDS, "redis-server"],
   "lab: leases that two servers share in a Redis, also while that is away",
   async () => {
-    const results = await Promise.allSettled([oneTable(), storeAway()]);
+    const results = await Promise.allSettled([oneTable(), storeAway(), rolling()]);
     const failures = results.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
     if (failures.length > 0) throw new AggregateError(failures, failures.join("\n\n"));
   },

@@ -70,22 +70,7 @@ export class Redis implements AsyncDisposable {
 
   /** Sends it one command. */
   async call(...command: readonly (string | Uint8Array)[]): Promise<StoreReply> {
-    const place = parseStorePlace(this.url)!;
-    const { password } = this.#options;
-    const store = await openStore({
-      place,
-      user: undefined,
-      password,
-      authority: undefined,
-      timeout: TIMEOUT,
-      stop: new Promise(() => {}),
-      onEnd: () => {},
-    });
-    try {
-      return await store.call(command, TIMEOUT);
-    } finally {
-      store.close();
-    }
+    return await callAt(this.port, command, this.#options.password);
   }
 
   /** Sends the process a signal. */
@@ -107,6 +92,28 @@ export class Redis implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     if (this.#options.folder === undefined) await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** Sends one command to a Redis, or a sentinel, at a port of loopback. */
+export async function callAt(
+  port: number,
+  command: readonly (string | Uint8Array)[],
+  password?: string,
+): Promise<StoreReply> {
+  const store = await openStore({
+    place: parseStorePlace(`redis://${LOOPBACK}:${port}`)!,
+    user: undefined,
+    password,
+    authority: undefined,
+    timeout: TIMEOUT,
+    stop: new Promise(() => {}),
+    onEnd: () => {},
+  });
+  try {
+    return await store.call(command, TIMEOUT);
+  } finally {
+    store.close();
   }
 }
 

@@ -27,7 +27,7 @@ export const MOST_BYTES = 65_536;
 
 /** The peers of all groups of a registry, as they are shared. */
 export class SharedPeers implements GroupSharing {
-  /** Called when something is to be written, and nothing was before. */
+  /** Called when something of a group is to be written, and nothing of it was before. */
   onDirty: (() => void) | undefined;
   readonly #registry: Registry;
   readonly #key: StoreKey;
@@ -36,10 +36,10 @@ export class SharedPeers implements GroupSharing {
   readonly #taker: RecordTaker;
   /** By number of the group. Whose turn it is comes first. */
   readonly #groups = new Map<number, SharedGroup>();
-  #isTold = false;
   /** Whose peers are under way, which, and when their registers were heard. */
   #writing: SharedGroup | undefined;
   readonly #peers = new Int32Array(MOST_TAKEN);
+  readonly #wrong: (Uint8Array | undefined)[] = [];
   readonly #heard = new Float64Array(REGISTER_COUNT * MOST_TAKEN);
   #count = 0;
 
@@ -69,7 +69,7 @@ export class SharedPeers implements GroupSharing {
   /** See {@linkcode GroupSharing}. */
   added(group: RegistryGroup): void {
     const directory = group.openDirectory(this.#random, this.#mono);
-    const shared = new SharedGroup(group, directory, this.#key, () => this.#tell());
+    const shared = new SharedGroup(group, directory, this.#key, () => this.onDirty?.());
     group.members.sharing = shared;
     this.#groups.set(group.id, shared);
   }
@@ -93,6 +93,13 @@ export class SharedPeers implements GroupSharing {
     return behind;
   }
 
+  /** For how long a peer is kept that is silent, in seconds: the longest of all groups. */
+  get maxAge(): number {
+    let longest = 0;
+    for (const { members } of this.#groups.values()) longest = Math.max(longest, members.maxAge);
+    return longest;
+  }
+
   /** Whether somebody is gone: {@linkcode takeGone} has something. */
   get hasGone(): boolean {
     for (const shared of this.#groups.values()) if (shared.hasGone) return true;
@@ -110,7 +117,6 @@ export class SharedPeers implements GroupSharing {
    * though {@linkcode isDirty} holds, after a scan: there is more to look through.
    */
   take(clock: StoreClock, { mono }: Now): SharedWrite | undefined {
-    this.#isTold = false;
     for (const [id, shared] of this.#groups) {
       if (!shared.isDirty) continue;
       // The others' turn is next.
@@ -137,6 +143,7 @@ export class SharedPeers implements GroupSharing {
         shared.marks.settle(peer);
         continue;
       }
+      this.#wrong[this.#count] = written.wrong;
       this.#peers[this.#count++] = peer;
       records.push(written);
       bytes += written.id.length + written.record.length;
@@ -144,11 +151,18 @@ export class SharedPeers implements GroupSharing {
     return records;
   }
 
-  /** The store has what was taken last. */
-  written(): void {
-    const marks = this.#writing?.marks;
+  /**
+   * The store has what was taken last.
+   *
+   * @param kept Of whom it keeps something else.
+   * @returns The number of the group, where that is still there.
+   */
+  written(kept: readonly SharedPeer[] = []): number | undefined {
+    const shared = this.#writing;
+    const marks = shared?.marks;
     for (let i = 0; i < this.#count && marks !== undefined; i++) {
       const peer = this.#peers[i]!;
+      shared?.wrong.replaced(peer, this.#wrong[i]);
       const registers = marks.underWay(peer);
       for (let place = 0; place < REGISTER_COUNT; place++) {
         if ((registers & 1 << place) === 0) continue;
@@ -157,6 +171,9 @@ export class SharedPeers implements GroupSharing {
       marks.settle(peer);
     }
     this.#count = 0;
+    if (shared === undefined || this.#groups.get(shared.group.id) !== shared) return undefined;
+    for (const peer of kept) this.#taker.check(shared, peer);
+    return shared.group.id;
   }
 
   /** The store may not have what was taken last: it is to be written again. */
@@ -227,12 +244,6 @@ export class SharedPeers implements GroupSharing {
     if (group === undefined) return [...this.#groups.values()];
     const shared = this.#groups.get(group);
     return shared === undefined ? [] : [shared];
-  }
-
-  #tell(): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
-    this.onDirty?.();
   }
 }
 

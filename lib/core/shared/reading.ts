@@ -40,12 +40,19 @@ export class Follower {
   }
 
   /** Whether the store still has all changes that were not read here. */
-  hasAll({ first, last }: StoreFacts, mono: number): boolean {
+  hasAll(facts: StoreFacts, mono: number): boolean {
     const { place } = this;
-    if (place === undefined) return false;
-    if (mono - this.#readAt <= SAFE_GAP) return true;
-    if (last === "") return false;
+    if (place === undefined || this.isPast(facts, place)) return false;
+    const { first, last, time } = facts;
+    // Where its clock was set back, more is dropped.
+    const isRegular = timeOfPlace(last) - time < SAFE_GAP;
+    if (isRegular && mono - this.#readAt <= SAFE_GAP) return true;
     return comparePlaces(last, place) === 0 || comparePlaces(first, place) <= 0;
+  }
+
+  /** Whether a place that there was is past the end: the stream is another one. */
+  isPast({ last }: StoreFacts, place: string): boolean {
+    return comparePlaces(last === "" ? STREAM_BEGIN : last, place) < 0;
   }
 
   /** Takes note of what was read. Returns whether something may have been dropped before that. */
@@ -54,19 +61,18 @@ export class Follower {
     const isLate = sentAt - this.#readAt > SAFE_GAP;
     this.place = last !== undefined && comparePlaces(last, place) > 0 ? last : place;
     const readAt = isAll ? sentAt : clock.toMono(timeOfPlace(this.place));
-    this.#readAt = Math.max(this.#readAt, readAt);
+    this.#readAt = Math.max(this.#readAt, Math.min(sentAt, readAt));
     const isBehind = isLate || mono - this.#readAt > SAFE_GAP;
     if (isBehind) this.#readAt = sentAt;
     return isBehind;
   }
 }
 
-/** Reads all groups. */
+/** Reads groups, one after the other. */
 export class Scan {
   readonly #groups: number[];
   #cursor = SCAN_BEGIN;
-  /** Whether a piece was asked for. */
-  isBegun = false;
+  #isBegun = false;
 
   /** @param groups Their numbers. */
   constructor(groups: Iterable<number>) {
@@ -79,9 +85,36 @@ export class Scan {
     return group === undefined ? undefined : { group, cursor: this.#cursor };
   }
 
-  /** A piece was read. @param cursor Where the next one begins, as the store says it. */
-  read(cursor: string): void {
+  /** Whether a piece of the group whose turn it is was asked for. */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
+  /** The next piece is asked for. Returns whether it is the first one of its group. */
+  begin(): boolean {
+    const isFirst = !this.#isBegun;
+    this.#isBegun = true;
+    return isFirst;
+  }
+
+  /**
+   * A piece was read.
+   *
+   * @param cursor Where the next one begins, as the store says it.
+   * @returns The group whose last piece it was; undefined where there are more of it.
+   */
+  read(cursor: string): number | undefined {
     this.#cursor = cursor;
-    if (cursor === SCAN_BEGIN) this.#groups.shift();
+    if (cursor !== SCAN_BEGIN) return undefined;
+    this.#isBegun = false;
+    return this.#groups.shift();
+  }
+
+  /** A group is read from its beginning, whatever was read of it. */
+  add(group: number): void {
+    if (this.#groups[0] === group) {
+      this.#cursor = SCAN_BEGIN;
+      this.#isBegun = false;
+    } else if (!this.#groups.includes(group)) this.#groups.push(group);
   }
 }

@@ -57,7 +57,7 @@ import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { NONE } from "../net/none.ts";
 import { MARK } from "./peer_marks.ts";
 import type { SharedGroup } from "./shared_group.ts";
-import type { StoreClock } from "./store.ts";
+import type { SharedPeer, StoreClock } from "./store.ts";
 
 const IPV4_SIZE = 4;
 /** Who was heard longer ago than others, in seconds, is out of their order. */
@@ -91,7 +91,7 @@ export class RecordTaker {
    */
   apply(
     shared: SharedGroup,
-    { id, record }: { readonly id: Uint8Array; readonly record: Uint8Array },
+    { id, record }: SharedPeer,
     clock: StoreClock,
     now: Now,
     isScan: boolean,
@@ -120,12 +120,32 @@ export class RecordTaker {
       if (!isSilent) isOld = false;
       if (isComparable && !this.#isLater(shared, peer, place, at)) continue;
       if (isSilent) continue;
-      if (this.#key.verify(group.id, this.#id, 0, 1 << place, this.#record, at)) {
-        wanted |= 1 << place;
-      } else this.#counters.add("shared-bad-mac");
+      if (this.#isRight(shared, peer, place, at)) wanted |= 1 << place;
     }
     if (wanted !== 0) this.#take(shared, peer, isProved, wanted, now);
     else if (isScan && isOld) shared.forgetStored(this.#id, 0);
+  }
+
+  /** Looks only whether what the store has of a peer was made by a registry with this key. */
+  check(shared: SharedGroup, { id, record }: SharedPeer): void {
+    if (id.length !== ID_SIZE || record.length > MAX_SHARED_SIZE) return;
+    this.#id.bytes.set(id);
+    this.#record.bytes.set(record);
+    if (!readShared(this.#record, 0, record.length, this.#shared)) return;
+    const peer = shared.directory.find(this.#id, 0);
+    for (let place = 0; place < REGISTER_COUNT; place++) {
+      const at = this.#shared.places[place]!;
+      if (at >= 0) this.#isRight(shared, peer, place, at);
+    }
+  }
+
+  /** Whether the MAC of a register is; where not, what is known here takes its place. */
+  #isRight(shared: SharedGroup, peer: number, place: number, at: number): boolean {
+    const { id } = shared.group;
+    if (this.#key.verify(id, this.#id, 0, 1 << place, this.#record, at)) return true;
+    this.#counters.add("shared-bad-mac");
+    if (peer !== NONE) shared.replace(peer, this.#record, at);
+    return false;
   }
 
   /** Takes an ID and a record apart. Returns whether they are such. */

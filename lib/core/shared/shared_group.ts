@@ -12,6 +12,7 @@ import {
   REGISTER,
   REGISTER_COUNT,
   REGISTER_HEARD,
+  REGISTER_MAC_SIZE,
   registerEnd,
   SHARED_FORMAT,
 } from "../../wire/shared/record.ts";
@@ -25,6 +26,7 @@ import type { Members } from "../registry/members.ts";
 import type { PeerDirectory } from "../registry/peer_directory.ts";
 import type { PeerSharing, QuestionChanges } from "../registry/peer_sharing.ts";
 import { MARK, PeerMarks } from "./peer_marks.ts";
+import { WrongRecords } from "./wrong_records.ts";
 import { isEmptySaid, RegisterWriter } from "./register_writer.ts";
 import type { SharedPeer, StoreClock } from "./store.ts";
 
@@ -52,6 +54,8 @@ export class SharedGroup implements PeerSharing {
   readonly directory: PeerDirectory;
   readonly marks: PeerMarks = new PeerMarks();
   readonly writer: RegisterWriter;
+  /** What of them the store has that no registry with this key has made. */
+  readonly wrong: WrongRecords = new WrongRecords();
   readonly #key: StoreKey;
   readonly #onDirty: () => void;
   /** IDs of those that are gone. */
@@ -67,7 +71,7 @@ export class SharedGroup implements PeerSharing {
   /**
    * Notes nothing of those who are there already.
    *
-   * @param onDirty Called when something is to be written.
+   * @param onDirty Called when something is to be written, and nothing was before.
    */
   constructor(
     group: RegistryGroup,
@@ -84,7 +88,7 @@ export class SharedGroup implements PeerSharing {
     directory.visit((peer) => this.marks.mark(peer, MARK.known));
   }
 
-  /** Whether something is to be written, or looked through. */
+  /** Whether something is to be written, or looked through: its owner looks again until it isn't. */
   get isDirty(): boolean {
     return this.marks.dirtyCount > 0 || this.#lookingAt !== NONE;
   }
@@ -169,6 +173,7 @@ export class SharedGroup implements PeerSharing {
   /** See {@linkcode PeerSharing}. */
   left(peer: number): void {
     this.marks.forget(peer);
+    this.wrong.forget(peer);
   }
 
   /** See {@linkcode PeerSharing}. */
@@ -191,8 +196,18 @@ export class SharedGroup implements PeerSharing {
 
   /** Registers of a peer are to be written. */
   note(peer: number, registers: number): void {
+    const { isDirty } = this;
     this.marks.note(peer, registers);
-    this.#onDirty();
+    if (!isDirty) this.#onDirty();
+  }
+
+  /** The store has a register, at `at`, that is wrong: what is known of the peer is to take its place. */
+  replace(peer: number, record: WireBuffer, at: number): void {
+    const macAt = registerEnd(record, at) - REGISTER_MAC_SIZE;
+    if (!this.wrong.note(peer, record, macAt)) return;
+    for (let place = 0; place < REGISTER_COUNT; place++) {
+      if (this.hasToShare(peer, place)) this.note(peer, 1 << place);
+    }
   }
 
   /** The store may forget the ID at `at`, if nobody has heard it. */
@@ -280,6 +295,7 @@ export class SharedGroup implements PeerSharing {
     return {
       id: directory.ids.bytes.slice(idAt, idAt + ID_SIZE),
       record: scratch.bytes.slice(0, end),
+      wrong: this.wrong.of(peer),
     };
   }
 

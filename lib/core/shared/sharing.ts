@@ -23,7 +23,7 @@ import type { Now } from "../net/clock.ts";
 import { Backoff } from "./backoff.ts";
 import { OTHER_FORMAT, type StoreFault } from "./store_fault.ts";
 import { Follower, type ReadPart, Scan } from "./reading.ts";
-import type { StoreClock } from "./store.ts";
+import type { StoreClock, WriteOutcome } from "./store.ts";
 import {
   type FailedStep,
   type FollowStep,
@@ -72,6 +72,8 @@ export class Sharing {
   #offset = 0;
   #roundTrip: number | undefined;
   readonly #follower = new Follower();
+  /** Up to where the stream was read when the store was last asked who it is. */
+  #placeThen: string | undefined;
   #scan: Scan | undefined;
   #isComplete = false;
   #isScanNext = false;
@@ -202,9 +204,13 @@ export class Sharing {
     if (isEmptied) this.#news.push({ event: "emptied" });
     if (facts.evicts && !this.#isEvictionTold) this.#news.push({ event: "evicts" });
     this.#isEvictionTold = facts.evicts;
-    if (this.#phase === "greeting") this.#opened(now);
-    else if (isSame || (!isEmptied && facts.run === "")) return;
-    if (isSame && this.#follower.hasAll(facts, now.mono)) return;
+    if (this.#phase === "greeting") {
+      this.#opened(now);
+      if (isSame && this.#follower.hasAll(facts, now.mono)) return;
+    } else if (isSame || (!isEmptied && facts.run === "")) {
+      const place = this.#placeThen;
+      if (place === undefined || !this.#follower.isPast(facts, place)) return;
+    }
     this.#follower.begin(facts, sentAt);
     this.#scanAll(now);
   }
@@ -219,36 +225,38 @@ export class Sharing {
     const scan = this.#scan;
     if (link !== this.#link || scan?.isBegun !== true) return;
     if (this.#catchUp !== undefined) this.#catchUp.took += count;
-    scan.read(cursor);
-    if (scan.next !== undefined) return;
-    this.#peers.endScan();
-    this.#finishScan(now);
+    const read = scan.read(cursor);
+    if (read !== undefined) this.#peers.endScan(read);
+    if (scan.next === undefined) this.#finishScan(now);
   }
 
   /**
    * What became of a write.
    *
-   * @param changed How many peers it has changed in the store; undefined where that is another store now,
-   *   and nothing was written.
+   * @param outcome Undefined where the store is another one now, and nothing was written.
    */
-  wrote(link: number, changed: number | undefined, sentAt: number, now: Now): void {
+  wrote(link: number, outcome: WriteOutcome | undefined, sentAt: number, now: Now): void {
     if (link !== this.#link || !this.#isWriting) return;
     this.#isWriting = false;
     this.#roundTrip = now.mono - sentAt;
-    if (changed === undefined) {
+    if (outcome === undefined) {
       this.#peers.lost();
       this.#greetAt = -Infinity;
       return;
     }
-    this.#peers.written();
+    const group = this.#peers.written(outcome.kept);
+    // What was there before may have been taken out: nobody tells of that.
+    if (outcome.wasEmpty && group !== undefined) this.#scanAgain(group);
     this.#writes.worked();
-    if (this.#catchUp !== undefined) this.#catchUp.wrote += changed;
+    if (this.#catchUp !== undefined) this.#catchUp.wrote += outcome.changed;
     this.#tell("writing", this.#trouble.writing.over(now.mono));
   }
 
-  /** The store has forgotten what it was asked to. */
-  forgot(link: number): void {
-    if (link === this.#link) this.#writes.worked();
+  /** The store has forgotten what it was asked to. Where that fails, a later scan finds them again. */
+  forgot(link: number, { mono }: Now): void {
+    if (link !== this.#link) return;
+    this.#writes.worked();
+    this.#tell("writing", this.#trouble.writing.over(mono));
   }
 
   /** Changes were read and taken over. */
@@ -282,6 +290,7 @@ export class Sharing {
     if (isEnding && writesIn > GATHER) return { kind: "end" };
     if (now.mono >= this.#greetAt) {
       this.#greetAt = now.mono + LOOK_INTERVAL;
+      this.#placeThen = this.#follower.place;
       return { kind: "greet", link };
     }
     const scan = isEnding ? undefined : this.#scan;
@@ -298,8 +307,7 @@ export class Sharing {
     const piece = scan?.next;
     if (scan !== undefined && piece !== undefined) {
       this.#isScanNext = false;
-      if (!scan.isBegun) this.#peers.beginScan();
-      scan.isBegun = true;
+      if (scan.begin()) this.#peers.beginScan(piece.group);
       return { kind: "scan", link, ...piece };
     }
     if (this.#peers.hasGone && now.mono >= this.#writes.until) {
@@ -318,6 +326,11 @@ export class Sharing {
     // Where more waits than goes into one, nothing more has to be gathered.
     const gathered = this.#isBatchFull ? -Infinity : this.#wroteAt + GATHER;
     return Math.max(gathered, this.#writes.until) - mono;
+  }
+
+  #scanAgain(group: number): void {
+    this.#scan ??= new Scan([]);
+    this.#scan.add(group);
   }
 
   #scanAll(now: Now): void {
@@ -355,6 +368,7 @@ export class Sharing {
 
   #lose(fault: StoreFault, now: Now): void {
     this.#links.failed(now.mono);
+    if (fault.isOfData === true) this.#follower.place = undefined;
     this.#tell("link", this.#trouble.link.begun(fault, now.mono));
     this.#close(now);
   }

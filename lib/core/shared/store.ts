@@ -18,6 +18,18 @@ export interface SharedPeer {
   readonly id: Uint8Array;
   /** Its record, or those registers of it that have changed: see `wire/shared/record`. */
   readonly record: Uint8Array;
+  /** MACs, 16 bytes each, of registers in the store that this takes the place of, whatever they say. */
+  readonly wrong?: Uint8Array | undefined;
+}
+
+/** What became of a write. */
+export interface WriteOutcome {
+  /** How many peers it has changed in the store. */
+  readonly changed: number;
+  /** Whether the group had no peers there before. */
+  readonly wasEmpty: boolean;
+  /** What the store has of those of whom it has something else than was written, and keeps it. */
+  readonly kept: readonly SharedPeer[];
 }
 
 /** What is to be written to the store. The arrays are the caller's. */

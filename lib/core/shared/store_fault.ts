@@ -15,6 +15,8 @@ export interface StoreFault {
   readonly why: string;
   /** How it is mended, where that can be said. */
   readonly hint?: string | undefined;
+  /** Whether what it has can't be used: when that is mended, all is read again. */
+  readonly isOfData?: boolean;
 }
 
 const MEMORY = "give it more memory (maxmemory), or take other data out of it; it must not evict " +
@@ -73,8 +75,9 @@ const FAULTS: Readonly<Record<string, StoreFault>> = {
   },
   NOSCRIPT: { scope: "link", why: "the store has forgotten a script" },
   WRONGTYPE: {
-    scope: "writing",
+    scope: "link",
     why: "a key of the store is something else's",
+    isOfData: true,
     hint: "give wgsig a database of its own: redis://HOST/N",
   },
 };

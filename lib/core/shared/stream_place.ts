@@ -21,6 +21,6 @@ export function comparePlaces(a: string, b: string): number {
 
 /** Places that are none count as the first. */
 function partsOf(place: string): readonly [number, number] {
-  const [, time = "0", number = "0"] = /^(\d{1,15})-(\d{1,15})$/.exec(place) ?? [];
+  const [, time = "0", number = "0"] = /^(\d{1,20})-(\d{1,20})$/.exec(place) ?? [];
   return [Number(time), Number(number)];
 }

@@ -9,6 +9,10 @@
 
 /** Changes are kept in the stream for so long, in milliseconds. */
 const STREAM_KEPT_MS = 120_000;
+/** So many seconds it is known that a registry which is gone now has kept peers for long. */
+const MAX_AGE_KEPT = 3600;
+/** Where the clock was set back, nothing gets that old for long: then so many are kept. */
+const STREAM_KEPT = 10_000;
 
 /** The parts that records are made of, as `lib/wire/shared/record` has them. */
 const RECORDS = `
@@ -45,7 +49,8 @@ end
 /**
  * Says who the store is, and names it where nobody has.
  *
- * KEYS: id, format, changes. ARGV: the name that it gets, its format; scripts whose hashes it says.
+ * KEYS: id, format, changes, max-age. ARGV: the name that it gets, its format, this registry's maximal
+ * age in seconds; scripts whose hashes it says.
  */
 export const GREET = `
 local id = redis.call('GET', KEYS[1])
@@ -65,15 +70,23 @@ local memory = redis.pcall('INFO', 'memory')
 local policy = type(memory) == 'string' and string.match(memory, 'maxmemory_policy:([%w-]+)') or ''
 local time = redis.call('TIME')
 local said = {id, format, time[1], time[2], run, first and first[1] or '', last and last[1] or '', policy}
-for i = 3, #ARGV do said[#said + 1] = redis.sha1hex(ARGV[i]) end
+-- The largest one of those who ask is kept; where it can't be, that is told by the next write.
+local most = tonumber(redis.pcall('GET', KEYS[4]) or nil) or 0
+if format == ARGV[2] and tonumber(ARGV[3]) >= most then
+  redis.pcall('SET', KEYS[4], ARGV[3], 'EX', ${MAX_AGE_KEPT})
+end
+for i = 4, #ARGV do said[#said + 1] = redis.sha1hex(ARGV[i]) end
 return said
 `;
 
 /**
- * Merges records into a group, and tells of what has changed. Returns how many peers have, or -1 where
- * the store is another one by now: nothing is written then.
+ * Merges records into a group, and tells of what has changed: where that can't be told, nothing is
+ * written. Returns how many peers have changed, 1 where the group had none before, and IDs and records
+ * of those whose registers here stay though others were given; or -1 where the store is another one by
+ * now: nothing is written then.
  *
- * KEYS: id, the group's peers, changes. ARGV: the store's name, the writer, the group; IDs and records.
+ * KEYS: id, the group's peers, changes. ARGV: the store's name, the writer, the group; of each peer its ID,
+ * its record, and the MACs of registers that count as none where they are here.
  */
 export const WRITE = `${RECORDS}
 -- How the first so many bytes of two texts are in order, from a place on: below 0 where a is less.
@@ -94,6 +107,22 @@ local function wins(a, b)
   return compare(a, b, 13, 20) < 0
 end
 
+-- Leaves out registers with these MACs. Returns whether one of the others is proved.
+local function leaveOut(registers, wrong)
+  local proved = false
+  for _, kind in ipairs(KINDS) do
+    local register = registers[kind]
+    if register then
+      local mac = string.sub(register, -MAC)
+      for at = 1, #wrong, MAC do
+        if string.sub(wrong, at, at + MAC - 1) == mac then registers[kind] = nil end
+      end
+      if registers[kind] and isProved(register) then proved = true end
+    end
+  end
+  return proved
+end
+
 local function join(registers)
   local which, parts = 0, {}
   for _, kind in ipairs(KINDS) do
@@ -105,52 +134,69 @@ local function join(registers)
   return string.char(1, which) .. table.concat(parts)
 end
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
-local told, count = {}, 0
-for i = 4, #ARGV, 2 do
-  local id, given = ARGV[i], ARGV[i + 1]
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {-1} end
+local said = {0, 1 - redis.call('EXISTS', KEYS[2])}
+local told, written = {}, {}
+for i = 4, #ARGV, 3 do
+  local id, given, wrong = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local new, newProved = parse(given)
   if new then
     local stored = redis.call('HGET', KEYS[2], id)
     local old, oldProved
     if stored then old, oldProved = parse(stored) end
     old = old or {}
+    if wrong ~= '' then oldProved = leaveOut(old, wrong) end
     local proved = newProved or oldProved
-    local merged, changed, any = {}, {}, false
+    local merged, changed, any, stays = {}, {}, false, false
     for _, kind in ipairs(KINDS) do
       local before, after = old[kind], new[kind]
       if before and proved and not isProved(before) then before = nil end
-      if after and proved and not isProved(after) then after = nil end
+      if after and proved and not isProved(after) then after, stays = nil, true end
       if after and (before == nil or wins(after, before)) then
         merged[kind], changed[kind], any = after, after, true
       else
         merged[kind] = before
+        if after and string.sub(after, 21, -MAC - 1) ~= string.sub(before, 21, -MAC - 1) then
+          stays = true
+        end
       end
     end
     if any then
-      redis.call('HSET', KEYS[2], id, join(merged))
+      written[#written + 1] = {id, join(merged)}
       local record = join(changed)
       told[#told + 1] = id .. string.char(math.floor(#record / 256), #record % 256) .. record
-      count = count + 1
+      said[1] = said[1] + 1
+    end
+    if stays and stored then
+      said[#said + 1] = id
+      said[#said + 1] = stored
     end
   end
 end
-if count > 0 then
+if said[1] > 0 then
   local time = redis.call('TIME')
-  local oldest = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - ${STREAM_KEPT_MS})
-  redis.call('XADD', KEYS[3], 'MINID', '~', oldest, '*',
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local oldest = string.format('%.0f', now - ${STREAM_KEPT_MS})
+  local place = redis.call('XADD', KEYS[3], 'MINID', '~', oldest, '*',
     'w', ARGV[2], 'g', ARGV[3], 'r', table.concat(told))
+  if tonumber(string.match(place, '^%d+')) > now + ${STREAM_KEPT_MS} then
+    redis.call('XTRIM', KEYS[3], 'MAXLEN', '~', ${STREAM_KEPT})
+  end
+  for _, pair in ipairs(written) do redis.call('HSET', KEYS[2], pair[1], pair[2]) end
 end
-return count
+return said
 `;
 
 /**
- * Forgets peers of a group none of whose registers was heard since. Returns how many those were.
+ * Forgets peers of a group none of whose registers was heard since, nor within the maximal age of any
+ * other registry. Returns how many those were.
  *
- * KEYS: the group's peers. ARGV: Unix seconds by the store's clock, big-endian IEEE 754; IDs.
+ * KEYS: the group's peers, max-age. ARGV: Unix seconds by the store's clock, big-endian IEEE 754; IDs.
  */
 export const FORGET = `${RECORDS}
 local since, count = struct.unpack('>d', ARGV[1]), 0
+local most = tonumber(redis.pcall('GET', KEYS[2]) or nil)
+if most then since = math.min(since, redis.call('TIME')[1] - most) end
 for i = 2, #ARGV do
   local stored = redis.call('HGET', KEYS[1], ARGV[i])
   if stored then

@@ -7,7 +7,6 @@
 import { formatStorePlace } from "../../core/net/store_place.ts";
 import { SharedPeers } from "../../core/shared/peers.ts";
 import type { SharedPeer } from "../../core/shared/store.ts";
-import { SCAN_BEGIN } from "../../core/shared/reading.ts";
 import { Sharing } from "../../core/shared/sharing.ts";
 import type { FailedStep, FollowStep, SharingStep } from "../../core/shared/sharing_steps.ts";
 import type { StoreFault } from "../../core/shared/store_fault.ts";
@@ -15,15 +14,15 @@ import type { Registry } from "../../core/registry/registry.ts";
 import { elapsed, measured } from "../../core/status/rounded.ts";
 import type { StoreReport } from "../../core/status/serve_report.ts";
 import { pause } from "../../host/clock.ts";
-import type { StoreConnection } from "../../host/shared_stores.ts";
 import { StoreKey } from "../../wire/shared/store_key.ts";
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
 import type { ServiceContext } from "../context.ts";
 import { TimeSlicer } from "../time_slicer.ts";
 import { readStoreFiles } from "../files/store_files.ts";
 import type { SharedStoreConfig } from "./config.ts";
+import { Pieces } from "./pieces.ts";
 import { SharingLog } from "./sharing_log.ts";
-import { type ScannedPiece, StoreCalls } from "./store_calls.ts";
+import { StoreCalls } from "./store_calls.ts";
 import { type StartNotices, type WaitEnd, waitForStore } from "./store_wait.ts";
 import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from "./store_link.ts";
 
@@ -31,35 +30,6 @@ import { closeLink, openLink, storeFault, type StoreHost, type StoreLink } from 
 const LAST_WRITES = 2;
 /** Names what chance gives, from 0 up to 1. */
 const SEEDS = 2 ** 53;
-
-/** Pieces of a scan: while one is taken over, the next one comes. */
-class Pieces {
-  readonly #calls: StoreCalls;
-  #coming: {
-    readonly store: StoreConnection;
-    readonly group: number;
-    readonly cursor: string;
-    readonly piece: Promise<ScannedPiece>;
-  } | undefined;
-
-  constructor(calls: StoreCalls) {
-    this.#calls = calls;
-  }
-
-  /** Reads a piece, and has the one after it come. */
-  async fetch(store: StoreConnection, group: number, cursor: string): Promise<ScannedPiece> {
-    const coming = this.#coming;
-    this.#coming = undefined;
-    const isIt = coming?.store === store && coming.group === group && coming.cursor === cursor;
-    const piece = await (isIt ? coming.piece : this.#calls.scan(store, group, cursor));
-    if (piece.cursor === SCAN_BEGIN) return piece;
-    const next = this.#calls.scan(store, group, piece.cursor);
-    // Whoever takes it is told of what fails.
-    next.catch(() => {});
-    this.#coming = { store, group, cursor: piece.cursor, piece: next };
-    return piece;
-  }
-}
 
 /** Something that waits, and what wakes it. */
 class Waiter {
@@ -281,7 +251,7 @@ export class SharingService {
     const sentAt = host.now().mono;
     switch (step.kind) {
       case "greet": {
-        const facts = await this.#calls.greet(store);
+        const facts = await this.#calls.greet(store, this.#peers.maxAge);
         sharing.greeted(step.link, facts, sentAt, host.now());
         return this.#reading.wake();
       }
@@ -291,12 +261,13 @@ export class SharingService {
         return sharing.scanned(step.link, cursor, peers.length, host.now());
       }
       case "write": {
-        const changed = await this.#calls.write(store, step.id, step.write);
-        return sharing.wrote(step.link, changed, sentAt, host.now());
+        const outcome = await this.#calls.write(store, step.id, step.write);
+        sharing.wrote(step.link, outcome, sentAt, host.now());
+        return this.#log.look();
       }
       case "forget":
         await this.#calls.forget(store, step.gone);
-        return sharing.forgot(step.link);
+        return sharing.forgot(step.link, host.now());
     }
   }
 

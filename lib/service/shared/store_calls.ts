@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SharedGone, SharedPeer, SharedWrite } from "../../core/shared/store.ts";
+import type { SharedGone, SharedPeer, SharedWrite, WriteOutcome } from "../../core/shared/store.ts";
 import { STORE_FORMAT, type StoreFacts } from "../../core/shared/sharing_steps.ts";
 import type { RandomSource } from "../../core/net/random.ts";
 import {
@@ -23,6 +23,7 @@ export const KEYS = "{wgsig}:";
 const ID_KEY = `${KEYS}id`;
 const FORMAT_KEY = `${KEYS}format`;
 const CHANGES_KEY = `${KEYS}changes`;
+const MAX_AGE_KEY = `${KEYS}max-age`;
 
 /** An answer takes so many seconds at most. */
 const TIMEOUT = 5;
@@ -70,13 +71,13 @@ export class StoreCalls {
     random(this.#writer);
   }
 
-  /** Who it is. */
-  async greet(store: StoreConnection): Promise<StoreFacts> {
+  /** Who it is. @param maxAge Seconds for which this registry keeps peers that are silent. */
+  async greet(store: StoreConnection, maxAge: number): Promise<StoreFacts> {
     const unknown = [WRITE, FORGET].filter((script) => !this.#hashes.has(script));
     const name = new Uint8Array(NAME_SIZE);
     this.#random(name);
-    const args = [hexOf(name), STORE_FORMAT, ...unknown];
-    const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY];
+    const args = [hexOf(name), STORE_FORMAT, `${maxAge}`, ...unknown];
+    const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY, MAX_AGE_KEY];
     const [id, format, seconds, micros, run, first, last, policy, ...hashes] = listOf(
       await store.call(["EVAL", GREET, `${keys.length}`, ...keys, ...args], TIMEOUT),
     );
@@ -107,16 +108,24 @@ export class StoreCalls {
     return { cursor: textOf(next), peers };
   }
 
-  /** Writes. Returns how many peers it has changed; undefined where it is another store. */
+  /** Writes. Returns what came of it; undefined where it is another store. */
   async write(
     store: StoreConnection,
     id: string,
     { group, records }: SharedWrite,
-  ): Promise<number | undefined> {
+  ): Promise<WriteOutcome | undefined> {
     const keys = [ID_KEY, peersKey(group), CHANGES_KEY];
-    const flat = records.flatMap(({ id, record }) => [id, record]);
-    const changed = await this.#run(store, WRITE, keys, [id, this.#writer, `${group}`, ...flat]);
-    return changed < 0 ? undefined : changed;
+    const flat = records.flatMap(({ id, record, wrong = "" }) => [id, record, wrong]);
+    const [changed, wasEmpty, ...rest] = listOf(
+      await this.#run(store, WRITE, keys, [id, this.#writer, `${group}`, ...flat]),
+    );
+    const count = numberOf(changed);
+    if (count < 0) return undefined;
+    const kept: SharedPeer[] = [];
+    for (let i = 0; i + 1 < rest.length; i += 2) {
+      kept.push({ id: bytesOf(rest[i]), record: bytesOf(rest[i + 1]) });
+    }
+    return { changed: count, wasEmpty: numberOf(wasEmpty) === 1, kept };
   }
 
   /** Has it forget who was not heard since. */
@@ -126,7 +135,7 @@ export class StoreCalls {
   ): Promise<void> {
     const since = new WireBuffer(8);
     since.view.setFloat64(0, notHeardSince);
-    await this.#run(store, FORGET, [peersKey(group)], [since.bytes, ...ids]);
+    await this.#run(store, FORGET, [peersKey(group), MAX_AGE_KEY], [since.bytes, ...ids]);
   }
 
   /** Waits for changes after a place. */
@@ -152,17 +161,17 @@ export class StoreCalls {
     script: string,
     keys: readonly string[],
     args: StoreCommand,
-  ): Promise<number> {
+  ): Promise<StoreReply> {
     const rest = [`${keys.length}`, ...keys, ...args];
     const hash = this.#hashes.get(script);
     try {
       if (hash !== undefined) {
-        return numberOf(await store.call(["EVALSHA", hash, ...rest], TIMEOUT));
+        return await store.call(["EVALSHA", hash, ...rest], TIMEOUT);
       }
     } catch (error) {
       if (!(error instanceof StoreRefusal) || !error.message.includes("NOSCRIPT")) throw error;
     }
-    return numberOf(await store.call(["EVAL", script, ...rest], TIMEOUT));
+    return await store.call(["EVAL", script, ...rest], TIMEOUT);
   }
 }
 
@@ -208,7 +217,7 @@ function textOf(reply: StoreReply | undefined): string {
   return DECODER.decode(bytesOf(reply));
 }
 
-function numberOf(reply: StoreReply): number {
+function numberOf(reply: StoreReply | undefined): number {
   if (typeof reply === "number") return reply;
   throw new StoreRefusal("what it answers is no number");
 }

@@ -13,6 +13,7 @@ import {
 } from "../../../lib/wire/shared/record.ts";
 import { writeLabel } from "../../../lib/wire/wgsig/tai64n.ts";
 import { MOST_TAKEN } from "../../../lib/core/shared/peers.ts";
+import { SharedGroup } from "../../../lib/core/shared/shared_group.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { hex } from "../../support/bytes.ts";
@@ -347,6 +348,24 @@ test("shared: what was not written is written again, also of who has changed mea
   assertEquals([...second!.view().keys()].sort(), [A, idOf(3)].map(hex).sort());
 });
 
+test("shared: it is told that something is to be written, also after that was somebody else's word", () => {
+  const scene = new SharingScene();
+  const [first, second] = scene.registries;
+  const peer = idOf(2);
+  first!.ask1(A, HOME, scene.label());
+  assertEquals(first!.told, 1);
+  // Before it is written, a later word comes from elsewhere.
+  scene.pass(1);
+  second!.ask1(A, CAFE, scene.label());
+  second!.writeAll();
+  first!.follow();
+  assert(!first!.shared.isDirty);
+  first!.ask1(peer, HOME, scene.label());
+  assertEquals(first!.told, 2);
+  first!.ask1(idOf(3), HOME, scene.label());
+  assertEquals(first!.told, 2);
+});
+
 test("shared: a store that was emptied has everything again after a scan", () => {
   const scene = new SharingScene();
   const [first, second] = scene.registries;
@@ -447,6 +466,34 @@ test("shared: what is too old is not taken over, and a scan has it forgotten", (
   assertEquals(second!.view().size, 0);
   assertEquals(second!.forget(), 2);
   assertEquals(scene.store.peers.size, 0);
+});
+
+test("shared: what has become too old before it could be written is not written", () => {
+  const scene = new SharingScene([0, 0], { maxAge: 60 });
+  const [first] = scene.registries;
+  first!.ask1(A, HOME, scene.label());
+  assert(first!.shared.isDirty);
+  scene.pass(61);
+  assertEquals(first!.shared.take(first!.clock, first!.driver), undefined);
+});
+
+test("shared: of who is gone, so many are named to the store", () => {
+  const most = 16_384;
+  const scene = new SharingScene();
+  const [first] = scene.registries;
+  const group = first!.driver.group();
+  const { sharing } = group.members;
+  assert(sharing instanceof SharedGroup);
+  const ids = new WireBuffer(32);
+  for (let i = 0; i < most + 10; i++) sharing.forgetStored(ids, 0);
+  let count = 0;
+  for (;;) {
+    const gone = first!.shared.takeGone(first!.clock, first!.driver);
+    if (gone === undefined) break;
+    assert(gone.ids.length <= 256);
+    count += gone.ids.length;
+  }
+  assertEquals(count, most);
 });
 
 test("shared: those that come in no order are gone when it is their time", () => {

@@ -1,7 +1,12 @@
 /** When a store is asked for what, and what becomes of it where the store fails. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { SharedGone, SharedWrite } from "../../../lib/core/shared/store.ts";
+import type {
+  SharedGone,
+  SharedPeer,
+  SharedWrite,
+  WriteOutcome,
+} from "../../../lib/core/shared/store.ts";
 import { Sharing } from "../../../lib/core/shared/sharing.ts";
 import type {
   SharedTable,
@@ -21,6 +26,8 @@ class FakeTable implements SharedTable {
   dirty = 0;
   gone = 0;
   inFlight = 0;
+  /** Whose writes it gives out. */
+  group = 3;
   readonly told: string[] = [];
 
   get isDirty(): boolean {
@@ -42,9 +49,10 @@ class FakeTable implements SharedTable {
     return this.inFlight === 0 ? undefined : { group: 0, records: [] };
   }
 
-  written(): void {
+  written(kept: readonly SharedPeer[]): number {
     this.inFlight = 0;
-    this.told.push("written");
+    this.told.push("written", ...kept.map(() => "kept"));
+    return this.group;
   }
 
   lost(): void {
@@ -58,13 +66,17 @@ class FakeTable implements SharedTable {
     return { group: 0, notHeardSince: 0, ids: [] };
   }
 
-  beginScan(): void {
-    this.told.push("begin");
+  beginScan(group: number): void {
+    this.told.push(`begin ${group}`);
   }
 
-  endScan(): void {
-    this.told.push("end");
+  endScan(group: number): void {
+    this.told.push(`end ${group}`);
   }
+}
+
+function outcome(changed: number, rest: Partial<WriteOutcome> = {}): WriteOutcome {
+  return { changed, wasEmpty: false, kept: [], ...rest };
 }
 
 /** A machine, its table, and a clock. */
@@ -159,7 +171,7 @@ test("at the start it connects, asks who the store is, and reads all groups in p
     assertEquals(bench.next("scan"), { kind: "scan", link, group, cursor });
     bench.sharing.scanned(link, next, 1, bench.now);
   }
-  assertEquals(bench.table.told, ["begin", "end"]);
+  assertEquals(bench.table.told, ["begin 3", "end 3", "begin 5", "end 5"]);
   assert(bench.sharing.isComplete);
   assertEquals(bench.events(), ["connected"]);
   bench.next("rest");
@@ -179,7 +191,7 @@ test("the first change is written at once, what comes soon after it together", (
   bench.table.dirty = 1;
   bench.next("write");
   bench.mono += 0.002;
-  bench.sharing.wrote(link, 1, START, bench.now);
+  bench.sharing.wrote(link, outcome(1), START, bench.now);
   bench.table.dirty = 3;
   const { seconds } = bench.next("rest");
   assert(seconds > 0.007 && seconds < 0.009, `${seconds}`);
@@ -195,7 +207,7 @@ test("more than goes into one write isn't waited with", () => {
   for (const size of [256, 256, 88]) {
     bench.next("write");
     assertEquals(bench.table.inFlight, size);
-    bench.sharing.wrote(link, size, bench.mono, bench.now);
+    bench.sharing.wrote(link, outcome(size), bench.mono, bench.now);
   }
   bench.next("rest");
 });
@@ -205,11 +217,11 @@ test("writes and pieces of a scan take turns", () => {
   const link = bench.open();
   bench.table.dirty = 1000;
   bench.next("write");
-  bench.sharing.wrote(link, 256, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(256), bench.mono, bench.now);
   bench.next("scan");
   bench.sharing.scanned(link, "7", 512, bench.now);
   bench.next("write");
-  bench.sharing.wrote(link, 256, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(256), bench.mono, bench.now);
   assertEquals(bench.next("scan").cursor, "7");
 });
 
@@ -254,12 +266,27 @@ test("what was on its way when the link failed is written again", () => {
   assertEquals(bench.sharing.link, undefined, "the connections are to be closed");
   // What the former connection says means nothing any more.
   bench.sharing.failed(write, linkFault("closed"), bench.now);
-  bench.sharing.wrote(link, 2, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(2), bench.mono, bench.now);
   assertEquals(bench.table.told, ["lost"]);
   bench.mono += 1;
   const next = bench.open();
   assert(next !== link);
   bench.next("write");
+});
+
+test("an answer of a former connection says nothing of what is on its way on the next one", () => {
+  const bench = new Bench();
+  const link = bench.ready();
+  bench.table.dirty = 1;
+  bench.next("write");
+  bench.sharing.failed({ kind: "end", link }, linkFault("cut"), bench.now);
+  bench.mono += 1;
+  const next = bench.open();
+  bench.next("write");
+  bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
+  assertEquals([bench.table.inFlight, bench.table.told], [1, ["lost"]]);
+  bench.sharing.wrote(next, outcome(1), bench.mono, bench.now);
+  assertEquals([bench.table.inFlight, bench.table.told], [0, ["lost", "written"]]);
 });
 
 test("a short absence of the same store costs no scan, and being back is told of once all is written", () => {
@@ -274,7 +301,7 @@ test("a short absence of the same store costs no scan, and being back is told of
   assertEquals(bench.sharing.follow(), { kind: "read", link: next, after: "6-0" });
   bench.next("write");
   assertEquals(bench.events(), []);
-  bench.sharing.wrote(next, 1, bench.mono, bench.now);
+  bench.sharing.wrote(next, outcome(1), bench.mono, bench.now);
   bench.read(next, "8-0");
   bench.next("rest");
   const [news] = bench.sharing.fetchNews();
@@ -315,7 +342,7 @@ test("a scan that was cut short begins anew", () => {
   bench.mono += 1;
   bench.open({ first: "1-0", last: "6-0" });
   assertEquals(bench.next("scan").cursor, "0");
-  assertEquals(bench.table.told, ["begin", "begin"]);
+  assertEquals(bench.table.told, ["begin 3", "begin 3"]);
 });
 
 test("a group that is added has all read again; a piece that is on its way counts for nothing", () => {
@@ -369,7 +396,7 @@ test("a store that is full is read on, and written to again once it takes someth
   const { fault, behind } = bench.sharing.state(bench.now);
   assertEquals([fault?.why, fault?.isOver, behind], ["the store is full", false, 1]);
   bench.next("write");
-  bench.sharing.wrote(link, 1, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
   assertEquals(bench.events(), ["writing begun", "writing over"]);
   assertEquals(bench.sharing.state(bench.now).fault?.isOver, true);
 });
@@ -389,8 +416,76 @@ test("a store that is a replica is left the second time: another one may be the 
   bench.next("rest");
   bench.mono += 2;
   bench.next("write");
-  bench.sharing.wrote(next, 1, bench.mono, bench.now);
+  bench.sharing.wrote(next, outcome(1), bench.mono, bench.now);
   assertEquals(bench.events(), ["writing begun", "writing over"], "the link was never in trouble");
+});
+
+test("a group that is gone from the store alone is read again, and nothing else", () => {
+  const bench = new Bench();
+  const link = bench.ready();
+  bench.table.dirty = 1;
+  bench.table.group = 5;
+  bench.next("write");
+  const kept = [{ id: new Uint8Array(32), record: new Uint8Array(2) }];
+  bench.sharing.wrote(link, outcome(1, { wasEmpty: true, kept }), bench.mono, bench.now);
+  const { group, cursor } = bench.next("scan");
+  assertEquals([group, cursor], [5, "0"]);
+  bench.sharing.scanned(link, "0", 1, bench.now);
+  assertEquals(bench.table.told, ["written", "kept", "begin 5", "end 5"]);
+  bench.next("rest");
+});
+
+test("a group that is gone while it is read is read from its beginning", () => {
+  const bench = new Bench();
+  const link = bench.open();
+  bench.next("scan");
+  bench.sharing.scanned(link, "7", 512, bench.now);
+  bench.table.dirty = 1;
+  bench.next("write");
+  bench.sharing.wrote(link, outcome(1, { wasEmpty: true }), bench.mono, bench.now);
+  for (const [group, cursor] of [[3, "0"], [5, "0"]] as const) {
+    const step = bench.next("scan");
+    assertEquals([step.group, step.cursor], [group, cursor]);
+    bench.sharing.scanned(link, "0", 1, bench.now);
+  }
+  bench.next("rest");
+});
+
+test("a stream that ends before what was read of it has all read again", () => {
+  for (const last of ["5-0", ""]) {
+    const bench = new Bench();
+    const link = bench.ready({ last: "5-1" });
+    // No later place than this one can be.
+    bench.read(link, "18446744073709551615-18446744073709551615");
+    bench.mono += 15;
+    bench.next("greet");
+    bench.sharing.greeted(link, bench.facts({ last }), bench.mono, bench.now);
+    bench.next("scan");
+    const after = last === "" ? "0-0" : last;
+    assertEquals(bench.sharing.follow(), { kind: "read", link, after });
+  }
+});
+
+test("what is read while the store is asked who it is is no other stream's", () => {
+  const bench = new Bench();
+  const link = bench.ready({ last: "5-1" });
+  bench.mono += 15;
+  bench.next("greet");
+  bench.read(link, "7-0");
+  bench.sharing.greeted(link, bench.facts({ last: "6-0" }), bench.mono, bench.now);
+  bench.next("rest");
+});
+
+test("where a key was something else's, all is read again when that is mended", () => {
+  const bench = new Bench();
+  const link = bench.ready({ last: "5-1" });
+  bench.table.dirty = 1;
+  const write = bench.next("write");
+  bench.sharing.failed(write, replyFault("WRONGTYPE Operation against a key"), bench.now);
+  assertEquals(bench.sharing.link, undefined, `${link}`);
+  bench.mono += 1;
+  bench.open({ last: "5-1" });
+  bench.next("scan");
 });
 
 test("a store that was emptied is found out by a write, and gets all again", () => {
@@ -407,10 +502,10 @@ test("a store that was emptied is found out by a write, and gets all again", () 
   bench.sharing.scanned(link, "0", 1, bench.now);
   bench.mono += 0.01;
   assertEquals(bench.next("write").id, "b");
-  bench.sharing.wrote(link, 1, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
   bench.next("scan");
   bench.sharing.scanned(link, "0", 1, bench.now);
-  assertEquals(bench.table.told, ["lost", "begin", "written", "end"]);
+  assertEquals(bench.table.told, ["lost", "begin 3", "end 3", "written", "begin 5", "end 5"]);
 });
 
 test("who the store is, and what time it has, is asked every 15 s", () => {
@@ -452,12 +547,29 @@ test("whoever is gone here is forgotten there, when nothing is to be written", (
   bench.table.gone = 2;
   bench.table.dirty = 1;
   bench.next("write");
-  bench.sharing.wrote(link, 1, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(1), bench.mono, bench.now);
   bench.next("forget");
-  bench.sharing.forgot(link);
+  bench.sharing.forgot(link, bench.now);
   bench.sharing.failed(bench.next("forget"), replyFault("MISCONF no disk"), bench.now);
   bench.table.gone = 1;
   assertEquals(bench.next("rest").seconds, 1);
+});
+
+test("a store that forgets nothing is said not to be written, until it does", () => {
+  const bench = new Bench();
+  const link = bench.ready();
+  bench.table.gone = 2;
+  const step = bench.next("forget");
+  bench.sharing.failed(
+    step,
+    replyFault("READONLY You can't write against a read only replica."),
+    bench.now,
+  );
+  assertEquals(bench.events(), ["writing begun"]);
+  bench.mono += 1;
+  bench.next("forget");
+  bench.sharing.forgot(link, bench.now);
+  assertEquals(bench.events(), ["writing over"]);
 });
 
 test("at the end it writes what is dirty, for two seconds at most", () => {
@@ -467,9 +579,9 @@ test("at the end it writes what is dirty, for two seconds at most", () => {
   bench.sharing.end(2, bench.now);
   assertEquals(bench.sharing.follow().kind, "rest");
   bench.next("write");
-  bench.sharing.wrote(link, 256, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(256), bench.mono, bench.now);
   bench.next("write");
-  bench.sharing.wrote(link, 44, bench.mono, bench.now);
+  bench.sharing.wrote(link, outcome(44), bench.mono, bench.now);
   bench.next("end");
 
   const slow = new Bench();

@@ -38,7 +38,7 @@ testWith(["redis-server"], "the rights that are documented are enough, and neede
   await redis.call("ACL", "SETUSER", "wgsig", "on", ">hush", ...rights);
   const store = await connect(redis);
   const calls = new StoreCalls((bytes) => bytes.fill(1));
-  const { id, run, last } = await calls.greet(store);
+  const { id, run, last } = await calls.greet(store, 60);
   assert(run !== "", "it may be told which run of the store it is");
   const records = [{ id: new Uint8Array(32), record: decodeHex(vectors.merges[0]!.incoming) }];
   await calls.write(store, id, { group: GROUP, records });
@@ -66,7 +66,7 @@ testWith(["redis-server"], "the rights that are documented are enough, and neede
     assert(storeFault(error).why.includes("may not"), command);
   }
   await redis.call("ACL", "SETUSER", "wgsig", "-time");
-  const error = await calls.greet(store).catch((error: unknown) => error);
+  const error = await calls.greet(store, 60).catch((error: unknown) => error);
   assertEquals(storeFault(error).hint, `let it do ${STORE_RIGHTS}`);
   store.close();
 });
