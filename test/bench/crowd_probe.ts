@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { Host } from "../../lib/host/host.ts";
 import { bunLibc } from "../../lib/host/linux/libc_bun.ts";
 import { AF_INET, socketAddress } from "../../lib/host/linux/socket_address.ts";
@@ -42,6 +43,8 @@ export async function probeRegistry(host: Host, { registry, secret }: ProbeJob):
   if (libc.connect(fd, to, to.length) < 0) throw new Error("no socket to be had");
   const request = newRequest();
   request.id.bytes.fill(0xfe);
+  // Registries on one store tell of one peer what the last of them has heard.
+  request.id.view.setUint32(0, process.pid);
   const out = new WireBuffer(REQUEST_SIZE);
   const answer = new WireBuffer(2048);
   /** When those were asked that are not answered, by their labels, which go on by one. */

@@ -5,6 +5,7 @@
  */
 
 import { formatStorePlace } from "../../core/net/store_place.ts";
+import { SCAN_BEGIN } from "../../core/shared/reading.ts";
 import { SharedPeers } from "../../core/shared/peers.ts";
 import type { SharedPeer } from "../../core/shared/store.ts";
 import { Sharing } from "../../core/shared/sharing.ts";
@@ -262,6 +263,10 @@ export class SharingService {
         return this.#reading.wake();
       }
       case "scan": {
+        // Tables that grow one by one take longer than the peers themselves.
+        if (step.cursor === SCAN_BEGIN) {
+          this.#peers.reserve(step.group, await this.#calls.count(store, step.group));
+        }
         const { cursor, peers } = await this.#pieces.fetch(store, step.group, step.cursor);
         await this.#apply([{ group: step.group, peers }], true);
         return sharing.scanned(step.link, cursor, peers.length, host.now());

@@ -91,6 +91,11 @@ export class StoreCalls {
     };
   }
 
+  /** How many peers it has of a group. */
+  async count(store: StoreConnection, group: number): Promise<number> {
+    return numberOf(await store.call(["HLEN", peersKey(group)], TIMEOUT));
+  }
+
   /** Reads a piece of a group. */
   async scan(store: StoreConnection, group: number, cursor: string): Promise<ScannedPiece> {
     const command = ["HSCAN", peersKey(group), cursor, "COUNT", `${SCAN_COUNT}`];
