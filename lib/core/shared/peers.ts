@@ -217,6 +217,11 @@ export class SharedPeers implements GroupSharing {
     if (shared !== undefined) this.#taker.apply(shared, { id, record }, clock, now, isScan);
   }
 
+  /** Makes room for so many peers of a group at once, as far as it may have them. */
+  reserve(group: number, peers: number): void {
+    for (const shared of this.#those(group)) shared.reserve(peers);
+  }
+
   /**
    * Everything that the store has comes now, by {@linkcode apply}: of a group, or of all that there are.
    * To begin again is to begin anew.

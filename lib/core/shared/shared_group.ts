@@ -217,6 +217,15 @@ export class SharedGroup implements PeerSharing {
     return this.#gone.splice(0, most);
   }
 
+  /** Makes room for so many peers at once, as far as there may be so many. */
+  reserve(peers: number): void {
+    const { table } = this.members;
+    const most = Math.min(peers, table.maxPeers);
+    table.reserve(most);
+    this.directory.reserve(most);
+    this.marks.reserve(most);
+  }
+
   /** All that the store has comes now. */
   beginScan(): void {
     this.marks.beginScan();
