@@ -249,16 +249,16 @@ export class RegistryGroup {
     counters.add(isNew ? "registered" : "updated");
     const { sharing } = members;
     const address = readIpv4(request.sources, request.sourceAt);
-    if (!isNew && !keepsEndpoint) {
-      if (sharing?.keepsRow(peer, address, request.port, now.mono) === true) return undefined;
-    }
+    // Its label goes on all the same: whoever asks takes an older one for an answer that is played back.
     table.setLabel(peer, buffer, request.labelAt);
-    const moved = !keepsEndpoint && members.setEndpoint(peer, address, request.port);
+    const isKept = !isNew && !keepsEndpoint &&
+      sharing?.keepsRow(peer, address, request.port, now.mono) === true;
+    const moved = !keepsEndpoint && !isKept && members.setEndpoint(peer, address, request.port);
     if (moved && !isNew) members.moved(peer);
     if (isNew || moved) changes?.changed(peer);
     else changes?.seen(peer, now.mono);
     if (isNew || moved) sharing?.rowChanged(peer);
-    else sharing?.rowSeen(peer, !keepsEndpoint, now.mono);
+    else if (!isKept) sharing?.rowSeen(peer, !keepsEndpoint, now.mono);
     return isNew ? "new" : moved ? "moved" : undefined;
   }
 

@@ -103,15 +103,14 @@ export class Registrar {
       row = members.addRow(directory, peer, now.mono);
       // What it has asked in the first protocol before is not to be played back.
       table.setHighestLabel(row, question.seconds, question.nanoseconds);
-    } else {
-      table.touch(row, now.mono);
-      const isKept = members.sharing?.keepsRow(row, address, asked.port, now.mono);
-      if (isKept === true && !this.isFirstProof) return;
-    }
-    this.isElsewhere = isAdded || readAddress(table.pages, table.recordAt(row)) !== address;
-    this.isMoved = members.setEndpoint(row, address, asked.port) || isAdded;
+    } else table.touch(row, now.mono);
+    const isKept = !isAdded && !this.isFirstProof &&
+      members.sharing?.keepsRow(row, address, asked.port, now.mono) === true;
     table.setLabel(row, asked.buffer, asked.labelAt);
     changes?.used(row, question.seconds, question.nanoseconds, now);
+    if (isKept) return changes?.seen(row, now.mono);
+    this.isElsewhere = isAdded || readAddress(table.pages, table.recordAt(row)) !== address;
+    this.isMoved = members.setEndpoint(row, address, asked.port) || isAdded;
     if (this.isMoved) changes?.changed(row);
     else changes?.seen(row, now.mono);
     if (this.isMoved) members.sharing?.rowChanged(row);
