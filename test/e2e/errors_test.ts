@@ -192,7 +192,7 @@ mistakes("bad values of options are named with what was expected", [
   { args: ["config", "--format", "yaml"], says: /^--format: expected "wg" or "json", got "yaml"$/ },
   {
     args: ["serve", "--max-peers", "0"],
-    says: /^--max-peers: expected a whole number from 1 to 10/,
+    says: /^--max-peers: expected a whole number from 1 to 4000000/,
   },
   {
     args: ["serve", "--max-answer", "100001"],
