@@ -225,7 +225,9 @@ export class SyncedRegistry {
     if (WORDS.has(hearing)) {
       spoken.heard(2, now);
       if (hearing === "drop-key-refused") this.#noteOtherKey(batch, i, now);
-      else this.#noteSender(batch, i, isOwn);
+      else if (hearing === "push") this.#standing.heard(!this.isProofRefused);
+      // Anyone on the way can send a copy of what was heard, from wherever it likes.
+      else if (hearing !== "duplicate") this.#noteSender(batch, i, isOwn);
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
@@ -419,6 +421,7 @@ export class SyncedRegistry {
     this.#round?.moveOn(familyOf(sender), now);
   }
 
+  /** Notes who has answered; not who pushes, since one that was left does so for a while. */
   #noteSender(batch: DatagramBatch, i: number, isOwn: boolean): void {
     const sender = this.addresses.senderOf(batch, i);
     if (sender === undefined) return;

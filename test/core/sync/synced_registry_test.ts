@@ -735,6 +735,60 @@ test("sync: of three addresses, one where nothing listens costs no time", () => 
   assertEquals(scene.registry.status, "no-answer");
 });
 
+test("sync: what a registry pushes that was left doesn't lead back to it", () => {
+  const [one, two] = [scripted(), scripted()];
+  two.restart(7);
+  const scene = new Scene(one);
+  const lost = new Set<string>();
+  scene.at = (host) => lost.has(host) ? undefined : host === THREE[0] ? one : two;
+  const hosts = THREE.slice(0, 2);
+  scene.round({ hosts });
+  const before = one.asked.at(-1)!;
+  lost.add(THREE[0]!);
+  scene.pass(15);
+  scene.round({ hosts });
+  lost.clear();
+  for (let count = 0; count < 3; count++) {
+    scene.pass(15);
+    one.set(idOf(2), ["seen", "192.0.2.3", 8 + count]);
+    two.set(idOf(2), ["seen", "192.0.2.3", 8 + count]);
+    scene.hear(two.push(), THREE[1]);
+    scene.hear(one.push(before), THREE[0]);
+    scene.round({ hosts });
+    assertEquals([...new Set(scene.asked)], [THREE[1]]);
+    assertEquals([scene.registry.status, scene.bob], ["ok", [`192.0.2.3:${8 + count}`]]);
+  }
+});
+
+test("sync: a copy of an answer that comes from another address leads nobody there", () => {
+  const one = scripted();
+  const scene = new Scene(one);
+  scene.at = (host) => host === THREE[0] ? one : undefined;
+  const hosts = THREE.slice(0, 2);
+  const copies: Uint8Array[] = [];
+  const { answer } = one;
+  one.answer = (...asked) => {
+    const datagrams = answer.apply(one, asked);
+    copies.push(...datagrams.map((each) => each.slice()));
+    return datagrams;
+  };
+  scene.round({ hosts });
+  assert(copies.length > 0);
+  for (const copy of copies) scene.hear(copy, THREE[1]);
+  scene.pass(15);
+  scene.round({ hosts });
+  assertEquals([scene.registry.status, ...new Set(scene.asked)], ["ok", THREE[0]]);
+  // Nor does it seem to be back, once it is dead.
+  scene.at = () => undefined;
+  for (let count = 0; count < 2; count++) {
+    scene.pass(15);
+    scene.round({ hosts, othersAnswer: true });
+  }
+  assertEquals(scene.registry.hasFailed, true);
+  for (const copy of copies) scene.hear(copy, THREE[1]);
+  assertEquals([scene.registry.hasFailed, scene.registry.isBehind], [true, false]);
+});
+
 test("sync: of addresses with keys of their own and none pinned, each change is said once", () => {
   const scene = new Scene(scripted());
   const other = scripted({ privateKey: new Uint8Array(32).fill(0x71), wantsCookie: true });
