@@ -29,8 +29,6 @@ import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.t
 
 /** After so many questions that were refused, nothing is there. */
 const MAX_REFUSED = 4;
-/** A registry that is asked briefly must not hold up the others for longer, in seconds. */
-const BRIEF = 1;
 
 /** What is asked. */
 export interface AskedRound extends
@@ -130,8 +128,9 @@ export class SyncedRegistry {
   }
 
   #ask(wanted: AskedRound, now: Now): void {
-    const { isAside, how } = this.#standing;
-    const endsAt = how === "briefly" ? Math.min(wanted.endsAt, now.mono + BRIEF) : wanted.endsAt;
+    const { isAside, how, patience } = this.#standing;
+    const { endsAt: latest } = wanted;
+    const endsAt = how === "briefly" ? Math.min(latest, now.mono + patience) : latest;
     const asked = { ...wanted, endsAt, registers: wanted.registers && !isAside };
     this.stranger = undefined;
     this.refused = 0;

@@ -54,6 +54,8 @@ class Scene {
   readonly registry: SyncedRegistry;
   readonly memory: RegistryMemory;
   mono = 1000;
+  /** How long an answer takes, in seconds. */
+  latency = LATENCY;
   /** What this host's clock shows more than is true. */
   ahead = 0;
   /** What this peer says of itself. */
@@ -225,7 +227,7 @@ class Scene {
     if (this.refuses(to)) this.registry.noteProblem(to, "ECONNREFUSED", this.now);
     for (const answer of answers) {
       this.#coming.push({
-        at: this.mono + LATENCY,
+        at: this.mono + this.latency,
         datagram: answer,
         from: to,
         port: asked,
@@ -644,6 +646,27 @@ test("sync: a registry that is there again is noticed, and registered in the sam
   scene.registry.finish(scene.now);
   assertEquals([scene.registry.status, scene.registry.ownEndpoints.length], ["ok", 1]);
   assertEquals(sent.filter((each) => each.includes("own 4 registers")).length, 1);
+});
+
+test("sync: a registry that is far away comes back as well", () => {
+  const scene = new Scene(scripted());
+  scene.latency = 0.8;
+  scene.round();
+  assertEquals(scene.registry.status, "ok");
+  scene.at = () => undefined;
+  for (let count = 0; count < 3; count++) {
+    scene.round({ othersAnswer: true });
+    scene.pass(15);
+  }
+  assertEquals([scene.registry.status, scene.registry.hasFailed], ["no-answer", true]);
+  scene.at = () => scene.second;
+  const statuses = Array.from({ length: 8 }, () => {
+    scene.round({ othersAnswer: true });
+    const { status } = scene.registry;
+    scene.pass(15);
+    return status;
+  });
+  assertEquals(statuses.slice(-3), ["ok", "ok", "ok"]);
 });
 
 test("sync: a registry that is found at another address is asked there at once", () => {
