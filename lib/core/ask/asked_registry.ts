@@ -252,7 +252,8 @@ export class AskedRegistry {
       this.#isSecondHeard = true;
       this.#known.spoken.heard(2, now);
       if (hearing === "drop-key-refused") this.#noteOtherKey(batch, i, now);
-      else this.#noteSender(batch, i);
+      // Anyone on the way can send a copy of what was heard, from wherever it likes.
+      else if (hearing !== "duplicate") this.#noteSender(batch, i);
       const isKnown = this.#asking.some(({ inquiry }) => inquiry.isDone && inquiry.wish.asks);
       if (isKnown && this.#knownAt === Infinity) this.#knownAt = now.mono;
       this.#look?.follow(this.#asking.find(({ family }) => family === 4)?.inquiry, now);

@@ -107,9 +107,10 @@ export class ServerAddresses {
     return this.#known.some(({ to, problem }) => familyOf(to) === family && problem === undefined);
   }
 
-  /** Whether its host, or each of its hosts, has said that nothing listens there. */
+  /** Whether each of its hosts that the system can send to has said that nothing listens there. */
   get areRefused(): boolean {
-    return this.#known.length > 0 && this.#known.every(({ isRefused }) => isRefused);
+    const works = this.#known.filter(({ problem }) => problem === undefined);
+    return works.length > 0 && works.every(({ isRefused }) => isRefused);
   }
 
   /**

@@ -5,7 +5,7 @@
  * ```
  * in full ── of no use ──► aside: after 5, 10, 20, 40, 60, 60 … s, and nobody waits for it
  *    ▲                       │ a word from it
- *    └───────────────────────┘ in the same round, or in one of its own; briefly, this once
+ *    └───────────────────────┘ in the same round, or in one of its own; briefly at first
  * ```
  *
  * @module
@@ -17,12 +17,17 @@ import type { Now } from "../net/clock.ts";
 const FIRST_ASIDE = 5;
 const LAST_ASIDE = 60;
 const MOST_DOUBLINGS = 4;
+/**
+ * So long one is asked briefly, in seconds: longer where it didn't do, since it may be far away. Who
+ * doesn't say all in any of these isn't given more again.
+ */
+const BRIEF = [1, 2, 4] as const;
 
 /** How it is asked in a round. */
 export type AskedHow =
   /** As long as a question may take. */
   | "in-full"
-  /** For a second: it did not say all the last time, or has been away. */
+  /** For a second or some: it did not say all the last time, or has been away. */
   | "briefly"
   /** Once, whether it is there: nobody waits for it. */
   | "aside"
@@ -43,6 +48,8 @@ export class Standing {
   #isDoubtful = false;
   #isBack = false;
   #failures = 0;
+  /** How often it was asked briefly since it has answered. */
+  #briefs = 0;
   #asideAt = -Infinity;
   #how: AskedHow = "not";
 
@@ -66,6 +73,11 @@ export class Standing {
     return this.#isBack;
   }
 
+  /** How long it is asked where it is asked briefly, in seconds. */
+  get patience(): number {
+    return BRIEF[this.#briefs] ?? BRIEF[0];
+  }
+
   /** Asks it in the next round, whether its turn has come or not: this host or it is elsewhere. */
   hurry(): void {
     this.#asideAt = -Infinity;
@@ -73,8 +85,11 @@ export class Standing {
 
   /** A round begins. @param othersAnswer Whether there are others which were of use the last time. */
   begin(othersAnswer: boolean, { mono }: Pick<Now, "mono">): AskedHow {
-    if (!othersAnswer) this.#how = "in-full";
-    else if (this.#hasFailed) this.#how = mono >= this.#asideAt ? "aside" : "not";
+    if (!othersAnswer) {
+      this.#how = "in-full";
+      // Where nobody answers, that says nothing of this one: it may just be slower when all are back.
+      this.#failures = 0;
+    } else if (this.#hasFailed) this.#how = mono >= this.#asideAt ? "aside" : "not";
     else this.#how = this.#isDoubtful || this.#isBack ? "briefly" : "in-full";
     if (!this.isAside) this.#isBack = false;
     return this.#how;
@@ -99,6 +114,8 @@ export class Standing {
   finish(became: Became, { mono }: Pick<Now, "mono">): void {
     if (this.#how === "not") return;
     this.#isDoubtful = became !== "answered";
+    if (became === "answered") this.#briefs = 0;
+    else if (this.#how === "briefly") this.#briefs++;
     this.#hasFailed = became === "nothing" && !this.#isBack;
     if (this.#hasFailed) {
       const seconds = FIRST_ASIDE * 2 ** Math.min(this.#failures++, MOST_DOUBLINGS);

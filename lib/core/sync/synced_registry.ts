@@ -29,8 +29,6 @@ import { type RoundOptions, type RoundStep, ServerRound } from "./server_round.t
 
 /** After so many questions that were refused, nothing is there. */
 const MAX_REFUSED = 4;
-/** A registry that is asked briefly must not hold up the others for longer, in seconds. */
-const BRIEF = 1;
 
 /** What is asked. */
 export interface AskedRound extends
@@ -130,8 +128,9 @@ export class SyncedRegistry {
   }
 
   #ask(wanted: AskedRound, now: Now): void {
-    const { isAside, how } = this.#standing;
-    const endsAt = how === "briefly" ? Math.min(wanted.endsAt, now.mono + BRIEF) : wanted.endsAt;
+    const { isAside, how, patience } = this.#standing;
+    const { endsAt: latest } = wanted;
+    const endsAt = how === "briefly" ? Math.min(latest, now.mono + patience) : latest;
     const asked = { ...wanted, endsAt, registers: wanted.registers && !isAside };
     this.stranger = undefined;
     this.refused = 0;
@@ -225,7 +224,9 @@ export class SyncedRegistry {
     if (WORDS.has(hearing)) {
       spoken.heard(2, now);
       if (hearing === "drop-key-refused") this.#noteOtherKey(batch, i, now);
-      else this.#noteSender(batch, i, isOwn);
+      else if (hearing === "push") this.#standing.heard(!this.isProofRefused);
+      // Anyone on the way can send a copy of what was heard, from wherever it likes.
+      else if (hearing !== "duplicate") this.#noteSender(batch, i, isOwn);
       return true;
     }
     if (this.#asked === undefined || this.protocol === 2 || conversation.isPinned) return false;
@@ -419,6 +420,7 @@ export class SyncedRegistry {
     this.#round?.moveOn(familyOf(sender), now);
   }
 
+  /** Notes who has answered; not who pushes, since one that was left does so for a while. */
   #noteSender(batch: DatagramBatch, i: number, isOwn: boolean): void {
     const sender = this.addresses.senderOf(batch, i);
     if (sender === undefined) return;

@@ -148,6 +148,7 @@ class RegistryAsker {
         this.#ipv6 = await this.#bind("::", this.#ipv4?.port);
       } catch (error) {
         if (this.#ipv4 === undefined) throw error;
+        for (const { host } of all.filter(isIpv6)) this.#noteProblem(host, "EAFNOSUPPORT");
       }
     }
   }

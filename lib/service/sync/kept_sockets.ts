@@ -28,7 +28,7 @@ export class KeptSockets {
   readonly #host: Udp;
   readonly #handlers: KeptSocketHandlers;
   readonly #sockets = new Map<Family, UdpSocket>();
-  /** Those through which something was sent in this round, and those to which something has come. */
+  /** Those through which something was sent since this round began, and to which something has come. */
   readonly #asked = new Set<Family>();
   readonly #heard = new Set<Family>();
   #mark = 0;
@@ -75,19 +75,18 @@ export class KeptSockets {
     this.#sockets.get(family)?.send(bytes, to);
   }
 
-  /** A round begins. */
+  /**
+   * A round begins. Those that nobody has answered since the one before did are closed: what was asked
+   * aside is answered when that is over.
+   */
   begin(): void {
-    this.#asked.clear();
-    this.#heard.clear();
-  }
-
-  /** Closes those that nobody has answered in this round. */
-  closeUnanswered(): void {
     for (const family of this.#asked) {
       if (this.#heard.has(family)) continue;
       this.#sockets.get(family)?.close();
       this.#sockets.delete(family);
     }
+    this.#asked.clear();
+    this.#heard.clear();
   }
 
   /** Closes them. */

@@ -141,7 +141,6 @@ export class Registries {
         for (const family of families) await this.#kept.open(family, mark);
       }
       await this.#run(asked, own, how.othersAnswer);
-      this.#kept.closeUnanswered();
       const now = this.#host.now();
       for (const each of asked) each.finish(now);
       const outcomes = asked.map((each) => this.#outcomeOf(each, question));

@@ -57,18 +57,20 @@ test("what is older changes nothing, neither who is there nor who is gone", () =
   assertEquals([...directory.peers()].map(({ isProved }) => isProved), [true]);
 });
 
+/** Peer 1, at a port where it was heard so many seconds ago. */
+function told(age: number, port: number, flags = 0): PeerNews {
+  const told = news(1, flags);
+  told.age = age;
+  told.candidates.count = 1;
+  const [slot] = told.candidates.slots;
+  slot!.kind = CANDIDATE.seen;
+  slot!.port = port;
+  slot!.address.bytes.set([0xff, 0xff, 192, 0, 2, 1], 10);
+  return told;
+}
+
 test("where the registry counts anew, or is another, a record that is older doesn't undo a newer one", () => {
   const directory = new Directory();
-  const told = (age: number, port: number, flags = 0) => {
-    const told = news(1, flags);
-    told.age = age;
-    told.candidates.count = 1;
-    const [slot] = told.candidates.slots;
-    slot!.kind = CANDIDATE.seen;
-    slot!.port = port;
-    slot!.address.bytes.set([0xff, 0xff, 192, 0, 2, 1], 10);
-    return told;
-  };
   const ports = () => [...directory.peers()].map(({ candidates: [one] }) => one?.port);
   // A peer has moved two seconds ago.
   directory.take(told(2, 2000), { version: 9, generation: 1 }, 100);
@@ -88,4 +90,16 @@ test("where the registry counts anew, or is another, a record that is older does
   directory.recount();
   directory.take(told(600, 0, RECORD_FLAG.gone), { version: 1, generation: 4 }, 105);
   assertEquals(ports(), []);
+});
+
+test("a registry that makes up ages holds a peer until all is told anew, and no longer", () => {
+  const directory = new Directory();
+  const port = () => [...directory.peers()].map(({ candidates: [one] }) => one?.port);
+  directory.take(told(0, 666), { version: 9, generation: 1 }, 100);
+  directory.recount();
+  directory.take(told(60, 1000), { version: 4, generation: 2 }, 101);
+  assertEquals(port(), [666]);
+  // It is asked for anew, since the peer isn't reached: the same is told once more.
+  directory.take(told(61, 1000), { version: 4, generation: 3 }, 102);
+  assertEquals(port(), [1000]);
 });

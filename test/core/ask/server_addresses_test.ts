@@ -48,7 +48,10 @@ test("addresses: what can't be asked comes last, and one family doesn't stand fo
   // Nothing good is left of that family: what can be sent to all the same.
   assertEquals(addresses.toAsk(0, 4).host, THREE[1]);
   assertEquals([addresses.works(4), addresses.areRefused], [true, false]);
-  for (const host of [IPV6, ...THREE]) addresses.noteRefused(host);
+  addresses.noteRefused(THREE[2]!);
+  assert(!addresses.areRefused);
+  // Where nothing can be sent to, nobody can say that nothing listens there.
+  addresses.noteProblem(IPV6, "EADDRNOTAVAIL");
   assert(addresses.areRefused);
   // The system may say otherwise the next time, but a key stays another one.
   addresses.begin([IPV6, ...THREE]);

@@ -60,6 +60,37 @@ test("standing: who registers, or tells a part, is of use; and alone, each is as
   assertEquals(standing.begin(false, { mono: 24 }), "in-full");
 });
 
+test("standing: who has been silent while nobody answered is asked soon when others do", () => {
+  const standing = new Standing();
+  let mono = 0;
+  for (let round = 0; round < 20; round++) {
+    standing.begin(false, { mono });
+    standing.finish("nothing", { mono: mono += 10 });
+  }
+  assertEquals(standing.begin(true, { mono: mono + 4 }), "not");
+  assertEquals(standing.begin(true, { mono: mono + 5 }), "aside");
+});
+
+test("standing: who is far away has more time, and who never says all has that once", () => {
+  const standing = new Standing();
+  standing.begin(true, { mono: 0 });
+  standing.finish("in-part", { mono: 10 });
+  const seconds = () =>
+    Array.from({ length: 6 }, (_, round) => {
+      const mono = 20 + round;
+      assertEquals(standing.begin(true, { mono }), "briefly");
+      const { patience } = standing;
+      standing.finish("in-part", { mono });
+      return patience;
+    });
+  assertEquals(seconds(), [1, 2, 4, 1, 1, 1]);
+  standing.begin(true, { mono: 30 });
+  standing.finish("answered", { mono: 30 });
+  assertEquals(standing.begin(true, { mono: 31 }), "in-full");
+  standing.finish("in-part", { mono: 41 });
+  assertEquals(seconds(), [1, 2, 4, 1, 1, 1]);
+});
+
 test("standing: a round waits for all, but for who has failed before once another has answered", () => {
   const asked = (text: string) =>
     text.split(" ").map((one) => ({

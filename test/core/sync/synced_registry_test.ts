@@ -54,6 +54,8 @@ class Scene {
   readonly registry: SyncedRegistry;
   readonly memory: RegistryMemory;
   mono = 1000;
+  /** How long an answer takes, in seconds. */
+  latency = LATENCY;
   /** What this host's clock shows more than is true. */
   ahead = 0;
   /** What this peer says of itself. */
@@ -225,7 +227,7 @@ class Scene {
     if (this.refuses(to)) this.registry.noteProblem(to, "ECONNREFUSED", this.now);
     for (const answer of answers) {
       this.#coming.push({
-        at: this.mono + LATENCY,
+        at: this.mono + this.latency,
         datagram: answer,
         from: to,
         port: asked,
@@ -646,6 +648,27 @@ test("sync: a registry that is there again is noticed, and registered in the sam
   assertEquals(sent.filter((each) => each.includes("own 4 registers")).length, 1);
 });
 
+test("sync: a registry that is far away comes back as well", () => {
+  const scene = new Scene(scripted());
+  scene.latency = 0.8;
+  scene.round();
+  assertEquals(scene.registry.status, "ok");
+  scene.at = () => undefined;
+  for (let count = 0; count < 3; count++) {
+    scene.round({ othersAnswer: true });
+    scene.pass(15);
+  }
+  assertEquals([scene.registry.status, scene.registry.hasFailed], ["no-answer", true]);
+  scene.at = () => scene.second;
+  const statuses = Array.from({ length: 8 }, () => {
+    scene.round({ othersAnswer: true });
+    const { status } = scene.registry;
+    scene.pass(15);
+    return status;
+  });
+  assertEquals(statuses.slice(-3), ["ok", "ok", "ok"]);
+});
+
 test("sync: a registry that is found at another address is asked there at once", () => {
   const scene = new Scene(scripted());
   scene.at = (host) => host === OTHER ? scene.second : undefined;
@@ -733,6 +756,60 @@ test("sync: of three addresses, one where nothing listens costs no time", () => 
   scene.refuses = () => true;
   assert(scene.round({ hosts: THREE }) < 2);
   assertEquals(scene.registry.status, "no-answer");
+});
+
+test("sync: what a registry pushes that was left doesn't lead back to it", () => {
+  const [one, two] = [scripted(), scripted()];
+  two.restart(7);
+  const scene = new Scene(one);
+  const lost = new Set<string>();
+  scene.at = (host) => lost.has(host) ? undefined : host === THREE[0] ? one : two;
+  const hosts = THREE.slice(0, 2);
+  scene.round({ hosts });
+  const before = one.asked.at(-1)!;
+  lost.add(THREE[0]!);
+  scene.pass(15);
+  scene.round({ hosts });
+  lost.clear();
+  for (let count = 0; count < 3; count++) {
+    scene.pass(15);
+    one.set(idOf(2), ["seen", "192.0.2.3", 8 + count]);
+    two.set(idOf(2), ["seen", "192.0.2.3", 8 + count]);
+    scene.hear(two.push(), THREE[1]);
+    scene.hear(one.push(before), THREE[0]);
+    scene.round({ hosts });
+    assertEquals([...new Set(scene.asked)], [THREE[1]]);
+    assertEquals([scene.registry.status, scene.bob], ["ok", [`192.0.2.3:${8 + count}`]]);
+  }
+});
+
+test("sync: a copy of an answer that comes from another address leads nobody there", () => {
+  const one = scripted();
+  const scene = new Scene(one);
+  scene.at = (host) => host === THREE[0] ? one : undefined;
+  const hosts = THREE.slice(0, 2);
+  const copies: Uint8Array[] = [];
+  const { answer } = one;
+  one.answer = (...asked) => {
+    const datagrams = answer.apply(one, asked);
+    copies.push(...datagrams.map((each) => each.slice()));
+    return datagrams;
+  };
+  scene.round({ hosts });
+  assert(copies.length > 0);
+  for (const copy of copies) scene.hear(copy, THREE[1]);
+  scene.pass(15);
+  scene.round({ hosts });
+  assertEquals([scene.registry.status, ...new Set(scene.asked)], ["ok", THREE[0]]);
+  // Nor does it seem to be back, once it is dead.
+  scene.at = () => undefined;
+  for (let count = 0; count < 2; count++) {
+    scene.pass(15);
+    scene.round({ hosts, othersAnswer: true });
+  }
+  assertEquals(scene.registry.hasFailed, true);
+  for (const copy of copies) scene.hear(copy, THREE[1]);
+  assertEquals([scene.registry.hasFailed, scene.registry.isBehind], [true, false]);
 });
 
 test("sync: of addresses with keys of their own and none pinned, each change is said once", () => {

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { HostPort } from "../../../lib/core/net/host_port.ts";
 import { denoHost } from "../../../lib/host/deno/deno.ts";
 import { askRegistries } from "../../../lib/service/ask/registry_asker.ts";
 import { Wgsig2Server } from "../../e2e/wgsig2_scene.ts";
@@ -30,4 +31,25 @@ Deno.test("over both families, the same port is registered", async () => {
     outcome?.peers.map(({ address, port }) => [address, port]),
     hosts.map((address) => [address, answer.port]),
   );
+});
+
+Deno.test("where nothing listens, and there is no IPv6 here, nobody waits for IPv6", async () => {
+  const real = denoHost();
+  const host: typeof real = {
+    ...real,
+    udp: ({ address, onSendError }) => {
+      if (address === "::") return Promise.reject(new Error("no IPv6 here"));
+      const send = (_: Uint8Array, to: HostPort) =>
+        queueMicrotask(() => onSendError?.("ECONNREFUSED", to));
+      return Promise.resolve({ port: 40_000, send, close() {} });
+    },
+  };
+  const name = { scheme: "wgsig", host: "both.example", port: 1223 } as const;
+  const startedAt = real.now().mono;
+  const { servers: [outcome] } = await askRegistries(host, {
+    ...{ id: OWN_PUBLIC, privateKey: OWN_PRIVATE, secret: SECRET, group: 0, encrypt: true },
+    ...{ maxAge: 60, port: 0, anyPort: true, register: true, timeout: 12, startedAt },
+  }, new Map([[name, ["127.0.0.1", "::1"]]]));
+  assertEquals([outcome?.status, outcome?.isClosed], ["no-answer", true]);
+  assert(real.now().mono - startedAt < 11);
 });

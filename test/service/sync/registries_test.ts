@@ -69,6 +69,8 @@ class Net {
   mono = 1000;
   /** Whether anything comes back. */
   answers = true;
+  /** How long what comes back from an address takes, in seconds; no time where this is left out. */
+  readonly roundTrips = new Map<string, number>();
   readonly registries = new Map<string, ScriptedRegistry>();
   /** How many datagrams went to each address. */
   readonly sent = new Map<string, number>();
@@ -112,6 +114,11 @@ class Net {
     return await done;
   }
 
+  /** Lets so many seconds pass. */
+  async pass(seconds: number): Promise<void> {
+    await this.until(new Promise<void>((done) => void this.host.after(seconds, done)));
+  }
+
   /** Sends a datagram from an address to the ports that are not WireGuard's. */
   push(datagram: Uint8Array, from: HostPort): void {
     for (const [onBatch, isOwn] of this.#open) if (!isOwn) deliver(datagram, from, onBatch);
@@ -127,9 +134,12 @@ class Net {
         const registry = this.registries.get(to.host);
         const datagrams = registry?.answer(bytes.slice(), T0 + this.mono) ?? [];
         if (!this.answers) return;
-        void Promise.resolve().then(() => {
+        const arrive = () => {
           for (const datagram of isClosed ? [] : datagrams) deliver(datagram, to, onBatch);
-        });
+        };
+        const seconds = this.roundTrips.get(to.host);
+        if (seconds === undefined) void Promise.resolve().then(arrive);
+        else this.host.after(seconds, arrive);
       },
       close: () => {
         isClosed = true;
@@ -275,4 +285,56 @@ test("registries are told at once whom to relay, beside rounds and in them", asy
   const telling = registries.tell({ relays: [peer], directs: [] });
   registries.close();
   assertEquals([await telling, net.timers], [false, 0]);
+});
+
+test("a registry that is back is heard though nobody else is asked over its family of addresses", async () => {
+  // What answers is no registry, or one over IPv6: no datagram comes over IPv4 in the same round.
+  for (const others of ["no registry", "2001:db8::1"]) {
+    const net = new Net();
+    net.roundTrips.set("192.0.2.1", 0.2);
+    const names = ["one", "two"].map((host): RegistryName => ({
+      scheme: "wgsig",
+      host,
+      port: 1223,
+    }));
+    const addresses = new Map([[names[0]!, ["192.0.2.1"]]]);
+    if (others !== "no registry") {
+      net.registries.set(others, new ScriptedRegistry(seededRandom(1), { offers: OFFER.pushes }));
+      addresses.set(names[1]!, [others]);
+    }
+    let behind = 0;
+    const registries = new Registries(net.host, {
+      readPrivateKey: () => Promise.resolve(privateKeyOf(1)),
+      onTold() {},
+      onBehind: () => behind++,
+    });
+    const ask = async () => {
+      const { servers: [dead] } = await net.until(registries.ask(
+        {
+          ...{ id: ID, secret: SECRET, group: 0, encrypt: false, maxAge: 60 },
+          ...{ port: 51820, anyPort: false, register: true, timeout: 5, startedAt: net.mono },
+          through: { raw: true, mark: 0 },
+        },
+        {
+          ...{ wants: undefined, beside: false, anew: false, subscribes: true, own: undefined },
+          othersAnswer: others === "no registry",
+        },
+        addresses,
+      ));
+      return dead?.status;
+    };
+    for (let round = 0; round < 3; round++) {
+      assertEquals(await ask(), "no-answer");
+      await net.pass(10);
+    }
+    const dead = new ScriptedRegistry(seededRandom(2), { offers: OFFER.pushes });
+    net.registries.set("192.0.2.1", dead);
+    let rounds = 0;
+    while (await ask() !== "ok") {
+      assert(++rounds < 8, `with ${others}, it is not found again`);
+      await net.pass(10);
+    }
+    assert(behind > 0);
+    registries.close();
+  }
 });
