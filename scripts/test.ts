@@ -22,12 +22,20 @@ const MOST_ERRORS = 6000;
 const ALL = Deno.args.includes("--all");
 /** Tests with hosts and routers of their own. They mostly wait, and so have a lane of their own. */
 const LAB = "test/lab";
-/** Of these, what is the same with any binary: the lab itself, and what takes minutes to come. */
-const LAB_ONCE = ["site", "keepalive", "unreachable"].map((name) => `${LAB}/${name}_test.ts`);
+/**
+ * Of these, what is the same with any binary (the lab itself, and what takes minutes to come), or needs
+ * a store.
+ */
+const LAB_ONCE = ["site", "keepalive", "unreachable", "lease_shared"].map((name) =>
+  `${LAB}/${name}_test.ts`
+);
 /** Of these, what takes two minutes in which next to nothing happens: a lane beside all others. */
 const LAB_SLOW = ["keepalive", "soak"].map((name) => `${LAB}/${name}_test.ts`);
 /** Tests of the binary on loopback. */
 const E2E = "test/e2e";
+/** Of these, what needs a store, which the binaries for routers don't reach; `shared_test` has that. */
+const E2E_ONCE = ["faults", "garbage", "kill", "peers", "rolling"]
+  .map((name) => `${E2E}/shared_${name}_test.ts`);
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
 
@@ -162,7 +170,8 @@ const lanes = [
 ];
 if (ALL && isFile(ROUTER_BINARY)) {
   const router = { ...env, WGSIG_BINARY: ROUTER_BINARY };
-  lanes[0]!.push(denoRunner("router binary", files.filter((file) => file.startsWith(E2E)), router));
+  const e2e = files.filter((file) => file.startsWith(E2E) && !E2E_ONCE.includes(file));
+  lanes[0]!.push(denoRunner("router binary", e2e, router));
   const twice = lab.filter((file) => !LAB_ONCE.includes(file));
   const slow = twice.filter(isSlow);
   lanes[1]!.push(denoRunner("router binary, lab", twice.filter((file) => !isSlow(file)), router));
