@@ -268,9 +268,9 @@ export class Registry {
       if (now.mono - goneAt > longestUse) this.#former.delete(id);
     }
     for (const group of this.#groups.values()) {
-      const expired = group.expire(now.mono, most);
-      this.counters.add("expired", expired);
-      if (expired === most) this.#expiredAt = -Infinity;
+      this.counters.add("expired", group.expire(now.mono, most));
+      // Peers or rows are left that are too old.
+      if (group.members.expiresIn(now.mono) === 0) this.#expiredAt = -Infinity;
     }
     this.relay?.expire(now.mono);
   }
