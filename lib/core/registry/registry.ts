@@ -270,9 +270,11 @@ export class Registry {
       if (now.mono - goneAt > longestUse) this.#former.delete(id);
     }
     for (const group of this.#groups.values()) {
-      this.counters.add("expired", group.expire(now.mono, most));
-      // Peers or rows are left that are too old.
-      if (group.members.expiresIn(now.mono) === 0) this.#expiredAt = -Infinity;
+      const expired = group.expire(now.mono, most);
+      this.counters.add("expired", expired);
+      // Peers or rows may be left that are too old.
+      const isBehind = expired >= most || group.members.expiresIn(now.mono) === 0;
+      if (isBehind) this.#expiredAt = -Infinity;
     }
     this.relay?.expire(now.mono);
   }
