@@ -113,6 +113,22 @@ test("a log of changes is tidied a little at a time, and says the same meanwhile
   assert(most <= 3 * peers + 100, `${most} entries for ${peers} peers`);
 });
 
+test("where all are gone at once, a few entries are looked at for each", () => {
+  const peers = 40_000;
+  const log = new ChangeLog(peers);
+  for (let peer = 0; peer < peers; peer++) log.changed(peer);
+  let looked = 0;
+  const peerAt = log.peerAt.bind(log);
+  log.peerAt = (entry) => {
+    looked++;
+    return peerAt(entry);
+  };
+  const id = new WireBuffer(ID_SIZE);
+  for (let peer = 0; peer < peers; peer++) log.gone(peer, id, 0);
+  assert(looked < 100 * peers, `${looked / peers} each`);
+  assertEquals(log.first(), log.length);
+});
+
 test("where there may be many, more are remembered that are gone", () => {
   const log = new ChangeLog(200_000);
   const id = new WireBuffer(ID_SIZE);
