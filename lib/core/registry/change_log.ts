@@ -215,10 +215,13 @@ export class ChangeLog {
     if (this.#untidied === 0 && this.#length <= UNTIDY * this.#live + FEW_ENTRIES) return;
     for (let i = 0; i < TIDIED_AT_ONCE && this.#untidied < this.#length; i++) {
       const entry = this.#untidied++;
-      if (this.peerAt(entry) === NONE && this.goneAt(entry) === NONE) continue;
+      const isPeer = this.peerAt(entry) !== NONE;
+      if (!isPeer && this.goneAt(entry) === NONE) continue;
       this.#versions[this.#tidied] = this.#versions[entry]!;
       this.#subjects[this.#tidied] = this.#subjects[entry]!;
-      this.#oldest = Math.min(this.#oldest, this.#tidied++);
+      // For who is gone, all that was passed over would be passed over again.
+      if (isPeer) this.#oldest = Math.min(this.#oldest, this.#tidied);
+      this.#tidied++;
     }
     if (this.#untidied < this.#length) return;
     this.#length = this.#tidied;

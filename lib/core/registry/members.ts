@@ -292,7 +292,9 @@ export class Members {
       else directory.log.changed(directory.peerOf(row));
       this.dropRow(row, mono);
     }
-    return removed + (this.sharing?.sweep(mono) ?? 0);
+    // Who is in no order comes once those are gone who are.
+    const left = most - removed;
+    return left > 0 ? removed + (this.sharing?.sweep(mono, left) ?? 0) : removed;
   }
 
   /**

@@ -30,8 +30,8 @@ export interface PeerSharing {
   expired(peer: number): void;
   /** A peer is about to be removed, for whatever reason. Its number may be another's soon. */
   left(peer: number): void;
-  /** Removes some of those that were not heard in time, and returns how many. */
-  sweep(mono: number): number;
+  /** Removes some of those that were not heard in time, so many at most, and returns how many. */
+  sweep(mono: number, most: number): number;
 }
 
 /** What of a peer is another than before. */

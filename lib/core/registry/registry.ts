@@ -46,6 +46,8 @@ export type EncryptionPolicy = "auto" | "required" | "off";
 const EXPIRY_INTERVAL = 0.5;
 /** So many peers of a group are removed at once: that takes a few milliseconds. */
 const EXPIRED_AT_ONCE = 256;
+/** Where more are left, the next ones go so many seconds later, if nothing is to be answered before. */
+const EXPIRY_TURN = 0.02;
 
 /** Settings that hold for all groups. */
 export interface RegistryOptions {
@@ -270,7 +272,9 @@ export class Registry {
     for (const group of this.#groups.values()) {
       const expired = group.expire(now.mono, most);
       this.counters.add("expired", expired);
-      if (expired === most) this.#expiredAt = -Infinity;
+      // Peers or rows may be left that are too old.
+      const isBehind = expired >= most || group.members.expiresIn(now.mono) === 0;
+      if (isBehind) this.#expiredAt = -Infinity;
     }
     this.relay?.expire(now.mono);
   }
@@ -326,8 +330,9 @@ export class Registry {
    */
   pushDueIn({ mono }: Now): number {
     let due = Infinity;
+    const least = this.#expiredAt === -Infinity ? EXPIRY_TURN : EXPIRY_INTERVAL;
     for (const { members } of this.#groups.values()) {
-      const untilGone = Math.max(EXPIRY_INTERVAL, members.expiresIn(mono));
+      const untilGone = Math.max(least, members.expiresIn(mono));
       due = Math.min(due, members.pushDueIn(mono, untilGone));
     }
     return due;

@@ -33,6 +33,7 @@ import {
   PROVED_MEMBER,
 } from "./member_entries.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
+import { LONGEST_SILENCE } from "./restore_peers.ts";
 
 const LAYOUT: EntryLayout = {
   size: MEMBER_CANDIDATES,
@@ -94,7 +95,7 @@ export class MemberRestorer {
       if (!(age >= 0)) return;
       places[count] = at;
       times[count] = timeOf(batch);
-      silences[count] = mono - times[count]! + age;
+      silences[count] = Math.min(LONGEST_SILENCE, mono - times[count]! + age);
       count++;
     });
     directory.reserve(Math.min(directory.count + count, this.#group.table.maxPeers));
@@ -147,8 +148,8 @@ export class MemberRestorer {
       next = readCandidate(file, next, end, slot);
       if (next < 0) break;
       if (slot.kind === CANDIDATE.seen) {
-        const seenAt = writtenAt - file.view.getFloat32(at + MEMBER_SEEN);
-        places.see(peer, slot.address, 0, slot.port, seenAt);
+        const age = file.view.getFloat32(at + MEMBER_SEEN);
+        if (age >= 0) places.see(peer, slot.address, 0, slot.port, writtenAt - age);
       } else list.count++;
     }
     const flags = file.bytes[at + MEMBER_FLAGS]! & PATH_FLAGS;

@@ -17,6 +17,9 @@ import type { RegistryGroup } from "./group.ts";
 import { BATCH_GROUP_SIZE } from "./group_entries.ts";
 import { ENTRY_AGE, ENTRY_AHEAD, ENTRY_LABEL, ENTRY_SIZE } from "./peer_entries.ts";
 
+/** Who was not seen for longer, in seconds, was not for so long: what comes after has to stay in order. */
+export const LONGEST_SILENCE: number = 2 ** 32;
+
 const LAYOUT = { size: ENTRY_SIZE, name: ID_SIZE, first: BATCH_GROUP_SIZE };
 
 /** How many peers batches speak of, by the last word on each. @param seed Random, for a hash. */
@@ -137,6 +140,6 @@ export class PeerRestorer {
     const age = this.#file.view.getFloat32(at + ENTRY_AGE);
     // A clock that was set back must not make records younger than they are.
     const elapsed = Math.max(0, this.#now.unix - writtenAt);
-    return age >= 0 ? this.#now.mono - elapsed - age : NaN;
+    return age >= 0 ? this.#now.mono - Math.min(LONGEST_SILENCE, elapsed + age) : NaN;
   }
 }

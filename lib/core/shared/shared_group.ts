@@ -174,15 +174,16 @@ export class SharedGroup implements PeerSharing {
   }
 
   /** See {@linkcode PeerSharing}. */
-  sweep(mono: number): number {
+  sweep(mono: number, most: number): number {
     if (mono > this.#sweepUntil) return 0;
     const { marks, members, directory } = this;
     let removed = 0;
     const end = Math.min(this.#sweeping + SWEPT, marks.capacity);
-    for (let peer = this.#sweeping; peer < end; peer++) {
+    let peer = this.#sweeping;
+    for (; peer < end && removed < most; peer++) {
       if (marks.has(peer, MARK.known) && members.expireOne(directory, peer, mono)) removed++;
     }
-    this.#sweeping = end === marks.capacity ? 0 : end;
+    this.#sweeping = peer === marks.capacity ? 0 : peer;
     return removed;
   }
 

@@ -189,11 +189,15 @@ export class Journal {
   told(outcome: JournalOutcome, now: Now): JournalNews | undefined {
     if (this.#adding !== undefined) return this.#toldOfAdding(this.#adding, outcome);
     if (this.#whole === undefined) return undefined;
-    const { wanted, written } = this.#whole;
+    const { encoding, wanted, written } = this.#whole;
     const isEnded = this.#isReplacing || "problem" in outcome;
     if (this.#ending === "begun" && isEnded) this.#ending = "ended";
     if ("problem" in outcome) return this.#toldOfFailure(outcome.problem, now);
-    if (!isEnded) return undefined;
+    if (!isEnded) {
+      // What would be added now would have to be written to it as well, and so on for ever.
+      this.#isWholeNext = encoding.isDone && encoding.size === 0;
+      return undefined;
+    }
     this.#whole = undefined;
     this.#size = this.#wholeSize = written;
     // What has changed while the file could not be added to has waited for long enough.

@@ -1,6 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { BATCH_HEAD, JOURNAL_HEAD } from "../../../lib/core/store/journal_file.ts";
+import {
+  BATCH_HEAD,
+  encodeBatch,
+  JOURNAL_HEAD,
+  journalHead,
+  readJournal,
+} from "../../../lib/core/store/journal_file.ts";
+import { joinBytes, WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { crc32 } from "../../../lib/wire/bytes/crc32.ts";
 import { KEEP_ENDPOINT, KEEP_LABEL } from "../../../lib/wire/wgsig/request.ts";
 import { hex } from "../../support/bytes.ts";
@@ -282,3 +289,21 @@ for (const { name, encode, emptySize, savedAge } of FORMATS) {
     assertEquals(next.reasonFor(request), "drop-replayed");
   });
 }
+
+test("an entry whose age is no number of seconds takes no other one with it", () => {
+  for (const age of [Infinity, NaN, -Infinity, 3e38]) {
+    const driver = driverWith(4);
+    const file = new WireBuffer(encodeState(driver.registry, driver));
+    const [batch] = readJournal(file).parts.get("peer")!;
+    const content = new WireBuffer(file.bytes.slice(batch!.at, batch!.end));
+    content.view.setFloat32(4 + 2 * PEER_SIZE - 4, age);
+    const written = encodeBatch("peer", content.bytes, driver);
+    const next = new RegistryDriver();
+    const bytes = joinBytes([journalHead(JOURNAL_HEAD + written.length), written]);
+    assertEquals([restore(bytes, next), keysHeld(next).sort()], [3, keysOf(1, 3, 4).sort()]);
+    next.pass(1);
+    assert(next.ask({ id: idOf(9), seconds: next.unix }) !== undefined);
+    next.registry.expire({ unix: next.unix + 1e6, mono: next.mono + 1e6 });
+    assertEquals(next.registry.peerCount, 0);
+  }
+});

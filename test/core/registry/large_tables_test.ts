@@ -16,6 +16,7 @@ import { PORTABLE } from "../../../lib/wire/crypto/portable.ts";
 import { ID_SIZE } from "../../../lib/wire/wgsig/record.ts";
 import { newPrefixes } from "../../../lib/wire/wgsig2/option.ts";
 import { idOf } from "../../support/fake_random.ts";
+import { RegistryDriver } from "../../support/registry_driver.ts";
 import { seededNumbers, seededRandom } from "../../support/seeded_random.ts";
 import { test } from "../../testing.ts";
 
@@ -112,6 +113,22 @@ test("a log of changes is tidied a little at a time, and says the same meanwhile
   assert(most <= 3 * peers + 100, `${most} entries for ${peers} peers`);
 });
 
+test("where all are gone at once, a few entries are looked at for each", () => {
+  const peers = 40_000;
+  const log = new ChangeLog(peers);
+  for (let peer = 0; peer < peers; peer++) log.changed(peer);
+  let looked = 0;
+  const peerAt = log.peerAt.bind(log);
+  log.peerAt = (entry) => {
+    looked++;
+    return peerAt(entry);
+  };
+  const id = new WireBuffer(ID_SIZE);
+  for (let peer = 0; peer < peers; peer++) log.gone(peer, id, 0);
+  assert(looked < 100 * peers, `${looked / peers} each`);
+  assertEquals(log.first(), log.length);
+});
+
 test("where there may be many, more are remembered that are gone", () => {
   const log = new ChangeLog(200_000);
   const id = new WireBuffer(ID_SIZE);
@@ -184,4 +201,26 @@ test("who knows something from long ago is told all in cut answers, none of whic
   // Who knows nothing begins where something is.
   changes.start(directory, wants, epoch, 0);
   assertEquals([changes.isWhole, changes.next(), changes.peer], [true, true, 0]);
+});
+
+test("of many that are too old some are gone each time, rows as well as peers, until all are", () => {
+  const driver = new RegistryDriver({ groups: [{ maxAge: 60, maxAnswer: 10 }] });
+  const { registry } = driver;
+  for (let i = 0; i < 700; i++) {
+    driver.ask({ id: idOf(i), from: `10.0.${i >> 8}.${i & 255} 5` });
+  }
+  const { members } = driver.group();
+  const directory = members.openDirectory(seededRandom(1), PORTABLE, driver.mono);
+  driver.pass(61);
+  // These are heard still, over IPv6.
+  for (let i = 0; i < 600; i++) {
+    directory.heard(directory.find(new WireBuffer(idOf(i)), 0), driver.mono);
+  }
+  const left: number[][] = [];
+  for (let i = 0; i < 4; i++) {
+    registry.expireInTime(driver);
+    left.push([directory.count, members.table.count]);
+  }
+  assertEquals(left, [[600, 344], [600, 88], [600, 0], [600, 0]]);
+  assertEquals(registry.counters.get("expired"), 100);
 });

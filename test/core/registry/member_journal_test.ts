@@ -7,8 +7,14 @@ import { formatAddress } from "../../../lib/core/net/ip_address.ts";
 import { NONE } from "../../../lib/core/net/none.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
 import { encodeChanges } from "../../../lib/core/store/encoding.ts";
-import { encodeBatch, JOURNAL_HEAD, journalHead } from "../../../lib/core/store/journal_file.ts";
-import { joinBytes } from "../../../lib/wire/bytes/wire_buffer.ts";
+import {
+  encodeBatch,
+  JOURNAL_HEAD,
+  journalHead,
+  readJournal,
+} from "../../../lib/core/store/journal_file.ts";
+import { MEMBER_HEARD } from "../../../lib/core/registry/member_entries.ts";
+import { joinBytes, WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { newCandidates } from "../../../lib/wire/wgsig2/candidate.ts";
 import { ANSWER_FLAG } from "../../../lib/wire/wgsig2/answer.ts";
 import { flagsOfNat, NAT } from "../../../lib/wire/wgsig2/nat.ts";
@@ -476,6 +482,29 @@ test("whatever stands in a batch, nothing is thrown and no proof is made up of a
     restoreState(encodeState(driver.registry, driver), again.registry, again);
     assertEquals([...known(again).keys()].sort(), [...known(driver).keys()].sort());
   }));
+});
+
+test("an entry whose age has no end changes nothing of who is kept of too many", () => {
+  const scene = new QuestionScene();
+  const { driver } = scene;
+  const clients = [1, 2, 3, 4].map((peer) => scene.client(peer));
+  for (const client of [...clients, clients[0]!]) {
+    scene.ask(client, HOME);
+    driver.pass(10);
+  }
+  const state = new WireBuffer(encodeState(driver.registry, driver));
+  const [found] = readJournal(state).parts.get("memb")!;
+  const content = new WireBuffer(state.bytes.slice(found!.at, found!.end));
+  assertEquals(content.size, 4 + 4 * LEAST);
+  const keys = [...known(driver).keys()];
+  content.view.setFloat32(4 + LEAST + MEMBER_HEARD, Infinity);
+  content.view.setFloat32(4 + 2 * LEAST + MEMBER_HEARD, -1);
+  const batch = encodeBatch("memb", content.bytes, driver);
+  const next = new RegistryDriver({ groups: [{ maxPeers: 1 }] });
+  const file = joinBytes([journalHead(JOURNAL_HEAD + batch.length), batch]);
+  restoreState(file, next.registry, next);
+  // The first one was heard last.
+  assertEquals([...known(next).keys()], [keys[0]!]);
 });
 
 test("whatever happens before it, a restart changes nothing that is told", () => {

@@ -3,6 +3,7 @@ import { ANSWER_FLAG, OFFER } from "../../../lib/wire/wgsig2/answer.ts";
 import { QUESTION_FLAG } from "../../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../../lib/wire/wgsig2/record.ts";
 import { formatKey } from "../../../lib/core/net/peer_key.ts";
+import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { KEEP, QuestionScene } from "../../support/question_scene.ts";
 import { privateKeyOf, type QuestionClient } from "../../support/question_driver.ts";
@@ -127,6 +128,28 @@ test("changes that come together are told with one push, and what doesn't fit is
   assertEquals(heardPushes(scene, client), []);
   scene.driver.pass(0.03);
   assertEquals(heardPushes(scene, client).length, 1);
+});
+
+test("many who are gone at once are told soon, also when nothing comes in", () => {
+  const { scene, client } = subscribedScene();
+  const { driver } = scene;
+  const { registry } = driver;
+  const directory = driver.group().members.directory!;
+  for (let peer = 100; peer < 2100; peer++) {
+    directory.add(new WireBuffer(idOf(peer)), 0, driver.mono);
+  }
+  for (let i = 0; i < 3; i++) {
+    driver.pass(101);
+    scene.ask(client, HOME, SUBSCRIBE);
+  }
+  scene.pushes();
+  const begun = driver.mono;
+  while (directory.count > 1) {
+    driver.pass(Math.max(0.005, registry.pushDueIn(driver)));
+    registry.expireInTime(driver);
+    scene.pushes();
+  }
+  assert(driver.mono - begun < 1, `${driver.mono - begun} s`);
 });
 
 test("who is gone is pushed, also when nothing comes in", () => {

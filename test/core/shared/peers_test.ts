@@ -114,6 +114,25 @@ test("shared: who is still there is written anew now and then, and stays with al
   assertEquals(scene.store.peers.size, 0);
 });
 
+test("shared: of many that came in no order and are too old, some go each time until all are", () => {
+  const scene = new SharingScene([0, 0], { maxAge: 80, maxAnswer: 10 });
+  const [first] = scene.registries;
+  for (let i = 0; i < 600; i++) {
+    first!.ask1(idOf(1000 + i), `10.0.${i >> 8}.${i & 255} 5`, scene.label());
+  }
+  scene.settle();
+  scene.pass(70);
+  const fresh = scene.restart(1);
+  fresh.ask1(A, HOME, scene.label());
+  fresh.scan();
+  scene.pass(11);
+  const left = [0, 1, 2, 3].map(() => {
+    fresh.driver.registry.expireInTime(fresh.driver);
+    return fresh.driver.registry.peerCount;
+  });
+  assertEquals(left, [345, 89, 1, 1]);
+});
+
 test("shared: who was heard elsewhere meanwhile is not forgotten", () => {
   const scene = new SharingScene([0, 0], { maxAge: 80 });
   const [first, second] = scene.registries;

@@ -244,6 +244,23 @@ test("a file that has doubled is written anew, and what changes meanwhile is in 
   assertEquals(scene.saved, scene.held);
 });
 
+test("a file that is written anew comes into its place, however much is wanted", () => {
+  const scene = opened();
+  const { journal, letters } = scene;
+  let steps = 0;
+  for (let isReplaced = false; !isReplaced; steps++) {
+    // At each step another is wanted, and what is wanted is made at once.
+    letters.set(steps % 200, steps);
+    journal.want();
+    const { kind } = scene.step();
+    if (kind === "encode") { while (journal.encode(scene.now)); }
+    isReplaced = kind === "replace";
+    assert(steps < 1000);
+  }
+  scene.settle();
+  assertEquals([scene.saved, journal.size], [scene.held, scene.file.length]);
+});
+
 test("a file that can't be added to is written whole, and nothing is said", () => {
   const scene = opened();
   const { journal, letters } = scene;
