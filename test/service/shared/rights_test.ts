@@ -1,4 +1,4 @@
-/** A user of a real Redis that may do what docs/settings.md says, and no more, is enough. */
+/** A user of a real Redis that may do what docs/scale.md says, and no more, is enough. */
 
 import { assert, assertEquals } from "@std/assert";
 import { decodeHex } from "@std/encoding/hex";
@@ -31,7 +31,7 @@ function connect(redis: Redis): Promise<StoreConnection> {
 }
 
 testWith(["redis-server"], "the rights that are documented are enough, and needed", async () => {
-  const docs = await Deno.readTextFile(`${ROOT}/docs/settings.md`);
+  const docs = await Deno.readTextFile(`${ROOT}/docs/scale.md`);
   assert(docs.includes(`ACL SETUSER wgsig on >PASSWORD ${STORE_RIGHTS}\n`));
   await using redis = await Redis.start();
   const rights = STORE_RIGHTS.split(" ");
