@@ -10,7 +10,7 @@
 
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { NONE } from "../net/none.ts";
-import { larger } from "./grown.ts";
+import { larger } from "../net/grown.ts";
 
 /** Size of a unit, in bytes. */
 const UNIT = 16;

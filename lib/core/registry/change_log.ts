@@ -24,7 +24,7 @@
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NONE } from "../net/none.ts";
-import { grown, larger, roomFor } from "./grown.ts";
+import { grown, larger, roomFor } from "../net/grown.ts";
 
 /** Peers that are gone and remembered, */
 export const MOST_GONE = 4096;

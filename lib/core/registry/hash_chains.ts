@@ -7,7 +7,7 @@
  */
 
 import { NONE } from "../net/none.ts";
-import { grown } from "./grown.ts";
+import { grown } from "../net/grown.ts";
 
 /** Chains there are at least, a power of two. */
 const FIRST_CHAINS = 64;

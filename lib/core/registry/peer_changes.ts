@@ -30,7 +30,7 @@ import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import type { Now } from "../net/clock.ts";
-import { grown, roomFor } from "./grown.ts";
+import { grown, roomFor } from "../net/grown.ts";
 import { CLOCK_GRAIN } from "./used_labels.ts";
 
 /** So long may what would be missed after a crash wait for the disk, in seconds. */

@@ -19,7 +19,7 @@ import {
 import { natOfFlags, PATH_FLAGS } from "../../wire/wgsig2/nat.ts";
 import { ADDRESS_SIZE } from "../net/ip_address.ts";
 import { BlockPool } from "./block_pool.ts";
-import { grown, larger } from "./grown.ts";
+import { grown, larger } from "../net/grown.ts";
 
 /** Beside the two that are seen, a record has room for so many. */
 const MOST_SAID = MAX_CANDIDATES - 2;

@@ -24,8 +24,8 @@ import { type Label, LABEL_SIZE } from "../../wire/wgsig/tai64n.ts";
 import { copyBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { hashId } from "../net/id_hash.ts";
 import { orderOf } from "../net/number_order.ts";
-import { FreeNumbers } from "./free_numbers.ts";
-import { grown, larger, roomFor } from "./grown.ts";
+import { FreeNumbers } from "../net/free_numbers.ts";
+import { grown, larger, roomFor } from "../net/grown.ts";
 import { HashChains } from "./hash_chains.ts";
 import { RecencyList } from "./recency_list.ts";
 

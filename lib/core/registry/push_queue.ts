@@ -6,7 +6,7 @@
  */
 
 import { NONE } from "../net/none.ts";
-import { grown } from "./grown.ts";
+import { grown } from "../net/grown.ts";
 import { RecencyList } from "./recency_list.ts";
 import { Subscriptions } from "./subscriptions.ts";
 

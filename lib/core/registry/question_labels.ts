@@ -8,7 +8,7 @@
 import type { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { type Label, NANOSECONDS_PER_SECOND } from "../../wire/wgsig/tai64n.ts";
 import { NONE } from "../net/none.ts";
-import { grown } from "./grown.ts";
+import { grown } from "../net/grown.ts";
 import { ReplayFilter } from "./replay_filter.ts";
 
 const FIRST_PEERS = 64;

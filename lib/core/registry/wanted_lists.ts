@@ -9,7 +9,7 @@ import { newPrefixes, PREFIX_SIZE, type PrefixList } from "../../wire/wgsig2/opt
 import { MAX_PREFIXES } from "../../wire/wgsig2/question.ts";
 import { NONE } from "../net/none.ts";
 import { BlockPool } from "./block_pool.ts";
-import { grown } from "./grown.ts";
+import { grown } from "../net/grown.ts";
 
 /** Bytes of all lists of a group. */
 const MOST_WANTED = 2 ** 23;

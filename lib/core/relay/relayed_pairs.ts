@@ -6,7 +6,7 @@
  */
 
 import { NONE } from "../net/none.ts";
-import { NumberPool } from "./number_pool.ts";
+import { FreeNumbers } from "../net/free_numbers.ts";
 import { MOST_PEERS } from "./relayed_peers.ts";
 
 /** The most pairs. */
@@ -22,7 +22,7 @@ const ANSWERED = 5;
 
 /** Pairs by their number. The sides of a pair are twice that, and one more. */
 export class RelayedPairs {
-  readonly #pool = new NumberPool(MOST_PAIRS);
+  readonly #pool = new FreeNumbers(MOST_PAIRS);
   // By peer: the first and the last side in its list + 1, or 0.
   readonly #first = new Int32Array(MOST_PEERS);
   readonly #last = new Int32Array(MOST_PEERS);

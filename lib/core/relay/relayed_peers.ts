@@ -10,7 +10,7 @@ import { Mac1Key } from "../../wire/wireguard/mac1.ts";
 import { ID_SIZE } from "../../wire/wgsig/record.ts";
 import { NONE } from "../net/none.ts";
 import { EndpointIndex } from "./endpoint_index.ts";
-import { NumberPool } from "./number_pool.ts";
+import { FreeNumbers } from "../net/free_numbers.ts";
 import { ENDPOINT_SIZE, type RelayGroup } from "./relay_group.ts";
 
 /** The most of them. */
@@ -29,7 +29,7 @@ export interface Destination {
 
 /** Peers by their number. A place in the index is twice that, and one more for IPv6. */
 export class RelayedPeers {
-  readonly #pool = new NumberPool(MOST_PEERS);
+  readonly #pool = new FreeNumbers(MOST_PEERS);
   readonly #endpoints: EndpointIndex;
   readonly #groups: (RelayGroup | undefined)[] = [];
   readonly #numbers = new Map<RelayGroup, Map<number, number>>();

@@ -8,6 +8,7 @@
  */
 
 import type { Label } from "../../wire/wgsig/tai64n.ts";
+import { grown } from "../net/grown.ts";
 import { NONE } from "../net/none.ts";
 
 const FIRST_CAPACITY = 64;
@@ -207,13 +208,6 @@ export class PeerMarks {
 
   #grow(capacity: number): void {
     this.#capacity = capacity;
-    const grown = <T extends Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array>(
-      from: T,
-      to: T,
-    ): T => {
-      to.set(from);
-      return to;
-    };
     this.#marks = grown(this.#marks, new Uint8Array(capacity));
     this.#dirty = grown(this.#dirty, new Uint8Array(capacity));
     this.#underWay = grown(this.#underWay, new Uint8Array(capacity));

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { EndpointIndex } from "../../../lib/core/relay/endpoint_index.ts";
-import { NumberPool } from "../../../lib/core/relay/number_pool.ts";
+import { FreeNumbers } from "../../../lib/core/net/free_numbers.ts";
 import { RelayedPairs } from "../../../lib/core/relay/relayed_pairs.ts";
 import { Sessions } from "../../../lib/core/relay/sessions.ts";
 import { TokenBuckets } from "../../../lib/core/relay/token_buckets.ts";
@@ -151,7 +151,7 @@ test("an index leads to the side that it was told, until it ends", () => {
 
 test("numbers are given out once, and again when they came back", () => {
   fc.assert(fc.property(fc.array(fc.nat({ max: 9 }), { maxLength: 60 }), (steps) => {
-    const pool = new NumberPool(6);
+    const pool = new FreeNumbers(6);
     const out = new Set<number>();
     for (const step of steps) {
       if (step < 5) {

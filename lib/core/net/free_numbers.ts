@@ -5,8 +5,9 @@
  */
 
 import { grown } from "./grown.ts";
+import { NONE } from "./none.ts";
 
-/** Hands out numbers from 0 on. */
+/** Hands out the numbers below a capacity, and takes them back. */
 export class FreeNumbers {
   /** Those that were given back, the last one last. */
   #back: Int32Array;
@@ -18,14 +19,20 @@ export class FreeNumbers {
     this.#back = new Int32Array(capacity);
   }
 
-  /** All that were ever handed out are below this. */
+  /** How many are handed out. */
+  get count(): number {
+    return this.#end - this.#backCount;
+  }
+
+  /** All that are handed out are below this. */
   get end(): number {
     return this.#end;
   }
 
-  /** A number that nobody has; the caller sees to it that there is one. */
+  /** A number that nobody has, or NONE where all are handed out. */
   take(): number {
-    return this.#backCount > 0 ? this.#back[--this.#backCount]! : this.#end++;
+    if (this.#backCount > 0) return this.#back[--this.#backCount]!;
+    return this.#end < this.#back.length ? this.#end++ : NONE;
   }
 
   /** Takes one back. */

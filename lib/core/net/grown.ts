@@ -33,7 +33,7 @@ export function larger(from: WireBuffer, size: number): WireBuffer {
 
 /** The larger array, which begins with what is in the smaller one. */
 export function grown<
-  T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array,
+  T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float32Array | Float64Array,
 >(
   from: T,
   to: T,
