@@ -6,6 +6,7 @@
 
 import type { Inquiry } from "./inquiry.ts";
 import type { Family } from "../net/host_port.ts";
+import type { ServerAddresses } from "./server_addresses.ts";
 
 /** A question of wgsig 2. */
 export interface AskedInquiry {
@@ -21,4 +22,15 @@ export interface AskedInquiry {
 /** Whether asking again is of no use. */
 export function isFinished({ inquiry }: AskedInquiry): boolean {
   return inquiry.isAnswered || inquiry.isCut;
+}
+
+/** Whether all are refused, at every address that is worth being asked. */
+export function areRefused(
+  asked: readonly AskedInquiry[],
+  addresses: Pick<ServerAddresses, "hasOther">,
+  mono: number,
+): boolean {
+  return asked.every(({ inquiry, family }) =>
+    inquiry.isKeyRefused ? !addresses.hasOther(mono, family) : inquiry.isProofRefused
+  );
 }

@@ -15,7 +15,7 @@ import type { Now } from "../net/clock.ts";
 import { type DatagramBatch, SLOT_SIZE } from "../net/datagram_batch.ts";
 import { type Family, familyOf, formatHostPort, type HostPort } from "../net/host_port.ts";
 import { formatAddress } from "../net/ip_address.ts";
-import type { AskedInquiry } from "./asked_inquiry.ts";
+import { areRefused, type AskedInquiry } from "./asked_inquiry.ts";
 import type { Hearing } from "./conversation.ts";
 import type { Exchange } from "./exchange.ts";
 import { Inquiry } from "./inquiry.ts";
@@ -221,10 +221,7 @@ export class AskedRegistry {
     if (all.length === 0) return true;
     const asking = this.#asking;
     const isClosed = this.refused >= MAX_REFUSED && this.addresses.areRefused;
-    const isRefused = isClosed || asking.length > 0 &&
-        asking.every(({ inquiry, family }) =>
-          inquiry.isKeyRefused ? !this.addresses.hasOther(now.mono, family) : inquiry.isProofRefused
-        );
+    const isRefused = isClosed || asking.length > 0 && areRefused(asking, this.addresses, now.mono);
     const tries = Math.max(this.#attempts, ...asking.map(({ attempts }) => attempts));
     if (isRefused && tries >= MAX_REFUSED) return true;
     if (!this.#isSecondHeard) return this.exchange.isComplete;

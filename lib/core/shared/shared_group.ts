@@ -277,10 +277,9 @@ export class SharedGroup implements PeerSharing {
     for (let place = 0; place < REGISTER_COUNT; place++) {
       const kind = 1 << place;
       heard[at + place] = -Infinity;
-      if ((registers & kind) === 0 || !this.hasToShare(peer, place)) continue;
+      if ((registers & kind) === 0 || !this.#write(peer, place, scratch, end)) continue;
       const heardAt = writer.heardAt(peer, place);
       if (mono - heardAt > this.members.maxAge) continue;
-      writer.write(peer, place, scratch, end);
       scratch.view.setFloat64(end + REGISTER_HEARD, clock.toStore(heardAt));
       this.#key.seal(group.id, directory.ids, idAt, kind, scratch, end);
       heard[at + place] = heardAt;
@@ -302,11 +301,15 @@ export class SharedGroup implements PeerSharing {
    * says nothing, and never did, need not say that.
    */
   hasToShare(peer: number, place: number): boolean {
+    return this.#write(peer, place, spare, 0);
+  }
+
+  /** Writes a register, and returns whether the store should have it. */
+  #write(peer: number, place: number, to: WireBuffer, at: number): boolean {
     const { marks } = this;
     if (place === PLACE.row && marks.has(peer, MARK.observed)) return false;
-    if (!this.writer.write(peer, place, spare, 0)) return false;
-    return place !== PLACE.said || !isEmptySaid(spare, 0) ||
-      marks.storedAt(peer, place) > -Infinity;
+    if (!this.writer.write(peer, place, to, at)) return false;
+    return place !== PLACE.said || !isEmptySaid(to, at) || marks.storedAt(peer, place) > -Infinity;
   }
 
   /** A peer was heard, and a register stays as it is. */

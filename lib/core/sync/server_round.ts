@@ -22,7 +22,7 @@
  */
 
 import type { Conversation } from "../ask/conversation.ts";
-import { type AskedInquiry, isFinished } from "../ask/asked_inquiry.ts";
+import { areRefused, type AskedInquiry, isFinished } from "../ask/asked_inquiry.ts";
 import type { OwnMapping } from "../ask/own_mapping.ts";
 import type { Exchange } from "../ask/exchange.ts";
 import { Inquiry } from "../ask/inquiry.ts";
@@ -335,11 +335,7 @@ export class ServerRound {
     if (this.#asking === undefined) return false;
     const all = this.#inquiries;
     return Math.max(...all.map(({ attempts }) => attempts)) >= MAX_REFUSED &&
-      all.every(({ inquiry, family }) =>
-        inquiry.isKeyRefused
-          ? !this.#options.addresses.hasOther(mono, family)
-          : inquiry.isProofRefused
-      );
+      areRefused(all, this.#options.addresses, mono);
   }
 
   #isOver({ mono, unix }: Now): boolean {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { encodeHex } from "@std/encoding/hex";
 import type { ClaimLog, ClaimScan } from "../../core/lease/server/claims.ts";
 import { SharedLeases } from "../../core/lease/server/shared_leases.ts";
 import type { LeaseBook } from "../../core/lease/server/book.ts";
@@ -55,7 +56,7 @@ export class SharedLeaseStore implements ClaimStore {
     this.#config = config;
     this.#calls = new LeaseCalls(
       random(READER_SIZE),
-      () => Array.from(random(TABLE_SIZE), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+      () => encodeHex(random(TABLE_SIZE)),
     );
   }
 

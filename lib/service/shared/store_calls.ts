@@ -5,6 +5,7 @@
  * @module
  */
 
+import { encodeHex } from "@std/encoding/hex";
 import type { SharedGone, SharedPeer, SharedWrite, WriteOutcome } from "../../core/shared/store.ts";
 import { STORE_FORMAT, type StoreFacts } from "../../core/shared/sharing_steps.ts";
 import type { RandomSource } from "../../core/net/random.ts";
@@ -72,7 +73,7 @@ export class StoreCalls {
     const unknown = [WRITE, FORGET].filter((script) => !this.#hashes.has(script));
     const name = new Uint8Array(NAME_SIZE);
     this.#random(name);
-    const args = [hexOf(name), STORE_FORMAT, `${maxAge}`, ...unknown];
+    const args = [encodeHex(name), STORE_FORMAT, `${maxAge}`, ...unknown];
     const keys = [ID_KEY, FORMAT_KEY, CHANGES_KEY, MAX_AGE_KEY];
     const [id, format, seconds, micros, run, first, last, policy, ...hashes] = listOf(
       await store.call(["EVAL", GREET, `${keys.length}`, ...keys, ...args], TIMEOUT),
@@ -190,8 +191,4 @@ function readPeers(bytes: Uint8Array, peers: SharedPeer[]): void {
     if (at + size > bytes.length) return;
     peers.push({ id, record: bytes.subarray(at, at += size) });
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
