@@ -181,7 +181,7 @@ export class ZoneSet {
     const query = this.#query;
     const zone = this.#find(message);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt)) return "dns-refused";
-    const view = zone.viewOf(path);
+    const view = zone.viewOf(path, undefined);
     if (view === undefined) return "dns-refused";
     let outcome: Outcome = view.answer(query, message, path, now, this.#writer);
     if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
