@@ -10,6 +10,7 @@
  */
 
 import type { Primitives } from "../wire/crypto/primitives.ts";
+import type { MakeSigningKey } from "../wire/crypto/signing.ts";
 import type { Clock } from "./clock.ts";
 import type { Files, Input } from "./files.ts";
 import type { LocalDatagrams } from "./local_datagrams.ts";
@@ -48,6 +49,8 @@ export interface System {
 export interface Cryptography {
   /** The runtime's own where they are faster than portable code. */
   readonly primitives: Primitives;
+  /** What zones are signed with; undefined where the runtime has nothing for that. */
+  readonly signing: MakeSigningKey | undefined;
 }
 
 /** A runtime. */
