@@ -49,7 +49,11 @@ export interface System {
 export interface Cryptography {
   /** The runtime's own where they are faster than portable code. */
   readonly primitives: Primitives;
-  /** What zones are signed with; undefined where the runtime has nothing for that. */
+}
+
+/** What zones are signed with. */
+export interface Signing {
+  /** Undefined where the runtime has nothing for that. */
   readonly signing: MakeSigningKey | undefined;
 }
 
@@ -58,6 +62,7 @@ export interface Host
   extends
     System,
     Cryptography,
+    Signing,
     Outputs,
     Clock,
     Random,
