@@ -45,6 +45,15 @@ export function encodeName(text: string): Uint8Array {
   return name;
 }
 
+/** The text of a name that {@linkcode encodeName} made, without the last dot. */
+export function formatName(name: Uint8Array): string {
+  const labels: string[] = [];
+  for (let at = 0; name[at]! > 0; at += 1 + name[at]!) {
+    labels.push(String.fromCharCode(...name.subarray(at + 1, at + 1 + name[at]!)));
+  }
+  return labels.length === 0 ? "." : labels.join(".");
+}
+
 /**
  * Whether the bytes at `at` are `name`, a whole name or a label with its length, in lower case.
  * ASCII letters match in either case (RFC 4343); a length is never one, being below 64.
