@@ -48,6 +48,7 @@
 import { encodeName, MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
 import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
 import { UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
@@ -83,6 +84,10 @@ export interface ZoneOptions extends ZoneContents {
   readonly ttl?: number | undefined;
   /** IP prefixes of who may ask; undefined is everyone. */
   readonly allowFrom?: readonly string[] | undefined;
+  /** Keys with which questions may be signed; none if undefined. */
+  readonly keys?: readonly TsigKey[] | undefined;
+  /** Whether nobody may ask without one of these. */
+  readonly requireTsig?: boolean | undefined;
 }
 
 /** One zone. */
@@ -91,6 +96,9 @@ export class Zone {
   readonly name: Uint8Array;
   /** How many labels its name has, without the root. */
   readonly labels: number;
+  /** Keys with which questions may be signed. */
+  readonly keys: readonly TsigKey[];
+  readonly #requireTsig: boolean;
   readonly #allowFrom: PrefixSet | undefined;
   readonly #views: readonly { readonly match: ViewMatch; readonly view: ZoneView }[];
 
@@ -101,7 +109,9 @@ export class Zone {
    *   or a prefix of `allowFrom` or a view is none.
    * @throws {RangeError} Where the TTL is no whole number from 0 to 2^31-1 (RFC 2181, section 8).
    */
-  constructor({ name, peers, self, ttl = 0, allowFrom, views }: ZoneOptions) {
+  constructor(options: ZoneOptions) {
+    const { name, peers, self, ttl = 0, allowFrom, views, keys = [], requireTsig = false } =
+      options;
     this.name = encodeName(name);
     if (this.name.length + INSTANCE_SIZE > MAX_NAME_SIZE) {
       throw new SyntaxError(`"${name}" is too long a name for a zone: peers have none in it`);
@@ -112,6 +122,8 @@ export class Zone {
     let labels = 0;
     for (let at = 0; this.name[at] !== 0; at += 1 + this.name[at]!) labels++;
     this.labels = labels;
+    this.keys = keys;
+    this.#requireTsig = requireTsig;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
     const made = new Map<ZoneContents, ZoneView>();
     this.#views = (views ?? [{ shows: { peers, self } }]).map(({ shows, ...match }) => {
@@ -122,8 +134,18 @@ export class Zone {
     });
   }
 
-  /** Whether who has the 16-byte address at `at` may ask. */
-  admits(source: WireBuffer, at: number): boolean {
+  /** The key if it is one of this zone's: others say nothing of who may ask here. */
+  ownKey(key: TsigKey | undefined): TsigKey | undefined {
+    return key !== undefined && this.keys.includes(key) ? key : undefined;
+  }
+
+  /**
+   * Whether who has the 16-byte address at `at` may ask.
+   *
+   * @param key One of this zone's, with which the question was signed.
+   */
+  admits(source: WireBuffer, at: number, key: TsigKey | undefined): boolean {
+    if (this.#requireTsig && key === undefined) return false;
     return this.#allowFrom === undefined || this.#allowFrom.contains(source, at);
   }
 
@@ -132,7 +154,7 @@ export class Zone {
    *
    * @param key The key of this zone that the question was signed with, if it was with one.
    */
-  viewOf(path: QueryPath, key: { readonly name: Uint8Array } | undefined): ZoneView | undefined {
+  viewOf(path: QueryPath, key: TsigKey | undefined): ZoneView | undefined {
     for (const { match, view } of this.#views) {
       if (match.takes(path, key?.name)) return view;
     }
