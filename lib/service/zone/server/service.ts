@@ -21,7 +21,7 @@ import {
 import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
-import type { QueryPath } from "../../../core/zone/server/zone.ts";
+import type { QueryPath } from "../../../core/zone/server/zone_view.ts";
 import { GroupPeers } from "../../../core/zone/server/group_peers.ts";
 import { KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
