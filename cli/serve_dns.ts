@@ -23,6 +23,7 @@ import type { Arguments } from "./arguments.ts";
 /** Flags that describe a zone. */
 const ZONE_FLAGS = [
   ...[ZONE_NAME, ZONE.self, ZONE["self-allowed-ips"], ZONE["allow-from"], ZONE.ttl],
+  ZONE["dnssec-keys"],
 ];
 
 type ZoneSettings = InFile<typeof ZONE> & { readonly name?: string };
@@ -105,6 +106,8 @@ function servedZone(
     selfAllowedIps: options["self-allowed-ips"],
     allowFrom: options["allow-from"],
     ttl: Math.round(options.ttl),
+    dnssecKeys: options["dnssec-keys"],
+    cds: options.cds,
     views: options.view?.map((view) => resolve(VIEW, NO_FLAGS, view)),
   };
 }

@@ -10,11 +10,12 @@ import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { isDnsName } from "../../wire/dns/message.ts";
-import { GROUP_NUMBER, SERVED_INTERFACE, time, zoneName } from "./common_options.ts";
+import { files, GROUP_NUMBER, SERVED_INTERFACE, time, zoneName } from "./common_options.ts";
 import {
   commaList,
   many,
   one,
+  oneOf,
   type Option,
   optional,
   type Rows,
@@ -88,6 +89,17 @@ export const ZONE = {
     reader: commaList(prefix, "CIDR"),
     shown: "everybody",
     help: "who may ask the zone",
+  },
+  "dnssec-keys": {
+    flag: "dnssec-key",
+    reader: files,
+    default: [],
+    help: "sign the zone with the private key in this file; several: all sign",
+  },
+  cds: {
+    reader: oneOf("publish", "delete", "none"),
+    default: "publish",
+    help: "what a signed zone tells the zone above: its keys, to drop them, nothing",
   },
   ttl: {
     flag: "ttl",

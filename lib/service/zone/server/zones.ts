@@ -10,6 +10,7 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import type { ChosenKeys } from "../../../core/zone/server/chosen_peers.ts";
 import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import type { ParentRecords, ZoneSigner } from "../../../core/zone/server/signer.ts";
 import {
   viewProblem,
   type ViewRule,
@@ -33,6 +34,10 @@ export interface ServedZone {
   readonly allowFrom: readonly string[] | undefined;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
+  /** Files of the keys that it is signed with; none for a zone that isn't signed. */
+  readonly dnssecKeys: readonly string[];
+  /** What it tells the zone above about these keys. */
+  readonly cds: ParentRecords;
   /** Who sees which of them; undefined is everybody all. */
   readonly views: readonly ViewRule[] | undefined;
 }
@@ -89,8 +94,19 @@ export interface ServedSources extends ZoneSources {
   readonly interface: DevicePeers | undefined;
 }
 
-/** Makes a zone. @param seed Random. @throws {UserError} If something is wrong with its settings. */
-export function newZone(zone: ServedZone, sources: ServedSources, seed: number): Zone {
+/**
+ * Makes a zone.
+ *
+ * @param seed Random.
+ * @param signer What signs it, if anything does.
+ * @throws {UserError} If something is wrong with its settings.
+ */
+export function newZone(
+  zone: ServedZone,
+  sources: ServedSources,
+  seed: number,
+  signer?: ZoneSigner,
+): Zone {
   const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, views } = zone;
   const device = sources.interface;
   const newSelf = (chosen?: ChosenKeys) =>
@@ -105,6 +121,7 @@ export function newZone(zone: ServedZone, sources: ServedSources, seed: number):
       views: views && zoneViews(views, sources, newSelf, seed),
       ttl,
       allowFrom,
+      signer,
     });
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
