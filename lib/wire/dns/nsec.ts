@@ -12,7 +12,7 @@
  */
 
 import { MAX_LABEL_SIZE, MAX_NAME_SIZE } from "./name.ts";
-import { copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
+import { copyBytes, type WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Types by block. */
 const BLOCK = 256;
