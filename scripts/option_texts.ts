@@ -93,6 +93,12 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning: 'publish the interface itself: `true`, or where it is (`"IP:PORT"`)',
   },
   "serve.dns.allow-from": { meaning: "prefixes of who may ask" },
+  "serve.dns.tsig-files": {
+    default: "none",
+    meaning:
+      "files of TSIG keys that questions may be signed with, beside that of the group's secret",
+  },
+  "serve.dns.require-tsig": { meaning: "answer nobody who doesn't sign" },
   "serve.dns.view.tsig": {
     meaning: "names of TSIG keys: the view is for questions with one of them",
   },
@@ -108,7 +114,6 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     default: "`true`, without `groups` and `peers`",
     meaning: "show the interface's peers, and with `self` the interface",
   },
-
   "serve.dns.ttl": { meaning: "how long resolvers may keep answers about peers" },
 
   "serve.lease.interface": { meaning: "the WireGuard interface" },

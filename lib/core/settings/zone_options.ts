@@ -10,7 +10,7 @@ import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import { isDnsName } from "../../wire/dns/message.ts";
-import { files, GROUP_NUMBER, SERVED_INTERFACE, time, zoneName } from "./common_options.ts";
+import { files, GROUP_NUMBER, SERVED_INTERFACE, SWITCH, time, zoneName } from "./common_options.ts";
 import {
   commaList,
   many,
@@ -100,6 +100,17 @@ export const ZONE = {
     reader: oneOf("publish", "delete", "none"),
     default: "publish",
     help: "what a signed zone tells the zone above: its keys, to drop them, nothing",
+  },
+  "tsig-files": {
+    flag: "tsig",
+    reader: files,
+    default: [],
+    help: "file of a TSIG key with which the zone may be asked, such as dig -k takes",
+  },
+  "require-tsig": {
+    flag: "require-tsig",
+    ...SWITCH,
+    help: "answer nobody for the zone who doesn't sign",
   },
   ttl: {
     flag: "ttl",

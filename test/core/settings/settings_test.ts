@@ -133,6 +133,11 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
     good: [[`"publish"`, "publish"], [`"delete"`, "delete"], [`"none"`, "none"]],
     bad: [`""`, `"yes"`, `true`],
   },
+  "tsig-files": {
+    good: [[`["new", "/etc/old"]`, ["new", "/etc/old"]], [`[]`, []]],
+    bad: [`"new"`, `[""]`, `[1]`],
+  },
+  "require-tsig": { good: [[`true`, true], [`false`, false]], bad: [`"on"`, `""`, `1`] },
   ttl: DURATION,
   view: {
     good: [

@@ -30,6 +30,7 @@ import type { TcpConnection } from "../../../host/tcp.ts";
 import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
@@ -92,7 +93,8 @@ export class DnsService {
       }
       const sources = { interface: device?.peers, groups: ofGroups };
       const signer = this.#signers?.newSigner(zone, files.get(zone.name)?.keys ?? []);
-      return newZone(zone, sources, seed(), signer);
+      const tsig = files.get(zone.name)?.tsig ?? [];
+      return newZone(zone, sources, seed(), { tsig, signer });
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
@@ -134,12 +136,14 @@ export class DnsService {
     }
     for (const zone of config.zones) {
       const keys = (this.#files.get(zone.name)?.keys ?? []).map(({ tag }) => tag).join(",");
+      const tsig = this.#files.get(zone.name)?.tsig ?? [];
       this.#context.log.write("info", "dns-zone", {
         zone: zone.name,
         ...(zone.interface === undefined ? {} : { interface: zone.interface }),
         ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
         ...(zone.views === undefined ? {} : { views: zone.views.length }),
         ...(keys === "" ? {} : { keys }),
+        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
       });
     }
   }
@@ -304,6 +308,11 @@ export class DnsService {
   #isStale({ mono }: Now): boolean {
     return this.#devices.some((device) => device.isStale(mono));
   }
+}
+
+/** The names of keys, each once. */
+function namesOf(keys: readonly TsigKey[]): string {
+  return [...new Set(keys.map(({ text }) => text))].join();
 }
 
 /** An IP address as 16 bytes; that of nobody where the text is none. */

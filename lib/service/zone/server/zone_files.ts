@@ -4,10 +4,13 @@
  * @module
  */
 
+import { tsigProblem } from "../../../core/zone/server/view_rules.ts";
 import type { ZoneKey } from "../../../core/zone/server/zone_key.ts";
-import type { Files, Input } from "../../../host/files.ts";
-import type { Signing, System } from "../../../host/host.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
+import type { Files, Input } from "../../../host/files.ts";
+import type { Cryptography, Signing, System } from "../../../host/host.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
+import { TsigKeys } from "./tsig_keys.ts";
 import type { ZoneSigners } from "./zone_signers.ts";
 import type { ServedZone } from "./zones.ts";
 
@@ -17,13 +20,52 @@ export interface ZoneFiles {
   readonly keys: readonly ZoneKey[];
   /** What signs with these keys: undefined where there are none. */
   readonly Signers: typeof ZoneSigners | undefined;
+  /** What questions may be signed with: the keys of its files, and those of its groups. */
+  readonly tsig: readonly TsigKey[];
 }
 
-/** Reads them. @throws {UserError} One can't be read, or isn't what it should be. */
+/**
+ * Reads those of all zones, by their names.
+ *
+ * @param secretsOf The secrets of a group, 32 bytes each; they are not kept.
+ * @throws {UserError} One can't be read, or isn't what it should be.
+ */
 export async function readZoneFiles(
+  host: System & Files & Input & Cryptography & Signing,
+  zones: readonly ServedZone[],
+  secretsOf: (group: number) => readonly Uint8Array[],
+): Promise<ReadonlyMap<string, ZoneFiles>> {
+  const files = new Map<string, ZoneFiles>();
+  const keys = new TsigKeys(host);
+  try {
+    for (const zone of zones) {
+      const tsig = await readTsig(keys, zone, secretsOf);
+      files.set(zone.name, { ...await readSigning(host, zone), tsig });
+    }
+  } finally {
+    keys.wipe();
+  }
+  return files;
+}
+
+async function readTsig(
+  keys: TsigKeys,
+  { name, groups, tsigFiles, requireTsig, views = [] }: ServedZone,
+  secretsOf: (group: number) => readonly Uint8Array[],
+): Promise<TsigKey[]> {
+  const all = new Set<TsigKey>();
+  for (const path of tsigFiles) all.add(await keys.read(path));
+  for (const secret of groups.flatMap(secretsOf)) all.add(keys.derive(name, secret));
+  const tsig = [...all];
+  const why = tsigProblem(views, tsig.map(({ text }) => text), requireTsig);
+  if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
+  return tsig;
+}
+
+async function readSigning(
   host: System & Files & Input & Signing,
   zone: ServedZone,
-): Promise<ZoneFiles> {
+): Promise<Pick<ZoneFiles, "keys" | "Signers">> {
   const { signing } = host;
   const { name, dnssecKeys } = zone;
   if (dnssecKeys.length === 0) return { keys: [], Signers: undefined };

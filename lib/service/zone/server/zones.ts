@@ -18,6 +18,7 @@ import {
   zoneViews,
 } from "../../../core/zone/server/view_rules.ts";
 import { Zone } from "../../../core/zone/server/zone.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { checkInterfaceName } from "../../../wireguard/device.ts";
 
 /** A zone as it is configured. */
@@ -32,6 +33,10 @@ export interface ServedZone {
   readonly selfAllowedIps: readonly string[];
   /** Who may ask; undefined is everybody. */
   readonly allowFrom: readonly string[] | undefined;
+  /** Files of TSIG keys with which questions may be signed. */
+  readonly tsigFiles: readonly string[];
+  /** Whether nobody may ask without a TSIG. */
+  readonly requireTsig: boolean;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
   /** Files of the keys that it is signed with; none for a zone that isn't signed. */
@@ -85,6 +90,9 @@ export function checkZones({ listen, zones }: DnsConfig, groups: readonly number
     const hasInterface = zone.interface !== undefined;
     const why = views && viewProblem(views, { hasInterface, groups: zone.groups, allowFrom });
     if (why !== undefined) fail(why);
+    if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.groups.length === 0) {
+      fail("nobody can ask with a TSIG, which require-tsig wants; name a key's file with --tsig");
+    }
     newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, 0);
   }
 }
@@ -94,20 +102,29 @@ export interface ServedSources extends ZoneSources {
   readonly interface: DevicePeers | undefined;
 }
 
+/** What of a zone is in its files. */
+export interface ZoneSecrets {
+  /** Keys with which questions may be signed. */
+  readonly tsig: readonly TsigKey[];
+  /** What signs it, if anything does. */
+  readonly signer: ZoneSigner | undefined;
+}
+
+const NO_SECRETS: ZoneSecrets = { tsig: [], signer: undefined };
+
 /**
  * Makes a zone.
  *
  * @param seed Random.
- * @param signer What signs it, if anything does.
  * @throws {UserError} If something is wrong with its settings.
  */
 export function newZone(
   zone: ServedZone,
   sources: ServedSources,
   seed: number,
-  signer?: ZoneSigner,
+  { tsig, signer }: ZoneSecrets = NO_SECRETS,
 ): Zone {
-  const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, views } = zone;
+  const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, requireTsig, views } = zone;
   const device = sources.interface;
   const newSelf = (chosen?: ChosenKeys) =>
     self && device && new ZoneSelf(device, { endpoint: self.endpoint, allowedIps }, chosen);
@@ -122,6 +139,8 @@ export function newZone(
       ttl,
       allowFrom,
       signer,
+      keys: tsig,
+      requireTsig,
     });
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
