@@ -110,9 +110,9 @@ function recordLines(zone: string, { algorithm, tag, dnskey }: ZoneKey, path: st
     "; trust-anchor-file, kresd by trust_anchors.add_file; delv -a takes this one:",
     `;   trust-anchors { "${zone}" static-ds ${tag} ${algorithm} ${digestType} "${digest}"; };`,
     `; All others trust it when ${parent} has the DS. Put it there once the zone is signed:`,
-    `${zone}. IN DS ${ds}`,
+    `${zone}. 3600 IN DS ${ds}`,
     "; Where a form asks for the key instead (flags, protocol, algorithm, public key):",
-    `${zone}. IN DNSKEY ${dnskeyText(dnskey)}`,
+    `${zone}. 300 IN DNSKEY ${dnskeyText(dnskey)}`,
     "",
   ].join("\n");
 }
