@@ -20,7 +20,10 @@ export interface ZoneFiles {
   readonly keys: readonly ZoneKey[];
   /** What signs with these keys: undefined where there are none. */
   readonly Signers: typeof ZoneSigners | undefined;
-  /** What questions may be signed with: the keys of its files, and those of its groups. */
+  /**
+   * What questions may be signed with: the keys of its files, and of each group the one that its secret
+   * makes, named `group-N.ZONE`; where the zone has one group, also by the zone's own name.
+   */
   readonly tsig: readonly TsigKey[];
 }
 
@@ -55,7 +58,12 @@ async function readTsig(
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
   for (const path of tsigFiles) all.add(await keys.read(path));
-  for (const secret of groups.flatMap(secretsOf)) all.add(keys.derive(name, secret));
+  for (const group of groups) {
+    const names = [`group-${group}.${name}`, ...(groups.length === 1 ? [name] : [])];
+    for (const secret of secretsOf(group)) {
+      for (const each of names) all.add(keys.derive(each, secret));
+    }
+  }
   const tsig = [...all];
   const why = tsigProblem(views, tsig.map(({ text }) => text), requireTsig);
   if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
