@@ -4,6 +4,8 @@
  * @module
  */
 
+import { UserError } from "../../../core/settings/user_error.ts";
+import { tsigProblem } from "../../../core/zone/server/view_rules.ts";
 import type { ZoneKey } from "../../../core/zone/server/zone_key.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { Cryptography, Signing, System } from "../../../host/host.ts";
@@ -44,12 +46,13 @@ export async function readZoneFiles(
 
 async function readTsig(
   keys: TsigKeys,
-  { name, group, tsigFiles }: ServedZone,
+  { name, groups, tsigFiles, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
   for (const path of tsigFiles) all.add(await keys.read(path));
-  const groups = group === undefined ? [] : [group];
   for (const secret of groups.flatMap(secretsOf)) all.add(keys.derive(name, secret));
+  const why = tsigProblem(views, [...all].map(({ text }) => text));
+  if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
   return [...all];
 }
