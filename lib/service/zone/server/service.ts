@@ -87,8 +87,8 @@ export class DnsService {
         const group = groups.get(id);
         if (group !== undefined) ofGroups.set(id, new GroupPeers(group, known));
       }
-      const keys = files.get(zone.name)?.tsig ?? [];
-      return newZone(zone, { interface: device?.peers, groups: ofGroups }, keys, seed());
+      const tsig = files.get(zone.name)?.tsig ?? [];
+      return newZone(zone, { interface: device?.peers, groups: ofGroups }, tsig, seed());
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];

@@ -97,7 +97,13 @@ export interface ServedSources extends ZoneSources {
   readonly interface: DevicePeers | undefined;
 }
 
-/** Makes a zone. @param seed Random. @throws {UserError} If something is wrong with its settings. */
+/**
+ * Makes a zone.
+ *
+ * @param tsig What questions may be signed with.
+ * @param seed Random.
+ * @throws {UserError} If something is wrong with its settings.
+ */
 export function newZone(
   zone: ServedZone,
   sources: ServedSources,
