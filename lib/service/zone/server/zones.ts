@@ -17,6 +17,7 @@ import {
   zoneViews,
 } from "../../../core/zone/server/view_rules.ts";
 import { Zone } from "../../../core/zone/server/zone.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { checkInterfaceName } from "../../../wireguard/device.ts";
 
 /** A zone as it is configured. */
@@ -31,6 +32,10 @@ export interface ServedZone {
   readonly selfAllowedIps: readonly string[];
   /** Who may ask; undefined is everybody. */
   readonly allowFrom: readonly string[] | undefined;
+  /** Files of TSIG keys with which questions may be signed. */
+  readonly tsigFiles: readonly string[];
+  /** Whether nobody may ask without a TSIG. */
+  readonly requireTsig: boolean;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
   /** Who sees which of them; undefined is everybody all. */
@@ -80,7 +85,10 @@ export function checkZones({ listen, zones }: DnsConfig, groups: readonly number
     const hasInterface = zone.interface !== undefined;
     const why = views && viewProblem(views, { hasInterface, groups: zone.groups, allowFrom });
     if (why !== undefined) fail(why);
-    newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, 0);
+    if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.groups.length === 0) {
+      fail("nobody can ask with a TSIG, which require-tsig wants; name a key's file with --tsig");
+    }
+    newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, [], 0);
   }
 }
 
@@ -89,9 +97,20 @@ export interface ServedSources extends ZoneSources {
   readonly interface: DevicePeers | undefined;
 }
 
-/** Makes a zone. @param seed Random. @throws {UserError} If something is wrong with its settings. */
-export function newZone(zone: ServedZone, sources: ServedSources, seed: number): Zone {
-  const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, views } = zone;
+/**
+ * Makes a zone.
+ *
+ * @param tsig What questions may be signed with.
+ * @param seed Random.
+ * @throws {UserError} If something is wrong with its settings.
+ */
+export function newZone(
+  zone: ServedZone,
+  sources: ServedSources,
+  tsig: readonly TsigKey[],
+  seed: number,
+): Zone {
+  const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, requireTsig, views } = zone;
   const device = sources.interface;
   const newSelf = (chosen?: ChosenKeys) =>
     self && device && new ZoneSelf(device, { endpoint: self.endpoint, allowedIps }, chosen);
@@ -105,6 +124,8 @@ export function newZone(zone: ServedZone, sources: ServedSources, seed: number):
       views: views && zoneViews(views, sources, newSelf, seed),
       ttl,
       allowFrom,
+      keys: tsig,
+      requireTsig,
     });
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
