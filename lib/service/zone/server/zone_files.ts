@@ -49,7 +49,7 @@ export async function readZoneFiles(
 
 async function readTsig(
   keys: TsigKeys,
-  { name, groups, tsigFiles, views = [] }: ServedZone,
+  { name, groups, tsigFiles, views = [], requireTsig }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
@@ -60,7 +60,7 @@ async function readTsig(
       for (const each of names) all.add(keys.derive(each, secret));
     }
   }
-  const why = tsigProblem(views, [...all].map(({ text }) => text));
+  const why = tsigProblem(views, [...all].map(({ text }) => text), requireTsig);
   if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
   return [...all];
 }
