@@ -14,6 +14,7 @@ import { encodeName } from "../../lib/wire/dns/name.ts";
 import { newDnsQuery, parseQuery } from "../../lib/wire/dns/query.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { queryBytes } from "./dns.ts";
+import { isQuick } from "./zone_keys.ts";
 import { checkSignatures, labelsOf, readSigned, type SignedMessage, type Trust } from "./dnssec.ts";
 
 /** The zone. */
@@ -41,6 +42,9 @@ export class SignedAnswers {
   readonly writer = new AnswerWriter();
   readonly query = newDnsQuery();
   readonly #out = new WireBuffer(AT + MAX_TCP_SIZE);
+
+  /** Whether the keys are quick ones. */
+  isQuick = false;
 
   constructor(keys: readonly ZoneKey[], bounds?: SigningBounds, signing?: Signing) {
     this.keys = keys;
@@ -71,7 +75,9 @@ export class SignedAnswers {
 
   /** What is believed of the zone at a time. */
   trust(now: number): Trust {
-    return { zone: labelsOf(SIGNED_ZONE), keys: this.keys.map(({ dnskey }) => dnskey), now };
+    const keys = this.keys.map(({ dnskey }) => dnskey);
+    const trust = { zone: labelsOf(SIGNED_ZONE), keys, now };
+    return this.isQuick ? { ...trust, isRight: isQuick } : trust;
   }
 
   /** Writes a set of records whose data is this. */
