@@ -52,13 +52,13 @@ export function isQuick(_key: Uint8Array, message: Uint8Array, signature: Uint8A
 function quickSignature(message: Uint8Array): Uint8Array {
   const signature = new Uint8Array(64);
   let sum = message.length;
-  message.forEach((byte, i) => {
-    sum = Math.imul(sum ^ byte, 0x0100_0193);
-    signature[i % 64] = signature[i % 64]! ^ (sum >>> 24) ^ (sum & 255);
-  });
-  for (let i = 0; i < 256; i++) {
-    sum = Math.imul(sum ^ signature[i % 64]!, 0x0100_0193);
-    signature[i % 64] = sum >>> 16 & 255;
+  for (let i = 0; i < message.length; i++) {
+    sum = Math.imul(sum ^ message[i]!, 0x0100_0193);
+    signature[i & 63] = signature[i & 63]! ^ (sum >>> 24);
+  }
+  for (let i = 0; i < 64; i++) {
+    sum = Math.imul(sum ^ signature[i]!, 0x0100_0193);
+    signature[i] = signature[i]! ^ (sum >>> 16);
   }
   return signature;
 }
