@@ -39,8 +39,7 @@ export class BenchZone {
   #next = 0;
 
   constructor(source: (typeof SOURCES)[number], peers: number) {
-    const zonePeers = source === "group" ? groupPeers(peers) : devicePeers(peers);
-    this.#zones.configure([new Zone({ name: ZONE, peers: [zonePeers] })], NO_BUDGET);
+    this.#zones.configure([newBenchZone(source, peers)], NO_BUDGET);
     this.#questions = new SrvQuestions(peers);
     this.#queries = new WireBuffer(BATCH_SIZE * this.#questions.size);
     this.#peers = peers;
@@ -87,6 +86,12 @@ export class BenchZone {
   #at(query: number): number {
     return query * this.#questions.size;
   }
+}
+
+/** A zone of so many peers. */
+export function newBenchZone(source: (typeof SOURCES)[number], peers: number): Zone {
+  const zonePeers = source === "group" ? groupPeers(peers) : devicePeers(peers);
+  return new Zone({ name: ZONE, peers: [zonePeers] });
 }
 
 function groupPeers(peers: number): ZonePeers {

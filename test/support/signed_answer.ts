@@ -14,6 +14,7 @@ import { encodeName } from "../../lib/wire/dns/name.ts";
 import { newDnsQuery, parseQuery } from "../../lib/wire/dns/query.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { queryBytes } from "./dns.ts";
+import { isQuick } from "./zone_keys.ts";
 import { checkSignatures, labelsOf, readSigned, type SignedMessage, type Trust } from "./dnssec.ts";
 
 /** The zone. */
@@ -42,6 +43,9 @@ export class SignedAnswers {
   readonly query = newDnsQuery();
   readonly #out = new WireBuffer(AT + MAX_TCP_SIZE);
 
+  /** Whether the keys are quick ones. */
+  isQuick = false;
+
   constructor(keys: readonly ZoneKey[], bounds?: SigningBounds, signing?: Signing) {
     this.keys = keys;
     this.signing = signing ?? new Signing(0x1234_5678, this.counters, bounds);
@@ -50,16 +54,24 @@ export class SignedAnswers {
 
   /** The bytes of an answer with the sets that `write` writes. */
   answer(question: SignedQuestion, write: (answers: SignedAnswers) => void): Uint8Array {
-    const { name = `a.${SIGNED_ZONE}`, type = 1, unix, mono = 1, transport = "tcp" } = question;
+    const { name = `a.${SIGNED_ZONE}`, type = 1 } = question;
     const bytes = queryBytes(name, type, { edns: { dnssecOk: true } });
-    assertEquals(parseQuery(new WireBuffer(bytes), 0, bytes.length, this.query), "query");
-    const limit = question.limit ?? MAX_TCP_SIZE;
-    this.writer.begin(this.query, new WireBuffer(bytes), this.#out, AT, limit);
-    this.signer.begin({ unix, mono }, transport, question.mayWork ?? true);
+    return this.answerTo(new WireBuffer(bytes), question, write).slice();
+  }
+
+  /** The same for a query, as long as no other is answered. */
+  answerTo(
+    query: WireBuffer,
+    { unix, mono = 1, transport = "tcp", mayWork = true, limit = MAX_TCP_SIZE }: SignedQuestion,
+    write: (answers: SignedAnswers) => void,
+  ): Uint8Array {
+    assertEquals(parseQuery(query, 0, query.size, this.query), "query");
+    this.writer.begin(this.query, query, this.#out, AT, limit);
+    this.signer.begin({ unix, mono }, transport, mayWork);
     this.writer.coverWith(this.signer);
     write(this);
     const size = this.writer.finish(this.query, 0, true);
-    return this.#out.bytes.slice(AT, AT + size);
+    return this.#out.bytes.subarray(AT, AT + size);
   }
 
   /** The same, checked. */
@@ -71,7 +83,9 @@ export class SignedAnswers {
 
   /** What is believed of the zone at a time. */
   trust(now: number): Trust {
-    return { zone: labelsOf(SIGNED_ZONE), keys: this.keys.map(({ dnskey }) => dnskey), now };
+    const keys = this.keys.map(({ dnskey }) => dnskey);
+    const trust = { zone: labelsOf(SIGNED_ZONE), keys, now };
+    return this.isQuick ? { ...trust, isRight: isQuick } : trust;
   }
 
   /** Writes a set of records whose data is this. */

@@ -21,7 +21,6 @@
  */
 
 import { SIGNATURE_SIZE } from "../../../wire/crypto/signing.ts";
-import type { CanonicalSet } from "../../../wire/dns/canonical.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 
 /** Size of a piece, in words of 4 bytes. */
@@ -35,18 +34,25 @@ const BUCKET_SIZE = 256;
 /** So many entries of a bucket are looked at: somebody may look for names that share one. */
 const MAX_STEPS = 8;
 
+/** What is signed: as CanonicalSet has it. */
+export interface SignedWords {
+  readonly words: Int32Array;
+  /** How many of them there are. */
+  readonly size: number;
+}
+
 /** Signatures by what they sign. Nothing is made by {@linkcode SignatureCache.find}. */
 export class SignatureCache {
   readonly #seed: number;
-  /** The ring: piece `n` (from 1 on) is at `n & #mask`. */
+  /** The ring: piece `n` is at `n & #mask`. The first one's number is how many there may be. */
   readonly #pieces: Int32Array[] = [];
   readonly #buffers: WireBuffer[] = [];
   readonly #mask: number;
   /** The newest entry of each bucket: its piece, or 0, and its place there. */
   readonly #heads: Int32Array;
-  readonly #places: Int32Array;
+  readonly #bucketMask: number;
   /** The piece that is being filled, and up to where it is. */
-  #piece = 0;
+  #piece: number;
   #end = PIECE_WORDS;
   // The entry that was found or added last:
   #found: Int32Array = new Int32Array(HEAD_WORDS);
@@ -61,10 +67,10 @@ export class SignatureCache {
    */
   constructor(pieces: number, seed: number) {
     this.#seed = seed | 0;
-    this.#mask = pieces - 1;
+    this.#mask = this.#piece = pieces - 1;
     const buckets = pieces * (PIECE_SIZE / BUCKET_SIZE);
-    this.#heads = new Int32Array(buckets);
-    this.#places = new Int32Array(buckets);
+    this.#heads = new Int32Array(2 * buckets);
+    this.#bucketMask = buckets - 1;
   }
 
   /**
@@ -73,13 +79,13 @@ export class SignatureCache {
    * @param signer Who signs: the same number, the same name and keys.
    * @returns Whether there are some; {@linkcode inception} and the others say which.
    */
-  find(set: CanonicalSet, signer: number): boolean {
+  find(set: SignedWords, signer: number): boolean {
     const { words, size } = set;
     const hash = this.#hash(words, size, signer);
-    const bucket = hash & (this.#heads.length - 1);
-    let piece = this.#heads[bucket]!;
-    let at = this.#places[bucket]!;
-    const oldest = Math.max(1, this.#piece - this.#mask);
+    const head = 2 * (hash & this.#bucketMask);
+    let piece = this.#heads[head]!;
+    let at = this.#heads[head + 1]!;
+    const oldest = Math.max(this.#mask + 1, this.#piece - this.#mask);
     for (let step = 0; step < MAX_STEPS && piece >= oldest; step++) {
       const entry = this.#pieces[piece & this.#mask]!;
       const isIt = entry[at + 2] === hash && entry[at + 3] === size && entry[at + 4] === signer;
@@ -101,7 +107,7 @@ export class SignatureCache {
    * @returns False where a piece is too small for that.
    */
   add(
-    set: CanonicalSet,
+    set: SignedWords,
     signer: number,
     signatures: Uint8Array,
     inception: number,
@@ -114,17 +120,17 @@ export class SignatureCache {
     const entry = this.#pieces[this.#piece & this.#mask]!;
     const at = this.#end;
     const hash = this.#hash(words, size, signer);
-    const bucket = hash & (this.#heads.length - 1);
-    entry[at] = this.#heads[bucket]!;
-    entry[at + 1] = this.#places[bucket]!;
+    const head = 2 * (hash & this.#bucketMask);
+    entry[at] = this.#heads[head]!;
+    entry[at + 1] = this.#heads[head + 1]!;
     entry[at + 2] = hash;
     entry[at + 3] = size;
     entry[at + 4] = signer;
     entry[at + 5] = inception;
     entry[at + 6] = expiry;
     for (let i = 0; i < size; i++) entry[at + HEAD_WORDS + i] = words[i]!;
-    this.#heads[bucket] = this.#piece;
-    this.#places[bucket] = at;
+    this.#heads[head] = this.#piece;
+    this.#heads[head + 1] = at;
     this.#end = at + whole;
     this.#found = entry;
     this.#buffer = this.#buffers[this.#piece & this.#mask]!;

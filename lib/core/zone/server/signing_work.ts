@@ -60,7 +60,7 @@ export class SigningWork {
     const left = Math.min(burst, state[i]! + Math.max(0, mono - state[2 + i]!) * perSecond);
     const isEnough = left - signatures >= (isKept ? 0 : KEPT * burst);
     state[i] = isEnough ? left - signatures : left;
-    state[2 + i] = mono;
+    state[2 + i] = Math.max(mono, state[2 + i]!);
     return isEnough;
   }
 }
