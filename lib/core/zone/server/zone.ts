@@ -30,7 +30,8 @@
  * there are: whoever got fewer asks for the subtypes (RFC 6763, section 7.1) `_A`, `_B`, … `_7`, and
  * for `_AA` and `_AAA` in turn where one of these is not whole. P is 1 to 3 base32 characters in
  * either case; these names always exist, in small zones and without instances, too. The list is up
- * to a second old (10 ms in a small zone), all else is of the moment.
+ * to a second old (10 ms in a small zone; in one with views as many times that as it has views, at
+ * most ten), all else is of the moment.
  *
  * While a device can't be read, what would be looked for there is answered with SERVFAIL: nobody
  * must remember that there is no such peer.
@@ -125,10 +126,12 @@ export class Zone {
     this.keys = keys;
     this.#requireTsig = requireTsig;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
+    const rules: readonly ZoneViewRule[] = views ?? [{ shows: { peers, self } }];
     const made = new Map<ZoneContents, ZoneView>();
-    this.#views = (views ?? [{ shows: { peers, self } }]).map(({ shows, ...match }) => {
+    const count = new Set(rules.map(({ shows }) => shows)).size;
+    this.#views = rules.map(({ shows, ...match }) => {
       const { peers, self } = shows;
-      const view = made.get(shows) ?? new ZoneView({ labels, peers, self, ttl });
+      const view = made.get(shows) ?? new ZoneView({ labels, peers, self, ttl, views: count });
       made.set(shows, view);
       return { match: new ViewMatch(match), view };
     });

@@ -46,13 +46,13 @@ export async function readZoneFiles(
 
 async function readTsig(
   keys: TsigKeys,
-  { name, groups, tsigFiles, views = [] }: ServedZone,
+  { name, groups, tsigFiles, requireTsig, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
   for (const path of tsigFiles) all.add(await keys.read(path));
   for (const secret of groups.flatMap(secretsOf)) all.add(keys.derive(name, secret));
-  const why = tsigProblem(views, [...all].map(({ text }) => text));
+  const why = tsigProblem(views, [...all].map(({ text }) => text), requireTsig);
   if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
   return [...all];
 }
