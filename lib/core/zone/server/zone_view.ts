@@ -13,7 +13,7 @@ import {
   QUESTION_NAME,
 } from "../../../wire/dns/answer.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
-import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { NONE } from "../../net/none.ts";
@@ -33,7 +33,7 @@ import {
   writeInstanceText,
   writeSoa,
 } from "./records.ts";
-import { isSameKey, KeyList, prefixOf } from "./key_list.ts";
+import { isSameKey, KeyList, LIST_IDENTITY_SIZE, prefixOf } from "./key_list.ts";
 import type { ZoneSelf } from "./self.ts";
 
 /** What a view shows. */
@@ -74,6 +74,7 @@ export class ZoneView {
   readonly #self: ZoneSelf | undefined;
   readonly #ttl: number;
   readonly #keyList: KeyList;
+  readonly #listIdentity = new WireBuffer(LIST_IDENTITY_SIZE);
   // Of the question that is being answered:
   readonly #asked = newZoneName();
   readonly #location = new Location();
@@ -262,8 +263,11 @@ export class ZoneView {
     const isWhole = total * PTR_SIZE <= writer.roomOf(1);
     if (isWhole || path.transport === "tcp") {
       const most = isWhole ? total : Math.floor((writer.roomOf(2) - COUNT_SIZE) / PTR_SIZE);
-      this.#writeList(most, this.#offsetOf(query, 2), this.#listedSelf(path), writer);
-      if (!writer.closeSet(true)) return answered(writer, false);
+      const own = this.#listedSelf(path);
+      const { prefix, prefixLength } = this.#asked;
+      this.#writeList(most, this.#offsetOf(query, 2), own, writer);
+      this.#keyList.identify(prefix, prefixLength, most, own, this.#listIdentity);
+      if (!writer.closeSet(true, this.#listIdentity)) return answered(writer, false);
     } else writer.truncate();
     if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
     return "dns-answered";

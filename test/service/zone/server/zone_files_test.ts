@@ -69,14 +69,18 @@ test("one key is one key, in whatever zones and files it is", async () => {
 
 test("a zone has the keys of the secrets of its groups, which files may have as well", async () => {
   const secretsOf = (group: number) => group === 7 ? SECRETS : SECRETS.slice(1);
-  const derived = deriveTsigSecret(encodeName("one.test"), SECRETS[1]!, PORTABLE);
-  const [one, two, apart] = await keysOf({ "/derived": file("one.test", derived) }, [
+  const derived = deriveTsigSecret(encodeName("group-9.one.test"), SECRETS[1]!, PORTABLE);
+  const [one, two, apart] = await keysOf({ "/derived": file("group-9.one.test", derived) }, [
     zone("one.test", { groups: [7, 9], tsigFiles: ["/derived"] }),
     zone("two.test", { groups: [9] }),
     zone("apart.test", { tsigFiles: ["/derived"] }),
   ], secretsOf);
-  assertEquals(one!.map(({ text }) => text), ["one.test", "one.test"]);
-  assertEquals(two!.map(({ text }) => text), ["two.test"]);
+  assertEquals(one!.map(({ text }) => text), [
+    "group-9.one.test",
+    "group-7.one.test",
+    "group-7.one.test",
+  ]);
+  assertEquals(two!.map(({ text }) => text), ["group-9.two.test", "two.test"]);
   assert(apart![0] === one![0]);
   assertEquals(SECRETS.map((secret) => secret[0]), [1, 2], "they are not this one's to wipe");
 });
