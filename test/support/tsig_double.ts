@@ -24,7 +24,7 @@ import {
   TSIG_ERROR,
 } from "../../lib/wire/dns/tsig_record.ts";
 import { FLAGS } from "./dns_messages.ts";
-import type { ZoneDouble } from "./zone_double.ts";
+import { type DoublePeer, ZoneDouble } from "./zone_double.ts";
 
 /** NOTAUTH (RFC 8945, section 5.2). */
 const NOTAUTH = 9;
@@ -139,4 +139,31 @@ export function bareQuestion(question: Uint8Array): Uint8Array {
   const bare = question.slice(0, tsig.at);
   bare[11]!--;
   return bare;
+}
+
+/**
+ * What somebody on the way answers who hasn't the key: other endpoints for all peers and refusals, not
+ * signed and signed otherwise.
+ */
+export function forgeries(
+  question: Uint8Array,
+  peers: readonly DoublePeer[],
+): readonly Uint8Array[] {
+  const forger = new ZoneDouble({
+    peers: peers.map((peer) => ({
+      ...peer,
+      addresses: ["192.0.2.66"],
+      txt: ["allowed=0.0.0.0/0"],
+    })),
+  });
+  const bare = forger.answer(bareQuestion(question), "tcp");
+  const refused = bare.slice();
+  refused[3] = 5;
+  const other = new TsigDouble(forger, tsigKey(undefined, 8), 0);
+  const unknown = new TsigDouble(forger, tsigKey("other.test"), 0);
+  const mac = macOf(question);
+  return [
+    ...[bare, refused, other.answer(question, "udp"), unknown.answer(question, "udp")],
+    ...[other.sign(bare, mac), unknown.sign(bare, mac)],
+  ];
 }

@@ -127,7 +127,7 @@ function warningOf(
           `port ${port} get through` + (error === undefined ? "" : ` (${explain(error)})`);
     case "refused":
       return `${server} does not answer for ${zone}; check the zone's name, that this host may ask ` +
-        "(allow-from there), and that the interface there is up";
+        "(allow-from there; or with which key: tsig-files here), and that the interface there is up";
     case "no-zone":
       return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
   }

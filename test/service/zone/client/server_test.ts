@@ -6,7 +6,7 @@ import { denoHost } from "../../../../lib/host/deno/deno.ts";
 import type { ServerReply } from "../../../../lib/service/ask/server_reply.ts";
 import { askZoneServer } from "../../../../lib/service/zone/client/server.ts";
 import { frameMessage } from "../../../../lib/wire/dns/frame.ts";
-import { bareQuestion, TsigDouble, tsigKey } from "../../../support/tsig_double.ts";
+import { bareQuestion, forgeries, TsigDouble, tsigKey } from "../../../support/tsig_double.ts";
 import { type DoublePeer, doublePeer, ZONE, ZoneDouble } from "../../../support/zone_double.ts";
 import { ZoneServer, type ZoneServerOptions } from "../../../support/zone_server.ts";
 
@@ -15,11 +15,6 @@ const [LONG, SHORT] = [30, 1];
 const PEERS = [1, 2].map((number) =>
   doublePeer(number * 2 ** 20, { txt: ["txtvers=1", `allowed=10.9.0.${number}/32`] })
 );
-const EVIL = PEERS.map((peer) => ({
-  ...peer,
-  addresses: ["192.0.2.66"],
-  txt: ["allowed=0.0.0.0/0"],
-}));
 
 interface Scene {
   /** What the server knows, and how it answers over UDP and TCP. */
@@ -70,18 +65,6 @@ async function ask(
   }
 }
 
-/** Forged answers with other endpoints: unsigned, and signed with another key. */
-function forgeries(question: Uint8Array): readonly Uint8Array[] {
-  const forger = new ZoneDouble({ peers: EVIL });
-  const bare = forger.answer(bareQuestion(question), "tcp");
-  const refused = bare.slice();
-  refused[3] = 5;
-  const other = new TsigDouble(forger, tsigKey(undefined, 8), 0);
-  const unknown = new TsigDouble(forger, tsigKey("other.test"), 0);
-  const badsig = other.answer(question, "udp");
-  return [bare, refused, badsig, unknown.answer(question, "udp"), other.sign(bare, badsig)];
-}
-
 const ENDPOINTS = PEERS.map(({ publicKey, addresses, port }, i) => [
   publicKey,
   `${addresses[0]} ${port}`,
@@ -109,7 +92,7 @@ Deno.test("tsig: peers of a zone that signs are taken, over UDP and TCP", async 
 
 Deno.test("tsig: whoever forges before each answer changes nothing, and is told of", async () => {
   for (const udpSize of [65_535, 0]) {
-    const reply = await ask({ udpSize, forge: forgeries });
+    const reply = await ask({ udpSize, forge: (question) => forgeries(question, PEERS) });
     assertEquals(reply.outcome.status, "ok");
     assertEquals(found(reply), ENDPOINTS);
     assertMatch(
