@@ -65,8 +65,14 @@ async function runOfZone(
   if (kind === "ds" && isGiven(args, KEYGEN_FLAGS.algorithm, KEYGEN_FLAGS.output)) {
     throw new UserError("keygen ds makes no key: it takes neither --algorithm nor --output");
   }
+  if (host.signing === undefined) {
+    throw new UserError(
+      "this build signs no zones; make the key with wgsig on the machine that serves the zone",
+      EXIT.failed,
+    );
+  }
   const { runKeygenDs, runKeygenZone } = await import("./keygen_zone.ts");
-  return await (kind === "zone" ? runKeygenZone : runKeygenDs)(host, args);
+  return await (kind === "zone" ? runKeygenZone : runKeygenDs)(host, args, host.signing);
 }
 
 function refuseAlgorithm(args: Arguments): void {

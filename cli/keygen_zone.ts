@@ -31,9 +31,12 @@ import type { Arguments } from "./arguments.ts";
 const ALGORITHMS = { ecdsa: ECDSA_P256, ed25519: ED25519 } as const;
 
 /** Runs `wgsig keygen zone ZONE`. */
-export async function runKeygenZone(host: Host, args: Arguments): Promise<ExitStatus> {
+export async function runKeygenZone(
+  host: Host,
+  args: Arguments,
+  signing: MakeSigningKey,
+): Promise<ExitStatus> {
   const zone = zoneOf(args, "zone ZONE --output FILE");
-  const signing = signingOf(host);
   const { algorithm: name, output } = resolve(KEYGEN_FLAGS, args);
   const algorithm = ALGORITHMS[name];
   const privateKey = drawPrivateKey(host, algorithm);
@@ -53,9 +56,12 @@ export async function runKeygenZone(host: Host, args: Arguments): Promise<ExitSt
 }
 
 /** Runs `wgsig keygen ds ZONE < FILE`. */
-export async function runKeygenDs(host: Host, args: Arguments): Promise<ExitStatus> {
+export async function runKeygenDs(
+  host: Host,
+  args: Arguments,
+  signing: MakeSigningKey,
+): Promise<ExitStatus> {
   const zone = zoneOf(args, "ds ZONE < FILE");
-  const signing = signingOf(host);
   const bytes = await readInput(host, "key of the zone");
   try {
     host.out.write(recordLines(zone, readZoneKey(bytes, signing), "FILE"));
@@ -76,14 +82,6 @@ function zoneOf(args: Arguments, usage: string): string {
   const zone = parseZone(given);
   if (zone !== undefined) return zone;
   throw new UserError(`"${given}" is no name of a DNS zone, such as wg.example.com`);
-}
-
-function signingOf({ signing }: Host): MakeSigningKey {
-  if (signing !== undefined) return signing;
-  throw new UserError(
-    "this build signs no zones; make the key with wgsig on the machine that serves the zone",
-    EXIT.failed,
-  );
 }
 
 /** Draws a private key: 32 bytes. */
@@ -112,9 +110,9 @@ function recordLines(zone: string, { algorithm, tag, dnskey }: ZoneKey, path: st
     "; trust-anchor-file, kresd by trust_anchors.add_file; delv -a takes this one:",
     `;   trust-anchors { "${zone}" static-ds ${tag} ${algorithm} ${digestType} "${digest}"; };`,
     `; All others trust it when ${parent} has the DS. Put it there once the zone is signed:`,
-    `${zone}. IN DS ${ds}`,
+    `${zone}. 3600 IN DS ${ds}`,
     "; Where a form asks for the key instead (flags, protocol, algorithm, public key):",
-    `${zone}. IN DNSKEY ${dnskeyText(dnskey)}`,
+    `${zone}. 300 IN DNSKEY ${dnskeyText(dnskey)}`,
     "",
   ].join("\n");
 }

@@ -14,6 +14,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["bind9", "named"],
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
+  ["bind9-utils", "dnssec-keygen"],
   ["chromium", "chromium"],
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],

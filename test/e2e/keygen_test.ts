@@ -1,4 +1,4 @@
-/** `wgsig keygen`: the keys that `wg` makes, and secrets for groups. */
+/** `wgsig keygen`: the keys that `wg` makes, and secrets for groups. Those of zones: keygen_zone_test. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";

@@ -69,9 +69,10 @@ export interface SetCover {
    * Writes it behind the set, with {@linkcode AnswerWriter.open} and {@linkcode AnswerWriter.close}.
    *
    * @param setAt Where the set's first record starts in {@linkcode AnswerWriter.buffer}.
+   * @param standsFor As {@linkcode AnswerWriter.closeSet} got it.
    * @returns Whether all fits.
    */
-  cover(writer: AnswerWriter, section: number, setAt: number): boolean;
+  cover(writer: AnswerWriter, section: number, setAt: number, standsFor?: WireBuffer): boolean;
 }
 
 /** The largest answer over UDP to `query`: what its OPT says, from 512 to 1232 bytes. */
@@ -183,13 +184,15 @@ export class AnswerWriter {
    * Ends a set: the records since the last one ended.
    *
    * @param fits Whether all of its records did.
+   * @param standsFor Bytes that are never the same where the data of the set's records isn't, so that
+   *   a cover needn't read those. A multiple of 4.
    * @returns Whether it fits with its cover. If not, nothing of it stays.
    */
-  closeSet(fits: boolean): boolean {
+  closeSet(fits: boolean, standsFor?: WireBuffer): boolean {
     const setAt = this.#setAt;
     if (setAt < 0) return fits;
     const section = this.#section;
-    const isWhole = fits && (this.#cover?.cover(this, section, setAt) ?? true);
+    const isWhole = fits && (this.#cover?.cover(this, section, setAt, standsFor) ?? true);
     if (!isWhole) {
       this.#at = setAt;
       this.#counts[section] = this.#countBefore;

@@ -2,7 +2,8 @@
  * All keys of a zone, newest first and by their first base32 characters.
  *
  * It is a copy, made anew when it is asked and old: walking over 100 000 peers for every question
- * would be too much. How old it may be grows with the number of peers, from 10 ms to a second.
+ * would be too much. How old it may be grows with the number of peers, from 10 ms to a second, and
+ * with the number of lists that a zone has.
  *
  * @module
  */
@@ -25,10 +26,18 @@ const FIRST_CAPACITY = 16;
 const AGE_PER_PEER = 1e-5;
 /** Seconds for the work that does not depend on the number. */
 const LEAST_AGE = 1e-2;
+/** Size of what stands for a list: a multiple of 4. */
+export const LIST_IDENTITY_SIZE: number = 24 + ID_SIZE;
+
+/** Of all lists together, so that no two have the same. */
+let versions = 0;
+/** How many times older the lists of a zone with many views may be: all of them may be asked. */
+const MOST_TIMES = 10;
 
 /** The keys of one zone. */
 export class KeyList implements KeySink {
   readonly #sources: readonly ZonePeers[];
+  readonly #times: number;
   /** Oldest first. */
   #keys = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
   #count = 0;
@@ -48,25 +57,42 @@ export class KeyList implements KeySink {
   #walked = NONE;
   #start = 0;
   #madeAt = -Infinity;
+  /** Another one wherever the keys or their order are others. */
+  #version = 0;
+  #isSame = true;
   /** The source that is being listed. */
   #listed = 0;
 
-  /** Lists the peers of `sources`; a peer of several is listed once. */
-  constructor(sources: readonly ZonePeers[]) {
+  /**
+   * Lists the peers of `sources`; a peer of several is listed once.
+   *
+   * @param lists How many lists the zone has.
+   */
+  constructor(sources: readonly ZonePeers[], lists = 1) {
     this.#sources = sources;
+    this.#times = Math.min(lists, MOST_TIMES);
   }
 
   /** Makes the list anew if it is too old. `mono` is a clock that never jumps, in seconds. */
   refresh(mono: number): void {
-    if (mono - this.#madeAt < LEAST_AGE + AGE_PER_PEER * this.#count) return;
+    if (mono - this.#madeAt < this.#times * (LEAST_AGE + AGE_PER_PEER * this.#count)) return;
     this.#madeAt = mono;
+    const version = this.#version;
+    const before = this.#count;
+    this.#version = 0;
     this.#count = 0;
-    this.#recordCount = -1;
-    this.#walked = NONE;
+    this.#isSame = true;
     for (this.#listed = this.#sources.length - 1; this.#listed >= 0; this.#listed--) {
       this.#sources[this.#listed]!.list(this);
     }
+    if (this.#isSame && this.#count === before && version > 0) {
+      this.#version = version;
+      return;
+    }
+    this.#recordCount = -1;
+    this.#walked = NONE;
     this.#sort();
+    this.#version = ++versions;
   }
 
   /** Takes a key from a source that lists itself. */
@@ -79,7 +105,33 @@ export class KeyList implements KeySink {
       grown.set(this.#keys.bytes);
       this.#keys = new WireBuffer(grown);
     }
-    copyBytes(keys, at, this.#keys, this.#count++ * ID_SIZE, ID_SIZE);
+    const to = this.#count++ * ID_SIZE;
+    if (this.#isSame) this.#isSame = isSameKey(keys, at, this.#keys, to);
+    copyBytes(keys, at, this.#keys, to, ID_SIZE);
+  }
+
+  /**
+   * Writes what stands for a list with its prefix and its `most` newest keys: it is never the same
+   * where the keys aren't.
+   *
+   * @param own A key that comes before them.
+   * @param to {@linkcode LIST_IDENTITY_SIZE} bytes.
+   */
+  identify(
+    prefix: number,
+    length: number,
+    most: number,
+    own: WireBuffer | undefined,
+    to: WireBuffer,
+  ): void {
+    const { view } = to;
+    view.setFloat64(0, this.#version);
+    view.setInt32(8, prefix);
+    view.setInt32(12, length);
+    view.setInt32(16, most);
+    view.setInt32(20, own === undefined ? 0 : 1);
+    if (own !== undefined) copyBytes(own, 0, to, 24, ID_SIZE);
+    else to.bytes.fill(0, 24);
   }
 
   /** Holds the keys, for {@linkcode keyAt}. Another buffer after {@linkcode refresh}. */

@@ -13,7 +13,7 @@ import {
   QUESTION_NAME,
 } from "../../../wire/dns/answer.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
-import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { NONE } from "../../net/none.ts";
@@ -33,7 +33,7 @@ import {
   writeInstanceText,
   writeSoa,
 } from "./records.ts";
-import { isSameKey, KeyList, prefixOf } from "./key_list.ts";
+import { isSameKey, KeyList, LIST_IDENTITY_SIZE, prefixOf } from "./key_list.ts";
 import type { ZoneSelf } from "./self.ts";
 
 /** What a view shows. */
@@ -46,6 +46,8 @@ export interface ZoneViewOptions {
   readonly self: ZoneSelf | undefined;
   /** TTL of what is said of peers, in seconds. */
   readonly ttl: number;
+  /** How many views the zone has: all of them may be asked for their lists. */
+  readonly views: number;
 }
 
 /** How a query came. The caller keeps one, and changes it. */
@@ -72,6 +74,7 @@ export class ZoneView {
   readonly #self: ZoneSelf | undefined;
   readonly #ttl: number;
   readonly #keyList: KeyList;
+  readonly #listIdentity = new WireBuffer(LIST_IDENTITY_SIZE);
   // Of the question that is being answered:
   readonly #asked = newZoneName();
   readonly #location = new Location();
@@ -80,12 +83,12 @@ export class ZoneView {
   #peer = NONE;
 
   /** Makes a view. */
-  constructor({ labels, peers, self, ttl }: ZoneViewOptions) {
+  constructor({ labels, peers, self, ttl, views }: ZoneViewOptions) {
     this.#labels = labels;
     this.#sources = peers;
     this.#self = self;
     this.#ttl = ttl;
-    this.#keyList = new KeyList(peers);
+    this.#keyList = new KeyList(peers, views);
   }
 
   /**
@@ -260,8 +263,11 @@ export class ZoneView {
     const isWhole = total * PTR_SIZE <= writer.roomOf(1);
     if (isWhole || path.transport === "tcp") {
       const most = isWhole ? total : Math.floor((writer.roomOf(2) - COUNT_SIZE) / PTR_SIZE);
-      this.#writeList(most, this.#offsetOf(query, 2), this.#listedSelf(path), writer);
-      if (!writer.closeSet(true)) return answered(writer, false);
+      const own = this.#listedSelf(path);
+      const { prefix, prefixLength } = this.#asked;
+      this.#writeList(most, this.#offsetOf(query, 2), own, writer);
+      this.#keyList.identify(prefix, prefixLength, most, own, this.#listIdentity);
+      if (!writer.closeSet(true, this.#listIdentity)) return answered(writer, false);
     } else writer.truncate();
     if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
     return "dns-answered";
