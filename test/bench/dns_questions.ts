@@ -9,7 +9,6 @@ import { encodeBase32 } from "../../lib/wire/bytes/base32.ts";
 import { MAX_TCP_SIZE } from "../../lib/wire/dns/answer.ts";
 import { encodeQuestion } from "../../lib/wire/dns/message.ts";
 import {
-  DNS_HEADER_SIZE,
   FLAG_AUTHORITATIVE,
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
@@ -21,7 +20,7 @@ import { portOf, writeId } from "./requests.ts";
 /** The zone of the benches. */
 export const ZONE = "bench.example";
 /** The name that lists its peers. */
-const SERVICE = `_wireguard._udp.${ZONE}`;
+export const SERVICE = `_wireguard._udp.${ZONE}`;
 /** Flags that say whether an answer is one, and the RCODE. */
 const FLAGS = FLAG_RESPONSE | FLAG_AUTHORITATIVE | FLAG_TRUNCATED | 0x000f;
 const GOOD = FLAG_RESPONSE | FLAG_AUTHORITATIVE;
@@ -69,7 +68,7 @@ export class ListQuestion {
   /** How many of many a message holds. */
   readonly count: number = Math.floor((MAX_TCP_SIZE - this.query.length - COUNT_SIZE) / PTR_SIZE);
 
-  /** Whether an answer of `length` bytes that begins with `header` has as many as it holds. */
+  /** Whether an answer of `length` bytes, of which the header is at `at`, has as many as it holds. */
   isAnswer(id: number, { view }: WireBuffer, at: number, length: number): boolean {
     return length > this.query.length + this.count * PTR_SIZE &&
       view.getUint16(at) === id &&
@@ -77,6 +76,3 @@ export class ListQuestion {
       view.getUint16(at + COUNTS) === this.count;
   }
 }
-
-/** How much of an answer {@linkcode ListQuestion.isAnswer} looks at. */
-export const LIST_HEADER_SIZE = DNS_HEADER_SIZE;
