@@ -6,7 +6,8 @@
 
 import { DEFAULT_ANSWER_BUDGET } from "../lib/core/net/answer_budget.ts";
 import { givenValue, type InFile, isGiven, resolve } from "../lib/core/settings/option.ts";
-import { DNS, GROUP, ZONE, ZONE_NAME } from "../lib/core/settings/serve_options.ts";
+import { GROUP } from "../lib/core/settings/serve_options.ts";
+import { DNS, ZONE, ZONE_NAME } from "../lib/core/settings/zone_options.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import type { DnsConfig, ServedZone } from "../lib/service/zone/server/zones.ts";
 import type { LoadedSettings } from "../lib/service/files/files.ts";

@@ -10,6 +10,7 @@
  */
 
 import type { Primitives } from "../wire/crypto/primitives.ts";
+import type { MakeSigningKey } from "../wire/crypto/signing.ts";
 import type { Clock } from "./clock.ts";
 import type { Files, Input } from "./files.ts";
 import type { LocalDatagrams } from "./local_datagrams.ts";
@@ -50,11 +51,18 @@ export interface Cryptography {
   readonly primitives: Primitives;
 }
 
+/** What zones are signed with. */
+export interface Signing {
+  /** Undefined where the runtime has nothing for that. */
+  readonly signing: MakeSigningKey | undefined;
+}
+
 /** A runtime. */
 export interface Host
   extends
     System,
     Cryptography,
+    Signing,
     Outputs,
     Clock,
     Random,

@@ -49,12 +49,13 @@
  * @module
  */
 
+export { Zone, type ZoneOptions } from "../core/zone/server/zone.ts";
 export {
   type QueryPath,
-  Zone,
-  type ZoneOptions,
   type ZoneOutcome,
-} from "../core/zone/server/zone.ts";
+  ZoneView,
+  type ZoneViewOptions,
+} from "../core/zone/server/zone_view.ts";
 export { ZoneSet } from "../core/zone/server/set.ts";
 export {
   DevicePeers,

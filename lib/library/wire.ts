@@ -141,6 +141,7 @@ export {
   PLAIN_UDP_SIZE,
   QUESTION_NAME,
   RCODE,
+  type SetCover,
   udpAnswerSize,
 } from "../wire/dns/answer.ts";
 export { frameMessage, MessageReader } from "../wire/dns/frame.ts";

@@ -35,7 +35,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/wire": {
     "bytes": [],
     "crypto": [],
-    "dns": [],
+    "dns": ["crypto"],
     "http": [],
     "lease": [],
     "portmap": [],

@@ -29,6 +29,16 @@ export const CRYPTO_SCENARIOS: Readonly<Record<string, (given: Primitives) => vo
     }
   },
 
+  "the MAC is @noble/hashes's with every key of 1 to 64 bytes"({ hmacSha256 }) {
+    const message = Uint8Array.of(1, 2, 3);
+    for (let size = 1; size <= 64; size++) {
+      const key = Uint8Array.from({ length: size }, (_, i) => 255 - i);
+      const out = new WireBuffer(32);
+      hmacSha256(key).compute(new WireBuffer(message), 0, message.length, out, 0);
+      assertEquals(out.bytes, hmac(sha256, key, message), `${size} bytes`);
+    }
+  },
+
   "the MAC is @noble/hashes's for random keys, messages and offsets"({ hmacSha256 }) {
     const message = fc.uint8Array({ maxLength: 600 });
     fc.assert(fc.property(key32, message, place, place, (key, bytes, from, to) => {

@@ -5,6 +5,8 @@
  */
 
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
+import { portableSigning } from "../../lib/wire/crypto/portable_signing.ts";
+import type { MakeSigningKey } from "../../lib/wire/crypto/signing.ts";
 import type { Now } from "../../lib/core/net/clock.ts";
 import type { TextOutput } from "../../lib/host/output.ts";
 import type { FileContent, ReadOptions, Replacement, WriteOptions } from "../../lib/host/files.ts";
@@ -95,6 +97,7 @@ export class MemoryHost implements Host {
   readonly user: number = 1000;
   readonly args: readonly string[] = [];
   readonly primitives = PORTABLE;
+  readonly signing: MakeSigningKey | undefined = portableSigning;
   readonly out: MemoryOutput = new MemoryOutput();
   readonly err: MemoryOutput = new MemoryOutput();
   /** The wall clock, in seconds. */

@@ -16,7 +16,8 @@ import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
 import { JOIN_FLAGS } from "./join_options.ts";
 import type { CommandName, Option, Rows } from "./option.ts";
 import { INVITE_FLAGS, REGISTRY_FLAGS } from "./registry_options.ts";
-import { DNS, GROUP, LEASE, SERVE } from "./serve_options.ts";
+import { GROUP, LEASE, SERVE } from "./serve_options.ts";
+import { DNS } from "./zone_options.ts";
 
 /** A flag, as help shows it. */
 export interface FlagSpec {

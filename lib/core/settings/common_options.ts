@@ -59,6 +59,13 @@ export const GROUP_NUMBER = {
   help: "group number",
 } satisfies Option;
 
+/** The WireGuard interface of this host that `serve` reads. */
+export const SERVED_INTERFACE = {
+  flag: "interface",
+  reader: device,
+  help: "offer the peers of this WireGuard interface, to the group and the zone",
+} satisfies Option;
+
 /** The file of a group's secret. */
 export const SECRET_FILE = {
   flag: "secret",

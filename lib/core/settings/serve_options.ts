@@ -4,50 +4,35 @@
  * @module
  */
 
-import { DEFAULT_PORT, DNS_PORT, PUNCH_PORT, SECOND_PORT } from "../ask/server_name.ts";
-import { DEFAULT_ANSWER_BUDGET, REGISTRY_BUDGET } from "../net/answer_budget.ts";
-import { type HostPort, parseHostPort } from "../net/host_port.ts";
-import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
+import { DEFAULT_PORT, PUNCH_PORT, SECOND_PORT } from "../ask/server_name.ts";
+import { REGISTRY_BUDGET } from "../net/answer_budget.ts";
 import { isNarrow } from "../net/ip_prefix.ts";
-import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import {
   DEFAULT_SECRET_FILE,
-  device,
   file,
   files,
   GROUP_NUMBER,
   OWN_PORT,
   prefixes,
+  SERVED_INTERFACE,
   STATUS,
   SWITCH,
   time,
-  zoneName,
 } from "./common_options.ts";
 import {
-  commaList,
   type InFile,
   many,
   one,
   oneOf,
   oneTable,
-  type Option,
   optional,
   type Rows,
-  section,
   tableList,
   whole,
 } from "./option.ts";
-import {
-  addressPort,
-  duration,
-  either,
-  hostPort,
-  prefix,
-  type Reader,
-  refuse,
-  tables,
-} from "./reader.ts";
+import { addressPort, duration, hostPort, prefix, type Reader, refuse } from "./reader.ts";
 import { STORE } from "./store_options.ts";
+import { DNS, MAX_BUDGET } from "./zone_options.ts";
 
 /** The most peers a group can have: their state file has the largest size that is read. */
 const MAX_PEERS = 4_000_000;
@@ -57,21 +42,11 @@ const USUAL_PEERS = 100_000;
 const MAX_ANSWER = 100_000;
 /** What the lease protocol can say. */
 const MAX_SECONDS = 0xffff_ffff;
-const MAX_BUDGET = 2 ** 31 - 1;
 
 /** Why `workers` and `--workers` are gone, and what to do instead. */
 const NO_WORKERS = "one process is one loop, and one core serves 825 000 peers that ask " +
   "every 25 s; leave it out, and for more peers run several registries and name them all in " +
   '"servers"';
-
-/** Where a device that publishes itself is. */
-const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => {
-  const endpoint = typeof value === "string" ? parseHostPort(value) : undefined;
-  const address = new WireBuffer(ADDRESS_SIZE);
-  const isSome = endpoint !== undefined && endpoint.port > 0 &&
-    parseAddress(endpoint.host, address, 0) && !isWildcard(address, 0);
-  return isSome ? { endpoint } : refuse(path, "IP:PORT, where the others reach it", value);
-};
 
 /** How long an address is leased: whole seconds, what the protocol can say. */
 const leaseTime: Reader<number> = (value, path) => {
@@ -81,20 +56,11 @@ const leaseTime: Reader<number> = (value, path) => {
     : refuse(path, "a duration of 10s or more", value);
 };
 
-const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
-  typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
-
 /** Where peers of a tunnel have their addresses: never all there are. */
 const tunnelNetwork: Reader<string> = (value, path) => {
   const network = prefix(value, path);
   return isNarrow(network) ? network : refuse(path, "a prefix of 8 bits or more", value);
 };
-
-const INTERFACE = {
-  flag: "interface",
-  reader: device,
-  help: "offer the peers of this WireGuard interface, to the group and the zone",
-} satisfies Option;
 
 /** `[[serve.group]]`. */
 export const GROUP = {
@@ -117,7 +83,7 @@ export const GROUP = {
     default: "auto",
     help: "whom to register: any member, only who proves its key",
   },
-  interface: INTERFACE,
+  interface: SERVED_INTERFACE,
   network: {
     reader: many(tunnelNetwork, "CIDR"),
     default: [],
@@ -126,66 +92,9 @@ export const GROUP = {
   },
 } satisfies Rows;
 
-/** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
-export const ZONE = {
-  interface: INTERFACE,
-  group: { reader: GROUP_NUMBER.reader, help: "group whose peers are published" },
-  self: {
-    flag: "self",
-    reader: optional(self, "ENDPOINT", true),
-    default: false,
-    help: "publish the interface itself, here or where it was asked",
-  },
-  "self-allowed-ips": {
-    flag: "self-allowed-ips",
-    reader: commaList(prefix, "CIDR"),
-    default: [],
-    help: "its own AllowedIPs",
-  },
-  "allow-from": {
-    flag: "allow-from",
-    reader: commaList(prefix, "CIDR"),
-    shown: "everybody",
-    help: "who may ask the zone",
-  },
-  ttl: {
-    flag: "ttl",
-    reader: time,
-    default: "0s",
-    help: "how long resolvers may keep the zone's answers",
-  },
-} satisfies Rows;
-
-/** The name of a zone. */
-export const ZONE_NAME = {
-  flag: "zone",
-  reader: one(zoneName, "ZONE"),
-  help: "name of that zone, such as wg.example.com",
-} satisfies Option;
-
-/** `[serve.dns]`. */
-export const DNS = {
-  listen: {
-    flag: "dns",
-    reader: many(addressPort(DNS_PORT), "ADDR:PORT"),
-    default: [],
-    help: "serve a DNS zone here, over UDP and TCP",
-  },
-  zone: {
-    ...ZONE_NAME,
-    reader: one(either(zoneName, tables(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
-  },
-  ...ZONE,
-  "answer-budget": {
-    reader: whole(0, MAX_BUDGET),
-    default: DEFAULT_ANSWER_BUDGET.bytesPerSecond,
-    help: "bytes a second that a source gets beyond what it sends; 0: no limit",
-  },
-} satisfies Rows;
-
 /** `[serve.lease]`. */
 export const LEASE = {
-  interface: INTERFACE,
+  interface: SERVED_INTERFACE,
   pools: {
     flag: "lease",
     reader: prefixes,

@@ -35,14 +35,18 @@ class BunHmac implements Hmac {
   readonly #computed = new WireBuffer(MAC_SIZE);
 
   constructor(key: Uint8Array) {
-    this.rekey(new WireBuffer(key), 0);
+    this.#set(key, 0, key.length);
   }
 
-  rekey(key: WireBuffer, at: number): void {
+  rekey({ bytes }: WireBuffer, at: number): void {
+    this.#set(bytes, at, SECRET_SIZE);
+  }
+
+  #set(key: Uint8Array, at: number, size: number): void {
     const inner = this.#inner.bytes;
     const outer = this.#outer.bytes;
     for (let i = 0; i < BLOCK_SIZE; i++) {
-      const byte = i < SECRET_SIZE ? key.bytes[at + i]! : 0;
+      const byte = i < size ? key[at + i]! : 0;
       inner[i] = byte ^ INNER_PAD;
       outer[i] = byte ^ OUTER_PAD;
     }

@@ -30,6 +30,7 @@ import { codedError, errorCode } from "../error.ts";
 import type { Host } from "../host.ts";
 import type { SystemResolver } from "../names.ts";
 import { LOCAL_STREAMS } from "./local_streams.ts";
+import { nodeSigning } from "./signing.ts";
 import { joinBytes } from "../../wire/bytes/wire_buffer.ts";
 
 const STDOUT = 1;
@@ -75,6 +76,7 @@ export function nodeHost(): Omit<
       return { unix: (performance.timeOrigin + mono + drift()) / 1000, mono: mono / 1000 };
     },
     random: (bytes) => void getRandomValues(bytes),
+    signing: nodeSigning,
     after(seconds, run) {
       const timer = setTimeout(run, Math.min(seconds * 1000, LONGEST_TIMER_MS));
       return () => clearTimeout(timer);

@@ -29,6 +29,7 @@ export function quickjsHost(): Host {
     out: standardOutput(1),
     err: standardOutput(2),
     primitives: QUICKJS_PRIMITIVES,
+    signing: undefined,
     env: native.env,
     forbidDumps: native.forbidDumps,
     sendLocal: (to, bytes) => void checked(native.sendLocal(to, bytes)),

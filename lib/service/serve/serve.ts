@@ -31,11 +31,12 @@ import { Store } from "../store/store.ts";
 import { Notifier } from "../systemd/notifier.ts";
 import type { DnsService } from "../zone/server/service.ts";
 import type { ServeConfig } from "./config.ts";
-import { type GroupFiles, GroupSettings, readGroups, wipeSecrets } from "./groups.ts";
+import { GroupSettings } from "./groups.ts";
 import type { JoinAnswers } from "./join_answers.ts";
 import { type MadeSecret, makeGroupSecret } from "./group_secret.ts";
 import { RegistrySockets } from "./registry_sockets.ts";
 import { loadParts, type Parts } from "./parts.ts";
+import { readFiles, type ServeFiles, wipeFiles } from "./serve_files.ts";
 import type { ServedRosters } from "./served_rosters.ts";
 import { keepServerKey, openServerKey, publicKeyOf, type ServerKey } from "./server_key.ts";
 import { ServeStatus } from "./status.ts";
@@ -49,7 +50,7 @@ const FORMER_LEASES = ".leases";
 /** Settings, and what is in the files that they name. */
 interface Loaded {
   readonly settings: ServeConfig;
-  readonly files: readonly GroupFiles[];
+  readonly files: ServeFiles;
 }
 
 /**
@@ -58,22 +59,18 @@ interface Loaded {
  * @param load Reads settings; called again on SIGHUP.
  */
 export async function serve(host: Host, load: () => Promise<ServeConfig>): Promise<ExitStatus> {
-  const withFiles = async (settings: ServeConfig): Promise<Loaded> => {
-    const { dns, groups } = settings;
-    if (dns !== undefined) {
-      const { checkZones } = await import("../zone/server/zones.ts");
-      checkZones(dns, groups.map(({ id }) => id));
-    }
-    return { settings, files: await readGroups(host, groups) };
-  };
+  const withFiles = async (settings: ServeConfig): Promise<Loaded> => ({
+    settings,
+    files: await readFiles(host, settings),
+  });
   const first = await load();
   const madeSecret = await makeGroupSecret(host, first);
   const { settings, files } = await withFiles(first);
   let serverKey: ServerKey | undefined;
   try {
-    serverKey = await openServerKey(host, settings, files);
+    serverKey = await openServerKey(host, settings, files.groups);
   } catch (error) {
-    wipeSecrets(files);
+    wipeFiles(files);
     throw error;
   }
   const parts = await loadParts(host, settings, serverKey);
@@ -218,7 +215,7 @@ class Service {
    * @returns The signal that has ended it before.
    */
   async open(
-    files: readonly GroupFiles[],
+    files: ServeFiles,
     madeSecret: MadeSecret | undefined,
   ): Promise<string | undefined> {
     const { dns, punch } = this.#first;
@@ -228,7 +225,7 @@ class Service {
       this.#log.write("info", "group-secret-made", { group, file, hint });
     }
     this.#configure(this.#first, files, this.#tick().mono);
-    wipeSecrets(files);
+    wipeFiles(files);
     await this.#store?.open();
     this.#rosters?.configure(this.#first);
     await this.#keepKey();
@@ -295,7 +292,7 @@ class Service {
     const log = this.#log;
     let begunAt = 0;
     const reloader = new Reloader(
-      new Reload<ServeConfig, readonly GroupFiles[]>(this.#first, SERVE_RULES),
+      new Reload<ServeConfig, ServeFiles>(this.#first, SERVE_RULES),
       {
         notifier: this.#notifier,
         load: () => {
@@ -311,7 +308,7 @@ class Service {
             if (settings.lease !== undefined) this.#leases?.configure(settings.lease);
             this.#watch(settings);
           } finally {
-            wipeSecrets(files);
+            wipeFiles(files);
           }
         },
         event: log.write.bind(log),
@@ -363,12 +360,13 @@ class Service {
     this.#log.write("info", "server-key-made", { file, hint });
   }
 
-  #configure(settings: ServeConfig, files: readonly GroupFiles[], mono: number): void {
-    const peers = this.#groups.apply(settings, files, mono);
+  #configure(settings: ServeConfig, files: ServeFiles, mono: number): void {
+    const peers = this.#groups.apply(settings, files.groups, mono);
     this.#settings = settings;
     if (peers > 0) this.#log.write("warn", "peers-forgotten", { peers });
     this.#sharing?.groupsChanged();
-    if (settings.dns !== undefined) this.#dns?.configure(settings.dns, this.#registry.groups);
+    const { dns } = settings;
+    if (dns !== undefined) this.#dns?.configure(dns, files.zones, this.#registry.groups);
   }
 
   #watch({ groups }: ServeConfig): void {

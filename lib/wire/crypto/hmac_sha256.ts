@@ -13,7 +13,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { MAC_SIZE, SECRET_SIZE } from "./mac.ts";
 import type { Hmac } from "./primitives.ts";
-import { WireBuffer } from "../bytes/wire_buffer.ts";
+import type { WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a block of SHA-256, in bytes. */
 export const BLOCK_SIZE = 64;
@@ -33,15 +33,19 @@ export class HmacSha256 implements Hmac {
   readonly #inner = sha256.create();
   readonly #outer = sha256.create();
 
-  /** Computes the key's states. @param key 32 bytes. Not kept. */
+  /** Computes the key's states. @param key At most 64 bytes. Not kept. */
   constructor(key: Uint8Array) {
-    this.rekey(new WireBuffer(key), 0);
+    this.#set(key, 0, key.length);
   }
 
   /** See {@linkcode Hmac}. */
   rekey({ bytes }: WireBuffer, at: number): void {
+    this.#set(bytes, at, SECRET_SIZE);
+  }
+
+  #set(bytes: Uint8Array, at: number, size: number): void {
     for (let i = 0; i < BLOCK_SIZE; i++) {
-      block[i] = (i < SECRET_SIZE ? bytes[at + i]! : 0) ^ INNER_PAD;
+      block[i] = (i < size ? bytes[at + i]! : 0) ^ INNER_PAD;
     }
     fresh._cloneInto(this.#inner).update(block);
     for (let i = 0; i < BLOCK_SIZE; i++) block[i]! ^= INNER_PAD ^ OUTER_PAD;

@@ -83,7 +83,7 @@ export interface Scalar {
 
 /** What keys are made with. */
 export interface Primitives {
-  /** HMAC-SHA256 with a key of 32 bytes, which is not kept. */
+  /** HMAC-SHA256 with a key of at most 64 bytes, the size of a block, which is not kept. */
   hmacSha256(key: Uint8Array): Hmac;
   /** ChaCha20 (RFC 8439) with a key of 32 bytes, which is not kept. */
   chacha20(key: Uint8Array): StreamCipher;

@@ -60,6 +60,19 @@ export const POINTER = 0xc000;
 const RECORD_FIELDS = 10;
 const EMPTY = new WireBuffer(0);
 
+/** Adds to a record set what belongs to it: its signatures. */
+export interface SetCover {
+  /** The most bytes that it adds to a set. */
+  readonly size: number;
+  /**
+   * Writes it behind the set, with {@linkcode AnswerWriter.open} and {@linkcode AnswerWriter.close}.
+   *
+   * @param setAt Where the set's first record starts in {@linkcode AnswerWriter.buffer}.
+   * @returns Whether all fits.
+   */
+  cover(writer: AnswerWriter, section: number, setAt: number): boolean;
+}
+
 /** The largest answer over UDP to `query`: what its OPT says, from 512 to 1232 bytes. */
 export function udpAnswerSize(query: DnsQuery): number {
   if (!query.hasOpt) return PLAIN_UDP_SIZE;
@@ -70,7 +83,9 @@ export function udpAnswerSize(query: DnsQuery): number {
  * Writes one answer after the other, each into a buffer of the caller.
  *
  * A record is opened, its data written, and closed. What does not fit is noticed by
- * {@linkcode close}, which then takes the whole record back.
+ * {@linkcode close}, which then takes the whole record back. Records of one owner and type are a set,
+ * written one after the other and ended by {@linkcode AnswerWriter.closeSet}: of a set that doesn't fit
+ * with its cover, nothing stays.
  */
 export class AnswerWriter {
   readonly #counts = new Uint16Array(3);
@@ -85,6 +100,10 @@ export class AnswerWriter {
   #dataAt = 0;
   #fits = true;
   #truncated = false;
+  #cover: SetCover | undefined;
+  /** Where the set that is being written starts, or -1, and how many records were before it. */
+  #setAt = -1;
+  #countBefore = 0;
 
   /**
    * Starts an answer of at most `limit` bytes at `outAt`.
@@ -106,12 +125,18 @@ export class AnswerWriter {
     this.#end = outAt + limit - (query.hasOpt ? OPT_SIZE : 0);
     copyBytes(from, query.nameAt, out, outAt + DNS_HEADER_SIZE, query.questionSize);
     this.#afterQuestion = outAt + DNS_HEADER_SIZE + query.questionSize;
+    this.#cover = undefined;
     this.#reset();
   }
 
-  /** Bytes left for records. */
-  get room(): number {
-    return this.#end - this.#at;
+  /** From now on, until the next {@linkcode begin}, `cover` adds what it has to each set. */
+  coverWith(cover: SetCover): void {
+    this.#cover = cover;
+  }
+
+  /** Bytes left for the records of `sets` sets, without what covers these. */
+  roomOf(sets: number): number {
+    return this.#end - this.#at - sets * (this.#cover?.size ?? 0);
   }
 
   /** Whether {@linkcode truncate} was called since {@linkcode begin}. */
@@ -131,8 +156,8 @@ export class AnswerWriter {
    * @param ttl In seconds.
    */
   open(section: number, owner: number, type: number, ttl: number): void {
+    this.#openSet(section);
     this.#recordAt = this.#at;
-    this.#section = section;
     this.#fits = true;
     this.pointer(owner);
     const at = this.take(RECORD_FIELDS);
@@ -151,6 +176,32 @@ export class AnswerWriter {
       this.#counts[this.#section] = this.#counts[this.#section]! + 1;
     } else this.#at = this.#recordAt;
     return this.#fits;
+  }
+
+  /**
+   * Ends a set: the records since the last one ended.
+   *
+   * @param fits Whether all of its records did.
+   * @returns Whether it fits with its cover. If not, nothing of it stays.
+   */
+  closeSet(fits: boolean): boolean {
+    const setAt = this.#setAt;
+    if (setAt < 0) return fits;
+    const section = this.#section;
+    const isWhole = fits && (this.#cover?.cover(this, section, setAt) ?? true);
+    if (!isWhole) {
+      this.#at = setAt;
+      this.#counts[section] = this.#countBefore;
+    }
+    this.#setAt = -1;
+    return isWhole;
+  }
+
+  #openSet(section: number): void {
+    this.#section = section;
+    if (this.#setAt >= 0) return;
+    this.#setAt = this.#at;
+    this.#countBefore = this.#counts[section]!;
   }
 
   /** Sets TC and takes all records back: of what doesn't fit, no part is sent. */
@@ -200,6 +251,7 @@ export class AnswerWriter {
 
   /** Writes `count` ready-made records of one size into the answer section, if all of them fit. */
   records(from: Uint8Array, size: number, count: number): boolean {
+    this.#openSet(ANSWER);
     const at = this.take(count * size);
     if (at < 0) return false;
     this.#out.bytes.set(from.subarray(0, count * size), at);
@@ -268,6 +320,7 @@ export class AnswerWriter {
   #reset(): void {
     this.#at = this.#afterQuestion;
     this.#counts.fill(0);
+    this.#setAt = -1;
     this.#fits = true;
     this.#truncated = false;
   }

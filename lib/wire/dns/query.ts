@@ -15,7 +15,7 @@
  * @module
  */
 
-import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE } from "./name.ts";
+import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE, skipName } from "./name.ts";
 import { checkBounds, type WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a message's header, in bytes. */
@@ -24,6 +24,8 @@ export const DNS_HEADER_SIZE = 12;
 export const OPT_SIZE = 11;
 /** Type of the OPT record. */
 export const TYPE_OPT = 41;
+/** Type of the TSIG record. */
+export const TYPE_TSIG = 250;
 
 /** Flag: this is a response. */
 export const FLAG_RESPONSE = 0x8000;
@@ -44,7 +46,6 @@ const TYPE_AND_CLASS = 4;
 /** Type, class, TTL and length of the data of a record. */
 const RECORD_FIELDS = 10;
 const OPTION_HEADER = 4;
-const POINTER = 0xc0;
 
 /** A query's fields. {@linkcode parseQuery} writes into one that the caller keeps. */
 export interface DnsQuery {
@@ -188,22 +189,6 @@ function parseRecords(buffer: WireBuffer, start: number, end: number, query: Dns
     at = next;
   }
   return true;
-}
-
-/**
- * Where the name at `at` ends, maybe beyond `end`, or -1. Pointers are not followed: nobody reads
- * that name.
- */
-function skipName(buffer: WireBuffer, at: number, end: number): number {
-  const last = Math.min(end, at + MAX_NAME_SIZE);
-  while (at < last) {
-    const length = buffer.bytes[at]!;
-    if (length === 0) return at + 1;
-    if (length >= POINTER) return at + 2;
-    if (length > MAX_LABEL_SIZE) return -1;
-    at += 1 + length;
-  }
-  return -1;
 }
 
 function areOptions(buffer: WireBuffer, at: number, end: number): boolean {

@@ -17,7 +17,9 @@ import { PTR_SIZE, writePtrRecord } from "./records.ts";
 export const MAX_PREFIX = 3;
 const CHARACTER_BITS = 5;
 const PREFIX_BITS = MAX_PREFIX * CHARACTER_BITS;
-const PREFIXES = 2 ** PREFIX_BITS;
+/** Of which it is sorted by the lower ones first. */
+const LOW_BITS = 8;
+const LOW_MASK = 2 ** LOW_BITS - 1;
 const FIRST_CAPACITY = 16;
 /** Seconds that a list of one peer more may be older. */
 const AGE_PER_PEER = 1e-5;
@@ -32,11 +34,19 @@ export class KeyList implements KeySink {
   #count = 0;
   /** The keys' places by prefix, and newest first among those with the same. */
   #sorted = new Int32Array(FIRST_CAPACITY);
+  /** Prefixes of three characters, as sorted. */
+  #prefixes = new Uint16Array(FIRST_CAPACITY);
+  /** For sorting. */
+  #half = new Int32Array(FIRST_CAPACITY);
+  #unsorted = new Uint16Array(FIRST_CAPACITY);
+  readonly #lowEnds = new Int32Array(2 ** LOW_BITS);
+  readonly #highEnds = new Int32Array(2 ** (PREFIX_BITS - LOW_BITS));
   /** Ready-made records of the whole list, newest first; made when they are first asked for. */
   #records = new WireBuffer(0);
   #recordCount = -1;
-  /** Where in `#sorted` each prefix of three characters starts. */
-  readonly #starts = new Int32Array(PREFIXES + 1);
+  /** The prefix whose keys are being walked over, and where in sorted order these start. */
+  #walked = NONE;
+  #start = 0;
   #madeAt = -Infinity;
   /** The source that is being listed. */
   #listed = 0;
@@ -52,6 +62,7 @@ export class KeyList implements KeySink {
     this.#madeAt = mono;
     this.#count = 0;
     this.#recordCount = -1;
+    this.#walked = NONE;
     for (this.#listed = this.#sources.length - 1; this.#listed >= 0; this.#listed--) {
       this.#sources[this.#listed]!.list(this);
     }
@@ -84,14 +95,19 @@ export class KeyList implements KeySink {
    */
   countOf(prefix: number, length: number): number {
     const beyond = PREFIX_BITS - length * CHARACTER_BITS;
-    return this.#starts[(prefix + 1) << beyond]! - this.#starts[prefix << beyond]!;
+    return this.#startOf((prefix + 1) << beyond) - this.#startOf(prefix << beyond);
   }
 
   /** Where the `i`th key that begins with a prefix lies in {@linkcode keys}. */
   keyAt(prefix: number, length: number, i: number): number {
     if (length === 0) return (this.#count - 1 - i) * ID_SIZE;
     const beyond = PREFIX_BITS - length * CHARACTER_BITS;
-    return this.#sorted[this.#starts[prefix << beyond]! + i]! * ID_SIZE;
+    const from = prefix << beyond;
+    if (from !== this.#walked) {
+      this.#walked = from;
+      this.#start = this.#startOf(from);
+    }
+    return this.#sorted[this.#start + i]! * ID_SIZE;
   }
 
   /**
@@ -122,30 +138,63 @@ export class KeyList implements KeySink {
     return false;
   }
 
-  /** A counting sort: what it costs is known beforehand, whatever the keys are. */
-  #sort(): void {
-    if (this.#sorted.length < this.#count) {
-      this.#sorted = new Int32Array(this.#keys.size / ID_SIZE);
+  /** The first place in sorted order whose prefix of three characters is not below `prefix`. */
+  #startOf(prefix: number): number {
+    let from = 0;
+    let to = this.#count;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#prefixes[middle]! < prefix) from = middle + 1;
+      else to = middle;
     }
-    const starts = this.#starts;
-    starts.fill(0);
-    for (let key = 0; key < this.#count; key++) {
-      const prefix = prefixOf(this.#keys, key * ID_SIZE, MAX_PREFIX);
-      starts[prefix + 1] = starts[prefix + 1]! + 1;
-    }
-    for (let prefix = 0; prefix < PREFIXES; prefix++) {
-      starts[prefix + 1] = starts[prefix + 1]! + starts[prefix]!;
-    }
-    // Oldest first, each from the end of its prefix: afterwards the ends are where the starts are.
-    for (let key = 0; key < this.#count; key++) {
-      const prefix = prefixOf(this.#keys, key * ID_SIZE, MAX_PREFIX);
-      const place = starts[prefix + 1]! - 1;
-      starts[prefix + 1] = place;
-      this.#sorted[place] = key;
-    }
-    starts.copyWithin(0, 1);
-    starts[PREFIXES] = this.#count;
+    return from;
   }
+
+  /**
+   * Sorts by prefix: by its lower bits, and then, keeping their order, by the others. What it costs is
+   * known beforehand, whatever the keys are.
+   */
+  #sort(): void {
+    const count = this.#count;
+    if (this.#sorted.length < count) {
+      const capacity = this.#keys.size / ID_SIZE;
+      this.#sorted = new Int32Array(capacity);
+      this.#half = new Int32Array(capacity);
+      this.#unsorted = new Uint16Array(capacity);
+      this.#prefixes = new Uint16Array(capacity);
+    }
+    const low = this.#lowEnds.fill(0);
+    const high = this.#highEnds.fill(0);
+    const unsorted = this.#unsorted;
+    for (let key = 0; key < count; key++) {
+      const prefix = prefixOf(this.#keys, key * ID_SIZE, MAX_PREFIX);
+      unsorted[key] = prefix;
+      low[prefix & LOW_MASK] = low[prefix & LOW_MASK]! + 1;
+      high[prefix >> LOW_BITS] = high[prefix >> LOW_BITS]! + 1;
+    }
+    toEnds(low);
+    toEnds(high);
+    // Each goes to the last free place of its bits: the oldest first, so that they come last.
+    for (let key = 0; key < count; key++) {
+      const bits = unsorted[key]! & LOW_MASK;
+      const place = low[bits]! - 1;
+      low[bits] = place;
+      this.#half[place] = key;
+    }
+    for (let i = count - 1; i >= 0; i--) {
+      const key = this.#half[i]!;
+      const prefix = unsorted[key]!;
+      const place = high[prefix >> LOW_BITS]! - 1;
+      high[prefix >> LOW_BITS] = place;
+      this.#sorted[place] = key;
+      this.#prefixes[place] = prefix;
+    }
+  }
+}
+
+/** Makes places of numbers: where those before each, and it, end. */
+function toEnds(counts: Int32Array): void {
+  for (let i = 1; i < counts.length; i++) counts[i] = counts[i]! + counts[i - 1]!;
 }
 
 /** The bits of the first `length` base32 characters, 0 to 3, of the key at `at`. */

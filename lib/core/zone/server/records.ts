@@ -2,7 +2,8 @@
  * The records of a zone that publishes WireGuard peers, as they are written into an answer. What
  * they say is described in zone.ts.
  *
- * Each function returns whether the record fits; one that doesn't leaves no trace.
+ * Each function but those of a PTR to an instance writes a whole set. It returns whether that fits, with
+ * its cover; one that doesn't leaves no trace.
  *
  * @module
  */
@@ -77,7 +78,7 @@ export function writeSoa(writer: AnswerWriter, section: number, zone: number): b
   writer.uint32(RETRY);
   writer.uint32(EXPIRE);
   writer.uint32(STATIC_TTL);
-  return writer.close();
+  return writer.closeSet(writer.close());
 }
 
 /** A PTR from the name that was asked to the instance of a key; `service` is that name's offset. */
@@ -130,7 +131,7 @@ export function writeCount(
   writer.open(section, QUESTION_NAME, TYPE.txt, ttl);
   writer.bytes(VERSION_STRING);
   writer.numberString(PEERS_STRING, count);
-  return writer.close();
+  return writer.closeSet(writer.close());
 }
 
 /** An A or AAAA with the address of 16 bytes in `address`. */
@@ -144,7 +145,7 @@ export function writeAddress(
   const size = isIpv4(address, 0) ? IPV4_SIZE : ADDRESS_SIZE;
   writer.open(section, owner, addressType(address), ttl);
   writer.copy(address, ADDRESS_SIZE - size, size);
-  return writer.close();
+  return writer.closeSet(writer.close());
 }
 
 /** The type of the record that carries an address of 16 bytes. */
@@ -178,5 +179,5 @@ export function writeInstanceText(
   }
   if (list !== NONE) writer.copy(allowed.bytes, allowed.startOf(list), allowed.sizeOf(list));
   if (seen >= 0) writer.numberString(SEEN_STRING, seen);
-  return writer.close();
+  return writer.closeSet(writer.close());
 }

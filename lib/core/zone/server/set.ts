@@ -35,7 +35,8 @@ import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AnswerBudget, type AnswerBudgetOptions } from "../../net/answer_budget.ts";
 import type { Counters } from "../../net/counters.ts";
 import type { Now } from "../../net/clock.ts";
-import type { QueryPath, Zone, ZoneOutcome } from "./zone.ts";
+import type { Zone } from "./zone.ts";
+import type { QueryPath, ZoneOutcome } from "./zone_view.ts";
 import { TYPE } from "./records.ts";
 
 /** Types of questions and of records in messages alone. */
@@ -180,10 +181,12 @@ export class ZoneSet {
     const query = this.#query;
     const zone = this.#find(message);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt)) return "dns-refused";
-    let outcome: Outcome = zone.answer(query, message, path, now, this.#writer);
+    const view = zone.viewOf(path);
+    if (view === undefined) return "dns-refused";
+    let outcome: Outcome = view.answer(query, message, path, now, this.#writer);
     if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
     if (outcome === "dns-nxdomain" && this.#hasZoneBelow(message)) outcome = "dns-nodata";
-    zone.writeSoa(query, this.#writer);
+    view.writeSoa(query, this.#writer);
     return outcome;
   }
 

@@ -21,7 +21,7 @@ import {
 import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
-import type { QueryPath } from "../../../core/zone/server/zone.ts";
+import type { QueryPath } from "../../../core/zone/server/zone_view.ts";
 import { GroupPeers } from "../../../core/zone/server/group_peers.ts";
 import { KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSet } from "../../../core/zone/server/set.ts";
@@ -37,6 +37,7 @@ import { listenUdp } from "../../listener.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
 import { type DnsConfig, newZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
+import type { ZoneFiles } from "./zone_files.ts";
 
 /** How often another port is tried where TCP can't have that of UDP. */
 const PORT_TRIES = 10;
@@ -56,8 +57,16 @@ export class DnsService {
     this.#zones = new ZoneSet(config.budget, context.seed(), context.counters);
   }
 
-  /** Takes over zones that {@linkcode checkZones} found no fault in. */
-  configure(config: DnsConfig, groups: ReadonlyMap<number, RegistryGroup>): void {
+  /**
+   * Takes over zones that {@linkcode checkZones} found no fault in.
+   *
+   * @param files What is in their files, by their names.
+   */
+  configure(
+    config: DnsConfig,
+    _files: ReadonlyMap<string, ZoneFiles>,
+    groups: ReadonlyMap<number, RegistryGroup>,
+  ): void {
     const { host, log, seed } = this.#context;
     const known = new KnownAllowedIps(config.allowedIps, seed());
     const devices = new Map(this.#devices.map((device) => [device.name, device]));

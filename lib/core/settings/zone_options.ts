@@ -1,0 +1,95 @@
+/**
+ * The options of DNS zones: `[serve.dns]` and the tables below it.
+ *
+ * @module
+ */
+
+import { DNS_PORT } from "../ask/server_name.ts";
+import { DEFAULT_ANSWER_BUDGET } from "../net/answer_budget.ts";
+import { type HostPort, parseHostPort } from "../net/host_port.ts";
+import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
+import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { GROUP_NUMBER, SERVED_INTERFACE, time, zoneName } from "./common_options.ts";
+import {
+  commaList,
+  many,
+  one,
+  type Option,
+  optional,
+  type Rows,
+  section,
+  whole,
+} from "./option.ts";
+import { addressPort, either, prefix, type Reader, refuse, tables } from "./reader.ts";
+
+/** The most bytes a second that a budget can have. */
+export const MAX_BUDGET = 2 ** 31 - 1;
+
+/** Where a device that publishes itself is. */
+const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) => {
+  const endpoint = typeof value === "string" ? parseHostPort(value) : undefined;
+  const address = new WireBuffer(ADDRESS_SIZE);
+  const isSome = endpoint !== undefined && endpoint.port > 0 &&
+    parseAddress(endpoint.host, address, 0) && !isWildcard(address, 0);
+  return isSome ? { endpoint } : refuse(path, "IP:PORT, where the others reach it", value);
+};
+
+const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
+  typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
+
+/** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
+export const ZONE = {
+  interface: SERVED_INTERFACE,
+  group: { reader: GROUP_NUMBER.reader, help: "group whose peers are published" },
+  self: {
+    flag: "self",
+    reader: optional(self, "ENDPOINT", true),
+    default: false,
+    help: "publish the interface itself, here or where it was asked",
+  },
+  "self-allowed-ips": {
+    flag: "self-allowed-ips",
+    reader: commaList(prefix, "CIDR"),
+    default: [],
+    help: "its own AllowedIPs",
+  },
+  "allow-from": {
+    flag: "allow-from",
+    reader: commaList(prefix, "CIDR"),
+    shown: "everybody",
+    help: "who may ask the zone",
+  },
+  ttl: {
+    flag: "ttl",
+    reader: time,
+    default: "0s",
+    help: "how long resolvers may keep the zone's answers",
+  },
+} satisfies Rows;
+
+/** The name of a zone. */
+export const ZONE_NAME = {
+  flag: "zone",
+  reader: one(zoneName, "ZONE"),
+  help: "name of that zone, such as wg.example.com",
+} satisfies Option;
+
+/** `[serve.dns]`. */
+export const DNS = {
+  listen: {
+    flag: "dns",
+    reader: many(addressPort(DNS_PORT), "ADDR:PORT"),
+    default: [],
+    help: "serve a DNS zone here, over UDP and TCP",
+  },
+  zone: {
+    ...ZONE_NAME,
+    reader: one(either(zoneName, tables(section({ name: ZONE_NAME, ...ZONE }))), "ZONE"),
+  },
+  ...ZONE,
+  "answer-budget": {
+    reader: whole(0, MAX_BUDGET),
+    default: DEFAULT_ANSWER_BUDGET.bytesPerSecond,
+    help: "bytes a second that a source gets beyond what it sends; 0: no limit",
+  },
+} satisfies Rows;
