@@ -17,6 +17,7 @@ import type { Arguments } from "./arguments.ts";
 /** Flags that describe a zone. */
 const ZONE_FLAGS = [
   ...[ZONE_NAME, ZONE.self, ZONE["self-allowed-ips"], ZONE["allow-from"], ZONE.ttl],
+  ...[ZONE["tsig-files"], ZONE["require-tsig"]],
 ];
 
 type ZoneSettings = InFile<typeof ZONE> & { readonly name?: string };
@@ -97,6 +98,8 @@ function servedZone(
     self: self === false ? undefined : self,
     selfAllowedIps: options["self-allowed-ips"],
     allowFrom: options["allow-from"],
+    tsigFiles: options["tsig-files"],
+    requireTsig: options["require-tsig"],
     ttl: Math.round(options.ttl),
   };
 }

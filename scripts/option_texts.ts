@@ -89,6 +89,12 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning: 'publish the interface itself: `true`, or where it is (`"IP:PORT"`)',
   },
   "serve.dns.allow-from": { meaning: "prefixes of who may ask" },
+  "serve.dns.tsig-files": {
+    default: "none",
+    meaning:
+      "files of TSIG keys that questions may be signed with, beside that of the group's secret",
+  },
+  "serve.dns.require-tsig": { meaning: "answer nobody who doesn't sign" },
   "serve.dns.ttl": { meaning: "how long resolvers may keep answers about peers" },
 
   "serve.lease.interface": { meaning: "the WireGuard interface" },

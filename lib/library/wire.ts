@@ -153,3 +153,12 @@ export {
   parseQuery,
   type QueryStatus,
 } from "../wire/dns/query.ts";
+export { checkMessage, signMessage, TSIG_FUDGE, TsigKey } from "../wire/dns/tsig.ts";
+export {
+  isInTime,
+  newTsigFields,
+  readServerTime,
+  readTsig,
+  TSIG_ERROR,
+  type TsigFields,
+} from "../wire/dns/tsig_record.ts";

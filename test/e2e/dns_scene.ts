@@ -218,7 +218,7 @@ export async function countingWg(
 
 /** The counters of which every message has exactly one. */
 const OUTCOMES = ["answered", "nodata", "nxdomain", "servfail", "refused", "formerr", "notimp"]
-  .concat("badvers", "drop-short", "drop-response");
+  .concat("badvers", "notauth", "drop-short", "drop-response");
 
 /** Asserts that of every message that came in it was counted what became of it, and returns how many. */
 export function assertBalanced(counts: Counts): number {

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { say } from "../../scripts/tools.ts";
+import { otherClock } from "../support/faketime.ts";
 import { testWith } from "../support/program.ts";
 import { Redis } from "../support/redis.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
@@ -138,13 +139,7 @@ testWith(
     const args = await sharedArgs(scene, redis.url);
     const right = await scene.serve(args);
     // One that is ahead would answer requests of before its start, by its clock, and heed none of them.
-    const behind = await scene.serve(args, {
-      env: {
-        LD_PRELOAD: await faketimeLibrary(),
-        FAKETIME: "-20s",
-        FAKETIME_DONT_FAKE_MONOTONIC: "1",
-      },
-    });
+    const behind = await scene.serve(args, { env: await otherClock("-20s") });
     const ports = [right.port, behind.port];
     const timeOf = (served: Served) => Date.parse(/^\S+/.exec(served.running.out)![0]);
     assert(timeOf(right) > timeOf(behind), "its clock isn't behind");
@@ -253,11 +248,3 @@ testWith(NEEDS, "ten registries on one store", async () => {
   const count = new TextDecoder().decode(clients).trim().split("\n").length - 1;
   assertEquals(count, 2 * ports.length, "each has two connections");
 });
-
-/** What the program `faketime` preloads. */
-async function faketimeLibrary(): Promise<string> {
-  const { stdout } = await new Deno.Command("dpkg", { args: ["-L", "libfaketime"] }).output();
-  const path = /^.*\/libfaketime\.so\.1$/m.exec(new TextDecoder().decode(stdout))?.[0];
-  assert(path !== undefined);
-  return path;
-}

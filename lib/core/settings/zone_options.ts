@@ -9,7 +9,7 @@ import { DEFAULT_ANSWER_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
-import { GROUP_NUMBER, SERVED_INTERFACE, time, zoneName } from "./common_options.ts";
+import { files, GROUP_NUMBER, SERVED_INTERFACE, SWITCH, time, zoneName } from "./common_options.ts";
 import {
   commaList,
   many,
@@ -58,6 +58,17 @@ export const ZONE = {
     reader: commaList(prefix, "CIDR"),
     shown: "everybody",
     help: "who may ask the zone",
+  },
+  "tsig-files": {
+    flag: "tsig",
+    reader: files,
+    default: [],
+    help: "file of a TSIG key with which the zone may be asked, such as dig -k takes",
+  },
+  "require-tsig": {
+    flag: "require-tsig",
+    ...SWITCH,
+    help: "answer nobody for the zone who doesn't sign",
   },
   ttl: {
     flag: "ttl",

@@ -5,7 +5,7 @@
  */
 
 import type { Files, Input } from "../../host/files.ts";
-import type { Signing, System } from "../../host/host.ts";
+import type { Cryptography, Signing, System } from "../../host/host.ts";
 import type { ZoneFiles } from "../zone/server/zone_files.ts";
 import type { DnsConfig } from "../zone/server/zones.ts";
 import type { ServeConfig } from "./config.ts";
@@ -24,7 +24,7 @@ export interface ServeFiles {
  * @throws {UserError} Where a zone's settings are wrong, or a file can't be read.
  */
 export async function readFiles(
-  host: System & Files & Input & Signing,
+  host: System & Files & Input & Cryptography & Signing,
   { dns, groups }: Pick<ServeConfig, "dns" | "groups">,
 ): Promise<ServeFiles> {
   if (dns !== undefined) {
@@ -33,7 +33,7 @@ export async function readFiles(
   }
   const read = await readGroups(host, groups);
   try {
-    return { groups: read, zones: await readZones(host, dns) };
+    return { groups: read, zones: await readZones(host, dns, read) };
   } catch (error) {
     wipeSecrets(read);
     throw error;
@@ -41,14 +41,14 @@ export async function readFiles(
 }
 
 async function readZones(
-  host: System & Files & Input & Signing,
+  host: System & Files & Input & Cryptography & Signing,
   dns: DnsConfig | undefined,
+  groups: readonly GroupFiles[],
 ): Promise<ReadonlyMap<string, ZoneFiles>> {
-  const zones = new Map<string, ZoneFiles>();
-  if (dns === undefined) return zones;
+  if (dns === undefined) return new Map();
   const { readZoneFiles } = await import("../zone/server/zone_files.ts");
-  for (const zone of dns.zones) zones.set(zone.name, await readZoneFiles(host, zone));
-  return zones;
+  const secretsOf = (group: number) => groups.find(({ id }) => id === group)?.secrets ?? [];
+  return await readZoneFiles(host, dns.zones, secretsOf);
 }
 
 /** Overwrites secrets that are in force, or will never be. */

@@ -42,6 +42,7 @@ export const RCODE = {
   nxdomain: 3,
   notimp: 4,
   refused: 5,
+  notauth: 9,
   badvers: 16,
 } as const;
 

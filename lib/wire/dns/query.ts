@@ -9,8 +9,8 @@
  * flags: QR(1) opcode(4) AA TC RD RA Z AD CD rcode(4)
  * ```
  *
- * Bytes after the last record are passed over, as BIND does. Records other than OPT are passed over
- * if they are well formed: a TSIG isn't checked, and the answer isn't signed.
+ * Bytes after the last record are passed over, as BIND does, unless that is a TSIG. Records other than
+ * OPT and TSIG are passed over if they are well formed.
  *
  * @module
  */
@@ -75,6 +75,8 @@ export interface DnsQuery {
   udpSize: number;
   /** DO (RFC 3225). */
   dnssecOk: boolean;
+  /** Where the TSIG starts in the buffer, or -1 where there is none. It is not read here. */
+  tsigAt: number;
 }
 
 /**
@@ -99,6 +101,7 @@ export function newDnsQuery(): DnsQuery {
     version: 0,
     udpSize: 0,
     dnssecOk: false,
+    tsigAt: -1,
   };
 }
 
@@ -106,7 +109,8 @@ export function newDnsQuery(): DnsQuery {
  * Reads the message of `length` bytes at `at` into `query`. A message with an opcode other than
  * QUERY is "notimp" before all else; "formerr" is one without exactly one question (RFC 9619), with
  * a compressed name in it, a record that is cut off, or an OPT that is not as RFC 6891, section 6.1
- * has it: at most one, in the additional section, of the root, its options whole.
+ * has it: at most one, in the additional section, of the root, its options whole; or a TSIG that isn't
+ * the end of it all (RFC 8945, section 5.1).
  *
  * @returns What it is. The question and the OPT are in `query` where they could be read. For
  *   "short" and "response", `query` is as it was.
@@ -134,9 +138,11 @@ export function parseQuery(
   query.nameAt = at + DNS_HEADER_SIZE;
   query.hasOpt = query.dnssecOk = false;
   query.version = query.udpSize = 0;
+  query.tsigAt = -1;
   const end = at + length;
   const wellFormed = view.getUint16(at + 4) === 1 && parseQuestion(buffer, end, query) &&
     parseRecords(buffer, at, end, query);
+  if (!wellFormed) query.tsigAt = -1;
   if ((flags & OPCODE_BITS) !== 0) return "notimp";
   if (!wellFormed) return "formerr";
   return query.version > 0 ? "badvers" : "query";
@@ -178,7 +184,11 @@ function parseRecords(buffer: WireBuffer, start: number, end: number, query: Dns
     const data = fields + RECORD_FIELDS;
     const next = data + view.getUint16(fields + 8);
     if (next > end) return false;
-    if (view.getUint16(fields) === TYPE_OPT) {
+    const type = view.getUint16(fields);
+    if (type === TYPE_TSIG) {
+      if (i < before || i < records - 1 || next < end) return false;
+      query.tsigAt = at;
+    } else if (type === TYPE_OPT) {
       if (i < before || query.hasOpt || fields !== at + 1) return false;
       query.hasOpt = true;
       query.udpSize = view.getUint16(fields + 2);

@@ -12,7 +12,7 @@
 import { checkBounds, copyBytes, equalBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 import { MAC_SIZE } from "../crypto/mac.ts";
 import type { Hmac, Primitives } from "../crypto/primitives.ts";
-import { lower, MAX_NAME_SIZE } from "./name.ts";
+import { formatName, lower, MAX_NAME_SIZE } from "./name.ts";
 import { TYPE_TSIG } from "./query.ts";
 import {
   CLASS_ANY,
@@ -40,6 +40,8 @@ const computed = new WireBuffer(MAC_SIZE);
 export class TsigKey {
   /** Its name as the MAC covers it: in lower case, uncompressed. */
   readonly name: Uint8Array;
+  /** The same as text. */
+  readonly text: string;
   readonly #hmac: Hmac;
 
   /**
@@ -58,6 +60,7 @@ export class TsigKey {
       );
     }
     this.name = name.slice();
+    this.text = formatName(name);
     this.#hmac = primitives.hmacSha256(secret);
   }
 

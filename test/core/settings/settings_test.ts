@@ -101,6 +101,11 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   },
   "self-allowed-ips": PREFIXES,
   "allow-from": PREFIXES,
+  "tsig-files": {
+    good: [[`["new", "/etc/old"]`, ["new", "/etc/old"]], [`[]`, []]],
+    bad: [`"new"`, `[""]`, `[1]`],
+  },
+  "require-tsig": { good: [[`true`, true], [`false`, false]], bad: [`"on"`, `""`, `1`] },
   ttl: DURATION,
 };
 

@@ -51,7 +51,7 @@ test("the root is a name without labels", () => {
 
 test("an OPT is read wherever it is in Additional", () => {
   const edns = { size: 4096, dnssecOk: true, data: [0, 3, 0, 0, 0, 10, 0, 2, 1, 2] };
-  const other = recordBytes("key", 250, [1, 2, 3]);
+  const other = recordBytes("key", 249, [1, 2, 3]);
   for (const records of [[optBytes(edns), other], [other, optBytes(edns)]]) {
     const { status, query } = parsed([
       ...headerBytes(1, 0, [1, 0, 0, 2]),
@@ -63,12 +63,43 @@ test("an OPT is read wherever it is in Additional", () => {
   }
 });
 
+test("a TSIG is noted where it ends the message, and is nowhere else", () => {
+  const tsig = recordBytes("key", 250, [1, 2, 3]);
+  const other = recordBytes("x", 249, []);
+  const read = (records: number[][], flags = 0, before = 0, behind: number[] = []) => {
+    const counts = [1, 0, before, records.length - before] as const;
+    const bytes = [...headerBytes(1, flags, counts), ...QUESTION, ...records.flat(), ...behind];
+    const { status, query: { tsigAt } } = parsed(bytes);
+    return [status, tsigAt < 0 ? tsigAt : bytes.length - (tsigAt - ODD_PLACE.at)];
+  };
+  assertEquals(read([]), ["query", -1]);
+  for (const records of [[tsig], [other, tsig], [optBytes({}), other, tsig]]) {
+    assertEquals(read(records), ["query", tsig.length]);
+    assertEquals(read(records, 0x2800), ["notimp", tsig.length]);
+  }
+  assertEquals(read([other, tsig], 0, 1), ["query", tsig.length]);
+  assertEquals(read([optBytes({ version: 1 }), tsig]), ["badvers", tsig.length]);
+  for (const records of [[tsig, other], [tsig, tsig], [tsig, optBytes({})]]) {
+    assertEquals(read(records), ["formerr", -1]);
+    assertEquals(read(records, 0x2800), ["notimp", -1]);
+  }
+  assertEquals(read([tsig], 0, 1), ["formerr", -1]);
+  assertEquals(read([tsig], 0, 0, [0]), ["formerr", -1]);
+});
+
 test("what the last query said is forgotten", () => {
   const query = newDnsQuery();
-  for (const bytes of [queryBytes("a.b", 1, { edns: { dnssecOk: true } }), queryBytes("c", 2)]) {
+  const signed = Uint8Array.from([
+    ...headerBytes(1, 0, [1, 0, 0, 2]),
+    ...QUESTION,
+    ...optBytes({ dnssecOk: true }),
+    ...recordBytes("key", 250, []),
+  ]);
+  for (const bytes of [signed, queryBytes("c", 2)]) {
     parseQuery(placed(bytes, ODD_PLACE), ODD_PLACE.at, bytes.length, query);
   }
   assertEquals([query.hasOpt, query.dnssecOk, query.udpSize, query.labels], [false, false, 0, 1]);
+  assertEquals(query.tsigAt, -1);
   const broken = Uint8Array.from(headerBytes(7, 0, [0, 0, 0, 0]));
   parseQuery(placed(broken, ODD_PLACE), ODD_PLACE.at, broken.length, query);
   assertEquals([query.id, query.questionSize, query.labels], [7, 0, 0]);

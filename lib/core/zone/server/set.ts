@@ -6,23 +6,31 @@
  * | shorter than a header; a response               | none                                       |
  * | another opcode than QUERY                       | NOTIMP                                     |
  * | malformed; not one question                     | FORMERR                                    |
+ * | a TSIG that is refused                          | NOTAUTH or FORMERR: see tsig_check.ts      |
  * | EDNS version above 0                            | BADVERS, with the version that is known: 0 |
  * | class other than IN (ANY, CH too)               | REFUSED                                    |
  * | zone transfer (AXFR, IXFR)                      | REFUSED: there are none                    |
  * | MAILA, MAILB                                    | NOTIMP                                     |
  * | another type that no record has (RFC 6895, 3.1) | FORMERR                                    |
- * | in no zone; a source that may not ask           | REFUSED                                    |
+ * | in no zone; who may not ask                     | REFUSED                                    |
  * | of a device that can't be read                  | SERVFAIL                                   |
  * | in a zone                                       | what the zone says, with AA                |
  *
  * The question comes back as it was asked, letter by letter, where it could be read; RD and CD, too;
  * RA and AD are 0. An answer has an OPT, which comes last, exactly where the question had one, with
- * DO as it was and no options.
+ * DO as it was and no options; behind it, a TSIG where the question had one. A question that is signed
+ * with a key of another zone is answered as one without a key, and signed.
  *
  * @module
  */
 
-import { AnswerWriter, MAX_TCP_SIZE, RCODE, udpAnswerSize } from "../../../wire/dns/answer.ts";
+import {
+  AnswerWriter,
+  MAX_TCP_SIZE,
+  MIN_ANSWER_ROOM,
+  RCODE,
+  udpAnswerSize,
+} from "../../../wire/dns/answer.ts";
 import { matchesName } from "../../../wire/dns/name.ts";
 import {
   type DnsQuery,
@@ -38,13 +46,14 @@ import type { Now } from "../../net/clock.ts";
 import type { Zone } from "./zone.ts";
 import type { QueryPath, ZoneOutcome } from "./zone_view.ts";
 import { TYPE } from "./records.ts";
+import { TsigCheck, type TsigFault } from "./tsig_check.ts";
 
 /** Types of questions and of records in messages alone. */
 const FIRST_META_TYPE = 128;
 const LAST_META_TYPE = 255;
 const CLASS_IN = 1;
 
-type Outcome = ZoneOutcome | "dns-refused" | "dns-formerr" | "dns-notimp" | "dns-badvers";
+type Outcome = ZoneOutcome | "dns-refused" | "dns-notimp" | "dns-badvers" | TsigFault;
 
 const RCODES: Readonly<Record<Outcome, number>> = {
   "dns-answered": RCODE.noerror,
@@ -55,6 +64,7 @@ const RCODES: Readonly<Record<Outcome, number>> = {
   "dns-formerr": RCODE.formerr,
   "dns-notimp": RCODE.notimp,
   "dns-badvers": RCODE.badvers,
+  "dns-notauth": RCODE.notauth,
 };
 
 /** All zones of a server. Of nested ones, the longest that holds a name answers for it. */
@@ -63,6 +73,7 @@ export class ZoneSet {
   readonly #query: DnsQuery = newDnsQuery();
   readonly #writer = new AnswerWriter();
   readonly #seed: number;
+  readonly #tsig: TsigCheck;
   #budget: AnswerBudget;
   /** The longest first. */
   #zones: readonly Zone[] = [];
@@ -73,11 +84,12 @@ export class ZoneSet {
    * @param budget What a source may get over UDP beyond what it sends.
    * @param seed Random.
    * @param counters Told of every message: `dns-received` and one of the others of `dns-`, and
-   *   besides that `dns-truncated` and `dns-limited`.
+   *   besides that `dns-truncated`, `dns-limited` and those of `dns-tsig`.
    */
   constructor(budget: AnswerBudgetOptions, seed: number, counters: Counters) {
     this.#seed = seed;
     this.#counters = counters;
+    this.#tsig = new TsigCheck(counters);
     this.#budget = new AnswerBudget(budget, seed);
   }
 
@@ -90,6 +102,7 @@ export class ZoneSet {
     const names = new Set(zones.map(({ name }) => String.fromCharCode(...name)));
     if (names.size < zones.length) throw new SyntaxError("two DNS zones have the same name");
     this.#zones = zones.toSorted((a, b) => b.name.length - a.name.length);
+    this.#tsig.configure([...new Set(zones.flatMap(({ keys }) => keys))]);
     this.#budget = new AnswerBudget(budget, this.#seed);
   }
 
@@ -98,8 +111,10 @@ export class ZoneSet {
    *
    * @param path Where it came from.
    * @param out Where the answer goes. May not be `message`.
-   * @param room The most bytes that the answer may have at `outAt`: 282 or more. What the transport doesn't carry is not used: over TCP more than 65535, over UDP more
-   *   than 512 to 1232, by the client's EDNS.
+   * @param room The most bytes that the answer may have at `outAt`: 282 or more. A question with a
+   *   TSIG gets no answer where an empty one and its TSIG have no room, which 818 bytes are. What the
+   *   transport doesn't carry is not used: over TCP more than 65535, over UDP more than 512 to 1232, by
+   *   the client's EDNS, unless names are so long that nothing would be said.
    * @returns The size of the answer, or 0: none is to be sent.
    * @throws {RangeError} Where one of the buffers is smaller than said, or `room` too small.
    */
@@ -122,22 +137,41 @@ export class ZoneSet {
       counters.add(status === "short" ? "dns-drop-short" : "dns-drop-response");
       return 0;
     }
+    const tsig = this.#tsig;
     const isUdp = path.transport === "udp";
     const most = isUdp ? udpAnswerSize(query) : MAX_TCP_SIZE;
-    writer.begin(query, message, out, outAt, Math.min(room, most));
-    const outcome = this.#decide(status, message, path, now);
+    const fault = tsig.check(query, message, at, length, now.unix);
+    const limit = Math.max(Math.min(room, most) - tsig.size, MIN_ANSWER_ROOM);
+    writer.begin(query, message, out, outAt, room < MIN_ANSWER_ROOM ? room : limit);
+    const outcome = fault ?? this.#decide(status, message, path, now);
     counters.add(outcome);
     const inZone = outcome === "dns-answered" || outcome === "dns-nodata" ||
       outcome === "dns-nxdomain";
     const size = writer.finish(query, RCODES[outcome], inZone);
-    if (isUdp && !this.#budget.spend(path.source, path.sourceAt, size - length, now.mono)) {
-      // What is left was all in the question: nothing is won by forging that.
+    const whole = size + tsig.size;
+    if (whole > room) return 0;
+    if (isUdp && !this.#budget.spend(path.source, path.sourceAt, whole - length, now.mono)) {
       counters.add("dns-limited");
-      writer.truncate();
-      return writer.finish(query, RCODE.noerror, inZone);
+      return this.#finishLimited(length, out, outAt, now, inZone);
     }
     if (writer.isTruncated) counters.add("dns-truncated");
-    return size;
+    return tsig.append(out, outAt, size, now.unix);
+  }
+
+  /** Says nothing but what was in the question: nothing is won by forging that. */
+  #finishLimited(
+    length: number,
+    out: WireBuffer,
+    outAt: number,
+    now: Now,
+    inZone: boolean,
+  ): number {
+    const tsig = this.#tsig;
+    this.#writer.truncate();
+    const size = this.#writer.finish(this.#query, RCODE.noerror, inZone);
+    if (!tsig.signs) return size;
+    // It could be longer where the question's key has its name in a pointer, or the time is said.
+    return size + tsig.size > length ? 0 : tsig.append(out, outAt, size, now.unix);
   }
 
   #decide(
@@ -180,8 +214,9 @@ export class ZoneSet {
   #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
     const query = this.#query;
     const zone = this.#find(message);
-    if (zone === undefined || !zone.admits(path.source, path.sourceAt)) return "dns-refused";
-    const view = zone.viewOf(path);
+    const key = zone?.ownKey(this.#tsig.key);
+    if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
+    const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
     let outcome: Outcome = view.answer(query, message, path, now, this.#writer);
     if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;

@@ -46,6 +46,7 @@
 import { encodeName, MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
 import { KEY_LABEL_SIZE } from "../../../wire/dns/key_label.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
 import { UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
@@ -68,6 +69,10 @@ export interface ZoneOptions {
   readonly ttl?: number | undefined;
   /** IP prefixes of who may ask; undefined is everyone. */
   readonly allowFrom?: readonly string[] | undefined;
+  /** Keys with which questions may be signed; none if undefined. */
+  readonly keys?: readonly TsigKey[] | undefined;
+  /** Whether nobody may ask without one of these. */
+  readonly requireTsig?: boolean | undefined;
 }
 
 /** One zone. */
@@ -76,6 +81,9 @@ export class Zone {
   readonly name: Uint8Array;
   /** How many labels its name has, without the root. */
   readonly labels: number;
+  /** Keys with which questions may be signed. */
+  readonly keys: readonly TsigKey[];
+  readonly #requireTsig: boolean;
   readonly #allowFrom: PrefixSet | undefined;
   readonly #view: ZoneView;
 
@@ -86,7 +94,9 @@ export class Zone {
    *   or a prefix of `allowFrom` is none.
    * @throws {RangeError} Where the TTL is no whole number from 0 to 2^31-1 (RFC 2181, section 8).
    */
-  constructor({ name, peers, self, ttl = 0, allowFrom }: ZoneOptions) {
+  constructor(
+    { name, peers, self, ttl = 0, allowFrom, keys = [], requireTsig = false }: ZoneOptions,
+  ) {
     this.name = encodeName(name);
     if (this.name.length + INSTANCE_SIZE > MAX_NAME_SIZE) {
       throw new SyntaxError(`"${name}" is too long a name for a zone: peers have none in it`);
@@ -97,17 +107,33 @@ export class Zone {
     let labels = 0;
     for (let at = 0; this.name[at] !== 0; at += 1 + this.name[at]!) labels++;
     this.labels = labels;
+    this.keys = keys;
+    this.#requireTsig = requireTsig;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
     this.#view = new ZoneView({ labels, peers, self, ttl });
   }
 
-  /** Whether who has the 16-byte address at `at` may ask. */
-  admits(source: WireBuffer, at: number): boolean {
+  /** The key if it is one of this zone's: others say nothing of who may ask here. */
+  ownKey(key: TsigKey | undefined): TsigKey | undefined {
+    return key !== undefined && this.keys.includes(key) ? key : undefined;
+  }
+
+  /**
+   * Whether who has the 16-byte address at `at` may ask.
+   *
+   * @param key One of this zone's, with which the question was signed.
+   */
+  admits(source: WireBuffer, at: number, key: TsigKey | undefined): boolean {
+    if (this.#requireTsig && key === undefined) return false;
     return this.#allowFrom === undefined || this.#allowFrom.contains(source, at);
   }
 
-  /** The view of whoever asks this way, or undefined where there is none for them. */
-  viewOf(_path: QueryPath): ZoneView | undefined {
+  /**
+   * The view of whoever asks this way, or undefined where there is none for them.
+   *
+   * @param key One of this zone's, with which the question was signed.
+   */
+  viewOf(_path: QueryPath, _key: TsigKey | undefined): ZoneView | undefined {
     return this.#view;
   }
 }

@@ -30,6 +30,7 @@ import type { TcpConnection } from "../../../host/tcp.ts";
 import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
@@ -50,6 +51,8 @@ export class DnsService {
   /** Where it listens. */
   readonly bound: HostPort[] = [];
   #devices: ZoneDevice[] = [];
+  /** Of the zones, by their names. */
+  #files: ReadonlyMap<string, ZoneFiles> = new Map();
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
 
   constructor(context: ServiceContext, config: DnsConfig) {
@@ -64,7 +67,7 @@ export class DnsService {
    */
   configure(
     config: DnsConfig,
-    _files: ReadonlyMap<string, ZoneFiles>,
+    files: ReadonlyMap<string, ZoneFiles>,
     groups: ReadonlyMap<number, RegistryGroup>,
   ): void {
     const { host, log, seed } = this.#context;
@@ -84,10 +87,11 @@ export class DnsService {
         const group = groups.get(zone.group);
         if (group !== undefined) sources.push(new GroupPeers(group, known));
       }
-      return newZone(zone, sources, device?.peers);
+      return newZone(zone, sources, device?.peers, files.get(zone.name)?.tsig ?? []);
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
+    this.#files = files;
   }
 
   /** Opens the sockets, and reads the devices for the first time. */
@@ -116,10 +120,12 @@ export class DnsService {
       );
     }
     for (const zone of config.zones) {
+      const tsig = this.#files.get(zone.name)?.tsig ?? [];
       this.#context.log.write("info", "dns-zone", {
         zone: zone.name,
         ...(zone.interface === undefined ? {} : { interface: zone.interface }),
         ...(zone.group === undefined ? {} : { group: zone.group }),
+        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
       });
     }
   }
@@ -284,6 +290,11 @@ export class DnsService {
   #isStale({ mono }: Now): boolean {
     return this.#devices.some((device) => device.isStale(mono));
   }
+}
+
+/** The names of keys, each once. */
+function namesOf(keys: readonly TsigKey[]): string {
+  return [...new Set(keys.map(({ text }) => text))].join();
 }
 
 /** An IP address as 16 bytes; that of nobody where the text is none. */

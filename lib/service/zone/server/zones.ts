@@ -10,6 +10,7 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import { DevicePeers, type ZonePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
 import { Zone } from "../../../core/zone/server/zone.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { checkInterfaceName } from "../../../wireguard/device.ts";
 
 /** A zone as it is configured. */
@@ -24,6 +25,10 @@ export interface ServedZone {
   readonly selfAllowedIps: readonly string[];
   /** Who may ask; undefined is everybody. */
   readonly allowFrom: readonly string[] | undefined;
+  /** Files of TSIG keys with which questions may be signed. */
+  readonly tsigFiles: readonly string[];
+  /** Whether nobody may ask without a TSIG. */
+  readonly requireTsig: boolean;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
 }
@@ -62,7 +67,10 @@ export function checkZones({ listen, zones }: DnsConfig, groups: readonly number
     if (zone.self !== undefined && zone.interface === undefined) {
       fail("self needs an interface to publish");
     }
-    newZone(zone, [], new DevicePeers(0));
+    if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.group === undefined) {
+      fail("nobody can ask with a TSIG, which require-tsig wants; name a key's file with --tsig");
+    }
+    newZone(zone, [], new DevicePeers(0), []);
   }
 }
 
@@ -71,8 +79,9 @@ export function newZone(
   zone: ServedZone,
   peers: readonly ZonePeers[],
   device: DevicePeers | undefined,
+  tsig: readonly TsigKey[],
 ): Zone {
-  const { name, self, selfAllowedIps, ttl, allowFrom } = zone;
+  const { name, self, selfAllowedIps, ttl, allowFrom, requireTsig } = zone;
   try {
     return new Zone({
       name,
@@ -82,6 +91,8 @@ export function newZone(
         : new ZoneSelf(device, { endpoint: self.endpoint, allowedIps: selfAllowedIps }),
       ttl,
       allowFrom,
+      keys: tsig,
+      requireTsig,
     });
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
