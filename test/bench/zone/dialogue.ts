@@ -12,10 +12,10 @@ import {
   FLAG_AUTHORITATIVE,
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
-  OPT_DNSSEC_OK,
+  OPT_SIZE,
 } from "../../../lib/wire/dns/query.ts";
 import type { Dialogue } from "../dialogue.ts";
-import { SERVICE } from "../dns_questions.ts";
+import { askForSignatures, SERVICE } from "../dns_questions.ts";
 import { portOf, writeId } from "../requests.ts";
 import type { ZoneJob, ZoneKind } from "./job.ts";
 
@@ -27,8 +27,6 @@ const PER_SOCKET = 16;
 /** So many PTRs a list has at least: Knot DNS signs 64 KB of them, with names that aren't compressed. */
 export const LISTED = 450;
 
-/** From the end of a question with an OPT to the flags in the OPT. */
-const OPT_FLAGS_BACK = 4;
 const ANSWERS_AT = 6;
 const AUTHORITIES_AT = 8;
 const RCODE_BITS = 15;
@@ -112,13 +110,10 @@ export class ZoneDialogue implements Dialogue {
     if (this.#kind === "ptr") return count >= LISTED + (this.#signed ? 1 : 0);
     if (count !== (this.#signed ? 2 : 1)) return false;
     if (this.#kind !== "srv" && this.#kind !== "first") return true;
-    const record = at + this.size - OPT_BYTES;
+    const record = at + this.size - OPT_SIZE;
     return view.getUint16(record + SRV_PORT) === portOf(this.#peers[client]!);
   }
 }
-
-/** Size of an OPT without options. */
-const OPT_BYTES = 11;
 
 /** The name of a peer of the zone. */
 export function instanceOf(peer: number): string {
@@ -129,12 +124,7 @@ export function instanceOf(peer: number): string {
 
 function question(name: string, type: QuestionType, signed: boolean): Uint8Array {
   const bytes = encodeQuestion({ id: 0, name, type, edns: true });
-  if (signed) {
-    new DataView(bytes.buffer, bytes.byteOffset).setUint16(
-      bytes.length - OPT_FLAGS_BACK,
-      OPT_DNSSEC_OK,
-    );
-  }
+  if (signed) askForSignatures(bytes);
   return bytes;
 }
 
