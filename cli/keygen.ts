@@ -1,31 +1,42 @@
 /**
- * `wgsig keygen`: secrets and keys, as `wg genkey`, `wg pubkey` and `wg genpsk` make them.
+ * `wgsig keygen`: secrets and keys, as `wg genkey`, `wg pubkey` and `wg genpsk` make them; those of
+ * zones are made by parts of their own.
  *
  * @module
  */
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { formatKey, KEY_SIZE, parseKeyFile } from "../lib/core/net/peer_key.ts";
-import { errorCode, explain } from "../lib/host/error.ts";
 import type { Host } from "../lib/host/host.ts";
 import type { Random } from "../lib/host/random.ts";
 import { readInput } from "../lib/service/files/files.ts";
+import { writeKeyFile } from "../lib/service/files/key_files.ts";
 import { outputFile } from "../lib/service/files/output.ts";
-import { makeOwnFolder } from "../lib/service/files/own_folders.ts";
 import { KEYGEN_FLAGS } from "../lib/core/settings/commands.ts";
-import { resolve } from "../lib/core/settings/option.ts";
+import { isGiven, resolve } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
 import type { Arguments } from "./arguments.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
-const OWNER_ONLY = 0o600;
+/** What is made for a zone, and has its name behind. */
+const ZONE_KINDS = ["zone", "ds"] as const;
 
 /** Runs `wgsig keygen`. */
 export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
   const given = args.operands[0] ?? "secret";
+  const ofZone = ZONE_KINDS.find((known) => known === given);
+  if (ofZone !== undefined) return await runOfZone(host, ofZone, args);
   const kind = KINDS.find((known) => known === given);
   if (kind === undefined) {
-    throw new UserError(`unknown kind of key "${given}"; it is one of: ${KINDS.join(", ")}`);
+    const known = [...KINDS, ...ZONE_KINDS].join(", ");
+    throw new UserError(`unknown kind of key "${given}"; it is one of: ${known}`);
+  }
+  const [, extra] = args.operands;
+  if (extra !== undefined) {
+    throw new UserError(`unexpected argument "${extra}"; see: wgsig keygen --help`);
+  }
+  if (isGiven(args, KEYGEN_FLAGS.algorithm)) {
+    throw new UserError("--algorithm is for: wgsig keygen zone ZONE");
   }
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
   const { raw, output } = resolve(KEYGEN_FLAGS, args);
@@ -34,18 +45,30 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
     throw new UserError("--raw would write 32 bytes to the terminal; add --output FILE");
   }
   const bytes = raw ? key : new TextEncoder().encode(`${formatKey(key)}\n`);
-  if (path === undefined) {
-    host.out.writeBytes(bytes);
-    return EXIT.ok;
-  }
-  try {
-    await makeOwnFolder(host, path);
-    await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
-  } catch (error) {
-    const hint = errorCode(error) === "ENOENT" ? "; make its folder first" : "";
-    throw new UserError(`cannot write ${path}: ${explain(error)}${hint}`, EXIT.failed);
-  }
+  if (path === undefined) host.out.writeBytes(bytes);
+  else await writeKeyFile(host, path, bytes);
   return EXIT.ok;
+}
+
+async function runOfZone(
+  host: Host,
+  kind: typeof ZONE_KINDS[number],
+  args: Arguments,
+): Promise<ExitStatus> {
+  if (isGiven(args, KEYGEN_FLAGS.raw)) {
+    throw new UserError(`--raw is for secrets and WireGuard's keys, and not for keygen ${kind}`);
+  }
+  if (kind === "ds" && isGiven(args, KEYGEN_FLAGS.algorithm, KEYGEN_FLAGS.output)) {
+    throw new UserError("keygen ds makes no key: it takes neither --algorithm nor --output");
+  }
+  if (host.signing === undefined) {
+    throw new UserError(
+      "this build signs no zones; make the key with wgsig on the machine that serves the zone",
+      EXIT.failed,
+    );
+  }
+  const { runKeygenDs, runKeygenZone } = await import("./keygen_zone.ts");
+  return await (kind === "zone" ? runKeygenZone : runKeygenDs)(host, args, host.signing);
 }
 
 /** Draws a key: 32 bytes. */

@@ -5,9 +5,15 @@
  */
 
 import { DEFAULT_ANSWER_BUDGET } from "../lib/core/net/answer_budget.ts";
-import { givenValue, type InFile, isGiven, resolve } from "../lib/core/settings/option.ts";
+import {
+  givenValue,
+  type InFile,
+  isGiven,
+  NO_FLAGS,
+  resolve,
+} from "../lib/core/settings/option.ts";
 import { GROUP } from "../lib/core/settings/serve_options.ts";
-import { DNS, ZONE, ZONE_NAME } from "../lib/core/settings/zone_options.ts";
+import { DNS, VIEW, ZONE, ZONE_NAME } from "../lib/core/settings/zone_options.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 import type { DnsConfig, ServedZone } from "../lib/service/zone/server/zones.ts";
 import type { LoadedSettings } from "../lib/service/files/files.ts";
@@ -88,18 +94,20 @@ function servedZone(
 ): ServedZone {
   const options = resolve(ZONE, args, settings);
   const { interface: device, self } = options;
+  const first = groups.slice(0, 1).map(({ id }) => id);
   const named = options.group ??
-    (isGiven(args, GROUP.id, GROUP["secret-files"]) ? groups[0]?.id : undefined);
+    (isGiven(args, GROUP.id, GROUP["secret-files"]) ? first : undefined);
   return {
     name,
     interface: device,
     // With an interface it is as wgsd has it; without one, the registry's peers are what there is.
-    group: named ?? (device === undefined ? groups[0]?.id : undefined),
+    groups: named ?? (device === undefined ? first : []),
     self: self === false ? undefined : self,
     selfAllowedIps: options["self-allowed-ips"],
     allowFrom: options["allow-from"],
     tsigFiles: options["tsig-files"],
     requireTsig: options["require-tsig"],
     ttl: Math.round(options.ttl),
+    views: options.view?.map((view) => resolve(VIEW, NO_FLAGS, view)),
   };
 }

@@ -30,7 +30,9 @@ export function operandsIn(operands: string): string[] {
 /** What the table says of a value, in words that a shell can offer. */
 function offerOf(value: string): Offer {
   const bare = value.replace(/^\[(.*?)\](?:\.\.\.)?$/, "$1");
-  if (/^[a-z]+(?:\|[a-z]+)+$/.test(bare)) return { kind: "choices", choices: bare.split("|") };
+  if (/^[a-z][a-z\d]*(?:\|[a-z][a-z\d]*)+$/.test(bare)) {
+    return { kind: "choices", choices: bare.split("|") };
+  }
   if (/^(?:KEY\|)?FILE$|^FOLDER$/.test(bare)) return { kind: "files" };
   if (/^(?:IF|INTERFACE)(?:\||$)/.test(bare)) return { kind: "interfaces" };
   if (bare === "SERVER") return { kind: "hosts" };

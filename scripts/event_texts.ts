@@ -35,7 +35,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-listening": { meaning: "DNS is answered at this address" },
   "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
   "dns-zone": {
-    meaning: "a zone is served, from this interface or group; `tsig` has the names of its keys",
+    meaning:
+      "a zone is served, from this interface or these groups; `tsig` has the names of its keys",
   },
   "double-nat": {
     meaning: "the gateway's own address is none that others reach: a mapping would be of no use",

@@ -84,7 +84,11 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
   },
   "serve.dns.zone": { meaning: "name of the zone, or a list of `[[serve.dns.zone]]`" },
   "serve.dns.interface": { meaning: "WireGuard interface of this host whose peers are published" },
-  "serve.dns.group": { flag: "`--group`", default: "see below" },
+  "serve.dns.group": {
+    flag: "`--group`",
+    default: "see below",
+    meaning: "group whose peers are published, or a list of groups",
+  },
   "serve.dns.self": {
     meaning: 'publish the interface itself: `true`, or where it is (`"IP:PORT"`)',
   },
@@ -95,6 +99,22 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
       "files of TSIG keys that questions may be signed with, beside that of the group's secret",
   },
   "serve.dns.require-tsig": { meaning: "answer nobody who doesn't sign" },
+  "serve.dns.view.tsig": {
+    meaning: "names of TSIG keys: the view is for questions with one of them",
+  },
+  "serve.dns.view.from": {
+    meaning: "prefixes: the view is for questions from there; with `tsig`, both must hold",
+  },
+  "serve.dns.view.groups": {
+    default: "all, without `peers`",
+    meaning: "groups of the zone whose peers it shows",
+  },
+  "serve.dns.view.peers": { meaning: "public keys of further peers that it shows" },
+  "serve.dns.view.interface": {
+    default: "`true`, without `groups` and `peers`",
+    meaning: "show the interface's peers, and with `self` the interface",
+  },
+
   "serve.dns.ttl": { meaning: "how long resolvers may keep answers about peers" },
 
   "serve.lease.interface": { meaning: "the WireGuard interface" },

@@ -13,6 +13,7 @@ import { has, output, say, status } from "./tools.ts";
 const PACKAGES: readonly (readonly [string, string])[] = [
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
+  ["bind9-utils", "dnssec-keygen"],
   ["chromium", "chromium"],
   ["conntrack", "conntrack"],
   ["dnsmasq-base", "dnsmasq"],

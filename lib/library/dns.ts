@@ -49,7 +49,14 @@
  * @module
  */
 
-export { Zone, type ZoneOptions } from "../core/zone/server/zone.ts";
+export {
+  Zone,
+  type ZoneContents,
+  type ZoneOptions,
+  type ZoneViewRule,
+} from "../core/zone/server/zone.ts";
+export type { ViewMatchOptions } from "../core/zone/server/view_match.ts";
+export { ChosenKeys, ChosenPeers } from "../core/zone/server/chosen_peers.ts";
 export {
   type QueryPath,
   type ZoneOutcome,

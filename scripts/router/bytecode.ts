@@ -15,6 +15,7 @@ const REPLACED = {
   "@noble/curves/ed25519.js": `${ROOT}/lib/host/quickjs/x25519.ts`,
   "@noble/hashes/sha2.js": `${ROOT}/lib/host/quickjs/sha2.ts`,
   "qr": `${ROOT}/lib/host/quickjs/no_qr.ts`,
+  [`file://${ROOT}/cli/keygen_zone.ts`]: `${ROOT}/cli/no_keygen_zone.ts`,
   [`file://${ROOT}/lib/service/http/page.ts`]: `${ROOT}/lib/service/http/no_page.ts`,
   [`file://${ROOT}/lib/service/shared/sharing_service.ts`]:
     `${ROOT}/lib/service/shared/no_sharing.ts`,

@@ -1,4 +1,4 @@
-/** `wgsig keygen`: the keys that `wg` makes, and secrets for groups. */
+/** `wgsig keygen`: the keys that `wg` makes, and secrets for groups. Those of zones: keygen_zone_test. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";
@@ -161,7 +161,7 @@ Deno.test("an unknown kind of key is named with the known ones", async () => {
   assertEquals([code, out], [6, ""]);
   assertEquals(
     err,
-    `wgsig: unknown kind of key "pubkey"; it is one of: secret, private, public, psk\n`,
+    `wgsig: unknown kind of key "pubkey"; it is one of: secret, private, public, psk, zone, ds\n`,
   );
 });
 

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { isRunning, run, withFolder } from "../support/program.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT } from "../../scripts/tools.ts";
 import { CRYPTO_SCENARIOS } from "./crypto_scenarios.ts";
+import { SIGNING_SCENARIOS } from "./signing_scenarios.ts";
 
 Deno.test("files and programs are the same on Bun", async () => {
   await withFolder(async (folder) => {
@@ -24,15 +25,18 @@ Deno.test("what Bun computes faster is the same", async () => {
   await withFolder(async (folder) => {
     const script = `import { BUN_PRIMITIVES } from "${ROOT}/lib/host/bun/crypto.ts";
       import { CRYPTO_SCENARIOS } from "${ROOT}/test/host/crypto_scenarios.ts";
+      import { nodeSigning } from "${ROOT}/lib/host/node/signing.ts";
+      import { SIGNING_SCENARIOS } from "${ROOT}/test/host/signing_scenarios.ts";
       import { test } from "${ROOT}/test/testing.ts";
-      for (const [name, run] of Object.entries(CRYPTO_SCENARIOS)) test(name, () => run(BUN_PRIMITIVES));`;
+      for (const [name, run] of Object.entries(CRYPTO_SCENARIOS)) test(name, () => run(BUN_PRIMITIVES));
+      for (const [name, run] of Object.entries(SIGNING_SCENARIOS)) test(name, () => run(nodeSigning));`;
     await Deno.writeTextFile(`${folder}/script.ts`, script);
     const file = `${folder}/script.test.js`;
     await bundle(`${folder}/script.ts`, file, "--external", "bun:test");
     const bun = await bunProgram(ownTarget());
     const { code, err } = await run([bun, "test", file], { cwd: folder, env: { NO_COLOR: "1" } });
     assertEquals(code, 0, err);
-    const count = Object.keys(CRYPTO_SCENARIOS).length;
+    const count = Object.keys({ ...CRYPTO_SCENARIOS, ...SIGNING_SCENARIOS }).length;
     assertMatch(err, new RegExp(String.raw`\b${count} pass\n +0 fail\n`));
   });
 });

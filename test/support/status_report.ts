@@ -130,7 +130,7 @@ export const SERVE_REPORT: ServeReport = {
     more: 0,
   },
   dns: ["0.0.0.0:53"],
-  zones: [{ name: "wg.example.com", interface: "wg0", group: 7 }],
+  zones: [{ name: "wg.example.com", interface: "wg0", groups: [7, 9], views: 2 }],
   leases: {
     interface: "wg0",
     count: 1,

@@ -14,7 +14,7 @@ import {
 } from "./client_options.ts";
 import { CONFIG_FILE, file, HELP, SWITCH } from "./common_options.ts";
 import { JOIN_FLAGS } from "./join_options.ts";
-import type { CommandName, Option, Rows } from "./option.ts";
+import { type CommandName, oneOf, type Option, type Rows } from "./option.ts";
 import { INVITE_FLAGS, REGISTRY_FLAGS } from "./registry_options.ts";
 import { GROUP, LEASE, SERVE } from "./serve_options.ts";
 import { DNS } from "./zone_options.ts";
@@ -52,6 +52,12 @@ export const KEYGEN_FLAGS = {
     flag: "raw",
     ...SWITCH,
     help: "32 bytes instead of base64, as the C programs' secret file",
+  },
+  algorithm: {
+    flag: "algorithm",
+    reader: oneOf("ecdsa", "ed25519"),
+    default: "ecdsa",
+    help: "of zone: what the zone is signed with",
   },
   output: {
     flag: "output",
@@ -140,9 +146,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   }),
   command({
     name: "keygen",
-    operands: "[secret|private|public|psk]",
-    maxOperands: 1,
-    help: "make a group secret, or WireGuard keys",
+    operands: "[secret|private|public|psk|zone|ds] [ZONE]",
+    maxOperands: 2,
+    help: "make a group secret, WireGuard keys, or the key that a DNS zone is signed with",
     tables: [KEYGEN_FLAGS],
   }),
 ];

@@ -183,8 +183,9 @@ export function tables<T>(item: Reader<T>, called = numbered): Reader<T[]> {
       return value.map((each, i) => item(each, called(path, i, each), file));
     }
     if (!isTable(value)) return refuse(path, "a list", value);
+    const head = path.replace(/\[\d+\]/g, "");
     throw new SyntaxError(
-      `${path}: expected a list, got one table: write [[${path}]] in the place of [${path}]`,
+      `${path}: expected a list, got one table: write [[${head}]] in the place of [${head}]`,
     );
   };
 }

@@ -9,6 +9,7 @@ import { DEFAULT_ANSWER_BUDGET } from "../net/answer_budget.ts";
 import { type HostPort, parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../net/ip_address.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { isDnsName } from "../../wire/dns/message.ts";
 import { files, GROUP_NUMBER, SERVED_INTERFACE, SWITCH, time, zoneName } from "./common_options.ts";
 import {
   commaList,
@@ -18,9 +19,11 @@ import {
   optional,
   type Rows,
   section,
+  tableList,
+  toggle,
   whole,
 } from "./option.ts";
-import { addressPort, either, prefix, type Reader, refuse, tables } from "./reader.ts";
+import { addressPort, either, prefix, publicKey, type Reader, refuse, tables } from "./reader.ts";
 
 /** The most bytes a second that a budget can have. */
 export const MAX_BUDGET = 2 ** 31 - 1;
@@ -37,10 +40,37 @@ const selfEndpoint: Reader<{ endpoint: HostPort | undefined }> = (value, path) =
 const self: Reader<{ endpoint: HostPort | undefined } | false> = (value, path) =>
   typeof value === "boolean" ? value && { endpoint: undefined } : selfEndpoint(value, path);
 
+const groupId = GROUP_NUMBER.reader.inFile;
+const groupIds = many(groupId, "ID");
+
+/** The name of a TSIG key, in lower case and without a dot at its end. */
+const tsigName: Reader<string> = (value, path) => {
+  const name = typeof value === "string" ? value.replace(/\.$/, "").toLowerCase() : "";
+  return isDnsName(name)
+    ? name
+    : refuse(path, "the name of a TSIG key, such as ops.wg.example.com", value);
+};
+
+/** `[[serve.dns.zone.view]]`: who has it, and what it shows. */
+export const VIEW = {
+  tsig: { reader: many(tsigName, "NAME"), help: "for questions with one of these TSIG keys" },
+  from: { reader: many(prefix, "CIDR"), help: "for questions from here" },
+  groups: { reader: groupIds, help: "shows the peers of these groups of the zone" },
+  peers: { reader: many(publicKey, "KEY"), help: "shows these peers" },
+  interface: { reader: toggle, help: "shows the interface's peers" },
+} satisfies Rows;
+
 /** What `[serve.dns]` says of all of its zones, and `[[serve.dns.zone]]` of one. */
 export const ZONE = {
   interface: SERVED_INTERFACE,
-  group: { reader: GROUP_NUMBER.reader, help: "group whose peers are published" },
+  group: {
+    reader: {
+      ...groupIds,
+      inFile: (value, path) =>
+        Array.isArray(value) ? groupIds.inFile(value, path) : [groupId(value, path)],
+    },
+    help: "group whose peers are published, or a list of groups",
+  },
   self: {
     flag: "self",
     reader: optional(self, "ENDPOINT", true),
@@ -76,6 +106,7 @@ export const ZONE = {
     default: "0s",
     help: "how long resolvers may keep the zone's answers",
   },
+  view: tableList(VIEW),
 } satisfies Rows;
 
 /** The name of a zone. */

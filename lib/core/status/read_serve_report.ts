@@ -141,7 +141,8 @@ function zoneOf(value: unknown): ZoneReport {
   return {
     name: text(fields["name"]),
     interface: maybe(text, fields["interface"]),
-    group: maybe(number, fields["group"]),
+    groups: list(number, fields["groups"]),
+    views: number(fields["views"]),
   };
 }
 

@@ -101,9 +101,11 @@ export interface RelayReport {
 /** A DNS zone. */
 export interface ZoneReport {
   readonly name: string;
-  /** Whose peers it has: a WireGuard interface's, a group's, or both. */
+  /** Whose peers it has: a WireGuard interface's, those of groups, or both. */
   readonly interface: string | null;
-  readonly group: number | null;
+  readonly groups: readonly number[];
+  /** How many views it has; 0 where everybody sees all. */
+  readonly views: number;
 }
 
 /** Who holds an address. */

@@ -155,10 +155,13 @@ function zoneLines({ zones, dns }: ServeReport, paint: Paint): readonly string[]
     "",
     paint("zones", "bold"),
     ...dns.length > 0 ? wrap(plain(`answered at ${dns.join(", ")}`)) : [],
-    ...zones.flatMap(({ name, interface: device, group }) => {
+    ...zones.flatMap(({ name, interface: device, groups, views }) => {
       const of = [
         ...device === null ? [] : [`interface ${device}`],
-        ...group === null ? [] : [`group ${group}`],
+        ...groups.length === 0
+          ? []
+          : [`group${groups.length === 1 ? "" : "s"} ${groups.join(", ")}`],
+        ...views === 0 ? [] : [counted(views, "view")],
       ];
       return wrap(plain(`${name}: ${of.join(", ")}`));
     }),

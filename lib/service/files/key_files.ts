@@ -9,6 +9,7 @@ import { EXIT, UserError } from "../../core/settings/user_error.ts";
 import { errorCode, explain } from "../../host/error.ts";
 import type { Files } from "../../host/files.ts";
 import { makeFolder } from "./files.ts";
+import { makeOwnFolder } from "./own_folders.ts";
 
 const OWNER_ONLY = 0o600;
 
@@ -62,6 +63,20 @@ export async function writeKeyFiles(
   }
 }
 
-function unwritable(path: string, error: unknown): UserError {
-  return new UserError(`cannot write ${path}: ${explain(error)}`, EXIT.failed);
+/**
+ * Writes a file that is not there, for its owner alone. Its folder is made where it is one of the
+ * program's own.
+ */
+export async function writeKeyFile(host: Files, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await makeOwnFolder(host, path);
+    await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw unwritable(path, error, errorCode(error) === "ENOENT" ? "; make its folder first" : "");
+  }
+}
+
+function unwritable(path: string, error: unknown, hint = ""): UserError {
+  return new UserError(`cannot write ${path}: ${explain(error)}${hint}`, EXIT.failed);
 }

@@ -181,9 +181,11 @@ class Service {
         state: this.#settings.state ?? null,
         store: this.#sharing?.report ?? null,
         dns: this.#dns?.bound.map(formatHostPort) ?? [],
-        zones: (this.#settings.dns?.zones ?? []).map(({ name, interface: device, group }) => {
-          return { name, interface: device ?? null, group: group ?? null };
-        }),
+        zones: (this.#settings.dns?.zones ?? []).map(
+          ({ name, interface: device, groups, views }) => {
+            return { name, interface: device ?? null, groups, views: views?.length ?? 0 };
+          },
+        ),
       }),
     }, this.#rosters?.answers ?? withoutRosters(this.#serverKey !== undefined));
   }

@@ -33,7 +33,7 @@ const FACTS: ServeFacts = {
   state: null,
   store: null,
   dns: [],
-  zones: [{ name: "wg.example.com", interface: "wg0", group: null }],
+  zones: [{ name: "wg.example.com", interface: "wg0", groups: [], views: 0 }],
 };
 
 function partsOf({ registry }: RegistryDriver, more: Partial<ServeParts> = {}): ServeParts {

@@ -79,9 +79,33 @@ const PUBLIC_KEY: KeyCase = {
   bad: [`""`, `"${KEY.slice(1)}"`, `"${KEY}\\n"`, `["${KEY}"]`, `5`],
 };
 
+const VIEW_KEYS: Readonly<Record<string, KeyCase>> = {
+  tsig: {
+    good: [[`["Ops.wg.example."]`, ["ops.wg.example"]], [`["ops", "a_b"]`, ["ops", "a_b"]]],
+    bad: [`"ops"`, `[""]`, `["."]`, `["a..b"]`, `["a b"]`, `[1]`],
+  },
+  from: PREFIXES,
+  groups: {
+    good: [[`[0, 4294967295]`, [0, 4_294_967_295]], [`[]`, []]],
+    bad: [`7`, `[-1]`, `["7"]`],
+  },
+  peers: {
+    good: [[`["${KEY}"]`, [KEY]], [`[]`, []]],
+    bad: [`"${KEY}"`, `["${KEY.slice(1)}"]`, `["${"B".repeat(43)}="]`, `[""]`, `[1]`],
+  },
+  interface: BOOLEAN,
+};
+
 const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   interface: TEXT,
-  group: GROUP,
+  group: {
+    good: [
+      ...GROUP.good.map(([toml, id]) => [toml, [id]] as const),
+      [`[0, 7]`, [0, 7]],
+      [`[]`, []],
+    ],
+    bad: [...GROUP.bad.filter((toml) => !toml.startsWith("[")), `["7"]`, `[-1]`, `[[7]]`],
+  },
   self: {
     good: [
       [`true`, { endpoint: undefined }],
@@ -107,6 +131,13 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   },
   "require-tsig": { good: [[`true`, true], [`false`, false]], bad: [`"on"`, `""`, `1`] },
   ttl: DURATION,
+  view: {
+    good: [
+      [`[]`, []],
+      [`[{}, { groups = [7], interface = true }]`, [{}, { groups: [7], interface: true }]],
+    ],
+    bad: [`3`, `"a"`, `["a"]`, `[{ groups = 7 }]`],
+  },
 };
 
 const STATUS_KEYS: Readonly<Record<string, KeyCase>> = {
@@ -243,7 +274,7 @@ const SECTIONS: readonly Section[] = [
       zone: {
         good: [
           ...ZONE_NAME.good,
-          [`[{ name = "a.example", group = 2 }]`, [{ name: "a.example", group: 2 }]],
+          [`[{ name = "a.example", group = 2 }]`, [{ name: "a.example", group: [2] }]],
         ],
         bad: [`""`, `"a..b"`, `[{ name = "a..b" }]`, `[3]`, `3`],
       },
@@ -256,6 +287,12 @@ const SECTIONS: readonly Section[] = [
     path: "serve.dns.zone[0]",
     find: ({ serve }) => typeof serve?.dns?.zone === "object" ? serve.dns.zone[0] : undefined,
     keys: { name: ZONE_NAME, ...ZONE_KEYS },
+  },
+  {
+    head: "[[serve.dns.view]]",
+    path: "serve.dns.view[0]",
+    find: ({ serve }) => serve?.dns?.view?.[0],
+    keys: VIEW_KEYS,
   },
   {
     head: "[[serve.group]]",
@@ -506,6 +543,17 @@ test("messages name the place in nested lists", () => {
     'serve.group[1].id: expected a whole number from 0 to 4294967295, got "x"',
   );
   assert(refusal(`[[peer]]\nallowed-ips = ["::/0", "x"]`).startsWith("peer[0].allowed-ips[1]:"));
+  const zone = `[[serve.dns.zone]]\nname = "a.example"\n`;
+  assertEquals(
+    refusal(`${zone}[[serve.dns.zone.view]]\n[[serve.dns.zone.view]]\nfrom = ["x"]`),
+    "serve.dns.zone[0].view[1].from[0]: expected an IP address with a prefix length, such as " +
+      '10.0.0.2/32, got "x"',
+  );
+  assertEquals(
+    refusal(`${zone}[serve.dns.zone.view]\nfrom = ["10.0.0.0/8"]`),
+    "serve.dns.zone[0].view: expected a list, got one table: write [[serve.dns.zone.view]] in " +
+      "the place of [serve.dns.zone.view]",
+  );
   assert(refusal(`[sync.home]\nservers = ["a", "b:c"]`).startsWith("sync.home.servers[1]:"));
 });
 

@@ -38,7 +38,7 @@ alice              UFERvJuzK9UG8AvR…          7       1 s ago           2 h
 
 zones
   answered at 0.0.0.0:53
-  wg.example.com: interface wg0, group 7
+  wg.example.com: interface wg0, groups 7, 9, 2 views
 
 leases
   1 address on wg0
@@ -152,7 +152,12 @@ const report: fc.Arbitrary<ServeReport> = fc.record({
   })),
   dns: fc.array(endpoint, { maxLength: 3 }),
   zones: fc.array(
-    fc.record({ name: text, interface: maybe(text), group: maybe(fc.nat(9)) }),
+    fc.record({
+      name: text,
+      interface: maybe(text),
+      groups: fc.array(fc.nat(9), { maxLength: 3 }),
+      views: count,
+    }),
     { maxLength: 3 },
   ),
   leases: maybe(fc.record({

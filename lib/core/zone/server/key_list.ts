@@ -2,7 +2,8 @@
  * All keys of a zone, newest first and by their first base32 characters.
  *
  * It is a copy, made anew when it is asked and old: walking over 100 000 peers for every question
- * would be too much. How old it may be grows with the number of peers, from 10 ms to a second.
+ * would be too much. How old it may be grows with the number of peers, from 10 ms to a second, and
+ * with the number of lists that a zone has.
  *
  * @module
  */
@@ -25,10 +26,13 @@ const FIRST_CAPACITY = 16;
 const AGE_PER_PEER = 1e-5;
 /** Seconds for the work that does not depend on the number. */
 const LEAST_AGE = 1e-2;
+/** How many times older the lists of a zone with many views may be: all of them may be asked. */
+const MOST_TIMES = 10;
 
 /** The keys of one zone. */
 export class KeyList implements KeySink {
   readonly #sources: readonly ZonePeers[];
+  readonly #times: number;
   /** Oldest first. */
   #keys = new WireBuffer(FIRST_CAPACITY * ID_SIZE);
   #count = 0;
@@ -51,14 +55,19 @@ export class KeyList implements KeySink {
   /** The source that is being listed. */
   #listed = 0;
 
-  /** Lists the peers of `sources`; a peer of several is listed once. */
-  constructor(sources: readonly ZonePeers[]) {
+  /**
+   * Lists the peers of `sources`; a peer of several is listed once.
+   *
+   * @param lists How many lists the zone has.
+   */
+  constructor(sources: readonly ZonePeers[], lists = 1) {
     this.#sources = sources;
+    this.#times = Math.min(lists, MOST_TIMES);
   }
 
   /** Makes the list anew if it is too old. `mono` is a clock that never jumps, in seconds. */
   refresh(mono: number): void {
-    if (mono - this.#madeAt < LEAST_AGE + AGE_PER_PEER * this.#count) return;
+    if (mono - this.#madeAt < this.#times * (LEAST_AGE + AGE_PER_PEER * this.#count)) return;
     this.#madeAt = mono;
     this.#count = 0;
     this.#recordCount = -1;

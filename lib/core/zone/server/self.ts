@@ -6,6 +6,7 @@
 
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
+import type { ChosenKeys } from "./chosen_peers.ts";
 import { formatHostPort, type HostPort } from "../../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../../net/ip_address.ts";
 import { normalizePrefix } from "../../net/ip_prefix.ts";
@@ -27,16 +28,23 @@ export class ZoneSelf {
   /** Its AllowedIPs: one list. */
   readonly allowed: AllowedStrings;
   readonly #device: DevicePeers;
+  readonly #chosen: ChosenKeys | undefined;
   readonly #address = new WireBuffer(ADDRESS_SIZE);
   readonly #port: number;
 
   /**
    * Publishes the device that `device` reads.
    *
+   * @param chosen Only if its key is one of these; undefined is always.
    * @throws {SyntaxError} Where the endpoint's host is no IP address, or an AllowedIP is none.
    */
-  constructor(device: DevicePeers, { endpoint, allowedIps }: ZoneSelfOptions) {
+  constructor(
+    device: DevicePeers,
+    { endpoint, allowedIps }: ZoneSelfOptions,
+    chosen?: ChosenKeys | undefined,
+  ) {
     this.#device = device;
+    this.#chosen = chosen;
     this.#port = endpoint?.port ?? 0;
     if (endpoint !== undefined) {
       if (!parseAddress(endpoint.host, this.#address, 0) || endpoint.port === 0) {
@@ -46,9 +54,11 @@ export class ZoneSelf {
     this.allowed = new AllowedStrings([allowedIps.map(normalizePrefix)]);
   }
 
-  /** Its public key, 32 bytes, or undefined. */
+  /** Its public key, 32 bytes, or undefined where it has none or is not published. */
   get key(): WireBuffer | undefined {
-    return this.#device.ownKey;
+    const { ownKey } = this.#device;
+    if (this.#chosen === undefined || ownKey === undefined) return ownKey;
+    return this.#chosen.has(ownKey, 0) ? ownKey : undefined;
   }
 
   /**

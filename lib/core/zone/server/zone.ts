@@ -30,7 +30,8 @@
  * there are: whoever got fewer asks for the subtypes (RFC 6763, section 7.1) `_A`, `_B`, … `_7`, and
  * for `_AA` and `_AAA` in turn where one of these is not whole. P is 1 to 3 base32 characters in
  * either case; these names always exist, in small zones and without instances, too. The list is up
- * to a second old (10 ms in a small zone), all else is of the moment.
+ * to a second old (10 ms in a small zone; in one with views as many times that as it has views, at
+ * most ten), all else is of the moment.
  *
  * While a device can't be read, what would be looked for there is answered with SERVFAIL: nobody
  * must remember that there is no such peer.
@@ -38,7 +39,9 @@
  * Other names without records that have names below them are empty (RFC 8020), all others don't
  * exist. ANY is answered with one record set (RFC 8482): SRV of an instance, TXT of a list, SOA.
  *
- * **Views.** Who asks gets what the first view says that is for them.
+ * **Views.** Who asks gets what the first view says that is for them; where none is, they are refused.
+ * A peer that a view doesn't show is in none of its lists and counts, and what is said of its name is
+ * what is said of a key that nobody has.
  *
  * @module
  */
@@ -51,20 +54,33 @@ import { PrefixSet } from "../../net/ip_prefix.ts";
 import { UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import type { ZoneSelf } from "./self.ts";
+import { ViewMatch, type ViewMatchOptions } from "./view_match.ts";
 import { type QueryPath, ZoneView } from "./zone_view.ts";
 
 /** What stands before the zone in an instance's name. */
 const INSTANCE_SIZE = 1 + KEY_LABEL_SIZE + WIREGUARD.length + UDP.length;
 const MAX_TTL = 2 ** 31 - 1;
 
-/** Settings of a zone. */
-export interface ZoneOptions {
-  /** Its name, with or without the last dot. */
-  readonly name: string;
+/** Who is in a zone. */
+export interface ZoneContents {
   /** Its peers. Of a peer of several, the first source's counts. */
   readonly peers: readonly ZonePeers[];
   /** The device itself, where it is published. It counts before `peers`. */
   readonly self?: ZoneSelf | undefined;
+}
+
+/** A view: for whom it is, and whom it shows. */
+export interface ZoneViewRule extends ViewMatchOptions {
+  /** Views that show the same may share one. */
+  readonly shows: ZoneContents;
+}
+
+/** Settings of a zone. */
+export interface ZoneOptions extends ZoneContents {
+  /** Its name, with or without the last dot. */
+  readonly name: string;
+  /** Its views: the first that takes a question answers it. Undefined is one that shows all to all. */
+  readonly views?: readonly ZoneViewRule[] | undefined;
   /** TTL of what is said of peers, in seconds. 0 if undefined. */
   readonly ttl?: number | undefined;
   /** IP prefixes of who may ask; undefined is everyone. */
@@ -85,18 +101,18 @@ export class Zone {
   readonly keys: readonly TsigKey[];
   readonly #requireTsig: boolean;
   readonly #allowFrom: PrefixSet | undefined;
-  readonly #view: ZoneView;
+  readonly #views: readonly { readonly match: ViewMatch; readonly view: ZoneView }[];
 
   /**
    * Makes a zone.
    *
    * @throws {SyntaxError} Where its name is none, or too long for instances in it (180 characters),
-   *   or a prefix of `allowFrom` is none.
+   *   or a prefix of `allowFrom` or a view is none.
    * @throws {RangeError} Where the TTL is no whole number from 0 to 2^31-1 (RFC 2181, section 8).
    */
-  constructor(
-    { name, peers, self, ttl = 0, allowFrom, keys = [], requireTsig = false }: ZoneOptions,
-  ) {
+  constructor(options: ZoneOptions) {
+    const { name, peers, self, ttl = 0, allowFrom, views, keys = [], requireTsig = false } =
+      options;
     this.name = encodeName(name);
     if (this.name.length + INSTANCE_SIZE > MAX_NAME_SIZE) {
       throw new SyntaxError(`"${name}" is too long a name for a zone: peers have none in it`);
@@ -110,7 +126,15 @@ export class Zone {
     this.keys = keys;
     this.#requireTsig = requireTsig;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
-    this.#view = new ZoneView({ labels, peers, self, ttl });
+    const rules: readonly ZoneViewRule[] = views ?? [{ shows: { peers, self } }];
+    const made = new Map<ZoneContents, ZoneView>();
+    const count = new Set(rules.map(({ shows }) => shows)).size;
+    this.#views = rules.map(({ shows, ...match }) => {
+      const { peers, self } = shows;
+      const view = made.get(shows) ?? new ZoneView({ labels, peers, self, ttl, views: count });
+      made.set(shows, view);
+      return { match: new ViewMatch(match), view };
+    });
   }
 
   /** The key if it is one of this zone's: others say nothing of who may ask here. */
@@ -131,9 +155,12 @@ export class Zone {
   /**
    * The view of whoever asks this way, or undefined where there is none for them.
    *
-   * @param key One of this zone's, with which the question was signed.
+   * @param key The key of this zone that the question was signed with, if it was with one.
    */
-  viewOf(_path: QueryPath, _key: TsigKey | undefined): ZoneView | undefined {
-    return this.#view;
+  viewOf(path: QueryPath, key: TsigKey | undefined): ZoneView | undefined {
+    for (const { match, view } of this.#views) {
+      if (match.takes(path, key?.name)) return view;
+    }
+    return undefined;
   }
 }

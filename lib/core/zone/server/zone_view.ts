@@ -46,6 +46,8 @@ export interface ZoneViewOptions {
   readonly self: ZoneSelf | undefined;
   /** TTL of what is said of peers, in seconds. */
   readonly ttl: number;
+  /** How many views the zone has: all of them may be asked for their lists. */
+  readonly views: number;
 }
 
 /** How a query came. The caller keeps one, and changes it. */
@@ -80,12 +82,12 @@ export class ZoneView {
   #peer = NONE;
 
   /** Makes a view. */
-  constructor({ labels, peers, self, ttl }: ZoneViewOptions) {
+  constructor({ labels, peers, self, ttl, views }: ZoneViewOptions) {
     this.#labels = labels;
     this.#sources = peers;
     this.#self = self;
     this.#ttl = ttl;
-    this.#keyList = new KeyList(peers);
+    this.#keyList = new KeyList(peers, views);
   }
 
   /**

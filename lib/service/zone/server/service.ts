@@ -82,12 +82,13 @@ export class DnsService {
     };
     const zones = config.zones.map((zone) => {
       const device = zone.interface === undefined ? undefined : deviceOf(zone.interface);
-      const sources: ZonePeers[] = device === undefined ? [] : [device.peers];
-      if (zone.group !== undefined) {
-        const group = groups.get(zone.group);
-        if (group !== undefined) sources.push(new GroupPeers(group, known));
+      const ofGroups = new Map<number, ZonePeers>();
+      for (const id of zone.groups) {
+        const group = groups.get(id);
+        if (group !== undefined) ofGroups.set(id, new GroupPeers(group, known));
       }
-      return newZone(zone, sources, device?.peers, files.get(zone.name)?.tsig ?? []);
+      const keys = files.get(zone.name)?.tsig ?? [];
+      return newZone(zone, { interface: device?.peers, groups: ofGroups }, keys, seed());
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
@@ -124,7 +125,8 @@ export class DnsService {
       this.#context.log.write("info", "dns-zone", {
         zone: zone.name,
         ...(zone.interface === undefined ? {} : { interface: zone.interface }),
-        ...(zone.group === undefined ? {} : { group: zone.group }),
+        ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
+        ...(zone.views === undefined ? {} : { views: zone.views.length }),
         ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
       });
     }

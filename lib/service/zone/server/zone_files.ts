@@ -4,6 +4,8 @@
  * @module
  */
 
+import { UserError } from "../../../core/settings/user_error.ts";
+import { tsigProblem } from "../../../core/zone/server/view_rules.ts";
 import type { ZoneKey } from "../../../core/zone/server/zone_key.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { Cryptography, Signing, System } from "../../../host/host.ts";
@@ -15,7 +17,10 @@ import type { ServedZone } from "./zones.ts";
 export interface ZoneFiles {
   /** What it is signed with; none for a zone that isn't. */
   readonly keys: readonly ZoneKey[];
-  /** What questions may be signed with: the keys of its files, and those of its groups. */
+  /**
+   * What questions may be signed with: the keys of its files, and of each group the one that its secret
+   * makes, named `group-N.ZONE`; where the zone has one group, also by the zone's own name.
+   */
   readonly tsig: readonly TsigKey[];
 }
 
@@ -44,12 +49,18 @@ export async function readZoneFiles(
 
 async function readTsig(
   keys: TsigKeys,
-  { name, group, tsigFiles }: ServedZone,
+  { name, groups, tsigFiles, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
   for (const path of tsigFiles) all.add(await keys.read(path));
-  const groups = group === undefined ? [] : [group];
-  for (const secret of groups.flatMap(secretsOf)) all.add(keys.derive(name, secret));
+  for (const group of groups) {
+    const names = [`group-${group}.${name}`, ...(groups.length === 1 ? [name] : [])];
+    for (const secret of secretsOf(group)) {
+      for (const each of names) all.add(keys.derive(each, secret));
+    }
+  }
+  const why = tsigProblem(views, [...all].map(({ text }) => text));
+  if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
   return [...all];
 }

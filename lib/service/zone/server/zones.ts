@@ -7,8 +7,15 @@
 import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
 import { formatHostPort, type HostPort } from "../../../core/net/host_port.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
-import { DevicePeers, type ZonePeers } from "../../../core/zone/server/peers.ts";
+import type { ChosenKeys } from "../../../core/zone/server/chosen_peers.ts";
+import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import {
+  viewProblem,
+  type ViewRule,
+  type ZoneSources,
+  zoneViews,
+} from "../../../core/zone/server/view_rules.ts";
 import { Zone } from "../../../core/zone/server/zone.ts";
 import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { checkInterfaceName } from "../../../wireguard/device.ts";
@@ -18,8 +25,8 @@ export interface ServedZone {
   readonly name: string;
   /** A WireGuard interface of this host, whose peers are published. */
   readonly interface: string | undefined;
-  /** A group of the registry, whose peers are published. */
-  readonly group: number | undefined;
+  /** Groups of the registry, whose peers are published. Of a peer of several, the first's word counts. */
+  readonly groups: readonly number[];
   /** Whether the interface itself is published, and where it is, unless that is where it was asked. */
   readonly self: { readonly endpoint: HostPort | undefined } | undefined;
   readonly selfAllowedIps: readonly string[];
@@ -31,6 +38,8 @@ export interface ServedZone {
   readonly requireTsig: boolean;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
+  /** Who sees which of them; undefined is everybody all. */
+  readonly views: readonly ViewRule[] | undefined;
 }
 
 /** The zones, and where they are served. */
@@ -58,37 +67,55 @@ export function checkZones({ listen, zones }: DnsConfig, groups: readonly number
     if (names.has(name)) fail("it is there twice; give each zone another name");
     names.add(name);
     if (zone.interface !== undefined) checkInterfaceName(zone.interface);
-    if (zone.interface === undefined && zone.group === undefined) {
+    if (zone.interface === undefined && zone.groups.length === 0) {
       fail("it has no peers; name an interface, or a group of the registry");
     }
-    if (zone.group !== undefined && !groups.includes(zone.group)) {
-      fail(`there is no group ${zone.group} here; add a [[serve.group]] with this id`);
+    for (const [i, group] of zone.groups.entries()) {
+      if (!groups.includes(group)) {
+        fail(`there is no group ${group} here; add a [[serve.group]] with this id`);
+      }
+      if (zone.groups.indexOf(group) < i) {
+        fail(`group ${group} is there twice; leave one of them out`);
+      }
     }
     if (zone.self !== undefined && zone.interface === undefined) {
       fail("self needs an interface to publish");
     }
-    if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.group === undefined) {
+    const { views, allowFrom } = zone;
+    const hasInterface = zone.interface !== undefined;
+    const why = views && viewProblem(views, { hasInterface, groups: zone.groups, allowFrom });
+    if (why !== undefined) fail(why);
+    if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.groups.length === 0) {
       fail("nobody can ask with a TSIG, which require-tsig wants; name a key's file with --tsig");
     }
-    newZone(zone, [], new DevicePeers(0), []);
+    newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, [], 0);
   }
 }
 
-/** Makes a zone. @throws {UserError} If something is wrong with its settings. */
+/** Where a zone's peers come from. */
+export interface ServedSources extends ZoneSources {
+  readonly interface: DevicePeers | undefined;
+}
+
+/** Makes a zone. @param seed Random. @throws {UserError} If something is wrong with its settings. */
 export function newZone(
   zone: ServedZone,
-  peers: readonly ZonePeers[],
-  device: DevicePeers | undefined,
+  sources: ServedSources,
   tsig: readonly TsigKey[],
+  seed: number,
 ): Zone {
-  const { name, self, selfAllowedIps, ttl, allowFrom, requireTsig } = zone;
+  const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, requireTsig, views } = zone;
+  const device = sources.interface;
+  const newSelf = (chosen?: ChosenKeys) =>
+    self && device && new ZoneSelf(device, { endpoint: self.endpoint, allowedIps }, chosen);
   try {
     return new Zone({
       name,
-      peers,
-      self: self === undefined || device === undefined
-        ? undefined
-        : new ZoneSelf(device, { endpoint: self.endpoint, allowedIps: selfAllowedIps }),
+      peers: device === undefined
+        ? [...sources.groups.values()]
+        : [device, ...sources.groups.values()],
+      self: newSelf(),
+      views: views && zoneViews(views, sources, newSelf, seed),
       ttl,
       allowFrom,
       keys: tsig,

@@ -63,3 +63,33 @@ test("a list has the keys by prefix: the newest first, of those with the same th
     },
   ));
 });
+
+test("how old a list may be grows with the peers, and with the lists that a zone has", () => {
+  const seen = (lists: number, peers: number) => {
+    const listed: number[] = [];
+    let time = 0;
+    const keys = Array.from({ length: peers }, (_, i) => Uint8Array.of(i, ...new Uint8Array(31)));
+    const device = deviceOf(
+      keys.map((each) => ({ key: formatKey(each), endpoint: "192.0.2.1:5" })),
+    );
+    const list = new KeyList([{
+      isKnown: true,
+      allowed: device.allowed,
+      find: (key, at) => device.find(key, at),
+      locate: () => {},
+      allowedOf: () => 0,
+      seen: () => NaN,
+      list(to) {
+        listed.push(time);
+        device.list(to);
+      },
+    }], lists);
+    for (; time <= 1000; time++) list.refresh(time / 1000 + 1e-9);
+    return listed.slice(0, 3);
+  };
+  assertEquals(seen(1, 0), [0, 10, 20]);
+  assertEquals(seen(1, 200), [0, 12, 24]);
+  assertEquals(seen(3, 0), [0, 30, 60]);
+  assertEquals(seen(10, 0), [0, 100, 200]);
+  assertEquals(seen(100, 0), [0, 100, 200]);
+});
