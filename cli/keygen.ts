@@ -63,7 +63,7 @@ async function runOfZone(
   }
   if (host.signing === undefined) {
     throw new UserError(
-      "this build signs no zones; make the key with wgsig on the machine that serves the zone",
+      "this program for small routers doesn't sign zones; make the key with wgsig's larger binary",
       EXIT.failed,
     );
   }

@@ -23,7 +23,7 @@ import type { Arguments } from "./arguments.ts";
 /** Flags that describe a zone. */
 const ZONE_FLAGS = [
   ...[ZONE_NAME, ZONE.self, ZONE["self-allowed-ips"], ZONE["allow-from"], ZONE.ttl],
-  ...[ZONE["tsig-files"], ZONE["require-tsig"]],
+  ...[ZONE["tsig-files"], ZONE["require-tsig"], ZONE["dnssec-keys"]],
 ];
 
 type ZoneSettings = InFile<typeof ZONE> & { readonly name?: string };
@@ -108,6 +108,8 @@ function servedZone(
     tsigFiles: options["tsig-files"],
     requireTsig: options["require-tsig"],
     ttl: Math.round(options.ttl),
+    dnssecKeys: options["dnssec-keys"],
+    cds: options.cds,
     views: options.view?.map((view) => resolve(VIEW, NO_FLAGS, view)),
   };
 }

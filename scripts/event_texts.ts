@@ -36,7 +36,8 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
   "dns-zone": {
     meaning:
-      "a zone is served, from this interface or these groups; `tsig` has the names of its keys",
+      "a zone is served, from this interface or these groups; `tsig` has the names of its TSIG " +
+      "keys, `keys` the tags of those that sign it",
   },
   "double-nat": {
     meaning: "the gateway's own address is none that others reach: a mapping would be of no use",

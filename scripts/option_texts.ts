@@ -114,7 +114,6 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     default: "`true`, without `groups` and `peers`",
     meaning: "show the interface's peers, and with `self` the interface",
   },
-
   "serve.dns.ttl": { meaning: "how long resolvers may keep answers about peers" },
 
   "serve.lease.interface": { meaning: "the WireGuard interface" },

@@ -53,9 +53,8 @@ export class BenchZone {
     peers: number,
     { tsig }: BenchZoneOptions = {},
   ) {
-    const zonePeers = source === "group" ? groupPeers(peers) : devicePeers(peers);
-    const keys = tsig === undefined ? [] : [tsig];
-    this.#zones.configure([new Zone({ name: ZONE, peers: [zonePeers], keys })], NO_BUDGET);
+    const zone = newBenchZone(source, peers, tsig === undefined ? [] : [tsig]);
+    this.#zones.configure([zone], NO_BUDGET);
     this.#questions = new SrvQuestions(peers);
     this.#tsig = tsig;
     this.#size = this.#questions.size + (tsig === undefined ? 0 : tsigSize(tsig));
@@ -107,6 +106,16 @@ export class BenchZone {
   #at(query: number): number {
     return query * this.#size;
   }
+}
+
+/** A zone of so many peers, that may be asked with `keys`. */
+export function newBenchZone(
+  source: (typeof SOURCES)[number],
+  peers: number,
+  keys: readonly TsigKey[] = [],
+): Zone {
+  const zonePeers = source === "group" ? groupPeers(peers) : devicePeers(peers);
+  return new Zone({ name: ZONE, peers: [zonePeers], keys });
 }
 
 function groupPeers(peers: number): ZonePeers {

@@ -20,6 +20,7 @@ const DNS = ["--dns", "127.0.0.1:0"];
 const IN_ZONE = [...DNS, "--zone", ZONE];
 const FULL = [...IN_ZONE, "--interface", "wg0"];
 const LISTEN = `[serve.dns]\nlisten = ["127.0.0.1:0"]\n`;
+const VIEWS = `${LISTEN}zone = "a.test"\ninterface = "wg0"\n[[serve.dns.view]]\n`;
 const SELF = /^--self: expected IP:PORT, where the others reach it, got "/;
 const LONG = `${"a".repeat(60)}.`.repeat(3);
 
@@ -105,6 +106,27 @@ const MISTAKES: readonly Mistake[] = [
   {
     settings: `${LISTEN}zone = "a.test"\n"answer-budget" = -1\n`,
     says: /serve\.dns\.answer-budget: expected a whole number from 0/,
+  },
+  {
+    settings: `${VIEWS}groups = [3]\n`,
+    says: /^DNS zone a\.test: view\[0\]: group 3 is none of the zone, which has none; add it to/,
+  },
+  {
+    settings: `${VIEWS}[[serve.dns.view]]\nfrom = ["10.0.0.0/8"]\n`,
+    says: /^DNS zone a\.test: view\[1\] is never reached: view\[0\] takes its questions before it/,
+  },
+  {
+    settings: `${VIEWS}peers = ["alice"]\n`,
+    says: /serve\.dns\.view\[0\]\.peers\[0\]: expected a WireGuard public key .*, got "alice"$/,
+  },
+  {
+    settings: `${VIEWS}from = ["10.9.0.0/33"]\n`,
+    says: /serve\.dns\.view\[0\]\.from\[0\]: expected an IP address with a prefix length/,
+  },
+  {
+    settings: `${VIEWS}tsig = ["ops.test"]\n`,
+    says:
+      /^DNS zone a\.test: view\[0\]: ops\.test is no key of the zone: it has none; name the key's/,
   },
   {
     settings: `[serve.dns]\nlisten = []\nzone = "a.test"\ninterface = "wg0"\n`,

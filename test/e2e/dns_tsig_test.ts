@@ -154,7 +154,9 @@ testWith(
       return new Uint8Array(await crypto.subtle.deriveBits(how, base, 256));
     };
     for (const name of [ZONE, "other.test"]) {
-      assertEquals(await status(name, name, await derived(name)), "NOERROR");
+      for (const key of [name, `group-0.${name}`]) {
+        assertEquals(await status(name, key, await derived(key)), "NOERROR");
+      }
       assertEquals(await status(name, NAME, secrets[0]), "NOERROR");
       assertEquals(await status(name, name, scene.secret), "BADSIG");
     }

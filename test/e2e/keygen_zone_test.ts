@@ -27,8 +27,8 @@ if (isRouterBinary()) {
       assertEquals([code, out], [1, ""]);
       assertEquals(
         err,
-        "wgsig: this build signs no zones; make the key with wgsig on the machine that serves the " +
-          "zone\n",
+        "wgsig: this program for small routers doesn't sign zones; make the key with wgsig's larger " +
+          "binary\n",
       );
     }
   });

@@ -68,6 +68,11 @@ export class AnswerBudget {
     this.#times = new Float64Array(buckets).fill(-Infinity);
   }
 
+  /** Whether {@linkcode spend} would say now that there is enough. Takes nothing. */
+  has(source: WireBuffer, at: number, bytes: number, mono: number): boolean {
+    return this.#rate === 0 || bytes <= this.#leftOf(this.#bucketOf(source, at), mono);
+  }
+
   /**
    * Takes `bytes` out of the budget of the 16-byte address at `at`.
    *
@@ -77,15 +82,23 @@ export class AnswerBudget {
    */
   spend(source: WireBuffer, at: number, bytes: number, mono: number): boolean {
     if (bytes <= 0 || this.#rate === 0) return true;
-    const size = isIpv4(source, at) ? IPV4_PREFIX : IPV6_PREFIX;
-    this.#prefix.bytes.fill(0);
-    copyBytes(source, at, this.#prefix, 0, size);
-    const i = hashId(this.#prefix, 0, this.#seed) & (BUCKETS - 1);
-    const elapsed = mono - this.#times[i]!;
-    const left = Math.min(this.#burst, this.#left[i]! + elapsed * this.#rate);
+    const i = this.#bucketOf(source, at);
+    const left = this.#leftOf(i, mono);
     const enough = bytes <= left;
     this.#left[i] = enough ? left - bytes : left;
     this.#times[i] = mono;
     return enough;
+  }
+
+  #bucketOf(source: WireBuffer, at: number): number {
+    const size = isIpv4(source, at) ? IPV4_PREFIX : IPV6_PREFIX;
+    this.#prefix.bytes.fill(0);
+    copyBytes(source, at, this.#prefix, 0, size);
+    return hashId(this.#prefix, 0, this.#seed) & (BUCKETS - 1);
+  }
+
+  #leftOf(i: number, mono: number): number {
+    const elapsed = mono - this.#times[i]!;
+    return Math.min(this.#burst, this.#left[i]! + elapsed * this.#rate);
   }
 }

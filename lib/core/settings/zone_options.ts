@@ -15,6 +15,7 @@ import {
   commaList,
   many,
   one,
+  oneOf,
   type Option,
   optional,
   type Rows,
@@ -88,6 +89,17 @@ export const ZONE = {
     reader: commaList(prefix, "CIDR"),
     shown: "everybody",
     help: "who may ask the zone",
+  },
+  "dnssec-keys": {
+    flag: "dnssec-key",
+    reader: files,
+    default: [],
+    help: "sign the zone with the private key in this file; several: all sign",
+  },
+  cds: {
+    reader: oneOf("publish", "delete", "none"),
+    default: "publish",
+    help: "what a signed zone tells the zone above: its keys, to drop them, nothing",
   },
   "tsig-files": {
     flag: "tsig",

@@ -16,7 +16,7 @@ import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { deriveKey } from "../../wire/crypto/hkdf.ts";
 import type { Primitives } from "../../wire/crypto/primitives.ts";
 import { encodeName, formatName } from "../../wire/dns/name.ts";
-import { TSIG_SECRET_SIZE, TsigKey } from "../../wire/dns/tsig.ts";
+import { TSIG_SECRET_SIZE } from "../../wire/dns/tsig.ts";
 
 /** The only algorithm. */
 const ALGORITHM = "hmac-sha256";
@@ -28,7 +28,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const FORM = 'expected key "NAME" { algorithm hmac-sha256; secret "BASE64"; };, or NAME:BASE64';
 /** Size of a secret that is made here, in bytes. */
 const MADE_SIZE = 32;
-/** What a key is for that is derived from a group's secret; the zone's name follows. */
+/** What a key is for that is derived from a group's secret; the key's name follows. */
 const INFO = Uint8Array.from("wgsig tsig 1", (letter) => letter.charCodeAt(0));
 
 /** A key as a file has it. */
@@ -69,34 +69,22 @@ export function formatTsigKey(name: Uint8Array, secret: Uint8Array): string {
 }
 
 /**
- * The secret of the key that everyone in a group has for a zone: 32 bytes, HKDF-SHA256 of the group's
- * secret for the zone's name. The key has the zone's name.
+ * The secret of the key of a zone that everyone in a group has: 32 bytes, HKDF-SHA256 of the group's
+ * secret for the key's name, which is `group-N.ZONE` or that of the zone.
  *
- * @param zone As encodeName makes it.
+ * @param name The key's, as encodeName makes it.
  */
 export function deriveTsigSecret(
-  zone: Uint8Array,
+  name: Uint8Array,
   groupSecret: Uint8Array,
   primitives: Primitives,
 ): Uint8Array {
-  const info = new Uint8Array(INFO.length + zone.length);
+  const info = new Uint8Array(INFO.length + name.length);
   info.set(INFO);
-  info.set(zone, INFO.length);
+  info.set(name, INFO.length);
   const secret = new Uint8Array(MADE_SIZE);
   deriveKey({ secret: groupSecret, info }, secret, primitives);
   return secret;
-}
-
-/** The key that everyone in a group has for a zone. See {@linkcode deriveTsigSecret}. */
-export function deriveTsigKey(
-  zone: Uint8Array,
-  groupSecret: Uint8Array,
-  primitives: Primitives,
-): TsigKey {
-  const secret = deriveTsigSecret(zone, groupSecret, primitives);
-  const key = new TsigKey(zone, secret, primitives);
-  secret.fill(0);
-  return key;
 }
 
 interface Token {

@@ -1,5 +1,6 @@
 /**
- * Signatures by `node:crypto`.
+ * Signatures by `node:crypto`. Of 300 bytes, ECDSA takes 45 µs on Bun, but 950 µs on Deno 2.9, as
+ * WebCrypto does there; Ed25519 takes 35 and 51 µs.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * Signatures by `@noble/curves`: 0.65 ms each with V8's compiler warm. For the library, for tests,
- * and as another opinion than the runtime's. Nothing that a router binary has imports it.
+ * and as another opinion than the runtime's. How long one takes depends on the key. Nothing that a
+ * router binary has imports it.
  *
  * @module
  */

@@ -16,6 +16,7 @@ import {
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
   OPCODE_BITS,
+  OPT_COMPACT_OK,
   OPT_DNSSEC_OK,
   OPT_SIZE,
   TYPE_OPT,
@@ -69,9 +70,10 @@ export interface SetCover {
    * Writes it behind the set, with {@linkcode AnswerWriter.open} and {@linkcode AnswerWriter.close}.
    *
    * @param setAt Where the set's first record starts in {@linkcode AnswerWriter.buffer}.
+   * @param standsFor As {@linkcode AnswerWriter.closeSet} got it.
    * @returns Whether all fits.
    */
-  cover(writer: AnswerWriter, section: number, setAt: number): boolean;
+  cover(writer: AnswerWriter, section: number, setAt: number, standsFor?: WireBuffer): boolean;
 }
 
 /** The largest answer over UDP to `query`: what its OPT says, from 512 to 1232 bytes. */
@@ -102,6 +104,8 @@ export class AnswerWriter {
   #fits = true;
   #truncated = false;
   #cover: SetCover | undefined;
+  /** Whether of sets that are covered only the cover stays. */
+  #isAlone = false;
   /** Where the set that is being written starts, or -1, and how many records were before it. */
   #setAt = -1;
   #countBefore = 0;
@@ -127,12 +131,24 @@ export class AnswerWriter {
     copyBytes(from, query.nameAt, out, outAt + DNS_HEADER_SIZE, query.questionSize);
     this.#afterQuestion = outAt + DNS_HEADER_SIZE + query.questionSize;
     this.#cover = undefined;
+    this.#isAlone = false;
     this.#reset();
   }
 
-  /** From now on, until the next {@linkcode begin}, `cover` adds what it has to each set. */
-  coverWith(cover: SetCover): void {
+  /**
+   * From now on, until the next {@linkcode begin}, `cover` adds what it has to each set.
+   *
+   * @param isAlone Only that stays, and only in the answer section: whoever asks for signatures wants
+   *   no more.
+   */
+  coverWith(cover: SetCover, isAlone = false): void {
     this.#cover = cover;
+    this.#isAlone = isAlone;
+  }
+
+  /** Whether {@linkcode coverWith} was called since {@linkcode begin}. */
+  get isCovered(): boolean {
+    return this.#cover !== undefined;
   }
 
   /** Bytes left for the records of `sets` sets, without what covers these. */
@@ -183,16 +199,25 @@ export class AnswerWriter {
    * Ends a set: the records since the last one ended.
    *
    * @param fits Whether all of its records did.
+   * @param standsFor Bytes that are never the same where the data of the set's records isn't, so that
+   *   a cover needn't read those. A multiple of 4.
    * @returns Whether it fits with its cover. If not, nothing of it stays.
    */
-  closeSet(fits: boolean): boolean {
+  closeSet(fits: boolean, standsFor?: WireBuffer): boolean {
     const setAt = this.#setAt;
     if (setAt < 0) return fits;
     const section = this.#section;
-    const isWhole = fits && (this.#cover?.cover(this, section, setAt) ?? true);
+    const end = this.#at;
+    const count = this.#counts[section]!;
+    const isWhole = fits && !(this.#isAlone && section !== ANSWER) &&
+      (this.#cover?.cover(this, section, setAt, standsFor) ?? true);
     if (!isWhole) {
       this.#at = setAt;
       this.#counts[section] = this.#countBefore;
+    } else if (this.#isAlone) {
+      this.#out.bytes.copyWithin(setAt, end, this.#at);
+      this.#at -= end - setAt;
+      this.#counts[section] = this.#countBefore + this.#counts[section]! - count;
     }
     this.#setAt = -1;
     return isWhole;
@@ -209,6 +234,11 @@ export class AnswerWriter {
   truncate(): void {
     this.#reset();
     this.#truncated = true;
+  }
+
+  /** Takes all records back, and TC. */
+  clear(): void {
+    this.#reset();
   }
 
   /** Makes room for `size` bytes in {@linkcode buffer}: where they begin, or -1. */
@@ -285,7 +315,8 @@ export class AnswerWriter {
 
   /**
    * Writes the header and the OPT: after the records, and after {@linkcode truncate} once more. RD
-   * and, for queries, CD are those of the query; RA and AD are 0.
+   * and, for queries, CD are those of the query; RA and AD are 0. CO is that of the query where the
+   * answer is covered.
    *
    * @returns The size of the answer, in bytes.
    */
@@ -311,7 +342,8 @@ export class AnswerWriter {
       view.setUint16(end + 3, MAX_UDP_SIZE);
       view.setUint8(end + 5, rcode >> 4);
       view.setUint8(end + 6, 0);
-      view.setUint16(end + 7, query.dnssecOk ? OPT_DNSSEC_OK : 0);
+      const compact = query.compactOk && this.isCovered ? OPT_COMPACT_OK : 0;
+      view.setUint16(end + 7, (query.dnssecOk ? OPT_DNSSEC_OK : 0) | compact);
       view.setUint16(end + 9, 0);
       end += OPT_SIZE;
     }

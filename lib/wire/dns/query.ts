@@ -41,6 +41,8 @@ export const FLAG_RECURSION_DESIRED = 0x0100;
 export const FLAG_CHECKING_DISABLED = 0x0010;
 /** The flag in the TTL of an OPT: DNSSEC records wanted (RFC 3225). */
 export const OPT_DNSSEC_OK = 0x8000;
+/** Another one: an answer that there is no such name may say so, and prove it compactly (RFC 9824). */
+export const OPT_COMPACT_OK = 0x4000;
 
 const TYPE_AND_CLASS = 4;
 /** Type, class, TTL and length of the data of a record. */
@@ -77,6 +79,8 @@ export interface DnsQuery {
   dnssecOk: boolean;
   /** Where the TSIG starts in the buffer, or -1 where there is none. It is not read here. */
   tsigAt: number;
+  /** CO (RFC 9824, section 5.1), and DO with it. */
+  compactOk: boolean;
 }
 
 /**
@@ -102,6 +106,7 @@ export function newDnsQuery(): DnsQuery {
     udpSize: 0,
     dnssecOk: false,
     tsigAt: -1,
+    compactOk: false,
   };
 }
 
@@ -136,7 +141,7 @@ export function parseQuery(
     query.class =
       0;
   query.nameAt = at + DNS_HEADER_SIZE;
-  query.hasOpt = query.dnssecOk = false;
+  query.hasOpt = query.dnssecOk = query.compactOk = false;
   query.version = query.udpSize = 0;
   query.tsigAt = -1;
   const end = at + length;
@@ -193,7 +198,9 @@ function parseRecords(buffer: WireBuffer, start: number, end: number, query: Dns
       query.hasOpt = true;
       query.udpSize = view.getUint16(fields + 2);
       query.version = view.getUint8(fields + 5);
-      query.dnssecOk = (view.getUint16(fields + 6) & OPT_DNSSEC_OK) !== 0;
+      const flags = view.getUint16(fields + 6);
+      query.dnssecOk = (flags & OPT_DNSSEC_OK) !== 0;
+      query.compactOk = query.dnssecOk && (flags & OPT_COMPACT_OK) !== 0;
       if (!areOptions(buffer, data, next)) return false;
     }
     at = next;

@@ -125,6 +125,14 @@ const ZONE_KEYS: Readonly<Record<string, KeyCase>> = {
   },
   "self-allowed-ips": PREFIXES,
   "allow-from": PREFIXES,
+  "dnssec-keys": {
+    good: [[`["/a"]`, ["/a"]], [`["/a", "b"]`, ["/a", "b"]]],
+    bad: [`"/a"`, `[""]`, `[5]`],
+  },
+  cds: {
+    good: [[`"publish"`, "publish"], [`"delete"`, "delete"], [`"none"`, "none"]],
+    bad: [`""`, `"yes"`, `true`],
+  },
   "tsig-files": {
     good: [[`["new", "/etc/old"]`, ["new", "/etc/old"]], [`[]`, []]],
     bad: [`"new"`, `[""]`, `[1]`],

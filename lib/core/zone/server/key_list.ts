@@ -26,6 +26,11 @@ const FIRST_CAPACITY = 16;
 const AGE_PER_PEER = 1e-5;
 /** Seconds for the work that does not depend on the number. */
 const LEAST_AGE = 1e-2;
+/** Size of what stands for a list: a multiple of 4. */
+export const LIST_IDENTITY_SIZE: number = 24 + ID_SIZE;
+
+/** Of all lists together, so that no two have the same. */
+let versions = 0;
 /** How many times older the lists of a zone with many views may be: all of them may be asked. */
 const MOST_TIMES = 10;
 
@@ -52,6 +57,9 @@ export class KeyList implements KeySink {
   #walked = NONE;
   #start = 0;
   #madeAt = -Infinity;
+  /** Another one wherever the keys or their order are others. */
+  #version = 0;
+  #isSame = true;
   /** The source that is being listed. */
   #listed = 0;
 
@@ -69,13 +77,22 @@ export class KeyList implements KeySink {
   refresh(mono: number): void {
     if (mono - this.#madeAt < this.#times * (LEAST_AGE + AGE_PER_PEER * this.#count)) return;
     this.#madeAt = mono;
+    const version = this.#version;
+    const before = this.#count;
+    this.#version = 0;
     this.#count = 0;
-    this.#recordCount = -1;
-    this.#walked = NONE;
+    this.#isSame = true;
     for (this.#listed = this.#sources.length - 1; this.#listed >= 0; this.#listed--) {
       this.#sources[this.#listed]!.list(this);
     }
+    if (this.#isSame && this.#count === before && version > 0) {
+      this.#version = version;
+      return;
+    }
+    this.#recordCount = -1;
+    this.#walked = NONE;
     this.#sort();
+    this.#version = ++versions;
   }
 
   /** Takes a key from a source that lists itself. */
@@ -88,7 +105,33 @@ export class KeyList implements KeySink {
       grown.set(this.#keys.bytes);
       this.#keys = new WireBuffer(grown);
     }
-    copyBytes(keys, at, this.#keys, this.#count++ * ID_SIZE, ID_SIZE);
+    const to = this.#count++ * ID_SIZE;
+    if (this.#isSame) this.#isSame = isSameKey(keys, at, this.#keys, to);
+    copyBytes(keys, at, this.#keys, to, ID_SIZE);
+  }
+
+  /**
+   * Writes what stands for a list with its prefix and its `most` newest keys: it is never the same
+   * where the keys aren't.
+   *
+   * @param own A key that comes before them.
+   * @param to {@linkcode LIST_IDENTITY_SIZE} bytes.
+   */
+  identify(
+    prefix: number,
+    length: number,
+    most: number,
+    own: WireBuffer | undefined,
+    to: WireBuffer,
+  ): void {
+    const { view } = to;
+    view.setFloat64(0, this.#version);
+    view.setInt32(8, prefix);
+    view.setInt32(12, length);
+    view.setInt32(16, most);
+    view.setInt32(20, own === undefined ? 0 : 1);
+    if (own !== undefined) copyBytes(own, 0, to, 24, ID_SIZE);
+    else to.bytes.fill(0, 24);
   }
 
   /** Holds the keys, for {@linkcode keyAt}. Another buffer after {@linkcode refresh}. */

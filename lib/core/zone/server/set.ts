@@ -27,6 +27,7 @@
 import {
   AnswerWriter,
   MAX_TCP_SIZE,
+  MAX_UDP_SIZE,
   MIN_ANSWER_ROOM,
   RCODE,
   udpAnswerSize,
@@ -47,6 +48,7 @@ import type { Zone } from "./zone.ts";
 import type { QueryPath, ZoneOutcome } from "./zone_view.ts";
 import { TYPE } from "./records.ts";
 import { TsigCheck, type TsigFault } from "./tsig_check.ts";
+import { ZoneAnswers } from "./zone_answers.ts";
 
 /** Types of questions and of records in messages alone. */
 const FIRST_META_TYPE = 128;
@@ -72,6 +74,7 @@ export class ZoneSet {
   readonly #counters: Counters;
   readonly #query: DnsQuery = newDnsQuery();
   readonly #writer = new AnswerWriter();
+  readonly #answers = new ZoneAnswers(this.#query, this.#writer);
   readonly #seed: number;
   readonly #tsig: TsigCheck;
   #budget: AnswerBudget;
@@ -103,6 +106,7 @@ export class ZoneSet {
     if (names.size < zones.length) throw new SyntaxError("two DNS zones have the same name");
     this.#zones = zones.toSorted((a, b) => b.name.length - a.name.length);
     this.#tsig.configure([...new Set(zones.flatMap(({ keys }) => keys))]);
+    this.#answers.configure(this.#zones);
     this.#budget = new AnswerBudget(budget, this.#seed);
   }
 
@@ -147,7 +151,7 @@ export class ZoneSet {
     counters.add(outcome);
     const inZone = outcome === "dns-answered" || outcome === "dns-nodata" ||
       outcome === "dns-nxdomain";
-    const size = writer.finish(query, RCODES[outcome], inZone);
+    const size = writer.finish(query, this.#rcodeOf(outcome), inZone);
     const whole = size + tsig.size;
     if (whole > room) return 0;
     if (isUdp && !this.#budget.spend(path.source, path.sourceAt, whole - length, now.mono)) {
@@ -192,6 +196,13 @@ export class ZoneSet {
     }
   }
 
+  /** Of a name that doesn't exist the signed answer says that, and not all read it from the RCODE. */
+  #rcodeOf(outcome: Outcome): number {
+    const { dnssecOk, compactOk } = this.#query;
+    const isProved = outcome === "dns-nxdomain" && dnssecOk && this.#writer.isCovered;
+    return isProved && !compactOk ? RCODE.noerror : RCODES[outcome];
+  }
+
   /** What speaks against a question whatever its name. */
   #refusalOf({ class: klass, type }: DnsQuery): Outcome | undefined {
     if (klass !== CLASS_IN) return "dns-refused";
@@ -218,11 +229,10 @@ export class ZoneSet {
     if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
-    let outcome: Outcome = view.answer(query, message, path, now, this.#writer);
-    if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
-    if (outcome === "dns-nxdomain" && this.#hasZoneBelow(message)) outcome = "dns-nodata";
-    view.writeSoa(query, this.#writer);
-    return outcome;
+    // What is signed for who gets no answer would cost more than that answer.
+    const mayWork = path.transport === "tcp" || !query.dnssecOk || zone.signer === undefined ||
+      this.#budget.has(path.source, path.sourceAt, MAX_UDP_SIZE, now.mono);
+    return this.#answers.answer(zone, view, message, path, now, mayWork);
   }
 
   /** The zone of the name. What DS says of a zone belongs to the one above (RFC 4035, 3.1.4.1). */
@@ -239,16 +249,5 @@ export class ZoneSet {
       own = zone;
     }
     return own;
-  }
-
-  /** Whether a zone of this server lies at the name or below it: then the name exists. */
-  #hasZoneBelow(message: WireBuffer): boolean {
-    const { nameAt, nameSize, labels } = this.#query;
-    for (const { name, labels: zoneLabels } of this.#zones) {
-      let from = 0;
-      for (let i = labels; i < zoneLabels; i++) from += 1 + name[from]!;
-      if (name.length - from === nameSize && matchesName(message, nameAt, name, from)) return true;
-    }
-    return false;
   }
 }

@@ -69,10 +69,16 @@ export function viewProblem(views: readonly ViewRule[], zone: ViewedZone): strin
   return refusedProblem(views, zone.allowFrom) ?? unreachedProblem(views);
 }
 
-/** The same for the names of keys in views. @param known Names of the zone's keys. */
+/**
+ * The same for the names of keys in views.
+ *
+ * @param known Names of the zone's keys.
+ * @param isRequired Whether nobody is answered without one.
+ */
 export function tsigProblem(
   views: readonly ViewRule[],
   known: readonly string[],
+  isRequired: boolean,
 ): string | undefined {
   for (const [i, { tsig = [] }] of views.entries()) {
     const unknown = tsig.find((name) => !known.includes(name));
@@ -82,7 +88,11 @@ export function tsigProblem(
       : `it has ${[...new Set(known)].join(", ")}`;
     return `view[${i}]: ${unknown} is no key of the zone: ${has}`;
   }
-  return undefined;
+  // Without a key nobody comes so far: a view for everybody is one for all keys.
+  const why = isRequired && known.length > 0
+    ? unreachedProblem(views.map((view) => ({ ...view, tsig: view.tsig ?? known })))
+    : undefined;
+  return why && `with require-tsig, ${why}`;
 }
 
 /**

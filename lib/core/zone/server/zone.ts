@@ -43,6 +43,9 @@
  * A peer that a view doesn't show is in none of its lists and counts, and what is said of its name is
  * what is said of a key that nobody has.
  *
+ * **Signed zones.** A zone with keys has DNSKEY, CDS and CDNSKEY at its own name, and RRSIG and NSEC
+ * everywhere; see zone_answers.ts and signer.ts.
+ *
  * @module
  */
 
@@ -55,6 +58,7 @@ import { UDP, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import type { ZoneSelf } from "./self.ts";
 import { ViewMatch, type ViewMatchOptions } from "./view_match.ts";
+import type { ZoneSigner } from "./signer.ts";
 import { type QueryPath, ZoneView } from "./zone_view.ts";
 
 /** What stands before the zone in an instance's name. */
@@ -89,6 +93,8 @@ export interface ZoneOptions extends ZoneContents {
   readonly keys?: readonly TsigKey[] | undefined;
   /** Whether nobody may ask without one of these. */
   readonly requireTsig?: boolean | undefined;
+  /** What signs it, where it is signed. */
+  readonly signer?: ZoneSigner | undefined;
 }
 
 /** One zone. */
@@ -100,6 +106,8 @@ export class Zone {
   /** Keys with which questions may be signed. */
   readonly keys: readonly TsigKey[];
   readonly #requireTsig: boolean;
+  /** What signs it; undefined where it isn't signed. */
+  readonly signer: ZoneSigner | undefined;
   readonly #allowFrom: PrefixSet | undefined;
   readonly #views: readonly { readonly match: ViewMatch; readonly view: ZoneView }[];
 
@@ -111,7 +119,7 @@ export class Zone {
    * @throws {RangeError} Where the TTL is no whole number from 0 to 2^31-1 (RFC 2181, section 8).
    */
   constructor(options: ZoneOptions) {
-    const { name, peers, self, ttl = 0, allowFrom, views, keys = [], requireTsig = false } =
+    const { name, peers, self, ttl = 0, allowFrom, views, keys = [], requireTsig = false, signer } =
       options;
     this.name = encodeName(name);
     if (this.name.length + INSTANCE_SIZE > MAX_NAME_SIZE) {
@@ -125,6 +133,7 @@ export class Zone {
     this.labels = labels;
     this.keys = keys;
     this.#requireTsig = requireTsig;
+    this.signer = signer;
     this.#allowFrom = allowFrom === undefined ? undefined : new PrefixSet(allowFrom);
     const rules: readonly ZoneViewRule[] = views ?? [{ shows: { peers, self } }];
     const made = new Map<ZoneContents, ZoneView>();

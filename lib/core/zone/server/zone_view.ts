@@ -13,12 +13,23 @@ import {
   QUESTION_NAME,
 } from "../../../wire/dns/answer.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
-import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { NONE } from "../../net/none.ts";
 import { Location } from "./location.ts";
-import { newZoneName, readNode, WIREGUARD } from "./node.ts";
+import {
+  OF_DUAL_INSTANCE,
+  OF_EMPTY,
+  OF_EMPTY_LIST,
+  OF_IPV4_HOST,
+  OF_IPV4_INSTANCE,
+  OF_IPV6_HOST,
+  OF_IPV6_INSTANCE,
+  OF_LIST,
+  OF_SERVICES,
+} from "./name_types.ts";
+import { newZoneName, type Node, readNode, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import {
   addressType,
@@ -33,7 +44,7 @@ import {
   writeInstanceText,
   writeSoa,
 } from "./records.ts";
-import { isSameKey, KeyList, prefixOf } from "./key_list.ts";
+import { isSameKey, KeyList, LIST_IDENTITY_SIZE, prefixOf } from "./key_list.ts";
 import type { ZoneSelf } from "./self.ts";
 
 /** What a view shows. */
@@ -74,7 +85,9 @@ export class ZoneView {
   readonly #self: ZoneSelf | undefined;
   readonly #ttl: number;
   readonly #keyList: KeyList;
+  readonly #listIdentity = new WireBuffer(LIST_IDENTITY_SIZE);
   // Of the question that is being answered:
+  #node: Node = "none";
   readonly #asked = newZoneName();
   readonly #location = new Location();
   /** Where the instance is from; undefined is the device itself. */
@@ -104,7 +117,8 @@ export class ZoneView {
     writer: AnswerWriter,
   ): ZoneOutcome {
     const { type } = query;
-    switch (readNode(query, from, this.#labels, this.#asked)) {
+    this.#node = readNode(query, from, this.#labels, this.#asked);
+    switch (this.#node) {
       case "apex":
         if (type === TYPE.ns) return this.#answerNs(query, path, writer);
         if (type !== TYPE.soa && type !== TYPE.any) return "dns-nodata";
@@ -133,9 +147,38 @@ export class ZoneView {
     }
   }
 
-  /** Writes the SOA into the negative answer to a question for a name in this zone. */
-  writeSoa(query: DnsQuery, writer: AnswerWriter): void {
-    writeSoa(writer, AUTHORITY, this.#offsetOf(query, 0));
+  /**
+   * Writes the SOA into the negative answer to a question for a name in this zone.
+   *
+   * @returns Whether it fits.
+   */
+  writeSoa(query: DnsQuery, writer: AnswerWriter): boolean {
+    return writeSoa(writer, AUTHORITY, this.#offsetOf(query, 0));
+  }
+
+  /**
+   * Which types the name has that was asked for last, as an NSEC says it: one that exists, and that
+   * isn't the zone's own.
+   */
+  typesOf(path: QueryPath): Uint8Array {
+    switch (this.#node) {
+      case "name server":
+        if (!this.#hasLocal(path)) return OF_EMPTY;
+        return this.#isIpv4 ? OF_IPV4_HOST : OF_IPV6_HOST;
+      case "services":
+        return OF_SERVICES;
+      case "list":
+        return this.#countList(path) === 0 ? OF_EMPTY_LIST : OF_LIST;
+      case "instance":
+        if (this.#location.isDual) return OF_DUAL_INSTANCE;
+        return this.#isIpv4 ? OF_IPV4_INSTANCE : OF_IPV6_INSTANCE;
+      default:
+        return OF_EMPTY;
+    }
+  }
+
+  get #isIpv4(): boolean {
+    return addressType(this.#location.address) === TYPE.a;
   }
 
   /** The offset in the message of the zone's name with `more` of the labels before it. */
@@ -215,7 +258,8 @@ export class ZoneView {
         writer.copy(from, query.nameAt, query.nameSize);
         if (!writer.closeSet(writer.close())) return answered(writer, false);
         writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, address);
-        this.#writeText(now, writer, ADDITIONAL);
+        // Who validates asks for it anyway; it changes too often to be signed for those who don't.
+        if (!writer.isCovered) this.#writeText(now, writer, ADDITIONAL);
         if (isDual) writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, ipv6);
         return "dns-answered";
       case TYPE.txt:
@@ -262,8 +306,11 @@ export class ZoneView {
     const isWhole = total * PTR_SIZE <= writer.roomOf(1);
     if (isWhole || path.transport === "tcp") {
       const most = isWhole ? total : Math.floor((writer.roomOf(2) - COUNT_SIZE) / PTR_SIZE);
-      this.#writeList(most, this.#offsetOf(query, 2), this.#listedSelf(path), writer);
-      if (!writer.closeSet(true)) return answered(writer, false);
+      const own = this.#listedSelf(path);
+      const { prefix, prefixLength } = this.#asked;
+      this.#writeList(most, this.#offsetOf(query, 2), own, writer);
+      this.#keyList.identify(prefix, prefixLength, most, own, this.#listIdentity);
+      if (!writer.closeSet(true, this.#listIdentity)) return answered(writer, false);
     } else writer.truncate();
     if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
     return "dns-answered";
@@ -294,7 +341,7 @@ export class ZoneView {
 }
 
 /** A record set that doesn't fit is not answered in part: the client asks again over TCP. */
-function answered(writer: AnswerWriter, fits: boolean): ZoneOutcome {
+export function answered(writer: AnswerWriter, fits: boolean): ZoneOutcome {
   if (!fits) writer.truncate();
   return "dns-answered";
 }

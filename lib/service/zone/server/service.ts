@@ -39,6 +39,7 @@ import { listenProblem } from "../../log/listen_problem.ts";
 import { type DnsConfig, newZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
 import type { ZoneFiles } from "./zone_files.ts";
+import type { ZoneSigners } from "./zone_signers.ts";
 
 /** How often another port is tried where TCP can't have that of UDP. */
 const PORT_TRIES = 10;
@@ -50,6 +51,8 @@ export class DnsService {
   readonly #closers: (() => void)[] = [];
   /** Where it listens. */
   readonly bound: HostPort[] = [];
+  /** There once a zone is signed. */
+  #signers: ZoneSigners | undefined;
   #devices: ZoneDevice[] = [];
   /** Of the zones, by their names. */
   #files: ReadonlyMap<string, ZoneFiles> = new Map();
@@ -71,6 +74,7 @@ export class DnsService {
     groups: ReadonlyMap<number, RegistryGroup>,
   ): void {
     const { host, log, seed } = this.#context;
+    this.#prepareSigning([...files.values()]);
     const known = new KnownAllowedIps(config.allowedIps, seed());
     const devices = new Map(this.#devices.map((device) => [device.name, device]));
     const used = new Set<ZoneDevice>();
@@ -87,12 +91,22 @@ export class DnsService {
         const group = groups.get(id);
         if (group !== undefined) ofGroups.set(id, new GroupPeers(group, known));
       }
-      const keys = files.get(zone.name)?.tsig ?? [];
-      return newZone(zone, { interface: device?.peers, groups: ofGroups }, keys, seed());
+      const sources = { interface: device?.peers, groups: ofGroups };
+      const signer = this.#signers?.newSigner(zone, files.get(zone.name)?.keys ?? []);
+      const tsig = files.get(zone.name)?.tsig ?? [];
+      return newZone(zone, sources, seed(), { tsig, signer });
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
     this.#files = files;
+  }
+
+  #prepareSigning(files: readonly ZoneFiles[]): void {
+    const { host, counters, seed } = this.#context;
+    const Signers = files.find(({ Signers }) => Signers !== undefined)?.Signers;
+    if (Signers === undefined) return;
+    this.#signers ??= new Signers(host, counters, seed());
+    this.#signers.measure(files.flatMap(({ keys }) => keys));
   }
 
   /** Opens the sockets, and reads the devices for the first time. */
@@ -121,12 +135,14 @@ export class DnsService {
       );
     }
     for (const zone of config.zones) {
+      const keys = (this.#files.get(zone.name)?.keys ?? []).map(({ tag }) => tag).join(",");
       const tsig = this.#files.get(zone.name)?.tsig ?? [];
       this.#context.log.write("info", "dns-zone", {
         zone: zone.name,
         ...(zone.interface === undefined ? {} : { interface: zone.interface }),
         ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
         ...(zone.views === undefined ? {} : { views: zone.views.length }),
+        ...(keys === "" ? {} : { keys }),
         ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
       });
     }

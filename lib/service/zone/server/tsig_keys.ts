@@ -53,9 +53,9 @@ export class TsigKeys {
     return this.#add(encodeName(name), secret, path);
   }
 
-  /** The key that everyone in the group with this secret has for a zone. */
-  derive(zone: string, groupSecret: Uint8Array): TsigKey {
-    const name = encodeName(zone);
+  /** The key of this name that everyone has who is in the group with this secret. */
+  derive(keyName: string, groupSecret: Uint8Array): TsigKey {
+    const name = encodeName(keyName);
     const secret = deriveTsigSecret(name, groupSecret, this.#host.primitives);
     return this.#add(name, secret, undefined);
   }

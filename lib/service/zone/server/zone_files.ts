@@ -4,19 +4,22 @@
  * @module
  */
 
-import { UserError } from "../../../core/settings/user_error.ts";
 import { tsigProblem } from "../../../core/zone/server/view_rules.ts";
 import type { ZoneKey } from "../../../core/zone/server/zone_key.ts";
+import { UserError } from "../../../core/settings/user_error.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { Cryptography, Signing, System } from "../../../host/host.ts";
 import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { TsigKeys } from "./tsig_keys.ts";
+import type { ZoneSigners } from "./zone_signers.ts";
 import type { ServedZone } from "./zones.ts";
 
 /** What is in the files of a zone. */
 export interface ZoneFiles {
   /** What it is signed with; none for a zone that isn't. */
   readonly keys: readonly ZoneKey[];
+  /** What signs with these keys: undefined where there are none. */
+  readonly Signers: typeof ZoneSigners | undefined;
   /**
    * What questions may be signed with: the keys of its files, and of each group the one that its secret
    * makes, named `group-N.ZONE`; where the zone has one group, also by the zone's own name.
@@ -39,7 +42,8 @@ export async function readZoneFiles(
   const keys = new TsigKeys(host);
   try {
     for (const zone of zones) {
-      files.set(zone.name, { keys: [], tsig: await readTsig(keys, zone, secretsOf) });
+      const tsig = await readTsig(keys, zone, secretsOf);
+      files.set(zone.name, { ...await readSigning(host, zone), tsig });
     }
   } finally {
     keys.wipe();
@@ -49,7 +53,7 @@ export async function readZoneFiles(
 
 async function readTsig(
   keys: TsigKeys,
-  { name, groups, tsigFiles, views = [] }: ServedZone,
+  { name, groups, tsigFiles, requireTsig, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const all = new Set<TsigKey>();
@@ -60,7 +64,26 @@ async function readTsig(
       for (const each of names) all.add(keys.derive(each, secret));
     }
   }
-  const why = tsigProblem(views, [...all].map(({ text }) => text));
+  const tsig = [...all];
+  const why = tsigProblem(views, tsig.map(({ text }) => text), requireTsig);
   if (why !== undefined) throw new UserError(`DNS zone ${name}: ${why}`);
-  return [...all];
+  return tsig;
+}
+
+async function readSigning(
+  host: System & Files & Input & Signing,
+  zone: ServedZone,
+): Promise<Pick<ZoneFiles, "keys" | "Signers">> {
+  const { signing } = host;
+  const { name, dnssecKeys } = zone;
+  if (dnssecKeys.length === 0) return { keys: [], Signers: undefined };
+  if (signing === undefined) {
+    throw new UserError(
+      `DNS zone ${name}: this program for small routers doesn't sign zones; leave dnssec-keys out, ` +
+        "or run wgsig's larger binary",
+    );
+  }
+  const { readSigningKeys } = await import("./signing_keys.ts");
+  const { ZoneSigners: Signers } = await import("./zone_signers.ts");
+  return { keys: await readSigningKeys(host, signing, zone), Signers };
 }

@@ -10,6 +10,7 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import type { ChosenKeys } from "../../../core/zone/server/chosen_peers.ts";
 import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
+import type { ParentRecords, ZoneSigner } from "../../../core/zone/server/signer.ts";
 import {
   viewProblem,
   type ViewRule,
@@ -38,6 +39,10 @@ export interface ServedZone {
   readonly requireTsig: boolean;
   /** Seconds for which what is said of peers may be kept. */
   readonly ttl: number;
+  /** Files of the keys that it is signed with; none for a zone that isn't signed. */
+  readonly dnssecKeys: readonly string[];
+  /** What it tells the zone above about these keys. */
+  readonly cds: ParentRecords;
   /** Who sees which of them; undefined is everybody all. */
   readonly views: readonly ViewRule[] | undefined;
 }
@@ -88,7 +93,7 @@ export function checkZones({ listen, zones }: DnsConfig, groups: readonly number
     if (zone.requireTsig && zone.tsigFiles.length === 0 && zone.groups.length === 0) {
       fail("nobody can ask with a TSIG, which require-tsig wants; name a key's file with --tsig");
     }
-    newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, [], 0);
+    newZone(zone, { interface: new DevicePeers(0), groups: new Map() }, 0);
   }
 }
 
@@ -97,12 +102,27 @@ export interface ServedSources extends ZoneSources {
   readonly interface: DevicePeers | undefined;
 }
 
-/** Makes a zone. @param seed Random. @throws {UserError} If something is wrong with its settings. */
+/** What of a zone is in its files. */
+export interface ZoneSecrets {
+  /** Keys with which questions may be signed. */
+  readonly tsig: readonly TsigKey[];
+  /** What signs it, if anything does. */
+  readonly signer: ZoneSigner | undefined;
+}
+
+const NO_SECRETS: ZoneSecrets = { tsig: [], signer: undefined };
+
+/**
+ * Makes a zone.
+ *
+ * @param seed Random.
+ * @throws {UserError} If something is wrong with its settings.
+ */
 export function newZone(
   zone: ServedZone,
   sources: ServedSources,
-  tsig: readonly TsigKey[],
   seed: number,
+  { tsig, signer }: ZoneSecrets = NO_SECRETS,
 ): Zone {
   const { name, self, selfAllowedIps: allowedIps, ttl, allowFrom, requireTsig, views } = zone;
   const device = sources.interface;
@@ -118,6 +138,7 @@ export function newZone(
       views: views && zoneViews(views, sources, newSelf, seed),
       ttl,
       allowFrom,
+      signer,
       keys: tsig,
       requireTsig,
     });

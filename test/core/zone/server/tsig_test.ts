@@ -261,7 +261,7 @@ test("new zones have new keys", () => {
 
 test("an answer that doesn't fit is cut so that its TSIG does", () => {
   const driver = driverOf();
-  for (let size = 512; size <= 1400; size += 8) {
+  for (let size = 512; size <= 1400; size += 24) {
     driver.time += 2;
     const reply = ask(driver, queryBytes(ALICE, "SRV", { edns: { size } }));
     assert(reply.size <= Math.max(512, Math.min(1232, size)), `${size}`);

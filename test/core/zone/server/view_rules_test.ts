@@ -105,14 +105,25 @@ test("views that have a use are right", () => {
 
 test("a key that the zone doesn't have is said with those that it has", () => {
   const views = [rule(), rule({ tsig: ["ops.example", "obs.example"] })];
-  assertEquals(tsigProblem(views, ["obs.example", "ops.example", "ops.example"]), undefined);
+  assertEquals(tsigProblem(views, ["obs.example", "ops.example", "ops.example"], false), undefined);
   assertEquals(
-    tsigProblem(views, ["ops.example", "ops.example", "example"]),
+    tsigProblem(views, ["ops.example", "ops.example", "example"], true),
     "view[1]: obs.example is no key of the zone: it has ops.example, example",
   );
   assertEquals(
-    tsigProblem(views, []),
+    tsigProblem(views, [], false),
     "view[1]: ops.example is no key of the zone: it has none; name the key's file in tsig-files",
+  );
+});
+
+test("where a key is required, a view for everybody is for those with a key", () => {
+  const views = [rule({ tsig: ["a"] }), rule({ tsig: ["b"], from: ["10.0.0.0/8"] }), rule()];
+  assertEquals(tsigProblem(views, ["a", "b"], true), undefined);
+  assertEquals(tsigProblem([views[0]!, views[2]!], ["a"], false), undefined);
+  assertEquals(
+    tsigProblem([views[0]!, views[2]!], ["a"], true),
+    "with require-tsig, view[1] is never reached: view[0] takes its questions before it; put the " +
+      "narrower one first, or leave one out",
   );
 });
 

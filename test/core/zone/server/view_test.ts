@@ -47,7 +47,7 @@ class ViewScene {
     { publicKey: keyOf(OWN), listenPort: 51_820 },
   );
   readonly groups: ReadonlyMap<number, SceneGroup> = new Map([7, 9].map((id) => {
-    const group = new SceneGroup();
+    const group = new SceneGroup(100);
     IN_GROUP[id]!.forEach((peer, i) => group.see(idOf(peer), endpointOf(peer, id), T0 + i));
     return [id, group];
   }));

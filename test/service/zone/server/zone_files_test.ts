@@ -1,0 +1,141 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { encodeBase64 } from "@std/encoding/base64";
+import { UserError } from "../../../../lib/core/settings/user_error.ts";
+import { deriveTsigSecret, formatTsigKey } from "../../../../lib/core/zone/tsig_key.ts";
+import { readZoneFiles } from "../../../../lib/service/zone/server/zone_files.ts";
+import { checkZones, type ServedZone } from "../../../../lib/service/zone/server/zones.ts";
+import { PORTABLE } from "../../../../lib/wire/crypto/portable.ts";
+import { encodeName } from "../../../../lib/wire/dns/name.ts";
+import { type MemoryFile, MemoryHost } from "../../../support/memory_host.ts";
+import { test } from "../../../testing.ts";
+
+const SECRETS = [1, 2].map((byte) => new Uint8Array(32).fill(byte));
+
+function zone(name: string, options: Partial<ServedZone> = {}): ServedZone {
+  return {
+    name,
+    interface: "wg0",
+    groups: [],
+    self: undefined,
+    selfAllowedIps: [],
+    allowFrom: undefined,
+    tsigFiles: [],
+    requireTsig: false,
+    ttl: 0,
+    views: undefined,
+    ...options,
+  };
+}
+
+function file(name: string, secret: Uint8Array, mode = 0o600): MemoryFile {
+  return { content: formatTsigKey(encodeName(name), secret), mode };
+}
+
+/** The keys of each zone. */
+async function keysOf(
+  files: Readonly<Record<string, MemoryFile>>,
+  zones: readonly ServedZone[],
+  secretsOf: (group: number) => readonly Uint8Array[] = () => [],
+) {
+  const read = await readZoneFiles(new MemoryHost({ files }), zones, secretsOf);
+  return zones.map(({ name }) => read.get(name)!.tsig);
+}
+
+async function complaint(run: () => Promise<unknown>): Promise<string> {
+  const error = await assertRejects(run, UserError);
+  assert(error instanceof UserError && !error.message.includes("\n"));
+  for (const secret of SECRETS) assert(!error.message.includes(encodeBase64(secret).slice(0, 9)));
+  return error.message;
+}
+
+test("one key is one key, in whatever zones and files it is", async () => {
+  const files = {
+    "/a": file("ops.test", SECRETS[0]!),
+    "/copy": { content: `OPS.test.:${encodeBase64(SECRETS[0]!)}`, mode: 0o600 },
+    "/b": file("other.test", SECRETS[0]!),
+  };
+  const [first, second, third, none] = await keysOf(files, [
+    zone("one.test", { tsigFiles: ["/a", "/copy"] }),
+    zone("two.test", { tsigFiles: ["/b", "/a"] }),
+    zone("three.test", { tsigFiles: ["/copy"] }),
+    zone("four.test"),
+  ]);
+  assertEquals(first!.map(({ text }) => text), ["ops.test"]);
+  assertEquals(second!.map(({ text }) => text), ["other.test", "ops.test"]);
+  assertEquals(third!.length, 1);
+  assert(first![0] === second![1] && first![0] === third![0]);
+  assertEquals(none, []);
+});
+
+test("a zone has the keys of the secrets of its groups, which files may have as well", async () => {
+  const secretsOf = (group: number) => group === 7 ? SECRETS : SECRETS.slice(1);
+  const derived = deriveTsigSecret(encodeName("group-9.one.test"), SECRETS[1]!, PORTABLE);
+  const [one, two, apart] = await keysOf({ "/derived": file("group-9.one.test", derived) }, [
+    zone("one.test", { groups: [7, 9], tsigFiles: ["/derived"] }),
+    zone("two.test", { groups: [9] }),
+    zone("apart.test", { tsigFiles: ["/derived"] }),
+  ], secretsOf);
+  assertEquals(one!.map(({ text }) => text), [
+    "group-9.one.test",
+    "group-7.one.test",
+    "group-7.one.test",
+  ]);
+  assertEquals(two!.map(({ text }) => text), ["group-9.two.test", "two.test"]);
+  assert(apart![0] === one![0]);
+  assertEquals(SECRETS.map((secret) => secret[0]), [1, 2], "they are not this one's to wipe");
+});
+
+test("files with other secrets for one name are refused, and so is what others can read", async () => {
+  const files = {
+    "/a": file("ops.test", SECRETS[0]!),
+    "/b": file("ops.test", SECRETS[1]!),
+    "/open": file("open.test", SECRETS[0]!, 0o640),
+  };
+  const refused = (...tsigFiles: readonly string[]) =>
+    complaint(() => keysOf(files, [zone("one.test", { tsigFiles })]));
+  assertEquals(
+    await refused("/a", "/b"),
+    "TSIG key files /a and /b have another secret for the same name ops.test; give one of the keys " +
+      "another name",
+  );
+  assertEquals(
+    await refused("/open"),
+    "TSIG key file /open can be read by others (mode 0640); mend it with: chmod 600 /open",
+  );
+  assertEquals(
+    await refused("/none"),
+    "cannot read TSIG key file /none: no such file or directory; make one with: wgsig keygen tsig " +
+      "NAME --output /none",
+  );
+});
+
+test("views name keys of their zone alone", async () => {
+  const files = { "/a": file("ops.test", SECRETS[0]!) };
+  const all = { from: undefined, groups: undefined, peers: undefined, interface: undefined };
+  const views = [{ ...all, tsig: ["ops.test"] }];
+  await keysOf(files, [zone("one.test", { tsigFiles: ["/a"], views })]);
+  assertEquals(
+    await complaint(() =>
+      keysOf(files, [zone("one.test", { tsigFiles: ["/a"] }), zone("two.test", { views })])
+    ),
+    "DNS zone two.test: view[0]: ops.test is no key of the zone: it has none; name the key's file " +
+      "in tsig-files",
+  );
+});
+
+test("a zone that nobody could ask is refused", async () => {
+  const check = (options: Partial<ServedZone>) =>
+    checkZones({
+      listen: [],
+      zones: [zone("one.test", { requireTsig: true, ...options })],
+      budget: { bytesPerSecond: 0, burst: 0 },
+      allowedIps: new Map(),
+    }, [7]);
+  check({ tsigFiles: ["/a"] });
+  check({ groups: [7] });
+  assertEquals(
+    await complaint(() => Promise.resolve().then(() => check({}))),
+    "DNS zone one.test: nobody can ask with a TSIG, which require-tsig wants; name a key's file " +
+      "with --tsig",
+  );
+});
