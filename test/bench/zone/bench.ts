@@ -36,18 +36,25 @@ interface Case {
   readonly kind: ZoneKind;
   readonly transport: Transport;
   readonly clients: number;
+  readonly pause: number;
 }
 
+const MANY = { transport: "udp", clients: 64, pause: 0 } as const;
+/** No more than is signed anew in a second, so that all is answered. */
+const PACED = { transport: "udp", clients: 16, pause: 5 } as const;
 const CASES: readonly Case[] = [
-  { name: "SRV of a peer, UDP", kind: "srv", transport: "udp", clients: 64 },
-  { name: "A of a peer, UDP", kind: "a", transport: "udp", clients: 64 },
-  { name: "TXT of a peer, UDP", kind: "txt", transport: "udp", clients: 64 },
-  { name: "a name that nobody has, UDP", kind: "nobody", transport: "udp", clients: 64 },
-  { name: "SRV of a peer, TCP", kind: "srv", transport: "tcp", clients: 32 },
-  { name: "a name that nobody has, TCP", kind: "nobody", transport: "tcp", clients: 32 },
-  { name: "PTR of all, TCP", kind: "ptr", transport: "tcp", clients: 8 },
+  { ...MANY, name: "SRV of a peer, UDP", kind: "srv" },
+  { ...MANY, name: "A of a peer, UDP", kind: "a" },
+  { ...MANY, name: "TXT of a peer, UDP", kind: "txt" },
+  { ...PACED, name: "names that nobody has, UDP, paced", kind: "nobody" },
+  { ...MANY, name: "names that nobody has, UDP, flood", kind: "nobody" },
+  { name: "SRV of a peer, TCP", kind: "srv", transport: "tcp", clients: 32, pause: 0 },
+  { name: "names that nobody has, TCP", kind: "nobody", transport: "tcp", clients: 32, pause: 0 },
+  { name: "PTR of all, TCP", kind: "ptr", transport: "tcp", clients: 8, pause: 0 },
 ];
-const FIRST: Case = { name: "SRV, each peer once", kind: "first", transport: "udp", clients: 64 };
+const FIRST: Case = { ...MANY, name: "SRV, each peer once", kind: "first" };
+/** Until all is signed: how much is signed in a second has a bound. */
+const MOST_PASSES = 20;
 /** A signed answer may take so many times what its size lets one expect. */
 const MOST_BEYOND_SIZE = 1.5;
 /** And an unsigned one so many times what it took before. */
@@ -137,10 +144,10 @@ class ZoneLoader {
   }
 
   /** Runs a load and returns what it found. Throws if an answer was wrong. */
-  async run({ server, signed }: Column, { kind, transport, clients }: Case): Promise<ZoneFigures> {
+  async run({ server, signed }: Column, one: Case): Promise<ZoneFigures> {
     const { seconds, peers } = this.#options;
     const { port, running: { pid } } = server;
-    const args = zoneArguments({ kind, transport, signed, port, pid, seconds, clients, peers });
+    const args = zoneArguments({ ...one, signed, port, pid, seconds, peers });
     return readZoneFigures(await output(ahead(pinned(LOAD_CORE, [...this.#argv, ...args]))));
   }
 }
@@ -151,23 +158,27 @@ async function sayFirst(
   servers: readonly ZoneServer[],
   signing: ZoneServer,
 ): Promise<void> {
-  say(`\n${"SRV with DO of each peer, in turn".padEnd(34)}     per s   µs CPU  MB more`);
+  const heads = ["per s", "µs CPU", "limited", "MB more"].map((each) => each.padStart(9));
+  say(`\n${"SRV with DO of each peer, in turn".padEnd(34)}${heads.join("")}`);
   for (const server of servers.filter(({ signs }) => signs)) {
-    for (const name of ["first", "again"]) {
+    let missing = 1;
+    let made = 0;
+    for (let pass = 1; pass <= MOST_PASSES; pass++) {
+      const isLast = missing === 0;
       const before = await memoryOf(server.running.pid);
-      const { rate, cpu } = await loader.run({ server, signed: true }, FIRST);
+      const { rate, cpu, limited } = await loader.run({ server, signed: true }, FIRST);
       const more = (await memoryOf(server.running.pid) - before) / 1000;
-      const columns = [rate.toFixed(0), cpu.toFixed(1), more.toFixed(1)];
-      say(
-        `${`${server.name}: ${name}`.padEnd(34)} ${
-          columns.map((each) => each.padStart(9)).join("")
-        }`,
-      );
-      if (server !== signing) continue;
-      const counters = await countersOf(server);
-      const made = counters["dns-signed"] ?? 0;
-      const reused = counters["dns-signature-reused"] ?? 0;
-      say(`  signatures so far: ${made} made, ${reused} used again`);
+      const percent = `${(limited * 100).toFixed(0)} %`;
+      const row = [rate.toFixed(0), cpu.toFixed(1), percent, more.toFixed(1)];
+      const columns = row.map((each) => each.padStart(9));
+      say(`${`  ${server.name}, pass ${pass}`.padEnd(34)}${columns.join("")}`);
+      if (server === signing) {
+        const { "dns-signed": signed = 0 } = await countersOf(server);
+        sayRatio("    signatures made", signed - made, "at most", isLast ? 0 : undefined);
+        made = signed;
+      }
+      if (isLast) break;
+      missing = limited;
     }
   }
 }

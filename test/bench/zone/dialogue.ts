@@ -30,6 +30,7 @@ export const LISTED = 450;
 const ANSWERS_AT = 6;
 const AUTHORITIES_AT = 8;
 const RCODE_BITS = 15;
+const SERVFAIL = 2;
 const NXDOMAIN = 3;
 /** From a record's owner, a pointer, to the port in an SRV: fields, priority, weight. */
 const SRV_PORT = 2 + 10 + 4;
@@ -50,7 +51,7 @@ const TYPES: Readonly<Record<ZoneKind, QuestionType>> = {
 export class ZoneDialogue implements Dialogue {
   readonly size: number;
   readonly perSocket: number = PER_SOCKET;
-  /** Answers that were empty, with TC. */
+  /** Answers without a record, because too much was to be signed. */
   limited = 0;
   /** How many questions there were. */
   asked = 0;
@@ -94,13 +95,14 @@ export class ZoneDialogue implements Dialogue {
   isAnswer(client: number, { view }: WireBuffer, at: number, length: number): boolean {
     if (length < DNS_HEADER_SIZE || view.getUint16(at) !== this.#ids[client]) return false;
     const flags = view.getUint16(at + 2);
-    if ((flags & FLAG_RESPONSE) === 0 || (flags & FLAG_AUTHORITATIVE) === 0) return false;
+    if ((flags & FLAG_RESPONSE) === 0) return false;
     const count = view.getUint16(at + ANSWERS_AT);
-    if ((flags & FLAG_TRUNCATED) !== 0) {
-      this.limited++;
-      return this.#kind === "nobody" && this.#signed && count === 0;
-    }
     const rcode = flags & RCODE_BITS;
+    if ((flags & FLAG_TRUNCATED) !== 0 || rcode === SERVFAIL) {
+      this.limited++;
+      return this.#signed && count === 0;
+    }
+    if ((flags & FLAG_AUTHORITATIVE) === 0) return false;
     if (this.#kind === "nobody") {
       // Compact denial says that the name is there, and of no type. SOA and NSEC are signed each.
       const denied = rcode === NXDOMAIN || (this.#signed && rcode === 0);

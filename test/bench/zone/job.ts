@@ -31,13 +31,15 @@ export interface ZoneJob {
   readonly seconds: number;
   /** Clients with one question in flight each, 1 to 64. */
   readonly clients: number;
+  /** Milliseconds between an answer over UDP and the next question of a client. */
+  readonly pause: number;
   /** How many peers the zone has. */
   readonly peers: number;
 }
 
 /** What a load found out. */
 export interface ZoneFigures extends Figures {
-  /** Part of the answers that were empty, with TC: the server would not sign so much over UDP. */
+  /** Part of the answers that said nothing (TC, over TCP SERVFAIL): too much was to be signed anew. */
   readonly limited: number;
   /** Size of a question, in bytes. */
   readonly asked: number;
@@ -45,8 +47,8 @@ export interface ZoneFigures extends Figures {
 
 /** A job as arguments. */
 export function zoneArguments(job: ZoneJob): string[] {
-  const { kind, transport, signed, port, pid, seconds, clients, peers } = job;
-  const numbers = [signed ? 1 : 0, port, pid, seconds, clients, peers];
+  const { kind, transport, signed, port, pid, seconds, clients, pause, peers } = job;
+  const numbers = [signed ? 1 : 0, port, pid, seconds, clients, pause, peers];
   return [kind, transport, ...numbers.map(String)];
 }
 
@@ -55,10 +57,10 @@ export function readZoneJob([name, over, ...texts]: readonly string[]): ZoneJob 
   const kind = ZONE_KINDS.find((each) => each === name);
   const transport = over === "udp" || over === "tcp" ? over : undefined;
   const numbers = texts.map(Number);
-  if (kind === undefined || transport === undefined || numbers.length !== 6) {
+  if (kind === undefined || transport === undefined || numbers.length !== 7) {
     throw new Error(`"${name} ${over} ${texts.join(" ")}" is no job`);
   }
-  const [signed, port, pid, seconds, clients, peers] = numbers;
+  const [signed, port, pid, seconds, clients, pause, peers] = numbers;
   return {
     kind,
     transport,
@@ -67,6 +69,7 @@ export function readZoneJob([name, over, ...texts]: readonly string[]): ZoneJob 
     pid: pid!,
     seconds: seconds!,
     clients: clients!,
+    pause: pause!,
     peers: peers!,
   };
 }

@@ -18,13 +18,13 @@ const WARM_UP_MS = 200;
 
 const host = bunHost();
 const job = readZoneJob(host.args);
-const { kind, transport, port, pid, clients, peers, seconds } = job;
+const { kind, transport, port, pid, clients, pause, peers, seconds } = job;
 const dialogue = new ZoneDialogue(job);
 const tally = new Tally();
 
 async function start(): Promise<void> {
   if (transport === "tcp") await startTcpClients(host, port, clients, dialogue, tally);
-  else await startUdpClients(host, dialogue, port, { clients, pause: 0 }, tally);
+  else await startUdpClients(host, dialogue, port, { clients, pause }, tally);
 }
 
 let limitedBefore = 0;
