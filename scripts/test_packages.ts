@@ -40,11 +40,14 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["wireguard-tools", "wg"],
   ["zbar-tools", "zbarimg"],
 ];
-/** The same for the tests of routers and packages. */
+/** The same for the tests of routers and packages, and name servers that the bench of zones compares. */
 const PACKAGES_OF_ALL: typeof PACKAGES = [
+  ["bind9", "named"],
+  ["bind9-utils", "dnssec-signzone"],
   ["busybox", "busybox"],
   ["fish", "fish"],
   ["g++", "g++"],
+  ["knot", "knotd"],
   ["lintian", "lintian"],
   ["make", "make"],
   ["man-db", "man"],
