@@ -11,6 +11,7 @@ import { has, output, say, status } from "./tools.ts";
 
 /** Packages, and a program of each. */
 const PACKAGES: readonly (readonly [string, string])[] = [
+  ["bind9", "named"],
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
   ["bind9-utils", "dnssec-keygen"],
@@ -23,6 +24,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["libc6-dev", "gcc"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
+  ["knot", "knotd"],
   ["knot-dnsutils", "kdig"],
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
