@@ -212,7 +212,7 @@ export function namesKey({ options, device }: Asker): boolean {
 /** What every question needs, whoever asks it. */
 export type QuestionConfig = Pick<
   QueryConfig,
-  "servers" | "secret" | "serverKeys" | "group" | "encrypt" | "maxAge" | "timeout"
+  "servers" | "secret" | "serverKeys" | "tsigKeys" | "group" | "encrypt" | "maxAge" | "timeout"
 >;
 
 /** Puts the question of `query` and `config` together. @param own Who asks. */
@@ -271,6 +271,9 @@ export async function questionConfig(
       ? await readSecret(host, options["secret-file"], "peer")
       : undefined,
     serverKeys: serverKeysOf(options, servers),
+    tsigKeys: options["tsig-files"].length === 0
+      ? undefined
+      : await (await import("./tsig_keys.ts")).tsigKeysOf(host, options, servers),
     group: options.group,
     encrypt: options.encryption === "on",
     maxAge: options["max-age"],

@@ -70,6 +70,12 @@ async function configOf(
       })
       : undefined,
     serverKeys: await tried(() => serverKeysOf(options, servers)),
+    tsig: await tried(async () => {
+      if (options["tsig-files"].length === 0) return [];
+      const { tsigKeysOf } = await import("./tsig_keys.ts");
+      const keys = await tsigKeysOf(host, options, servers);
+      return [...keys].map(([server, { text }]) => ({ server, key: text }));
+    }),
     key: await tried(() => namedKey(host, { loaded, options })),
     privateKey: await tried(async () => {
       const path = options["private-key-file"];

@@ -19,7 +19,7 @@ import type { Arguments } from "./arguments.ts";
 
 const KINDS = ["secret", "private", "public", "psk"] as const;
 /** What is made for a zone, and has its name behind. */
-const ZONE_KINDS = ["zone", "ds"] as const;
+const ZONE_KINDS = ["tsig", "zone", "ds"] as const;
 
 /** Runs `wgsig keygen`. */
 export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
@@ -35,9 +35,8 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
   if (extra !== undefined) {
     throw new UserError(`unexpected argument "${extra}"; see: wgsig keygen --help`);
   }
-  if (isGiven(args, KEYGEN_FLAGS.algorithm)) {
-    throw new UserError("--algorithm is for: wgsig keygen zone ZONE");
-  }
+  refuseAlgorithm(args);
+  refuseSecret(args);
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
   const { raw, output } = resolve(KEYGEN_FLAGS, args);
   const path = outputFile(output);
@@ -58,6 +57,11 @@ async function runOfZone(
   if (isGiven(args, KEYGEN_FLAGS.raw)) {
     throw new UserError(`--raw is for secrets and WireGuard's keys, and not for keygen ${kind}`);
   }
+  if (kind === "tsig") {
+    refuseAlgorithm(args);
+    return await (await import("./keygen_tsig.ts")).runKeygenTsig(host, args);
+  }
+  refuseSecret(args);
   if (kind === "ds" && isGiven(args, KEYGEN_FLAGS.algorithm, KEYGEN_FLAGS.output)) {
     throw new UserError("keygen ds makes no key: it takes neither --algorithm nor --output");
   }
@@ -69,6 +73,16 @@ async function runOfZone(
   }
   const { runKeygenDs, runKeygenZone } = await import("./keygen_zone.ts");
   return await (kind === "zone" ? runKeygenZone : runKeygenDs)(host, args, host.signing);
+}
+
+function refuseAlgorithm(args: Arguments): void {
+  if (!isGiven(args, KEYGEN_FLAGS.algorithm)) return;
+  throw new UserError("--algorithm is for: wgsig keygen zone ZONE");
+}
+
+function refuseSecret(args: Arguments): void {
+  if (!isGiven(args, KEYGEN_FLAGS.secret)) return;
+  throw new UserError("--secret is for: wgsig keygen tsig ZONE");
 }
 
 /** Draws a key: 32 bytes. */

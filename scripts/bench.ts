@@ -5,7 +5,7 @@
  * grows, what it does with a crowd of peers, and what it loses where it is killed.
  *
  * `deno task bench [codec] [allocation] [start] [memory] [lease] [relay] [state] [http] [server]
- * [load] [tunnel] [kill]`; without names, all of them but the last three. `load` has options of its own:
+ * [load] [tunnel] [kill] [zone]`; without names, all of them but the last four. `load` has options of its own:
  * `--peers 1000000`, and others that docs/scale.md has. `WGSIG_BENCH_SECONDS` and `WGSIG_BENCH_ROUNDS` say how long the
  * server is measured, `WGSIG_BENCH_REQUESTS` how many it is asked while its memory is watched,
  * `WGSIG_BENCH_MOMENTS` how often it is killed, `WGSIG_BINARY` which one, instead of one that is built.
@@ -21,6 +21,7 @@ import { benchServer } from "../test/bench/server_bench.ts";
 import { benchStart } from "../test/bench/start_bench.ts";
 import { benchKill, benchState } from "../test/bench/state_bench.ts";
 import { benchTunnel } from "../test/bench/tunnel_bench.ts";
+import { benchZone } from "../test/bench/zone/bench.ts";
 import { bundle, bunProgram, DENO, ownTarget, ROOT, run, say } from "./tools.ts";
 
 const SECONDS = 0.6;
@@ -29,6 +30,7 @@ const REQUESTS = 1_000_000;
 const STATE_SECONDS = 30;
 const MOMENTS = 300;
 const TUNNEL_SECONDS = 5;
+const ZONE_PEERS = 10_000;
 const V8_FLAGS = "--v8-flags=--expose-gc,--min-semi-space-size=512";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -92,7 +94,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** What takes long, or needs root. */
+/** What takes long, or needs root, or other name servers. */
 const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
   async kill() {
     await buildBinary();
@@ -106,6 +108,15 @@ const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
     await buildBinary();
     const rounds = Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS));
     await benchTunnel(numberOf("WGSIG_BENCH_SECONDS", TUNNEL_SECONDS), rounds);
+  },
+  async zone() {
+    await buildBinary();
+    await benchZone({
+      seconds: numberOf("WGSIG_BENCH_SECONDS", SECONDS),
+      rounds: Math.ceil(numberOf("WGSIG_BENCH_ROUNDS", ROUNDS)),
+      peers: Math.ceil(numberOf("WGSIG_BENCH_PEERS", ZONE_PEERS)),
+      former: Deno.env.get("WGSIG_FORMER"),
+    });
   },
 };
 

@@ -149,7 +149,11 @@ export const OPTION_TEXTS: Readonly<Record<string, OptionTexts>> = {
     meaning: "have WireGuard listen on another port where a NAT keeps an old mapping for this one",
   },
   "sync.trust-allowed-ips": {
-    meaning: "DNS zones whose AllowedIPs `--add-peers` and `config` take",
+    meaning: "DNS zones whose AllowedIPs `--add-peers` and `config` take without TSIG",
+  },
+  "sync.tsig-files": {
+    meaning: "files with the TSIG keys of DNS zones: what isn't signed with it is not believed; " +
+      "`ZONE=FILE` for one of several",
   },
   "sync.trust-registry": {
     meaning: "take peers, and their AllowedIPs, from those that the registry knows by name; " +

@@ -11,6 +11,7 @@ import { has, output, say, status } from "./tools.ts";
 
 /** Packages, and a program of each. */
 const PACKAGES: readonly (readonly [string, string])[] = [
+  ["bind9", "named"],
   ["bind9-dnsutils", "dig"],
   ["bind9-host", "host"],
   ["bind9-utils", "dnssec-keygen"],
@@ -23,6 +24,7 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["libc6-dev", "gcc"],
   ["iproute2", "ip"],
   ["iputils-ping", "ping"],
+  ["knot", "knotd"],
   ["knot-dnsutils", "kdig"],
   ["knot-resolver", "kresd"],
   ["ldnsutils", "drill"],
@@ -38,11 +40,14 @@ const PACKAGES: readonly (readonly [string, string])[] = [
   ["wireguard-tools", "wg"],
   ["zbar-tools", "zbarimg"],
 ];
-/** The same for the tests of routers and packages. */
+/** The same for the tests of routers and packages, and name servers that the bench of zones compares. */
 const PACKAGES_OF_ALL: typeof PACKAGES = [
+  ["bind9", "named"],
+  ["bind9-utils", "dnssec-signzone"],
   ["busybox", "busybox"],
   ["fish", "fish"],
   ["g++", "g++"],
+  ["knot", "knotd"],
   ["lintian", "lintian"],
   ["make", "make"],
   ["man-db", "man"],

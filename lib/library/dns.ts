@@ -82,6 +82,9 @@ export {
   type ZoneReceipt,
   type ZoneStatus,
 } from "../core/zone/client/exchange.ts";
+export type { TsigDialogOptions, TsigFault, TsigReceipt } from "../core/zone/client/tsig_dialog.ts";
+export { encodeName } from "../wire/dns/name.ts";
+export { TSIG_SECRET_SIZE, TsigKey } from "../wire/dns/tsig.ts";
 export {
   type InstanceText,
   readInstanceText,

@@ -10,7 +10,7 @@ import process from "node:process";
 import { bunHost } from "../../lib/host/bun/bun.ts";
 import { startBusyClients } from "./busy_clients.ts";
 import type { Dialogue } from "./dialogue.ts";
-import { dnsDialogue } from "./dns_dialogue.ts";
+import { dnsDialogue, listDialogue } from "./dns_dialogue.ts";
 import { startFullClients } from "./full_clients.ts";
 import { formatFigures, type Job, readJob } from "./job.ts";
 import { Tally, wait } from "./tally.ts";
@@ -26,6 +26,7 @@ const MAX_CLIENTS = 64;
 const host = bunHost();
 
 function dialogueOf({ kind, bareSize }: Job): Dialogue {
+  if (kind === "ptr") return listDialogue(bareSize);
   if (kind === "poll") return questionDialogue(host, MAX_CLIENTS, bareSize);
   return kind === "srv"
     ? dnsDialogue(bareSize)
@@ -33,9 +34,9 @@ function dialogueOf({ kind, bareSize }: Job): Dialogue {
 }
 
 async function load(job: Job): Promise<boolean> {
-  const { kind, port, pid, seconds, clients, bareSize } = job;
+  const { kind, port, pid, seconds, clients } = job;
   const tally = new Tally();
-  if (kind === "ptr") await startTcpClients(host, port, clients, bareSize, tally);
+  if (kind === "ptr") await startTcpClients(host, port, clients, dialogueOf(job), tally);
   else if (kind === "full") await startFullClients(host, dialogueOf(job), port, clients, tally);
   else {
     const dialogue = dialogueOf(job);
@@ -52,8 +53,8 @@ async function load(job: Job): Promise<boolean> {
 
 /** Over TCP a flood is one that waits: the connections would only fill. */
 async function endless(job: Job): Promise<void> {
-  const { kind, port, clients, bareSize } = job;
-  if (kind === "ptr") await startTcpClients(host, port, clients, bareSize, new Tally());
+  const { kind, port, clients } = job;
+  if (kind === "ptr") await startTcpClients(host, port, clients, dialogueOf(job), new Tally());
   else await flood(host, dialogueOf(job), port);
 }
 

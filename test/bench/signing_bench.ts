@@ -52,7 +52,7 @@ class SignedZone {
       this.signer.begin(this.now, "udp", true);
       this.#writer.coverWith(this.signer);
     }
-    const view = this.#zone.viewOf(this.#path);
+    const view = this.#zone.viewOf(this.#path, undefined);
     if (view === undefined) throw new Error("no view");
     view.answer(this.#query, from, this.#path, this.now, this.#writer);
     return this.#writer.finish(this.#query, 0, true);

@@ -13,6 +13,7 @@ const MAX_STAT = 4096;
 const MICRO = 1e6;
 /** µs in a millisecond. */
 const MILLI = 1000;
+const POLL_MS = 2;
 
 /** Answers of a load, counted from {@linkcode Tally.measure} on. */
 export class Tally {
@@ -44,12 +45,29 @@ export class Tally {
     this.#times.push(ms);
   }
 
+  /** How many answers were counted. */
+  get count(): number {
+    return this.#answered;
+  }
+
   /** Counts for some seconds. */
-  async measure(host: Host, pid: number, seconds: number): Promise<Figures> {
+  measure(host: Host, pid: number, seconds: number): Promise<Figures> {
+    return this.#measure(host, pid, wait(host, seconds * MILLI));
+  }
+
+  /** Counts until `isOver` says so, give or take some milliseconds. */
+  measureUntil(host: Host, pid: number, isOver: () => boolean): Promise<Figures> {
+    const over = async () => {
+      while (!isOver()) await wait(host, POLL_MS);
+    };
+    return this.#measure(host, pid, over());
+  }
+
+  async #measure(host: Host, pid: number, over: Promise<void>): Promise<Figures> {
     const cpuBefore = await cpuSeconds(host, pid);
     const start = performance.now();
     this.#measuring = true;
-    await wait(host, seconds * MILLI);
+    await over;
     this.#measuring = false;
     const elapsed = (performance.now() - start) / MILLI;
     const cpu = await cpuSeconds(host, pid) - cpuBefore;

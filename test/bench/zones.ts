@@ -14,6 +14,7 @@ import { GroupPeers } from "../../lib/core/zone/server/group_peers.ts";
 import { DevicePeers, KnownAllowedIps, type ZonePeers } from "../../lib/core/zone/server/peers.ts";
 import { ZoneSet } from "../../lib/core/zone/server/set.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../lib/wire/dns/answer.ts";
+import { signMessage, TSIG_FUDGE, type TsigKey, tsigSize } from "../../lib/wire/dns/tsig.ts";
 import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
 import { ListQuestion, SrvQuestions, ZONE } from "./dns_questions.ts";
 import { portOf, registryOf, UNIX, writeId } from "./requests.ts";
@@ -25,9 +26,18 @@ const SEED = 1;
 const NO_BUDGET = { bytesPerSecond: 0, burst: 0 };
 const NOW = { unix: UNIX, mono: 1 };
 
+/** How a zone is asked. */
+export interface BenchZoneOptions {
+  /** With which the questions are signed. */
+  readonly tsig?: TsigKey;
+}
+
 /** A server of one zone. */
 export class BenchZone {
   readonly #zones = new ZoneSet(NO_BUDGET, SEED, new Counters());
+  readonly #tsig: TsigKey | undefined;
+  /** The size of a question. */
+  readonly #size: number;
   readonly #questions: SrvQuestions;
   readonly #list = new ListQuestion();
   readonly #listQuery = new WireBuffer(this.#list.query);
@@ -38,10 +48,17 @@ export class BenchZone {
   readonly #peers: number;
   #next = 0;
 
-  constructor(source: (typeof SOURCES)[number], peers: number) {
-    this.#zones.configure([newBenchZone(source, peers)], NO_BUDGET);
+  constructor(
+    source: (typeof SOURCES)[number],
+    peers: number,
+    { tsig }: BenchZoneOptions = {},
+  ) {
+    const zone = newBenchZone(source, peers, tsig === undefined ? [] : [tsig]);
+    this.#zones.configure([zone], NO_BUDGET);
     this.#questions = new SrvQuestions(peers);
-    this.#queries = new WireBuffer(BATCH_SIZE * this.#questions.size);
+    this.#tsig = tsig;
+    this.#size = this.#questions.size + (tsig === undefined ? 0 : tsigSize(tsig));
+    this.#queries = new WireBuffer(BATCH_SIZE * this.#size);
     this.#peers = peers;
     const local = new WireBuffer(ADDRESS_SIZE);
     writeIpv4(local, 0, 0x7f00_0001);
@@ -51,14 +68,17 @@ export class BenchZone {
   /** Writes 64 queries, each for another peer than before. */
   fill(): void {
     for (let i = 0; i < BATCH_SIZE; i++) {
-      this.#questions.write((this.#next + i) % this.#peers, i, this.#queries, this.#at(i));
+      const at = this.#at(i);
+      this.#questions.write((this.#next + i) % this.#peers, i, this.#queries, at);
+      if (this.#tsig === undefined) continue;
+      signMessage(this.#tsig, this.#queries, at, this.#questions.size, UNIX, TSIG_FUDGE);
     }
     this.#next = (this.#next + BATCH_SIZE) % this.#peers;
   }
 
   /** Answers the 64 queries. */
   answer(): void {
-    const { size } = this.#questions;
+    const size = this.#size;
     for (let i = 0; i < BATCH_SIZE; i++) {
       const at = i * MAX_UDP_SIZE;
       const out = this.#answers;
@@ -84,14 +104,18 @@ export class BenchZone {
   }
 
   #at(query: number): number {
-    return query * this.#questions.size;
+    return query * this.#size;
   }
 }
 
-/** A zone of so many peers. */
-export function newBenchZone(source: (typeof SOURCES)[number], peers: number): Zone {
+/** A zone of so many peers, that may be asked with `keys`. */
+export function newBenchZone(
+  source: (typeof SOURCES)[number],
+  peers: number,
+  keys: readonly TsigKey[] = [],
+): Zone {
   const zonePeers = source === "group" ? groupPeers(peers) : devicePeers(peers);
-  return new Zone({ name: ZONE, peers: [zonePeers] });
+  return new Zone({ name: ZONE, peers: [zonePeers], keys });
 }
 
 function groupPeers(peers: number): ZonePeers {

@@ -161,7 +161,7 @@ Deno.test("an unknown kind of key is named with the known ones", async () => {
   assertEquals([code, out], [6, ""]);
   assertEquals(
     err,
-    `wgsig: unknown kind of key "pubkey"; it is one of: secret, private, public, psk, zone, ds\n`,
+    `wgsig: unknown kind of key "pubkey"; it is one of: secret, private, public, psk, tsig, zone, ds\n`,
   );
 });
 

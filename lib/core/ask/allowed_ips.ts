@@ -70,11 +70,11 @@ export interface ZoneIps {
 const MOST_NAMED = 3;
 
 /**
- * Takes AllowedIPs that zones name: DNS is not authenticated, so that a zone counts only where somebody
- * trusts it.
+ * Takes AllowedIPs that zones name: DNS is not authenticated, so that a zone counts only where it has
+ * signed its answers (TSIG), or somebody trusts it all the same.
  *
  * @param peers Those for which nobody else names any.
- * @param trustedZones Whose word is taken.
+ * @param trustedZones Whose word is taken although it isn't signed.
  * @param configured What other peers have.
  */
 export function takeZoneIps(
@@ -86,9 +86,9 @@ export function takeZoneIps(
   const taken = new Map<string, readonly string[]>();
   const untrusted = new Set<string>();
   const refused: string[] = [];
-  for (const { publicKey, zone, allowedIps = [] } of peers) {
+  for (const { publicKey, zone, isSigned = false, allowedIps = [] } of peers) {
     if (zone === undefined || allowedIps.length === 0) continue;
-    if (!trustedZones.includes(zone)) {
+    if (!isSigned && !trustedZones.includes(zone)) {
       untrusted.add(zone);
       continue;
     }
@@ -103,7 +103,8 @@ export function takeZoneIps(
     warnings: [
       ...[...untrusted].map((zone) =>
         `the AllowedIPs that the zone ${zone} names are left out, since anyone could forge them; ` +
-        `name them in [[peer]], or take them with trust-allowed-ips = ["${zone}"]`
+        "ask it with a key (tsig-files), name them in [[peer]], or take them with " +
+        `trust-allowed-ips = ["${zone}"]`
       ),
       ...(refused.length === 0
         ? []

@@ -39,6 +39,8 @@ export interface Sighting {
   readonly nat?: NatKind | undefined;
   /** The DNS zone that says so. */
   readonly zone?: string | undefined;
+  /** Whether that is signed with a key that this host has for the zone (TSIG). */
+  readonly isSigned?: boolean | undefined;
   /** The server that says so, as it was named. */
   readonly server?: string | undefined;
 }

@@ -182,6 +182,12 @@ export class QuestionQueue<Purpose> {
     return outstanding.question.transport === transport ? outstanding.question : undefined;
   }
 
+  /** The question with this ID is to be sent once more at once; that counts as an attempt. */
+  again(id: number): void {
+    const outstanding = this.#outstanding.get(id);
+    if (outstanding !== undefined) outstanding.dueAt = -Infinity;
+  }
+
   /** The question with this ID is answered. */
   settle(id: number): void {
     if (this.#outstanding.get(id)?.question.transport === "tcp") this.#hasAnswered = true;

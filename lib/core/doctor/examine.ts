@@ -24,6 +24,7 @@ import {
   checkProof,
   checkSecret,
   checkServerKeys,
+  checkTsig,
 } from "./server_checks.ts";
 
 type Judge = (facts: DoctorFacts) => Check | readonly Check[] | undefined;
@@ -41,6 +42,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   secret: checkSecret,
   "server-key": checkServerKeys,
   proof: checkProof,
+  tsig: checkTsig,
   register: checkRegistering,
   nat: checkNat,
   "port-map": checkPortMapping,

@@ -129,6 +129,8 @@ export interface DoctorFacts {
   readonly unix: number;
   readonly servers: readonly ServerFacts[];
   readonly own: OwnFacts;
+  /** With which TSIG keys name servers are asked, by the names of both. */
+  readonly tsig: Fact<readonly { readonly server: string; readonly key: string }[]>;
   /** Whether raw sockets are to be had, or the code with which they are refused. */
   readonly raw: Fact<true> | undefined;
   /** The setting. */

@@ -192,3 +192,10 @@ export function checkProof({ servers, own: { proves } }: DoctorFacts): Check[] {
       : warn(name, `${server} hasn't said whether it takes it`);
   });
 }
+
+/** Whether the TSIG keys of name servers are there. */
+export function checkTsig({ tsig }: DoctorFacts): Check[] {
+  const name = "tsig";
+  if ("problem" in tsig) return [fromMessage(name, tsig.problem)];
+  return tsig.value.map(({ server, key }) => ok(name, `${server} is asked with the key ${key}`));
+}

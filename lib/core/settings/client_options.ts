@@ -21,6 +21,7 @@ import {
 } from "./common_options.ts";
 import { type InFile, many, one, oneOf, type Option, type Rows, whole } from "./option.ts";
 import { durationFrom, label, list, publicKey, type Reader, refuse, text } from "./reader.ts";
+import { tsigFiles } from "./tsig_file.ts";
 import { formatServerName, parseServerName, type ServerName } from "../ask/server_name.ts";
 import { parseKey } from "../net/peer_key.ts";
 
@@ -215,7 +216,13 @@ export const CLIENT = {
     commands: ["sync", "config"],
     reader: many(zoneName, "ZONE"),
     default: [],
-    help: "DNS zones whose AllowedIPs add-peers and config take",
+    help: "DNS zones whose AllowedIPs add-peers and config take without TSIG",
+  },
+  "tsig-files": {
+    flag: "tsig",
+    reader: tsigFiles,
+    default: [],
+    help: "file with the TSIG key of DNS zones, or ZONE=FILE for one",
   },
   "trust-registry": {
     commands: ["sync", "config", "query"],

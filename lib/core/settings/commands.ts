@@ -59,6 +59,11 @@ export const KEYGEN_FLAGS = {
     default: "ecdsa",
     help: "of zone: what the zone is signed with",
   },
+  secret: {
+    flag: "secret",
+    reader: file,
+    help: "of tsig: make the key of this group secret, for everyone in the group",
+  },
   output: {
     flag: "output",
     reader: file,

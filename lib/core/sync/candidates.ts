@@ -25,7 +25,7 @@ export type Candidates = ReadonlyMap<string, readonly SeenCandidate[]>;
 
 /** Whose word on AllowedIPs is taken. */
 export interface Trust {
-  /** DNS zones. */
+  /** DNS zones that don't sign what they say. */
   readonly zones: readonly string[];
   /** The lease server. */
   readonly leases: boolean;
@@ -36,8 +36,9 @@ const MOST_CANDIDATES = 16;
 
 /**
  * Puts together where servers have seen the peers, and where the lease server's WireGuard has. What
- * somebody has proved comes before what was only claimed or came from a zone; and of what is as good
- * otherwise, what is the best way where it works. Families over which this host isn't seen come last.
+ * somebody has proved comes before what was only claimed or came from a zone that hasn't signed it; and
+ * of what is as good otherwise, what is the best way where it works. Families over which this host isn't
+ * seen come last.
  *
  * @param believed What can be a peer's endpoint.
  * @param mono The monotonic clock at the end of the question.
@@ -53,8 +54,8 @@ export function candidatesOf(
   const candidates = new Map<string, SeenCandidate[]>();
   const families = ownFamilies(answer);
   const rankOf = (sighting: Sighting) => {
-    const { zone, isClaim, address } = sighting;
-    const isClaimed = zone !== undefined || isClaim === true;
+    const { zone, isSigned, isClaim, address } = sighting;
+    const isClaimed = zone !== undefined && isSigned !== true || isClaim === true;
     const isOther = !families.has(familyOf({ host: address }));
     return (isClaimed ? 2 * WAYS : 0) + (isOther ? WAYS : 0) + wayOf(sighting);
   };
@@ -63,14 +64,18 @@ export function candidatesOf(
     const all = seen.toSorted((a, b) => rankOf(a) - rankOf(b));
     candidates.set(
       key,
-      all.map(({ address, port, seconds, allowedIps, zone, isClaim, isProved, server }) => ({
+      all.map((
+        { address, port, seconds, allowedIps, zone, isSigned, isClaim, isProved, server },
+      ) => ({
         endpoint: { host: address, port },
         // A clock that is ahead must not make old news the newest, nor news for ever.
         seenAt: seconds === undefined ? undefined : mono - Math.max(0, unix - seconds),
         isClaim,
         isProved,
         server,
-        allowedIps: zone !== undefined && trust.zones.includes(zone) ? allowedIps : undefined,
+        allowedIps: zone !== undefined && (isSigned === true || trust.zones.includes(zone))
+          ? allowedIps
+          : undefined,
       })).filter(({ endpoint }) => believed.has(endpoint)).slice(0, MOST_CANDIDATES),
     );
     if (candidates.get(key)?.length === 0) candidates.delete(key);

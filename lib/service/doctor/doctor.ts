@@ -40,7 +40,7 @@ import { readLinkState, readRoute, readSystem } from "./system.ts";
 /** Who asks, and how. */
 export interface DoctorConfig
   extends
-    Pick<DoctorFacts, "settings" | "unused" | "register" | "name">,
+    Pick<DoctorFacts, "settings" | "unused" | "register" | "name" | "tsig">,
     Pick<DoctorQuestion, "group" | "encrypt"> {
   readonly servers: readonly ServerName[];
   /** The file of the secret, and the secret, 32 bytes; undefined where no server needs one. */
@@ -70,7 +70,7 @@ const MAX_SERVERS = 16;
 
 /** Finds out. */
 export async function findFacts(host: Host, config: DoctorConfig): Promise<DoctorFacts> {
-  const { name, register, settings, unused, listed } = config;
+  const { name, register, settings, unused, listed, tsig } = config;
   const mapped = config.portMap
     ? attempt(host, MAPPING_TIME, () => findMappings(host))
     : Promise.resolve(undefined);
@@ -102,7 +102,7 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
       : await attempt(host, LOCAL_TIME, () =>
         tryRaw(host, about.listenPort, { host: "127.0.0.1", port: 9 }));
     return {
-      ...{ settings, unused, register, name, listed, device, link, raw },
+      ...{ settings, unused, register, name, listed, device, link, raw, tsig },
       addresses: config.addresses,
       secret: config.secret && pathOf(config.secret),
       unix: host.now().unix,

@@ -6,9 +6,12 @@
  */
 
 import { Standing } from "../../core/ask/standing.ts";
-import type { ServerOutcome } from "../../core/query/query_result.ts";
+import type { ServerOutcome, ServerStatus } from "../../core/query/query_result.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
+
+/** All of the time was waited for what didn't come. */
+const OF_NO_USE: ReadonlySet<ServerStatus> = new Set(["no-answer", "not-authenticated"]);
 
 /** How one is asked. */
 export interface AskedAside {
@@ -68,7 +71,8 @@ export class ServersAside {
 
   async #run(known: Known, ask: () => Promise<ServerReply>): Promise<ServerReply> {
     const reply = await ask();
-    const became = reply.outcome.status === "no-answer" ? "nothing" : "answered";
+    const { status } = reply.outcome;
+    const became = OF_NO_USE.has(status) ? "nothing" : "answered";
     known.standing.finish(became, this.#clock.now());
     known.reply = reply;
     known.running = undefined;

@@ -30,6 +30,7 @@ import type { RegistryQuestion } from "../ask/registry_asker.ts";
 import { inWords } from "../log/in_words.ts";
 import { ServerNames } from "../ask/server_addresses.ts";
 import type { ServerReply } from "../ask/server_reply.ts";
+import type { TsigKey } from "../../wire/dns/tsig.ts";
 import type { ServersAside } from "./aside.ts";
 
 /** Which peer is where. */
@@ -47,6 +48,8 @@ export interface QueryConfig
   readonly secret: Uint8Array | undefined;
   /** The public keys that zones are asked for, in base64; all where this is left out. */
   readonly keys?: readonly string[] | undefined;
+  /** Of name servers, by their names: the keys for TSIG; what isn't signed with one is not believed. */
+  readonly tsigKeys?: ReadonlyMap<string, TsigKey> | undefined;
   /** The public keys of the peers that are known, in base64: who only answers for those is asked. */
   readonly known: readonly string[];
   /** What is known of servers' names from questions before; nothing where this is left out. */

@@ -148,7 +148,7 @@ export class Asking {
   }
 
   #questionOf(
-    { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys, trustRegistry }:
+    { servers, secret, group, encrypt, maxAge, timeout, once, serverKeys, tsigKeys, trustRegistry }:
       SyncConfig,
     { beside, anew, mark, id, keys, wants, own, openTo }: SyncQuestion,
   ): Omit<QueryConfig, "port" | "anyPort" | "register"> {
@@ -164,6 +164,7 @@ export class Asking {
       id,
       keys,
       serverKeys,
+      tsigKeys,
       followsRoster: trustRegistry !== undefined,
       known: [...openTo.keys()],
       opensTo: ({ publicKey, address: host, port, probes }) => {

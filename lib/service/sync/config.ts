@@ -10,10 +10,12 @@ import type { SyncReportOptions } from "../log/sync_report.ts";
 import type { QueryConfig } from "../query/query.ts";
 
 /** What `sync` is to do, what to ask with, and where to tell of it. */
-export interface SyncConfig
-  extends
-    SyncOptions,
-    Pick<QueryConfig, "secret" | "group" | "encrypt" | "maxAge" | "timeout" | "serverKeys"> {
+export interface SyncConfig extends
+  SyncOptions,
+  Pick<
+    QueryConfig,
+    "secret" | "group" | "encrypt" | "maxAge" | "timeout" | "serverKeys" | "tsigKeys"
+  > {
   /** The own public key that the settings name, in base64; undefined where they name none. */
   readonly readKey: () => Promise<string | undefined>;
   /** The own private key that the settings name, 32 bytes; undefined where they name none. */

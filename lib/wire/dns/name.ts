@@ -62,7 +62,9 @@ export function formatName(name: Uint8Array): string {
 export function matchesName(buffer: WireBuffer, at: number, name: Uint8Array, from = 0): boolean {
   const { bytes } = buffer;
   for (let i = from; i < name.length; i++) {
-    if (lower(bytes[at + i - from]!) !== name[i]) return false;
+    const byte = bytes[at + i - from]!;
+    // Most are asked in lower case.
+    if (byte !== name[i] && lower(byte) !== name[i]) return false;
   }
   return true;
 }

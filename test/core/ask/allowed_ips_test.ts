@@ -27,6 +27,20 @@ test("IPv4 and IPv6 prefixes have nothing in common", () => {
   assertEquals(gate.take(["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"]).taken, ["10.0.0.0/8"]);
 });
 
+test("what a zone has signed needs nobody's trust, and what it hasn't needs it as before", () => {
+  const peer = (publicKey: string, isSigned: boolean | undefined, ip: string): Sighting => ({
+    ...{ publicKey, address: "192.0.2.1", port: 1, seconds: undefined, nanoseconds: 0 },
+    ...{ zone: "wg.test", isSigned, allowedIps: [ip, "10.7.0.1/32"] },
+  });
+  const peers = [peer("a", true, "10.9.0.1/32"), peer("b", false, "10.9.0.2/32")];
+  const { taken, warnings } = takeZoneIps(peers, [], ["10.7.0.0/24"]);
+  assertEquals([...taken], [["a", ["10.9.0.1/32"]]]);
+  assertEquals(warnings.map((each) => each.replace(/ that .*$/, "")), [
+    "the AllowedIPs",
+    "AllowedIPs",
+  ]);
+});
+
 test("only zones that are trusted name AllowedIPs, and what is left out is said", () => {
   const peer = (
     publicKey: string,
@@ -48,7 +62,8 @@ test("only zones that are trusted name AllowedIPs, and what is left out is said"
   assertEquals([...taken], [["a", ["10.9.0.1/32"]]]);
   assertEquals(warnings, [
     "the AllowedIPs that the zone bad.test names are left out, since anyone could forge them; " +
-    'name them in [[peer]], or take them with trust-allowed-ips = ["bad.test"]',
+    "ask it with a key (tsig-files), name them in [[peer]], or take them with " +
+    'trust-allowed-ips = ["bad.test"]',
     "AllowedIPs that other peers have are left out: 10.7.0.0/16 of a; 10.7.0.1/32 of f; " +
     "10.7.0.1/32 of g; and of 1 more",
   ]);

@@ -47,6 +47,7 @@ const HEALTHY: DoctorFacts = {
   unix: UNIX,
   servers: [REGISTRY],
   own: { problem: undefined, proves: { value: true } },
+  tsig: { value: [] },
   raw: { value: true },
   register: "auto",
   nat: {
@@ -296,6 +297,19 @@ test("doctor: the secret, the registry's key, and the proof", () => {
   assertSaid("proof", { ...refused, own: unproved }, "bad", /wants one/, /private-key-file/);
   assertSaid("proof", { own: unproved }, "warn", /isn't known/, /private-key-file/);
   assertEquals(linesOf("proof", answering({ protocol: 1 })), []);
+});
+
+test("doctor: the keys of name servers", () => {
+  assertEquals(linesOf("tsig", {}), []);
+  const tsig = { value: [{ server: "dns://192.0.2.1:53/wg.test", key: "wg.test" }] };
+  assertSaid(
+    "tsig",
+    { tsig },
+    "ok",
+    /^dns:\/\/192\.0\.2\.1:53\/wg\.test is asked with .* wg\.test$/,
+  );
+  const problem = "TSIG key file a.key can be read by others; mend it with: chmod 600 a.key";
+  assertSaid("tsig", { tsig: { problem } }, "bad", /by others$/, /^chmod 600 a\.key$/);
 });
 
 test("doctor: how the port is registered, the NAT, and what routers map", () => {

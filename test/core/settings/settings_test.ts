@@ -384,6 +384,21 @@ const SECTIONS: readonly Section[] = [
         good: [[`["Wg.example."]`, ["wg.example"]], [`[]`, []]],
         bad: [`"wg.example"`, `[""]`, `["a..b"]`, `[1]`],
       },
+      "tsig-files": {
+        good: [
+          [`["a.key"]`, [{ zone: undefined, file: "a.key" }]],
+          [`["Wg.Example.=a.key", "/b"]`, [
+            { zone: "wg.example", file: "a.key" },
+            { zone: undefined, file: "/b" },
+          ]],
+          [`["./a=b", "a..b=c"]`, [
+            { zone: undefined, file: "./a=b" },
+            { zone: undefined, file: "a..b=c" },
+          ]],
+          [`[]`, []],
+        ],
+        bad: [`"a.key"`, `[""]`, `[1]`],
+      },
       "trust-registry": BOOLEAN,
       "trust-networks": PREFIXES,
       lease: BOOLEAN,

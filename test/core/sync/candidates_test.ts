@@ -69,6 +69,19 @@ test("AllowedIPs are taken from zones that are trusted, and from no others", () 
   assertEquals(taken, [allowedIps, undefined, undefined]);
 });
 
+test("what a zone has signed counts as what others say, AllowedIPs and all", () => {
+  const allowedIps = ["10.0.0.1/32"];
+  const result = resultOf(
+    sighting("a", "192.0.2.1", { seconds: 9, zone: "bad.test", isSigned: false, allowedIps }),
+    sighting("a", "192.0.2.2", { seconds: 5, zone: "good.test", isSigned: true, allowedIps }),
+  );
+  assertEquals(
+    candidatesOf(result, [], NOBODY, EVERYWHERE, UNIX).get("a")
+      ?.map(({ endpoint, allowedIps }) => [endpoint.host, allowedIps]),
+    [["192.0.2.2", allowedIps], ["192.0.2.1", undefined]],
+  );
+});
+
 test("what the lease server says comes last, and its AllowedIPs count where it is trusted", () => {
   const news = [
     {

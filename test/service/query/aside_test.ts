@@ -57,27 +57,29 @@ async function soon(): Promise<"waits"> {
   return "waits";
 }
 
-test("a zone that is silent is asked beside the rounds, and waited for again once it answers", async () => {
-  const scene = new Scene();
-  assertEquals(await scene.ask(), "waits");
-  scene.mono = 10;
-  await scene.answer("no-answer");
-  // While it is known by no answer but its silence, a round each second for a minute.
-  scene.took("no-answer");
-  for (; scene.mono < 70; scene.mono++) {
-    assertEquals(await scene.ask(), "no-answer");
-    if (scene.asked.length > 1) await scene.answer("no-answer");
-  }
-  assertEquals(scene.asked, ["long", "brief", "brief", "brief"]);
-  // It takes its time, and the rounds go on meanwhile.
-  scene.mono = 130;
-  assertEquals([await scene.ask(), await scene.ask()], ["no-answer", "no-answer"]);
-  assertEquals(scene.asked.length, 5);
-  await scene.answer("ok");
-  assertEquals(await scene.ask(), "waits");
-  assertEquals(scene.asked.at(-1), "long");
-  await scene.answer("ok");
-});
+for (const status of ["no-answer", "not-authenticated"] as const) {
+  test(`${status}: a zone is asked beside the rounds, and waited for again once it answers`, async () => {
+    const scene = new Scene();
+    assertEquals(await scene.ask(), "waits");
+    scene.mono = 10;
+    await scene.answer(status);
+    // While it is known by no answer but its silence, a round each second for a minute.
+    scene.took(status);
+    for (; scene.mono < 70; scene.mono++) {
+      assertEquals(await scene.ask(), status);
+      if (scene.asked.length > 1) await scene.answer(status);
+    }
+    assertEquals(scene.asked, ["long", "brief", "brief", "brief"]);
+    // It takes its time, and the rounds go on meanwhile.
+    scene.mono = 130;
+    assertEquals([await scene.ask(), await scene.ask()], [status, status]);
+    assertEquals(scene.asked.length, 5);
+    await scene.answer("ok");
+    assertEquals(await scene.ask(), "waits");
+    assertEquals(scene.asked.at(-1), "long");
+    await scene.answer("ok");
+  });
+}
 
 test("where nobody else answers, or it can't be asked beside others, it is waited for", async () => {
   const scene = new Scene();

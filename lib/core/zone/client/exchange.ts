@@ -30,6 +30,12 @@ import {
   MAX_ALIASES,
   usableAddress,
 } from "../../dns/records.ts";
+import {
+  TsigDialog,
+  type TsigDialogOptions,
+  type TsigFault,
+  type TsigReceipt,
+} from "./tsig_dialog.ts";
 import { type InstanceText, readInstanceText, readPeerCount } from "./instance_text.ts";
 import type { RandomSource } from "../../net/random.ts";
 import { parseKey } from "../../net/peer_key.ts";
@@ -68,6 +74,8 @@ export interface ZoneExchangeOptions {
   readonly wantsTxt: boolean;
   /** Fills an array with bytes that nobody can guess: for the questions' IDs. */
   readonly random: RandomSource;
+  /** Signs questions, and takes no answer that isn't signed; nothing is where this is left out. */
+  readonly tsig?: TsigDialogOptions | undefined;
   /** The most peers that are kept, 100 000 where this is left out. */
   readonly maxPeers?: number;
   /** The most questions on their way at once, 32 where this is left out. */
@@ -90,11 +98,14 @@ export type ZoneReceipt =
   | "drop-no-response"
   | "drop-malformed"
   | "drop-unknown-id"
-  | "drop-other-question";
+  | "drop-other-question"
+  /** Where questions are signed. */
+  | Exclude<TsigReceipt, "signed" | "again">;
 
 /**
- * How far a zone's answer came: `ok` all of it; `incomplete` a part; `no-answer` nothing; `refused`
- * only refusals and failures (REFUSED, SERVFAIL, NOTAUTH, …, or a server that points to others);
+ * How far a zone's answer came: `ok` all of it; `incomplete` a part; `no-answer` nothing;
+ * `not-authenticated` nothing that is signed as it has to be, but something that isn't; `refused` only
+ * refusals and failures (REFUSED, SERVFAIL, NOTAUTH, …, or a server that points to others);
  * `no-zone` the list is not there (NXDOMAIN), or no key that was asked for, and the server doesn't say
  * that at least the zone is its own; `no-endpoints` all of it, where the list names peers and nothing
  * says where any of them is, as behind a resolver that leaves SRV or address records out.
@@ -103,6 +114,7 @@ export type ZoneStatus =
   | "ok"
   | "incomplete"
   | "no-answer"
+  | "not-authenticated"
   | "refused"
   | "no-zone"
   | "no-endpoints";
@@ -142,6 +154,7 @@ export class ZoneExchange {
   readonly #zone: string;
   readonly #maxPeers: number;
   readonly #queue: QuestionQueue<Purpose>;
+  readonly #tsig: TsigDialog | undefined;
   readonly #found = new Map<string, Found>();
   readonly #tally: Tally = { asked: 0, missing: 0, refused: 0 };
   #isHeard = false;
@@ -164,12 +177,13 @@ export class ZoneExchange {
    * @throws {RangeError} If the zone's name or a key can't be asked for.
    */
   constructor(options: ZoneExchangeOptions) {
-    const { keys, random, maxPeers = DEFAULT_MAX_PEERS } = options;
+    const { keys, random, tsig, maxPeers = DEFAULT_MAX_PEERS } = options;
     const { maxOutstanding = DEFAULT_MAX_OUTSTANDING } = options;
     const zone = parseZone(options.zone);
     if (zone === undefined) throw new RangeError(`"${options.zone}" is no name of a zone`);
     this.#options = options;
     this.#zone = zone;
+    this.#tsig = tsig && new TsigDialog(tsig);
     this.#maxPeers = maxPeers;
     const maxQuestions = QUESTIONS_PER_PEER * maxPeers + QUESTIONS_FOR_LISTS;
     this.#queue = new QuestionQueue({ random, maxOutstanding, maxQuestions });
@@ -206,9 +220,22 @@ export class ZoneExchange {
     return this.#unlocated;
   }
 
+  /** Why answers were dropped where questions are signed; undefined where none was. */
+  get tsigFault(): TsigFault | undefined {
+    return this.#tsig?.fault;
+  }
+
+  /** By how many seconds the server's clock is ahead, where it has refused the time of this host. */
+  get clockAhead(): number {
+    return this.#tsig?.clockAhead ?? 0;
+  }
+
   /** How far it came. Final when {@linkcode isComplete}, or when the caller gives up. */
   get status(): ZoneStatus {
-    if (!this.#isHeard) return this.isComplete && this.#tally.asked === 0 ? "ok" : "no-answer";
+    if (!this.#isHeard) {
+      if (this.isComplete && this.#tally.asked === 0) return "ok";
+      return this.tsigFault === undefined ? "no-answer" : "not-authenticated";
+    }
     const { asked, missing, refused } = this.#tally;
     if (refused === asked) return "refused";
     const mayLack = this.#options.keys !== undefined && this.#isZoneSeen;
@@ -238,7 +265,8 @@ export class ZoneExchange {
   due(now: number): DueQuestion[] {
     const { send, givenUp } = this.#queue.due(now);
     this.#failed += givenUp.length;
-    return send;
+    const tsig = this.#tsig;
+    return tsig === undefined ? send : send.map((question) => tsig.sign(question, now));
   }
 
   /** The TCP connection is lost, or could not be made: another will be needed. */
@@ -258,7 +286,15 @@ export class ZoneExchange {
       question === undefined || question.name !== asked.name || question.type !== asked.type ||
       question.class !== "IN"
     ) return "drop-other-question";
-    this.#queue.settle(response.id);
+    const { id } = response;
+    const receipt = this.#tsig?.check(id, bytes) ?? "signed";
+    if (receipt === "again") {
+      this.#queue.again(id);
+      return "accepted";
+    }
+    if (receipt !== "signed") return receipt;
+    this.#queue.settle(id);
+    this.#tsig?.forget(id);
     this.#isHeard = true;
     this.#take(asked, response);
     return "accepted";

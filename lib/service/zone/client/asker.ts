@@ -14,12 +14,14 @@ import {
   type ZoneReceipt,
   type ZoneStatus,
 } from "../../../core/zone/client/exchange.ts";
+import type { TsigFault } from "../../../core/zone/client/tsig_dialog.ts";
 import type { Udp, UdpSocket } from "../../../host/udp.ts";
 import type { TcpConnecting } from "../../../host/tcp.ts";
 import { errorCode } from "../../../host/error.ts";
 import type { Clock } from "../../../host/clock.ts";
 import type { Random } from "../../../host/random.ts";
 import { equalBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { Stream } from "./stream.ts";
 
 /** What to ask, and whom. */
@@ -32,6 +34,8 @@ export interface ZoneQuery {
   readonly keys?: readonly string[] | undefined;
   /** Whether AllowedIPs and the time when a peer was seen are asked for, too. */
   readonly wantsTxt: boolean;
+  /** Questions are signed with it, and only answers that are as well are taken. */
+  readonly tsigKey?: TsigKey | undefined;
   /** In seconds. */
   readonly timeout: number;
 }
@@ -57,6 +61,10 @@ export interface ZoneAnswer {
   readonly server: HostPort | undefined;
   /** How many messages were not taken, by reason. */
   readonly dropped: ReadonlyMap<ZoneDrop, number>;
+  /** Why answers were dropped where questions are signed; undefined where none was. */
+  readonly tsigFault: TsigFault | undefined;
+  /** By how many seconds the server's clock is ahead, where it has refused the time of this host. */
+  readonly clockAhead: number;
   /** What the system said last of a socket (`ECONNREFUSED`, …), if anything. */
   readonly error: string | undefined;
 }
@@ -112,8 +120,14 @@ class ZoneAsker {
 
   constructor(host: Clock & Random & Udp & TcpConnecting, query: ZoneQuery) {
     this.#host = host;
-    this.#exchange = new ZoneExchange({ ...query, random: (bytes) => host.random(bytes) });
-    this.#endsAt = host.now().mono + query.timeout;
+    const { unix, mono } = host.now();
+    const { tsigKey: key, timeout } = query;
+    this.#exchange = new ZoneExchange({
+      ...query,
+      tsig: key && { key, epoch: unix - mono },
+      random: (bytes) => host.random(bytes),
+    });
+    this.#endsAt = mono + timeout;
     this.#addresses = query.servers.map((to) => {
       const binary = new WireBuffer(ADDRESS_SIZE);
       if (!parseAddress(to.host, binary, 0)) throw new RangeError(`"${to.host}" is no IP address`);
@@ -247,6 +261,8 @@ class ZoneAsker {
       unlocated: this.#exchange.unlocated,
       server: this.#server,
       dropped: this.#dropped,
+      tsigFault: this.#exchange.tsigFault,
+      clockAhead: this.#exchange.clockAhead,
       error: this.#error,
     };
   }

@@ -5,6 +5,11 @@
  */
 
 import type { HostPort } from "../../../core/net/host_port.ts";
+import {
+  explainClock,
+  explainForged,
+  explainTsigFault,
+} from "../../../core/zone/client/tsig_words.ts";
 import { formatServerName, type ZoneServerName } from "../../../core/ask/server_name.ts";
 import { explain } from "../../../host/error.ts";
 import type { Clock } from "../../../host/clock.ts";
@@ -12,15 +17,21 @@ import type { Random } from "../../../host/random.ts";
 import type { TcpConnecting } from "../../../host/tcp.ts";
 import type { Udp } from "../../../host/udp.ts";
 import type { ServerReply } from "../../ask/server_reply.ts";
-import { askZone, type ZoneAnswer } from "./asker.ts";
+import type { TsigKey } from "../../../wire/dns/tsig.ts";
+import { askZone, type ZoneAnswer, type ZoneDrop } from "./asker.ts";
 
 /** Seconds that are left to ask when the names took all of the time. */
 const MIN_TIMEOUT = 0.5;
+
+/** What isn't signed, or otherwise than it has to be. */
+const FORGED: readonly ZoneDrop[] = ["drop-not-signed", "drop-tsig-refused", "drop-wrong-mac"];
 
 /** What a name server is asked. */
 export interface ZoneServerQuestion {
   /** The public keys that are asked for, in base64; all where this is left out. */
   readonly keys?: readonly string[] | undefined;
+  /** Of servers, by their names: with which key they are asked, and have to answer. */
+  readonly tsigKeys?: ReadonlyMap<string, TsigKey> | undefined;
   /** In seconds. */
   readonly timeout: number;
   /** Since when it counts: seconds on the clock that never jumps. */
@@ -32,7 +43,7 @@ export async function askZoneServer(
   host: Clock & Random & Udp & TcpConnecting,
   name: ZoneServerName,
   addresses: readonly string[],
-  { keys, timeout, startedAt }: ZoneServerQuestion,
+  { keys, tsigKeys, timeout, startedAt }: ZoneServerQuestion,
 ): Promise<ServerReply> {
   const server = formatServerName(name);
   const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
@@ -43,8 +54,16 @@ export async function askZoneServer(
   const servers = addresses.map((host): HostPort => ({ host, port: name.port }));
   // Names may have taken their time.
   const left = Math.max(timeout - (host.now().mono - startedAt), MIN_TIMEOUT);
-  const question = { servers, zone: name.zone, keys, wantsTxt: true, timeout: left };
-  const answer = await askZone(host, question);
+  const tsigKey = tsigKeys?.get(server);
+  const { zone } = name;
+  const answer = await askZone(host, {
+    ...{ servers, zone, keys, wantsTxt: true, timeout: left },
+    tsigKey,
+  });
+  const plain = warningOf(server, name, answer, timeout);
+  const warning = tsigKey === undefined
+    ? plain
+    : warningWithKey(server, tsigKey.text, answer, plain);
   return {
     outcome: { server, status: answer.status, ...none },
     peers: answer.peers.map(({ publicKey, address, port, allowedIps, seen }) => ({
@@ -54,10 +73,31 @@ export async function askZoneServer(
       seconds: seen,
       nanoseconds: 0,
       allowedIps,
-      zone: name.zone,
+      zone,
+      // Nothing else was taken.
+      isSigned: tsigKey !== undefined,
     })),
-    warning: warningOf(server, name, answer, timeout),
+    warning,
   };
+}
+
+/** What is to be said where it was asked with a key. @param plain What there is without that. */
+function warningWithKey(
+  server: string,
+  key: string,
+  { status, tsigFault, clockAhead, dropped }: ZoneAnswer,
+  plain: string | undefined,
+): string | undefined {
+  if (status === "not-authenticated" && tsigFault !== undefined) {
+    return explainTsigFault(server, key, tsigFault);
+  }
+  if (status === "no-answer") return plain;
+  let forged = 0;
+  for (const reason of FORGED) forged += dropped.get(reason) ?? 0;
+  const other = plain ?? (forged === 0 ? undefined : explainForged(server, key, forged));
+  if (clockAhead === 0) return other;
+  const clock = explainClock(server, clockAhead);
+  return other === undefined ? clock : `${clock}; ${other}`;
 }
 
 function warningOf(
@@ -78,6 +118,8 @@ function warningOf(
     case "incomplete":
       if (unlocated > 0 && peers.length === 0) return unlocatedWarning(server, answer);
       return `${server} did not answer everything within ${seconds} s; give it longer with --timeout`;
+    case "not-authenticated":
+      // The key has words of its own.
     case "no-answer":
       return error === "ECONNREFUSED"
         ? `no answer from ${server}: nothing listens on that port there; start wgsig serve --dns`
@@ -85,7 +127,7 @@ function warningOf(
           `port ${port} get through` + (error === undefined ? "" : ` (${explain(error)})`);
     case "refused":
       return `${server} does not answer for ${zone}; check the zone's name, that this host may ask ` +
-        "(allow-from there), and that the interface there is up";
+        "(allow-from there; or with which key: tsig-files here), and that the interface there is up";
     case "no-zone":
       return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
   }
