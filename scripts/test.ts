@@ -33,9 +33,14 @@ const LAB_ONCE = ["site", "keepalive", "unreachable", "lease_shared"].map((name)
 const LAB_SLOW = ["keepalive", "soak"].map((name) => `${LAB}/${name}_test.ts`);
 /** Tests of the binary on loopback. */
 const E2E = "test/e2e";
-/** Of these, what needs a store, which the binaries for routers don't reach; `shared_test` has that. */
-const E2E_ONCE = ["faults", "garbage", "kill", "peers", "rolling"]
-  .map((name) => `${E2E}/shared_${name}_test.ts`);
+/**
+ * Of these, what needs a store, which the binaries for routers don't reach (`shared_test` has that), and
+ * what needs signed zones, which they don't serve (`keygen_zone_test` has that).
+ */
+const E2E_ONCE = [
+  ...["faults", "garbage", "kill", "peers", "rolling"].map((name) => `shared_${name}`),
+  "dnssec",
+].map((name) => `${E2E}/${name}_test.ts`);
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
 

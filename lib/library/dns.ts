@@ -64,6 +64,13 @@ export {
   type ZoneViewOptions,
 } from "../core/zone/server/zone_view.ts";
 export { ZoneSet } from "../core/zone/server/set.ts";
+export { type ParentRecords, ZoneSigner } from "../core/zone/server/signer.ts";
+export { Signing, type SigningBounds } from "../core/zone/server/signing.ts";
+export { SignatureCache, type SignedWords } from "../core/zone/server/signature_cache.ts";
+export { type SigningRate, signingRate, SigningWork } from "../core/zone/server/signing_work.ts";
+export type { MakeSigningKey, SigningAlgorithm, SigningKey } from "../wire/crypto/signing.ts";
+export { portableSigning } from "../wire/crypto/portable_signing.ts";
+export { makeZoneKey, type ZoneKey } from "../core/zone/server/zone_key.ts";
 export {
   DevicePeers,
   type DeviceSnapshot,

@@ -4,11 +4,16 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { encodeBase64 } from "@std/encoding/base64";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { frameMessage } from "../../lib/wire/dns/frame.ts";
+import { encodeName } from "../../lib/wire/dns/name.ts";
+import { signMessage, TSIG_FUDGE, TsigKey, tsigSize } from "../../lib/wire/dns/tsig.ts";
 import { BASE32_DIGITS, subtypeName } from "../../lib/core/zone/name.ts";
 import { readReply, TYPES } from "../support/dns.ts";
 import { instanceOf } from "../support/dns_messages.ts";
-import { memoryOf, testWith } from "../support/program.ts";
+import { memoryOf, testWith, wgsig } from "../support/program.ts";
 import { askUdp, DeafEnd, dig, isAnswer, newQuery, TcpEnd, Witness } from "./dns_clients.ts";
 import {
   assertBalanced,
@@ -34,6 +39,8 @@ const WARM_UP = 5000;
 const BURST = 32;
 /** Messages over one connection. */
 const PIPELINE = 50;
+/** RRSIG, NSEC, DNSKEY, CDS, CDNSKEY, and types that nothing has. */
+const DNSSEC_TYPES = [46, 47, 48, 59, 60, 50, 65];
 /** Different messages of each kind. */
 const VARIETY = 64;
 const MAX_GROWTH_KB = 24 * 1024;
@@ -83,18 +90,61 @@ function messagesOf(peers: readonly TestPeer[]): Uint8Array[][] {
   ];
 }
 
-/** Settings without a budget: what is flooded is not limited, so that all of it is worked on. */
-function unlimited(scene: Scene): Promise<string> {
-  const zone = `zone = "${ZONE}"\ninterface = "wg0"\n"answer-budget" = 0\n`;
-  return scene.file("wgsig.toml", `[serve.dns]\nlisten = ["${freeDnsAddress()}"]\n${zone}`);
+/** Makes messages of one kind. */
+type Kind = () => Uint8Array;
+
+function kindsOf(peers: readonly TestPeer[]): Kind[] {
+  return messagesOf(peers).map((messages) => () => messages[randomNumber(messages.length)]!);
 }
 
+/** More of them, for a zone that is signed, and asked with a TSIG key: each is made anew. */
+function signedKindsOf(peers: readonly TestPeer[], key: TsigKey): Kind[] {
+  const peer = () => instance(peers[randomNumber(peers.length)]!);
+  const stranger = () => instanceOf(btoa(String.fromCharCode(...randomBytes(32))), ZONE);
+  const edns = { dnssecOk: true };
+  const types = [...Object.values(TYPES), ...DNSSEC_TYPES];
+  const type = () => types[randomNumber(types.length)]!;
+  const withTsig = (query: Uint8Array, after = 0) => {
+    const message = new WireBuffer(query.length + tsigSize(key));
+    message.bytes.set(query);
+    const time = Math.floor(Date.now() / 1000) + after;
+    signMessage(key, message, 0, query.length, time, TSIG_FUDGE);
+    return message.bytes;
+  };
+  return [
+    () => newQuery(peer(), type(), { edns }),
+    () => newQuery(stranger(), type(), { edns }),
+    () => newQuery(`x${randomNumber(1e6)}.${SERVICE}`, type(), { edns: { ...edns, size: 512 } }),
+    () => newQuery(ZONE, type(), { edns }),
+    () => newQuery(SERVICE, type(), { edns }),
+    () => mutated(newQuery(stranger(), "SRV", { edns })),
+    () => withTsig(newQuery(peer(), "SRV", { edns })),
+    () => withTsig(newQuery(stranger(), "TXT")),
+    () => withTsig(newQuery(peer(), "SRV"), 2 * TSIG_FUDGE),
+    () => mutated(withTsig(newQuery(peer(), "SRV", { edns }))),
+  ];
+}
+
+/** Settings without a budget: what is flooded is not limited, so that all of it is worked on. */
+function unlimited(scene: Scene, ...more: readonly string[]): Promise<string> {
+  const zone = [`zone = "${ZONE}"`, 'interface = "wg0"', "answer-budget = 0", ...more, ""];
+  const listen = ["[serve.dns]", `listen = ["${freeDnsAddress()}"]`];
+  return scene.file("wgsig.toml", [...listen, ...zone].join("\n"));
+}
+
+/** What becomes of messages of all kinds. */
+const OUTCOMES = ["answered", "nodata", "nxdomain", "refused", "formerr", "notimp", "badvers"]
+  .concat("drop-short", "drop-response");
+/** And of a signed zone, that is asked with TSIG keys. */
+const SIGNED_OUTCOMES = [...OUTCOMES, "notauth", "tsig", "tsig-badsig", "tsig-badtime", "signed"]
+  .concat("signature-reused");
+
 /** Asserts that what came in over a while was of all kinds. */
-function assertAllKinds(counts: Readonly<Record<string, number>>): void {
-  for (
-    const kind of ["answered", "nodata", "nxdomain", "refused", "formerr", "notimp", "badvers"]
-      .concat("drop-short", "drop-response")
-  ) {
+function assertAllKinds(
+  counts: Readonly<Record<string, number>>,
+  kinds: readonly string[] = OUTCOMES,
+): void {
+  for (const kind of kinds) {
     assert((counts[`dns-${kind}`] ?? 0) > 0, `nothing was counted as ${kind}`);
   }
 }
@@ -103,17 +153,47 @@ testWith(DEVICE_NEEDS, `dns: ${DATAGRAMS} datagrams of all kinds`, async () => {
   const peers = newPeers(20);
   await using device = await Device.with(...peers);
   await using scene = await Scene.open();
-  const server = await device.serveWith(scene, ["--config", await unlimited(scene)]);
+  const config = await unlimited(scene);
+  await withstand(device, scene, config, peers, kindsOf(peers), OUTCOMES);
+});
+
+testWith(DEVICE_NEEDS, `dns: ${DATAGRAMS} datagrams of all kinds to a signed zone`, async () => {
+  const peers = newPeers(20);
+  await using device = await Device.with(...peers);
+  await using scene = await Scene.open();
+  const { code, out } = await wgsig(["keygen", "zone", ZONE]);
+  assertEquals(code, 0);
+  const zoneKey = await scene.file("zone.private", out);
+  const secret = randomBytes(32);
+  const tsig = await scene.file("tsig", `hmac-sha256:abuse:${encodeBase64(secret)}\n`);
+  const config = await unlimited(
+    scene,
+    `dnssec-keys = ["${zoneKey}"]`,
+    `tsig-files = ["${tsig}"]`,
+  );
+  const key = new TsigKey(encodeName("abuse"), secret, PORTABLE);
+  const kinds = [...kindsOf(peers), ...signedKindsOf(peers, key)];
+  await withstand(device, scene, config, peers, kinds, SIGNED_OUTCOMES);
+});
+
+/** Sends messages of all kinds to a server, which must answer others, count all, and not grow. */
+async function withstand(
+  device: Device,
+  scene: Scene,
+  config: string,
+  peers: readonly TestPeer[],
+  kinds: readonly Kind[],
+  outcomes: readonly string[],
+): Promise<void> {
+  const server = await device.serveWith(scene, ["--config", config]);
   const witness = new Witness(scene, server.port, peers[0]!);
   using attacker = new DeafEnd(server.port);
-  const kinds = messagesOf(peers);
   let sent = 0;
   const flood = async (until: number) => {
     while (sent < until) {
       const sending: Promise<void>[] = [];
       for (let i = 0; i < BURST && sent < until; i++, sent++) {
-        const kind = kinds[sent % kinds.length]!;
-        sending.push(attacker.send(kind[randomNumber(kind.length)]!));
+        sending.push(attacker.send(kinds[sent % kinds.length]!()));
       }
       await Promise.all(sending);
       await witness.ask();
@@ -135,13 +215,13 @@ testWith(DEVICE_NEEDS, `dns: ${DATAGRAMS} datagrams of all kinds`, async () => {
   );
   const counts = await server.counters();
   assertEquals(assertBalanced(counts), sent + witness.asked);
-  assertAllKinds(counts);
+  assertAllKinds(counts, outcomes);
   assert(after - before < MAX_GROWTH_KB, `memory grew from ${before} to ${after} kB`);
   assertEquals(await server.running.stop(), 0);
   assertEquals(server.running.err, "");
   const lines = server.running.out.split("\n").length;
   assert(lines < 20, `${lines} lines`);
-});
+}
 
 testWith(DEVICE_NEEDS, `dns: ${MESSAGES} messages of all kinds over TCP`, async () => {
   const peers = newPeers(20);

@@ -64,9 +64,18 @@ export async function digAll(
   ...flags: readonly string[]
 ): Promise<ToolAnswer[]> {
   const asked = questions.flatMap((question) => question.split(" "));
-  const common = [`@${LOOPBACK}`, "-p", `${port}`, "-r", "+tries=1", "+time=10", ...flags];
+  const common = [
+    `@${LOOPBACK}`,
+    "-p",
+    `${port}`,
+    "-r",
+    "+tries=1",
+    "+time=10",
+    "+nocmd",
+    ...flags,
+  ];
   const { out } = await run(["dig", ...common, ...asked]);
-  const answers = out.split(/^(?=;; Got answer:)/m).slice(1).map(readTool);
+  const answers = out.split(";; Got answer:\n").slice(1).map(readTool);
   assertEquals(answers.length, questions.length, out);
   return answers;
 }

@@ -82,7 +82,8 @@ mistakes("an unknown option is named with the nearest", [
   { args: ["serve", "--dump"], says: /^unknown option "--dump" \(known: --listen, --secret, / },
   { args: ["query", "-j"], says: /^unknown option "-j" / },
   { args: ["query", "--no-json"], says: /^unknown option "--no-json" / },
-  { args: ["keygen", "--secret", "x"], says: /^unknown option "--secret" / },
+  { args: ["keygen", "--listen", "x"], says: /^unknown option "--listen" / },
+  { args: ["keygen", "--secret", "x"], says: /^--secret is for: wgsig keygen tsig ZONE$/ },
 ]);
 
 const NO_WORKERS =

@@ -8,13 +8,19 @@
 
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
-import { checkPrivateKey, ED25519, type MakeSigningKey, type SigningAlgorithm } from "./signing.ts";
+import {
+  checkPrivateKey,
+  ED25519,
+  type MakeSigningKey,
+  type SigningAlgorithm,
+  type SigningKey,
+} from "./signing.ts";
 
 /** What P-256 is asked for: numbers as they come, as r and s. */
 const AS_NUMBERS = { lowS: false, format: "compact" } as const;
 
 /** See {@linkcode MakeSigningKey}. ECDSA's signatures are RFC 6979's: the same for the same message. */
-export const portableSigning: MakeSigningKey = (algorithm, privateKey) => {
+export const portableSigning: MakeSigningKey = (algorithm, privateKey): SigningKey => {
   checkPrivateKey(algorithm, privateKey);
   const own = privateKey.slice();
   return algorithm === ED25519

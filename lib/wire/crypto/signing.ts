@@ -10,7 +10,7 @@ export const ECDSA_P256 = 13;
 /** Ed25519, by its number among DNSSEC's algorithms. */
 export const ED25519 = 15;
 /** The number of an algorithm that this program signs with. */
-export type SigningAlgorithm = typeof ECDSA_P256 | typeof ED25519;
+export type SigningAlgorithm = 13 | 15;
 
 /** Size of a private key of either algorithm, in bytes. */
 export const PRIVATE_KEY_SIZE = 32;

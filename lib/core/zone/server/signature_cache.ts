@@ -36,6 +36,7 @@ const MAX_STEPS = 8;
 
 /** What is signed: as CanonicalSet has it. */
 export interface SignedWords {
+  /** The words. */
   readonly words: Int32Array;
   /** How many of them there are. */
   readonly size: number;

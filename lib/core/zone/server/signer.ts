@@ -131,8 +131,9 @@ export class ZoneSigner implements SetCover {
     this.size = keys.length * (RECORD_HEAD + this.#headSize + SIGNATURE_SIZE);
     this.#fresh = new WireBuffer(keys.length * SIGNATURE_SIZE);
     const dnskeys = keys.map(({ dnskey }) => dnskey);
-    this.#ds = dnskeys.map((dnskey) => dsData(name, dnskey));
-    this.#records = new Map([[TYPE_DNSKEY, dnskeys], ...forParent(parent, dnskeys, this.#ds)]);
+    const ds = dnskeys.map((dnskey) => dsData(name, dnskey));
+    this.#ds = parent === "delete" ? [] : ds;
+    this.#records = new Map([[TYPE_DNSKEY, dnskeys], ...forParent(parent, dnskeys, ds)]);
     const types = [...this.#records.keys()];
     this.apexBitmap = typeBitmap([TYPE.ns, TYPE.soa, TYPE_RRSIG, TYPE_NSEC, ...types]);
   }
@@ -235,10 +236,10 @@ export class ZoneSigner implements SetCover {
    * Writes the DS of a zone below as an answer of this one.
    *
    * @param owner The offset in the message of that zone's name.
-   * @returns Whether it fits.
+   * @returns Whether it fits; undefined where there is none, because that zone wants to have none.
    */
-  writeDs(owner: number, below: ZoneSigner, writer: AnswerWriter): boolean {
-    return writeSet(writer, owner, TYPE_DS, below.#ds);
+  writeDs(owner: number, below: ZoneSigner, writer: AnswerWriter): boolean | undefined {
+    return below.#ds.length === 0 ? undefined : writeSet(writer, owner, TYPE_DS, below.#ds);
   }
 
   #cacheOf({ size }: CanonicalSet): SignatureCache {

@@ -44,7 +44,8 @@
  * what is said of a key that nobody has.
  *
  * **Signed zones.** A zone with keys has DNSKEY, CDS and CDNSKEY at its own name, and RRSIG and NSEC
- * everywhere; see zone_answers.ts and signer.ts.
+ * everywhere; see zone_answers.ts and signer.ts. In its signed answers `seen` is rounded down to ten minutes,
+ * and Additional has no TXT.
  *
  * @module
  */

@@ -7,7 +7,7 @@
  * | with DO                       | RRSIG of each set; without a record: SOA, and NSEC of that name  |
  * | with DO, for no name          | NOERROR, or NXDOMAIN where CO is set, with an NSEC of that name  |
  * | DNSKEY, CDS, CDNSKEY          | those of the zone's keys, at its own name                        |
- * | DS of a zone of this server   | that of its keys, or that it has none                            |
+ * | DS of a zone of this server   | that of its keys, or that it has none: unsigned, or cds "delete"  |
  * | NSEC                          | that of the name                                                 |
  * | RRSIG                         | the signatures of what ANY is answered with, else those of NSEC  |
  *
@@ -106,9 +106,8 @@ export class ZoneAnswers {
     const hasKeys = isApex ? signer.writeKeys(asked, QUESTION_NAME, writer) : undefined;
     if (hasKeys !== undefined) return answered(writer, hasKeys);
     const child = asked === TYPE.ds && !isApex ? this.#zoneAt(message) : undefined;
-    if (child?.signer !== undefined) {
-      return answered(writer, signer.writeDs(QUESTION_NAME, child.signer, writer));
-    }
+    const hasDs = child?.signer && signer.writeDs(QUESTION_NAME, child.signer, writer);
+    if (hasDs !== undefined) return answered(writer, hasDs);
     const found = child === undefined
       ? view.answer(query, message, path, now, writer)
       : "dns-nodata";

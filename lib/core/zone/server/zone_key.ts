@@ -11,6 +11,7 @@ import { dnskeyData, keyTag } from "../../../wire/dns/dnssec.ts";
 export interface ZoneKey {
   /** Its number in RRSIG and DS. */
   readonly tag: number;
+  /** 13 or 15. */
   readonly algorithm: SigningAlgorithm;
   /** The data of its DNSKEY. */
   readonly dnskey: Uint8Array;

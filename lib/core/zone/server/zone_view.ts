@@ -78,6 +78,9 @@ export interface QueryPath {
 /** What became of a question: also the name of its counter. */
 export type ZoneOutcome = "dns-answered" | "dns-nodata" | "dns-nxdomain" | "dns-servfail";
 
+/** Seconds of which `seen` is a multiple in signed answers: else each registration would be signed. */
+const SEEN_STEP = 600;
+
 /** One view of a zone. */
 export class ZoneView {
   readonly #labels: number;
@@ -275,7 +278,8 @@ export class ZoneView {
     const source = this.#source;
     if (source !== undefined) {
       const list = source.allowedOf(this.#peer);
-      const seen = source.seen(this.#peer, now);
+      const step = writer.isCovered ? SEEN_STEP : 1;
+      const seen = Math.floor(source.seen(this.#peer, now) / step) * step;
       return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, seen);
     }
     const { allowed } = this.#self!;

@@ -100,7 +100,7 @@ class SignedLists {
     const keys = isQuick ? [countingKey(1, 13, true)] : [zoneKey(1, 15)];
     this.answers = new SignedAnswers(keys, undefined, signing);
     this.answers.isQuick = isQuick;
-    this.#view = new ZoneView({ labels: 2, peers, self, ttl: 0 });
+    this.#view = new ZoneView({ labels: 2, peers, self, ttl: 0, views: 1 });
   }
 
   /** The instances that a list has, and how often something was signed for that. */

@@ -21,6 +21,8 @@ function zone(name: string, options: Partial<ServedZone> = {}): ServedZone {
     allowFrom: undefined,
     tsigFiles: [],
     requireTsig: false,
+    dnssecKeys: [],
+    cds: "publish",
     ttl: 0,
     views: undefined,
     ...options,
