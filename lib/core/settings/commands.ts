@@ -151,7 +151,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   }),
   command({
     name: "keygen",
-    operands: "[secret|private|public|psk|zone|ds] [ZONE]",
+    operands: "[secret|private|public|psk|tsig|zone|ds] [NAME]",
     maxOperands: 2,
     help: "make a group secret, WireGuard keys, or the key that a DNS zone is signed with",
     tables: [KEYGEN_FLAGS],
