@@ -12,7 +12,7 @@ import type { Processes } from "../lib/host/processes.ts";
 import { isClamped, type LoadedSettings } from "../lib/service/files/files.ts";
 import { fileOf } from "../lib/service/files/identity.ts";
 import { interfaceKeys } from "../lib/wireguard/device.ts";
-import { equalBytes, WireBuffer } from "../lib/wire/bytes/wire_buffer.ts";
+import { areSameBytes } from "../lib/wire/bytes/wire_buffer.ts";
 
 /** More than a secret can have: what is larger is none. */
 const MAX_SIZE = 4096;
@@ -61,7 +61,7 @@ export async function refuseSecretKey(
 
 /** Refuses a key that is the group secret. @param secret The one in use, 32 bytes. */
 export function refuseSecret(key: Uint8Array | undefined, secret: Uint8Array | undefined): void {
-  if (key === undefined || secret === undefined || !isEqual(key, secret)) return;
+  if (key === undefined || secret === undefined || !areSameBytes(key, secret)) return;
   throw new UserError(
     "what --key or public-key names is the group secret, which must not be told to anyone: name " +
       "the public key",
@@ -83,13 +83,8 @@ function secretFiles({ settings }: LoadedSettings, options: SecretOptions): stri
 async function holds(host: Files, path: string, key: Uint8Array): Promise<boolean> {
   try {
     const secret = parseSecret((await host.readFile(path, MAX_SIZE, { regular: true })).bytes);
-    return secret !== undefined && isEqual(secret, key);
+    return secret !== undefined && areSameBytes(secret, key);
   } catch {
     return false;
   }
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length &&
-    equalBytes(new WireBuffer(a), 0, new WireBuffer(b), 0, a.length);
 }

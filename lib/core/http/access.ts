@@ -11,7 +11,7 @@
 import { decodeBase64 } from "@std/encoding/base64";
 import { parseHostPort } from "../net/host_port.ts";
 import { ADDRESS_SIZE, formatAddress, isIpv4, parseAddress } from "../net/ip_address.ts";
-import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { areSameBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
 import type { HttpRequest } from "../../wire/http/request.ts";
 
 /** A token is no shorter: it could be guessed. */
@@ -67,8 +67,7 @@ function hasToken(authorization: string | undefined, token: Uint8Array): boolean
     : scheme.toLowerCase() === "basic"
     ? passwordOf(rest)
     : undefined;
-  if (given === undefined || given.length !== token.length) return false;
-  return equalBytes(new WireBuffer(given), 0, new WireBuffer(token), 0, token.length);
+  return given !== undefined && areSameBytes(given, token);
 }
 
 function passwordOf(base64: string): Uint8Array | undefined {

@@ -16,7 +16,7 @@ import type { Files, Input } from "../../host/files.ts";
 import type { Cryptography, System } from "../../host/host.ts";
 import type { Random } from "../../host/random.ts";
 import type { ExchangeKey } from "../../wire/crypto/exchange_key.ts";
-import { equalBytes, WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import { areSameBytes } from "../../wire/bytes/wire_buffer.ts";
 import { readAllowList, readSecret } from "../files/files.ts";
 import type { ServeConfig, ServedGroup } from "./config.ts";
 import { macsPerSecond } from "./mac_speed.ts";
@@ -72,13 +72,8 @@ async function readSecrets(
   if (file === other) throw new UserError(`group ${id} names secret file ${file} twice; ${why}`);
   for (const path of files) secrets.push(await readSecret(host, path, "registry"));
   const [secret, second] = secrets;
-  if (secret === undefined || second === undefined || !isSameSecret(secret, second)) return;
+  if (secret === undefined || second === undefined || !areSameBytes(secret, second)) return;
   throw new UserError(`secret files ${file} and ${other} hold the same secret; ${why}`);
-}
-
-/** Takes the same time for all keys of one length. */
-export function isSameSecret(a: Uint8Array, b: Uint8Array): boolean {
-  return equalBytes(new WireBuffer(a), 0, new WireBuffer(b), 0, a.length);
 }
 
 /** Overwrites secrets that are in force, or will never be. */

@@ -15,7 +15,8 @@ import { readPrivateKey } from "../files/files.ts";
 import { fileOf } from "../files/identity.ts";
 import { makeOwnFolder } from "../files/own_folders.ts";
 import type { ServeConfig } from "./config.ts";
-import { type GroupFiles, isSameSecret } from "./groups.ts";
+import { areSameBytes } from "../../wire/bytes/wire_buffer.ts";
+import type { GroupFiles } from "./groups.ts";
 
 const OWNER_ONLY = 0o600;
 const WHAT = "the registry's key file";
@@ -76,7 +77,7 @@ function noCommonKey(file: string | undefined): UserError {
 /** Whoever has the private half can pretend to be the registry. */
 function checkOwn(key: Uint8Array, groups: readonly GroupFiles[], file = ""): void {
   for (const { id, secrets } of groups) {
-    if (!secrets.some((secret) => isSameSecret(secret, key))) continue;
+    if (!secrets.some((secret) => areSameBytes(secret, key))) continue;
     throw new UserError(
       `${WHAT} ${file} holds the secret of group ${id}, which every member has; name another file ` +
         "with --key, and one is made",

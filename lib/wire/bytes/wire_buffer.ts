@@ -78,6 +78,14 @@ export function equalBytes(
   return difference === 0;
 }
 
+/** Whether two arrays are of one size and the same, in a time that depends on the sizes alone. */
+export function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
 /**
  * Checks that a field of `bits` bits can hold `value`.
  *

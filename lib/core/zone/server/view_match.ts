@@ -5,6 +5,7 @@
  */
 
 import { encodeName } from "../../../wire/dns/name.ts";
+import { areSameBytes } from "../../../wire/bytes/wire_buffer.ts";
 import { PrefixSet } from "../../net/ip_prefix.ts";
 import type { QueryPath } from "./zone_view.ts";
 
@@ -33,16 +34,13 @@ export class ViewMatch {
    * @param key The name of the zone's key that it was signed with, as `encodeName` makes it.
    */
   takes({ source, sourceAt }: QueryPath, key: Uint8Array | undefined): boolean {
-    if (this.#names !== undefined && (key === undefined || !has(this.#names, key))) return false;
+    if (this.#names !== undefined && !this.#isNamed(key)) return false;
     return this.#from === undefined || this.#from.contains(source, sourceAt);
   }
-}
 
-function has(names: readonly Uint8Array[], wanted: Uint8Array): boolean {
-  for (const name of names) {
-    let i = name.length === wanted.length ? 0 : -1;
-    while (i >= 0 && i < name.length && name[i] === wanted[i]) i++;
-    if (i === name.length) return true;
+  #isNamed(key: Uint8Array | undefined): boolean {
+    if (key === undefined) return false;
+    for (const name of this.#names ?? []) if (areSameBytes(name, key)) return true;
+    return false;
   }
-  return false;
 }

@@ -11,7 +11,7 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { System } from "../../../host/host.ts";
 import type { MakeSigningKey } from "../../../wire/crypto/signing.ts";
-import { equalBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { areSameBytes } from "../../../wire/bytes/wire_buffer.ts";
 import { readPrivate } from "../../files/files.ts";
 import type { ServedZone } from "./zones.ts";
 
@@ -34,7 +34,7 @@ export async function readSigningKeys(
   for (const [i, path] of paths.entries()) {
     if (paths.indexOf(path) < i) fail(`${WHAT} ${path} is named twice; leave one of them out`);
     const key = await readKey(host, name, path, make);
-    const same = keys.findIndex(({ dnskey }) => isSame(dnskey, key.dnskey));
+    const same = keys.findIndex(({ dnskey }) => areSameBytes(dnskey, key.dnskey));
     if (same >= 0) {
       fail(`${WHAT}s ${paths[same]} and ${path} hold the same key; leave one of them out`);
     }
@@ -82,8 +82,4 @@ async function isPublic(host: Files, path: string): Promise<boolean> {
     // Whoever reads it says why.
     return false;
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && equalBytes(new WireBuffer(a), 0, new WireBuffer(b), 0, a.length);
 }

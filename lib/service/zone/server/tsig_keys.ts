@@ -8,7 +8,7 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import { deriveTsigSecret } from "../../../core/zone/tsig_key.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { Cryptography, System } from "../../../host/host.ts";
-import { equalBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { areSameBytes } from "../../../wire/bytes/wire_buffer.ts";
 import { encodeName, formatName } from "../../../wire/dns/name.ts";
 import { TsigKey } from "../../../wire/dns/tsig.ts";
 import { readTsigKey } from "../../files/tsig_file.ts";
@@ -43,7 +43,7 @@ export class TsigKeys {
     if (before !== undefined) return before.key;
     const { name, secret } = await readTsigKey(this.#host, path);
     const other = this.#known.find((each) => each.path !== undefined && each.key.text === name);
-    if (other !== undefined && !isSame(other.secret, secret)) {
+    if (other !== undefined && !areSameBytes(other.secret, secret)) {
       secret.fill(0);
       throw new UserError(
         `TSIG key files ${other.path} and ${path} have another secret for the same name ${name}; ` +
@@ -69,15 +69,10 @@ export class TsigKeys {
   #add(name: Uint8Array, secret: Uint8Array, path: string | undefined): TsigKey {
     const text = formatName(name);
     const same = this.#known.find(({ key, secret: other }) =>
-      key.text === text && isSame(other, secret)
+      key.text === text && areSameBytes(other, secret)
     );
     const key = same?.key ?? new TsigKey(name, secret, this.#host.primitives);
     this.#known.push({ key, secret, path });
     return key;
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length &&
-    equalBytes(new WireBuffer(a), 0, new WireBuffer(b), 0, a.length);
 }
