@@ -19,6 +19,7 @@ import {
   OPT_COMPACT_OK,
   OPT_DNSSEC_OK,
   OPT_SIZE,
+  RECORD_FIELDS,
   TYPE_OPT,
 } from "./query.ts";
 import { MAX_NAME_SIZE } from "./name.ts";
@@ -58,8 +59,6 @@ export const ADDITIONAL = 2;
 export const CLASS_IN = 1;
 /** The two bits before the offset of a compressed name (RFC 1035, section 4.1.4). */
 export const POINTER = 0xc000;
-/** Type, class, TTL and length of the data of a record, after its owner. */
-const RECORD_FIELDS = 10;
 const EMPTY = new WireBuffer(0);
 
 /** Adds to a record set what belongs to it: its signatures. */

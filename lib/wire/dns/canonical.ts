@@ -20,24 +20,19 @@
  * @module
  */
 
-import { MAX_NAME_SIZE } from "./name.ts";
+import { CLASS_IN, QUESTION_NAME } from "./answer.ts";
+import { lower, MAX_NAME_SIZE, POINTER_BITS } from "./name.ts";
+import { RECORD_FIELDS } from "./query.ts";
 import { copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
-const CLASS_IN = 1;
 const TYPE_NS = 2;
 const TYPE_SOA = 6;
 const TYPE_PTR = 12;
 const TYPE_SRV = 33;
 /** Priority, weight and port. */
 const SRV_FIELDS = 6;
-/** Type, class, TTL and length of the data of a record, after its owner. */
-const RECORD_FIELDS = 10;
-/** The two bits of a pointer. */
-const POINTER = 0xc0;
 /** Size of a pointer, and of the size of data. */
 const UINT16 = 2;
-/** Where a pointer to the name of the question points to. */
-const QUESTION_NAME = 12;
 /** Words before the owner. */
 const HEAD_WORDS = 2;
 const OWNER_AT = 4 * HEAD_WORDS;
@@ -67,10 +62,7 @@ export function copyLower(
     const upper = (low + 0x3f3f_3f3f) & ~(low + 0x2525_2525) & ~word & 0x8080_8080;
     to.view.setInt32(toAt + i, word | (upper >>> 2));
   }
-  for (let i = words; i < size; i++) {
-    const byte = from.bytes[at + i]!;
-    to.bytes[toAt + i] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-  }
+  for (let i = words; i < size; i++) to.bytes[toAt + i] = lower(from.bytes[at + i]!);
 }
 
 /** One record set after the other; what is made is kept for the next. */
@@ -213,8 +205,8 @@ export class CanonicalSet {
   #readOwner(at: number): boolean {
     const { view } = this.#message;
     if (at + UINT16 > this.#end) return false;
-    const pointer = view.getUint16(at) ^ (POINTER << 8);
-    const isPointer = pointer < POINTER << 8 && this.#message.bytes[at]! >= POINTER;
+    const pointer = view.getUint16(at) ^ (POINTER_BITS << 8);
+    const isPointer = pointer < POINTER_BITS << 8 && this.#message.bytes[at]! >= POINTER_BITS;
     this.#ownerOffset = isPointer ? pointer : at - this.#start;
     // Of several sets in a message, most are of the name that was asked.
     if (isPointer && pointer === QUESTION_NAME && this.#isQuestion) return true;
@@ -273,7 +265,7 @@ export class CanonicalSet {
     while (at < this.#end) {
       const length = bytes[at]!;
       if (length === 0) return at + 1;
-      if (length >= POINTER) return at + UINT16;
+      if (length >= POINTER_BITS) return at + UINT16;
       if (length >= 0x40) return -1;
       at += 1 + length;
     }
@@ -303,7 +295,7 @@ export class CanonicalSet {
       size += run;
       if (isFirst) this.#nameEnd = at + (isEnd ? 1 : UINT16);
       if (isEnd) return size;
-      if (length < POINTER) return -1;
+      if (length < POINTER_BITS) return -1;
       isFirst = false;
       at = runAt = this.#start + (view.getUint16(at) & 0x3fff);
       if (at >= before) return -1;

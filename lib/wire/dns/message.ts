@@ -20,28 +20,24 @@
 
 import { Buffer } from "node:buffer";
 import dnsPacket from "dns-packet";
-import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "./answer.ts";
-import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE } from "./name.ts";
+import { CLASS_IN, MAX_TCP_SIZE, MAX_UDP_SIZE } from "./answer.ts";
+import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE, POINTER_BITS } from "./name.ts";
 import {
   DNS_HEADER_SIZE,
   FLAG_AUTHORITATIVE,
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
   OPCODE_BITS,
+  RECORD_FIELDS,
+  TYPE_AND_CLASS,
 } from "./query.ts";
 
-/** Size of a record between its name and its data: type, class, TTL, length. */
-const RECORD_FIXED_SIZE = 10;
-/** Size of a question after its name: type, class. */
-const QUESTION_FIXED_SIZE = 4;
 /** Priority, weight and port. */
 const SRV_FIXED_SIZE = 6;
 /** Five numbers. */
 const SOA_FIXED_SIZE = 20;
-const POINTER = 0xc0;
 const FLAG_RECURSION_AVAILABLE = 0x0080;
 const RCODE_BITS = 0x000f;
-const CLASS_IN = 1;
 
 /** The types of records that are read, by their numbers. */
 const TYPES: Readonly<Record<number, DnsRecord["type"]>> = {
@@ -227,7 +223,7 @@ class Walker {
       const at = this.#at;
       const next = this.#name(at);
       const isText = this.#isText;
-      this.#at = this.#within(next, QUESTION_FIXED_SIZE);
+      this.#at = this.#within(next, TYPE_AND_CLASS);
       if (count > 1 || !isText) continue;
       const { name, type, class: klass } = dnsPacket.question.decode(this.#buffer, at);
       question = { name: name.toLowerCase(), type, class: klass };
@@ -247,7 +243,7 @@ class Walker {
     const at = this.#at;
     const fixed = this.#name(at);
     const isNamed = this.#isText;
-    const data = this.#within(fixed, RECORD_FIXED_SIZE);
+    const data = this.#within(fixed, RECORD_FIELDS);
     const length = this.#uint16(fixed + 8);
     this.#at = this.#within(data, length);
     const type = TYPES[this.#uint16(fixed)];
@@ -297,7 +293,7 @@ class Walker {
       this.#within(at, 1);
       const length = this.#buffer[at]!;
       if (length === 0) return end < 0 ? at + 1 : end;
-      if ((length & POINTER) === POINTER) {
+      if ((length & POINTER_BITS) === POINTER_BITS) {
         this.#within(at, 2);
         if (end < 0) end = at + 2;
         at = this.#uint16(at) & 0x3fff;

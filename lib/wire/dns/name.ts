@@ -17,8 +17,8 @@ export const MAX_LABELS = 127;
 /** The most pointers of a name that is read; names that programs write have one. */
 export const MAX_POINTERS = 8;
 
-/** The bits of a length that make it a pointer. */
-const POINTER = 0xc0;
+/** The bits of a length that make it a pointer (RFC 1035, section 4.1.4). */
+export const POINTER_BITS = 0xc0;
 /** Size of a message's header, where no name is. */
 const HEADER_SIZE = 12;
 const LABEL = /^[\w-]{1,63}$/;
@@ -83,7 +83,7 @@ export function skipName({ bytes }: WireBuffer, at: number, end: number): number
   while (at < last) {
     const length = bytes[at]!;
     if (length === 0) return at + 1;
-    if (length >= POINTER) return at + 2;
+    if (length >= POINTER_BITS) return at + 2;
     if (length > MAX_LABEL_SIZE) return -1;
     at += 1 + length;
   }
@@ -110,9 +110,9 @@ export function readName(
   let part = at;
   while (at < end) {
     const length = bytes[at]!;
-    if (length >= POINTER) {
+    if (length >= POINTER_BITS) {
       if (at + 1 >= end || ++pointers > MAX_POINTERS) return -1;
-      const to = start + (((length & ~POINTER) << 8) | bytes[at + 1]!);
+      const to = start + (((length & ~POINTER_BITS) << 8) | bytes[at + 1]!);
       if (to >= part || to < start + HEADER_SIZE) return -1;
       at = part = to;
       continue;

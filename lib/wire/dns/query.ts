@@ -44,9 +44,12 @@ export const OPT_DNSSEC_OK = 0x8000;
 /** Another one: an answer that there is no such name may say so, and prove it compactly (RFC 9824). */
 export const OPT_COMPACT_OK = 0x4000;
 
-const TYPE_AND_CLASS = 4;
-/** Type, class, TTL and length of the data of a record. */
-const RECORD_FIELDS = 10;
+/** Where in a header it is said how many records the additional section has. */
+export const ADDITIONAL_COUNT = 10;
+/** Size of what a question has after its name. */
+export const TYPE_AND_CLASS = 4;
+/** Size of type, class, TTL and length of the data of a record, after its owner. */
+export const RECORD_FIELDS = 10;
 const OPTION_HEADER = 4;
 
 /** A query's fields. {@linkcode parseQuery} writes into one that the caller keeps. */
@@ -181,7 +184,7 @@ function parseQuestion(buffer: WireBuffer, end: number, query: DnsQuery): boolea
 function parseRecords(buffer: WireBuffer, start: number, end: number, query: DnsQuery): boolean {
   const { view } = buffer;
   const before = view.getUint16(start + 6) + view.getUint16(start + 8);
-  const records = before + view.getUint16(start + 10);
+  const records = before + view.getUint16(start + ADDITIONAL_COUNT);
   let at = query.nameAt + query.questionSize;
   for (let i = 0; i < records; i++) {
     const fields = skipName(buffer, at, end);

@@ -12,12 +12,11 @@
 import { checkBounds, copyBytes, equalBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 import { MAC_SIZE } from "../crypto/mac.ts";
 import type { Hmac, Primitives } from "../crypto/primitives.ts";
-import { formatName, lower, MAX_NAME_SIZE } from "./name.ts";
-import { TYPE_TSIG } from "./query.ts";
+import { formatName, lower, matchesName, MAX_NAME_SIZE } from "./name.ts";
+import { ADDITIONAL_COUNT, RECORD_FIELDS, TYPE_TSIG } from "./query.ts";
 import {
   CLASS_ANY,
   HMAC_SHA256,
-  RECORD_FIELDS,
   SERVER_TIME_SIZE,
   TIME_SIZE,
   TRAILER_SIZE,
@@ -29,7 +28,6 @@ export const TSIG_FUDGE = 300;
 /** Sizes of a secret, in bytes. */
 export const TSIG_SECRET_SIZE = { least: 16, most: 64 } as const;
 
-const ADDITIONAL_COUNT = 10;
 const NO_OTHER = new Uint8Array(0);
 
 // One message is worked on at a time, so the scratch space is shared by all keys. It grows.
@@ -66,11 +64,8 @@ export class TsigKey {
 
   /** Whether `tsig` was made with a key of this name, and with its algorithm. */
   isNamedIn(tsig: TsigFields): boolean {
-    if (!tsig.isSha256 || tsig.nameSize !== this.name.length) return false;
-    for (let i = 0; i < tsig.nameSize; i++) {
-      if (tsig.name.bytes[i] !== this.name[i]) return false;
-    }
-    return true;
+    return tsig.isSha256 && tsig.nameSize === this.name.length &&
+      matchesName(tsig.name, 0, this.name);
   }
 
   /** Writes the MAC of the `length` bytes at `at` to `out` at `outAt`. Bounds are the caller's. */

@@ -12,8 +12,21 @@
 
 import { checkBounds, WireBuffer } from "../bytes/wire_buffer.ts";
 import { MAC_SIZE } from "../crypto/mac.ts";
-import { encodeName, lower, MAX_LABEL_SIZE, MAX_NAME_SIZE, readName, skipName } from "./name.ts";
-import { DNS_HEADER_SIZE, TYPE_TSIG } from "./query.ts";
+import {
+  encodeName,
+  matchesName,
+  MAX_LABEL_SIZE,
+  MAX_NAME_SIZE,
+  readName,
+  skipName,
+} from "./name.ts";
+import {
+  ADDITIONAL_COUNT,
+  DNS_HEADER_SIZE,
+  RECORD_FIELDS,
+  TYPE_AND_CLASS,
+  TYPE_TSIG,
+} from "./query.ts";
 
 /** The record's class. */
 export const CLASS_ANY = 255;
@@ -21,8 +34,6 @@ export const CLASS_ANY = 255;
 export const SERVER_TIME_SIZE = 6;
 /** The only algorithm that is known here, as the record carries it. */
 export const HMAC_SHA256: Uint8Array = encodeName("hmac-sha256");
-/** Type, class, TTL and length of the data of a record. */
-export const RECORD_FIELDS = 10;
 /** Size of time and fudge. */
 export const TIME_SIZE = 8;
 /** Size of original ID, error and other length. */
@@ -30,9 +41,6 @@ export const TRAILER_SIZE = 6;
 
 /** Errors of the record (RFC 8945, section 3). */
 export const TSIG_ERROR = { none: 0, badsig: 16, badkey: 17, badtime: 18, badtrunc: 22 } as const;
-
-const QUESTION_FIELDS = 4;
-const ADDITIONAL_COUNT = 10;
 
 /** A TSIG record. {@linkcode readTsig} writes into one that the caller keeps. */
 export interface TsigFields {
@@ -109,8 +117,8 @@ export function readTsig(
   const end = at + length;
   let next = at + DNS_HEADER_SIZE;
   for (let i = view.getUint16(at + 4); i > 0; i--) {
-    next = skipName(message, next, end) + QUESTION_FIELDS;
-    if (next < QUESTION_FIELDS || next > end) return "formerr";
+    next = skipName(message, next, end) + TYPE_AND_CLASS;
+    if (next < TYPE_AND_CLASS || next > end) return "formerr";
   }
   const before = view.getUint16(at + 6) + view.getUint16(at + 8);
   const records = before + view.getUint16(at + ADDITIONAL_COUNT);
@@ -163,7 +171,8 @@ export function readTsigRecord(
   into.nameSize = nameSize;
   into.algorithmAt = algorithmAt;
   into.algorithmSize = timeAt - algorithmAt;
-  into.isSha256 = isHmacSha256(bytes, algorithmAt, into.algorithmSize);
+  into.isSha256 = into.algorithmSize === HMAC_SHA256.length &&
+    matchesName(message, algorithmAt, HMAC_SHA256);
   into.time = view.getUint16(timeAt) * 2 ** 32 + view.getUint32(timeAt + 2);
   into.fudge = view.getUint16(timeAt + 6);
   into.macAt = macAt;
@@ -197,10 +206,4 @@ function skipPlainName(bytes: Uint8Array, at: number, end: number): number {
     at += 1 + length;
   }
   return -1;
-}
-
-function isHmacSha256(bytes: Uint8Array, at: number, size: number): boolean {
-  if (size !== HMAC_SHA256.length) return false;
-  for (let i = 0; i < size; i++) if (lower(bytes[at + i]!) !== HMAC_SHA256[i]) return false;
-  return true;
 }

@@ -26,6 +26,7 @@
 
 import {
   AnswerWriter,
+  CLASS_IN,
   MAX_TCP_SIZE,
   MAX_UDP_SIZE,
   MIN_ANSWER_ROOM,
@@ -53,7 +54,6 @@ import { ZoneAnswers } from "./zone_answers.ts";
 /** Types of questions and of records in messages alone. */
 const FIRST_META_TYPE = 128;
 const LAST_META_TYPE = 255;
-const CLASS_IN = 1;
 
 type Outcome = ZoneOutcome | "dns-refused" | "dns-notimp" | "dns-badvers" | TsigFault;
 

@@ -40,7 +40,6 @@ import type { CounterName, Counters } from "../../net/counters.ts";
 
 /** MACs may be cut down to half, and are refused then; what is shorter is malformed. */
 const LEAST_MAC = MAC_SIZE / 2;
-const NO_OTHER = new Uint8Array(0);
 
 /** What is wrong with the TSIG of a question: the outcome of that question. */
 export type TsigFault = "dns-formerr" | "dns-notauth";
@@ -114,7 +113,7 @@ export class TsigCheck {
   get size(): number {
     if (this.#message === undefined) return 0;
     if (this.#key === undefined) return tsigErrorSize(this.#tsig);
-    return tsigSize(this.#key, this.#other.length);
+    return tsigSize(this.#key, this.#other?.length);
   }
 
   /**
@@ -139,8 +138,8 @@ export class TsigCheck {
     return signMessage(key, out, at, length, time, TSIG_FUDGE, mac, error, this.#other);
   }
 
-  get #other(): Uint8Array {
-    return this.#error === TSIG_ERROR.badtime ? this.#serverTime : NO_OTHER;
+  get #other(): Uint8Array | undefined {
+    return this.#error === TSIG_ERROR.badtime ? this.#serverTime : undefined;
   }
 
   #refuse(message: WireBuffer, why: Exclude<keyof typeof TSIG_ERROR, "none">): TsigFault {
