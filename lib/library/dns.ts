@@ -56,7 +56,8 @@ export {
   type ZoneViewRule,
 } from "../core/zone/server/zone.ts";
 export type { ViewMatchOptions } from "../core/zone/server/view_match.ts";
-export { ChosenKeys, ChosenPeers } from "../core/zone/server/chosen_peers.ts";
+export { ChosenKeys } from "../core/zone/server/chosen_keys.ts";
+export { ChosenPeers } from "../core/zone/server/chosen_peers.ts";
 export {
   type QueryPath,
   type ZoneOutcome,

@@ -5,46 +5,13 @@
  */
 
 import { ID_SIZE } from "../../../wire/wgsig/record.ts";
-import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
-import { KeyIndex } from "../../net/key_index.ts";
 import { NONE } from "../../net/none.ts";
-import { parseKey } from "../../net/peer_key.ts";
 import type { AllowedStrings } from "./allowed_strings.ts";
+import type { ChosenKeys } from "./chosen_keys.ts";
 import type { Location } from "./location.ts";
 import type { KeySink, ZonePeers } from "./peers.ts";
-
-/** An unchanging set of public keys. Nothing is made to ask it. */
-export class ChosenKeys {
-  /** The keys, 32 bytes each, in the order in which they were named. */
-  readonly bytes: WireBuffer;
-  /** How many there are. */
-  readonly count: number;
-  readonly #index: KeyIndex;
-
-  /**
-   * Takes keys in base64; one that is named twice counts once.
-   *
-   * @param seed Random, so that nobody can choose keys that collide.
-   * @throws {SyntaxError} Where one is none.
-   */
-  constructor(texts: readonly string[], seed: number) {
-    const keys = [...new Set(texts)];
-    this.count = keys.length;
-    this.bytes = new WireBuffer(this.count * ID_SIZE);
-    keys.forEach((text, i) => {
-      const key = parseKey(text);
-      if (key === undefined) throw new SyntaxError(`"${text}" is no public key`);
-      this.bytes.bytes.set(key, i * ID_SIZE);
-    });
-    this.#index = new KeyIndex(this.bytes, this.count, seed);
-  }
-
-  /** Whether the 32-byte key at `at` is one of them. */
-  has(key: WireBuffer, at: number): boolean {
-    return this.#index.find(key, at) !== NONE;
-  }
-}
 
 /**
  * The peers of a source whose keys are chosen: what it says of others is said of nobody. What a list

@@ -8,6 +8,7 @@
 import { ID_SIZE } from "../../../wire/wgsig/record.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
+import { ChosenKeys } from "./chosen_keys.ts";
 import type { Now } from "../../net/clock.ts";
 import type { HostPort } from "../../net/host_port.ts";
 import { ADDRESS_SIZE, parseAddress } from "../../net/ip_address.ts";
@@ -170,7 +171,7 @@ export class DevicePeers implements ZonePeers {
 export class KnownAllowedIps {
   /** The strings, by place. */
   readonly strings: AllowedStrings;
-  readonly #index: KeyIndex;
+  readonly #keys: ChosenKeys;
 
   /**
    * Takes the AllowedIPs (addresses without a prefix length are single hosts) by base64 key.
@@ -179,20 +180,14 @@ export class KnownAllowedIps {
    * @throws {SyntaxError} Where a key or a prefix is none.
    */
   constructor(known: ReadonlyMap<string, readonly string[]>, seed: number) {
-    const keys = new WireBuffer(known.size * ID_SIZE);
-    [...known.keys()].forEach((text, i) => {
-      const key = parseKey(text);
-      if (key === undefined) throw new SyntaxError(`"${text}" is no public key`);
-      keys.bytes.set(key, i * ID_SIZE);
-    });
+    this.#keys = new ChosenKeys([...known.keys()], seed);
     this.strings = new AllowedStrings(
       [...known.values()].map((list) => list.map(normalizePrefix)),
     );
-    this.#index = new KeyIndex(keys, known.size, seed);
   }
 
   /** Which list of {@linkcode strings} is that of the key at `at`, or NONE. */
   find(key: WireBuffer, at: number): number {
-    return this.#index.find(key, at);
+    return this.#keys.find(key, at);
   }
 }

@@ -6,7 +6,7 @@
 
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { AllowedStrings } from "./allowed_strings.ts";
-import type { ChosenKeys } from "./chosen_peers.ts";
+import type { ChosenKeys } from "./chosen_keys.ts";
 import { formatHostPort, type HostPort } from "../../net/host_port.ts";
 import { ADDRESS_SIZE, isWildcard, parseAddress } from "../../net/ip_address.ts";
 import { normalizePrefix } from "../../net/ip_prefix.ts";

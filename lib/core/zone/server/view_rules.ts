@@ -8,7 +8,8 @@
  */
 
 import { IpPrefix } from "../../net/ip_prefix.ts";
-import { ChosenKeys, ChosenPeers } from "./chosen_peers.ts";
+import { ChosenKeys } from "./chosen_keys.ts";
+import { ChosenPeers } from "./chosen_peers.ts";
 import type { ZonePeers } from "./peers.ts";
 import type { ZoneSelf } from "./self.ts";
 import type { ZoneContents, ZoneViewRule } from "./zone.ts";

@@ -7,7 +7,7 @@
 import type { AnswerBudgetOptions } from "../../../core/net/answer_budget.ts";
 import { formatHostPort, type HostPort } from "../../../core/net/host_port.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
-import type { ChosenKeys } from "../../../core/zone/server/chosen_peers.ts";
+import type { ChosenKeys } from "../../../core/zone/server/chosen_keys.ts";
 import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
 import type { ParentRecords, ZoneSigner } from "../../../core/zone/server/signer.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";
 import fc from "fast-check";
 import { COUNTER_NAMES } from "../../../../lib/core/net/counters.ts";
-import type { ChosenKeys } from "../../../../lib/core/zone/server/chosen_peers.ts";
+import type { ChosenKeys } from "../../../../lib/core/zone/server/chosen_keys.ts";
 import { GroupPeers } from "../../../../lib/core/zone/server/group_peers.ts";
 import { type DevicePeers, KnownAllowedIps } from "../../../../lib/core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../../lib/core/zone/server/self.ts";
