@@ -50,9 +50,14 @@ async function readKey(
   make: MakeSigningKey,
 ): Promise<ZoneKey> {
   const hint = `make one with: wgsig keygen zone ${zone} --output ${path}`;
-  // The file of a public key may be read by everybody, and mending that doesn't help.
-  if (await isPublic(host, path)) readNamed(path, PUBLIC, make);
-  const bytes = await readPrivate(host, path, WHAT, hint);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readPrivate(host, path, WHAT, hint);
+  } catch (error) {
+    // The file of a public key may be read by everybody, and mending that doesn't help.
+    if (await isPublic(host, path)) return readNamed(path, PUBLIC, make);
+    throw error;
+  }
   try {
     return readNamed(path, bytes, make);
   } finally {
