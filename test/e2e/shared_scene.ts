@@ -19,6 +19,7 @@ import { QUESTION_FLAG } from "../../lib/wire/wgsig2/question.ts";
 import { RECORD_FLAG } from "../../lib/wire/wgsig2/record.ts";
 import type { StoreReply } from "../../lib/host/shared_stores.ts";
 import type { Redis } from "../support/redis.ts";
+import { errorCode } from "../../lib/host/error.ts";
 import { Asker } from "./asker.ts";
 import { randomBytes, type Scene, type Served, until } from "./scene.ts";
 
@@ -119,6 +120,16 @@ export async function lookIntoStore(redis: Redis): Promise<Known> {
   return known;
 }
 
+/** The same; undefined where the connection was reset: sentinels do that to all clients of a new primary. */
+async function lookUnlessReset(redis: Redis): Promise<Known | undefined> {
+  try {
+    return await lookIntoStore(redis);
+  } catch (error) {
+    if (errorCode(error) !== "ECONNRESET") throw error;
+    return undefined;
+  }
+}
+
 /** Whether both know the same. */
 export function isSameKnown(a: Known, b: Known): boolean {
   return a.size === b.size && [...a].every(([key, place]) => b.get(key) === place);
@@ -137,7 +148,9 @@ export async function agree(
     await until("they agree", async () => {
       const all: Known[] = [];
       for (const port of ports) all.push(await looker.look(port));
-      if (redis !== undefined) all.push(await lookIntoStore(redis));
+      const stored = redis && await lookUnlessReset(redis);
+      if (redis !== undefined && stored === undefined) return undefined;
+      if (stored !== undefined) all.push(stored);
       if (all.every((known) => isSameKnown(known, expected))) return true;
       last = all.map((known) => difference(known, expected)).join("; ");
       return undefined;
