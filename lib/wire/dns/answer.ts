@@ -135,17 +135,18 @@ export class AnswerWriter {
   }
 
   /**
-   * From now on, until the next {@linkcode begin}, `cover` adds what it has to each set.
+   * From now on, until the next {@linkcode begin}, `cover` adds what it has to each set;
+   * undefined adds nothing.
    *
    * @param isAlone Only that stays, and only in the answer section: whoever asks for signatures wants
    *   no more.
    */
-  coverWith(cover: SetCover, isAlone = false): void {
+  coverWith(cover: SetCover | undefined, isAlone = false): void {
     this.#cover = cover;
     this.#isAlone = isAlone;
   }
 
-  /** Whether {@linkcode coverWith} was called since {@linkcode begin}. */
+  /** Whether something is added to sets: see {@linkcode coverWith}. */
   get isCovered(): boolean {
     return this.#cover !== undefined;
   }

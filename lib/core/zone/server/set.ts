@@ -33,6 +33,7 @@ import {
   RCODE,
   udpAnswerSize,
 } from "../../../wire/dns/answer.ts";
+import { TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
 import { matchesName } from "../../../wire/dns/name.ts";
 import {
   type DnsQuery,
@@ -230,7 +231,8 @@ export class ZoneSet {
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
     // What is signed for who gets no answer would cost more than that answer.
-    const mayWork = path.transport === "tcp" || !query.dnssecOk || zone.signer === undefined ||
+    const isSigned = zone.signer !== undefined && (query.dnssecOk || query.type === TYPE_RRSIG);
+    const mayWork = path.transport === "tcp" || !isSigned ||
       this.#budget.has(path.source, path.sourceAt, MAX_UDP_SIZE, now.mono);
     return this.#answers.answer(zone, view, message, path, now, mayWork);
   }

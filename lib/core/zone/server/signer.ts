@@ -178,7 +178,8 @@ export class ZoneSigner implements SetCover {
     const found = this.#find(cache);
     let from: SignatureCache | undefined = cache;
     if (found !== "fresh") {
-      if (this.#mayWork && this.#takeWork()) from = this.#sign(cache);
+      const made = this.#mayWork && this.#takeWork() && this.#sign(cache);
+      if (made !== false) from = made;
       else if (found === "none") {
         counters.add("dns-sign-limited");
         if (section !== ADDITIONAL) this.#isLimited = true;
@@ -265,18 +266,27 @@ export class ZoneSigner implements SetCover {
     return work.take(this.#transport, this.#pens.length, !this.#isPassing, this.#mono[0]!);
   }
 
-  /** Signs the set that was read. Returns where the signatures are, if not in the buffer alone. */
-  #sign(cache: SignatureCache): SignatureCache | undefined {
+  /**
+   * Signs the set that was read. Returns where the signatures are, if not in the buffer alone, or false:
+   * what fails here must not take the answers to others with it.
+   */
+  #sign(cache: SignatureCache): SignatureCache | undefined | false {
     const set = this.#set;
+    const before = [this.#inception, this.#expiry] as const;
     this.#inception = (this.#unix - SINCE) | 0;
     this.#expiry = (this.#unix + LIFE) | 0;
     const end = set.writeSorted(this.#inputRoom, this.#headSize);
     const input = this.#input.bytes.subarray(0, end);
-    this.#pens.forEach((pen, i) => {
-      this.#fill(pen);
-      input.set(pen.head.bytes);
-      this.#fresh.bytes.set(pen.key.signing.sign(input), i * SIGNATURE_SIZE);
-    });
+    try {
+      this.#pens.forEach((pen, i) => {
+        this.#fill(pen);
+        input.set(pen.head.bytes);
+        this.#fresh.bytes.set(pen.key.signing.sign(input), i * SIGNATURE_SIZE);
+      });
+    } catch {
+      [this.#inception, this.#expiry] = before;
+      return false;
+    }
     this.#signing.counters.add("dns-signed", this.#pens.length);
     const isKept = cache.add(
       set,

@@ -139,6 +139,8 @@ export class ZoneAnswers {
     if (isProof && (found === "dns-nodata" || query.dnssecOk)) {
       return answered(writer, signer.writeDenial(query, writer, ANSWER, types));
     }
+    // Who asked for signatures alone, and not for a proof, is told as others are.
+    if (!query.dnssecOk) writer.coverWith(undefined);
     const fits = view.writeSoa(query, writer) &&
       (!query.dnssecOk || signer.writeDenial(query, writer, AUTHORITY, types));
     if (!fits) writer.truncate();

@@ -137,6 +137,8 @@ export class ZoneView {
       case "list":
         if (this.#knowsNobody()) return "dns-servfail";
         this.#keyList.refresh(now.mono);
+        // Those who would be in it may be the ones that can't be read.
+        if (this.#countList(path) === 0 && this.#sources.some(isUnknown)) return "dns-servfail";
         if (type === TYPE.ptr) return this.#answerList(query, path, writer);
         if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
         return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
