@@ -1,16 +1,24 @@
 /** Signed zones before those who validate: resolvers, and tools that ask the server themselves. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { otherClock } from "../support/faketime.ts";
 import { testWith } from "../support/program.ts";
 import { Device, DEVICE_NEEDS, freeDnsAddress, instance, newPeer, newPeers } from "./dns_scene.ts";
+import { KEY_LABEL_SIZE } from "../../lib/wire/dns/key_label.ts";
+import { newQuery, TcpEnd } from "./dns_clients.ts";
+import type { TypeName } from "../support/dns.ts";
 import {
   delv,
   digAll,
   eachOf,
+  type Forge,
+  Forger,
   newZoneKey,
   type Question,
+  replaced,
   type TestZoneKey,
   Validator,
+  withoutType,
 } from "./dnssec_scene.ts";
 import { Scene, type Served } from "./scene.ts";
 
@@ -28,16 +36,17 @@ interface SignedZone {
   readonly more?: string;
 }
 
-/** Starts a server with zones of a device. */
+/** Starts a server with zones of a device. @param clock By how much its wall clock is off. */
 async function serveZones(
   scene: Scene,
   device: Device,
   zones: readonly SignedZone[],
+  clock?: string,
 ): Promise<{ server: Served; configure: (zones: readonly SignedZone[]) => Promise<void> }> {
   const address = freeDnsAddress();
   const write = (zones: readonly SignedZone[]) =>
     scene.file(
-      "wgsig.toml",
+      `${address}.toml`,
       `[serve.dns]\nlisten = ["${address}"]\ninterface = "wg0"\nanswer-budget = 0\n` +
         zones.map(({ name, keys, more = "" }) => {
           const files = JSON.stringify(keys.map(({ file }) => file));
@@ -45,7 +54,8 @@ async function serveZones(
         }).join(""),
     );
   const config = await write(zones);
-  const server = await device.serveWith(scene, ["--config", config]);
+  const env = clock === undefined ? {} : await otherClock(clock);
+  const server = await device.serveWith(scene, ["--config", config], { env });
   return {
     server,
     configure: async (zones) => {
@@ -183,4 +193,156 @@ testWith(NEEDS, "dnssec: zones of one server below each other, signed and not", 
   await configure(zones([]));
   const [srv] = await validator.ask([`${instance(alice, below.zone)} SRV`]);
   assertEquals([srv?.status, srv?.answer.length], ["NOERROR", 1], srv?.text);
+});
+
+const [A, TXT, SRV, RRSIG, NSEC] = [1, 16, 33, 46, 47];
+const text = (characters: string) => [...new TextEncoder().encode(characters)];
+
+testWith([...NEEDS, "faketime"], "dnssec: what is forged on the way is refused", async () => {
+  await using device = await Device.with(alice, bob);
+  await using scene = await Scene.open();
+  const zone = "wg.example.com";
+  const key = await newZoneKey(scene, zone);
+  const other = await newZoneKey(scene, zone);
+  const { server } = await serveZones(scene, device, [{ name: zone, keys: [key] }]);
+  const four = instance(alice, zone);
+  /** The answer to another question, under the header and the question of this one. */
+  const taken = async (
+    question: Question,
+    answer: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array> => {
+    const [name = "", type = "SRV"] = question.split(" ");
+    using end = await TcpEnd.open(server.port);
+    await end.send(newQuery(name, type as TypeName, { edns: { dnssecOk: true } }));
+    const bytes = (await end.next())!.slice();
+    bytes.set(answer.subarray(0, 2));
+    // As many characters: only letters differ.
+    assertEquals(bytes[12], answer[12]);
+    bytes.set(answer.subarray(12, 12 + answer.indexOf(0, 12) - 12), 12);
+    return bytes;
+  };
+  // What was signed three days ago is no longer true.
+  const before = await serveZones(scene, device, [{ name: zone, keys: [key] }], "-3d");
+  const expired: Forge = async (answer) => {
+    // A resolver that comes down label by label asks for A of the names above, too.
+    if (answer[12] !== KEY_LABEL_SIZE) return answer;
+    using end = await TcpEnd.open(before.server.port);
+    await end.send(newQuery(four, "A", { edns: { dnssecOk: true } }));
+    const bytes = (await end.next())!.slice();
+    bytes.set(answer.subarray(0, 2));
+    bytes.set(answer.subarray(12, 12 + answer.indexOf(0, 12) - 12), 12);
+    return bytes;
+  };
+  const forgeries: readonly (readonly [string, Question, Forge])[] = [
+    ["another address", `${four} A`, (b) => replaced(b, [198, 51, 100, 7], [203, 0, 113, 66])],
+    ["other AllowedIPs", `${four} TXT`, (b) => replaced(b, text("=10.9.0.2/"), text("=10.9.0.9/"))],
+    ["another port", `${four} SRV`, (b) => replaced(b, [4711 >> 8, 4711 & 255], [1, 2])],
+    ["no signatures", `${four} TXT`, (b, type) => type === TXT ? withoutType(b, RRSIG) : b],
+    ["no proof", `nope.${zone} A`, (b, type) => type === A ? withoutType(b, NSEC) : b],
+    [
+      "the denial of another name",
+      `${four} SRV`,
+      async (b, type) => type === SRV ? await taken(`${instance(newPeer(), zone)} SRV`, b) : b,
+    ],
+    ["an old address", `${four} A`, (b, type) => type === A ? expired(b, type) : b],
+  ];
+  const refuse = async (
+    kind: "unbound" | "kresd",
+    [what, question, forge]: typeof forgeries[number],
+  ): Promise<void> => {
+    await using forger = new Forger(server.port);
+    const validator = await Validator.start(scene, kind, { anchors: [key], server: forger.port });
+    forger.forge = forge;
+    const [answer] = await validator.ask([question]);
+    assertEquals(
+      [answer?.status, answer?.answer],
+      ["SERVFAIL", []],
+      `${kind}: ${what}: ${answer?.text}`,
+    );
+    // It did come there: whoever wants no validation gets it.
+    const [unchecked] = await validator.ask([question], "+cdflag");
+    assertEquals(unchecked?.status, "NOERROR", `${kind}: ${what}: ${unchecked?.text}`);
+    assert(forger.changed > 0, `${what}: nothing was changed`);
+  };
+  for (const kind of ["unbound", "kresd"] as const) {
+    await Promise.all(forgeries.map((forgery) => refuse(kind, forgery)));
+    // The forger alone is no reason; another key is.
+    await using forger = new Forger(server.port);
+    const options = { anchors: [key], server: forger.port };
+    const validator = await Validator.start(scene, kind, options);
+    await validator.trusts(forgeries.map(([, question]) => question));
+    const wrong = await Validator.start(scene, kind, { ...options, anchors: [other] });
+    await wrong.refuses([`${four} SRV`]);
+  }
+  await eachOf(forgeries, async ([what, question, forge]) => {
+    await using forger = new Forger(server.port);
+    forger.forge = forge;
+    const said = await delv(scene, forger.port, [key], question);
+    assert(!/fully validated/.test(said), `${what}: ${said}`);
+  });
+});
+
+testWith(NEEDS, "dnssec: keys change under validators that remember", async () => {
+  await using device = await Device.with(alice);
+  await using scene = await Scene.open();
+  const [same, harder, fresh] = ["same.example.com", "other.example.net", "new.example.org"];
+  const old = [await newZoneKey(scene, same!), await newZoneKey(scene, harder!)] as const;
+  const next = [
+    await newZoneKey(scene, same!),
+    await newZoneKey(scene, harder!, "ed25519"),
+  ] as const;
+  const late = await newZoneKey(scene, fresh!);
+  const zones = (isOld: boolean, isNext: boolean, ofLate: readonly TestZoneKey[], more = "") => [
+    ...old.map(({ zone }, i) => ({
+      name: zone,
+      keys: [...(isOld ? [old[i]!] : []), ...(isNext ? [next[i]!] : [])],
+    })),
+    { name: fresh!, keys: ofLate, more },
+  ];
+  const { server, configure } = await serveZones(scene, device, zones(true, false, []));
+  const asked = old.flatMap(({ zone }) => [
+    ...[`${zone} SOA`, `${instance(alice, zone)} SRV`, `nope.${zone} A`, `${zone} DNSKEY`],
+  ]);
+  const start = async (anchors: readonly TestZoneKey[]) =>
+    await Promise.all((["unbound", "kresd"] as const).map((kind) => {
+      // Where keys are remembered for two seconds, all goes faster than in five minutes.
+      const more = kind === "unbound" ? "  cache-max-ttl: 2\n" : "cache.max_ttl(2)";
+      return Validator.start(scene, kind, { anchors, server: server.port, more });
+    }));
+  const trust = async (...validators: readonly Validator[]) => {
+    await Promise.all(validators.map((validator) => validator.trusts(asked)));
+  };
+  const forgotten = () => new Promise<void>((done) => setTimeout(done, 2500));
+
+  const first = await start(old);
+  await trust(...first);
+  // Of an unsigned zone it can't be said whether it is true.
+  const isInsecure = async (validator: Validator) => {
+    const [{ status, flags, answer } = {}] = await validator.ask([`${instance(alice, fresh)} SRV`]);
+    assertEquals([status, answer?.length, /\bad\b/.test(flags ?? "")], ["NOERROR", 1, false]);
+  };
+  for (const validator of first) await isInsecure(validator);
+
+  // Both sign: who remembers the old key believes it still, and so does who knows the new one alone.
+  await configure(zones(true, true, [late]));
+  await trust(...first);
+  const second = await start([...next, late]);
+  await trust(...second);
+  for (const validator of second) await validator.trusts([`${instance(alice, fresh)} SRV`]);
+  for (const validator of first) await isInsecure(validator);
+  await forgotten();
+  await trust(...first, ...second);
+
+  // The new one alone, and the unsigned zone is on its way back.
+  await configure(zones(false, true, [late], `cds = "delete"`));
+  await trust(...second);
+  for (const validator of second) {
+    const [cds] = await validator.trusts([`${fresh} CDS`]);
+    assertEquals(cds?.answer.map((record) => record.replace(/^.* CDS /, "")), ["0 0 0 00"]);
+  }
+  await forgotten();
+  await trust(...second);
+  for (const validator of first) await validator.refuses([`${same} SOA`, `${harder} SOA`]);
+  await configure(zones(false, true, []));
+  for (const validator of await start(next)) await isInsecure(validator);
 });
