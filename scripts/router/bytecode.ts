@@ -17,6 +17,10 @@ const REPLACED = {
   "qr": `${ROOT}/lib/host/quickjs/no_qr.ts`,
   [`file://${ROOT}/cli/keygen_zone.ts`]: `${ROOT}/cli/no_keygen_zone.ts`,
   [`file://${ROOT}/lib/service/http/page.ts`]: `${ROOT}/lib/service/http/no_page.ts`,
+  [`file://${ROOT}/lib/service/zone/server/signing_keys.ts`]:
+    `${ROOT}/lib/service/zone/server/no_signing.ts`,
+  [`file://${ROOT}/lib/service/zone/server/zone_signers.ts`]:
+    `${ROOT}/lib/service/zone/server/no_signing.ts`,
   [`file://${ROOT}/lib/service/shared/sharing_service.ts`]:
     `${ROOT}/lib/service/shared/no_sharing.ts`,
   [`file://${ROOT}/lib/service/shared/lease_store.ts`]: `${ROOT}/lib/service/shared/no_sharing.ts`,

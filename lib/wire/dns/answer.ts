@@ -4,6 +4,8 @@
  * Names are compressed to offsets in the question (RFC 1035, section 4.1.4), whatever their case
  * there. The OPT has its place kept from the start, so that it always fits and is the last.
  *
+ * It is a little longer than a file should be because records and sets are taken back in one place.
+ *
  * @module
  */
 

@@ -6,6 +6,9 @@
  * What doesn't exist is denied with one NSEC, made for the name that was asked (RFC 9824): it says that
  * the name is there, but only with types that nobody asks for.
  *
+ * It is a little longer than a file should be because all of a question's walk through the signatures is
+ * here.
+ *
  * @module
  */
 

@@ -2,6 +2,9 @@
  * What a zone says to those who have one view of it: which names there are, and what they own. Both
  * are described in zone.ts.
  *
+ * It is a little longer than a file should be because a name, its types and what they own are decided
+ * together.
+ *
  * @module
  */
 

@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
+import { formatKeyFile } from "../../../../lib/core/zone/server/key_file.ts";
 import { UserError } from "../../../../lib/core/settings/user_error.ts";
 import { deriveTsigSecret, formatTsigKey } from "../../../../lib/core/zone/tsig_key.ts";
 import { readZoneFiles } from "../../../../lib/service/zone/server/zone_files.ts";
@@ -139,5 +140,75 @@ test("a zone that nobody could ask is refused", async () => {
     await complaint(() => Promise.resolve().then(() => check({}))),
     "DNS zone one.test: nobody can ask with a TSIG, which require-tsig wants; name a key's file " +
       "with --tsig",
+  );
+});
+
+const ZONE_KEYS = [1, 2, 3, 4, 5].map((byte) => new Uint8Array(32).fill(byte));
+
+function zoneKeyFile(key: Uint8Array, algorithm: 13 | 15 = 13, mode = 0o600): MemoryFile {
+  return { content: formatKeyFile(algorithm, key), mode };
+}
+
+test("a zone is signed with the keys of its files", async () => {
+  const files = { "/a": zoneKeyFile(ZONE_KEYS[0]!), "/b": zoneKeyFile(ZONE_KEYS[1]!, 15) };
+  const zones = [
+    zone("one.test", { dnssecKeys: ["/a", "/b"] }),
+    zone("two.test", { dnssecKeys: ["/a"] }),
+    zone("three.test"),
+  ];
+  const read = await readZoneFiles(new MemoryHost({ files }), zones, () => []);
+  const algorithms = zones.map(({ name }) => read.get(name)!.keys.map((key) => key.algorithm));
+  assertEquals(algorithms, [[13, 15], [13], []]);
+  assert(read.get("one.test")!.Signers !== undefined);
+  assertEquals(read.get("three.test")!.Signers, undefined);
+});
+
+test("what is wrong with the keys that sign a zone is said in one line", async () => {
+  const [first, second] = ZONE_KEYS;
+  const files = {
+    "/a": zoneKeyFile(first!),
+    "/copy": zoneKeyFile(first!),
+    "/open": zoneKeyFile(second!, 13, 0o640),
+    "/a.key": { content: "one.test. 300 IN DNSKEY 257 3 13 AAAA", mode: 0o644 },
+    "/secret": { content: `${encodeBase64(first!)}\n`, mode: 0o600 },
+    "/rsa": { content: "Private-key-format: v1.3\nAlgorithm: 8 (RSASHA256)\n", mode: 0o600 },
+  };
+  const said = (dnssecKeys: readonly string[], host = new MemoryHost({ files })) =>
+    complaint(() => readZoneFiles(host, [zone("one.test", { dnssecKeys })], () => []));
+  assertEquals(
+    await said(["/none"]),
+    "cannot read zone key file /none: no such file or directory; make one with: " +
+      "wgsig keygen zone one.test --output /none",
+  );
+  assertEquals(
+    await said(["/open"]),
+    "zone key file /open can be read by others (mode 0640); mend it with: chmod 600 /open",
+  );
+  assertEquals(
+    await said(["/a.key"]),
+    "zone key file /a.key has the public key; name the file with the private one, which ends in " +
+      ".private",
+  );
+  assertMatch(await said(["/secret"]), /^zone key file \/secret is no private key of a zone: /);
+  assertMatch(await said(["/rsa"]), /^zone key file \/rsa is of algorithm 8 \(RSASHA256\); /);
+  assertEquals(
+    await said(["/a", "/a"]),
+    "DNS zone one.test: zone key file /a is named twice; leave one of them out",
+  );
+  assertEquals(
+    await said(["/a", "/copy"]),
+    "DNS zone one.test: zone key files /a and /copy hold the same key; leave one of them out",
+  );
+  assertEquals(
+    await said(["/a", "/b", "/c", "/d", "/e"]),
+    "DNS zone one.test: it has 5 keys to be signed with; name 4 at most",
+  );
+  const router = new (class extends MemoryHost {
+    override readonly signing = undefined;
+  })({ files });
+  assertEquals(
+    await said(["/a"], router),
+    "DNS zone one.test: this program for small routers doesn't sign zones; leave dnssec-keys out, " +
+      "or run wgsig's larger binary",
   );
 });

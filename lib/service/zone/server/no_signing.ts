@@ -1,0 +1,11 @@
+/**
+ * Stands in the place of `signing_keys.ts` and `zone_signers.ts` in the binaries for routers, which
+ * sign no zones.
+ *
+ * @module
+ */
+
+/** There is none. */
+export const readSigningKeys = undefined;
+/** There is none. */
+export const ZoneSigners = undefined;
