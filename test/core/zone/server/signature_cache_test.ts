@@ -128,3 +128,24 @@ test("the oldest go first, and memory is taken when it is needed", () => {
   // A bucket is looked into for some steps alone, so a few may not be found.
   assert(there.slice(6 * perPiece).filter((each) => each).length > 4 * perPiece - 3);
 });
+
+test("of sets with the same hash, none gets the signatures of another", () => {
+  const cache = new SignatureCache(64, 13);
+  const set = { words: new Int32Array(2), size: 2 };
+  const signatures = signaturesOf(1, 1, 1, 1);
+  const added = 60_000;
+  // So many pairs that some have the same 32 bits of hash: about fourteen.
+  const asked = 1_000_000;
+  for (let i = 0; i < added; i++) {
+    set.words[0] = Math.imul(i, 0x01f3_5a7b);
+    set.words[1] = i;
+    cache.add(set, 1, signatures, 0, 0);
+  }
+  let found = 0;
+  for (let i = added; i < added + asked; i++) {
+    set.words[0] = Math.imul(i, 0x01f3_5a7b);
+    set.words[1] = i;
+    if (cache.find(set, 1)) found++;
+  }
+  assertEquals(found, 0);
+});
