@@ -12,7 +12,11 @@ import { SharedPeers } from "../../lib/core/shared/peers.ts";
 import { ExchangeKey } from "../../lib/wire/crypto/exchange_key.ts";
 import { PORTABLE } from "../../lib/wire/crypto/portable.ts";
 import { StoreKey } from "../../lib/wire/shared/store_key.ts";
+import { MAX_UDP_SIZE } from "../../lib/wire/dns/answer.ts";
+import { WireBuffer } from "../../lib/wire/bytes/wire_buffer.ts";
+import { SrvQuestions } from "./dns_questions.ts";
 import { fillBatch, PEERS, registryOf, SECRET, UNIX } from "./requests.ts";
+import { SignedZone } from "./signed_zone.ts";
 import { BenchZone, SOURCES } from "./zones.ts";
 
 const WARM_UP = 2000;
@@ -71,6 +75,24 @@ function allocatedByZone(source: (typeof SOURCES)[number]): number {
   return bytes;
 }
 
+/** Bytes made by an answer with signatures that are used again. */
+function allocatedBySigner(keys: number): number {
+  const zone = new SignedZone(PEERS, keys);
+  const questions = new SrvQuestions(PEERS);
+  const query = new WireBuffer(questions.size);
+  const ask = (batch: number) => {
+    for (let i = 0; i < BATCH_SIZE; i++) {
+      questions.write((batch * BATCH_SIZE + i) % PEERS, i, query, 0);
+      zone.answer(query, questions.size, MAX_UDP_SIZE, true);
+    }
+  };
+  for (let i = 0; i < WARM_UP; i++) ask(i);
+  const bytes = allocatedPerRequest(ask);
+  // An SRV and its signatures.
+  if (zone.out.view.getUint16(6) !== 1 + keys) throw new Error("a wrong answer");
+  return bytes;
+}
+
 function print(what: string, measure: () => number): void {
   const figures = Array.from({ length: ROUNDS }, measure);
   const median = figures.toSorted((a, b) => a - b)[ROUNDS >> 1]!;
@@ -86,4 +108,7 @@ for (const isFormer of [false, true]) {
 print("plain request, shared", () => allocatedByRegistry(false, false, true));
 for (const source of SOURCES) {
   print(`SRV query, ${PEERS} peers of a ${source}`, () => allocatedByZone(source));
+}
+for (const keys of [1, 2]) {
+  print(`SRV query with signatures of ${keys} keys`, () => allocatedBySigner(keys));
 }
