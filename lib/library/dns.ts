@@ -59,6 +59,7 @@ export type { ViewMatchOptions } from "../core/zone/server/view_match.ts";
 export { ChosenKeys } from "../core/zone/server/chosen_keys.ts";
 export { ChosenPeers } from "../core/zone/server/chosen_peers.ts";
 export {
+  type NameState,
   type QueryPath,
   type ZoneOutcome,
   ZoneView,

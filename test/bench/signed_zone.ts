@@ -51,7 +51,8 @@ export class SignedZone {
     }
     const view = this.#zone.viewOf(this.#path, undefined);
     if (view === undefined) throw new Error("no view");
-    view.answer(this.#query, from, this.#path, this.now, this.#writer);
+    view.find(this.#query, from, this.#path, this.now);
+    view.answer(this.#query.type, this.#query, from, "tcp", this.now, this.#writer);
     return this.#writer.finish(this.#query, 0, true);
   }
 }

@@ -199,9 +199,8 @@ export class ZoneSet {
 
   /** Of a name that doesn't exist the signed answer says that, and not all read it from the RCODE. */
   #rcodeOf(outcome: Outcome): number {
-    const { dnssecOk, compactOk } = this.#query;
-    const isProved = outcome === "dns-nxdomain" && dnssecOk && this.#writer.isCovered;
-    return isProved && !compactOk ? RCODE.noerror : RCODES[outcome];
+    const isProved = outcome === "dns-nxdomain" && this.#writer.isCovered;
+    return isProved && !this.#query.compactOk ? RCODE.noerror : RCODES[outcome];
   }
 
   /** What speaks against a question whatever its name. */
