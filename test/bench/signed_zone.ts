@@ -46,7 +46,7 @@ export class SignedZone {
     parseQuery(from, 0, size, this.#query);
     this.#writer.begin(this.#query, from, this.out, 0, limit);
     if (isSigned) {
-      this.#signer.begin(this.now, "udp", true);
+      this.#signer.begin(this.now, "udp", true, false);
       this.#writer.coverWith(this.#signer);
     }
     const view = this.#zone.viewOf(this.#path, undefined);

@@ -30,6 +30,7 @@ export interface SignedQuestion {
   readonly mono?: number | undefined;
   readonly transport?: "udp" | "tcp" | undefined;
   readonly mayWork?: boolean | undefined;
+  readonly isPassing?: boolean | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -62,12 +63,14 @@ export class SignedAnswers {
   /** The same for a query, as long as no other is answered. */
   answerTo(
     query: WireBuffer,
-    { unix, mono = 1, transport = "tcp", mayWork = true, limit = MAX_TCP_SIZE }: SignedQuestion,
+    question: SignedQuestion,
     write: (answers: SignedAnswers) => void,
   ): Uint8Array {
+    const { unix, mono = 1, transport = "tcp", mayWork = true, isPassing = false } = question;
+    const { limit = MAX_TCP_SIZE } = question;
     assertEquals(parseQuery(query, 0, query.size, this.query), "query");
     this.writer.begin(this.query, query, this.#out, AT, limit);
-    this.signer.begin({ unix, mono }, transport, mayWork);
+    this.signer.begin({ unix, mono }, transport, mayWork, isPassing);
     this.writer.coverWith(this.signer);
     write(this);
     const size = this.writer.finish(this.query, 0, true);

@@ -28,11 +28,10 @@ import {
   TYPE_DNSKEY,
   TYPE_DS,
   TYPE_NSEC,
-  TYPE_NXNAME,
   TYPE_RRSIG,
 } from "../../../wire/dns/dnssec.ts";
 import { MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
-import { hasType, typeBitmap, writeNextName } from "../../../wire/dns/nsec.ts";
+import { typeBitmap, writeNextName } from "../../../wire/dns/nsec.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
@@ -103,7 +102,7 @@ export class ZoneSigner implements SetCover {
   #transport: "udp" | "tcp" = "udp";
   #mayWork = true;
   #isLimited = false;
-  /** Whether what is written says that a name doesn't exist. */
+  /** Whether there are too many names like the one that was asked. */
   #isPassing = false;
   // Of the set that was read last:
   #inception = 0;
@@ -145,14 +144,16 @@ export class ZoneSigner implements SetCover {
    * A question comes that is answered with signatures.
    *
    * @param mayWork Whether something may be signed anew for who asks.
+   * @param isPassing Whether it is for a name of which there are more than can be kept, and which no
+   *   peer has: what it owns is signed second, and soon forgotten.
    */
-  begin(now: Now, transport: "udp" | "tcp", mayWork: boolean): void {
+  begin(now: Now, transport: "udp" | "tcp", mayWork: boolean, isPassing: boolean): void {
     this.#unix = Math.floor(now.unix) | 0;
     this.#mono[0] = now.mono;
     this.#transport = transport;
     this.#mayWork = mayWork;
     this.#isLimited = false;
-    this.#isPassing = false;
+    this.#isPassing = isPassing;
     this.#set.forget();
   }
 
@@ -177,7 +178,7 @@ export class ZoneSigner implements SetCover {
       if (this.#find(passing) === "fresh") return this.#write(writer, section, passing);
     }
     if (!set.read(writer.buffer, start, setAt, end)) return false;
-    const cache = this.#cacheOf(set);
+    const cache = this.#cache;
     const found = this.#find(cache);
     let from: SignatureCache | undefined = cache;
     if (found !== "fresh") {
@@ -219,10 +220,7 @@ export class ZoneSigner implements SetCover {
       );
       writer.bytes(bitmap);
     }
-    this.#isPassing = hasType(bitmap, TYPE_NXNAME);
-    const isWhole = writer.closeSet(writer.close());
-    this.#isPassing = false;
-    return isWhole;
+    return writer.closeSet(writer.close());
   }
 
   /**
@@ -246,9 +244,15 @@ export class ZoneSigner implements SetCover {
     return below.#ds.length === 0 ? undefined : writeSet(writer, owner, TYPE_DS, below.#ds);
   }
 
-  #cacheOf({ size }: CanonicalSet): SignatureCache {
+  /** Whether the set that was read is one of too many: not the SOA of a negative answer. */
+  get #passes(): boolean {
+    return this.#isPassing && this.#set.ownerOffset === QUESTION_NAME;
+  }
+
+  /** Where signatures of the set that was read are kept. */
+  get #cache(): SignatureCache {
     const { passing, lists, sets } = this.#signing;
-    return this.#isPassing ? passing : size > LARGE ? lists : sets;
+    return this.#passes ? passing : this.#set.size > LARGE ? lists : sets;
   }
 
   /** Whether there are signatures of the set that was read: to be made anew, if possible, if "old". */
@@ -266,7 +270,7 @@ export class ZoneSigner implements SetCover {
 
   #takeWork(): boolean {
     const { work } = this.#signing;
-    return work.take(this.#transport, this.#pens.length, !this.#isPassing, this.#mono[0]!);
+    return work.take(this.#transport, this.#pens.length, !this.#passes, this.#mono[0]!);
   }
 
   /**

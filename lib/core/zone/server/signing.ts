@@ -16,7 +16,10 @@ export interface SigningBounds {
   readonly sets: number;
   /** For sets of more than 4 KiB. */
   readonly lists: number;
-  /** For names that don't exist, of which there is no end, and for which lists are the same. */
+  /**
+   * For names that don't exist, of which there is no end, and those of lists without peers; and for
+   * which lists are the same.
+   */
   readonly passing: number;
 }
 

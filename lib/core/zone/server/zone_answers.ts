@@ -82,7 +82,7 @@ export class ZoneAnswers {
     const asksSignatures = signer !== undefined && type === TYPE_RRSIG;
     // Who asks for signatures alone is told as others are that there is no such name.
     if (signer !== undefined && (query.dnssecOk || asksSignatures && name !== "absent")) {
-      signer.begin(now, transport, mayWork);
+      signer.begin(now, transport, mayWork, name === "passing" || name === "absent");
       writer.coverWith(signer, asksSignatures);
     }
     const shown = asksSignatures ? TYPE.any : type;
@@ -160,7 +160,7 @@ export class ZoneAnswers {
 
 /** Whether a view says what the name owns. */
 function isOwn(name: Name): boolean {
-  return name === "apex" || name === "present";
+  return name === "apex" || name === "present" || name === "passing";
 }
 
 /** Which types a name has, as an NSEC says it. */
@@ -169,6 +169,7 @@ function typesOf(name: Name, signer: ZoneSigner, view: ZoneView): Uint8Array {
     case "apex":
       return signer.apexBitmap;
     case "present":
+    case "passing":
       return view.types;
     case "delegated":
       return OF_DELEGATION;

@@ -76,10 +76,10 @@ export interface QueryPath {
 export type ZoneOutcome = "dns-answered" | "dns-nodata" | "dns-nxdomain" | "dns-servfail";
 
 /**
- * What a name is to who asks: the zone's own, or another one that exists; or it doesn't; or that isn't
- * known, because a device can't be read.
+ * What a name is to who asks: the zone's own, or another one that exists, "passing" if it is one of the
+ * many whose lists are empty; or it doesn't exist; or that isn't known, because a device can't be read.
  */
-export type NameState = "apex" | "present" | "absent" | "unknown";
+export type NameState = "apex" | "present" | "passing" | "absent" | "unknown";
 
 /** Seconds of which `seen` is a multiple in signed answers: else each registration would be signed. */
 const SEEN_STEP = 600;
@@ -139,8 +139,8 @@ export class ZoneView {
   }
 
   /**
-   * Answers the question for the name that was found last, which is present, with its records of
-   * `type`: none that is for questions alone but ANY.
+   * Answers the question for the name that was found last, which exists, with its records of `type`:
+   * none that is for questions alone but ANY.
    *
    * @returns Whether it has some.
    */
@@ -189,8 +189,8 @@ export class ZoneView {
   }
 
   /**
-   * Which types the name has that was found last, as an NSEC says it: one that is present, and that
-   * isn't the zone's own.
+   * Which types the name has that was found last, as an NSEC says it: one that exists, and that isn't
+   * the zone's own.
    */
   get types(): Uint8Array {
     switch (this.#node) {
@@ -224,7 +224,8 @@ export class ZoneView {
     const published = own === undefined || this.#selfPort(path) === 0 ? undefined : own;
     const count = this.#lists.find(this.#asked, published, mono);
     // Those who would be in it may be the ones that can't be read.
-    return count === 0 && this.#sources.some(isUnknown) ? "unknown" : "present";
+    if (count === 0 && this.#sources.some(isUnknown)) return "unknown";
+    return count === 0 && this.#asked.prefixLength > 0 ? "passing" : "present";
   }
 
   /** Finds the peer whose key was asked for, and where it is. */
