@@ -39,6 +39,7 @@ import { STATIC_TTL, TYPE } from "./records.ts";
 import type { SignatureCache } from "./signature_cache.ts";
 import type { Signing } from "./signing.ts";
 import type { ZoneKey } from "./zone_key.ts";
+import type { QueryPath } from "./zone_view.ts";
 
 /** The most keys of a zone. */
 export const MAX_ZONE_KEYS = 4;
@@ -47,6 +48,9 @@ export const KEY_TTL = 300;
 
 /** What a zone asks its parent for: its keys as they are, to be signed no longer, or nothing. */
 export type ParentRecords = "publish" | "delete" | "none";
+
+/** Says whether something may be signed anew for who asked this way. */
+export type MayWork = (path: QueryPath, now: Now) => boolean;
 
 /** Seconds that a signature is older than it is: clocks differ. */
 const SINCE = 3600;
@@ -97,10 +101,11 @@ export class ZoneSigner implements SetCover {
     return this.#input;
   };
   // Of the question that is being answered:
-  readonly #mono = new Float64Array(1);
+  #now: Now = { unix: 0, mono: 0 };
+  #path: QueryPath | undefined;
+  #mayWork: MayWork = () => false;
+  /** The time in Unix seconds modulo 2^32, as an int32. */
   #unix = 0;
-  #transport: "udp" | "tcp" = "udp";
-  #mayWork = true;
   #isLimited = false;
   /** Whether there are too many names like the one that was asked. */
   #isPassing = false;
@@ -143,14 +148,14 @@ export class ZoneSigner implements SetCover {
   /**
    * A question comes that is answered with signatures.
    *
-   * @param mayWork Whether something may be signed anew for who asks.
+   * @param mayWork Asked before something is signed anew.
    * @param isPassing Whether it is for a name of which there are more than can be kept, and which no
    *   peer has: what it owns is signed second, and soon forgotten.
    */
-  begin(now: Now, transport: "udp" | "tcp", mayWork: boolean, isPassing: boolean): void {
+  begin(now: Now, path: QueryPath, mayWork: MayWork, isPassing: boolean): void {
+    this.#now = now;
+    this.#path = path;
     this.#unix = Math.floor(now.unix) | 0;
-    this.#mono[0] = now.mono;
-    this.#transport = transport;
     this.#mayWork = mayWork;
     this.#isLimited = false;
     this.#isPassing = isPassing;
@@ -182,7 +187,7 @@ export class ZoneSigner implements SetCover {
     const found = this.#find(cache);
     let from: SignatureCache | undefined = cache;
     if (found !== "fresh") {
-      const made = this.#mayWork && this.#takeWork() && this.#sign(cache);
+      const made = this.#takeWork() && this.#sign(cache);
       if (made !== false) from = made;
       else if (found === "none") {
         counters.add("dns-sign-limited");
@@ -269,8 +274,11 @@ export class ZoneSigner implements SetCover {
   }
 
   #takeWork(): boolean {
+    const path = this.#path!;
+    const now = this.#now;
     const { work } = this.#signing;
-    return work.take(this.#transport, this.#pens.length, !this.#passes, this.#mono[0]!);
+    return this.#mayWork(path, now) &&
+      work.take(path.transport, this.#pens.length, !this.#passes, now.mono);
   }
 
   /**

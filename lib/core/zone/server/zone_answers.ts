@@ -25,7 +25,7 @@ import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { OF_DELEGATION, OF_EMPTY, OF_NOTHING } from "./name_types.ts";
 import { TYPE } from "./records.ts";
-import type { ZoneSigner } from "./signer.ts";
+import type { MayWork, ZoneSigner } from "./signer.ts";
 import type { Zone } from "./zone.ts";
 import {
   answered,
@@ -42,12 +42,18 @@ type Name = Exclude<NameState, "unknown"> | "delegated" | "above";
 export class ZoneAnswers {
   readonly #query: DnsQuery;
   readonly #writer: AnswerWriter;
+  readonly #mayWork: MayWork;
   #zones: readonly Zone[] = [];
 
-  /** Answers what is in `query`, each time, with `writer`. */
-  constructor(query: DnsQuery, writer: AnswerWriter) {
+  /**
+   * Answers what is in `query`, each time, with `writer`.
+   *
+   * @param mayWork Asked before something is signed anew.
+   */
+  constructor(query: DnsQuery, writer: AnswerWriter, mayWork: MayWork) {
     this.#query = query;
     this.#writer = writer;
+    this.#mayWork = mayWork;
   }
 
   /** Takes over all zones of the server: some lie below others. */
@@ -61,7 +67,6 @@ export class ZoneAnswers {
    *
    * @param view What of the zone is shown.
    * @param message The buffer that the query was parsed from.
-   * @param mayWork Whether something may be signed anew.
    */
   answer(
     zone: Zone,
@@ -69,7 +74,6 @@ export class ZoneAnswers {
     message: WireBuffer,
     path: QueryPath,
     now: Now,
-    mayWork: boolean,
   ): ZoneOutcome {
     const query = this.#query;
     const writer = this.#writer;
@@ -82,7 +86,7 @@ export class ZoneAnswers {
     const asksSignatures = signer !== undefined && type === TYPE_RRSIG;
     // Who asks for signatures alone is told as others are that there is no such name.
     if (signer !== undefined && (query.dnssecOk || asksSignatures && name !== "absent")) {
-      signer.begin(now, transport, mayWork, name === "passing" || name === "absent");
+      signer.begin(now, path, this.#mayWork, name === "passing" || name === "absent");
       writer.coverWith(signer, asksSignatures);
     }
     const shown = asksSignatures ? TYPE.any : type;

@@ -403,9 +403,7 @@ function apex(type: number, parent?: "publish" | "delete" | "none") {
   const answers = new SignedAnswers(keys);
   const signer = new ZoneSigner(encodeName(SIGNED_ZONE), keys, answers.signing, parent);
   let fits: boolean | undefined;
-  const message = answers.checked({ name: "WG.example", type, unix: T0 }, (to) => {
-    signer.begin({ unix: T0, mono: 1 }, "tcp", true, false);
-    to.writer.coverWith(signer);
+  const message = answers.with(signer).checked({ name: "WG.example", type, unix: T0 }, (to) => {
     fits = signer.writeKeys(type, QUESTION_NAME, to.writer);
   });
   const data = setsOf(message, "answer").flat().map((each) => [...each.data]);
