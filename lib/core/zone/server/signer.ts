@@ -6,36 +6,25 @@
  * What doesn't exist is denied with one NSEC, made for the name that was asked (RFC 9824): it says that
  * the name is there, but only with types that nobody asks for.
  *
- * It is a little longer than a file should be because all of a question's walk through the signatures is
- * here.
- *
  * @module
  */
 
 import { SIGNATURE_SIZE } from "../../../wire/crypto/signing.ts";
 import {
   ADDITIONAL,
-  ANSWER,
   type AnswerWriter,
   QUESTION_NAME,
   type SetCover,
 } from "../../../wire/dns/answer.ts";
 import { CanonicalSet, copyLower } from "../../../wire/dns/canonical.ts";
-import {
-  dsData,
-  TYPE_CDNSKEY,
-  TYPE_CDS,
-  TYPE_DNSKEY,
-  TYPE_DS,
-  TYPE_NSEC,
-  TYPE_RRSIG,
-} from "../../../wire/dns/dnssec.ts";
+import { TYPE_NSEC, TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
 import { MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
-import { typeBitmap, writeNextName } from "../../../wire/dns/nsec.ts";
+import { writeNextName } from "../../../wire/dns/nsec.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
-import { STATIC_TTL, TYPE } from "./records.ts";
+import { KeyRecords, type ParentRecords } from "./key_records.ts";
+import { STATIC_TTL } from "./records.ts";
 import type { SignatureCache } from "./signature_cache.ts";
 import type { Signing } from "./signing.ts";
 import type { ZoneKey } from "./zone_key.ts";
@@ -43,11 +32,6 @@ import type { QueryPath } from "./zone_view.ts";
 
 /** The most keys of a zone. */
 export const MAX_ZONE_KEYS = 4;
-/** TTL of keys, and of what is said of them at the parent, in seconds. */
-export const KEY_TTL = 300;
-
-/** What a zone asks its parent for: its keys as they are, to be signed no longer, or nothing. */
-export type ParentRecords = "publish" | "delete" | "none";
 
 /** Says whether something may be signed anew for who asked this way. */
 export type MayWork = (path: QueryPath, now: Now) => boolean;
@@ -66,9 +50,6 @@ const RECORD_HEAD = 12;
 const RRSIG_FIELDS = 18;
 /** Sets of more words are large. */
 const LARGE = 1024;
-/** RFC 8078, section 4. */
-const DELETE_CDS = Uint8Array.of(0, 0, 0, 0, 0);
-const DELETE_CDNSKEY = Uint8Array.of(0, 0, 3, 0, 0);
 
 /** A key, and what its RRSIGs begin with. */
 interface Pen {
@@ -80,16 +61,13 @@ interface Pen {
 export class ZoneSigner implements SetCover {
   /** See {@linkcode SetCover}. */
   readonly size: number;
-  /** The types of the zone's own name. */
-  readonly apexBitmap: Uint8Array;
+  /** What the zone says of its keys. */
+  readonly records: KeyRecords;
   readonly #name: Uint8Array;
   readonly #pens: readonly Pen[];
   readonly #signing: Signing;
   readonly #number: number;
   readonly #headSize: number;
-  readonly #ds: readonly Uint8Array[];
-  /** Of the zone's own name, by type. */
-  readonly #records: ReadonlyMap<number, readonly Uint8Array[]>;
   readonly #fresh: WireBuffer;
   readonly #set = new CanonicalSet();
   readonly #next = new WireBuffer(MAX_NAME_SIZE);
@@ -137,12 +115,7 @@ export class ZoneSigner implements SetCover {
     this.#headSize = RRSIG_FIELDS + name.length;
     this.size = keys.length * (RECORD_HEAD + this.#headSize + SIGNATURE_SIZE);
     this.#fresh = new WireBuffer(keys.length * SIGNATURE_SIZE);
-    const dnskeys = keys.map(({ dnskey }) => dnskey);
-    const ds = dnskeys.map((dnskey) => dsData(name, dnskey));
-    this.#ds = parent === "delete" ? [] : ds;
-    this.#records = new Map([[TYPE_DNSKEY, dnskeys], ...forParent(parent, dnskeys, ds)]);
-    const types = [...this.#records.keys()];
-    this.apexBitmap = typeBitmap([TYPE.ns, TYPE.soa, TYPE_RRSIG, TYPE_NSEC, ...types]);
+    this.records = new KeyRecords(name, keys, parent);
   }
 
   /**
@@ -226,27 +199,6 @@ export class ZoneSigner implements SetCover {
       writer.bytes(bitmap);
     }
     return writer.closeSet(writer.close());
-  }
-
-  /**
-   * Writes the zone's keys as an answer: DNSKEY, CDS (with SHA-256) or CDNSKEY.
-   *
-   * @param owner The offset in the message of the zone's name.
-   * @returns Whether they fit; undefined where there are none of that type.
-   */
-  writeKeys(type: number, owner: number, writer: AnswerWriter): boolean | undefined {
-    const records = this.#records.get(type);
-    return records && writeSet(writer, owner, type, records);
-  }
-
-  /**
-   * Writes the DS of a zone below as an answer of this one.
-   *
-   * @param owner The offset in the message of that zone's name.
-   * @returns Whether it fits; undefined where there is none, because that zone wants to have none.
-   */
-  writeDs(owner: number, below: ZoneSigner, writer: AnswerWriter): boolean | undefined {
-    return below.#ds.length === 0 ? undefined : writeSet(writer, owner, TYPE_DS, below.#ds);
   }
 
   /** Whether the set that was read is one of too many: not the SOA of a negative answer. */
@@ -351,38 +303,6 @@ export class ZoneSigner implements SetCover {
     }
     cache.add(this.#set, this.#number, this.#fresh.bytes, this.#inception, this.#expiry);
   }
-}
-
-type DataByType = readonly (readonly [number, readonly Uint8Array[]])[];
-
-function forParent(
-  parent: ParentRecords,
-  dnskeys: readonly Uint8Array[],
-  ds: readonly Uint8Array[],
-): DataByType {
-  switch (parent) {
-    case "publish":
-      return [[TYPE_CDS, ds], [TYPE_CDNSKEY, dnskeys]];
-    case "delete":
-      return [[TYPE_CDS, [DELETE_CDS]], [TYPE_CDNSKEY, [DELETE_CDNSKEY]]];
-    case "none":
-      return [];
-  }
-}
-
-function writeSet(
-  writer: AnswerWriter,
-  owner: number,
-  type: number,
-  records: readonly Uint8Array[],
-): boolean {
-  let fits = true;
-  for (const data of records) {
-    writer.open(ANSWER, owner, type, KEY_TTL);
-    writer.bytes(data);
-    fits = writer.close() && fits;
-  }
-  return writer.closeSet(fits);
 }
 
 /** What the data of a key's RRSIGs begin with. */

@@ -117,8 +117,8 @@ export class ZoneAnswers {
   #answerKeys(name: Name, signer: ZoneSigner, child: Zone | undefined): boolean {
     const writer = this.#writer;
     const fits = name === "apex"
-      ? signer.writeKeys(this.#query.type, QUESTION_NAME, writer)
-      : child?.signer && signer.writeDs(QUESTION_NAME, child.signer, writer);
+      ? signer.records.write(this.#query.type, QUESTION_NAME, writer)
+      : child?.signer?.records.writeDs(QUESTION_NAME, writer);
     return fits !== undefined && answered(writer, fits);
   }
 
@@ -171,7 +171,7 @@ function isOwn(name: Name): boolean {
 function typesOf(name: Name, signer: ZoneSigner, view: ZoneView): Uint8Array {
   switch (name) {
     case "apex":
-      return signer.apexBitmap;
+      return signer.records.apexTypes;
     case "present":
     case "passing":
       return view.types;

@@ -404,10 +404,10 @@ function apex(type: number, parent?: "publish" | "delete" | "none") {
   const signer = new ZoneSigner(encodeName(SIGNED_ZONE), keys, answers.signing, parent);
   let fits: boolean | undefined;
   const message = answers.with(signer).checked({ name: "WG.example", type, unix: T0 }, (to) => {
-    fits = signer.writeKeys(type, QUESTION_NAME, to.writer);
+    fits = signer.records.write(type, QUESTION_NAME, to.writer);
   });
   const data = setsOf(message, "answer").flat().map((each) => [...each.data]);
-  return { fits, data, types: readNsec(Uint8Array.of(0, ...signer.apexBitmap)).types };
+  return { fits, data, types: readNsec(Uint8Array.of(0, ...signer.records.apexTypes)).types };
 }
 
 test("the zone's keys, and what the parent is asked for", () => {
@@ -431,7 +431,7 @@ test("the DS of a zone below is signed by the one above", () => {
   const name = `Sub.${SIGNED_ZONE}`;
   const below = new ZoneSigner(encodeName(name), [key], answers.signing);
   const bytes = answers.answer({ name, type: DS, unix: T0 }, (to) => {
-    assert(to.signer.writeDs(QUESTION_NAME, below, to.writer));
+    assert(below.records.writeDs(QUESTION_NAME, to.writer));
   });
   assertEquals(checkSigned(bytes, answers.trust(T0)), "answer");
   const [set] = setsOf(readSigned(bytes), "answer");
