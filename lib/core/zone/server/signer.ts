@@ -135,7 +135,9 @@ export class ZoneSigner implements SetCover {
     this.#set.forget();
   }
 
-  /** Whether a signature is missing since {@linkcode begin}, because there is too much to do. */
+  /**
+   * Whether a signature is missing since {@linkcode begin}: there is too much to do, or a key failed.
+   */
   get isLimited(): boolean {
     return this.#isLimited;
   }
@@ -160,10 +162,11 @@ export class ZoneSigner implements SetCover {
     const found = this.#find(cache);
     let from: SignatureCache | undefined = cache;
     if (found !== "fresh") {
-      const made = this.#takeWork() && this.#sign(cache);
+      const mayMake = this.#takeWork();
+      const made = mayMake && this.#sign(cache);
       if (made !== false) from = made;
       else if (found === "none") {
-        counters.add("dns-sign-limited");
+        if (!mayMake) counters.add("dns-sign-limited");
         if (section !== ADDITIONAL) this.#isLimited = true;
         return false;
       }
@@ -251,6 +254,7 @@ export class ZoneSigner implements SetCover {
         this.#fresh.bytes.set(pen.key.signing.sign(input), i * SIGNATURE_SIZE);
       });
     } catch {
+      this.#signing.counters.add("dns-sign-failed");
       [this.#inception, this.#expiry] = before;
       return false;
     }

@@ -40,7 +40,7 @@ export class Signing {
   readonly passing: SignatureCache;
   /** What may be signed anew. */
   readonly work: SigningWork = new SigningWork(signingRate(SECONDS_PER_SIGNATURE));
-  /** Told of `dns-signed`, `dns-signature-reused` and `dns-sign-limited`. */
+  /** Told of `dns-signed`, `dns-signature-reused`, `dns-sign-limited` and `dns-sign-failed`. */
   readonly counters: Counters;
   readonly #numbers = new Map<string, number>();
   #last = 0;
