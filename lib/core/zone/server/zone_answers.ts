@@ -19,7 +19,6 @@
 
 import { ANSWER, type AnswerWriter, AUTHORITY, QUESTION_NAME } from "../../../wire/dns/answer.ts";
 import { TYPE_NSEC, TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
-import { matchesName } from "../../../wire/dns/name.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
@@ -27,13 +26,14 @@ import { OF_DELEGATION, OF_EMPTY, OF_NOTHING } from "./name_types.ts";
 import { TYPE } from "./records.ts";
 import type { ZoneSigner } from "./signer.ts";
 import type { Zone } from "./zone.ts";
+import { ZoneIndex } from "./zone_index.ts";
 import { answered, type QueryPath, type ZoneOutcome, type ZoneView } from "./zone_view.ts";
 
 /** Answers for all zones of a server. */
 export class ZoneAnswers {
   readonly #query: DnsQuery;
   readonly #writer: AnswerWriter;
-  #zones: readonly Zone[] = [];
+  #zones = new ZoneIndex([]);
 
   /** Answers what is in `query`, each time, with `writer`. */
   constructor(query: DnsQuery, writer: AnswerWriter) {
@@ -42,7 +42,7 @@ export class ZoneAnswers {
   }
 
   /** Takes over all zones of the server: some lie below others. */
-  configure(zones: readonly Zone[]): void {
+  configure(zones: ZoneIndex): void {
     this.#zones = zones;
   }
 
@@ -87,7 +87,9 @@ export class ZoneAnswers {
     const outcome = view.answer(this.#query, message, path, now, this.#writer);
     if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
     view.writeSoa(this.#query, this.#writer);
-    return outcome === "dns-nxdomain" && this.#hasZoneBelow(message) ? "dns-nodata" : outcome;
+    return outcome === "dns-nxdomain" && this.#zones.isAbove(this.#query, message)
+      ? "dns-nodata"
+      : outcome;
   }
 
   /** @param asked The type that was asked for: that of `query` may be another. */
@@ -105,7 +107,7 @@ export class ZoneAnswers {
     const isApex = query.labels === zone.labels;
     const hasKeys = isApex ? signer.writeKeys(asked, QUESTION_NAME, writer) : undefined;
     if (hasKeys !== undefined) return answered(writer, hasKeys);
-    const child = asked === TYPE.ds && !isApex ? this.#zoneAt(message) : undefined;
+    const child = asked === TYPE.ds && !isApex ? this.#zones.at(query, message) : undefined;
     const hasDs = child?.signer && signer.writeDs(QUESTION_NAME, child.signer, writer);
     if (hasDs !== undefined) return answered(writer, hasDs);
     const found = child === undefined
@@ -120,7 +122,7 @@ export class ZoneAnswers {
         : view.typesOf(path);
       return this.#deny(asked, found, types, signer, view);
     }
-    return this.#hasZoneBelow(message)
+    return this.#zones.isAbove(this.#query, message)
       ? this.#deny(asked, "dns-nodata", OF_EMPTY, signer, view)
       : this.#deny(asked, found, OF_NOTHING, signer, view);
   }
@@ -145,25 +147,5 @@ export class ZoneAnswers {
       (!query.dnssecOk || signer.writeDenial(query, writer, AUTHORITY, types));
     if (!fits) writer.truncate();
     return found;
-  }
-
-  /** The zone whose name was asked for. */
-  #zoneAt(message: WireBuffer): Zone | undefined {
-    const { nameAt, nameSize } = this.#query;
-    for (const zone of this.#zones) {
-      if (zone.name.length === nameSize && matchesName(message, nameAt, zone.name)) return zone;
-    }
-    return undefined;
-  }
-
-  /** Whether a zone of this server lies at the name or below it: then the name exists. */
-  #hasZoneBelow(message: WireBuffer): boolean {
-    const { nameAt, nameSize, labels } = this.#query;
-    for (const { name, labels: zoneLabels } of this.#zones) {
-      let from = 0;
-      for (let i = labels; i < zoneLabels; i++) from += 1 + name[from]!;
-      if (name.length - from === nameSize && matchesName(message, nameAt, name, from)) return true;
-    }
-    return false;
   }
 }
