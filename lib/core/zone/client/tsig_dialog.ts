@@ -8,7 +8,8 @@
  *            ◄──signed── BADTIME         its time is taken: the question goes out once more
  * ```
  *
- * What isn't signed never ends a question: it is only said when nothing better has come.
+ * What isn't signed never ends a question, and is only said when nothing better has come. Where
+ * nothing that is signed ever came, the question is given up after two attempts (`ZoneExchange`).
  *
  * @module
  */

@@ -125,6 +125,7 @@ class ZoneAsker {
     this.#exchange = new ZoneExchange({
       ...query,
       tsig: key && { key, epoch: unix - mono },
+      addresses: query.servers.length,
       random: (bytes) => host.random(bytes),
     });
     this.#endsAt = mono + timeout;

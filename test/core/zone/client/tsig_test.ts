@@ -151,6 +151,86 @@ test("a server without the key is told apart from one with another, and from one
   assertEquals([silent.status, silent.tsigFault], ["no-answer", undefined]);
 });
 
+/** Asks, with what `answer` sends at once for each attempt, until it is over. @returns When. */
+function askRefused(
+  asking: ZoneExchange,
+  answer: (question: Uint8Array, attempt: number) => Uint8Array | undefined,
+): { readonly endedAt: number; readonly sent: number } {
+  let sent = 0;
+  for (let now = 0;; now = asking.nextAt) {
+    for (const { bytes, transport, attempt } of asking.due(now)) {
+      sent++;
+      const came = answer(bytes, attempt);
+      if (came !== undefined) asking.receive(came, transport);
+    }
+    if (asking.isComplete) return { endedAt: now, sent };
+  }
+}
+
+test("what isn't signed ends a question after two attempts where nothing ever was", () => {
+  const other = server(undefined, UNIX, tsigKey("other.example.com"));
+  const wrong = server(undefined, UNIX, tsigKey(undefined, 8));
+  const plain = new ZoneDouble({ peers: PEERS });
+  const cases: readonly (readonly [string, (question: Uint8Array) => Uint8Array])[] = [
+    ["badkey", (question) => other.answer(question, "udp")],
+    ["badsig", (question) => wrong.answer(question, "udp")],
+    ["unsigned", (question) => plain.answer(bareQuestion(question), "udp")],
+  ];
+  const keys = Array.from({ length: 100 }, (_, i) => doublePeer(i + 1).publicKey);
+  for (const [fault, answer] of cases) {
+    const all = exchange();
+    assertEquals(askRefused(all, answer), { endedAt: 1.5, sent: 2 });
+    assertEquals([all.status, all.tsigFault], ["not-authenticated", fault]);
+    // All of many questions, of which 32 are on their way at once.
+    const some = exchange({ keys });
+    assertEquals(askRefused(some, answer), { endedAt: 1.5, sent: 64 });
+    assertEquals(some.status, "not-authenticated");
+  }
+  // One of three addresses doesn't have the key: the others are asked as well.
+  const three = exchange({ addresses: 3 });
+  const ofOne = (question: Uint8Array, attempt: number) =>
+    attempt % 3 === 0 ? other.answer(question, "udp") : undefined;
+  assertEquals(askRefused(three, ofOne), { endedAt: 3.5, sent: 3 });
+});
+
+test("a refusal that isn't signed keeps no true answer out that takes its time", () => {
+  const other = server(undefined, UNIX, tsigKey("other.example.com"));
+  const from = server();
+  const refusal = (question: Uint8Array) => other.answer(question, "udp");
+  // Each question is refused at once, at each attempt; its answer comes after 1.4 s.
+  const slow = exchange();
+  for (let now = 0; !slow.isComplete; now += 1.5) {
+    const [first] = slow.due(now);
+    slow.receive(refusal(first!.bytes), "udp");
+    const [second] = slow.due(now + 0.5);
+    slow.receive(refusal(second!.bytes), "udp");
+    assertEquals(slow.due(now + 1.4), []);
+    assertEquals(slow.receive(from.answer(first!.bytes, "udp"), "udp"), "accepted");
+    // All of its peers were beside the list's first answer, or are asked for together.
+    for (const { bytes, transport } of slow.due(now + 1.4)) {
+      slow.receive(refusal(bytes), transport);
+      slow.receive(from.answer(bytes, transport), transport);
+    }
+  }
+  assertEquals([slow.status, endpoints(slow)], ["ok", EXPECTED]);
+
+  // Of one who has signed an answer, each is waited for as long as without refusals.
+  const known = exchange();
+  const [list] = known.due(0);
+  known.receive(from.answer(list!.bytes, "udp"), "udp");
+  let asked = 0;
+  for (let now = 0; asked < 7 * PEERS.length; now = known.nextAt) {
+    for (const { bytes } of known.due(now)) {
+      asked++;
+      known.receive(refusal(bytes), "udp");
+    }
+  }
+  for (const { bytes, transport } of known.due(known.nextAt)) {
+    known.receive(from.answer(bytes, transport), transport);
+  }
+  assertEquals([known.status, endpoints(known)], ["ok", EXPECTED]);
+});
+
 test("a server's clock is taken for the questions, and said", () => {
   for (const ahead of [-1e9, -301, 301, 1e9]) {
     const asking = exchange();
