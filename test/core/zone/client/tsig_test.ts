@@ -4,6 +4,7 @@ import {
   ZoneExchange,
   type ZoneExchangeOptions,
 } from "../../../../lib/core/zone/client/exchange.ts";
+import { ServerClocks } from "../../../../lib/core/zone/client/server_clocks.ts";
 import { TSIG_ERROR } from "../../../../lib/wire/dns/tsig_record.ts";
 import { countingRandom } from "../../../support/fake_random.ts";
 import { bareQuestion, macOf, TsigDouble, tsigKey } from "../../../support/tsig_double.ts";
@@ -244,6 +245,53 @@ test("a server's clock is taken for the questions, and said", () => {
   const near = exchange();
   askAll(near, server(undefined, UNIX + 300));
   assertEquals([near.status, near.clockAhead], ["ok", 0]);
+});
+
+test("a clock that is known to be off costs no refusal, and is forgotten once it is right", () => {
+  const known = (ahead: number, clockAhead: number) => {
+    const asking = exchange({ tsig: { key: tsigKey(), epoch: UNIX, clockAhead } });
+    const from = server(undefined, UNIX + ahead);
+    assert(askAll(asking, from).every((receipt) => receipt === "accepted"));
+    assertEquals([asking.status, endpoints(asking)], ["ok", EXPECTED]);
+    return [asking.clockAhead, ...from.times.slice(0, 2).map((time) => time - UNIX)];
+  };
+  assertEquals(known(5000, 5000), [5000, 5000, 5000]);
+  // The clock goes on being off by a little more or less.
+  assertEquals(known(5100, 5000), [5000, 5000, 5000]);
+  // It was set meanwhile: well, or to another time.
+  assertEquals(known(0, 5000), [0, 5000, 0]);
+  assertEquals(known(290, 310), [310, 310, 310]);
+  assertEquals(known(20, 310), [0, 310, 0]);
+  assertEquals(known(9000, 5000), [9000, 5000, 9000]);
+});
+
+test("what nobody has signed says nothing of a clock", () => {
+  const asking = exchange({ tsig: { key: tsigKey(), epoch: UNIX, clockAhead: 5000 } });
+  const [due] = asking.due(0);
+  const near = server(undefined, UNIX, tsigKey(undefined, 8));
+  const bare = new ZoneDouble({ peers: PEERS }).answer(bareQuestion(due!.bytes), "udp");
+  const time = new Uint8Array([0, 0, 0, 0, 0, 9]);
+  for (const error of [0, TSIG_ERROR.badtime]) {
+    asking.receive(near.sign(bare, macOf(due!.bytes), UNIX, error, time), "udp");
+  }
+  asking.receive(bare, "udp");
+  assertEquals(asking.clockAhead, 5000);
+});
+
+test("clocks are kept by server and key, 64 of them", () => {
+  const clocks = new ServerClocks();
+  const [key, other] = [tsigKey(), tsigKey("other.example.com")];
+  clocks.learn("dns://192.0.2.1/a", key, 400);
+  clocks.learn("dns://192.0.2.1/a", other, -500);
+  const ahead = (server: string, of = key) => clocks.ahead(server, of);
+  assertEquals(ahead("dns://192.0.2.1/a"), 400);
+  assertEquals(ahead("dns://192.0.2.1/a", other), -500);
+  assertEquals(ahead("dns://192.0.2.2/a"), 0);
+  clocks.learn("dns://192.0.2.1/a", key, 0);
+  assertEquals(ahead("dns://192.0.2.1/a"), 0);
+  for (let i = 0; i < 64; i++) clocks.learn(`dns://192.0.2.3/${i}`, key, 1000 + i);
+  assertEquals(ahead("dns://192.0.2.1/a", other), 0);
+  assertEquals([ahead("dns://192.0.2.3/0"), ahead("dns://192.0.2.3/63")], [1000, 1063]);
 });
 
 test("a server that refuses every time is not asked without end", () => {
