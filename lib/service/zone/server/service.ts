@@ -21,6 +21,7 @@ import {
 import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
+import type { ZoneReport } from "../../../core/status/serve_report.ts";
 import type { QueryPath } from "../../../core/zone/server/zone_view.ts";
 import { GroupPeers } from "../../../core/zone/server/group_peers.ts";
 import { KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
@@ -36,7 +37,7 @@ import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
 import { listenUdp } from "../../listener.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
-import { type DnsConfig, newZone } from "./zones.ts";
+import { type DnsConfig, newZone, type ServedZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
 import type { ZoneFiles } from "./zone_files.ts";
 import type { ZoneSigners } from "./zone_signers.ts";
@@ -54,6 +55,7 @@ export class DnsService {
   /** There once a zone is signed. */
   #signers: ZoneSigners | undefined;
   #devices: ZoneDevice[] = [];
+  #served: readonly ServedZone[] = [];
   /** Of the zones, by their names. */
   #files: ReadonlyMap<string, ZoneFiles> = new Map();
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
@@ -98,7 +100,23 @@ export class DnsService {
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
+    this.#served = config.zones;
     this.#files = files;
+  }
+
+  /** What is said of the zones. */
+  report(): ZoneReport[] {
+    return this.#served.map(({ name, interface: device, groups, views }) => {
+      const { keys = [], tsig = [] } = this.#files.get(name) ?? {};
+      return {
+        name,
+        interface: device ?? null,
+        groups,
+        views: views?.length ?? 0,
+        keys: keys.map(({ tag, algorithm }) => ({ tag, algorithm })),
+        tsig: namesOf(tsig),
+      };
+    });
   }
 
   #prepareSigning(files: readonly ZoneFiles[]): void {
@@ -143,7 +161,7 @@ export class DnsService {
         ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
         ...(zone.views === undefined ? {} : { views: zone.views.length }),
         ...(keys === "" ? {} : { keys }),
-        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
+        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig).join() }),
       });
     }
   }
@@ -311,8 +329,8 @@ export class DnsService {
 }
 
 /** The names of keys, each once. */
-function namesOf(keys: readonly TsigKey[]): string {
-  return [...new Set(keys.map(({ text }) => text))].join();
+function namesOf(keys: readonly TsigKey[]): string[] {
+  return [...new Set(keys.map(({ text }) => text))];
 }
 
 /** An IP address as 16 bytes; that of nobody where the text is none. */
