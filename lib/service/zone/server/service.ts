@@ -40,7 +40,7 @@ import { listenProblem } from "../../log/listen_problem.ts";
 import { type DnsConfig, newZone, type ServedZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
 import type { ZoneFiles } from "./zone_files.ts";
-import type { ZoneSigners } from "./zone_signers.ts";
+import { ZoneSigners } from "./zone_signers.ts";
 
 /** How often another port is tried where TCP can't have that of UDP. */
 const PORT_TRIES = 10;
@@ -76,7 +76,7 @@ export class DnsService {
     groups: ReadonlyMap<number, RegistryGroup>,
   ): void {
     const { host, log, seed } = this.#context;
-    this.#prepareSigning([...files.values()]);
+    const signers = this.#signersFor([...files.values()]);
     const known = new KnownAllowedIps(config.allowedIps, seed());
     const devices = new Map(this.#devices.map((device) => [device.name, device]));
     const used = new Set<ZoneDevice>();
@@ -94,8 +94,8 @@ export class DnsService {
         if (group !== undefined) ofGroups.set(id, new GroupPeers(group, known));
       }
       const sources = { interface: device?.peers, groups: ofGroups };
-      const signer = this.#signers?.newSigner(zone, files.get(zone.name)?.keys ?? []);
-      const tsig = files.get(zone.name)?.tsig ?? [];
+      const { keys = [], tsig = [] } = files.get(zone.name) ?? {};
+      const signer = keys.length === 0 ? undefined : signers?.newSigner(zone, keys);
       return newZone(zone, sources, seed(), { tsig, signer });
     });
     this.#zones.configure(zones, config.budget);
@@ -119,12 +119,13 @@ export class DnsService {
     });
   }
 
-  #prepareSigning(files: readonly ZoneFiles[]): void {
-    const { host, counters, seed } = this.#context;
-    const Signers = files.find(({ Signers }) => Signers !== undefined)?.Signers;
-    if (Signers === undefined) return;
-    this.#signers ??= new Signers(host, counters, seed());
-    this.#signers.measure(files.flatMap(({ keys }) => keys));
+  /** What signs the zones; undefined where there is nothing to be signed. */
+  #signersFor(files: readonly ZoneFiles[]): ZoneSigners | undefined {
+    const { counters, seed } = this.#context;
+    if (files.every(({ keys }) => keys.length === 0)) return undefined;
+    this.#signers ??= new ZoneSigners(counters, seed());
+    this.#signers.configure(Math.max(...files.map((each) => each.secondsPerSignature)));
+    return this.#signers;
   }
 
   /** Opens the sockets, and reads the devices for the first time. */
