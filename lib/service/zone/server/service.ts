@@ -31,7 +31,6 @@ import type { TcpConnection } from "../../../host/tcp.ts";
 import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
-import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
@@ -39,6 +38,7 @@ import { listenUdp } from "../../listener.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
 import { type DnsConfig, newZone, type ServedZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
+import { zoneFields, zoneReport } from "./zone_words.ts";
 import type { ZoneFiles } from "./zone_files.ts";
 import { ZoneSigners } from "./zone_signers.ts";
 
@@ -56,6 +56,8 @@ export class DnsService {
   #signers: ZoneSigners | undefined;
   #devices: ZoneDevice[] = [];
   #served: readonly ServedZone[] = [];
+  /** What was told of each last. */
+  readonly #told = new Map<string, string>();
   /** Of the zones, by their names. */
   #files: ReadonlyMap<string, ZoneFiles> = new Map();
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
@@ -102,21 +104,12 @@ export class DnsService {
     this.#devices = [...used];
     this.#served = config.zones;
     this.#files = files;
+    if (this.bound.length > 0) this.#tellZones();
   }
 
-  /** What is said of the zones. */
+  /** What is said of the zones when somebody asks. */
   report(): ZoneReport[] {
-    return this.#served.map(({ name, interface: device, groups, views }) => {
-      const { keys = [], tsig = [] } = this.#files.get(name) ?? {};
-      return {
-        name,
-        interface: device ?? null,
-        groups,
-        views: views?.length ?? 0,
-        keys: keys.map(({ tag, algorithm }) => ({ tag, algorithm })),
-        tsig: namesOf(tsig),
-      };
-    });
+    return this.#served.map((zone) => zoneReport(zone, this.#files.get(zone.name)));
   }
 
   /** What signs the zones; undefined where there is nothing to be signed. */
@@ -153,17 +146,17 @@ export class DnsService {
         EXIT.failed,
       );
     }
-    for (const zone of config.zones) {
-      const keys = (this.#files.get(zone.name)?.keys ?? []).map(({ tag }) => tag).join(",");
-      const tsig = this.#files.get(zone.name)?.tsig ?? [];
-      this.#context.log.write("info", "dns-zone", {
-        zone: zone.name,
-        ...(zone.interface === undefined ? {} : { interface: zone.interface }),
-        ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
-        ...(zone.views === undefined ? {} : { views: zone.views.length }),
-        ...(keys === "" ? {} : { keys }),
-        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig).join() }),
-      });
+    this.#tellZones();
+  }
+
+  /** Tells of zones, and after a reload of those of which there is something else to be told. */
+  #tellZones(): void {
+    for (const zone of this.#served) {
+      const fields = zoneFields(zone, this.#files.get(zone.name));
+      const text = JSON.stringify(fields);
+      if (this.#told.get(zone.name) === text) continue;
+      this.#told.set(zone.name, text);
+      this.#context.log.write("info", "dns-zone", fields);
     }
   }
 
@@ -327,11 +320,6 @@ export class DnsService {
   #isStale({ mono }: Now): boolean {
     return this.#devices.some((device) => device.isStale(mono));
   }
-}
-
-/** The names of keys, each once. */
-function namesOf(keys: readonly TsigKey[]): string[] {
-  return [...new Set(keys.map(({ text }) => text))];
 }
 
 /** An IP address as 16 bytes; that of nobody where the text is none. */
