@@ -1,0 +1,236 @@
+/**
+ * Who validates in the end-to-end tests of signed zones: resolvers, and tools that ask the server
+ * themselves.
+ *
+ * All of it is on loopback: what a resolver would ask of others goes to the server as well, which refuses
+ * it.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { run } from "../support/program.ts";
+import { readTool, type ToolAnswer } from "./dns_clients.ts";
+import { freeDnsAddress } from "./dns_scene.ts";
+import type { Question, TestZoneKey } from "./dnssec_scene.ts";
+import { type Scene, until } from "./scene.ts";
+
+const LOOPBACK = "127.0.0.1";
+/** How many tools run at a time. */
+const AT_A_TIME = 8;
+
+/** Asks with dig, which takes many questions at once. */
+export async function digAll(
+  port: number,
+  questions: readonly Question[],
+  ...flags: readonly string[]
+): Promise<ToolAnswer[]> {
+  const asked = questions.flatMap((question) => question.split(" "));
+  const common = [
+    `@${LOOPBACK}`,
+    "-p",
+    `${port}`,
+    "-r",
+    "+tries=1",
+    "+time=10",
+    "+nocmd",
+    ...flags,
+  ];
+  const { out } = await run(["dig", ...common, ...asked]);
+  const answers = out.split(";; Got answer:\n").slice(1).map(readTool);
+  assertEquals(answers.length, questions.length, out);
+  return answers;
+}
+
+/** Does something with each, not with all at the same time. */
+export async function eachOf<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const left = [...all.entries()];
+  const work = async () => {
+    for (;;) {
+      const next = left.shift();
+      if (next === undefined) return;
+      const [i, one] = next;
+      results[i] = await act(one);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
+  return results;
+}
+
+/** Asks with delv, which validates by itself. Returns what it printed. */
+export async function delv(
+  scene: Scene,
+  port: number,
+  keys: readonly TestZoneKey[],
+  question: Question,
+  ...flags: readonly string[]
+): Promise<string> {
+  const [{ zone } = { zone: "" }] = keys;
+  const anchors = keys.map(({ zone, ds }) => {
+    const [tag, algorithm, kind, ...digest] = ds.split(" ");
+    return `"${zone}." static-ds ${tag} ${algorithm} ${kind} "${digest.join("")}";`;
+  });
+  const text = `trust-anchors { ${anchors.join(" ")} };\n`;
+  const file = await scene.file(`delv-${crypto.randomUUID()}`, text);
+  const argv = ["delv", `@${LOOPBACK}`, "-p", `${port}`, "-a", file, `+root=${zone}`, ...flags];
+  const { out, err } = await run([...argv, ...question.split(" ")]);
+  return out + err;
+}
+
+/** Asks with kdig, which takes many questions at once. */
+export async function kdigAll(
+  port: number,
+  questions: readonly Question[],
+  ...flags: readonly string[]
+): Promise<ToolAnswer[]> {
+  const common = [`@${LOOPBACK}`, "-p", `${port}`, "+retry=0", "+time=10", ...flags];
+  const { out } = await run(["kdig", ...common, ...questions.flatMap((each) => each.split(" "))]);
+  const answers = out.match(/->>HEADER<<-(?:(?!->>HEADER<<-)[^])*/g)?.map(readTool) ?? [];
+  assertEquals(answers.length, questions.length, out);
+  return answers;
+}
+
+/** Lets drill chase the signatures up to a key. Returns what it printed. */
+export async function drill(
+  scene: Scene,
+  port: number,
+  keys: readonly TestZoneKey[],
+  question: Question,
+  ...flags: readonly string[]
+): Promise<string> {
+  const text = keys.map(({ zone, dnskey }) => `${zone}. 300 IN DNSKEY ${dnskey}\n`).join("");
+  const file = await scene.file(`drill-${crypto.randomUUID()}`, text);
+  const argv = ["drill", "-S", "-k", file, "-p", `${port}`, ...flags];
+  const { code, out, err } = await run([...argv, ...question.split(" "), `@${LOOPBACK}`]);
+  return `${out}${err};; exit status ${code}\n`;
+}
+
+/** A resolver: which files it needs, and how it is started; `%` stands for its folder. */
+interface Resolver {
+  readonly files: Readonly<Record<string, string>>;
+  readonly argv: readonly string[];
+}
+
+/** How a resolver is set up. */
+export interface ValidatorOptions {
+  /** Keys that it trusts. */
+  readonly anchors: readonly TestZoneKey[];
+  /** The port that it asks; each zone and all else is there. */
+  readonly server: number;
+  /** What is different about it: lines of its settings. */
+  readonly more?: string;
+}
+
+function unbound(port: number, { anchors, server, more = "" }: ValidatorOptions): Resolver {
+  const zones = [...new Set(anchors.map(({ zone }) => zone))];
+  const config = `server:
+  directory: "%"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  do-daemonize: no
+  num-threads: 1
+  interface: ${LOOPBACK}@${port}
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  qname-minimisation: yes
+  qname-minimisation-strict: yes
+  harden-below-nxdomain: yes
+  harden-dnssec-stripped: yes
+  aggressive-nsec: yes
+  use-caps-for-id: yes
+  val-log-level: 2
+  root-hints: ""
+${anchors.map(({ zone, ds }) => `  trust-anchor: "${zone}. DS ${ds}"\n`).join("")}${more}
+${
+    zones.map((zone) => `stub-zone:\n  name: "${zone}"\n  stub-addr: ${LOOPBACK}@${server}\n`).join(
+      "",
+    )
+  }
+forward-zone:
+  name: "."
+  forward-addr: ${LOOPBACK}@${server}
+remote-control:
+  control-enable: no
+`;
+  return { files: { "unbound.conf": config }, argv: ["unbound", "-d", "-c", "%/unbound.conf"] };
+}
+
+function kresd(port: number, { anchors, server, more = "" }: ValidatorOptions): Resolver {
+  const config = `net.listen('${LOOPBACK}', ${port}, { kind = 'dns' })
+trust_anchors.remove('.')
+${anchors.map(({ zone, ds }) => `trust_anchors.add('${zone}. DS ${ds}')\n`).join("")}
+modules.unload('ta_update')
+modules.unload('ta_signal_query')
+modules.unload('priming')
+modules.unload('detect_time_skew')
+cache.open(10 * MB, 'lmdb://%/cache')
+cache.min_ttl(0)
+${more}
+policy.add(policy.all(policy.FORWARD('${LOOPBACK}@${server}')))
+`;
+  return { files: { config }, argv: ["kresd", "-n", "-c", "%/config", "%"] };
+}
+
+/** Kinds of resolvers. */
+const RESOLVERS = { unbound, kresd } as const;
+
+/** A resolver that validates. */
+export class Validator {
+  readonly port: number;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  /** Starts one, and waits until it answers. */
+  static async start(
+    scene: Scene,
+    kind: keyof typeof RESOLVERS,
+    options: ValidatorOptions,
+  ): Promise<Validator> {
+    const port = Number(freeDnsAddress().split(":")[1]);
+    const { files, argv } = RESOLVERS[kind](port, options);
+    const folder = `${scene.folder}/${kind}-${port}`;
+    await Deno.mkdir(folder);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll("%", folder));
+    }
+    const running = scene.start(argv.map((arg) => arg.replaceAll("%", folder)));
+    await until(`${kind} answers: ${running.out}${running.err}`, async () => {
+      const argv = ["dig", `@${LOOPBACK}`, "-p", `${port}`, "-r", "+tries=1", "+time=1"];
+      const { out } = await run([...argv, "localhost", "A"]);
+      return readTool(out).status !== undefined || undefined;
+    });
+    return new Validator(port);
+  }
+
+  /** Asks, with AD wanted. */
+  ask(questions: readonly Question[], ...flags: readonly string[]): Promise<ToolAnswer[]> {
+    return digAll(this.port, questions, "+adflag", ...flags);
+  }
+
+  /** Asserts that all is answered and validated. */
+  async trusts(questions: readonly Question[], ...flags: readonly string[]): Promise<ToolAnswer[]> {
+    const answers = await this.ask(questions, ...flags);
+    answers.forEach(({ status, flags, text }, i) => {
+      assertMatch(status ?? "", /^(?:NOERROR|NXDOMAIN)$/, `${questions[i]}: ${text}`);
+      assertMatch(flags ?? "", /\bad\b/, `${questions[i]}: ${text}`);
+    });
+    return answers;
+  }
+
+  /** Asserts that nothing is answered, because it is forged; it can be had by who doesn't care. */
+  async refuses(questions: readonly Question[]): Promise<void> {
+    const answers = await this.ask(questions);
+    answers.forEach(({ status, answer, text }, i) => {
+      assertEquals([status, answer], ["SERVFAIL", []], `${questions[i]}: ${text}`);
+    });
+    for (const { status, text } of await this.ask(questions, "+cdflag")) {
+      assertEquals(status, "NOERROR", text);
+    }
+  }
+}
