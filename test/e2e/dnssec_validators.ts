@@ -2,41 +2,53 @@
  * Who validates in the end-to-end tests of signed zones: resolvers, and tools that ask the server
  * themselves.
  *
- * All of it is on loopback: what a resolver would ask of others goes to the server as well, which refuses
- * it.
+ * All of it is on loopback, where what a resolver would ask of others goes to the server as well, which
+ * refuses it; or in a namespace without a way out.
  *
  * @module
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { run } from "../support/program.ts";
+import type { Namespace } from "../lab/namespace.ts";
+import { type Finished, run } from "../support/program.ts";
 import { readTool, type ToolAnswer } from "./dns_clients.ts";
 import { freeDnsAddress } from "./dns_scene.ts";
 import type { Question, TestZoneKey } from "./dnssec_scene.ts";
 import { type Scene, until } from "./scene.ts";
 
 const LOOPBACK = "127.0.0.1";
+/** Where a program answers on port 53, in a namespace. */
+export interface Place {
+  readonly within: Namespace;
+  readonly host: string;
+}
+/** Where to ask: a port of loopback, or a place. */
+export type Where = number | Place;
+
+/** How a tool is told where to ask. */
+function addressOf(where: Where): string[] {
+  return typeof where === "number"
+    ? [`@${LOOPBACK}`, "-p", `${where}`]
+    : [`@${where.host}`, "-p", "53"];
+}
+
+/** Runs a tool where it can ask. */
+async function runTool(where: Where, argv: readonly string[]): Promise<Finished> {
+  return await (typeof where === "number" ? run(argv) : where.within.run(argv));
+}
+
 /** How many tools run at a time. */
 const AT_A_TIME = 8;
 
 /** Asks with dig, which takes many questions at once. */
 export async function digAll(
-  port: number,
+  where: Where,
   questions: readonly Question[],
   ...flags: readonly string[]
 ): Promise<ToolAnswer[]> {
   const asked = questions.flatMap((question) => question.split(" "));
-  const common = [
-    `@${LOOPBACK}`,
-    "-p",
-    `${port}`,
-    "-r",
-    "+tries=1",
-    "+time=10",
-    "+nocmd",
-    ...flags,
-  ];
-  const { out } = await run(["dig", ...common, ...asked]);
+  const common = [...addressOf(where), "-r", "+tries=1", "+time=10", "+nocmd", ...flags];
+  const { out } = await runTool(where, ["dig", ...common, ...asked]);
   const answers = out.split(";; Got answer:\n").slice(1).map(readTool);
   assertEquals(answers.length, questions.length, out);
   return answers;
@@ -61,7 +73,7 @@ export async function eachOf<T, R>(all: readonly T[], act: (one: T) => Promise<R
 /** Asks with delv, which validates by itself. Returns what it printed. */
 export async function delv(
   scene: Scene,
-  port: number,
+  where: Where,
   keys: readonly TestZoneKey[],
   question: Question,
   ...flags: readonly string[]
@@ -73,19 +85,20 @@ export async function delv(
   });
   const text = `trust-anchors { ${anchors.join(" ")} };\n`;
   const file = await scene.file(`delv-${crypto.randomUUID()}`, text);
-  const argv = ["delv", `@${LOOPBACK}`, "-p", `${port}`, "-a", file, `+root=${zone}`, ...flags];
-  const { out, err } = await run([...argv, ...question.split(" ")]);
+  const argv = ["delv", ...addressOf(where), "-a", file, `+root=${zone}.`, ...flags];
+  const { out, err } = await runTool(where, [...argv, ...question.split(" ")]);
   return out + err;
 }
 
 /** Asks with kdig, which takes many questions at once. */
 export async function kdigAll(
-  port: number,
+  where: Where,
   questions: readonly Question[],
   ...flags: readonly string[]
 ): Promise<ToolAnswer[]> {
-  const common = [`@${LOOPBACK}`, "-p", `${port}`, "+retry=0", "+time=10", ...flags];
-  const { out } = await run(["kdig", ...common, ...questions.flatMap((each) => each.split(" "))]);
+  const common = [...addressOf(where), "+retry=0", "+time=10", ...flags];
+  const asked = questions.flatMap((question) => question.split(" "));
+  const { out } = await runTool(where, ["kdig", ...common, ...asked]);
   const answers = out.match(/->>HEADER<<-(?:(?!->>HEADER<<-)[^])*/g)?.map(readTool) ?? [];
   assertEquals(answers.length, questions.length, out);
   return answers;
@@ -94,15 +107,15 @@ export async function kdigAll(
 /** Lets drill chase the signatures up to a key. Returns what it printed. */
 export async function drill(
   scene: Scene,
-  port: number,
+  where: Where,
   keys: readonly TestZoneKey[],
   question: Question,
   ...flags: readonly string[]
 ): Promise<string> {
   const text = keys.map(({ zone, dnskey }) => `${zone}. 300 IN DNSKEY ${dnskey}\n`).join("");
   const file = await scene.file(`drill-${crypto.randomUUID()}`, text);
-  const argv = ["drill", "-S", "-k", file, "-p", `${port}`, ...flags];
-  const { code, out, err } = await run([...argv, ...question.split(" "), `@${LOOPBACK}`]);
+  const argv = ["drill", "-S", "-k", file, ...flags, ...question.split(" "), ...addressOf(where)];
+  const { code, out, err } = await runTool(where, argv);
   return `${out}${err};; exit status ${code}\n`;
 }
 
@@ -116,14 +129,23 @@ interface Resolver {
 export interface ValidatorOptions {
   /** Keys that it trusts. */
   readonly anchors: readonly TestZoneKey[];
-  /** The port that it asks; each zone and all else is there. */
-  readonly server: number;
+  /** The port that it asks; each zone and all else is there. Or the address of a root server. */
+  readonly server: number | string;
+  /** Where it is, if not on loopback. */
+  readonly at?: Place;
   /** What is different about it: lines of its settings. */
   readonly more?: string;
 }
 
-function unbound(port: number, { anchors, server, more = "" }: ValidatorOptions): Resolver {
-  const zones = [...new Set(anchors.map(({ zone }) => zone))];
+function unbound(
+  host: string,
+  port: number,
+  { anchors, server, more = "" }: ValidatorOptions,
+): Resolver {
+  const ways = typeof server === "string" ? [] : [
+    ...new Set(anchors.map(({ zone }) => `stub-zone:\n  name: "${zone}"\n  stub-addr`)),
+    `forward-zone:\n  name: "."\n  forward-addr`,
+  ].map((way) => `${way}: ${LOOPBACK}@${server}\n`);
   const config = `server:
   directory: "%"
   chroot: ""
@@ -133,7 +155,8 @@ function unbound(port: number, { anchors, server, more = "" }: ValidatorOptions)
   logfile: ""
   do-daemonize: no
   num-threads: 1
-  interface: ${LOOPBACK}@${port}
+  interface: ${host}@${port}
+  access-control: 0.0.0.0/0 allow
   do-not-query-localhost: no
   module-config: "validator iterator"
   qname-minimisation: yes
@@ -143,24 +166,27 @@ function unbound(port: number, { anchors, server, more = "" }: ValidatorOptions)
   aggressive-nsec: yes
   use-caps-for-id: yes
   val-log-level: 2
-  root-hints: ""
+  root-hints: "${typeof server === "string" ? "%/hints" : ""}"
 ${anchors.map(({ zone, ds }) => `  trust-anchor: "${zone}. DS ${ds}"\n`).join("")}${more}
-${
-    zones.map((zone) => `stub-zone:\n  name: "${zone}"\n  stub-addr: ${LOOPBACK}@${server}\n`).join(
-      "",
-    )
-  }
-forward-zone:
-  name: "."
-  forward-addr: ${LOOPBACK}@${server}
+${ways.join("")}
 remote-control:
   control-enable: no
 `;
-  return { files: { "unbound.conf": config }, argv: ["unbound", "-d", "-c", "%/unbound.conf"] };
+  return {
+    files: { "unbound.conf": config, hints: `. 60 NS a.root.\na.root. 60 A ${server}\n` },
+    argv: ["unbound", "-d", "-c", "%/unbound.conf"],
+  };
 }
 
-function kresd(port: number, { anchors, server, more = "" }: ValidatorOptions): Resolver {
-  const config = `net.listen('${LOOPBACK}', ${port}, { kind = 'dns' })
+function kresd(
+  host: string,
+  port: number,
+  { anchors, server, more = "" }: ValidatorOptions,
+): Resolver {
+  const way = typeof server === "string"
+    ? `modules.load('hints')\nhints.root({ ['a.root.'] = '${server}' })`
+    : `policy.add(policy.all(policy.FORWARD('${LOOPBACK}@${server}')))`;
+  const config = `net.listen('${host}', ${port}, { kind = 'dns' })
 trust_anchors.remove('.')
 ${anchors.map(({ zone, ds }) => `trust_anchors.add('${zone}. DS ${ds}')\n`).join("")}
 modules.unload('ta_update')
@@ -170,7 +196,7 @@ modules.unload('detect_time_skew')
 cache.open(10 * MB, 'lmdb://%/cache')
 cache.min_ttl(0)
 ${more}
-policy.add(policy.all(policy.FORWARD('${LOOPBACK}@${server}')))
+${way}
 `;
   return { files: { config }, argv: ["kresd", "-n", "-c", "%/config", "%"] };
 }
@@ -180,10 +206,11 @@ const RESOLVERS = { unbound, kresd } as const;
 
 /** A resolver that validates. */
 export class Validator {
-  readonly port: number;
+  /** Where it answers. */
+  readonly where: Where;
 
-  private constructor(port: number) {
-    this.port = port;
+  private constructor(where: Where) {
+    this.where = where;
   }
 
   /** Starts one, and waits until it answers. */
@@ -192,25 +219,27 @@ export class Validator {
     kind: keyof typeof RESOLVERS,
     options: ValidatorOptions,
   ): Promise<Validator> {
-    const port = Number(freeDnsAddress().split(":")[1]);
-    const { files, argv } = RESOLVERS[kind](port, options);
+    const where = options.at ?? Number(freeDnsAddress().split(":")[1]);
+    const [host, port] = typeof where === "number" ? [LOOPBACK, where] : [where.host, 53];
+    const { files, argv } = RESOLVERS[kind](host, port, options);
     const folder = `${scene.folder}/${kind}-${port}`;
     await Deno.mkdir(folder);
     for (const [name, text] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, text.replaceAll("%", folder));
     }
-    const running = scene.start(argv.map((arg) => arg.replaceAll("%", folder)));
+    const command = argv.map((arg) => arg.replaceAll("%", folder));
+    const running = typeof where === "number" ? scene.start(command) : where.within.start(command);
+    const ask = ["dig", ...addressOf(where), "-r", "+tries=1", "+time=1", "localhost", "A"];
     await until(`${kind} answers: ${running.out}${running.err}`, async () => {
-      const argv = ["dig", `@${LOOPBACK}`, "-p", `${port}`, "-r", "+tries=1", "+time=1"];
-      const { out } = await run([...argv, "localhost", "A"]);
+      const { out } = await runTool(where, ask);
       return readTool(out).status !== undefined || undefined;
     });
-    return new Validator(port);
+    return new Validator(where);
   }
 
   /** Asks, with AD wanted. */
   ask(questions: readonly Question[], ...flags: readonly string[]): Promise<ToolAnswer[]> {
-    return digAll(this.port, questions, "+adflag", ...flags);
+    return digAll(this.where, questions, "+adflag", ...flags);
   }
 
   /** Asserts that all is answered and validated. */
