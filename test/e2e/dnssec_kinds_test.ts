@@ -9,10 +9,11 @@ import type { ToolAnswer } from "./dns_clients.ts";
 import { Device, DEVICE_NEEDS, instance, newPeer, newPeers } from "./dns_scene.ts";
 import { Forger } from "./dnssec_forger.ts";
 import { alice, bob, newZoneKey, type Question, serveZones } from "./dnssec_scene.ts";
-import { delv, digAll, drill, eachOf, kdigAll, Validator } from "./dnssec_validators.ts";
+import { delv, digAll, drill, eachOf, kdigAll, Validator, wrongIn } from "./dnssec_validators.ts";
 import { Scene } from "./scene.ts";
 
-const NEEDS = [...DEVICE_NEEDS, "dig", "delv", "drill", "kdig", "unbound", "kresd"];
+const NEEDS = [...DEVICE_NEEDS, "dig", "delv", "drill", "kdig", "unbound", "kresd"]
+  .concat("ldns-verify-zone", "dnssec-verify");
 /** Enough that their list is asked for over TCP. */
 const MANY = 100;
 const RESOLVERS = ["unbound", "kresd"] as const;
@@ -166,6 +167,25 @@ testWith(NEEDS, "dnssec: every kind of answer is validated, whatever the algorit
       assertMatch(status ?? "", /^(?:SERVFAIL|NOTIMP)$/, text);
     }
     assertEquals((await server.counters())["dns-received"], before);
+
+    // All of it is a zone whose signatures are right.
+    const signed = await digAll(server.port, questions, "+dnssec");
+    const records = signed.flatMap(({ answer }) => answer);
+    const owners = new Set(records.map((record) => record.split(" ")[0]!));
+    const nsec = await digAll(
+      server.port,
+      [...owners].map((owner) => `${owner} NSEC`),
+      "+dnssec",
+    );
+    const whole = records.concat(nsec.flatMap(({ answer }) => answer));
+    assertEquals(await wrongIn(scene, keys[0]!, whole), []);
+    const forged = whole.map((record) =>
+      record.replace(/(?<= A )198\.51\.100\.7$/, "203.0.113.66")
+    );
+    const wrong = await wrongIn(scene, keys[0]!, forged);
+    // ldns and BIND name the record, once for each key.
+    assertEquals(wrong.length, keys.length === 1 ? 2 : 6);
+    for (const line of wrong) assertMatch(line, /signature for \S+\sA$/);
 
     for (const [ofDig, ofKdig, ofDrill] of TRANSPORTS) {
       // What the server itself says, with DO and without.

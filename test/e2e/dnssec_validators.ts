@@ -8,7 +8,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Namespace } from "../lab/namespace.ts";
 import { type Finished, run } from "../support/program.ts";
 import { readTool, type ToolAnswer } from "./dns_clients.ts";
@@ -117,6 +117,40 @@ export async function drill(
   const argv = ["drill", "-S", "-k", file, ...flags, ...question.split(" "), ...addressOf(where)];
   const { code, out, err } = await runTool(where, argv);
   return `${out}${err};; exit status ${code}\n`;
+}
+
+/**
+ * Lines of ldns-verify-zone and dnssec-verify that say nothing of signatures: each NSEC record here denies
+ * one name alone, so that they make no chain.
+ */
+const ABOUT_THE_CHAIN = [
+  /^Error: the NSEC record for \S+ points to the wrong next owner name$/,
+  /^\t: \\000\.\S+ i\.s\.o\. \S+$/,
+  /^Bad NSEC record for (\S+), next name mismatch \(expected:\S+, found:\\000\.\1\)$/,
+  /^(?:Cannot chase the root: All OK|There were errors in the zone)$/,
+  /^(?:Loading zone '|Verifying the zone using the following algorithms:$)/,
+  /^(?:DNSSEC completeness test failed|The zone is not fully signed for the following algorithms:$)/,
+  /^(?:(?:- | )(?:ECDSAP256SHA256|ED25519)|\.|)$/,
+];
+
+/**
+ * Lets ldns-verify-zone and dnssec-verify check a zone that was put together from answers. Returns what
+ * they find wrong but for its chain of NSEC records.
+ */
+export async function wrongIn(
+  scene: Scene,
+  { zone, dnskey }: TestZoneKey,
+  records: readonly string[],
+): Promise<string[]> {
+  const anchor = await scene.file("anchor", `${zone}. 300 IN DNSKEY ${dnskey}\n`);
+  const file = await scene.file("zone", [...new Set(records), ""].join("\n"));
+  const verifiers = [["ldns-verify-zone", "-k", anchor], ["dnssec-verify", "-z", "-o", zone]];
+  const said = await Promise.all(verifiers.map((argv) => run([...argv, file])));
+  return said.flatMap(({ out, err }) => {
+    const lines = `${out}${err}`.split("\n");
+    assert(lines.some((line) => /next (?:owner )?name/.test(line)), `${out}${err}`);
+    return lines.filter((line) => !ABOUT_THE_CHAIN.some((pattern) => pattern.test(line)));
+  });
 }
 
 /** A resolver: which files it needs, and how it is started; `%` stands for its folder. */
