@@ -62,18 +62,27 @@ export interface SignedZone {
   readonly more?: string;
 }
 
-/** Starts a server with zones of a device. @param clock By how much its wall clock is off. */
+/** What is different about a server. */
+export interface ServerOptions {
+  /** By how much its wall clock is off. */
+  readonly clock?: string;
+  /** What each source gets beyond what it sends, in bytes a second; 0, which is no limit, if not said. */
+  readonly budget?: number;
+}
+
+/** Starts a server with zones of a device. */
 export async function serveZones(
   scene: Scene,
   device: Device,
   zones: readonly SignedZone[],
-  clock?: string,
+  { clock, budget = 0 }: ServerOptions = {},
 ): Promise<{ server: Served; configure: (zones: readonly SignedZone[]) => Promise<void> }> {
   const address = freeDnsAddress();
   const write = (zones: readonly SignedZone[]) =>
     scene.file(
       `${address}.toml`,
-      `[serve.dns]\nlisten = ["${address}"]\ninterface = "wg0"\nanswer-budget = 0\n` +
+      `[serve.dns]\nlisten = ["${address}"]\ninterface = "wg0"\n` +
+        `answer-budget = ${budget}\n` +
         zones.map(({ name, keys, more = "" }) => {
           const files = JSON.stringify(keys.map(({ file }) => file));
           return `[[serve.dns.zone]]\nname = "${name}"\ndnssec-keys = ${files}\n${more}\n`;

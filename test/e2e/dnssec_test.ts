@@ -89,7 +89,7 @@ testWith([...NEEDS, "faketime"], "dnssec: what is forged on the way is refused",
     return bytes;
   };
   // What was signed three days ago is no longer true.
-  const before = await serveZones(scene, device, [{ name: zone, keys: [key] }], "-3d");
+  const before = await serveZones(scene, device, [{ name: zone, keys: [key] }], { clock: "-3d" });
   const expired: Forge = async (answer) => {
     // A resolver that comes down label by label asks for A of the names above, too.
     if (answer[12] !== KEY_LABEL_SIZE) return answer;
