@@ -13,7 +13,7 @@ import { delv, digAll, drill, type Place, Validator } from "./dnssec_validators.
 import { randomBytes, Scene, until } from "./scene.ts";
 
 const NEEDS = [...DEVICE_NEEDS, "dig", "delv", "drill", "unbound", "kresd", "knotd"]
-  .concat("ldns-signzone", "ldns-key2ds", "dnssec-cds");
+  .concat("ldns-signzone", "ldns-key2ds");
 const ABOVE = "example.com";
 const [PARENT, SERVER, ELSEWHERE] = ["192.0.2.1", "192.0.2.53", "192.0.2.77"] as const;
 const RESOLVERS = { unbound: "192.0.2.2", kresd: "192.0.2.3" } as const;

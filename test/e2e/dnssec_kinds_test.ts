@@ -187,6 +187,18 @@ testWith(NEEDS, "dnssec: every kind of answer is validated, whatever the algorit
     assertEquals(wrong.length, keys.length === 1 ? 2 : 6);
     for (const line of wrong) assertMatch(line, /signature for \S+\sA$/);
 
+    // Signatures that are asked for are those of the answers. Nobody signs them: AD is for none.
+    const signatures = [`${name} RRSIG`, `${instance(alice, name)} RRSIG`];
+    for (const { answer, text } of await digAll(server.port, signatures)) {
+      assert(answer.length > 0 && answer.every((each) => whole.includes(each)), text);
+    }
+    for (const validator of validators) {
+      for (const { status, flags, answer, text } of await validator.ask(signatures)) {
+        assertEquals([status, answer.length > 0], ["NOERROR", true], text);
+        assert(!/\bad\b/.test(flags ?? ""), text);
+      }
+    }
+
     for (const [ofDig, ofKdig, ofDrill] of TRANSPORTS) {
       // What the server itself says, with DO and without.
       const signed = await digAll(server.port, questions, ofDig, "+dnssec");

@@ -1,7 +1,7 @@
 /** Signed zones before those who validate: resolvers, and tools that ask the server themselves. */
 
-import { assert, assertEquals } from "@std/assert";
-import { testWith } from "../support/program.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { run, testWith } from "../support/program.ts";
 import { Device, DEVICE_NEEDS, instance, newPeer } from "./dns_scene.ts";
 import { KEY_LABEL_SIZE } from "../../lib/wire/dns/key_label.ts";
 import { newQuery, TcpEnd } from "./dns_clients.ts";
@@ -16,7 +16,7 @@ import {
   type SignedZone,
   type TestZoneKey,
 } from "./dnssec_scene.ts";
-import { delv, digAll, eachOf, Validator } from "./dnssec_validators.ts";
+import { delv, digAll, drill, eachOf, Validator } from "./dnssec_validators.ts";
 import { Scene } from "./scene.ts";
 
 const NEEDS = [...DEVICE_NEEDS, "dig", "delv", "unbound", "kresd"];
@@ -149,67 +149,124 @@ testWith([...NEEDS, "faketime"], "dnssec: what is forged on the way is refused",
   });
 });
 
-testWith(NEEDS, "dnssec: keys change under validators that remember", async () => {
+testWith([...NEEDS, "drill", "faketime"], "dnssec: a server whose clock is off", async () => {
   await using device = await Device.with(alice);
   await using scene = await Scene.open();
-  const [same, harder, fresh] = ["same.example.com", "other.example.net", "new.example.org"];
-  const old = [await newZoneKey(scene, same!), await newZoneKey(scene, harder!)] as const;
-  const next = [
-    await newZoneKey(scene, same!),
-    await newZoneKey(scene, harder!, "ed25519"),
-  ] as const;
-  const late = await newZoneKey(scene, fresh!);
-  const zones = (isOld: boolean, isNext: boolean, ofLate: readonly TestZoneKey[], more = "") => [
-    ...old.map(({ zone }, i) => ({
-      name: zone,
-      keys: [...(isOld ? [old[i]!] : []), ...(isNext ? [next[i]!] : [])],
-    })),
-    { name: fresh!, keys: ofLate, more },
-  ];
-  const { server, configure } = await serveZones(scene, device, zones(true, false, []));
-  const asked = old.flatMap(({ zone }) => [
-    ...[`${zone} SOA`, `${instance(alice, zone)} SRV`, `nope.${zone} A`, `${zone} DNSKEY`],
-  ]);
-  const start = async (anchors: readonly TestZoneKey[]) =>
-    await Promise.all((["unbound", "kresd"] as const).map((kind) => {
-      // Where keys are remembered for two seconds, all goes faster than in five minutes.
-      const more = kind === "unbound" ? "  cache-max-ttl: 2\n" : "cache.max_ttl(2)";
-      return Validator.start(scene, kind, { anchors, server: server.port, more });
-    }));
-  const trust = async (...validators: readonly Validator[]) => {
-    await Promise.all(validators.map((validator) => validator.trusts(asked)));
-  };
-  const forgotten = () => new Promise<void>((done) => setTimeout(done, 2500));
-
-  const first = await start(old);
-  await trust(...first);
-  // Of an unsigned zone it can't be said whether it is true.
-  const isInsecure = async (validator: Validator) => {
-    const [{ status, flags, answer } = {}] = await validator.ask([`${instance(alice, fresh)} SRV`]);
-    assertEquals([status, answer?.length, /\bad\b/.test(flags ?? "")], ["NOERROR", 1, false]);
-  };
-  for (const validator of first) await isInsecure(validator);
-
-  // Both sign: who remembers the old key believes it still, and so does who knows the new one alone.
-  await configure(zones(true, true, [late]));
-  await trust(...first);
-  const second = await start([...next, late]);
-  await trust(...second);
-  for (const validator of second) await validator.trusts([`${instance(alice, fresh)} SRV`]);
-  for (const validator of first) await isInsecure(validator);
-  await forgotten();
-  await trust(...first, ...second);
-
-  // The new one alone, and the unsigned zone is on its way back.
-  await configure(zones(false, true, [late], `cds = "delete"`));
-  await trust(...second);
-  for (const validator of second) {
-    const [cds] = await validator.trusts([`${fresh} CDS`]);
-    assertEquals(cds?.answer.map((record) => record.replace(/^.* CDS /, "")), ["0 0 0 00"]);
-  }
-  await forgotten();
-  await trust(...second);
-  for (const validator of first) await validator.refuses([`${same} SOA`, `${harder} SOA`]);
-  await configure(zones(false, true, []));
-  for (const validator of await start(next)) await isInsecure(validator);
+  const zone = "wg.example.com";
+  const key = await newZoneKey(scene, zone);
+  // Signatures are good from an hour before they are made to a day after.
+  const clocks = { "-23h": true, "+50m": true, "-26h": false, "+1d": false } as const;
+  await Promise.all(
+    Object.entries(clocks).map(async ([clock, isGood]) => {
+      const { server } = await serveZones(scene, device, [{ name: zone, keys: [key] }], { clock });
+      const question = `${instance(alice)} A`;
+      const byDelv = await delv(scene, server.port, [key], question);
+      assertEquals(/fully validated$/m.test(byDelv), isGood, byDelv);
+      const byDrill = await drill(scene, server.port, [key], question);
+      assertEquals(/^;; Chase successful$/m.test(byDrill), isGood, byDrill);
+      const validator = await Validator.start(scene, "kresd", {
+        anchors: [key],
+        server: server.port,
+      });
+      const [answer] = await validator.ask([question]);
+      assertEquals(answer?.status, isGood ? "NOERROR" : "SERVFAIL", answer?.text);
+      assertEquals(/\bad\b/.test(answer?.flags ?? ""), isGood, answer?.text);
+    }),
+  );
 });
+
+/** The DS records that BIND makes of what a zone says with CDS, for a zone above that has the old ones. */
+async function dsByCds(
+  scene: Scene,
+  port: number,
+  zone: string,
+  old: readonly string[],
+): Promise<string[]> {
+  const dsset = await scene.file("dsset", `${old.join("\n")}\n`);
+  const asked = ["DNSKEY", "CDS", "CDNSKEY"].map((type) => `${zone} ${type}`);
+  const child = (await digAll(port, asked, "+dnssec")).flatMap(({ answer }) => answer);
+  const file = await scene.file("child", `${child.join("\n")}\n`);
+  const argv = ["dnssec-cds", "-s", "-7200", "-d", dsset, "-f", file, zone];
+  const { code, out, err } = await run(argv);
+  assertEquals(code, 0, err);
+  return out.split("\n").filter((line) => line !== "");
+}
+
+testWith(
+  [...NEEDS, "dnssec-cds"],
+  "dnssec: keys change under validators that remember",
+  async () => {
+    await using device = await Device.with(alice);
+    await using scene = await Scene.open();
+    const [same, harder, fresh] = ["same.example.com", "other.example.net", "new.example.org"];
+    const old = [await newZoneKey(scene, same!), await newZoneKey(scene, harder!)] as const;
+    const next = [
+      await newZoneKey(scene, same!),
+      await newZoneKey(scene, harder!, "ed25519"),
+    ] as const;
+    const late = await newZoneKey(scene, fresh!);
+    const zones = (isOld: boolean, isNext: boolean, ofLate: readonly TestZoneKey[], more = "") => [
+      ...old.map(({ zone }, i) => ({
+        name: zone,
+        keys: [...(isOld ? [old[i]!] : []), ...(isNext ? [next[i]!] : [])],
+      })),
+      { name: fresh!, keys: ofLate, more },
+    ];
+    const { server, configure } = await serveZones(scene, device, zones(true, false, []));
+    const asked = old.flatMap(({ zone }) => [
+      ...[`${zone} SOA`, `${instance(alice, zone)} SRV`, `nope.${zone} A`, `${zone} DNSKEY`],
+    ]);
+    const start = async (anchors: readonly TestZoneKey[]) =>
+      await Promise.all((["unbound", "kresd"] as const).map((kind) => {
+        // Where keys are remembered for two seconds, all goes faster than in five minutes.
+        const more = kind === "unbound" ? "  cache-max-ttl: 2\n" : "cache.max_ttl(2)";
+        return Validator.start(scene, kind, { anchors, server: server.port, more });
+      }));
+    const trust = async (...validators: readonly Validator[]) => {
+      await Promise.all(validators.map((validator) => validator.trusts(asked)));
+    };
+    const forgotten = () => new Promise<void>((done) => setTimeout(done, 1500));
+
+    const first = await start(old);
+    await trust(...first);
+    // Of an unsigned zone it can't be said whether it is true.
+    const isInsecure = async (validator: Validator) => {
+      const [{ status, flags, answer } = {}] = await validator.ask([
+        `${instance(alice, fresh)} SRV`,
+      ]);
+      assertEquals([status, answer?.length, /\bad\b/.test(flags ?? "")], ["NOERROR", 1, false]);
+    };
+    for (const validator of first) await isInsecure(validator);
+
+    // Both sign: who remembers the old key believes it still, and so does who knows the new one alone.
+    await configure(zones(true, true, [late]));
+    await trust(...first);
+    const second = await start([...next, late]);
+    await trust(...second);
+    for (const validator of second) await validator.trusts([`${instance(alice, fresh)} SRV`]);
+    for (const validator of first) await isInsecure(validator);
+    const dsOf = ({ zone, ds }: TestZoneKey) => `${zone}. 60 IN DS ${ds}`;
+    const both = await dsByCds(scene, server.port, same!, [dsOf(old[0])]);
+    assertEquals(both.toSorted(), [dsOf(old[0]), dsOf(next[0])].sort());
+    await forgotten();
+    await trust(...first, ...second);
+
+    // The new one alone, and the unsigned zone is on its way back.
+    await configure(zones(false, true, [late], `cds = "delete"`));
+    await trust(...second);
+    for (const validator of second) {
+      const [cds] = await validator.trusts([`${fresh} CDS`]);
+      assertEquals(cds?.answer.map((record) => record.replace(/^.* CDS /, "")), ["0 0 0 00"]);
+    }
+    assertEquals(await dsByCds(scene, server.port, same!, both), [dsOf(next[0])]);
+    // What BIND has left says that the zone isn't signed, too: there is no algorithm 0.
+    for (const ds of await dsByCds(scene, server.port, fresh!, [dsOf(late)])) {
+      assertMatch(ds, / DS \d+ 0 /);
+    }
+    await forgotten();
+    await trust(...second);
+    for (const validator of first) await validator.refuses([`${same} SOA`, `${harder} SOA`]);
+    await configure(zones(false, true, []));
+    for (const validator of await start(next)) await isInsecure(validator);
+  },
+);
