@@ -22,7 +22,7 @@
 
 import { CLASS_IN, QUESTION_NAME } from "./answer.ts";
 import { lower, MAX_NAME_SIZE, POINTER_BITS } from "./name.ts";
-import { RECORD_FIELDS } from "./query.ts";
+import { RECORD_FIELDS } from "./record.ts";
 import { copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
 const TYPE_NS = 2;
