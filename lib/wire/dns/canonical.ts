@@ -20,7 +20,7 @@
  */
 
 import { CLASS_IN, QUESTION_NAME } from "./answer.ts";
-import { lower, MAX_NAME_SIZE, POINTER_BITS } from "./name.ts";
+import { lower, MAX_NAME_SIZE, POINTER_BITS, skipName } from "./name.ts";
 import { RECORD_FIELDS } from "./record.ts";
 import { copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
@@ -136,7 +136,7 @@ export class CanonicalSet {
     this.#end = end;
     this.#size = 0;
     if (!this.#readOwner(at)) return false;
-    const fields = this.#skipName(at);
+    const fields = skipName(message, at, end);
     if (fields < 0 || fields + RECORD_FIELDS > end) return false;
     const { view } = message;
     const type = view.getUint16(fields);
@@ -157,12 +157,13 @@ export class CanonicalSet {
   }
 
   #readRecords(first: number, type: number, ttl: number): boolean {
-    const { view } = this.#message;
+    const message = this.#message;
+    const { view } = message;
     const end = this.#end;
     let out = this.#recordsAt;
     let count = 0;
     for (let at = first; at < end;) {
-      const fields = this.#skipName(at);
+      const fields = skipName(message, at, end);
       const data = fields + RECORD_FIELDS;
       if (fields < 0 || data > end) return false;
       const size = view.getUint16(fields + 8);
@@ -254,19 +255,6 @@ export class CanonicalSet {
     }
     copyBytes(this.#message, from, this.#bytes, to, end - from);
     return to + end - from - out;
-  }
-
-  /** Where the name at `at` ends, or -1. */
-  #skipName(at: number): number {
-    const { bytes } = this.#message;
-    while (at < this.#end) {
-      const length = bytes[at]!;
-      if (length === 0) return at + 1;
-      if (length >= POINTER_BITS) return at + UINT16;
-      if (length >= 0x40) return -1;
-      at += 1 + length;
-    }
-    return -1;
   }
 
   /** Writes the name at `at` to `out`, where there is room. Returns its size, or -1. */
