@@ -33,7 +33,6 @@ import {
   RCODE,
   udpAnswerSize,
 } from "../../../wire/dns/answer.ts";
-import { matchesName } from "../../../wire/dns/name.ts";
 import {
   type DnsQuery,
   newDnsQuery,
@@ -50,6 +49,7 @@ import type { QueryPath, ZoneOutcome } from "./zone_view.ts";
 import { TYPE } from "./records.ts";
 import { TsigCheck, type TsigFault } from "./tsig_check.ts";
 import { ZoneAnswers } from "./zone_answers.ts";
+import { ZoneIndex } from "./zone_index.ts";
 
 /** Types of questions and of records in messages alone. */
 const FIRST_META_TYPE = 128;
@@ -81,8 +81,7 @@ export class ZoneSet {
   readonly #seed: number;
   readonly #tsig: TsigCheck;
   #budget: AnswerBudget;
-  /** The longest first. */
-  #zones: readonly Zone[] = [];
+  #zones = new ZoneIndex([]);
 
   /**
    * Makes a set without zones, which refuses everything.
@@ -107,7 +106,7 @@ export class ZoneSet {
   configure(zones: readonly Zone[], budget: AnswerBudgetOptions): void {
     const names = new Set(zones.map(({ name }) => String.fromCharCode(...name)));
     if (names.size < zones.length) throw new SyntaxError("two DNS zones have the same name");
-    this.#zones = zones.toSorted((a, b) => b.name.length - a.name.length);
+    this.#zones = new ZoneIndex(zones);
     this.#tsig.configure([...new Set(zones.flatMap(({ keys }) => keys))]);
     this.#answers.configure(this.#zones);
     this.#budget = new AnswerBudget(budget, this.#seed);
@@ -225,27 +224,11 @@ export class ZoneSet {
   }
 
   #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
-    const zone = this.#find(message);
+    const zone = this.#zones.find(this.#query, message);
     const key = zone?.ownKey(this.#tsig.key);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
     return this.#answers.answer(zone, view, message, path, now);
-  }
-
-  /** The zone of the name. What DS says of a zone belongs to the one above (RFC 4035, 3.1.4.1). */
-  #find(message: WireBuffer): Zone | undefined {
-    const query = this.#query;
-    let own: Zone | undefined;
-    for (const zone of this.#zones) {
-      const depth = query.labels - zone.labels;
-      if (depth < 0) continue;
-      const zoneAt = query.labelAt[depth]!;
-      if (query.nameSize - zoneAt !== zone.name.length) continue;
-      if (!matchesName(message, query.nameAt + zoneAt, zone.name)) continue;
-      if (depth > 0 || query.type !== TYPE.ds) return zone;
-      own = zone;
-    }
-    return own;
   }
 }

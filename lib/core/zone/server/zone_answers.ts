@@ -19,7 +19,6 @@
 
 import { ANSWER, type AnswerWriter, AUTHORITY, QUESTION_NAME } from "../../../wire/dns/answer.ts";
 import { TYPE_NSEC, TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
-import { matchesName } from "../../../wire/dns/name.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
@@ -27,6 +26,7 @@ import { OF_DELEGATION, OF_EMPTY, OF_NOTHING } from "./name_types.ts";
 import { TYPE } from "./records.ts";
 import type { MayWork, ZoneSigner } from "./signer.ts";
 import type { Zone } from "./zone.ts";
+import { ZoneIndex } from "./zone_index.ts";
 import {
   answered,
   type NameState,
@@ -43,7 +43,7 @@ export class ZoneAnswers {
   readonly #query: DnsQuery;
   readonly #writer: AnswerWriter;
   readonly #mayWork: MayWork;
-  #zones: readonly Zone[] = [];
+  #zones = new ZoneIndex([]);
 
   /**
    * Answers what is in `query`, each time, with `writer`.
@@ -57,7 +57,7 @@ export class ZoneAnswers {
   }
 
   /** Takes over all zones of the server: some lie below others. */
-  configure(zones: readonly Zone[]): void {
+  configure(zones: ZoneIndex): void {
     this.#zones = zones;
   }
 
@@ -105,12 +105,14 @@ export class ZoneAnswers {
   /** The zone of this server whose name was asked for, if what is asked is its DS in `zone`. */
   #childOf(zone: Zone, message: WireBuffer): Zone | undefined {
     const { type, labels } = this.#query;
-    return type === TYPE.ds && labels > zone.labels ? this.#zoneAt(message) : undefined;
+    return type === TYPE.ds && labels > zone.labels
+      ? this.#zones.at(this.#query, message)
+      : undefined;
   }
 
   #find(view: ZoneView, message: WireBuffer, path: QueryPath, now: Now): Name | "unknown" {
     const name = view.find(this.#query, message, path, now);
-    return name === "absent" && this.#hasZoneBelow(message) ? "above" : name;
+    return name === "absent" && this.#zones.isAbove(this.#query, message) ? "above" : name;
   }
 
   /** Answers with what there is of keys: the zone's own, or those of `child`. */
@@ -139,26 +141,6 @@ export class ZoneAnswers {
     }
     if (!isWhole) writer.truncate();
     return isAbsent ? "dns-nxdomain" : "dns-nodata";
-  }
-
-  /** The zone whose name was asked for. */
-  #zoneAt(message: WireBuffer): Zone | undefined {
-    const { nameAt, nameSize } = this.#query;
-    for (const zone of this.#zones) {
-      if (zone.name.length === nameSize && matchesName(message, nameAt, zone.name)) return zone;
-    }
-    return undefined;
-  }
-
-  /** Whether a zone of this server lies at the name or below it: then the name exists. */
-  #hasZoneBelow(message: WireBuffer): boolean {
-    const { nameAt, nameSize, labels } = this.#query;
-    for (const { name, labels: zoneLabels } of this.#zones) {
-      let from = 0;
-      for (let i = labels; i < zoneLabels; i++) from += 1 + name[from]!;
-      if (name.length - from === nameSize && matchesName(message, nameAt, name, from)) return true;
-    }
-    return false;
   }
 }
 
