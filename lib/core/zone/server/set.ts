@@ -33,7 +33,6 @@ import {
   RCODE,
   udpAnswerSize,
 } from "../../../wire/dns/answer.ts";
-import { TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
 import {
   type DnsQuery,
   newDnsQuery,
@@ -75,7 +74,10 @@ export class ZoneSet {
   readonly #counters: Counters;
   readonly #query: DnsQuery = newDnsQuery();
   readonly #writer = new AnswerWriter();
-  readonly #answers = new ZoneAnswers(this.#query, this.#writer);
+  /** What is signed for who gets no answer would cost more than that answer. */
+  readonly #mayWork = ({ transport, source, sourceAt }: QueryPath, { mono }: Now): boolean =>
+    transport === "tcp" || this.#budget.has(source, sourceAt, MAX_UDP_SIZE, mono);
+  readonly #answers = new ZoneAnswers(this.#query, this.#writer, this.#mayWork);
   readonly #seed: number;
   readonly #tsig: TsigCheck;
   #budget: AnswerBudget;
@@ -198,9 +200,8 @@ export class ZoneSet {
 
   /** Of a name that doesn't exist the signed answer says that, and not all read it from the RCODE. */
   #rcodeOf(outcome: Outcome): number {
-    const { dnssecOk, compactOk } = this.#query;
-    const isProved = outcome === "dns-nxdomain" && dnssecOk && this.#writer.isCovered;
-    return isProved && !compactOk ? RCODE.noerror : RCODES[outcome];
+    const isProved = outcome === "dns-nxdomain" && this.#writer.isCovered;
+    return isProved && !this.#query.compactOk ? RCODE.noerror : RCODES[outcome];
   }
 
   /** What speaks against a question whatever its name. */
@@ -223,16 +224,11 @@ export class ZoneSet {
   }
 
   #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
-    const query = this.#query;
-    const zone = this.#zones.find(query, message);
+    const zone = this.#zones.find(this.#query, message);
     const key = zone?.ownKey(this.#tsig.key);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
-    // What is signed for who gets no answer would cost more than that answer.
-    const isSigned = zone.signer !== undefined && (query.dnssecOk || query.type === TYPE_RRSIG);
-    const mayWork = path.transport === "tcp" || !isSigned ||
-      this.#budget.has(path.source, path.sourceAt, MAX_UDP_SIZE, now.mono);
-    return this.#answers.answer(zone, view, message, path, now, mayWork);
+    return this.#answers.answer(zone, view, message, path, now);
   }
 }
