@@ -32,7 +32,7 @@ const MAX_QUERY = 4096;
 const TURN = 64;
 /** and so many bytes of its answer are 1 more. */
 const WORK_BYTES = 16_384;
-/** So much of a turn one connection gets before others have theirs. */
+/** So much of a turn one connection gets before others that wait have theirs. */
 const SHARE = 8;
 
 /**
@@ -149,6 +149,11 @@ class Turns {
   /** Whether something may be done now. */
   get isFree(): boolean {
     return this.#left > 0;
+  }
+
+  /** Whether somebody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
   }
 
   spend(work: number): void {
@@ -275,7 +280,8 @@ class TcpSession {
     while (!this.#closed && this.#answered < this.#queries.length) {
       // It goes on when that is gone.
       if (this.#connection.waiting > MAX_WAITING) return;
-      if (share <= 0 || !this.#turns.isFree) return this.#turns.wait(this);
+      const isOver = !this.#turns.isFree || share <= 0 && this.#turns.isAwaited;
+      if (isOver) return this.#turns.wait(this);
       const answer = this.#answer(this.#queries[this.#answered++]!, this.#connection);
       const work = 1 + Math.floor((answer?.length ?? 0) / WORK_BYTES);
       share -= work;
