@@ -56,12 +56,23 @@ async function readTsig(
   { name, groups, tsigFiles, requireTsig, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
-  const all = new Set<TsigKey>();
-  for (const path of tsigFiles) all.add(await keys.read(path));
+  const ofFiles = new Map<TsigKey, string>();
+  for (const path of tsigFiles) ofFiles.set(await keys.read(path), path);
+  const all = new Set(ofFiles.keys());
+  const named = new Set(views.flatMap(({ tsig = [] }) => tsig));
   for (const group of groups) {
     const names = [`group-${group}.${name}`, ...(groups.length === 1 ? [name] : [])];
-    for (const secret of secretsOf(group)) {
-      for (const each of names) all.add(keys.derive(each, secret));
+    for (const text of names) {
+      const derived = secretsOf(group).map((secret) => keys.derive(text, secret));
+      for (const [key, path] of ofFiles) {
+        if (key.text !== text || !named.has(text) || derived.includes(key)) continue;
+        throw new UserError(
+          `DNS zone ${name}: a view is for the TSIG key ${text}, which is the name of the key in ` +
+            `${path} and of the one that all of group ${group} have; give that in the file another ` +
+            "name",
+        );
+      }
+      for (const key of derived) all.add(key);
     }
   }
   const tsig = [...all];

@@ -214,6 +214,27 @@ test("what is wrong with the keys that sign a zone is said in one line", async (
   );
 });
 
+test("a view's key in a file has no name that a group's key has, unless it is that one", async () => {
+  const shared = deriveTsigSecret(encodeName("one.test"), SECRETS[0]!, PORTABLE);
+  const files = { "/ops": file("one.test", SECRETS[1]!), "/shared": file("one.test", shared) };
+  const view = { from: undefined, groups: undefined, peers: undefined, interface: undefined };
+  // Whoever has the group's secret would see what the file's key is to show.
+  const views = [{ ...view, tsig: ["one.test"] }, { ...view, tsig: undefined, groups: [7] }];
+  const read = (path: string, options: Partial<ServedZone> = { views }) =>
+    keysOf(
+      files,
+      [zone("one.test", { groups: [7], tsigFiles: [path], ...options })],
+      () => [SECRETS[0]!, new Uint8Array(32)],
+    );
+  assertEquals(
+    await complaint(() => read("/ops")),
+    "DNS zone one.test: a view is for the TSIG key one.test, which is the name of the key in /ops " +
+      "and of the one that all of group 7 have; give that in the file another name",
+  );
+  assertEquals((await read("/shared"))[0]!.length, 4, "two names for two secrets");
+  assertEquals((await read("/ops", {}))[0]!.length, 5);
+});
+
 test("two keys that resolvers can't tell apart by their tag are refused", async () => {
   // Found by trying: these numbers make keys with the same tag.
   const [one, two] = [31, 60].map((number) => Uint8Array.from([...new Uint8Array(31), number]));
