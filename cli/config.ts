@@ -153,13 +153,15 @@ async function knownSettings(
 
 /** What is taken of the AllowedIPs that zones name, for peers of which the settings name none. */
 function zoneIpsOf(
-  { peers, publicKey }: QueryResult,
+  { sightings, publicKey }: QueryResult,
   configured: ReadonlyMap<string, ConfiguredPeer>,
   trustedZones: readonly string[],
 ): ZoneIps {
   const known = (key: string) => configured.get(key)?.settings["allowed-ips"];
   return takeZoneIps(
-    peers.filter((peer) => peer.publicKey !== publicKey && known(peer.publicKey) === undefined),
+    [...sightings].flatMap(([key, seen]) =>
+      key !== publicKey && known(key) === undefined ? [seen] : []
+    ),
     trustedZones,
     [...configured.keys()].flatMap((key) => known(key) ?? []),
   );

@@ -21,6 +21,14 @@ const KINDS = ["secret", "private", "public", "psk"] as const;
 /** What is made for a zone, and has its name behind. */
 const ZONE_KINDS = ["tsig", "zone", "ds"] as const;
 
+/** What has flags of its own. */
+const USES = {
+  algorithm: "wgsig keygen zone ZONE",
+  secret: "wgsig keygen tsig ZONE",
+  format: "wgsig keygen ds ZONE < FILE",
+} as const;
+const OWN_FLAGS = { tsig: ["secret"], zone: ["algorithm"], ds: ["format"] } as const;
+
 /** Runs `wgsig keygen`. */
 export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus> {
   const given = args.operands[0] ?? "secret";
@@ -35,8 +43,7 @@ export async function runKeygen(host: Host, args: Arguments): Promise<ExitStatus
   if (extra !== undefined) {
     throw new UserError(`unexpected argument "${extra}"; see: wgsig keygen --help`);
   }
-  refuseAlgorithm(args);
-  refuseSecret(args);
+  refuseOthers(args, []);
   const key = kind === "public" ? await publicKeyOfInput(host) : randomKey(host, kind);
   const { raw, output } = resolve(KEYGEN_FLAGS, args);
   const path = outputFile(output);
@@ -57,13 +64,12 @@ async function runOfZone(
   if (isGiven(args, KEYGEN_FLAGS.raw)) {
     throw new UserError(`--raw is for secrets and WireGuard's keys, and not for keygen ${kind}`);
   }
-  if (kind === "tsig") {
-    refuseAlgorithm(args);
-    return await (await import("./keygen_tsig.ts")).runKeygenTsig(host, args);
-  }
-  refuseSecret(args);
   if (kind === "ds" && isGiven(args, KEYGEN_FLAGS.algorithm, KEYGEN_FLAGS.output)) {
     throw new UserError("keygen ds makes no key: it takes neither --algorithm nor --output");
+  }
+  refuseOthers(args, OWN_FLAGS[kind]);
+  if (kind === "tsig") {
+    return await (await import("./keygen_tsig.ts")).runKeygenTsig(host, args);
   }
   if (host.signing === undefined) {
     throw new UserError(
@@ -75,14 +81,12 @@ async function runOfZone(
   return await (kind === "zone" ? runKeygenZone : runKeygenDs)(host, args, host.signing);
 }
 
-function refuseAlgorithm(args: Arguments): void {
-  if (!isGiven(args, KEYGEN_FLAGS.algorithm)) return;
-  throw new UserError("--algorithm is for: wgsig keygen zone ZONE");
-}
-
-function refuseSecret(args: Arguments): void {
-  if (!isGiven(args, KEYGEN_FLAGS.secret)) return;
-  throw new UserError("--secret is for: wgsig keygen tsig ZONE");
+/** Refuses flags that other kinds of keys have. */
+function refuseOthers(args: Arguments, own: readonly (keyof typeof USES)[]): void {
+  for (const flag of ["algorithm", "secret", "format"] as const) {
+    if (own.includes(flag) || !isGiven(args, KEYGEN_FLAGS[flag])) continue;
+    throw new UserError(`--${flag} is for: ${USES[flag]}`);
+  }
 }
 
 /** Draws a key: 32 bytes. */

@@ -41,6 +41,7 @@ export async function runKeygenTsig(host: Host, args: Arguments): Promise<ExitSt
   const path = outputFile(output);
   if (path === undefined) host.out.writeBytes(bytes);
   else await writeKeyFile(host, path, bytes);
+  bytes.fill(0);
   return EXIT.ok;
 }
 

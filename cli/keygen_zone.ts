@@ -62,9 +62,11 @@ export async function runKeygenDs(
   signing: MakeSigningKey,
 ): Promise<ExitStatus> {
   const zone = zoneOf(args, "ds ZONE < FILE");
+  const { format } = resolve(KEYGEN_FLAGS, args);
   const bytes = await readInput(host, "key of the zone");
   try {
-    host.out.write(recordLines(zone, readZoneKey(bytes, signing), "FILE"));
+    const key = readZoneKey(bytes, signing);
+    host.out.write(format === "bind" ? anchorLines(zone, key) : recordLines(zone, key, "FILE"));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new UserError(`standard input ${error.message}`);
@@ -101,18 +103,30 @@ function drawPrivateKey(host: Random, algorithm: SigningAlgorithm): Uint8Array {
 /** What is to be done with a key, as a file that takes the records: `;` begins a comment. */
 function recordLines(zone: string, { algorithm, tag, dnskey }: ZoneKey, path: string): string {
   const ds = dsText(dsData(encodeName(zone), dnskey));
-  const [, , digestType, digest] = ds.split(" ");
   const parent = zone.includes(".") ? zone.slice(zone.indexOf(".") + 1) : "the root";
   return [
     `; ${zone}: key ${tag}, ${algorithmText(algorithm)}. Sign with it:`,
     `;   wgsig serve --dns ADDRESS --zone ${zone} --dnssec-key ${path}`,
     "; Resolvers that should trust it at once take these lines as a file: unbound by",
-    "; trust-anchor-file, kresd by trust_anchors.add_file; delv -a takes this one:",
-    `;   trust-anchors { "${zone}" static-ds ${tag} ${algorithm} ${digestType} "${digest}"; };`,
+    "; trust-anchor-file, kresd by trust_anchors.add_file. What delv and named take is printed by:",
+    `;   wgsig keygen ds ${zone} --format bind < ${path}`,
     `; All others trust it when ${parent} has the DS. Put it there once the zone is signed:`,
     `${zone}. 3600 IN DS ${ds}`,
     "; Where a form asks for the key instead (flags, protocol, algorithm, public key):",
     `${zone}. 300 IN DNSKEY ${dnskeyText(dnskey)}`,
+    "",
+  ].join("\n");
+}
+
+/** A trust anchor as `delv` and `named` read it: `//` begins a comment. */
+function anchorLines(zone: string, { algorithm, tag, dnskey }: ZoneKey): string {
+  const [, , digestType, digest] = dsText(dsData(encodeName(zone), dnskey)).split(" ");
+  return [
+    `// ${zone}: key ${tag}, ${
+      algorithmText(algorithm)
+    }. A file with this is taken by delv -a FILE,`,
+    "// and by named where its configuration includes it.",
+    `trust-anchors { "${zone}" static-ds ${tag} ${algorithm} ${digestType} "${digest}"; };`,
     "",
   ].join("\n");
 }

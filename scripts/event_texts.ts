@@ -36,8 +36,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-not-listening": { meaning: "this host lacks this one of several addresses" },
   "dns-zone": {
     meaning:
-      "a zone is served, from this interface or these groups; `tsig` has the names of its TSIG " +
-      "keys, `keys` the tags of those that sign it",
+      "a zone is served, or otherwise since SIGHUP, from this interface or these groups; `keys` are " +
+      "the tags of those that sign it, `tsig` the names of its TSIG keys",
+    fields: ["zone", "interface", "group-ids", "views", "keys", "tsig"],
   },
   "double-nat": {
     meaning: "the gateway's own address is none that others reach: a mapping would be of no use",

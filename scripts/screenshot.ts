@@ -217,7 +217,7 @@ const REGISTRY: ServeReport = {
     more: 0,
   },
   dns: ["192.0.2.10:53"],
-  zones: [{ name: "wg.example.com", interface: null, groups: [0], views: 0 }],
+  zones: [{ name: "wg.example.com", interface: null, groups: [0], views: 0, keys: [], tsig: [] }],
   leases: null,
   counters: {
     received: 812_345,

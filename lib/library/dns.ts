@@ -59,13 +59,15 @@ export type { ViewMatchOptions } from "../core/zone/server/view_match.ts";
 export { ChosenKeys } from "../core/zone/server/chosen_keys.ts";
 export { ChosenPeers } from "../core/zone/server/chosen_peers.ts";
 export {
+  type NameState,
   type QueryPath,
   type ZoneOutcome,
   ZoneView,
   type ZoneViewOptions,
 } from "../core/zone/server/zone_view.ts";
 export { ZoneSet } from "../core/zone/server/set.ts";
-export { type ParentRecords, ZoneSigner } from "../core/zone/server/signer.ts";
+export { KeyRecords, type ParentRecords } from "../core/zone/server/key_records.ts";
+export { type MayWork, ZoneSigner } from "../core/zone/server/signer.ts";
 export { Signing, type SigningBounds } from "../core/zone/server/signing.ts";
 export { SignatureCache, type SignedWords } from "../core/zone/server/signature_cache.ts";
 export { type SigningRate, signingRate, SigningWork } from "../core/zone/server/signing_work.ts";

@@ -17,6 +17,8 @@ import { countingKey } from "../support/zone_keys.ts";
 import { UNIX } from "./requests.ts";
 import { newBenchZone } from "./zones.ts";
 
+const always = () => true;
+
 /** Answers questions, with signatures or without. */
 export class SignedZone {
   readonly #writer = new AnswerWriter();
@@ -46,12 +48,13 @@ export class SignedZone {
     parseQuery(from, 0, size, this.#query);
     this.#writer.begin(this.#query, from, this.out, 0, limit);
     if (isSigned) {
-      this.#signer.begin(this.now, "udp", true);
+      this.#signer.begin(this.now, this.#path, always, false);
       this.#writer.coverWith(this.#signer);
     }
     const view = this.#zone.viewOf(this.#path, undefined);
     if (view === undefined) throw new Error("no view");
-    view.answer(this.#query, from, this.#path, this.now, this.#writer);
+    view.find(this.#query, from, this.#path, this.now);
+    view.answer(this.#query.type, this.#query, from, "tcp", this.now, this.#writer);
     return this.#writer.finish(this.#query, 0, true);
   }
 }

@@ -159,24 +159,54 @@ if (isRouterBinary()) {
     },
   );
 
-  testWith(["unbound-checkconf", "delv"], "what is printed is a trust anchor", async () => {
+  testWith(
+    ["unbound-checkconf", "delv", "named-checkconf"],
+    "what is printed is a trust anchor",
+    async () => {
+      await withFolder(async (folder) => {
+        const { out } = await wgsig(["keygen", "zone", ZONE, "--output", `${folder}/key`]);
+        await Deno.writeTextFile(`${folder}/anchor`, out);
+        await Deno.writeTextFile(
+          `${folder}/unbound.conf`,
+          `server:\n chroot: ""\n username: ""\n directory: "${folder}"\n` +
+            ` trust-anchor-file: "${folder}/anchor"\n`,
+        );
+        const { code, err } = await run(["unbound-checkconf", `${folder}/unbound.conf`]);
+        assertEquals(code, 0, err);
+        // The command that this file names makes the other one.
+        const command = /^; +wgsig (keygen ds .*--format bind.*)$/m.exec(out)![1]!;
+        const made = await run(["sh", "-c", `"${BINARY}" ${command} > "${folder}/bind.keys"`]);
+        assertEquals([made.code, made.err], [0, ""]);
+        // Nothing answers at this port, which is asked once the anchor is read.
+        const argv = [
+          "delv",
+          "-a",
+          `${folder}/bind.keys`,
+          `+root=${ZONE}`,
+          "@127.0.0.1",
+          "-p",
+          "9",
+        ];
+        const asked = await run([...argv, ZONE, "SOA"]);
+        assertMatch(asked.err + asked.out, /^;; connection refused resolving/m);
+        assert(!/bind\.keys|trust/.test(asked.err + asked.out), asked.err + asked.out);
+        const checked = await run(["named-checkconf", `${folder}/bind.keys`]);
+        assertEquals([checked.code, checked.out, checked.err], [0, "", ""]);
+      });
+    },
+  );
+
+  testWith(["kresd"], "kresd takes what is printed as a file", async () => {
     await withFolder(async (folder) => {
       const { out } = await wgsig(["keygen", "zone", ZONE, "--output", `${folder}/key`]);
       await Deno.writeTextFile(`${folder}/anchor`, out);
       await Deno.writeTextFile(
-        `${folder}/unbound.conf`,
-        `server:\n chroot: ""\n username: ""\n directory: "${folder}"\n` +
-          ` trust-anchor-file: "${folder}/anchor"\n`,
+        `${folder}/config`,
+        `trust_anchors.remove('.')\ntrust_anchors.add_file('${folder}/anchor', true)\n` +
+          "print(trust_anchors.summary())\nquit()\n",
       );
-      const { code, err } = await run(["unbound-checkconf", `${folder}/unbound.conf`]);
-      assertEquals(code, 0, err);
-      // Nothing answers at this port, which is asked once the anchor is read.
-      const anchors = /^; +(trust-anchors .*)$/m.exec(out)![1]!;
-      await Deno.writeTextFile(`${folder}/bind.keys`, `${anchors}\n`);
-      const argv = ["delv", "-a", `${folder}/bind.keys`, `+root=${ZONE}`, "@127.0.0.1", "-p", "9"];
-      const asked = await run([...argv, ZONE, "SOA"]);
-      assertMatch(asked.err + asked.out, /^;; connection refused resolving/m);
-      assert(!/bind\.keys|trust/.test(asked.err + asked.out), asked.err + asked.out);
+      const { out: summary } = await run(["kresd", "-n", "-c", `${folder}/config`, folder]);
+      assertEquals(recordsOf(summary), recordsOf(out), summary);
     });
   });
 }
@@ -189,6 +219,10 @@ Deno.test("what can't be is one line that says how", async () => {
       "keygen ds makes no key: it takes neither --algorithm nor --output",
     ],
     [["psk", "--algorithm", "ed25519"], "--algorithm is for: wgsig keygen zone ZONE"],
+    [["tsig", ZONE, "--algorithm", "ecdsa"], "--algorithm is for: wgsig keygen zone ZONE"],
+    [["zone", ZONE, "--secret", "x"], "--secret is for: wgsig keygen tsig ZONE"],
+    [["zone", ZONE, "--format", "bind"], "--format is for: wgsig keygen ds ZONE < FILE"],
+    [["ds", ZONE, "--format", "json"], '--format: expected "zone" or "bind", got "json"'],
     [["secret", "x"], 'unexpected argument "x"; see: wgsig keygen --help'],
     [["zone", ZONE, "x"], 'unexpected argument "x"; see: wgsig keygen --help'],
     ...(isRouterBinary() ? [] : [

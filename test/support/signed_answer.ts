@@ -9,6 +9,7 @@ import { Counters } from "../../lib/core/net/counters.ts";
 import { ZoneSigner } from "../../lib/core/zone/server/signer.ts";
 import { Signing, type SigningBounds } from "../../lib/core/zone/server/signing.ts";
 import type { ZoneKey } from "../../lib/core/zone/server/zone_key.ts";
+import type { QueryPath } from "../../lib/core/zone/server/zone_view.ts";
 import { AnswerWriter, MAX_TCP_SIZE } from "../../lib/wire/dns/answer.ts";
 import { encodeName } from "../../lib/wire/dns/name.ts";
 import { newDnsQuery, parseQuery } from "../../lib/wire/dns/query.ts";
@@ -19,6 +20,9 @@ import { checkSignatures, labelsOf, readSigned, type SignedMessage, type Trust }
 
 /** The zone. */
 export const SIGNED_ZONE = "wg.example";
+/** Where nobody looks at who asks. */
+const NOWHERE = new WireBuffer(16);
+const PATH = { source: NOWHERE, sourceAt: 0, local: undefined, localAt: 0 } as const;
 /** What starts a message in a buffer. */
 const AT = 7;
 
@@ -30,6 +34,7 @@ export interface SignedQuestion {
   readonly mono?: number | undefined;
   readonly transport?: "udp" | "tcp" | undefined;
   readonly mayWork?: boolean | undefined;
+  readonly isPassing?: boolean | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -38,7 +43,7 @@ export class SignedAnswers {
   readonly counters: Counters = new Counters();
   readonly signing: Signing;
   readonly keys: readonly ZoneKey[];
-  readonly signer: ZoneSigner;
+  signer: ZoneSigner;
   readonly writer = new AnswerWriter();
   readonly query = newDnsQuery();
   readonly #out = new WireBuffer(AT + MAX_TCP_SIZE);
@@ -52,6 +57,12 @@ export class SignedAnswers {
     this.signer = new ZoneSigner(encodeName(SIGNED_ZONE), keys, this.signing);
   }
 
+  /** From now on, answers are those of another signer. */
+  with(signer: ZoneSigner): this {
+    this.signer = signer;
+    return this;
+  }
+
   /** The bytes of an answer with the sets that `write` writes. */
   answer(question: SignedQuestion, write: (answers: SignedAnswers) => void): Uint8Array {
     const { name = `a.${SIGNED_ZONE}`, type = 1 } = question;
@@ -62,12 +73,15 @@ export class SignedAnswers {
   /** The same for a query, as long as no other is answered. */
   answerTo(
     query: WireBuffer,
-    { unix, mono = 1, transport = "tcp", mayWork = true, limit = MAX_TCP_SIZE }: SignedQuestion,
+    question: SignedQuestion,
     write: (answers: SignedAnswers) => void,
   ): Uint8Array {
+    const { unix, mono = 1, transport = "tcp", mayWork = true, isPassing = false } = question;
+    const { limit = MAX_TCP_SIZE } = question;
     assertEquals(parseQuery(query, 0, query.size, this.query), "query");
     this.writer.begin(this.query, query, this.#out, AT, limit);
-    this.signer.begin({ unix, mono }, transport, mayWork);
+    const path: QueryPath = { ...PATH, transport };
+    this.signer.begin({ unix, mono }, path, () => mayWork, isPassing);
     this.writer.coverWith(this.signer);
     write(this);
     const size = this.writer.finish(this.query, 0, true);

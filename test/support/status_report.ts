@@ -130,7 +130,14 @@ export const SERVE_REPORT: ServeReport = {
     more: 0,
   },
   dns: ["0.0.0.0:53"],
-  zones: [{ name: "wg.example.com", interface: "wg0", groups: [7, 9], views: 2 }],
+  zones: [{
+    name: "wg.example.com",
+    interface: "wg0",
+    groups: [7, 9],
+    views: 2,
+    keys: [{ tag: 44_136, algorithm: 13 }, { tag: 2039, algorithm: 15 }],
+    tsig: ["ops.wg.example.com", "group-7.wg.example.com"],
+  }],
   leases: {
     interface: "wg0",
     count: 1,

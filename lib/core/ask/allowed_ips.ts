@@ -71,14 +71,15 @@ const MOST_NAMED = 3;
 
 /**
  * Takes AllowedIPs that zones name: DNS is not authenticated, so that a zone counts only where it has
- * signed its answers (TSIG), or somebody trusts it all the same.
+ * signed its answers (TSIG), or somebody trusts it all the same. What is signed counts first: who forges
+ * what isn't can call it the newest.
  *
- * @param peers Those for which nobody else names any.
+ * @param peers All that is said of each of those for which nobody else names any, the newest first.
  * @param trustedZones Whose word is taken although it isn't signed.
  * @param configured What other peers have.
  */
 export function takeZoneIps(
-  peers: readonly Sighting[],
+  peers: Iterable<readonly Sighting[]>,
   trustedZones: readonly string[],
   configured: readonly string[],
 ): ZoneIps {
@@ -86,12 +87,19 @@ export function takeZoneIps(
   const taken = new Map<string, readonly string[]>();
   const untrusted = new Set<string>();
   const refused: string[] = [];
-  for (const { publicKey, zone, isSigned = false, allowedIps = [] } of peers) {
-    if (zone === undefined || allowedIps.length === 0) continue;
-    if (!isSigned && !trustedZones.includes(zone)) {
-      untrusted.add(zone);
+  const isTrusted = ({ zone = "" }: Sighting) => trustedZones.includes(zone);
+  for (const all of peers) {
+    const said = all.filter(({ zone, allowedIps }) =>
+      zone !== undefined && allowedIps !== undefined
+    );
+    const word = said.find(({ isSigned }) => isSigned) ?? said.find(isTrusted);
+    if (word === undefined) {
+      for (const { zone = "", allowedIps = [] } of said) {
+        if (allowedIps.length > 0) untrusted.add(zone);
+      }
       continue;
     }
+    const { publicKey, allowedIps = [] } = word;
     const named = gate.take(allowedIps);
     if (named.taken.length > 0) taken.set(publicKey, named.taken);
     if (named.refused.length > 0) refused.push(`${named.refused.join(", ")} of ${publicKey}`);

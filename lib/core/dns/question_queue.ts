@@ -57,6 +57,17 @@ interface Outstanding<Purpose> {
   attempts: number;
   /** When it is sent (again), in seconds; Infinity where a connection has it. */
   dueAt: number;
+  /** Whether something came in the place of an answer that may be true. */
+  isDoubted: boolean;
+}
+
+/** What is to be done. */
+export interface Due<Purpose> {
+  readonly send: DueQuestion[];
+  /** What isn't waited for any more. */
+  readonly givenUp: Question<Purpose>[];
+  /** Whether {@linkcode QuestionQueue.doubt} was called for one that is given up. */
+  readonly isDoubted: boolean;
 }
 
 /** Limits of a queue. */
@@ -128,7 +139,14 @@ export class QuestionQueue<Purpose> {
   #start(question: Question<Purpose>): void {
     const id = this.#newId();
     const bytes = this.#encode(question, id, this.edns && question.isPlain !== true);
-    this.#outstanding.set(id, { question, id, bytes, attempts: 0, dueAt: -Infinity });
+    this.#outstanding.set(id, {
+      question,
+      id,
+      bytes,
+      attempts: 0,
+      dueAt: -Infinity,
+      isDoubted: false,
+    });
   }
 
   #encode({ name, type }: Question<Purpose>, id: number, edns: boolean): Uint8Array {
@@ -146,13 +164,21 @@ export class QuestionQueue<Purpose> {
     return id;
   }
 
-  /** What is to be sent now, and which questions are given up. */
-  due(now: number): { readonly send: DueQuestion[]; readonly givenUp: Question<Purpose>[] } {
+  /**
+   * What is to be sent now, and which questions are given up.
+   *
+   * @param patience How often what is doubted is asked over UDP; as often as all else where this is
+   *   left out.
+   */
+  due(now: number, patience = MAX_ATTEMPTS): Due<Purpose> {
     const givenUp: Question<Purpose>[] = [];
-    for (const [id, { question, attempts, dueAt }] of this.#outstanding) {
-      if (dueAt > now || attempts < maxAttempts(question.transport)) continue;
+    let anyDoubted = false;
+    for (const [id, { question, attempts, dueAt, isDoubted }] of this.#outstanding) {
+      const most = maxAttempts(question.transport);
+      if (dueAt > now || attempts < (isDoubted ? Math.min(patience, most) : most)) continue;
       this.#outstanding.delete(id);
       givenUp.push(question);
+      anyDoubted ||= isDoubted;
     }
     while (this.#hasRoom && this.#next < this.#waiting.length) {
       this.#start(this.#waiting[this.#next++]!);
@@ -172,7 +198,7 @@ export class QuestionQueue<Purpose> {
       each.dueAt = transport === "udp" ? now + (WAITS[attempts] ?? LAST_WAIT) : Infinity;
       each.attempts++;
     }
-    return { send, givenUp };
+    return { send, givenUp, isDoubted: anyDoubted };
   }
 
   /** The question that has this ID and was sent over this transport. */
@@ -186,6 +212,22 @@ export class QuestionQueue<Purpose> {
   again(id: number): void {
     const outstanding = this.#outstanding.get(id);
     if (outstanding !== undefined) outstanding.dueAt = -Infinity;
+  }
+
+  /**
+   * What came for the question with this ID can't be believed, and may be all that will come: it is
+   * given up sooner than others.
+   */
+  doubt(id: number): void {
+    const outstanding = this.#outstanding.get(id);
+    if (outstanding !== undefined) outstanding.isDoubted = true;
+  }
+
+  /** Gives everything up. */
+  abandon(): void {
+    this.#outstanding.clear();
+    this.#waiting = [];
+    this.#next = 0;
   }
 
   /** The question with this ID is answered. */

@@ -84,6 +84,7 @@ const HELP: Readonly<Record<Single, string>> = {
   "dns-signed": "signatures of DNS record sets that were made",
   "dns-signature-reused": "signatures of DNS record sets that were used again",
   "dns-sign-limited": "DNS record sets that were not signed because there was too much to sign",
+  "dns-sign-failed": "DNS record sets that were not signed because a key failed",
   "dns-tcp-connections": "TCP connections for DNS",
   "dns-tcp-refused": "TCP connections for DNS that were one too many",
   "dns-tcp-cut": "TCP connections for DNS that were idle, slow or nonsense",

@@ -102,6 +102,7 @@ export const COUNTER_NAMES = [
   "dns-signed",
   "dns-signature-reused",
   "dns-sign-limited",
+  "dns-sign-failed",
   "dns-tcp-connections",
   "dns-tcp-refused",
   "dns-tcp-cut",

@@ -59,6 +59,12 @@ export const KEYGEN_FLAGS = {
     default: "ecdsa",
     help: "of zone: what the zone is signed with",
   },
+  format: {
+    flag: "format",
+    reader: oneOf("zone", "bind"),
+    default: "zone",
+    help: "of ds: records as in a zone, or a trust anchor for delv and named",
+  },
   secret: {
     flag: "secret",
     reader: file,

@@ -27,6 +27,7 @@ import {
   type SaidPlaceReport,
   type ServeReport,
   type StoreReport,
+  type ZoneKeyReport,
   type ZoneReport,
 } from "./serve_report.ts";
 
@@ -143,7 +144,14 @@ function zoneOf(value: unknown): ZoneReport {
     interface: maybe(text, fields["interface"]),
     groups: list(number, fields["groups"]),
     views: number(fields["views"]),
+    keys: list(zoneKeyOf, fields["keys"]),
+    tsig: list(text, fields["tsig"]),
   };
+}
+
+function zoneKeyOf(value: unknown): ZoneKeyReport {
+  const fields = fieldsOf(value);
+  return { tag: number(fields["tag"]), algorithm: number(fields["algorithm"]) };
 }
 
 function leasesOf(value: unknown): LeasesReport {

@@ -98,6 +98,14 @@ export interface RelayReport {
   readonly more: number;
 }
 
+/** A key that a DNS zone is signed with. */
+export interface ZoneKeyReport {
+  /** Its number in DS and RRSIG. */
+  readonly tag: number;
+  /** DNSSEC's number: 13 is ECDSA on P-256, 15 is Ed25519. */
+  readonly algorithm: number;
+}
+
 /** A DNS zone. */
 export interface ZoneReport {
   readonly name: string;
@@ -106,6 +114,10 @@ export interface ZoneReport {
   readonly groups: readonly number[];
   /** How many views it has; 0 where everybody sees all. */
   readonly views: number;
+  /** What it is signed with; none where it isn't. */
+  readonly keys: readonly ZoneKeyReport[];
+  /** The names of the TSIG keys that it knows. */
+  readonly tsig: readonly string[];
 }
 
 /** Who holds an address. */

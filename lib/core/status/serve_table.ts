@@ -155,7 +155,7 @@ function zoneLines({ zones, dns }: ServeReport, paint: Paint): readonly string[]
     "",
     paint("zones", "bold"),
     ...dns.length > 0 ? wrap(plain(`answered at ${dns.join(", ")}`)) : [],
-    ...zones.flatMap(({ name, interface: device, groups, views }) => {
+    ...zones.flatMap(({ name, interface: device, groups, views, keys, tsig }) => {
       const of = [
         ...device === null ? [] : [`interface ${device}`],
         ...groups.length === 0
@@ -163,9 +163,22 @@ function zoneLines({ zones, dns }: ServeReport, paint: Paint): readonly string[]
           : [`group${groups.length === 1 ? "" : "s"} ${groups.join(", ")}`],
         ...views === 0 ? [] : [counted(views, "view")],
       ];
-      return wrap(plain(`${name}: ${of.join(", ")}`));
+      const signed = keys.map(({ tag, algorithm }) => `${tag} (${algorithmOf(algorithm)})`);
+      const keyed = (one: string, all: readonly string[]) =>
+        all.length === 0 ? [] : [`${one}${all.length === 1 ? "" : "s"} ${all.join(", ")}`];
+      return [
+        of.join(", "),
+        ...keyed("signed with key", signed),
+        ...keyed("TSIG key", tsig),
+      ].flatMap((line) => wrap(plain(`${name}: ${line}`)));
     }),
   ];
+}
+
+/** DNSSEC's algorithms that zones here are signed with; else the number. */
+function algorithmOf(algorithm: number): string {
+  if (algorithm === 13) return "ECDSA P-256";
+  return algorithm === 15 ? "Ed25519" : `algorithm ${algorithm}`;
 }
 
 function leaseLines(

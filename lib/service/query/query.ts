@@ -14,6 +14,7 @@ import {
 } from "../../core/ask/server_name.ts";
 import { besideServer } from "../../core/ask/server_network.ts";
 import { mergeSightings } from "../../core/query/merged_sightings.ts";
+import type { ServerClocks } from "../../core/zone/client/server_clocks.ts";
 import type { QueryResult, ServerStatus } from "../../core/query/query_result.ts";
 import type { Sighting } from "../../core/ask/sighting.ts";
 import { EXIT, type ExitStatus } from "../../core/settings/user_error.ts";
@@ -54,6 +55,8 @@ export interface QueryConfig
   readonly known: readonly string[];
   /** What is known of servers' names from questions before; nothing where this is left out. */
   readonly names?: ServerNames | undefined;
+  /** What is known of name servers' clocks; nothing where this is left out. */
+  readonly clocks?: ServerClocks | undefined;
   /** How it stands with servers that are no registries; where this is left out, all are waited for. */
   readonly aside?: ServersAside | undefined;
   /** What asks registries; it is done here and now where this is left out. */

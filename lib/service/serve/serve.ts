@@ -181,11 +181,7 @@ class Service {
         state: this.#settings.state ?? null,
         store: this.#sharing?.report ?? null,
         dns: this.#dns?.bound.map(formatHostPort) ?? [],
-        zones: (this.#settings.dns?.zones ?? []).map(
-          ({ name, interface: device, groups, views }) => {
-            return { name, interface: device ?? null, groups, views: views?.length ?? 0 };
-          },
-        ),
+        zones: this.#dns?.report() ?? [],
       }),
     }, this.#rosters?.answers ?? withoutRosters(this.#serverKey !== undefined));
   }

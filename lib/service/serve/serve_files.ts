@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "../../host/clock.ts";
 import type { Files, Input } from "../../host/files.ts";
 import type { Cryptography, Signing, System } from "../../host/host.ts";
 import type { ZoneFiles } from "../zone/server/zone_files.ts";
@@ -24,7 +25,7 @@ export interface ServeFiles {
  * @throws {UserError} Where a zone's settings are wrong, or a file can't be read.
  */
 export async function readFiles(
-  host: System & Files & Input & Cryptography & Signing,
+  host: System & Files & Input & Cryptography & Signing & Clock,
   { dns, groups }: Pick<ServeConfig, "dns" | "groups">,
 ): Promise<ServeFiles> {
   if (dns !== undefined) {
@@ -41,7 +42,7 @@ export async function readFiles(
 }
 
 async function readZones(
-  host: System & Files & Input & Cryptography & Signing,
+  host: System & Files & Input & Cryptography & Signing & Clock,
   dns: DnsConfig | undefined,
   groups: readonly GroupFiles[],
 ): Promise<ReadonlyMap<string, ZoneFiles>> {

@@ -11,6 +11,7 @@ import type { OwnReach } from "../../core/ask/own_reach.ts";
 import { mergeSightings } from "../../core/query/merged_sightings.ts";
 import type { QueryResult } from "../../core/query/query_result.ts";
 import type { Answers, SyncNews, SyncQuestion } from "../../core/sync/actions.ts";
+import { ServerClocks } from "../../core/zone/client/server_clocks.ts";
 import { errorCode } from "../../host/error.ts";
 import type { Clock } from "../../host/clock.ts";
 import type { Files } from "../../host/files.ts";
@@ -58,6 +59,7 @@ export class Asking {
   readonly #registries: Registries;
   readonly #names: ServerNames;
   readonly #aside: ServersAside;
+  readonly #clocks = new ServerClocks();
   /** What was said last. */
   #last: QueryResult | undefined;
 
@@ -161,6 +163,7 @@ export class Asking {
       timeout,
       names: this.#names,
       aside: this.#aside,
+      clocks: this.#clocks,
       id,
       keys,
       serverKeys,

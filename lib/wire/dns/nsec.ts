@@ -33,16 +33,6 @@ export function typeBitmap(types: readonly number[]): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** Whether a bit map says that there is `type`. */
-export function hasType(bitmap: Uint8Array, type: number): boolean {
-  for (let at = 0; at < bitmap.length; at += 2 + bitmap[at + 1]!) {
-    if (bitmap[at] !== type >> 8) continue;
-    const byte = (type & 0xff) >> 3;
-    return byte < bitmap[at + 1]! && (bitmap[at + 2 + byte]! & (0x80 >> (type & 7))) !== 0;
-  }
-  return false;
-}
-
 /**
  * Writes the name that comes next in canonical order (RFC 4034, section 6.1) after one in a zone: a
  * zero octet as a label before it (RFC 9824, section 3.1). Where that is too long, it is the longest

@@ -33,7 +33,7 @@ test("what a zone has signed needs nobody's trust, and what it hasn't needs it a
     ...{ zone: "wg.test", isSigned, allowedIps: [ip, "10.7.0.1/32"] },
   });
   const peers = [peer("a", true, "10.9.0.1/32"), peer("b", false, "10.9.0.2/32")];
-  const { taken, warnings } = takeZoneIps(peers, [], ["10.7.0.0/24"]);
+  const { taken, warnings } = takeZoneIps(peers.map((each) => [each]), [], ["10.7.0.0/24"]);
   assertEquals([...taken], [["a", ["10.9.0.1/32"]]]);
   assertEquals(warnings.map((each) => each.replace(/ that .*$/, "")), [
     "the AllowedIPs",
@@ -58,7 +58,11 @@ test("only zones that are trusted name AllowedIPs, and what is left out is said"
     peer("e", "good.test"),
     ...["f", "g", "h"].map((key) => peer(key, "good.test", "10.7.0.1/32")),
   ];
-  const { taken, warnings } = takeZoneIps(peers, ["good.test"], ["10.7.0.0/24"]);
+  const { taken, warnings } = takeZoneIps(
+    peers.map((each) => [each]),
+    ["good.test"],
+    ["10.7.0.0/24"],
+  );
   assertEquals([...taken], [["a", ["10.9.0.1/32"]]]);
   assertEquals(warnings, [
     "the AllowedIPs that the zone bad.test names are left out, since anyone could forge them; " +
@@ -67,4 +71,29 @@ test("only zones that are trusted name AllowedIPs, and what is left out is said"
     "AllowedIPs that other peers have are left out: 10.7.0.0/16 of a; 10.7.0.1/32 of f; " +
     "10.7.0.1/32 of g; and of 1 more",
   ]);
+});
+
+test("what is signed counts, whatever others say of the same peer and call newer", () => {
+  const said = (
+    zone: string | undefined,
+    isSigned: boolean,
+    ...allowedIps: string[]
+  ): Sighting => ({
+    ...{ publicKey: "a", address: "192.0.2.1", port: 1, seconds: undefined, nanoseconds: 0 },
+    ...{ zone, isSigned, allowedIps: zone === undefined ? undefined : allowedIps },
+  });
+  const registry = said(undefined, false);
+  const forged = said("wg.test", false, "0.0.0.0/0");
+  const right = said("wg.test", true, "10.9.0.1/32");
+  for (const before of [[], [registry], [forged], [forged, registry]]) {
+    for (const trusted of [[], ["wg.test"]]) {
+      const { taken, warnings } = takeZoneIps([[...before, right]], trusted, []);
+      assertEquals([[...taken], warnings], [[["a", ["10.9.0.1/32"]]], []]);
+      const none = takeZoneIps([[...before, said("wg.test", true)]], trusted, []);
+      assertEquals([[...none.taken], none.warnings], [[], []], "it has none, and that is signed");
+    }
+  }
+  assertEquals([...takeZoneIps([[registry, forged]], ["wg.test"], []).taken], [["a", [
+    "0.0.0.0/0",
+  ]]]);
 });

@@ -33,7 +33,14 @@ const FACTS: ServeFacts = {
   state: null,
   store: null,
   dns: [],
-  zones: [{ name: "wg.example.com", interface: "wg0", groups: [], views: 0 }],
+  zones: [{
+    name: "wg.example.com",
+    interface: "wg0",
+    groups: [],
+    views: 0,
+    keys: [{ tag: 44_136, algorithm: 13 }],
+    tsig: ["wg.example.com"],
+  }],
 };
 
 function partsOf({ registry }: RegistryDriver, more: Partial<ServeParts> = {}): ServeParts {

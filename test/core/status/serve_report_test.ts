@@ -39,6 +39,8 @@ alice              UFERvJuzK9UG8AvR…          7       1 s ago           2 h
 zones
   answered at 0.0.0.0:53
   wg.example.com: interface wg0, groups 7, 9, 2 views
+  wg.example.com: signed with keys 44136 (ECDSA P-256), 2039 (Ed25519)
+  wg.example.com: TSIG keys ops.wg.example.com, group-7.wg.example.com
 
 leases
   1 address on wg0
@@ -157,6 +159,8 @@ const report: fc.Arbitrary<ServeReport> = fc.record({
       interface: maybe(text),
       groups: fc.array(fc.nat(9), { maxLength: 3 }),
       views: count,
+      keys: fc.array(fc.record({ tag: count, algorithm: fc.nat(255) }), { maxLength: 4 }),
+      tsig: fc.array(text, { maxLength: 3 }),
     }),
     { maxLength: 3 },
   ),

@@ -6,6 +6,7 @@ import { UserError } from "../../../lib/core/settings/user_error.ts";
 import type { Signal } from "../../../lib/host/signals.ts";
 import type { SyncConfig } from "../../../lib/service/sync/config.ts";
 import { sync, type SyncHost } from "../../../lib/service/sync/sync.ts";
+import { SYNC_CONFIG as CONFIG } from "../../support/sync_config.ts";
 import { idOf } from "../../support/fake_random.ts";
 import { DONE, MemoryError, MemoryHost, type MemoryOptions } from "../../support/memory_host.ts";
 import { test } from "../../testing.ts";
@@ -15,35 +16,6 @@ const BORROW_HINT =
   `hint="ways to peers aren't probed, and no ports are guessed or predicted: that ` +
   `needs raw sockets (root, or CAP_NET_RAW)"`;
 
-const CONFIG: SyncConfig = {
-  interface: "wg0",
-  servers: [{ scheme: "wgsig", host: "192.0.2.1", port: 1223 }],
-  secret: new Uint8Array(32),
-  group: 0,
-  encrypt: true,
-  maxAge: 90,
-  timeout: 3,
-  register: "auto",
-  relay: "auto",
-  hard: { isOn: false, mappings: 1, probes: 1, rate: 1 },
-  interval: 25,
-  once: false,
-  dryRun: false,
-  addPeers: false,
-  persistentKeepalive: 25,
-  lease: undefined,
-  untilGone: false,
-  trustedZones: [],
-  trustRegistry: undefined,
-  addRoutes: false,
-  mendRoutes: false,
-  movePort: false,
-  portMap: false,
-  peers: new Map(),
-  readKey: () => Promise.resolve(undefined),
-  readPrivateKey: () => Promise.resolve(undefined),
-  report: { log: { format: "text", verbosity: "normal" }, hook: undefined },
-};
 const LEASE = { acceptRoutes: false, isTrusted: false };
 const UNIX = 1_800_000_000;
 const OWN = formatKey(idOf(1));

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MAX_NAME_SIZE } from "../../../lib/wire/dns/name.ts";
-import { hasType, typeBitmap, writeNextName } from "../../../lib/wire/dns/nsec.ts";
+import { typeBitmap, writeNextName } from "../../../lib/wire/dns/nsec.ts";
 import { WireBuffer } from "../../../lib/wire/bytes/wire_buffer.ts";
 import { canonicalName, checkNext, labelsOf, readNsec, sizeOf } from "../../support/dnssec.ts";
 import { test } from "../../testing.ts";
@@ -34,8 +34,6 @@ test("of any types, a bit map has these and no others", () => {
   fc.assert(fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 0xffff })), (types) => {
     const map = typeBitmap(types);
     assertEquals(readNsec(Uint8Array.from([0, ...map])).types, types.toSorted((a, b) => a - b));
-    for (const type of types) assert(hasType(map, type));
-    for (let i = 0; i < 300; i++) assertEquals(hasType(map, i), types.includes(i));
   }));
 });
 

@@ -61,6 +61,11 @@ const DEFAULT_MAX_OUTSTANDING = 32;
 const QUESTIONS_PER_PEER = 5;
 /** For lists: all prefixes, UDP and TCP. */
 const QUESTIONS_FOR_LISTS = 2 * (1 + 32 + 32 ** 2 + 32 ** 3);
+/**
+ * How often a question is asked at least where what comes isn't signed, and nothing ever was. A true
+ * answer to the first attempt has 1.5 s, and that to the second 1 s, whatever somebody sends before.
+ */
+const DOUBTED_ATTEMPTS = 2;
 /** A list with so many names may have been cut, also where it doesn't say so. */
 const MAYBE_CUT = 800;
 
@@ -76,6 +81,8 @@ export interface ZoneExchangeOptions {
   readonly random: RandomSource;
   /** Signs questions, and takes no answer that isn't signed; nothing is where this is left out. */
   readonly tsig?: TsigDialogOptions | undefined;
+  /** How many addresses the server has, each of which is asked in turn: 1 where this is left out. */
+  readonly addresses?: number | undefined;
   /** The most peers that are kept, 100 000 where this is left out. */
   readonly maxPeers?: number;
   /** The most questions on their way at once, 32 where this is left out. */
@@ -263,8 +270,16 @@ export class ZoneExchange {
 
   /** The questions to send now. One over TCP is given once, until {@linkcode loseConnection}. */
   due(now: number): DueQuestion[] {
-    const { send, givenUp } = this.#queue.due(now);
+    // One who has signed an answer has the key: what isn't signed then is somebody else's.
+    const { addresses = 1 } = this.#options;
+    const patience = this.#isHeard ? undefined : Math.max(DOUBTED_ATTEMPTS, addresses);
+    const { send, givenUp, isDoubted } = this.#queue.due(now, patience);
     this.#failed += givenUp.length;
+    if (patience !== undefined && isDoubted) {
+      // All others would come to the same, some after the other.
+      this.#queue.abandon();
+      return [];
+    }
     const tsig = this.#tsig;
     return tsig === undefined ? send : send.map((question) => tsig.sign(question, now));
   }
@@ -292,7 +307,10 @@ export class ZoneExchange {
       this.#queue.again(id);
       return "accepted";
     }
-    if (receipt !== "signed") return receipt;
+    if (receipt !== "signed") {
+      this.#queue.doubt(id);
+      return receipt;
+    }
     this.#queue.settle(id);
     this.#tsig?.forget(id);
     this.#isHeard = true;

@@ -8,7 +8,8 @@
  *            ◄──signed── BADTIME         its time is taken: the question goes out once more
  * ```
  *
- * What isn't signed never ends a question: it is only said when nothing better has come.
+ * What isn't signed never ends a question, and is only said when nothing better has come. Where
+ * nothing that is signed ever came, the question is given up after two attempts (`ZoneExchange`).
  *
  * @module
  */
@@ -37,6 +38,8 @@ export interface TsigDialogOptions {
   readonly key: TsigKey;
   /** What makes Unix seconds of the seconds of the steady clock, by adding it. */
   readonly epoch: number;
+  /** By how many seconds the server's clock was ahead when it was asked last; 0 where it isn't known. */
+  readonly clockAhead?: number | undefined;
 }
 
 /** What became of an answer: it is signed, the question is to be asked again, or it is dropped. */
@@ -55,6 +58,8 @@ export type TsigReceipt =
 /** Why answers don't count; a number is an error of TSIG without a name here. */
 export type TsigFault = "unsigned" | "wrong-mac" | "badtime" | "badsig" | "badkey" | number;
 
+/** Clocks that differ by so many seconds at most don't need to be told apart. */
+const NEAR = TSIG_FUDGE / 2;
 /** What says less comes first. */
 const RANKS: readonly TsigFault[] = ["unsigned", "wrong-mac", "badtime", "badsig", "badkey"];
 
@@ -79,12 +84,13 @@ export class TsigDialog {
   readonly #fields = newTsigFields();
   /** By ID, the attempts of each question: an answer may be that to any of them. */
   readonly #attempts = new Map<number, Attempt[]>();
-  #clockAhead = 0;
+  #clockAhead: number;
   #fault: TsigFault | undefined;
 
   /** Has signed nothing yet. */
   constructor(options: TsigDialogOptions) {
     this.#options = options;
+    this.#clockAhead = options.clockAhead ?? 0;
   }
 
   /** By how many seconds the server's clock is ahead of this host's, where it has refused the time. */
@@ -143,7 +149,9 @@ export class TsigDialog {
     if (fields.error === TSIG_ERROR.badtime) {
       const serverTime = readServerTime(message, fields);
       if (serverTime === undefined) return this.#drop("drop-out-of-time", "badtime");
-      this.#clockAhead = serverTime - Math.floor(answered.local);
+      const ahead = serverTime - Math.floor(answered.local);
+      // One that was off may have been set since.
+      this.#clockAhead = Math.abs(ahead) > TSIG_FUDGE ? ahead : 0;
       this.#drop("drop-out-of-time", "badtime");
       // Later attempts have that time already, or will be refused as well.
       return answered === attempts.at(-1) ? "again" : "drop-out-of-time";
@@ -152,6 +160,7 @@ export class TsigDialog {
     if (!isInTime(fields, answered.time)) return this.#drop("drop-out-of-time", "badtime");
     // The time is right by now.
     if (this.#fault === "badtime") this.#fault = undefined;
+    if (Math.abs(fields.time - answered.local) <= NEAR) this.#clockAhead = 0;
     return "signed";
   }
 

@@ -18,10 +18,11 @@ export function explainTsigFault(server: string, key: string, fault: TsigFault):
     case "badtime":
       return `${server} takes no question at the time of this host (BADTIME); set the clocks of both`;
     case "badsig":
-      return `${server} has another secret for the key ${key} (BADSIG); copy the key file that it has`;
+      return `${server} says that it has another secret for the key ${key} (BADSIG, not authenticated); ` +
+        "copy the key file that it has";
     case "badkey":
-      return `${server} doesn't know the key ${key} (BADKEY), or not for hmac-sha256; give it that ` +
-        "key there, or name the file of another in tsig-files";
+      return `${server} says that it doesn't know the key ${key} (BADKEY, not authenticated), or not for ` +
+        "hmac-sha256; give it that key there, or name the file of another in tsig-files";
     default:
       return `${server} refuses what is signed with the key ${key} (TSIG error ${fault}); look at its log`;
   }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { MAX_TCP_SIZE } from "../../../wire/dns/answer.ts";
 import { ID_SIZE } from "../../../wire/wgsig/record.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { NONE } from "../../net/none.ts";
@@ -22,6 +23,8 @@ const PREFIX_BITS = MAX_PREFIX * CHARACTER_BITS;
 const LOW_BITS = 8;
 const LOW_MASK = 2 ** LOW_BITS - 1;
 const FIRST_CAPACITY = 16;
+/** No message has more. */
+const MOST_RECORDS = Math.floor(MAX_TCP_SIZE / PTR_SIZE);
 /** Seconds that a list of one peer more may be older. */
 const AGE_PER_PEER = 1e-5;
 /** Seconds for the work that does not depend on the number. */
@@ -50,7 +53,7 @@ export class KeyList implements KeySink {
   #unsorted = new Uint16Array(FIRST_CAPACITY);
   readonly #lowEnds = new Int32Array(2 ** LOW_BITS);
   readonly #highEnds = new Int32Array(2 ** (PREFIX_BITS - LOW_BITS));
-  /** Ready-made records of the whole list, newest first; made when they are first asked for. */
+  /** Ready-made records of the newest; made when they are first asked for. */
   #records = new WireBuffer(0);
   #recordCount = -1;
   /** The prefix whose keys are being walked over, and where in sorted order these start. */
@@ -163,19 +166,22 @@ export class KeyList implements KeySink {
   }
 
   /**
-   * The PTR records of the whole list, {@linkcode PTR_SIZE} bytes each, the newest first, for an
-   * answer to a question for the name of the service.
+   * The PTR records of all keys, or of as many of the newest as a message may have, {@linkcode PTR_SIZE}
+   * bytes each, the newest first, for an answer to a question for the name of the service.
    *
    * @param ttl The same each time.
    */
   records(ttl: number): Uint8Array {
-    if (this.#recordCount !== this.#count) {
-      const size = this.#count * PTR_SIZE;
-      if (this.#records.size < size) this.#records = new WireBuffer(2 * size);
-      for (let i = 0; i < this.#count; i++) {
+    const count = Math.min(this.#count, MOST_RECORDS);
+    if (this.#recordCount < count) {
+      const size = count * PTR_SIZE;
+      if (this.#records.size < size) {
+        this.#records = new WireBuffer(Math.min(2 * size, MOST_RECORDS * PTR_SIZE));
+      }
+      for (let i = 0; i < count; i++) {
         writePtrRecord(this.#records, i * PTR_SIZE, ttl, this.#keys, this.keyAt(0, 0, i));
       }
-      this.#recordCount = this.#count;
+      this.#recordCount = count;
     }
     return this.#records.bytes;
   }

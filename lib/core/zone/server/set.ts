@@ -33,8 +33,6 @@ import {
   RCODE,
   udpAnswerSize,
 } from "../../../wire/dns/answer.ts";
-import { TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
-import { matchesName } from "../../../wire/dns/name.ts";
 import {
   type DnsQuery,
   newDnsQuery,
@@ -51,6 +49,7 @@ import type { QueryPath, ZoneOutcome } from "./zone_view.ts";
 import { TYPE } from "./records.ts";
 import { TsigCheck, type TsigFault } from "./tsig_check.ts";
 import { ZoneAnswers } from "./zone_answers.ts";
+import { ZoneIndex } from "./zone_index.ts";
 
 /** Types of questions and of records in messages alone. */
 const FIRST_META_TYPE = 128;
@@ -75,12 +74,14 @@ export class ZoneSet {
   readonly #counters: Counters;
   readonly #query: DnsQuery = newDnsQuery();
   readonly #writer = new AnswerWriter();
-  readonly #answers = new ZoneAnswers(this.#query, this.#writer);
+  /** What is signed for who gets no answer would cost more than that answer. */
+  readonly #mayWork = ({ transport, source, sourceAt }: QueryPath, { mono }: Now): boolean =>
+    transport === "tcp" || this.#budget.has(source, sourceAt, MAX_UDP_SIZE, mono);
+  readonly #answers = new ZoneAnswers(this.#query, this.#writer, this.#mayWork);
   readonly #seed: number;
   readonly #tsig: TsigCheck;
   #budget: AnswerBudget;
-  /** The longest first. */
-  #zones: readonly Zone[] = [];
+  #zones = new ZoneIndex([]);
 
   /**
    * Makes a set without zones, which refuses everything.
@@ -105,7 +106,7 @@ export class ZoneSet {
   configure(zones: readonly Zone[], budget: AnswerBudgetOptions): void {
     const names = new Set(zones.map(({ name }) => String.fromCharCode(...name)));
     if (names.size < zones.length) throw new SyntaxError("two DNS zones have the same name");
-    this.#zones = zones.toSorted((a, b) => b.name.length - a.name.length);
+    this.#zones = new ZoneIndex(zones);
     this.#tsig.configure([...new Set(zones.flatMap(({ keys }) => keys))]);
     this.#answers.configure(this.#zones);
     this.#budget = new AnswerBudget(budget, this.#seed);
@@ -199,9 +200,8 @@ export class ZoneSet {
 
   /** Of a name that doesn't exist the signed answer says that, and not all read it from the RCODE. */
   #rcodeOf(outcome: Outcome): number {
-    const { dnssecOk, compactOk } = this.#query;
-    const isProved = outcome === "dns-nxdomain" && dnssecOk && this.#writer.isCovered;
-    return isProved && !compactOk ? RCODE.noerror : RCODES[outcome];
+    const isProved = outcome === "dns-nxdomain" && this.#writer.isCovered;
+    return isProved && !this.#query.compactOk ? RCODE.noerror : RCODES[outcome];
   }
 
   /** What speaks against a question whatever its name. */
@@ -224,32 +224,11 @@ export class ZoneSet {
   }
 
   #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
-    const query = this.#query;
-    const zone = this.#find(message);
+    const zone = this.#zones.find(this.#query, message);
     const key = zone?.ownKey(this.#tsig.key);
     if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
-    // What is signed for who gets no answer would cost more than that answer.
-    const isSigned = zone.signer !== undefined && (query.dnssecOk || query.type === TYPE_RRSIG);
-    const mayWork = path.transport === "tcp" || !isSigned ||
-      this.#budget.has(path.source, path.sourceAt, MAX_UDP_SIZE, now.mono);
-    return this.#answers.answer(zone, view, message, path, now, mayWork);
-  }
-
-  /** The zone of the name. What DS says of a zone belongs to the one above (RFC 4035, 3.1.4.1). */
-  #find(message: WireBuffer): Zone | undefined {
-    const query = this.#query;
-    let own: Zone | undefined;
-    for (const zone of this.#zones) {
-      const depth = query.labels - zone.labels;
-      if (depth < 0) continue;
-      const zoneAt = query.labelAt[depth]!;
-      if (query.nameSize - zoneAt !== zone.name.length) continue;
-      if (!matchesName(message, query.nameAt + zoneAt, zone.name)) continue;
-      if (depth > 0 || query.type !== TYPE.ds) return zone;
-      own = zone;
-    }
-    return own;
+    return this.#answers.answer(zone, view, message, path, now);
   }
 }

@@ -6,48 +6,35 @@
  * What doesn't exist is denied with one NSEC, made for the name that was asked (RFC 9824): it says that
  * the name is there, but only with types that nobody asks for.
  *
- * It is a little longer than a file should be because all of a question's walk through the signatures is
- * here.
- *
  * @module
  */
 
 import { SIGNATURE_SIZE } from "../../../wire/crypto/signing.ts";
 import {
   ADDITIONAL,
-  ANSWER,
   type AnswerWriter,
   QUESTION_NAME,
   type SetCover,
 } from "../../../wire/dns/answer.ts";
 import { CanonicalSet, copyLower } from "../../../wire/dns/canonical.ts";
-import {
-  dsData,
-  TYPE_CDNSKEY,
-  TYPE_CDS,
-  TYPE_DNSKEY,
-  TYPE_DS,
-  TYPE_NSEC,
-  TYPE_NXNAME,
-  TYPE_RRSIG,
-} from "../../../wire/dns/dnssec.ts";
+import { TYPE_NSEC, TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
 import { MAX_NAME_SIZE } from "../../../wire/dns/name.ts";
-import { hasType, typeBitmap, writeNextName } from "../../../wire/dns/nsec.ts";
+import { writeNextName } from "../../../wire/dns/nsec.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
-import { STATIC_TTL, TYPE } from "./records.ts";
+import { KeyRecords, type ParentRecords } from "./key_records.ts";
+import { STATIC_TTL } from "./records.ts";
 import type { SignatureCache } from "./signature_cache.ts";
 import type { Signing } from "./signing.ts";
 import type { ZoneKey } from "./zone_key.ts";
+import type { QueryPath } from "./zone_view.ts";
 
 /** The most keys of a zone. */
 export const MAX_ZONE_KEYS = 4;
-/** TTL of keys, and of what is said of them at the parent, in seconds. */
-export const KEY_TTL = 300;
 
-/** What a zone asks its parent for: its keys as they are, to be signed no longer, or nothing. */
-export type ParentRecords = "publish" | "delete" | "none";
+/** Says whether something may be signed anew for who asked this way. */
+export type MayWork = (path: QueryPath, now: Now) => boolean;
 
 /** Seconds that a signature is older than it is: clocks differ. */
 const SINCE = 3600;
@@ -63,9 +50,6 @@ const RECORD_HEAD = 12;
 const RRSIG_FIELDS = 18;
 /** Sets of more words are large. */
 const LARGE = 1024;
-/** RFC 8078, section 4. */
-const DELETE_CDS = Uint8Array.of(0, 0, 0, 0, 0);
-const DELETE_CDNSKEY = Uint8Array.of(0, 0, 3, 0, 0);
 
 /** A key, and what its RRSIGs begin with. */
 interface Pen {
@@ -77,16 +61,13 @@ interface Pen {
 export class ZoneSigner implements SetCover {
   /** See {@linkcode SetCover}. */
   readonly size: number;
-  /** The types of the zone's own name. */
-  readonly apexBitmap: Uint8Array;
+  /** What the zone says of its keys. */
+  readonly records: KeyRecords;
   readonly #name: Uint8Array;
   readonly #pens: readonly Pen[];
   readonly #signing: Signing;
   readonly #number: number;
   readonly #headSize: number;
-  readonly #ds: readonly Uint8Array[];
-  /** Of the zone's own name, by type. */
-  readonly #records: ReadonlyMap<number, readonly Uint8Array[]>;
   readonly #fresh: WireBuffer;
   readonly #set = new CanonicalSet();
   readonly #next = new WireBuffer(MAX_NAME_SIZE);
@@ -98,12 +79,13 @@ export class ZoneSigner implements SetCover {
     return this.#input;
   };
   // Of the question that is being answered:
-  readonly #mono = new Float64Array(1);
+  #now: Now = { unix: 0, mono: 0 };
+  #path: QueryPath | undefined;
+  #mayWork: MayWork = () => false;
+  /** The time in Unix seconds modulo 2^32, as an int32. */
   #unix = 0;
-  #transport: "udp" | "tcp" = "udp";
-  #mayWork = true;
   #isLimited = false;
-  /** Whether what is written says that a name doesn't exist. */
+  /** Whether there are too many names like the one that was asked. */
   #isPassing = false;
   // Of the set that was read last:
   #inception = 0;
@@ -133,30 +115,29 @@ export class ZoneSigner implements SetCover {
     this.#headSize = RRSIG_FIELDS + name.length;
     this.size = keys.length * (RECORD_HEAD + this.#headSize + SIGNATURE_SIZE);
     this.#fresh = new WireBuffer(keys.length * SIGNATURE_SIZE);
-    const dnskeys = keys.map(({ dnskey }) => dnskey);
-    const ds = dnskeys.map((dnskey) => dsData(name, dnskey));
-    this.#ds = parent === "delete" ? [] : ds;
-    this.#records = new Map([[TYPE_DNSKEY, dnskeys], ...forParent(parent, dnskeys, ds)]);
-    const types = [...this.#records.keys()];
-    this.apexBitmap = typeBitmap([TYPE.ns, TYPE.soa, TYPE_RRSIG, TYPE_NSEC, ...types]);
+    this.records = new KeyRecords(name, keys, parent);
   }
 
   /**
    * A question comes that is answered with signatures.
    *
-   * @param mayWork Whether something may be signed anew for who asks.
+   * @param mayWork Asked before something is signed anew.
+   * @param isPassing Whether it is for a name of which there are more than can be kept, and which no
+   *   peer has: what it owns is signed second, and soon forgotten.
    */
-  begin(now: Now, transport: "udp" | "tcp", mayWork: boolean): void {
+  begin(now: Now, path: QueryPath, mayWork: MayWork, isPassing: boolean): void {
+    this.#now = now;
+    this.#path = path;
     this.#unix = Math.floor(now.unix) | 0;
-    this.#mono[0] = now.mono;
-    this.#transport = transport;
     this.#mayWork = mayWork;
     this.#isLimited = false;
-    this.#isPassing = false;
+    this.#isPassing = isPassing;
     this.#set.forget();
   }
 
-  /** Whether a signature is missing since {@linkcode begin}, because there is too much to do. */
+  /**
+   * Whether a signature is missing since {@linkcode begin}: there is too much to do, or a key failed.
+   */
   get isLimited(): boolean {
     return this.#isLimited;
   }
@@ -177,14 +158,15 @@ export class ZoneSigner implements SetCover {
       if (this.#find(passing) === "fresh") return this.#write(writer, section, passing);
     }
     if (!set.read(writer.buffer, start, setAt, end)) return false;
-    const cache = this.#cacheOf(set);
+    const cache = this.#cache;
     const found = this.#find(cache);
     let from: SignatureCache | undefined = cache;
     if (found !== "fresh") {
-      const made = this.#mayWork && this.#takeWork() && this.#sign(cache);
+      const mayMake = this.#takeWork();
+      const made = mayMake && this.#sign(cache);
       if (made !== false) from = made;
       else if (found === "none") {
-        counters.add("dns-sign-limited");
+        if (!mayMake) counters.add("dns-sign-limited");
         if (section !== ADDITIONAL) this.#isLimited = true;
         return false;
       }
@@ -219,36 +201,18 @@ export class ZoneSigner implements SetCover {
       );
       writer.bytes(bitmap);
     }
-    this.#isPassing = hasType(bitmap, TYPE_NXNAME);
-    const isWhole = writer.closeSet(writer.close());
-    this.#isPassing = false;
-    return isWhole;
+    return writer.closeSet(writer.close());
   }
 
-  /**
-   * Writes the zone's keys as an answer: DNSKEY, CDS (with SHA-256) or CDNSKEY.
-   *
-   * @param owner The offset in the message of the zone's name.
-   * @returns Whether they fit; undefined where there are none of that type.
-   */
-  writeKeys(type: number, owner: number, writer: AnswerWriter): boolean | undefined {
-    const records = this.#records.get(type);
-    return records && writeSet(writer, owner, type, records);
+  /** Whether the set that was read is one of too many: not the SOA of a negative answer. */
+  get #passes(): boolean {
+    return this.#isPassing && this.#set.ownerOffset === QUESTION_NAME;
   }
 
-  /**
-   * Writes the DS of a zone below as an answer of this one.
-   *
-   * @param owner The offset in the message of that zone's name.
-   * @returns Whether it fits; undefined where there is none, because that zone wants to have none.
-   */
-  writeDs(owner: number, below: ZoneSigner, writer: AnswerWriter): boolean | undefined {
-    return below.#ds.length === 0 ? undefined : writeSet(writer, owner, TYPE_DS, below.#ds);
-  }
-
-  #cacheOf({ size }: CanonicalSet): SignatureCache {
+  /** Where signatures of the set that was read are kept. */
+  get #cache(): SignatureCache {
     const { passing, lists, sets } = this.#signing;
-    return this.#isPassing ? passing : size > LARGE ? lists : sets;
+    return this.#passes ? passing : this.#set.size > LARGE ? lists : sets;
   }
 
   /** Whether there are signatures of the set that was read: to be made anew, if possible, if "old". */
@@ -265,8 +229,11 @@ export class ZoneSigner implements SetCover {
   }
 
   #takeWork(): boolean {
+    const path = this.#path!;
+    const now = this.#now;
     const { work } = this.#signing;
-    return work.take(this.#transport, this.#pens.length, !this.#isPassing, this.#mono[0]!);
+    return this.#mayWork(path, now) &&
+      work.take(path.transport, this.#pens.length, !this.#passes, now.mono);
   }
 
   /**
@@ -287,6 +254,7 @@ export class ZoneSigner implements SetCover {
         this.#fresh.bytes.set(pen.key.signing.sign(input), i * SIGNATURE_SIZE);
       });
     } catch {
+      this.#signing.counters.add("dns-sign-failed");
       [this.#inception, this.#expiry] = before;
       return false;
     }
@@ -339,38 +307,6 @@ export class ZoneSigner implements SetCover {
     }
     cache.add(this.#set, this.#number, this.#fresh.bytes, this.#inception, this.#expiry);
   }
-}
-
-type DataByType = readonly (readonly [number, readonly Uint8Array[]])[];
-
-function forParent(
-  parent: ParentRecords,
-  dnskeys: readonly Uint8Array[],
-  ds: readonly Uint8Array[],
-): DataByType {
-  switch (parent) {
-    case "publish":
-      return [[TYPE_CDS, ds], [TYPE_CDNSKEY, dnskeys]];
-    case "delete":
-      return [[TYPE_CDS, [DELETE_CDS]], [TYPE_CDNSKEY, [DELETE_CDNSKEY]]];
-    case "none":
-      return [];
-  }
-}
-
-function writeSet(
-  writer: AnswerWriter,
-  owner: number,
-  type: number,
-  records: readonly Uint8Array[],
-): boolean {
-  let fits = true;
-  for (const data of records) {
-    writer.open(ANSWER, owner, type, KEY_TTL);
-    writer.bytes(data);
-    fits = writer.close() && fits;
-  }
-  return writer.closeSet(fits);
 }
 
 /** What the data of a key's RRSIGs begin with. */

@@ -16,7 +16,10 @@ export interface SigningBounds {
   readonly sets: number;
   /** For sets of more than 4 KiB. */
   readonly lists: number;
-  /** For names that don't exist, of which there is no end, and for which lists are the same. */
+  /**
+   * For names that don't exist, of which there is no end, and those of lists without peers; and for
+   * which lists are the same.
+   */
   readonly passing: number;
 }
 
@@ -37,7 +40,7 @@ export class Signing {
   readonly passing: SignatureCache;
   /** What may be signed anew. */
   readonly work: SigningWork = new SigningWork(signingRate(SECONDS_PER_SIGNATURE));
-  /** Told of `dns-signed`, `dns-signature-reused` and `dns-sign-limited`. */
+  /** Told of `dns-signed`, `dns-signature-reused`, `dns-sign-limited` and `dns-sign-failed`. */
   readonly counters: Counters;
   readonly #numbers = new Map<string, number>();
   #last = 0;

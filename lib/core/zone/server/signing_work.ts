@@ -26,7 +26,7 @@ export function signingRate(secondsPerSignature: number): SigningRate {
   return { perSecond, burst: BURST_SECONDS * perSecond };
 }
 
-/** What is kept of the burst for what there is: what there isn't has no end. */
+/** What is kept of the burst for what peers have: what there isn't has no end. */
 const KEPT = 0.5;
 
 /** A token bucket for each transport: what is used up over UDP is still to be had over TCP. */
@@ -49,7 +49,7 @@ export class SigningWork {
   /**
    * Takes `signatures` out of what may be signed.
    *
-   * @param isKept Whether they are of something that there is. The rest comes second.
+   * @param isKept Whether they are of what peers or the zone have. The rest comes second.
    * @param mono A clock that never jumps, in seconds.
    * @returns Whether there was enough. If not, nothing is taken.
    */

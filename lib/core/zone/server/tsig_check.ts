@@ -37,6 +37,7 @@ import {
   TSIG_ERROR,
 } from "../../../wire/dns/tsig_record.ts";
 import type { CounterName, Counters } from "../../net/counters.ts";
+import { NameIndex } from "./name_index.ts";
 
 /** MACs may be cut down to half, and are refused then; what is shorter is malformed. */
 const LEAST_MAC = MAC_SIZE / 2;
@@ -49,7 +50,8 @@ export class TsigCheck {
   readonly #counters: Counters;
   readonly #tsig = newTsigFields();
   readonly #serverTime = new Uint8Array(SERVER_TIME_SIZE);
-  #keys: readonly TsigKey[] = [];
+  /** By name: of a zone's group, each secret makes one with the same. */
+  #keys = new NameIndex<readonly TsigKey[]>([]);
   // Of the question that is being answered:
   #message: WireBuffer | undefined;
   #key: TsigKey | undefined;
@@ -61,7 +63,9 @@ export class TsigCheck {
 
   /** Replaces the keys. Several may have one name. */
   configure(keys: readonly TsigKey[]): void {
-    this.#keys = keys;
+    const byName = new Map<string, TsigKey[]>();
+    for (const key of keys) byName.set(key.text, [...byName.get(key.text) ?? [], key]);
+    this.#keys = new NameIndex([...byName.values()].map((same) => [same[0]!.name, same] as const));
   }
 
   /**
@@ -83,10 +87,11 @@ export class TsigCheck {
     if (query.tsigAt < 0) return undefined;
     const tsig = this.#tsig;
     if (!readTsigRecord(message, at, query.tsigAt, at + length, tsig)) return "dns-formerr";
-    if (!this.#keys.some(this.#isNamed)) return this.#refuse(message, "badkey");
+    const keys = tsig.isSha256 ? this.#keys.find(tsig.name, 0, tsig.nameSize) : undefined;
+    if (keys === undefined) return this.#refuse(message, "badkey");
     if (tsig.macSize < LEAST_MAC || tsig.macSize > MAC_SIZE) return "dns-formerr";
-    for (const key of this.#keys) {
-      if (!key.isNamedIn(tsig) || !checkMessage(key, message, at, length, tsig)) continue;
+    for (const key of keys) {
+      if (!checkMessage(key, message, at, length, tsig)) continue;
       this.#key = key;
       if (!isInTime(tsig, unix)) return this.#refuse(message, "badtime");
       if (tsig.macSize < MAC_SIZE) return this.#refuse(message, "badtrunc");
@@ -96,8 +101,6 @@ export class TsigCheck {
     }
     return this.#refuse(message, "badsig");
   }
-
-  readonly #isNamed = (key: TsigKey): boolean => key.isNamedIn(this.#tsig);
 
   /** The key that the question was signed with, if it was, and all of that is right. */
   get key(): TsigKey | undefined {

@@ -19,40 +19,54 @@
 
 import { ANSWER, type AnswerWriter, AUTHORITY, QUESTION_NAME } from "../../../wire/dns/answer.ts";
 import { TYPE_NSEC, TYPE_RRSIG } from "../../../wire/dns/dnssec.ts";
-import { matchesName } from "../../../wire/dns/name.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
 import type { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { OF_DELEGATION, OF_EMPTY, OF_NOTHING } from "./name_types.ts";
 import { TYPE } from "./records.ts";
-import type { ZoneSigner } from "./signer.ts";
+import type { MayWork, ZoneSigner } from "./signer.ts";
 import type { Zone } from "./zone.ts";
-import { answered, type QueryPath, type ZoneOutcome, type ZoneView } from "./zone_view.ts";
+import { ZoneIndex } from "./zone_index.ts";
+import {
+  answered,
+  type NameState,
+  type QueryPath,
+  type ZoneOutcome,
+  type ZoneView,
+} from "./zone_view.ts";
+
+/** What a name is: as its view says; or that of another zone; or it exists because one is below. */
+type Name = Exclude<NameState, "unknown"> | "delegated" | "above";
 
 /** Answers for all zones of a server. */
 export class ZoneAnswers {
   readonly #query: DnsQuery;
   readonly #writer: AnswerWriter;
-  #zones: readonly Zone[] = [];
+  readonly #mayWork: MayWork;
+  #zones = new ZoneIndex([]);
 
-  /** Answers what is in `query`, each time, with `writer`. */
-  constructor(query: DnsQuery, writer: AnswerWriter) {
+  /**
+   * Answers what is in `query`, each time, with `writer`.
+   *
+   * @param mayWork Asked before something is signed anew.
+   */
+  constructor(query: DnsQuery, writer: AnswerWriter, mayWork: MayWork) {
     this.#query = query;
     this.#writer = writer;
+    this.#mayWork = mayWork;
   }
 
   /** Takes over all zones of the server: some lie below others. */
-  configure(zones: readonly Zone[]): void {
+  configure(zones: ZoneIndex): void {
     this.#zones = zones;
   }
 
   /**
    * Answers a question of class IN for a name in `zone`, and of no type that is for questions alone
-   * but ANY. `query.type` isn't kept.
+   * but ANY.
    *
    * @param view What of the zone is shown.
    * @param message The buffer that the query was parsed from.
-   * @param mayWork Whether something may be signed anew.
    */
   answer(
     zone: Zone,
@@ -60,22 +74,27 @@ export class ZoneAnswers {
     message: WireBuffer,
     path: QueryPath,
     now: Now,
-    mayWork: boolean,
   ): ZoneOutcome {
     const query = this.#query;
     const writer = this.#writer;
-    const { signer } = zone;
-    if (signer === undefined) return this.#answerPlain(view, message, path, now);
     const { type } = query;
-    const isOfSignatures = type === TYPE_RRSIG;
-    if (query.dnssecOk || isOfSignatures) {
-      signer.begin(now, path.transport, mayWork);
-      writer.coverWith(signer, isOfSignatures);
+    const { signer } = zone;
+    const { transport } = path;
+    const child = this.#childOf(zone, message);
+    const name = child === undefined ? this.#find(view, message, path, now) : "delegated";
+    if (name === "unknown") return "dns-servfail";
+    const asksSignatures = signer !== undefined && type === TYPE_RRSIG;
+    // Who asks for signatures alone is told as others are that there is no such name.
+    if (signer !== undefined && (query.dnssecOk || asksSignatures && name !== "absent")) {
+      signer.begin(now, path, this.#mayWork, name === "passing" || name === "absent");
+      writer.coverWith(signer, asksSignatures);
     }
-    if (isOfSignatures) query.type = TYPE.any;
-    const outcome = this.#answerSigned(type, zone, signer, view, message, path, now);
-    if (!writer.isCovered || !signer.isLimited) return outcome;
-    if (path.transport === "udp") {
+    const shown = asksSignatures ? TYPE.any : type;
+    const isAnswered = signer !== undefined && this.#answerKeys(name, signer, child) ||
+      isOwn(name) && view.answer(shown, query, message, transport, now, writer);
+    const outcome = isAnswered ? "dns-answered" : this.#deny(name, signer, view);
+    if (!writer.isCovered || signer?.isLimited !== true) return outcome;
+    if (transport === "udp") {
       writer.truncate();
       return outcome;
     }
@@ -83,87 +102,66 @@ export class ZoneAnswers {
     return "dns-servfail";
   }
 
-  #answerPlain(view: ZoneView, message: WireBuffer, path: QueryPath, now: Now): ZoneOutcome {
-    const outcome = view.answer(this.#query, message, path, now, this.#writer);
-    if (outcome === "dns-answered" || outcome === "dns-servfail") return outcome;
-    view.writeSoa(this.#query, this.#writer);
-    return outcome === "dns-nxdomain" && this.#hasZoneBelow(message) ? "dns-nodata" : outcome;
+  /** The zone of this server whose name was asked for, if what is asked is its DS in `zone`. */
+  #childOf(zone: Zone, message: WireBuffer): Zone | undefined {
+    const { type, labels } = this.#query;
+    return type === TYPE.ds && labels > zone.labels
+      ? this.#zones.at(this.#query, message)
+      : undefined;
   }
 
-  /** @param asked The type that was asked for: that of `query` may be another. */
-  #answerSigned(
-    asked: number,
-    zone: Zone,
-    signer: ZoneSigner,
-    view: ZoneView,
-    message: WireBuffer,
-    path: QueryPath,
-    now: Now,
-  ): ZoneOutcome {
+  #find(view: ZoneView, message: WireBuffer, path: QueryPath, now: Now): Name | "unknown" {
+    const name = view.find(this.#query, message, path, now);
+    return name === "absent" && this.#zones.isAbove(this.#query, message) ? "above" : name;
+  }
+
+  /** Answers with what there is of keys: the zone's own, or those of `child`. */
+  #answerKeys(name: Name, signer: ZoneSigner, child: Zone | undefined): boolean {
+    const writer = this.#writer;
+    const fits = name === "apex"
+      ? signer.records.write(this.#query.type, QUESTION_NAME, writer)
+      : child?.signer?.records.writeDs(QUESTION_NAME, writer);
+    return fits !== undefined && answered(writer, fits);
+  }
+
+  /** Says that there is nothing, and proves it where that is wanted, or is what was asked. */
+  #deny(name: Name, signer: ZoneSigner | undefined, view: ZoneView): ZoneOutcome {
     const query = this.#query;
     const writer = this.#writer;
-    const isApex = query.labels === zone.labels;
-    const hasKeys = isApex ? signer.writeKeys(asked, QUESTION_NAME, writer) : undefined;
-    if (hasKeys !== undefined) return answered(writer, hasKeys);
-    const child = asked === TYPE.ds && !isApex ? this.#zoneAt(message) : undefined;
-    const hasDs = child?.signer && signer.writeDs(QUESTION_NAME, child.signer, writer);
-    if (hasDs !== undefined) return answered(writer, hasDs);
-    const found = child === undefined
-      ? view.answer(query, message, path, now, writer)
-      : "dns-nodata";
-    if (found === "dns-answered" || found === "dns-servfail") return found;
-    if (found === "dns-nodata") {
-      const types = child !== undefined
-        ? OF_DELEGATION
-        : isApex
-        ? signer.apexBitmap
-        : view.typesOf(path);
-      return this.#deny(asked, found, types, signer, view);
+    const isAbsent = name === "absent";
+    const asksProof = query.type === TYPE_NSEC || query.type === TYPE_RRSIG;
+    if (signer !== undefined && asksProof && (writer.isCovered || !isAbsent)) {
+      const types = typesOf(name, signer, view);
+      answered(writer, signer.writeDenial(query, writer, ANSWER, types));
+      return "dns-answered";
     }
-    return this.#hasZoneBelow(message)
-      ? this.#deny(asked, "dns-nodata", OF_EMPTY, signer, view)
-      : this.#deny(asked, found, OF_NOTHING, signer, view);
+    let isWhole = view.writeSoa(query, writer);
+    if (isWhole && signer !== undefined && writer.isCovered) {
+      isWhole = signer.writeDenial(query, writer, AUTHORITY, typesOf(name, signer, view));
+    }
+    if (!isWhole) writer.truncate();
+    return isAbsent ? "dns-nxdomain" : "dns-nodata";
   }
+}
 
-  /** Says that there is nothing, and proves it with the types of the name. */
-  #deny(
-    asked: number,
-    found: "dns-nodata" | "dns-nxdomain",
-    types: Uint8Array,
-    signer: ZoneSigner,
-    view: ZoneView,
-  ): ZoneOutcome {
-    const query = this.#query;
-    const writer = this.#writer;
-    const isProof = asked === TYPE_NSEC || asked === TYPE_RRSIG;
-    if (isProof && (found === "dns-nodata" || query.dnssecOk)) {
-      return answered(writer, signer.writeDenial(query, writer, ANSWER, types));
-    }
-    // Who asked for signatures alone, and not for a proof, is told as others are.
-    if (!query.dnssecOk) writer.coverWith(undefined);
-    const fits = view.writeSoa(query, writer) &&
-      (!query.dnssecOk || signer.writeDenial(query, writer, AUTHORITY, types));
-    if (!fits) writer.truncate();
-    return found;
-  }
+/** Whether a view says what the name owns. */
+function isOwn(name: Name): boolean {
+  return name === "apex" || name === "present" || name === "passing";
+}
 
-  /** The zone whose name was asked for. */
-  #zoneAt(message: WireBuffer): Zone | undefined {
-    const { nameAt, nameSize } = this.#query;
-    for (const zone of this.#zones) {
-      if (zone.name.length === nameSize && matchesName(message, nameAt, zone.name)) return zone;
-    }
-    return undefined;
-  }
-
-  /** Whether a zone of this server lies at the name or below it: then the name exists. */
-  #hasZoneBelow(message: WireBuffer): boolean {
-    const { nameAt, nameSize, labels } = this.#query;
-    for (const { name, labels: zoneLabels } of this.#zones) {
-      let from = 0;
-      for (let i = labels; i < zoneLabels; i++) from += 1 + name[from]!;
-      if (name.length - from === nameSize && matchesName(message, nameAt, name, from)) return true;
-    }
-    return false;
+/** Which types a name has, as an NSEC says it. */
+function typesOf(name: Name, signer: ZoneSigner, view: ZoneView): Uint8Array {
+  switch (name) {
+    case "apex":
+      return signer.records.apexTypes;
+    case "present":
+    case "passing":
+      return view.types;
+    case "delegated":
+      return OF_DELEGATION;
+    case "above":
+      return OF_EMPTY;
+    case "absent":
+      return OF_NOTHING;
   }
 }

@@ -2,9 +2,6 @@
  * What a zone says to those who have one view of it: which names there are, and what they own. Both
  * are described in zone.ts.
  *
- * It is a little longer than a file should be because a name, its types and what they own are decided
- * together.
- *
  * @module
  */
 
@@ -16,7 +13,7 @@ import {
   QUESTION_NAME,
 } from "../../../wire/dns/answer.ts";
 import type { DnsQuery } from "../../../wire/dns/query.ts";
-import { copyBytes, WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
+import { copyBytes, type WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import type { Now } from "../../net/clock.ts";
 import { ADDRESS_SIZE, isWildcard } from "../../net/ip_address.ts";
 import { NONE } from "../../net/none.ts";
@@ -36,19 +33,16 @@ import { newZoneName, type Node, readNode, WIREGUARD } from "./node.ts";
 import type { ZonePeers } from "./peers.ts";
 import {
   addressType,
-  COUNT_SIZE,
   NAME_SERVER,
-  PTR_SIZE,
   STATIC_TTL,
   TYPE,
   writeAddress,
-  writeCount,
-  writeInstancePtr,
   writeInstanceText,
   writeSoa,
 } from "./records.ts";
-import { isSameKey, KeyList, LIST_IDENTITY_SIZE, prefixOf } from "./key_list.ts";
+import { isSameKey } from "./key_list.ts";
 import type { ZoneSelf } from "./self.ts";
+import { ZoneLists } from "./zone_lists.ts";
 
 /** What a view shows. */
 export interface ZoneViewOptions {
@@ -81,21 +75,29 @@ export interface QueryPath {
 /** What became of a question: also the name of its counter. */
 export type ZoneOutcome = "dns-answered" | "dns-nodata" | "dns-nxdomain" | "dns-servfail";
 
+/**
+ * What a name is to who asks: the zone's own, or another one that exists, "passing" if it is one of the
+ * many whose lists are empty; or it doesn't exist; or that isn't known, because a device can't be read.
+ */
+export type NameState = "apex" | "present" | "passing" | "absent" | "unknown";
+
 /** Seconds of which `seen` is a multiple in signed answers: else each registration would be signed. */
 const SEEN_STEP = 600;
 
-/** One view of a zone. */
+/** One view of a zone. A name is looked for with {@linkcode ZoneView.find}, all else is said of it. */
 export class ZoneView {
   readonly #labels: number;
   readonly #sources: readonly ZonePeers[];
   readonly #self: ZoneSelf | undefined;
   readonly #ttl: number;
-  readonly #keyList: KeyList;
-  readonly #listIdentity = new WireBuffer(LIST_IDENTITY_SIZE);
-  // Of the question that is being answered:
+  readonly #lists: ZoneLists;
+  // Of the name that was looked for last:
   #node: Node = "none";
   readonly #asked = newZoneName();
+  /** Of an instance, and of the name server. */
   readonly #location = new Location();
+  /** Whether the name server has an address. */
+  #hasAddress = false;
   /** Where the instance is from; undefined is the device itself. */
   #source: ZonePeers | undefined;
   #peer = NONE;
@@ -106,52 +108,74 @@ export class ZoneView {
     this.#sources = peers;
     this.#self = self;
     this.#ttl = ttl;
-    this.#keyList = new KeyList(peers, views);
+    this.#lists = new ZoneLists(peers, ttl, views);
   }
 
   /**
-   * Answers a question of class IN for a name in this zone, and of no type that is for questions
-   * alone but ANY. A negative answer is left to the caller, with {@linkcode writeSoa}.
+   * Looks for the name of a question, which lies in this zone.
    *
    * @param from The buffer that `query` was parsed from.
    */
-  answer(
-    query: DnsQuery,
-    from: WireBuffer,
-    path: QueryPath,
-    now: Now,
-    writer: AnswerWriter,
-  ): ZoneOutcome {
-    const { type } = query;
+  find(query: DnsQuery, from: WireBuffer, path: QueryPath, now: Now): NameState {
     this.#node = readNode(query, from, this.#labels, this.#asked);
     switch (this.#node) {
       case "apex":
-        if (type === TYPE.ns) return this.#answerNs(query, path, writer);
-        if (type !== TYPE.soa && type !== TYPE.any) return "dns-nodata";
+        this.#hasAddress = this.#takeLocal(path);
+        return "apex";
+      case "name server":
+        this.#hasAddress = this.#takeLocal(path);
+        return "present";
+      case "services":
+      case "empty":
+        return "present";
+      case "list":
+        return this.#findList(path, now.mono);
+      case "instance":
+        if (this.#findPeer(path)) return "present";
+        return this.#sources.some(isUnknown) ? "unknown" : "absent";
+      case "none":
+        return "absent";
+    }
+  }
+
+  /**
+   * Answers the question for the name that was found last, which exists, with its records of `type`:
+   * none that is for questions alone but ANY.
+   *
+   * @returns Whether it has some.
+   */
+  answer(
+    type: number,
+    query: DnsQuery,
+    from: WireBuffer,
+    transport: "udp" | "tcp",
+    now: Now,
+    writer: AnswerWriter,
+  ): boolean {
+    switch (this.#node) {
+      case "apex":
+        if (type === TYPE.ns) return this.#answerNs(query, writer);
+        if (type !== TYPE.soa && type !== TYPE.any) return false;
         return answered(writer, writeSoa(writer, ANSWER, this.#offsetOf(query, 0)));
       case "name server":
-        return this.#hasLocal(path) ? this.#answerAddress(type, STATIC_TTL, writer) : "dns-nodata";
+        return this.#hasAddress && this.#answerAddress(type, STATIC_TTL, writer);
       case "services":
-        if (type !== TYPE.ptr && type !== TYPE.any) return "dns-nodata";
+        if (type !== TYPE.ptr && type !== TYPE.any) return false;
         writer.open(ANSWER, QUESTION_NAME, TYPE.ptr, STATIC_TTL);
         writer.bytes(WIREGUARD);
         writer.pointer(this.#offsetOf(query, 1));
         return answered(writer, writer.closeSet(writer.close()));
       case "list":
-        if (this.#knowsNobody()) return "dns-servfail";
-        this.#keyList.refresh(now.mono);
-        // Those who would be in it may be the ones that can't be read.
-        if (this.#countList(path) === 0 && this.#sources.some(isUnknown)) return "dns-servfail";
-        if (type === TYPE.ptr) return this.#answerList(query, path, writer);
-        if (type !== TYPE.txt && type !== TYPE.any) return "dns-nodata";
-        return answered(writer, writeCount(writer, ANSWER, this.#ttl, this.#countList(path)));
+        if (type === TYPE.ptr && this.#lists.count > 0) {
+          return answered(writer, this.#lists.write(transport, this.#offsetOf(query, 2), writer));
+        }
+        if (type !== TYPE.txt && type !== TYPE.any) return false;
+        return answered(writer, this.#lists.writeCount(writer));
       case "instance":
-        if (this.#find(path)) return this.#answerInstance(query, from, now, writer);
-        return this.#sources.some(isUnknown) ? "dns-servfail" : "dns-nxdomain";
+        return this.#answerInstance(type, query, from, now, writer);
       case "empty":
-        return "dns-nodata";
       case "none":
-        return "dns-nxdomain";
+        return false;
     }
   }
 
@@ -165,18 +189,18 @@ export class ZoneView {
   }
 
   /**
-   * Which types the name has that was asked for last, as an NSEC says it: one that exists, and that
-   * isn't the zone's own.
+   * Which types the name has that was found last, as an NSEC says it: one that exists, and that isn't
+   * the zone's own.
    */
-  typesOf(path: QueryPath): Uint8Array {
+  get types(): Uint8Array {
     switch (this.#node) {
       case "name server":
-        if (!this.#hasLocal(path)) return OF_EMPTY;
+        if (!this.#hasAddress) return OF_EMPTY;
         return this.#isIpv4 ? OF_IPV4_HOST : OF_IPV6_HOST;
       case "services":
         return OF_SERVICES;
       case "list":
-        return this.#countList(path) === 0 ? OF_EMPTY_LIST : OF_LIST;
+        return this.#lists.count === 0 ? OF_EMPTY_LIST : OF_LIST;
       case "instance":
         if (this.#location.isDual) return OF_DUAL_INSTANCE;
         return this.#isIpv4 ? OF_IPV4_INSTANCE : OF_IPV6_INSTANCE;
@@ -194,8 +218,18 @@ export class ZoneView {
     return QUESTION_NAME + query.labelAt[query.labels - this.#labels - more]!;
   }
 
+  #findList(path: QueryPath, mono: number): NameState {
+    if (this.#sources.length > 0 && this.#sources.every(isUnknown)) return "unknown";
+    const own = this.#self?.key;
+    const published = own === undefined || this.#selfPort(path) === 0 ? undefined : own;
+    const count = this.#lists.find(this.#asked, published, mono);
+    // Those who would be in it may be the ones that can't be read.
+    if (count === 0 && this.#sources.some(isUnknown)) return "unknown";
+    return count === 0 && this.#asked.prefixLength > 0 ? "passing" : "present";
+  }
+
   /** Finds the peer whose key was asked for, and where it is. */
-  #find(path: QueryPath): boolean {
+  #findPeer(path: QueryPath): boolean {
     const { key } = this.#asked;
     const own = this.#self?.key;
     if (own !== undefined && isSameKey(own, 0, key, 0)) {
@@ -221,42 +255,43 @@ export class ZoneView {
   }
 
   /** Whether the address that was asked is known; sets the address. */
-  #hasLocal({ local, localAt }: QueryPath): boolean {
+  #takeLocal({ local, localAt }: QueryPath): boolean {
     if (local === undefined || isWildcard(local, localAt)) return false;
     copyBytes(local, localAt, this.#location.address, 0, ADDRESS_SIZE);
     this.#location.isDual = false;
     return true;
   }
 
-  #answerNs(query: DnsQuery, path: QueryPath, writer: AnswerWriter): ZoneOutcome {
+  #answerNs(query: DnsQuery, writer: AnswerWriter): boolean {
     const zone = this.#offsetOf(query, 0);
     writer.open(ANSWER, zone, TYPE.ns, STATIC_TTL);
     const server = writer.offset;
     writer.bytes(NAME_SERVER);
     writer.pointer(zone);
     if (!writer.closeSet(writer.close())) return answered(writer, false);
-    if (this.#hasLocal(path)) {
+    if (this.#hasAddress) {
       writeAddress(writer, ADDITIONAL, server, STATIC_TTL, this.#location.address);
     }
-    return "dns-answered";
+    return true;
   }
 
-  #answerAddress(type: number, ttl: number, writer: AnswerWriter): ZoneOutcome {
+  #answerAddress(type: number, ttl: number, writer: AnswerWriter): boolean {
     const { address, isDual, ipv6 } = this.#location;
     const isFirst = type === addressType(address) || type === TYPE.any;
-    if (!isFirst && !(isDual && type === TYPE.aaaa)) return "dns-nodata";
+    if (!isFirst && !(isDual && type === TYPE.aaaa)) return false;
     const asked = isFirst ? address : ipv6;
     return answered(writer, writeAddress(writer, ANSWER, QUESTION_NAME, ttl, asked));
   }
 
   #answerInstance(
+    type: number,
     query: DnsQuery,
     from: WireBuffer,
     now: Now,
     writer: AnswerWriter,
-  ): ZoneOutcome {
+  ): boolean {
     const { address, port, isDual, ipv6 } = this.#location;
-    switch (query.type) {
+    switch (type) {
       case TYPE.srv:
       case TYPE.any:
         writer.open(ANSWER, QUESTION_NAME, TYPE.srv, this.#ttl);
@@ -269,11 +304,11 @@ export class ZoneView {
         // Who validates asks for it anyway; it changes too often to be signed for those who don't.
         if (!writer.isCovered) this.#writeText(now, writer, ADDITIONAL);
         if (isDual) writeAddress(writer, ADDITIONAL, QUESTION_NAME, this.#ttl, ipv6);
-        return "dns-answered";
+        return true;
       case TYPE.txt:
         return answered(writer, this.#writeText(now, writer, ANSWER));
       default:
-        return this.#answerAddress(query.type, this.#ttl, writer);
+        return this.#answerAddress(type, this.#ttl, writer);
     }
   }
 
@@ -290,69 +325,12 @@ export class ZoneView {
     const { allowed } = this.#self!;
     return writeInstanceText(writer, section, this.#ttl, key, allowed, 0, NaN);
   }
-
-  /** The device's own key, if it is in the list that was asked for. */
-  #listedSelf(path: QueryPath): WireBuffer | undefined {
-    const own = this.#self?.key;
-    if (own === undefined || this.#selfPort(path) === 0) return undefined;
-    return prefixOf(own, 0, this.#asked.prefixLength) === this.#asked.prefix ? own : undefined;
-  }
-
-  #knowsNobody(): boolean {
-    return this.#sources.length > 0 && this.#sources.every(isUnknown);
-  }
-
-  /** How many instances that list has. */
-  #countList(path: QueryPath): number {
-    const count = this.#keyList.countOf(this.#asked.prefix, this.#asked.prefixLength);
-    const own = this.#listedSelf(path);
-    return own !== undefined && !this.#keyList.has(own, 0) ? count + 1 : count;
-  }
-
-  #answerList(query: DnsQuery, path: QueryPath, writer: AnswerWriter): ZoneOutcome {
-    const total = this.#countList(path);
-    if (total === 0) return "dns-nodata";
-    const isWhole = total * PTR_SIZE <= writer.roomOf(1);
-    if (isWhole || path.transport === "tcp") {
-      const most = isWhole ? total : Math.floor((writer.roomOf(2) - COUNT_SIZE) / PTR_SIZE);
-      const own = this.#listedSelf(path);
-      const { prefix, prefixLength } = this.#asked;
-      this.#writeList(most, this.#offsetOf(query, 2), own, writer);
-      this.#keyList.identify(prefix, prefixLength, most, own, this.#listIdentity);
-      if (!writer.closeSet(true, this.#listIdentity)) return answered(writer, false);
-    } else writer.truncate();
-    if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
-    return "dns-answered";
-  }
-
-  /** Writes `most` instances, the device itself first. `service` is the offset of that name. */
-  #writeList(
-    most: number,
-    service: number,
-    own: WireBuffer | undefined,
-    writer: AnswerWriter,
-  ): void {
-    const list = this.#keyList;
-    const { prefix, prefixLength } = this.#asked;
-    let left = most;
-    if (own !== undefined && left-- > 0) writeInstancePtr(writer, this.#ttl, own, 0, service);
-    if (prefixLength === 0 && (own === undefined || !list.has(own, 0))) {
-      writer.records(list.records(this.#ttl), PTR_SIZE, left);
-      return;
-    }
-    for (let i = 0; left > 0; i++) {
-      const at = list.keyAt(prefix, prefixLength, i);
-      if (own !== undefined && isSameKey(own, 0, list.keys, at)) continue;
-      writeInstancePtr(writer, this.#ttl, list.keys, at, service);
-      left--;
-    }
-  }
 }
 
-/** A record set that doesn't fit is not answered in part: the client asks again over TCP. */
-export function answered(writer: AnswerWriter, fits: boolean): ZoneOutcome {
+/** Answers with a record set: one that doesn't fit is not answered in part, but asked for over TCP. */
+export function answered(writer: AnswerWriter, fits: boolean): true {
   if (!fits) writer.truncate();
-  return "dns-answered";
+  return true;
 }
 
 function isUnknown({ isKnown }: ZonePeers): boolean {

@@ -36,6 +36,8 @@ export interface ZoneQuery {
   readonly wantsTxt: boolean;
   /** Questions are signed with it, and only answers that are as well are taken. */
   readonly tsigKey?: TsigKey | undefined;
+  /** By how many seconds the server's clock is known to be ahead; 0 where this is left out. */
+  readonly clockAhead?: number | undefined;
   /** In seconds. */
   readonly timeout: number;
 }
@@ -121,10 +123,11 @@ class ZoneAsker {
   constructor(host: Clock & Random & Udp & TcpConnecting, query: ZoneQuery) {
     this.#host = host;
     const { unix, mono } = host.now();
-    const { tsigKey: key, timeout } = query;
+    const { tsigKey: key, clockAhead, timeout } = query;
     this.#exchange = new ZoneExchange({
       ...query,
-      tsig: key && { key, epoch: unix - mono },
+      tsig: key && { key, epoch: unix - mono, clockAhead },
+      addresses: query.servers.length,
       random: (bytes) => host.random(bytes),
     });
     this.#endsAt = mono + timeout;

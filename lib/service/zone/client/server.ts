@@ -5,6 +5,7 @@
  */
 
 import type { HostPort } from "../../../core/net/host_port.ts";
+import type { ServerClocks } from "../../../core/zone/client/server_clocks.ts";
 import {
   explainClock,
   explainForged,
@@ -32,6 +33,8 @@ export interface ZoneServerQuestion {
   readonly keys?: readonly string[] | undefined;
   /** Of servers, by their names: with which key they are asked, and have to answer. */
   readonly tsigKeys?: ReadonlyMap<string, TsigKey> | undefined;
+  /** What is known of servers' clocks from questions before; nothing where this is left out. */
+  readonly clocks?: ServerClocks | undefined;
   /** In seconds. */
   readonly timeout: number;
   /** Since when it counts: seconds on the clock that never jumps. */
@@ -43,7 +46,7 @@ export async function askZoneServer(
   host: Clock & Random & Udp & TcpConnecting,
   name: ZoneServerName,
   addresses: readonly string[],
-  { keys, tsigKeys, timeout, startedAt }: ZoneServerQuestion,
+  { keys, tsigKeys, clocks, timeout, startedAt }: ZoneServerQuestion,
 ): Promise<ServerReply> {
   const server = formatServerName(name);
   const none = { received: undefined, expected: undefined, ownEndpoint: undefined };
@@ -59,7 +62,9 @@ export async function askZoneServer(
   const answer = await askZone(host, {
     ...{ servers, zone, keys, wantsTxt: true, timeout: left },
     tsigKey,
+    clockAhead: tsigKey && clocks?.ahead(server, tsigKey),
   });
+  if (tsigKey !== undefined) clocks?.learn(server, tsigKey, answer.clockAhead);
   const plain = warningOf(server, name, answer, timeout);
   const warning = tsigKey === undefined
     ? plain

@@ -6,6 +6,6 @@
  */
 
 /** There is none. */
-export const readSigningKeys = undefined;
+export const SigningKeyFiles = undefined;
 /** There is none. */
 export const ZoneSigners = undefined;

@@ -21,6 +21,7 @@ import {
 import type { Now } from "../../../core/net/clock.ts";
 import type { RegistryGroup } from "../../../core/registry/group.ts";
 import { EXIT, UserError } from "../../../core/settings/user_error.ts";
+import type { ZoneReport } from "../../../core/status/serve_report.ts";
 import type { QueryPath } from "../../../core/zone/server/zone_view.ts";
 import { GroupPeers } from "../../../core/zone/server/group_peers.ts";
 import { KnownAllowedIps, type ZonePeers } from "../../../core/zone/server/peers.ts";
@@ -30,16 +31,16 @@ import type { TcpConnection } from "../../../host/tcp.ts";
 import { errorCode, explain } from "../../../host/error.ts";
 import { LENGTH_SIZE } from "../../../wire/dns/frame.ts";
 import { MAX_TCP_SIZE, MAX_UDP_SIZE } from "../../../wire/dns/answer.ts";
-import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 import { DnsTcp } from "./tcp.ts";
 import { HeldQueries } from "./held_queries.ts";
 import { listenUdp } from "../../listener.ts";
 import { listenProblem } from "../../log/listen_problem.ts";
-import { type DnsConfig, newZone } from "./zones.ts";
+import { type DnsConfig, newZone, type ServedZone } from "./zones.ts";
 import { ZoneDevice } from "./device.ts";
+import { zoneFields, zoneReport } from "./zone_words.ts";
 import type { ZoneFiles } from "./zone_files.ts";
-import type { ZoneSigners } from "./zone_signers.ts";
+import { ZoneSigners } from "./zone_signers.ts";
 
 /** How often another port is tried where TCP can't have that of UDP. */
 const PORT_TRIES = 10;
@@ -54,6 +55,9 @@ export class DnsService {
   /** There once a zone is signed. */
   #signers: ZoneSigners | undefined;
   #devices: ZoneDevice[] = [];
+  #served: readonly ServedZone[] = [];
+  /** What was told of each last. */
+  readonly #told = new Map<string, string>();
   /** Of the zones, by their names. */
   #files: ReadonlyMap<string, ZoneFiles> = new Map();
   readonly #tcpAnswer = new WireBuffer(LENGTH_SIZE + MAX_TCP_SIZE);
@@ -74,7 +78,7 @@ export class DnsService {
     groups: ReadonlyMap<number, RegistryGroup>,
   ): void {
     const { host, log, seed } = this.#context;
-    this.#prepareSigning([...files.values()]);
+    const signers = this.#signersFor([...files.values()]);
     const known = new KnownAllowedIps(config.allowedIps, seed());
     const devices = new Map(this.#devices.map((device) => [device.name, device]));
     const used = new Set<ZoneDevice>();
@@ -92,21 +96,29 @@ export class DnsService {
         if (group !== undefined) ofGroups.set(id, new GroupPeers(group, known));
       }
       const sources = { interface: device?.peers, groups: ofGroups };
-      const signer = this.#signers?.newSigner(zone, files.get(zone.name)?.keys ?? []);
-      const tsig = files.get(zone.name)?.tsig ?? [];
+      const { keys = [], tsig = [] } = files.get(zone.name) ?? {};
+      const signer = keys.length === 0 ? undefined : signers?.newSigner(zone, keys);
       return newZone(zone, sources, seed(), { tsig, signer });
     });
     this.#zones.configure(zones, config.budget);
     this.#devices = [...used];
+    this.#served = config.zones;
     this.#files = files;
+    if (this.bound.length > 0) this.#tellZones();
   }
 
-  #prepareSigning(files: readonly ZoneFiles[]): void {
-    const { host, counters, seed } = this.#context;
-    const Signers = files.find(({ Signers }) => Signers !== undefined)?.Signers;
-    if (Signers === undefined) return;
-    this.#signers ??= new Signers(host, counters, seed());
-    this.#signers.measure(files.flatMap(({ keys }) => keys));
+  /** What is said of the zones when somebody asks. */
+  report(): ZoneReport[] {
+    return this.#served.map((zone) => zoneReport(zone, this.#files.get(zone.name)));
+  }
+
+  /** What signs the zones; undefined where there is nothing to be signed. */
+  #signersFor(files: readonly ZoneFiles[]): ZoneSigners | undefined {
+    const { counters, seed } = this.#context;
+    if (files.every(({ keys }) => keys.length === 0)) return undefined;
+    this.#signers ??= new ZoneSigners(counters, seed());
+    this.#signers.configure(Math.max(...files.map((each) => each.secondsPerSignature)));
+    return this.#signers;
   }
 
   /** Opens the sockets, and reads the devices for the first time. */
@@ -134,17 +146,17 @@ export class DnsService {
         EXIT.failed,
       );
     }
-    for (const zone of config.zones) {
-      const keys = (this.#files.get(zone.name)?.keys ?? []).map(({ tag }) => tag).join(",");
-      const tsig = this.#files.get(zone.name)?.tsig ?? [];
-      this.#context.log.write("info", "dns-zone", {
-        zone: zone.name,
-        ...(zone.interface === undefined ? {} : { interface: zone.interface }),
-        ...(zone.groups.length === 0 ? {} : { "group-ids": zone.groups.join(",") }),
-        ...(zone.views === undefined ? {} : { views: zone.views.length }),
-        ...(keys === "" ? {} : { keys }),
-        ...(tsig.length === 0 ? {} : { tsig: namesOf(tsig) }),
-      });
+    this.#tellZones();
+  }
+
+  /** Tells of zones, and after a reload of those of which there is something else to be told. */
+  #tellZones(): void {
+    for (const zone of this.#served) {
+      const fields = zoneFields(zone, this.#files.get(zone.name));
+      const text = JSON.stringify(fields);
+      if (this.#told.get(zone.name) === text) continue;
+      this.#told.set(zone.name, text);
+      this.#context.log.write("info", "dns-zone", fields);
     }
   }
 
@@ -308,11 +320,6 @@ export class DnsService {
   #isStale({ mono }: Now): boolean {
     return this.#devices.some((device) => device.isStale(mono));
   }
-}
-
-/** The names of keys, each once. */
-function namesOf(keys: readonly TsigKey[]): string {
-  return [...new Set(keys.map(({ text }) => text))].join();
 }
 
 /** An IP address as 16 bytes; that of nobody where the text is none. */

@@ -5,21 +5,19 @@
  */
 
 import { tsigProblem } from "../../../core/zone/server/view_rules.ts";
-import type { ZoneKey } from "../../../core/zone/server/zone_key.ts";
 import { UserError } from "../../../core/settings/user_error.ts";
+import type { Clock } from "../../../host/clock.ts";
 import type { Files, Input } from "../../../host/files.ts";
 import type { Cryptography, Signing, System } from "../../../host/host.ts";
 import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { TsigKeys } from "./tsig_keys.ts";
-import type { ZoneSigners } from "./zone_signers.ts";
+import type { SigningKeyFiles, SigningKeys } from "./signing_keys.ts";
 import type { ServedZone } from "./zones.ts";
 
-/** What is in the files of a zone. */
-export interface ZoneFiles {
-  /** What it is signed with; none for a zone that isn't. */
-  readonly keys: readonly ZoneKey[];
-  /** What signs with these keys: undefined where there are none. */
-  readonly Signers: typeof ZoneSigners | undefined;
+const UNSIGNED: SigningKeys = { keys: [], secondsPerSignature: 0 };
+
+/** What is in the files of a zone: what it is signed with, which is nothing for most, and */
+export interface ZoneFiles extends SigningKeys {
   /**
    * What questions may be signed with: the keys of its files, and of each group the one that its secret
    * makes, named `group-N.ZONE`; where the zone has one group, also by the zone's own name.
@@ -34,16 +32,18 @@ export interface ZoneFiles {
  * @throws {UserError} One can't be read, or isn't what it should be.
  */
 export async function readZoneFiles(
-  host: System & Files & Input & Cryptography & Signing,
+  host: System & Files & Input & Cryptography & Signing & Clock,
   zones: readonly ServedZone[],
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<ReadonlyMap<string, ZoneFiles>> {
   const files = new Map<string, ZoneFiles>();
   const keys = new TsigKeys(host);
+  let signing: SigningKeyFiles | undefined;
   try {
     for (const zone of zones) {
       const tsig = await readTsig(keys, zone, secretsOf);
-      files.set(zone.name, { ...await readSigning(host, zone), tsig });
+      if (zone.dnssecKeys.length > 0) signing ??= await signingKeyFiles(host, zone);
+      files.set(zone.name, { ...await signing?.read(zone) ?? UNSIGNED, tsig });
     }
   } finally {
     keys.wipe();
@@ -56,12 +56,23 @@ async function readTsig(
   { name, groups, tsigFiles, requireTsig, views = [] }: ServedZone,
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
-  const all = new Set<TsigKey>();
-  for (const path of tsigFiles) all.add(await keys.read(path));
+  const ofFiles = new Map<TsigKey, string>();
+  for (const path of tsigFiles) ofFiles.set(await keys.read(path), path);
+  const all = new Set(ofFiles.keys());
+  const named = new Set(views.flatMap(({ tsig = [] }) => tsig));
   for (const group of groups) {
     const names = [`group-${group}.${name}`, ...(groups.length === 1 ? [name] : [])];
-    for (const secret of secretsOf(group)) {
-      for (const each of names) all.add(keys.derive(each, secret));
+    for (const text of names) {
+      const derived = secretsOf(group).map((secret) => keys.derive(text, secret));
+      for (const [key, path] of ofFiles) {
+        if (key.text !== text || !named.has(text) || derived.includes(key)) continue;
+        throw new UserError(
+          `DNS zone ${name}: a view is for the TSIG key ${text}, which is the name of the key in ` +
+            `${path} and of the one that all of group ${group} have; give that in the file another ` +
+            "name",
+        );
+      }
+      for (const key of derived) all.add(key);
     }
   }
   const tsig = [...all];
@@ -70,20 +81,17 @@ async function readTsig(
   return tsig;
 }
 
-async function readSigning(
-  host: System & Files & Input & Signing,
-  zone: ServedZone,
-): Promise<Pick<ZoneFiles, "keys" | "Signers">> {
+async function signingKeyFiles(
+  host: System & Files & Input & Signing & Clock,
+  { name }: ServedZone,
+): Promise<SigningKeyFiles> {
   const { signing } = host;
-  const { name, dnssecKeys } = zone;
-  if (dnssecKeys.length === 0) return { keys: [], Signers: undefined };
   if (signing === undefined) {
     throw new UserError(
       `DNS zone ${name}: this program for small routers doesn't sign zones; leave dnssec-keys out, ` +
         "or run wgsig's larger binary",
     );
   }
-  const { readSigningKeys } = await import("./signing_keys.ts");
-  const { ZoneSigners: Signers } = await import("./zone_signers.ts");
-  return { keys: await readSigningKeys(host, signing, zone), Signers };
+  const { SigningKeyFiles } = await import("./signing_keys.ts");
+  return new SigningKeyFiles(host, signing);
 }

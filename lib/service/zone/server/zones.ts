@@ -10,7 +10,8 @@ import { UserError } from "../../../core/settings/user_error.ts";
 import type { ChosenKeys } from "../../../core/zone/server/chosen_keys.ts";
 import { DevicePeers } from "../../../core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../core/zone/server/self.ts";
-import type { ParentRecords, ZoneSigner } from "../../../core/zone/server/signer.ts";
+import type { ParentRecords } from "../../../core/zone/server/key_records.ts";
+import type { ZoneSigner } from "../../../core/zone/server/signer.ts";
 import {
   viewProblem,
   type ViewRule,

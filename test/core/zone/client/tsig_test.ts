@@ -4,6 +4,7 @@ import {
   ZoneExchange,
   type ZoneExchangeOptions,
 } from "../../../../lib/core/zone/client/exchange.ts";
+import { ServerClocks } from "../../../../lib/core/zone/client/server_clocks.ts";
 import { TSIG_ERROR } from "../../../../lib/wire/dns/tsig_record.ts";
 import { countingRandom } from "../../../support/fake_random.ts";
 import { bareQuestion, macOf, TsigDouble, tsigKey } from "../../../support/tsig_double.ts";
@@ -151,6 +152,86 @@ test("a server without the key is told apart from one with another, and from one
   assertEquals([silent.status, silent.tsigFault], ["no-answer", undefined]);
 });
 
+/** Asks, with what `answer` sends at once for each attempt, until it is over. @returns When. */
+function askRefused(
+  asking: ZoneExchange,
+  answer: (question: Uint8Array, attempt: number) => Uint8Array | undefined,
+): { readonly endedAt: number; readonly sent: number } {
+  let sent = 0;
+  for (let now = 0;; now = asking.nextAt) {
+    for (const { bytes, transport, attempt } of asking.due(now)) {
+      sent++;
+      const came = answer(bytes, attempt);
+      if (came !== undefined) asking.receive(came, transport);
+    }
+    if (asking.isComplete) return { endedAt: now, sent };
+  }
+}
+
+test("what isn't signed ends a question after two attempts where nothing ever was", () => {
+  const other = server(undefined, UNIX, tsigKey("other.example.com"));
+  const wrong = server(undefined, UNIX, tsigKey(undefined, 8));
+  const plain = new ZoneDouble({ peers: PEERS });
+  const cases: readonly (readonly [string, (question: Uint8Array) => Uint8Array])[] = [
+    ["badkey", (question) => other.answer(question, "udp")],
+    ["badsig", (question) => wrong.answer(question, "udp")],
+    ["unsigned", (question) => plain.answer(bareQuestion(question), "udp")],
+  ];
+  const keys = Array.from({ length: 100 }, (_, i) => doublePeer(i + 1).publicKey);
+  for (const [fault, answer] of cases) {
+    const all = exchange();
+    assertEquals(askRefused(all, answer), { endedAt: 1.5, sent: 2 });
+    assertEquals([all.status, all.tsigFault], ["not-authenticated", fault]);
+    // All of many questions, of which 32 are on their way at once.
+    const some = exchange({ keys });
+    assertEquals(askRefused(some, answer), { endedAt: 1.5, sent: 64 });
+    assertEquals(some.status, "not-authenticated");
+  }
+  // One of three addresses doesn't have the key: the others are asked as well.
+  const three = exchange({ addresses: 3 });
+  const ofOne = (question: Uint8Array, attempt: number) =>
+    attempt % 3 === 0 ? other.answer(question, "udp") : undefined;
+  assertEquals(askRefused(three, ofOne), { endedAt: 3.5, sent: 3 });
+});
+
+test("a refusal that isn't signed keeps no true answer out that takes its time", () => {
+  const other = server(undefined, UNIX, tsigKey("other.example.com"));
+  const from = server();
+  const refusal = (question: Uint8Array) => other.answer(question, "udp");
+  // Each question is refused at once, at each attempt; its answer comes after 1.4 s.
+  const slow = exchange();
+  for (let now = 0; !slow.isComplete; now += 1.5) {
+    const [first] = slow.due(now);
+    slow.receive(refusal(first!.bytes), "udp");
+    const [second] = slow.due(now + 0.5);
+    slow.receive(refusal(second!.bytes), "udp");
+    assertEquals(slow.due(now + 1.4), []);
+    assertEquals(slow.receive(from.answer(first!.bytes, "udp"), "udp"), "accepted");
+    // All of its peers were beside the list's first answer, or are asked for together.
+    for (const { bytes, transport } of slow.due(now + 1.4)) {
+      slow.receive(refusal(bytes), transport);
+      slow.receive(from.answer(bytes, transport), transport);
+    }
+  }
+  assertEquals([slow.status, endpoints(slow)], ["ok", EXPECTED]);
+
+  // Of one who has signed an answer, each is waited for as long as without refusals.
+  const known = exchange();
+  const [list] = known.due(0);
+  known.receive(from.answer(list!.bytes, "udp"), "udp");
+  let asked = 0;
+  for (let now = 0; asked < 7 * PEERS.length; now = known.nextAt) {
+    for (const { bytes } of known.due(now)) {
+      asked++;
+      known.receive(refusal(bytes), "udp");
+    }
+  }
+  for (const { bytes, transport } of known.due(known.nextAt)) {
+    known.receive(from.answer(bytes, transport), transport);
+  }
+  assertEquals([known.status, endpoints(known)], ["ok", EXPECTED]);
+});
+
 test("a server's clock is taken for the questions, and said", () => {
   for (const ahead of [-1e9, -301, 301, 1e9]) {
     const asking = exchange();
@@ -164,6 +245,53 @@ test("a server's clock is taken for the questions, and said", () => {
   const near = exchange();
   askAll(near, server(undefined, UNIX + 300));
   assertEquals([near.status, near.clockAhead], ["ok", 0]);
+});
+
+test("a clock that is known to be off costs no refusal, and is forgotten once it is right", () => {
+  const known = (ahead: number, clockAhead: number) => {
+    const asking = exchange({ tsig: { key: tsigKey(), epoch: UNIX, clockAhead } });
+    const from = server(undefined, UNIX + ahead);
+    assert(askAll(asking, from).every((receipt) => receipt === "accepted"));
+    assertEquals([asking.status, endpoints(asking)], ["ok", EXPECTED]);
+    return [asking.clockAhead, ...from.times.slice(0, 2).map((time) => time - UNIX)];
+  };
+  assertEquals(known(5000, 5000), [5000, 5000, 5000]);
+  // The clock goes on being off by a little more or less.
+  assertEquals(known(5100, 5000), [5000, 5000, 5000]);
+  // It was set meanwhile: well, or to another time.
+  assertEquals(known(0, 5000), [0, 5000, 0]);
+  assertEquals(known(290, 310), [310, 310, 310]);
+  assertEquals(known(20, 310), [0, 310, 0]);
+  assertEquals(known(9000, 5000), [9000, 5000, 9000]);
+});
+
+test("what nobody has signed says nothing of a clock", () => {
+  const asking = exchange({ tsig: { key: tsigKey(), epoch: UNIX, clockAhead: 5000 } });
+  const [due] = asking.due(0);
+  const near = server(undefined, UNIX, tsigKey(undefined, 8));
+  const bare = new ZoneDouble({ peers: PEERS }).answer(bareQuestion(due!.bytes), "udp");
+  const time = new Uint8Array([0, 0, 0, 0, 0, 9]);
+  for (const error of [0, TSIG_ERROR.badtime]) {
+    asking.receive(near.sign(bare, macOf(due!.bytes), UNIX, error, time), "udp");
+  }
+  asking.receive(bare, "udp");
+  assertEquals(asking.clockAhead, 5000);
+});
+
+test("clocks are kept by server and key, 64 of them", () => {
+  const clocks = new ServerClocks();
+  const [key, other] = [tsigKey(), tsigKey("other.example.com")];
+  clocks.learn("dns://192.0.2.1/a", key, 400);
+  clocks.learn("dns://192.0.2.1/a", other, -500);
+  const ahead = (server: string, of = key) => clocks.ahead(server, of);
+  assertEquals(ahead("dns://192.0.2.1/a"), 400);
+  assertEquals(ahead("dns://192.0.2.1/a", other), -500);
+  assertEquals(ahead("dns://192.0.2.2/a"), 0);
+  clocks.learn("dns://192.0.2.1/a", key, 0);
+  assertEquals(ahead("dns://192.0.2.1/a"), 0);
+  for (let i = 0; i < 64; i++) clocks.learn(`dns://192.0.2.3/${i}`, key, 1000 + i);
+  assertEquals(ahead("dns://192.0.2.1/a", other), 0);
+  assertEquals([ahead("dns://192.0.2.3/0"), ahead("dns://192.0.2.3/63")], [1000, 1063]);
 });
 
 test("a server that refuses every time is not asked without end", () => {

@@ -1,6 +1,6 @@
 /** The keys of a zone by what they begin with. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { KeyList } from "../../../../lib/core/zone/server/key_list.ts";
 import { formatKey } from "../../../../lib/core/net/peer_key.ts";
@@ -92,4 +92,26 @@ test("how old a list may be grows with the peers, and with the lists that a zone
   assertEquals(seen(3, 0), [0, 30, 60]);
   assertEquals(seen(10, 0), [0, 100, 200]);
   assertEquals(seen(100, 0), [0, 100, 200]);
+});
+
+test("of a large list, only those records are made that a message can have", () => {
+  const of = (count: number) => {
+    const peers = Array.from({ length: count }, (_, i) => {
+      const bytes = new Uint8Array(32);
+      new DataView(bytes.buffer).setUint16(0, i);
+      return { key: formatKey(bytes), endpoint: "192.0.2.1:5" };
+    });
+    const list = new KeyList([deviceOf(peers)]);
+    list.refresh(1);
+    return list;
+  };
+  const large = of(5000).records(5);
+  assert(large.length <= 65_535);
+  // The newest are the last.
+  const list = of(923);
+  const small = list.records(5);
+  assertEquals(small.length, 923 * 71);
+  const label = encodeBase32(list.keys.bytes.subarray(922 * 32, 923 * 32));
+  const first = Array.from(small.subarray(13, 69), (byte) => String.fromCharCode(byte)).join("");
+  assertEquals(first, label);
 });

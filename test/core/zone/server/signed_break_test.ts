@@ -16,12 +16,14 @@ import { test } from "../../../testing.ts";
 const ZONE = "example.com";
 const RRSIG = 46;
 
+const counters = new Counters();
+
 function driver(
   peers: readonly ZonePeers[],
   key: ZoneKey = countingKey(0, 13, true),
   budget?: { bytesPerSecond: number; burst: number },
 ) {
-  const signing = new Signing(7, new Counters());
+  const signing = new Signing(7, counters);
   const signer = new ZoneSigner(encodeName(ZONE), [key], signing);
   return new DnsDriver([new Zone({ name: ZONE, peers, ttl: 5, signer })], budget);
 }
@@ -62,6 +64,9 @@ test("a key that fails to sign takes no other answers with it", () => {
   const key = countingKey(0, 13, true);
   const broken = { ...key, signing: { ...key.signing, sign: fails } };
   const dns = driver([one()], broken);
+  const before = counters.get("dns-sign-limited");
   const reply = dns.ask(instanceOf(1), "SRV", { ...DO, transport: "tcp" });
   assertEquals(reply.rcode, 2);
+  assertEquals(counters.get("dns-sign-failed"), 1);
+  assertEquals(counters.get("dns-sign-limited"), before);
 });

@@ -112,7 +112,8 @@ class SignedLists {
     const local = addressBytes("192.0.2.9");
     const path = { transport: "tcp" as const, source: local, sourceAt: 0, local, localAt: 0 };
     const bytes = this.answers.answerTo(query, { unix: T0 }, ({ writer, query: parsed }) => {
-      assertEquals(this.#view.answer(parsed, query, path, now, writer), "dns-answered");
+      assertEquals(this.#view.find(parsed, query, path, now), "present");
+      assert(this.#view.answer(PTR, parsed, query, "tcp", now, writer));
     });
     assertEquals(checkSigned(bytes, this.answers.trust(T0)), "answer");
     const message = readSigned(bytes);

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { Counters } from "../../../../lib/core/net/counters.ts";
 import { Signing } from "../../../../lib/core/zone/server/signing.ts";
-import { type ParentRecords, ZoneSigner } from "../../../../lib/core/zone/server/signer.ts";
+import type { ParentRecords } from "../../../../lib/core/zone/server/key_records.ts";
+import { ZoneSigner } from "../../../../lib/core/zone/server/signer.ts";
 import { Zone } from "../../../../lib/core/zone/server/zone.ts";
 import { encodeName } from "../../../../lib/wire/dns/name.ts";
 import { DnsDriver, queryBytes, readReply } from "../../../support/dns.ts";

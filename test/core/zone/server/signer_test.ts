@@ -324,7 +324,7 @@ test("names that don't exist leave half of the work to those that do", () => {
   const answers = quickAnswers();
   answers.signing.work.configure({ perSecond: 1, burst: 100 });
   const ask = (name: string, denied: boolean) => {
-    answers.answer({ unix: T0, transport: "udp", name }, (to) => {
+    answers.answer({ unix: T0, transport: "udp", name, isPassing: denied }, (to) => {
       if (denied) to.signer.writeDenial(to.query, to.writer, AUTHORITY, GONE);
       else writeAddress(to);
     });
@@ -344,7 +344,7 @@ test("a flood of names that don't exist pushes no signature of those that do out
   const { sets, passing } = answers.signing;
   const { bytes } = sets;
   for (let i = 0; i < 30_000; i++) {
-    answers.answer({ unix: T0, name: `${i}.${SIGNED_ZONE}` }, (to) => {
+    answers.answer({ unix: T0, name: `${i}.${SIGNED_ZONE}`, isPassing: true }, (to) => {
       to.signer.writeDenial(to.query, to.writer, AUTHORITY, GONE);
     });
   }
@@ -403,13 +403,11 @@ function apex(type: number, parent?: "publish" | "delete" | "none") {
   const answers = new SignedAnswers(keys);
   const signer = new ZoneSigner(encodeName(SIGNED_ZONE), keys, answers.signing, parent);
   let fits: boolean | undefined;
-  const message = answers.checked({ name: "WG.example", type, unix: T0 }, (to) => {
-    signer.begin({ unix: T0, mono: 1 }, "tcp", true);
-    to.writer.coverWith(signer);
-    fits = signer.writeKeys(type, QUESTION_NAME, to.writer);
+  const message = answers.with(signer).checked({ name: "WG.example", type, unix: T0 }, (to) => {
+    fits = signer.records.write(type, QUESTION_NAME, to.writer);
   });
   const data = setsOf(message, "answer").flat().map((each) => [...each.data]);
-  return { fits, data, types: readNsec(Uint8Array.of(0, ...signer.apexBitmap)).types };
+  return { fits, data, types: readNsec(Uint8Array.of(0, ...signer.records.apexTypes)).types };
 }
 
 test("the zone's keys, and what the parent is asked for", () => {
@@ -433,7 +431,7 @@ test("the DS of a zone below is signed by the one above", () => {
   const name = `Sub.${SIGNED_ZONE}`;
   const below = new ZoneSigner(encodeName(name), [key], answers.signing);
   const bytes = answers.answer({ name, type: DS, unix: T0 }, (to) => {
-    assert(to.signer.writeDs(QUESTION_NAME, below, to.writer));
+    assert(below.records.writeDs(QUESTION_NAME, to.writer));
   });
   assertEquals(checkSigned(bytes, answers.trust(T0)), "answer");
   const [set] = setsOf(readSigned(bytes), "answer");

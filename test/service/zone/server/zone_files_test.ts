@@ -5,6 +5,8 @@ import { UserError } from "../../../../lib/core/settings/user_error.ts";
 import { deriveTsigSecret, formatTsigKey } from "../../../../lib/core/zone/tsig_key.ts";
 import { readZoneFiles } from "../../../../lib/service/zone/server/zone_files.ts";
 import { checkZones, type ServedZone } from "../../../../lib/service/zone/server/zones.ts";
+import { portableSigning } from "../../../../lib/wire/crypto/portable_signing.ts";
+import type { MakeSigningKey } from "../../../../lib/wire/crypto/signing.ts";
 import { PORTABLE } from "../../../../lib/wire/crypto/portable.ts";
 import { encodeName } from "../../../../lib/wire/dns/name.ts";
 import { type MemoryFile, MemoryHost } from "../../../support/memory_host.ts";
@@ -159,8 +161,7 @@ test("a zone is signed with the keys of its files", async () => {
   const read = await readZoneFiles(new MemoryHost({ files }), zones, () => []);
   const algorithms = zones.map(({ name }) => read.get(name)!.keys.map((key) => key.algorithm));
   assertEquals(algorithms, [[13, 15], [13], []]);
-  assert(read.get("one.test")!.Signers !== undefined);
-  assertEquals(read.get("three.test")!.Signers, undefined);
+  assertEquals(read.get("three.test")!.secondsPerSignature, 0);
 });
 
 test("what is wrong with the keys that sign a zone is said in one line", async () => {
@@ -210,5 +211,75 @@ test("what is wrong with the keys that sign a zone is said in one line", async (
     await said(["/a"], router),
     "DNS zone one.test: this program for small routers doesn't sign zones; leave dnssec-keys out, " +
       "or run wgsig's larger binary",
+  );
+});
+
+test("a view's key in a file has no name that a group's key has, unless it is that one", async () => {
+  const shared = deriveTsigSecret(encodeName("one.test"), SECRETS[0]!, PORTABLE);
+  const files = { "/ops": file("one.test", SECRETS[1]!), "/shared": file("one.test", shared) };
+  const view = { from: undefined, groups: undefined, peers: undefined, interface: undefined };
+  // Whoever has the group's secret would see what the file's key is to show.
+  const views = [{ ...view, tsig: ["one.test"] }, { ...view, tsig: undefined, groups: [7] }];
+  const read = (path: string, options: Partial<ServedZone> = { views }) =>
+    keysOf(
+      files,
+      [zone("one.test", { groups: [7], tsigFiles: [path], ...options })],
+      () => [SECRETS[0]!, new Uint8Array(32)],
+    );
+  assertEquals(
+    await complaint(() => read("/ops")),
+    "DNS zone one.test: a view is for the TSIG key one.test, which is the name of the key in /ops " +
+      "and of the one that all of group 7 have; give that in the file another name",
+  );
+  assertEquals((await read("/shared"))[0]!.length, 4, "two names for two secrets");
+  assertEquals((await read("/ops", {}))[0]!.length, 5);
+});
+
+test("two keys that resolvers can't tell apart by their tag are refused", async () => {
+  // Found by trying: these numbers make keys with the same tag.
+  const [one, two] = [31, 60].map((number) => Uint8Array.from([...new Uint8Array(31), number]));
+  const files = { "/a": zoneKeyFile(one!), "/b": zoneKeyFile(two!), "/c": zoneKeyFile(two!, 15) };
+  const read = (...dnssecKeys: readonly string[]) =>
+    readZoneFiles(new MemoryHost({ files }), [zone("one.test", { dnssecKeys })], () => []);
+  assertEquals(
+    await complaint(() => read("/a", "/b")),
+    "DNS zone one.test: zone key files /a and /b hold keys with the same tag 46076; make another in " +
+      "the place of one",
+  );
+  for (const pair of [["/a", "/c"], ["/b", "/c"]]) {
+    assertEquals((await read(...pair)).get("one.test")!.keys.length, 2);
+  }
+});
+
+test("it is tried how fast keys sign, and one that can't is refused", async () => {
+  const files = { "/a": zoneKeyFile(ZONE_KEYS[0]!), "/b": zoneKeyFile(ZONE_KEYS[1]!, 15) };
+  /** Ed25519 takes 4 ms, ECDSA 1 ms, until it fails. */
+  const host = new (class extends MemoryHost {
+    isBroken = false;
+    signs = 0;
+    override readonly signing: MakeSigningKey = (algorithm, privateKey) => ({
+      ...portableSigning(algorithm, privateKey),
+      sign: () => {
+        if (this.isBroken && algorithm === 13) throw new Error("no such curve: hunter2");
+        this.signs++;
+        this.elapsed += algorithm === 13 ? 0.001 : 0.004;
+        return new Uint8Array(64);
+      },
+    });
+  })({ files });
+  const zones = [
+    zone("one.test", { dnssecKeys: ["/a"] }),
+    zone("two.test", { dnssecKeys: ["/b", "/a"] }),
+    zone("three.test", { dnssecKeys: ["/a"] }),
+  ];
+  const read = await readZoneFiles(host, zones, () => []);
+  const seconds = zones.map(({ name }) => read.get(name)!.secondsPerSignature.toFixed(4));
+  assertEquals(seconds, ["0.0010", "0.0040", "0.0010"]);
+  assert(host.signs < 40, "each algorithm is tried once");
+  host.isBroken = true;
+  assertEquals(
+    await complaint(() => readZoneFiles(host, zones, () => [])),
+    "zone key file /a is of algorithm 13 (ECDSAP256SHA256), with which this system doesn't sign; use " +
+      "one of another (wgsig keygen zone --algorithm)",
   );
 });
