@@ -51,7 +51,9 @@ function nameOf(given: string): Uint8Array {
   } catch {
     // It is none, which is said below.
   }
-  throw new UserError(`"${given}" is no name of a key, which is like one of a host; ${USAGE}`);
+  throw new UserError(
+    `"${given}" can't name a key: expected a name such as ops.wg.example.com; ${USAGE}`,
+  );
 }
 
 function zoneOf(given: string): Uint8Array {

@@ -70,7 +70,7 @@ Deno.test("keygen tsig: what can't be is one line that says how", async () => {
     await file("there", "precious\n"),
   ];
   const noKey = (name: string) =>
-    `"${name}" is no name of a key, which is like one of a host; ${USE}`;
+    `"${name}" can't name a key: expected a name such as ops.wg.example.com; ${USE}`;
   const noZone = (name: string) =>
     `"${name}" is no name of a DNS zone, such as wg.example.com; ${USE}`;
   const long = "a".repeat(64);

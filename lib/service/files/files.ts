@@ -79,6 +79,10 @@ export function settingsReader(
   };
 }
 
+/** What the parser's "key length is not a positive number" means. */
+const TABLE_TWICE = "a table ([serve]) is there twice, or after one of its parts ([serve.dns], " +
+  "[[serve.group]]): put it there once, before them";
+
 async function readSettings(
   host: System & Files,
   path: string,
@@ -93,7 +97,9 @@ async function readSettings(
     // The parser quotes lines: what is in a file that was taken for settings may be secret.
     // And it says twice where an error was, where a character that nothing begins with is met.
     const why = error.message.replace(/ on line '.*$/s, "").replaceAll("\n", " ")
-      .replace(/^(Parse error on line \d+, column \d+: )+/, "$1");
+      .replace(/^(Parse error on line \d+, column \d+: )+/, "$1")
+      // The place that the parser names with this is the end of the file.
+      .replace(/^.*key length is not a positive number$/, TABLE_TWICE);
     throw new UserError(`${path}: ${why}`);
   }
 }

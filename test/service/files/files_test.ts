@@ -126,11 +126,17 @@ test("settings that can't be read end the search, whoever named them", async () 
 });
 
 test("what is wrong in settings is said with their path, on one line", async () => {
+  const twice =
+    "/s.toml: a table ([serve]) is there twice, or after one of its parts ([serve.dns], " +
+    "[[serve.group]]): put it there once, before them";
   const wrong: readonly (readonly [string, string])[] = [
     ["[serve]\nlisen = []", '/s.toml: unknown key "serve.lisen" (did you mean "listen"?)'],
     ["[serve]\nstate = 5", "/s.toml: serve.state: expected a text, got 5"],
     ["\u{fffd}=1", '/s.toml: Parse error on line 1, column 0: Unexpected character: "\u{fffd}"'],
     ["[serve]\n\nstate = \n", "/s.toml: Parse error on line 4, column 0: Cannot parse value"],
+    ['[serve.dns]\nttl = "1m"\n[serve]\nmax-peers = 7\n', twice],
+    ["[serve]\nmax-peers = 7\n[serve]\nmax-answer = 7\n", twice],
+    ["[[serve.group]]\nid = 7\n[serve]\nmax-peers = 7\n", twice],
   ];
   for (const [content, expected] of wrong) {
     const host = withFile("/s.toml", { content });

@@ -92,7 +92,7 @@ export function readZoneKey(bytes: Uint8Array, make: MakeSigningKey): ZoneKey {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new SyntaxError(
-      `its ${PRIVATE_KEY} is no private key of ${algorithmText(algorithm)}; ${MAKE_ONE}`,
+      `has a ${PRIVATE_KEY} that is no private key of ${algorithmText(algorithm)}; ${MAKE_ONE}`,
     );
   } finally {
     privateKey.fill(0);
@@ -119,10 +119,10 @@ function fieldsOf(text: string): ReadonlyMap<string, string> {
 
 function whatElse(text: string): string {
   if (/\sDNSKEY\s/.test(text)) {
-    return "has the public key; name the file with the private one, which ends in .private";
+    return "has the public key; name the file with the private one (of BIND's, that which ends in .private)";
   }
   if (/\sDS\s/.test(text)) {
-    return "has a DS; name the file with the private key, which ends in .private";
+    return "has a DS; name the file with the private key (of BIND's, that which ends in .private)";
   }
   if (text.includes("-----BEGIN ")) {
     return `is PEM; expected BIND's private key format (${FORMAT}: v1.3); ${MAKE_ONE}`;
@@ -153,7 +153,7 @@ function privateKeyOf(value: string | undefined, algorithm: SigningAlgorithm): U
   if (given === undefined || !fits) {
     given?.fill(0);
     throw new SyntaxError(
-      `its ${PRIVATE_KEY} isn't ${PRIVATE_KEY_SIZE} bytes in base64, as ` +
+      `has a ${PRIVATE_KEY} that isn't ${PRIVATE_KEY_SIZE} bytes in base64, as ` +
         `${algorithmText(algorithm)} has them; ${MAKE_ONE}`,
     );
   }

@@ -131,8 +131,9 @@ function warningOf(
         : `no answer from ${server} within ${seconds} s; check that it runs and that UDP and TCP ` +
           `port ${port} get through` + (error === undefined ? "" : ` (${explain(error)})`);
     case "refused":
-      return `${server} does not answer for ${zone}; check the zone's name, that this host may ask ` +
-        "(allow-from there; or with which key: tsig-files here), and that the interface there is up";
+      return `${server} refuses to answer for ${zone}, or fails to; check the zone's name, that this ` +
+        "host may ask (allow-from and views there; with which key: tsig-files here), that the " +
+        "interface there is up, and where it is a resolver, which DS it has (dig shows its status)";
     case "no-zone":
       return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
   }

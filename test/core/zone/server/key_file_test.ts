@@ -79,7 +79,7 @@ test("a number of P-256 may lack the zeros that it begins with", () => {
   assertEquals(privateKey, Uint8Array.of(...new Uint8Array(29), 1, 2, 3));
   assertEquals(
     messageOf(text("15")),
-    `its PrivateKey isn't 32 bytes in base64, as 15 (ED25519) has them${MAKE_ONE}`,
+    `has a PrivateKey that isn't 32 bytes in base64, as 15 (ED25519) has them${MAKE_ONE}`,
   );
 });
 
@@ -87,7 +87,7 @@ test("what is no key of a zone is told by what it is, and how to mend it", () =>
   const first = `its first line isn't "Private-key-format: v1.3"${MAKE_ONE}`;
   const none = `is no private key of a zone: ${first}`;
   const size =
-    `its PrivateKey isn't 32 bytes in base64, as 13 (ECDSAP256SHA256) has them${MAKE_ONE}`;
+    `has a PrivateKey that isn't 32 bytes in base64, as 13 (ECDSAP256SHA256) has them${MAKE_ONE}`;
   const signed = "zones are signed with 13 (ECDSAP256SHA256) or 15 (ED25519): make one with: " +
     "wgsig keygen zone ZONE --output FILE";
   const [dnskey, ds] = ["DNSKEY 257 3 13 AA==", "DS 1 13 2 00"].map((data) =>
@@ -99,8 +99,11 @@ test("what is no key of a zone is told by what it is, and how to mend it", () =>
     [`Algorithm: 13\n${fileOf({})}`, none],
     [fileOf({ format: "v2.0" }), `is of another version than v1${MAKE_ONE}`],
     [fileOf({ format: "1.3" }), none],
-    [dnskey!, "has the public key; name the file with the private one, which ends in .private"],
-    [ds!, "has a DS; name the file with the private key, which ends in .private"],
+    [
+      dnskey!,
+      "has the public key; name the file with the private one (of BIND's, that which ends in .private)",
+    ],
+    [ds!, "has a DS; name the file with the private key (of BIND's, that which ends in .private)"],
     [
       "-----BEGIN PRIVATE KEY-----\n",
       `is PEM; expected BIND's private key format (Private-key-format: v1.3)${MAKE_ONE}`,
@@ -123,11 +126,11 @@ test("what is no key of a zone is told by what it is, and how to mend it", () =>
     [fileOf({ key: "hunter2" }), size],
     [
       fileOf({ key: encodeBase64(new Uint8Array(32)) }),
-      `its PrivateKey is no private key of 13 (ECDSAP256SHA256)${MAKE_ONE}`,
+      `has a PrivateKey that is no private key of 13 (ECDSAP256SHA256)${MAKE_ONE}`,
     ],
     [
       fileOf({ key: encodeBase64(new Uint8Array(32).fill(255)) }),
-      `its PrivateKey is no private key of 13 (ECDSAP256SHA256)${MAKE_ONE}`,
+      `has a PrivateKey that is no private key of 13 (ECDSAP256SHA256)${MAKE_ONE}`,
     ],
     [fileOf({ more: "x".repeat(4096) }), `has more than 4096 bytes${MAKE_ONE}`],
   ];
