@@ -159,7 +159,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "keygen",
     operands: "[secret|private|public|psk|tsig|zone|ds] [NAME]",
     maxOperands: 2,
-    help: "make a group secret, WireGuard keys, or the key that a DNS zone is signed with",
+    help: "make a group secret, WireGuard keys, or the keys of a DNS zone: DNSSEC, TSIG",
     tables: [KEYGEN_FLAGS],
   }),
 ];
