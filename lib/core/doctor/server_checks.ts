@@ -197,5 +197,7 @@ export function checkProof({ servers, own: { proves } }: DoctorFacts): Check[] {
 export function checkTsig({ tsig }: DoctorFacts): Check[] {
   const name = "tsig";
   if ("problem" in tsig) return [fromMessage(name, tsig.problem)];
-  return tsig.value.map(({ server, key }) => ok(name, `${server} is asked with the key ${key}`));
+  return tsig.value.map(({ server, key }) =>
+    ok(name, `the file of the key ${key}, with which ${server} is asked, can be read`)
+  );
 }
