@@ -70,6 +70,11 @@ async function startParent(
   return { ...above, zone: "", ds: ds.replace(/^.*\sDS\s+/, "").trim().replaceAll("\t", " ") };
 }
 
+/** Records without how long they are still remembered. */
+function withoutTtl(records: readonly string[] = []): string[] {
+  return records.map((record) => record.replace(/ \d+ /, " "));
+}
+
 testWith(NEEDS, "dnssec: a registry's group, delegated to, found from a root", async () => {
   await using scene = await Scene.open();
   await using device = await Device.absent();
@@ -115,10 +120,10 @@ testWith(NEEDS, "dnssec: a registry's group, delegated to, found from a root", a
     // Nothing is known yet but the root.
     const [srv, a, txt, ds] = await validator.trusts([...asked, `${ZONE} DS`]);
     // The target comes back as it was asked for: in letters that the resolver drew.
-    assertEquals(srv?.answer.map((record) => record.toLowerCase()), [
-      `${name} 1 srv 0 0 4711 ${name}`,
+    assertEquals(withoutTtl(srv?.answer).map((record) => record.toLowerCase()), [
+      `${name} srv 0 0 4711 ${name}`,
     ]);
-    assertEquals(a?.answer, [`${name} 1 A ${SERVER}`]);
+    assertEquals(withoutTtl(a?.answer), [`${name} A ${SERVER}`]);
     assertMatch(txt?.answer[0] ?? "", / "seen=\d+"$/);
     // The DS of the apex is the zone above's to say.
     assertEquals(ds?.answer.length, 1);
@@ -147,7 +152,7 @@ testWith(NEEDS, "dnssec: a registry's group, delegated to, found from a root", a
     await until("the peer has moved", async () => {
       const [srv, a] = await validator.trusts(asked);
       if (!srv?.answer[0]?.includes(" SRV 0 0 4712 ")) return undefined;
-      return a?.answer[0] === `${name} 1 A ${ELSEWHERE}` || undefined;
+      return withoutTtl(a?.answer)[0] === `${name} A ${ELSEWHERE}` || undefined;
     });
     const { host } = validator.where as Place;
     const query = ["query", `dns://${host}/${ZONE}`, "--json"];

@@ -199,6 +199,20 @@ testWith(NEEDS, "dnssec: every kind of answer is validated, whatever the algorit
       }
     }
 
+    // What doesn't fit is cut as a whole, so that it is asked for over TCP.
+    for (const size of [512, 1232]) {
+      const flags = ["+dnssec", "+notcp", "+ignore", `+bufsize=${size}`];
+      for (
+        const [i, { flags: said, text, ...cut }] of (await digAll(server.port, questions, ...flags))
+          .entries()
+      ) {
+        const [, bytes] = /MSG SIZE +rcvd: (\d+)/.exec(text) ?? [];
+        assert(Number(bytes) <= size, text);
+        if (/\btc\b/.test(said ?? "")) assertEquals([cut.answer, cut.authority], [[], []], text);
+        else assertEquals(comparable(cut.answer), comparable(signed[i]!.answer), text);
+      }
+    }
+
     for (const [ofDig, ofKdig, ofDrill] of TRANSPORTS) {
       // What the server itself says, with DO and without.
       const signed = await digAll(server.port, questions, ofDig, "+dnssec");
