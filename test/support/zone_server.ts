@@ -42,7 +42,7 @@ export interface TcpStream {
 /** A running server. */
 export class ZoneServer implements AsyncDisposable {
   readonly #options: ZoneServerOptions;
-  readonly #udp: Deno.DatagramConn;
+  #udp: Deno.DatagramConn;
   readonly #other: Deno.DatagramConn;
   readonly #listener: Deno.TcpListener | undefined;
   readonly #open = new Set<Deno.TcpConn>();
@@ -54,10 +54,18 @@ export class ZoneServer implements AsyncDisposable {
   constructor(options: ZoneServerOptions) {
     this.#options = options;
     const { hostname = "127.0.0.1" } = options;
-    const udp = { hostname, port: 0, transport: "udp" } as const;
-    this.#udp = Deno.listenDatagram(udp);
-    this.#other = Deno.listenDatagram(udp);
-    if (options.tcp !== null) this.#listener = Deno.listen({ hostname, port: this.port });
+    this.#udp = listenUdp(hostname);
+    this.#other = listenUdp(hostname);
+    for (let i = 0; options.tcp !== null && this.#listener === undefined; i++) {
+      try {
+        this.#listener = Deno.listen({ hostname, port: this.port });
+      } catch (error) {
+        // Somebody else has the port over TCP.
+        if (!(error instanceof Deno.errors.AddrInUse) || i === 20) throw error;
+        this.#udp.close();
+        this.#udp = listenUdp(hostname);
+      }
+    }
     this.#loops.push(this.#serveUdp());
     if (this.#listener !== undefined) this.#loops.push(this.#serveTcp(this.#listener));
   }
@@ -155,4 +163,8 @@ export class ZoneServer implements AsyncDisposable {
     this.#open.clear();
     await Promise.all(this.#loops);
   }
+}
+
+function listenUdp(hostname: string): Deno.DatagramConn {
+  return Deno.listenDatagram({ hostname, port: 0, transport: "udp" });
 }

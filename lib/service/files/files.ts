@@ -194,10 +194,10 @@ export async function makeFolder(host: Pick<Files, "makeFolder">, path: string):
   }
 }
 
-/** Reads what is short from standard input. */
+/** Reads what is short from standard input. The bytes are the caller's: it can be read again. */
 export async function readInput(host: Input, what: string): Promise<Uint8Array> {
   try {
-    return await host.readInput(MAX_SECRET_SIZE);
+    return (await host.readInput(MAX_SECRET_SIZE)).slice();
   } catch (error) {
     throw new UserError(`cannot read ${what} from standard input: ${explain(error)}`);
   }

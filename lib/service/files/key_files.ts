@@ -52,20 +52,13 @@ export async function writeKeyFiles(
 ): Promise<void> {
   if (files.length > 0) await makeFolder(host, folder);
   for (const { path, text } of files) {
-    const bytes = new TextEncoder().encode(text);
-    try {
-      await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
-    } catch (error) {
-      throw unwritable(path, error);
-    } finally {
-      bytes.fill(0);
-    }
+    await writeKeyFile(host, path, new TextEncoder().encode(text));
   }
 }
 
 /**
- * Writes a file that is not there, for its owner alone. Its folder is made where it is one of the
- * program's own.
+ * Writes a file that is not there, for its owner alone, and overwrites the bytes in memory. Its folder
+ * is made where it is one of the program's own.
  */
 export async function writeKeyFile(host: Files, path: string, bytes: Uint8Array): Promise<void> {
   try {
@@ -74,6 +67,8 @@ export async function writeKeyFile(host: Files, path: string, bytes: Uint8Array)
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw unwritable(path, error, errorCode(error) === "ENOENT" ? "; make its folder first" : "");
+  } finally {
+    bytes.fill(0);
   }
 }
 

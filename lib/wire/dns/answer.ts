@@ -21,9 +21,9 @@ import {
   OPT_COMPACT_OK,
   OPT_DNSSEC_OK,
   OPT_SIZE,
-  RECORD_FIELDS,
   TYPE_OPT,
 } from "./query.ts";
+import { RECORD_FIELDS } from "./record.ts";
 import { MAX_NAME_SIZE } from "./name.ts";
 import { checkBounds, copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 

@@ -11,8 +11,7 @@
  * +----------------+-----+------------------------+----------------------------------+
  * ```
  *
- * Words that are the same are record sets that are the same. Records stay as they came, but for sets
- * of many: these are sorted, so that they are the same in whatever order they are listed.
+ * Words that are the same are record sets that are the same, in whatever order they are listed.
  *
  * Names are looked for in the data of NS, SOA, PTR and SRV, all other data is taken as it is. NSEC
  * would be, too (RFC 6840).
@@ -21,8 +20,8 @@
  */
 
 import { CLASS_IN, QUESTION_NAME } from "./answer.ts";
-import { lower, MAX_NAME_SIZE, POINTER_BITS } from "./name.ts";
-import { RECORD_FIELDS } from "./query.ts";
+import { lower, MAX_NAME_SIZE, POINTER_BITS, skipName } from "./name.ts";
+import { RECORD_FIELDS } from "./record.ts";
 import { copyBytes, WireBuffer } from "../bytes/wire_buffer.ts";
 
 const TYPE_NS = 2;
@@ -38,8 +37,6 @@ const HEAD_WORDS = 2;
 const OWNER_AT = 4 * HEAD_WORDS;
 /** The bit beside the owner's size where something stands for the records' data. */
 const STANDS_FOR = 0x8000_0000 | 0;
-/** Sets of more records are kept sorted. */
-const FEW = 16;
 const FIRST_SIZE = 4096;
 const ASTERISK = 0x2a;
 
@@ -139,7 +136,7 @@ export class CanonicalSet {
     this.#end = end;
     this.#size = 0;
     if (!this.#readOwner(at)) return false;
-    const fields = this.#skipName(at);
+    const fields = skipName(message, at, end);
     if (fields < 0 || fields + RECORD_FIELDS > end) return false;
     const { view } = message;
     const type = view.getUint16(fields);
@@ -160,12 +157,13 @@ export class CanonicalSet {
   }
 
   #readRecords(first: number, type: number, ttl: number): boolean {
-    const { view } = this.#message;
+    const message = this.#message;
+    const { view } = message;
     const end = this.#end;
     let out = this.#recordsAt;
     let count = 0;
     for (let at = first; at < end;) {
-      const fields = this.#skipName(at);
+      const fields = skipName(message, at, end);
       const data = fields + RECORD_FIELDS;
       if (fields < 0 || data > end) return false;
       const size = view.getUint16(fields + 8);
@@ -181,7 +179,7 @@ export class CanonicalSet {
     }
     this.#count = count;
     this.#recordsSize = out - this.#recordsAt;
-    if (count > FEW) this.#sort();
+    if (count > 1) this.#sort();
     this.#pad();
     return true;
   }
@@ -259,19 +257,6 @@ export class CanonicalSet {
     return to + end - from - out;
   }
 
-  /** Where the name at `at` ends, or -1. */
-  #skipName(at: number): number {
-    const { bytes } = this.#message;
-    while (at < this.#end) {
-      const length = bytes[at]!;
-      if (length === 0) return at + 1;
-      if (length >= POINTER_BITS) return at + UINT16;
-      if (length >= 0x40) return -1;
-      at += 1 + length;
-    }
-    return -1;
-  }
-
   /** Writes the name at `at` to `out`, where there is room. Returns its size, or -1. */
   #readName(at: number, out: number): number {
     const { bytes, view } = this.#message;
@@ -304,18 +289,17 @@ export class CanonicalSet {
   }
 
   /**
-   * Writes the set as it is signed (RFC 4034, section 3.1.8.1): all records whole, sorted by their
-   * data, none of them twice.
+   * Writes the set as it is signed (RFC 4034, section 3.1.8.1): all records whole, in their order.
    *
    * @param out Asked for a buffer that has room for so many bytes in all.
    * @param at Where in the buffer the first one goes.
    * @returns Where the last one ends.
    */
   writeSorted(out: (size: number) => WireBuffer, at: number): number {
-    const places = this.#places();
     const head = this.#ownerSize + RECORD_FIELDS - UINT16;
-    const to = out(at + this.#recordsSize + places.length * head);
-    for (const place of places) {
+    const to = out(at + this.#recordsSize + this.#count * head);
+    let place = this.#recordsAt;
+    for (let i = 0; i < this.#count; i++) {
       copyBytes(this.#bytes, OWNER_AT, to, at, this.#ownerSize);
       at += this.#ownerSize;
       to.view.setUint16(at, this.type);
@@ -325,34 +309,30 @@ export class CanonicalSet {
       const size = UINT16 + this.#bytes.view.getUint16(place);
       copyBytes(this.#bytes, place, to, at, size);
       at += size;
+      place += size;
     }
     return at;
   }
 
   /** Puts the records in order, none of them twice. */
   #sort(): void {
-    const from = new WireBuffer(this.#bytes.bytes.slice(0, this.#recordsAt + this.#recordsSize));
-    const places = this.#places();
-    let at = this.#recordsAt;
-    this.#count = places.length;
-    for (const place of places) {
-      const size = UINT16 + from.view.getUint16(place);
-      copyBytes(from, place, this.#bytes, at, size);
-      at += size;
-    }
-    this.#recordsSize = at - this.#recordsAt;
-  }
-
-  /** Where the records are: sorted, of the same the first. */
-  #places(): readonly number[] {
     const places: number[] = [];
     for (let at = this.#recordsAt; places.length < this.#count;) {
       places.push(at);
       at += UINT16 + this.#bytes.view.getUint16(at);
     }
-    if (places.length < 2) return places;
+    if (places.every((place, i) => i === 0 || this.#compare(places[i - 1]!, place) < 0)) return;
     places.sort((a, b) => this.#compare(a, b));
-    return places.filter((place, i) => i === 0 || this.#compare(places[i - 1]!, place) !== 0);
+    const from = new WireBuffer(this.#bytes.bytes.slice(0, this.#recordsAt + this.#recordsSize));
+    const kept = places.filter((place, i) => i === 0 || this.#compare(places[i - 1]!, place) !== 0);
+    let at = this.#recordsAt;
+    for (const place of kept) {
+      const size = UINT16 + from.view.getUint16(place);
+      copyBytes(from, place, this.#bytes, at, size);
+      at += size;
+    }
+    this.#count = kept.length;
+    this.#recordsSize = at - this.#recordsAt;
   }
 
   /** As rows of octets, of which a row's end comes before all others (RFC 4034, section 6.3). */

@@ -28,9 +28,9 @@ import {
   FLAG_RESPONSE,
   FLAG_TRUNCATED,
   OPCODE_BITS,
-  RECORD_FIELDS,
   TYPE_AND_CLASS,
 } from "./query.ts";
+import { RECORD_FIELDS } from "./record.ts";
 
 /** Priority, weight and port. */
 const SRV_FIXED_SIZE = 6;

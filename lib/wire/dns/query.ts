@@ -15,7 +15,8 @@
  * @module
  */
 
-import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE, skipName } from "./name.ts";
+import { MAX_LABEL_SIZE, MAX_LABELS, MAX_NAME_SIZE } from "./name.ts";
+import { RECORD_FIELDS, recordEnd, recordFields } from "./record.ts";
 import { checkBounds, type WireBuffer } from "../bytes/wire_buffer.ts";
 
 /** Size of a message's header, in bytes. */
@@ -48,8 +49,6 @@ export const OPT_COMPACT_OK = 0x4000;
 export const ADDITIONAL_COUNT = 10;
 /** Size of what a question has after its name. */
 export const TYPE_AND_CLASS = 4;
-/** Size of type, class, TTL and length of the data of a record, after its owner. */
-export const RECORD_FIELDS = 10;
 const OPTION_HEADER = 4;
 
 /** A query's fields. {@linkcode parseQuery} writes into one that the caller keeps. */
@@ -187,10 +186,9 @@ function parseRecords(buffer: WireBuffer, start: number, end: number, query: Dns
   const records = before + view.getUint16(start + ADDITIONAL_COUNT);
   let at = query.nameAt + query.questionSize;
   for (let i = 0; i < records; i++) {
-    const fields = skipName(buffer, at, end);
-    if (fields < 0 || fields + RECORD_FIELDS > end) return false;
-    const data = fields + RECORD_FIELDS;
-    const next = data + view.getUint16(fields + 8);
+    const fields = recordFields(buffer, at, end);
+    if (fields < 0) return false;
+    const next = recordEnd(buffer, fields);
     if (next > end) return false;
     const type = view.getUint16(fields);
     if (type === TYPE_TSIG) {
@@ -204,7 +202,7 @@ function parseRecords(buffer: WireBuffer, start: number, end: number, query: Dns
       const flags = view.getUint16(fields + 6);
       query.dnssecOk = (flags & OPT_DNSSEC_OK) !== 0;
       query.compactOk = query.dnssecOk && (flags & OPT_COMPACT_OK) !== 0;
-      if (!areOptions(buffer, data, next)) return false;
+      if (!areOptions(buffer, fields + RECORD_FIELDS, next)) return false;
     }
     at = next;
   }

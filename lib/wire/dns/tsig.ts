@@ -13,7 +13,8 @@ import { checkBounds, copyBytes, equalBytes, WireBuffer } from "../bytes/wire_bu
 import { MAC_SIZE } from "../crypto/mac.ts";
 import type { Hmac, Primitives } from "../crypto/primitives.ts";
 import { formatName, lower, matchesName, MAX_NAME_SIZE } from "./name.ts";
-import { ADDITIONAL_COUNT, RECORD_FIELDS, TYPE_TSIG } from "./query.ts";
+import { ADDITIONAL_COUNT, TYPE_TSIG } from "./query.ts";
+import { RECORD_FIELDS } from "./record.ts";
 import {
   CLASS_ANY,
   HMAC_SHA256,

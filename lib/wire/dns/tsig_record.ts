@@ -20,13 +20,8 @@ import {
   readName,
   skipName,
 } from "./name.ts";
-import {
-  ADDITIONAL_COUNT,
-  DNS_HEADER_SIZE,
-  RECORD_FIELDS,
-  TYPE_AND_CLASS,
-  TYPE_TSIG,
-} from "./query.ts";
+import { ADDITIONAL_COUNT, DNS_HEADER_SIZE, TYPE_AND_CLASS, TYPE_TSIG } from "./query.ts";
+import { RECORD_FIELDS, recordEnd, recordFields } from "./record.ts";
 
 /** The record's class. */
 export const CLASS_ANY = 255;
@@ -123,13 +118,13 @@ export function readTsig(
   const before = view.getUint16(at + 6) + view.getUint16(at + 8);
   const records = before + view.getUint16(at + ADDITIONAL_COUNT);
   for (let i = 0; i < records; i++) {
-    const fields = skipName(message, next, end);
-    if (fields < 0 || fields + RECORD_FIELDS > end) return "formerr";
+    const fields = recordFields(message, next, end);
+    if (fields < 0) return "formerr";
     if (view.getUint16(fields) === TYPE_TSIG) {
       const isLast = i === records - 1 && i >= before;
       return isLast && readTsigRecord(message, at, next, end, into) ? "tsig" : "formerr";
     }
-    next = fields + RECORD_FIELDS + view.getUint16(fields + 8);
+    next = recordEnd(message, fields);
     if (next > end) return "formerr";
   }
   return "none";
@@ -150,14 +145,13 @@ export function readTsigRecord(
 ): boolean {
   const { bytes, view } = message;
   const nameSize = readName(message, at, recordAt, end, into.name);
-  const fields = skipName(message, recordAt, end);
-  if (nameSize < 0 || fields < 0 || fields + RECORD_FIELDS > end) return false;
+  const fields = recordFields(message, recordAt, end);
+  if (nameSize < 0 || fields < 0 || recordEnd(message, fields) !== end) return false;
   if (view.getUint16(fields) !== TYPE_TSIG || view.getUint16(fields + 2) !== CLASS_ANY) {
     return false;
   }
   if (view.getUint32(fields + 4) !== 0) return false;
   const algorithmAt = fields + RECORD_FIELDS;
-  if (algorithmAt + view.getUint16(fields + 8) !== end) return false;
   const timeAt = skipPlainName(bytes, algorithmAt, end);
   const macAt = timeAt + TIME_SIZE + 2;
   if (timeAt < 0 || macAt > end) return false;

@@ -169,7 +169,7 @@ export class ZoneSigner implements SetCover {
         if (!mayMake) counters.add("dns-sign-limited");
         if (section !== ADDITIONAL) this.#isLimited = true;
         return false;
-      }
+      } else this.#countReused();
     }
     const isWhole = this.#write(writer, section, from);
     if (isWhole && standsFor !== undefined) {
@@ -224,8 +224,12 @@ export class ZoneSigner implements SetCover {
     // As serial numbers (RFC 4034, section 3.1.5).
     if (((this.#unix - this.#inception) | 0) < 0 || left < LEAST) return "none";
     if (left < RENEWED) return "old";
-    this.#signing.counters.add("dns-signature-reused", this.#pens.length);
+    this.#countReused();
     return "fresh";
+  }
+
+  #countReused(): void {
+    this.#signing.counters.add("dns-signature-reused", this.#pens.length);
   }
 
   #takeWork(): boolean {

@@ -38,7 +38,7 @@ export class SigningWork {
   /** Makes one with nothing used up. */
   constructor(rate: SigningRate) {
     this.#rate = rate;
-    this.#state = Float64Array.of(rate.burst, rate.burst, 0, 0);
+    this.#state = Float64Array.of(rate.burst, rate.burst, -Infinity, -Infinity);
   }
 
   /** From now on, this is the rate. */

@@ -28,6 +28,12 @@ const AT_THE_DOOR = 16;
 const MAX_WAITING = 131_072;
 /** No query that means something is longer. */
 const MAX_QUERY = 4096;
+/** So much is done over TCP before all else has its turn: a query is 1, */
+const TURN = 64;
+/** and so many bytes of its answer are 1 more. */
+const WORK_BYTES = 16_384;
+/** So much of a turn one connection gets before others that wait have theirs. */
+const SHARE = 8;
 
 /**
  * Answers a query.
@@ -45,6 +51,7 @@ export class DnsTcp {
   readonly #ready: () => Promise<void> | undefined;
   readonly #bySource = new Map<string, number>();
   readonly #sessions = new Set<TcpSession>();
+  readonly #turns: Turns;
 
   /** @param ready What to wait for before a query is answered; undefined where there is nothing. */
   constructor(
@@ -57,6 +64,7 @@ export class DnsTcp {
     this.#counters = counters;
     this.#answer = answer;
     this.#ready = ready;
+    this.#turns = new Turns(host);
   }
 
   /** Opens a listener. */
@@ -71,13 +79,13 @@ export class DnsTcp {
   }
 
   #welcome(connection: TcpConnection): TcpEvents {
-    const source = sourceOf(connection.remote.host);
-    const count = (this.#bySource.get(source) ?? 0) + 1;
-    this.#bySource.set(source, count);
+    const from = sourceOf(connection.remote.host);
+    const count = (this.#bySource.get(from) ?? 0) + 1;
+    this.#bySource.set(from, count);
     const leave = () => {
-      const left = this.#bySource.get(source)! - 1;
-      if (left > 0) this.#bySource.set(source, left);
-      else this.#bySource.delete(source);
+      const left = this.#bySource.get(from)! - 1;
+      if (left > 0) this.#bySource.set(from, left);
+      else this.#bySource.delete(from);
     };
     if (count > MAX_PER_SOURCE || !this.#hasRoom()) {
       this.#counters.add("dns-tcp-refused");
@@ -85,7 +93,8 @@ export class DnsTcp {
       return { onData() {}, onEnd() {}, onClose: leave };
     }
     this.#counters.add("dns-tcp-connections");
-    const session = new TcpSession(this.#host, connection, this.#answer, this.#ready, () => {
+    const asked = { connection, answer: this.#answer, ready: this.#ready };
+    const session = new TcpSession(this.#host, this.#turns, asked, () => {
       this.#counters.add("dns-tcp-cut");
       connection.abort();
     });
@@ -122,9 +131,72 @@ function sourceOf(address: string): string {
   return binary.bytes.subarray(0, IPV6_PREFIX).join(".");
 }
 
+/**
+ * Lets all else have its turn, and each connection: what one sends at once would keep everybody else
+ * waiting, over UDP as well.
+ */
+class Turns {
+  readonly #host: Clock;
+  /** In the order in which they go on. */
+  readonly #waiting = new Set<TcpSession>();
+  #left = TURN;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(host: Clock) {
+    this.#host = host;
+  }
+
+  /** Whether something may be done now. */
+  get isFree(): boolean {
+    return this.#left > 0;
+  }
+
+  /** Whether somebody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  spend(work: number): void {
+    this.#left -= work;
+  }
+
+  /** The session goes on when it is its turn. */
+  wait(session: TcpSession): void {
+    this.#waiting.add(session);
+    this.#stopTimer ??= this.#host.after(0, () => this.#next());
+  }
+
+  leave(session: TcpSession): void {
+    this.#waiting.delete(session);
+    if (this.#waiting.size > 0) return;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+
+  #next(): void {
+    this.#stopTimer = undefined;
+    this.#left = TURN;
+    // Who isn't done waits again, behind the others.
+    for (const session of this.#waiting) {
+      if (!this.isFree) break;
+      this.#waiting.delete(session);
+      session.proceed();
+    }
+    if (this.#waiting.size > 0) this.#stopTimer ??= this.#host.after(0, () => this.#next());
+  }
+}
+
+/** What a session needs besides its turn. */
+interface Asked {
+  readonly connection: TcpConnection;
+  readonly answer: AnswerTcp;
+  readonly ready: () => Promise<void> | undefined;
+}
+
 /** One connection. */
 class TcpSession {
   readonly #host: Clock;
+  readonly #turns: Turns;
   readonly #connection: TcpConnection;
   readonly #answer: AnswerTcp;
   readonly #ready: () => Promise<void> | undefined;
@@ -132,20 +204,17 @@ class TcpSession {
   readonly #reader = new MessageReader();
   /** Queries that came and are not answered yet: those of one piece of the stream. */
   #queries: Uint8Array[] = [];
+  /** How many of them are. */
+  #answered = 0;
   #activeAt: number;
   #stopTimer: () => void;
   #busy = false;
   #ended = false;
   #closed = false;
 
-  constructor(
-    host: Clock,
-    connection: TcpConnection,
-    answer: AnswerTcp,
-    ready: () => Promise<void> | undefined,
-    cut: () => void,
-  ) {
+  constructor(host: Clock, turns: Turns, { connection, answer, ready }: Asked, cut: () => void) {
     this.#host = host;
+    this.#turns = turns;
     this.#connection = connection;
     this.#answer = answer;
     this.#ready = ready;
@@ -187,29 +256,43 @@ class TcpSession {
     void this.#answerAll();
   }
 
+  /** Its turn has come. */
+  proceed(): void {
+    void this.#answerAll();
+  }
+
   close(): void {
     this.#closed = true;
     this.#queries = [];
     this.#stopTimer();
+    this.#turns.leave(this);
   }
 
   async #answerAll(): Promise<void> {
     if (this.#busy) return;
-    this.#busy = true;
-    if (this.#queries.length > 0) await this.#ready();
-    this.#busy = false;
-    let at = 0;
-    while (!this.#closed && at < this.#queries.length) {
-      if (this.#connection.waiting > MAX_WAITING) break;
-      const answer = this.#answer(this.#queries[at]!, this.#connection);
-      at++;
+    const ready = this.#queries.length > 0 ? this.#ready() : undefined;
+    if (ready !== undefined) {
+      this.#busy = true;
+      await ready;
+      this.#busy = false;
+    }
+    let share = SHARE;
+    while (!this.#closed && this.#answered < this.#queries.length) {
+      // It goes on when that is gone.
+      if (this.#connection.waiting > MAX_WAITING) return;
+      const isOver = !this.#turns.isFree || share <= 0 && this.#turns.isAwaited;
+      if (isOver) return this.#turns.wait(this);
+      const answer = this.#answer(this.#queries[this.#answered++]!, this.#connection);
+      const work = 1 + Math.floor((answer?.length ?? 0) / WORK_BYTES);
+      share -= work;
+      this.#turns.spend(work);
       if (answer === undefined) continue;
       this.#activeAt = this.#host.now().mono;
       this.#connection.write(answer);
     }
     if (this.#closed) return;
-    this.#queries = this.#queries.slice(at);
-    if (this.#queries.length > 0) return;
+    this.#queries = [];
+    this.#answered = 0;
     if (this.#ended) this.#connection.end();
     else this.#connection.resume();
   }

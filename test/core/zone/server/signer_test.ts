@@ -317,6 +317,7 @@ test("a signature with less than twelve hours left is given where none may be ma
   assertEquals(ask(T0), [2, false]);
   assertEquals(ask(T0 + 20 * HOUR), [2, false]);
   assertEquals(ask(T0 + 23 * HOUR), [2, false]);
+  assertEquals(answers.counters.get("dns-signature-reused"), 2);
   assertEquals(ask(T0 + 23 * HOUR + 1), [0, true]);
 });
 
@@ -473,6 +474,23 @@ test("what stands for a set's data gets the signature of that data", () => {
   assertEquals(ask(some.slice(1), 3), 2);
   assertEquals(ask(some.slice(1), 3, 6), 3);
   assertEquals(ask(some, 1), 3);
+});
+
+test("a set in another order has the same signature, however few its records are", () => {
+  for (const count of [2, 3, 16, 17]) {
+    const answers = quickAnswers();
+    const records = Array.from(
+      { length: count },
+      (_, i) => Uint8Array.from(nameBytes(`${i * 7 % count}.${SIGNED_ZONE}`)),
+    );
+    const orders = [records, records.toReversed(), [...records.slice(1), ...records.slice(0, 1)]];
+    for (const order of orders) {
+      answers.checked({ unix: T0 }, (to) => {
+        assert(to.set(ANSWER, QUESTION_NAME, PTR, 5, order));
+      });
+    }
+    assertEquals(signedBy(answers), 1, String(count));
+  }
 });
 
 test("sets too large to be kept are signed each time", () => {

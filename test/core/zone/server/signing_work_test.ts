@@ -28,6 +28,14 @@ test("what isn't enough takes nothing, and a clock that goes back gives nothing"
   assert(work.take("udp", 1, true, 10.02));
 });
 
+test("it begins anywhere, as clocks do that never jump", () => {
+  for (const from of [-1e6, -3, 0, 1e12]) {
+    const work = new SigningWork(RATE);
+    assertEquals(most(work, "udp", true, from), 200, String(from));
+    assertEquals(most(work, "udp", true, from + 0.5), 50, String(from));
+  }
+});
+
 test("another rate holds at once", () => {
   const work = new SigningWork(RATE);
   work.configure({ perSecond: 10, burst: 20 });

@@ -3,17 +3,22 @@
 import { assert, assertEquals } from "@std/assert";
 import { decodeBase64 } from "@std/encoding/base64";
 import fc from "fast-check";
-import { COUNTER_NAMES } from "../../../../lib/core/net/counters.ts";
+import { COUNTER_NAMES, Counters } from "../../../../lib/core/net/counters.ts";
 import type { ChosenKeys } from "../../../../lib/core/zone/server/chosen_keys.ts";
 import { GroupPeers } from "../../../../lib/core/zone/server/group_peers.ts";
 import { type DevicePeers, KnownAllowedIps } from "../../../../lib/core/zone/server/peers.ts";
 import { ZoneSelf } from "../../../../lib/core/zone/server/self.ts";
+import { Signing } from "../../../../lib/core/zone/server/signing.ts";
+import { ZoneSigner } from "../../../../lib/core/zone/server/signer.ts";
 import { type ViewRule, zoneViews } from "../../../../lib/core/zone/server/view_rules.ts";
 import { Zone, type ZoneOptions } from "../../../../lib/core/zone/server/zone.ts";
+import { encodeName } from "../../../../lib/wire/dns/name.ts";
 import { addressBytes, DnsDriver, queryBytes, readReply } from "../../../support/dns.ts";
+import { readSigned as readRecords } from "../../../support/dnssec.ts";
 import { idOf } from "../../../support/fake_random.ts";
 import { readSigned, signQuestion } from "../../../support/tsig.ts";
 import { tsigKey } from "../../../support/tsig_vectors.ts";
+import { countingKey } from "../../../support/zone_keys.ts";
 import { deviceOf, instanceOf, keyOf, labelOf, SceneGroup } from "../../../support/zone_scene.ts";
 import { test } from "../../../testing.ts";
 
@@ -388,4 +393,68 @@ test("of a peer that the view doesn't show, the very bytes are said that are of 
     { numRuns: 100 },
   );
   assert(compared > 50);
+});
+
+test("in a signed zone, nothing but names and signatures tells the hidden from nobody", () => {
+  let compared = 0;
+  const types = fc.constantFrom(1, 16, 33, 43, 46, 47, 255);
+  fc.assert(
+    fc.property(
+      fc.array(rule, { minLength: 1, maxLength: 4 }),
+      asked,
+      types,
+      (rules, how, type) => {
+        const counters = new Counters();
+        const signing = new Signing(SEED, counters);
+        const signer = new ZoneSigner(
+          encodeName("example.com"),
+          [countingKey(1, 13, true)],
+          signing,
+        );
+        const { driver } = new ViewScene(rules, { signer });
+        const shown = allowed(rules, how) ?? [];
+        const ask = (peer: number) => {
+          const before = [counters, driver.counters].map((each) =>
+            COUNTER_NAMES.map((name) => each.get(name))
+          );
+          const question = queryBytes(instanceOf(peer), type, {
+            ...how.edns === undefined ? {} : { edns: how.edns },
+          });
+          const { key, source, transport } = how;
+          const sent = key === undefined
+            ? question
+            : signQuestion(key, question, driver.time).bytes;
+          const answer = driver.send(sent, { source, transport });
+          assert(answer !== undefined);
+          const { flags, rcode, records } = readRecords(
+            key === undefined ? answer : readSigned(answer)!.plain,
+          );
+          const label = labelOf(keyOf(peer));
+          const hide = (said: string) => said.replaceAll(label, "?");
+          return [
+            answer.length,
+            flags,
+            rcode,
+            records.map(({ section, owner, type, ttl, data }) => [
+              ...[section, hide(owner.join(".")), type, ttl],
+              hide(text(type === 46 ? data.subarray(0, -64) : data)),
+            ]),
+            [counters, driver.counters].map((each, i) =>
+              COUNTER_NAMES.map((name, j) => each.get(name) - before[i]![j]!)
+            ),
+          ];
+        };
+        // The SOA is signed once.
+        ask(NOBODY);
+        const stranger = ask(NOBODY + 1);
+        for (const peer of EVERYONE) {
+          if (shown.includes(peer)) continue;
+          compared++;
+          assertEquals(ask(peer), stranger);
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+  assert(compared > 20);
 });

@@ -283,3 +283,17 @@ test("it is tried how fast keys sign, and one that can't is refused", async () =
       "one of another (wgsig keygen zone --algorithm)",
   );
 });
+
+test("a key from standard input is there at each reload", async () => {
+  const read = async (host: MemoryHost, options: Partial<ServedZone>) => {
+    const files = await readZoneFiles(host, [zone("one.test", options)], () => []);
+    const { keys, tsig } = files.get("one.test")!;
+    return [...keys.map(({ tag }) => tag), ...tsig.map(({ text }) => text)];
+  };
+  const input = formatKeyFile(13, ZONE_KEYS[0]!);
+  const signing = new MemoryHost({ input });
+  const first = await read(signing, { dnssecKeys: ["-"] });
+  assertEquals(await read(signing, { dnssecKeys: ["-"] }), first);
+  const asked = new MemoryHost({ input: formatTsigKey(encodeName("ops.test"), SECRETS[0]!) });
+  for (let i = 0; i < 2; i++) assertEquals(await read(asked, { tsigFiles: ["-"] }), ["ops.test"]);
+});
