@@ -115,8 +115,10 @@ testWith(NEEDS, "dnssec: who forges a source wins no more of a zone with four ke
   assert(received - sent <= allowed, `${received - sent} bytes, ${allowed} are allowed`);
   assert(whole > 50 && whole < QUESTIONS / 2, `${whole} whole`);
   // Who is really there gets it over TCP.
-  for (const kind of ["unbound", "kresd"] as const) {
-    const validator = await Validator.start(scene, kind, { anchors: keys, server: server.port });
-    await validator.trusts([`${instance(alice)} SRV`, `${zone} DNSKEY`, `nope.${zone} A`]);
-  }
+  await Promise.all(
+    (["unbound", "kresd"] as const).map(async (kind) => {
+      const validator = await Validator.start(scene, kind, { anchors: keys, server: server.port });
+      await validator.trusts([`${instance(alice)} SRV`, `${zone} DNSKEY`, `nope.${zone} A`]);
+    }),
+  );
 });

@@ -72,13 +72,11 @@ export class Router {
    */
   async move(address: string, keeps = false): Promise<void> {
     const { bits } = this.#uplink;
-    await this.namespace.ip(
-      `addr del ${this.#address}/${bits} dev wan`,
-      `addr add ${address}/${bits} dev wan`,
-      this.#route("replace"),
-    );
+    await this.namespace.ip(`addr del ${this.#address}/${bits} dev wan`);
     this.#address = address;
+    // Without an address nothing passes: else what goes out through the new one would be forgotten.
     await this.apply(keeps);
+    await this.namespace.ip(`addr add ${address}/${bits} dev wan`, this.#route("replace"));
   }
 
   /** Puts the rules in force, and forgets all connections, unless it `keeps` them. */

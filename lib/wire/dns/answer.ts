@@ -208,11 +208,16 @@ export class AnswerWriter {
   closeSet(fits: boolean, standsFor?: WireBuffer): boolean {
     const setAt = this.#setAt;
     if (setAt < 0) return fits;
+    const cover = this.#cover;
+    if (fits && cover === undefined) {
+      this.#setAt = -1;
+      return true;
+    }
     const section = this.#section;
     const end = this.#at;
     const count = this.#counts[section]!;
     const isWhole = fits && !(this.#isAlone && section !== ANSWER) &&
-      (this.#cover?.cover(this, section, setAt, standsFor) ?? true);
+      cover?.cover(this, section, setAt, standsFor) === true;
     if (!isWhole) {
       this.#at = setAt;
       this.#counts[section] = this.#countBefore;

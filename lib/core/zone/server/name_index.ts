@@ -12,6 +12,8 @@ import { WireBuffer } from "../../../wire/bytes/wire_buffer.ts";
 const FNV_OFFSET = 0x811c_9dc5;
 const FNV_PRIME = 0x0100_0193;
 const SMALL = 0x20;
+/** More names than one have a size. */
+const SEVERAL = -1;
 
 /** An unchanging index. */
 export class NameIndex<T> {
@@ -19,8 +21,11 @@ export class NameIndex<T> {
   readonly #values: T[] = [];
   /** Open addressing: place + 1, or 0. At most half full. */
   readonly #places: Int32Array;
-  /** Which sizes the names have: most of what is looked for has none of them. */
-  readonly #sizes = new Uint8Array(MAX_NAME_SIZE + 1);
+  /**
+   * By size: place + 1 of the only name that has it; 0 where none has, as for most of what is looked
+   * for; SEVERAL, of which only the hash says which.
+   */
+  readonly #ofSize = new Int32Array(MAX_NAME_SIZE + 1);
 
   /** @param entries By names as encodeName makes them. Of the same name twice, the first counts. */
   constructor(entries: readonly (readonly [name: Uint8Array, value: T])[]) {
@@ -28,9 +33,10 @@ export class NameIndex<T> {
     for (const [name, value] of entries) {
       const i = this.#place(new WireBuffer(name.slice()), 0, name.length);
       if (this.#places[i] !== 0) continue;
-      this.#sizes[name.length] = 1;
       this.#values.push(value);
-      this.#places[i] = this.#names.push(name);
+      const place = this.#names.push(name);
+      this.#places[i] = place;
+      this.#ofSize[name.length] = this.#ofSize[name.length] === 0 ? place : SEVERAL;
     }
   }
 
@@ -39,8 +45,13 @@ export class NameIndex<T> {
    * checked bounds.
    */
   find(buffer: WireBuffer, at: number, size: number): T | undefined {
-    if (this.#sizes[size] !== 1) return undefined;
-    return this.#values[this.#places[this.#place(buffer, at, size)]! - 1];
+    const only = this.#ofSize[size]!;
+    if (only === 0) return undefined;
+    if (only !== SEVERAL) {
+      return this.#isAt(only - 1, buffer, at, size) ? this.#values[only - 1] : undefined;
+    }
+    const place = this.#places[this.#place(buffer, at, size)]!;
+    return place === 0 ? undefined : this.#values[place - 1];
   }
 
   #place(buffer: WireBuffer, at: number, size: number): number {

@@ -147,21 +147,22 @@ export class ZoneSet {
     const isUdp = path.transport === "udp";
     const most = isUdp ? udpAnswerSize(query) : MAX_TCP_SIZE;
     const fault = tsig.check(query, message, at, length, now.unix);
-    const limit = Math.max(Math.min(room, most) - tsig.size, MIN_ANSWER_ROOM);
+    const tsigSize = tsig.size;
+    const limit = Math.max(Math.min(room, most) - tsigSize, MIN_ANSWER_ROOM);
     writer.begin(query, message, out, outAt, room < MIN_ANSWER_ROOM ? room : limit);
     const outcome = fault ?? this.#decide(status, message, path, now);
     counters.add(outcome);
     const inZone = outcome === "dns-answered" || outcome === "dns-nodata" ||
       outcome === "dns-nxdomain";
     const size = writer.finish(query, this.#rcodeOf(outcome), inZone);
-    const whole = size + tsig.size;
+    const whole = size + tsigSize;
     if (whole > room) return 0;
     if (isUdp && !this.#budget.spend(path.source, path.sourceAt, whole - length, now.mono)) {
       counters.add("dns-limited");
       return this.#finishLimited(length, out, outAt, now, inZone);
     }
     if (writer.isTruncated) counters.add("dns-truncated");
-    return tsig.append(out, outAt, size, now.unix);
+    return tsigSize === 0 ? size : tsig.append(out, outAt, size, now.unix);
   }
 
   /** Says nothing but what was in the question: nothing is won by forging that. */
@@ -225,8 +226,10 @@ export class ZoneSet {
 
   #ask(message: WireBuffer, path: QueryPath, now: Now): Outcome {
     const zone = this.#zones.find(this.#query, message);
-    const key = zone?.ownKey(this.#tsig.key);
-    if (zone === undefined || !zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
+    if (zone === undefined) return "dns-refused";
+    const signedWith = this.#tsig.key;
+    const key = signedWith === undefined ? undefined : zone.ownKey(signedWith);
+    if (!zone.admits(path.source, path.sourceAt, key)) return "dns-refused";
     const view = zone.viewOf(path, key);
     if (view === undefined) return "dns-refused";
     return this.#answers.answer(zone, view, message, path, now);

@@ -148,8 +148,8 @@ export class Zone {
   }
 
   /** The key if it is one of this zone's: others say nothing of who may ask here. */
-  ownKey(key: TsigKey | undefined): TsigKey | undefined {
-    return key !== undefined && this.keys.includes(key) ? key : undefined;
+  ownKey(key: TsigKey): TsigKey | undefined {
+    return this.keys.includes(key) ? key : undefined;
   }
 
   /**

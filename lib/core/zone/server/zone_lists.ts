@@ -76,11 +76,17 @@ export class ZoneLists {
     if (isWhole || transport === "tcp") {
       const most = isWhole ? total : Math.floor((writer.roomOf(2) - COUNT_SIZE) / PTR_SIZE);
       this.#writeKeys(most, service, writer);
-      this.#keys.identify(this.#prefix, this.#prefixLength, most, this.#own, this.#identity);
-      if (!writer.closeSet(true, this.#identity)) return false;
+      if (!this.#close(most, writer)) return false;
     } else writer.truncate();
     if (!isWhole) writeCount(writer, ADDITIONAL, this.#ttl, total);
     return true;
+  }
+
+  /** Ends the set of the `most` instances that were written. Returns whether it fits. */
+  #close(most: number, writer: AnswerWriter): boolean {
+    if (!writer.isCovered) return writer.closeSet(true);
+    this.#keys.identify(this.#prefix, this.#prefixLength, most, this.#own, this.#identity);
+    return writer.closeSet(true, this.#identity);
   }
 
   /** Writes `most` instances, the device itself first. */

@@ -318,9 +318,9 @@ export class ZoneView {
     const source = this.#source;
     if (source !== undefined) {
       const list = source.allowedOf(this.#peer);
-      const step = writer.isCovered ? SEEN_STEP : 1;
-      const seen = Math.floor(source.seen(this.#peer, now) / step) * step;
-      return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, seen);
+      const seen = source.seen(this.#peer, now);
+      const said = writer.isCovered ? Math.floor(seen / SEEN_STEP) * SEEN_STEP : seen;
+      return writeInstanceText(writer, section, this.#ttl, key, source.allowed, list, said);
     }
     const { allowed } = this.#self!;
     return writeInstanceText(writer, section, this.#ttl, key, allowed, 0, NaN);

@@ -160,3 +160,46 @@ test("where too much is to be signed, UDP says to ask over TCP, and TCP that it 
   assertEquals(outcomes("tcp").at(-1), "false,2,0");
   assert((counters.snapshot()["dns-sign-limited"] ?? 0) > 0);
 });
+
+test("whatever case a question has, the signatures are the same, and right", () => {
+  const counters = new Counters();
+  const driver = new DnsDriver([signed(NAME, "publish", counters)]);
+  const questions = [[NAME, 2], [NAME, 6], [NAME, 48], [LIST, 12], [instanceOf(1), 33]] as const;
+  for (const [name, type] of questions) check(driver, name, type);
+  const made = counters.get("dns-signed");
+  for (const [name, type] of questions) {
+    const mixed = Array.from(name, (each, i) => i % 2 ? each.toUpperCase() : each).join("");
+    for (const other of [name.toUpperCase(), mixed]) {
+      assertEquals(check(driver, other, type), "answer", `${other} ${type}`);
+    }
+  }
+  assertEquals(counters.get("dns-signed"), made);
+});
+
+test("with another TTL there are other signatures, and the first ones with the first TTL", () => {
+  const counters = new Counters();
+  const signing = new Signing(1, counters);
+  const signer = new ZoneSigner(encodeName(NAME), [KEY], signing);
+  const zone = (ttl: number) => new Zone({ name: NAME, peers: [PEERS], ttl, signer });
+  const driver = new DnsDriver([zone(0)]);
+  const made = [0, 30, 0, 2 ** 31 - 1, 30].map((ttl) => {
+    driver.zones.configure([zone(ttl)], { bytesPerSecond: 0, burst: 0 });
+    const before = counters.get("dns-signed");
+    assertEquals(check(driver, LIST, 12), "answer");
+    assertEquals(check(driver, instanceOf(1), 33), "answer");
+    return counters.get("dns-signed") - before;
+  });
+  assertEquals(made, [3, 3, 0, 3, 0]);
+});
+
+test("after 2038 and 2106, what is signed holds", () => {
+  for (const time of [2 ** 31 - 1800, 2 ** 31 + 1800, 2 ** 32 - 1800, 2 ** 32 + 1800]) {
+    const driver = new DnsDriver([signed()]);
+    driver.time = time;
+    for (const after of [0, 3600, 12 * 3600, 24 * 3600]) {
+      driver.time = time + after;
+      assertEquals(check(driver, instanceOf(1), 33), "answer", `${time} ${after}`);
+      assertEquals(check(driver, `x.${NAME}`, 1), "nxdomain", `${time} ${after}`);
+    }
+  }
+});
