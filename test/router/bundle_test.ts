@@ -32,6 +32,7 @@ const COMMANDS = [
   [["config", "--import", "/nowhere"], 6],
   [["join", "no link"], 6],
   [["sync", "wg0", "--server", "dns://127.0.0.1/a.example", "--status", TAKEN], 1],
+  [["serve", "--listen", "127.0.0.1:0", "--secret", SECRET, "--dns", TAKEN, "--zone", "a.b"], 1],
 ] as const;
 const BINARIES = [
   [ROUTER_BINARY, "the router binary", 12],
