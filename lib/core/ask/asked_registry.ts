@@ -28,7 +28,7 @@ import type { FollowerStep } from "../roster/client/follower.ts";
 import type { ServerKeyNote } from "./server_key.ts";
 import { ServerAddresses } from "./server_addresses.ts";
 import type { RegistryName } from "./server_name.ts";
-import { ownSighting, type Sighting, sightingsOf } from "./sighting.ts";
+import { isOutdated, ownSighting, type Sighting, sightingsOf } from "./sighting.ts";
 
 const FIRST_RETRY = 0.5;
 const LAST_RETRY = 4;
@@ -372,7 +372,7 @@ export class AskedRegistry {
     const told = [...this.#known.conversation.directory.peers()]
       .filter((peer) => own.length === 0 || peer.publicKey !== publicKey)
       .flatMap((peer) => sightingsOf(peer, now))
-      .filter(({ seconds = now.unix }) => now.unix - seconds <= maxAge);
+      .filter((each) => !isOutdated(each, now.unix, maxAge));
     return [...own, ...told];
   }
 

@@ -58,6 +58,11 @@ export function ageOf({ seconds }: Sighting, unix: number): number | undefined {
   return seconds === undefined ? undefined : Math.max(0, Math.floor(unix) - seconds);
 }
 
+/** Whether it is older than wanted. One whose time nobody says isn't. @param maxAge In seconds. */
+export function isOutdated({ seconds }: Sighting, unix: number, maxAge: number): boolean {
+  return seconds !== undefined && unix - seconds > maxAge;
+}
+
 /** The endpoint as text. */
 export function endpointOf({ address, port }: Sighting): string {
   return formatHostPort({ host: address, port });

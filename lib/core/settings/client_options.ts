@@ -124,7 +124,7 @@ export const CLIENT = {
     flag: "max-age",
     reader: time,
     default: "1d",
-    help: "leave out peers not seen for longer",
+    help: "leave out peers not seen for longer; those without a time stay",
   },
   timeout: {
     flag: "timeout",

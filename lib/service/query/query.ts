@@ -220,13 +220,15 @@ function punchQuestion(
 
 function merge(
   host: Clock,
-  { servers, id }: QueryConfig,
+  { servers, id, maxAge }: QueryConfig,
   { port, registered, notes }: RegistryAnswer,
   replies: readonly ServerReply[],
 ): QueryResult {
+  const { unix } = host.now();
   const sightings = mergeSightings(
     replies.flatMap(({ peers, outcome: { server } }) => peers.map((each) => ({ ...each, server }))),
     replies.map(({ outcome }) => outcome),
+    { unix, maxAge },
   );
   const named = servers.map(formatServerName);
   const outcomes = replies.map(({ outcome, warning }) => ({ ...outcome, warning }))
@@ -238,7 +240,7 @@ function merge(
     registered,
     peers: [...sightings.values()].map(([newest]) => newest!),
     sightings,
-    unix: host.now().unix,
+    unix,
     status: statusOf(outcomes.map(({ status }) => status)),
     notes,
     // That the port is in use is said of each server that could not register it.

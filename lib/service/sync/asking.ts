@@ -60,8 +60,8 @@ export class Asking {
   readonly #names: ServerNames;
   readonly #aside: ServersAside;
   readonly #clocks = new ServerClocks();
-  /** What was said last. */
-  #last: QueryResult | undefined;
+  /** What was said last, and how old that may be, in seconds. */
+  #last: { readonly answer: QueryResult; readonly maxAge: number } | undefined;
 
   /**
    * Has asked nothing yet.
@@ -107,7 +107,7 @@ export class Asking {
     asked: SyncQuestion,
   ): Promise<Answers & { readonly notKept: string | undefined }> {
     const { answer, notKept } = await this.#askThrough(config, asked);
-    this.#last = answer;
+    this.#last = { answer, maxAge: config.maxAge };
     return { answer, beside: this.#besideOf(answer), notKept };
   }
 
@@ -198,14 +198,15 @@ export class Asking {
 
   /** What was said last, with what registries have told since in the place of what they had said. */
   #retold(): QueryResult | undefined {
-    const last = this.#last;
-    if (last === undefined) return undefined;
+    if (this.#last === undefined) return undefined;
+    const { answer: last, maxAge } = this.#last;
+    const { unix } = this.#host.now();
     const told = this.#registries.sightings();
     const before = [...last.sightings.values()].flat()
       .filter(({ server }) => server === undefined || !told.has(server));
     const since = [...told].flatMap(([server, all]) => all.map((each) => ({ ...each, server })));
-    const sightings = mergeSightings([...before, ...since], last.servers);
+    const sightings = mergeSightings([...before, ...since], last.servers, { unix, maxAge });
     const peers = [...sightings.values()].flatMap(([newest]) => newest ?? []);
-    return { ...last, sightings, peers, unix: this.#host.now().unix };
+    return { ...last, sightings, peers, unix };
   }
 }

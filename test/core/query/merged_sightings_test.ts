@@ -10,9 +10,16 @@ function seen(server: string, port: number, seconds: number | undefined, key = "
   return { publicKey: key, address: "192.0.2.9", port, seconds, nanoseconds: 0, server };
 }
 
-function merged(all: Sighting[], statuses: Record<string, ServerStatus>): number[] {
+const UNIX = 300.5;
+
+function merged(
+  all: Sighting[],
+  statuses: Record<string, ServerStatus>,
+  maxAge = 86_400,
+): number[] {
   const servers = Object.entries(statuses).map(([server, status]) => ({ server, status }));
-  return [...mergeSightings(all, servers).values()].flat().map(({ port }) => port);
+  const sightings = mergeSightings(all, servers, { unix: UNIX, maxAge });
+  return [...sightings.values()].flat().map(({ port }) => port);
 }
 
 test("of what several servers say of a peer, all is kept, the newest first", () => {
@@ -36,4 +43,20 @@ test("what a server has said that answers no more gives way to what another has 
     const timeless = [seen("one", 1, 100), seen("two", 2, undefined)];
     assertEquals(merged(timeless, { one: status, two: "ok" }), [1, 2]);
   }
+});
+
+test("what is too old is left out, whoever says it; what has no time isn't", () => {
+  const all = [
+    seen("one", 1, 100),
+    seen("one", 2, 299, "carol"),
+    seen("zone", 3, 240),
+    seen("zone", 4, 239, "dave"),
+    seen("zone", 5, undefined, "erin"),
+  ];
+  const ok = { one: "ok", zone: "ok" } as const;
+  const shown = (maxAge: number) => merged(all, ok, maxAge).toSorted();
+  assertEquals(shown(0), [5]);
+  assertEquals(shown(61), [2, 3, 5]);
+  assertEquals(shown(62), [2, 3, 4, 5]);
+  assertEquals(shown(201), [1, 2, 3, 4, 5]);
 });

@@ -26,6 +26,31 @@ const QUESTION: SyncQuestion = {
   own: { candidates: [], probes: false, nat: "unknown", relays: [], directs: [] },
 };
 
+Deno.test("peers of a zone that were not seen for longer than max-age are left out", async () => {
+  const host = denoHost();
+  const { unix } = host.now();
+  const seen = [60, 2 * 3600, undefined].map((age, i) =>
+    doublePeer(i + 1, {
+      txt: ["txtvers=1", ...(age === undefined ? [] : [`seen=${Math.floor(unix) - age}`])],
+    })
+  );
+  const zone = new ZoneDouble({ peers: seen });
+  await using server = new ZoneServer({ zone });
+  const name = parseServerName(`dns://127.0.0.1:${server.port}/${ZONE}`);
+  assert(name?.scheme === "dns");
+  const asking = new Asking(host, () => Promise.resolve(undefined), () => {});
+  const config = { ...SYNC_CONFIG, timeout: 30, servers: [name] };
+  const question = { ...QUESTION, keys: undefined };
+  for (const [maxAge, places] of [[3600, [0, 2]], [86_400, [0, 1, 2]]] as const) {
+    const { answer } = await asking.ask({ ...config, maxAge }, question);
+    assertEquals(
+      answer.peers.map(({ publicKey }) => publicKey).toSorted(),
+      places.map((place) => seen[place]!.publicKey).toSorted(),
+    );
+  }
+  asking.close();
+});
+
 Deno.test("a name server's clock that is off is learnt once, not in each round", async () => {
   const host = denoHost();
   const zone = new ZoneDouble({ peers: [PEER] });
