@@ -70,11 +70,10 @@ async function configOf(
       })
       : undefined,
     serverKeys: await tried(() => serverKeysOf(options, servers)),
-    tsig: await tried(async () => {
-      if (options["tsig-files"].length === 0) return [];
+    tsigKeys: await tried(async () => {
+      if (options["tsig-files"].length === 0) return new Map();
       const { tsigKeysOf } = await import("./tsig_keys.ts");
-      const keys = await tsigKeysOf(host, options, servers);
-      return [...keys].map(([server, { text }]) => ({ server, key: text }));
+      return await tsigKeysOf(host, options, servers);
     }),
     key: await tried(() => namedKey(host, { loaded, options })),
     privateKey: await tried(async () => {

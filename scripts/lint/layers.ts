@@ -49,7 +49,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/core": {
     "net": [],
     "dns": [],
-    "doctor": ["ask"],
+    "doctor": ["ask", "query"],
     "ask": ["roster/client", "zone"],
     "http": [],
     "import": ["settings", "zone"],
@@ -89,7 +89,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "lib/service": {
     "": ["log"],
     "ask": [],
-    "doctor": ["ask", "portmap", "status", "sync"],
+    "doctor": ["ask", "portmap", "status", "sync", "zone/client"],
     "files": [],
     "http": [],
     "lease": [],

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodeBase64 } from "@std/encoding/base64";
 import { type Finished, wgsig } from "../support/program.ts";
+import { dnsServer, freeDnsAddress, ZONE } from "./dns_scene.ts";
 import { randomBytes, Scene, type Served } from "./scene.ts";
 
 const FAILED = 1;
@@ -206,6 +207,47 @@ Deno.test("doctor: a registry that is silent, has another secret, or another key
   assertMatch(none.out, /^warn +server-key .*isn't pinned/m);
   assertStringIncludes(none.out, `server-key = "${served.address}=${served.key}"`);
   assertEquals(none.code, 0);
+});
+
+Deno.test("doctor: a zone with the right key, another secret, none, and no server", async () => {
+  await using scene = await Scene.open();
+  const address = freeDnsAddress();
+  const served = await scene.serve(["--dns", address, "--zone", ZONE, "--require-tsig"]);
+  await dnsServer(served.running);
+  await scene.peer().ask(served.port);
+  const patient = await Patient.in(scene, served);
+  const server = `dns://${address}/${ZONE}`;
+  const servers = `["${served.address}", "${server}"]`;
+  const key = async (name: string, ...args: readonly string[]) => {
+    const path = `${scene.folder}/${name}`;
+    assertEquals((await wgsig(["keygen", "tsig", ZONE, ...args, "--output", path])).code, 0);
+    return { servers, "tsig-files": `["${path}"]` };
+  };
+  const right = await key("right", "--secret", scene.secretFile);
+  const { code, out, err } = await patient.doctor({ settings: right });
+  assertEquals([code, err], [0, ""], out);
+  const line =
+    `ok    zone         ${server} answers for ${ZONE}, 1 peer, signed with the key ${ZONE}\n`;
+  assertStringIncludes(out, line);
+
+  const other = await key("other");
+  const wrong = await patient.doctor({ settings: other });
+  assertBad(wrong, /^bad +zone +dns:.* another secret .* \(BADSIG,.*; mend it: copy the key file/m);
+  assertMatch(wrong.out, /^ok +udp /m);
+  assertBad(
+    await patient.doctor({ settings: { servers } }),
+    /^bad +zone +dns:\S+ refuses to answer for .*; mend it: check .* tsig-files/m,
+  );
+  await Deno.chmod(`${scene.folder}/right`, 0o644);
+  const open = await patient.doctor({ settings: right });
+  assertBad(open, /^bad +tsig +.*can be read by others/m, 2);
+  assertMatch(open.out, /^bad +zone +cannot ask dns:\S+: the TSIG keys can't be had$/m);
+
+  await served.running.stop();
+  assertBad(
+    await patient.doctor({ settings: { ...other, servers: `["${server}"]` } }),
+    /^bad +zone +no answer from dns:\S+: nothing listens .*; mend it: start wgsig serve --dns$/m,
+  );
 });
 
 Deno.test("doctor: a registry that wants a proof, where the private key isn't known", async () => {

@@ -25,6 +25,7 @@ import {
   checkSecret,
   checkServerKeys,
   checkTsig,
+  checkZones,
 } from "./server_checks.ts";
 
 type Judge = (facts: DoctorFacts) => Check | readonly Check[] | undefined;
@@ -43,6 +44,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "server-key": checkServerKeys,
   proof: checkProof,
   tsig: checkTsig,
+  zone: checkZones,
   register: checkRegistering,
   nat: checkNat,
   "port-map": checkPortMapping,

@@ -5,6 +5,7 @@
  */
 
 import type { RegistryStatus } from "../ask/asked_registry.ts";
+import type { ServerStatus } from "../query/query_result.ts";
 import type { Device } from "../net/device.ts";
 import type { Family, HostPort } from "../net/host_port.ts";
 import type { Fact } from "./check.ts";
@@ -29,6 +30,19 @@ export interface AnswerFacts {
   readonly warning: string | undefined;
 }
 
+/** What a name server has answered. */
+export interface ZoneFacts {
+  /** The zone that it was asked for. */
+  readonly zone: string;
+  readonly status: ServerStatus;
+  /** How many peers it has told of, with where they are. */
+  readonly peers: number;
+  /** The name of the TSIG key with which it was asked: nothing was taken that isn't signed with that. */
+  readonly key: string | undefined;
+  /** What is said of it elsewhere. */
+  readonly warning: string | undefined;
+}
+
 /** A server that is configured. */
 export interface ServerFacts {
   /** As it is named. */
@@ -41,6 +55,8 @@ export interface ServerFacts {
   readonly isPinned: boolean;
   /** Of a registry that was asked. */
   readonly answers: readonly AnswerFacts[];
+  /** Of a name server that was asked. */
+  readonly zone: Fact<ZoneFacts> | undefined;
 }
 
 /** Who this host is to registries. */
@@ -129,8 +145,8 @@ export interface DoctorFacts {
   readonly unix: number;
   readonly servers: readonly ServerFacts[];
   readonly own: OwnFacts;
-  /** With which TSIG keys name servers are asked, by the names of both. */
-  readonly tsig: Fact<readonly { readonly server: string; readonly key: string }[]>;
+  /** Whether the TSIG keys with which name servers are asked are to be had. */
+  readonly tsig: Fact<true>;
   /** Whether raw sockets are to be had, or the code with which they are refused. */
   readonly raw: Fact<true> | undefined;
   /** The setting. */

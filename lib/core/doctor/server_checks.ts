@@ -193,11 +193,32 @@ export function checkProof({ servers, own: { proves } }: DoctorFacts): Check[] {
   });
 }
 
-/** Whether the TSIG keys of name servers are there. */
+/** Whether the TSIG keys of name servers are there; what they are good for is said of each zone. */
 export function checkTsig({ tsig }: DoctorFacts): Check[] {
-  const name = "tsig";
-  if ("problem" in tsig) return [fromMessage(name, tsig.problem)];
-  return tsig.value.map(({ server, key }) =>
-    ok(name, `the file of the key ${key}, with which ${server} is asked, can be read`)
-  );
+  return "problem" in tsig ? [fromMessage("tsig", tsig.problem)] : [];
+}
+
+/** Whether name servers answer for their zones, signed where this host has a key. */
+export function checkZones({ servers }: DoctorFacts): Check[] {
+  return servers.flatMap(({ name, zone }) => zone === undefined ? [] : zoneOf(name, zone));
+}
+
+function zoneOf(server: string, asked: NonNullable<ServerFacts["zone"]>): Check {
+  const name = "zone";
+  if ("problem" in asked) return bad(name, `cannot ask ${server}: ${asked.problem}`);
+  const { zone, status, peers, key, warning } = asked.value;
+  const count = `${peers} ${peers === 1 ? "peer" : "peers"}`;
+  if (status === "incomplete") {
+    return warn(
+      name,
+      `${server}: not all of the answer came (${count})`,
+      `wgsig query ${server} gives it more time; else look for packet loss on the way`,
+    );
+  }
+  if (status !== "ok" || warning !== undefined) {
+    const [text = "", mend] = split(warning ?? `no answer from ${server}`);
+    return (status === "ok" ? warn : bad)(name, text, mend);
+  }
+  const signed = key === undefined ? "" : `, signed with the key ${key}`;
+  return ok(name, `${server} answers for ${zone}, ${count}${signed}`);
 }

@@ -41,8 +41,9 @@ export interface DoctorQuestion extends
   readonly mark: number;
 }
 
-/** So long a registry has to answer, and to show the mapping, in seconds. */
-const ANSWER_TIME = 2.5;
+/** So long a server has to answer, in seconds. */
+export const ANSWER_TIME = 2.5;
+/** So long a registry has to show the mapping, in seconds. */
 const NAT_TIME = 1.5;
 /** Two questions of one peer to one registry don't come at the same moment, in seconds. */
 const SPACING = 0.05;

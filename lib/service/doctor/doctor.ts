@@ -27,6 +27,7 @@ import { formatKey } from "../../core/net/peer_key.ts";
 import type { Host } from "../../host/host.ts";
 import { explainLookUp } from "../../host/names.ts";
 import { WireBuffer } from "../../wire/bytes/wire_buffer.ts";
+import type { TsigKey } from "../../wire/dns/tsig.ts";
 import { readOtherNetworks } from "../../wireguard/addresses.ts";
 import { readDevice, readPrivateKey } from "../../wireguard/device.ts";
 import { tryMapping } from "../portmap/try_mapping.ts";
@@ -34,19 +35,22 @@ import { askStatus } from "../status/ask.ts";
 import { statusPlaces } from "../status/places.ts";
 import { InterfaceLock } from "../sync/interface_lock.ts";
 import { askOverFamilies, askWhereSeen, type DoctorQuestion, isPinned, tryRaw } from "./ask.ts";
+import { askZone } from "./ask_zone.ts";
 import { attempt } from "./attempt.ts";
 import { readLinkState, readRoute, readSystem } from "./system.ts";
 
 /** Who asks, and how. */
 export interface DoctorConfig
   extends
-    Pick<DoctorFacts, "settings" | "unused" | "register" | "name" | "tsig">,
+    Pick<DoctorFacts, "settings" | "unused" | "register" | "name">,
     Pick<DoctorQuestion, "group" | "encrypt"> {
   readonly servers: readonly ServerName[];
   /** The file of the secret, and the secret, 32 bytes; undefined where no server needs one. */
   readonly secret: Fact<{ readonly path: string; readonly bytes: Uint8Array }> | undefined;
   /** By registry. */
   readonly serverKeys: Fact<ReadonlyMap<string, Uint8Array>>;
+  /** By name server: the keys with which they are asked. */
+  readonly tsigKeys: Fact<ReadonlyMap<string, TsigKey>>;
   /** The own public key that the settings name, 32 bytes. */
   readonly key: Fact<Uint8Array | undefined>;
   /** This host's addresses in the tunnel, with prefix lengths. */
@@ -70,7 +74,7 @@ const MAX_SERVERS = 16;
 
 /** Finds out. */
 export async function findFacts(host: Host, config: DoctorConfig): Promise<DoctorFacts> {
-  const { name, register, settings, unused, listed, tsig } = config;
+  const { name, register, settings, unused, listed, tsigKeys } = config;
   const mapped = config.portMap
     ? attempt(host, MAPPING_TIME, () => findMappings(host))
     : Promise.resolve(undefined);
@@ -90,7 +94,7 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
   const [mine, question] = questionOf(config, about, valueOf(told));
   try {
     const found = await findServers(host, config, about?.mark ?? 0);
-    const asked = await askAll(host, question, found);
+    const asked = await askAll(host, question, found, tsigKeys);
     const addresses = found.flatMap(([, { addresses }]) => valueOf(addresses) ?? []);
     const routes = Promise.all(
       addresses.slice(0, MAX_SERVERS).map((each) =>
@@ -102,7 +106,8 @@ export async function findFacts(host: Host, config: DoctorConfig): Promise<Docto
       : await attempt(host, LOCAL_TIME, () =>
         tryRaw(host, about.listenPort, { host: "127.0.0.1", port: 9 }));
     return {
-      ...{ settings, unused, register, name, listed, device, link, raw, tsig },
+      ...{ settings, unused, register, name, listed, device, link, raw },
+      tsig: "problem" in tsigKeys ? tsigKeys : { value: true },
       addresses: config.addresses,
       secret: config.secret && pathOf(config.secret),
       unix: host.now().unix,
@@ -186,7 +191,7 @@ function questionOf(
   }];
 }
 
-type Found = readonly [ServerName, Omit<ServerFacts, "answers">];
+type Found = readonly [ServerName, Omit<ServerFacts, "answers" | "zone">];
 
 async function findServers(
   host: Host,
@@ -211,23 +216,34 @@ async function findServers(
   );
 }
 
-/** Asks all registries whose addresses are known. */
+/** Asks all registries and name servers whose addresses are known. */
 async function askAll(
   host: Host,
   question: DoctorQuestion | undefined,
   found: readonly Found[],
+  tsigKeys: DoctorConfig["tsigKeys"],
 ): Promise<ServerFacts[]> {
   return await Promise.all(found.map(async ([server, facts], turn) => {
     const addresses = valueOf(facts.addresses) ?? [];
-    if (question === undefined || server.scheme !== "wgsig" || addresses.length === 0) {
-      return { ...facts, answers: [] };
+    const none = { ...facts, answers: [], zone: undefined };
+    if (addresses.length === 0) return none;
+    if (server.scheme === "dns") {
+      const zone = "problem" in tsigKeys
+        ? { problem: "the TSIG keys can't be had" }
+        : await attempt(
+          host,
+          ANSWERS_TIME,
+          () => askZone(host, server, addresses, tsigKeys.value),
+        );
+      return { ...none, zone };
     }
+    if (question === undefined || server.scheme !== "wgsig") return none;
     const answers = await attempt(
       host,
       ANSWERS_TIME,
       () => askOverFamilies(host, question, server, addresses, turn),
     );
-    return { ...facts, answers: valueOf(answers) ?? [] };
+    return { ...none, answers: valueOf(answers) ?? [] };
   }));
 }
 

@@ -1,7 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Check } from "../../../lib/core/doctor/check.ts";
 import { examine } from "../../../lib/core/doctor/examine.ts";
-import type { AnswerFacts, DoctorFacts, ServerFacts } from "../../../lib/core/doctor/facts.ts";
+import type {
+  AnswerFacts,
+  DoctorFacts,
+  ServerFacts,
+  ZoneFacts,
+} from "../../../lib/core/doctor/facts.ts";
 import type { Device } from "../../../lib/core/net/device.ts";
 import { test } from "../../testing.ts";
 
@@ -29,6 +34,7 @@ const REGISTRY: ServerFacts = {
   addresses: { value: ["198.51.100.1"] },
   isPinned: true,
   answers: [ANSWER],
+  zone: undefined,
 };
 const PEER: Device["peers"][number] = {
   publicKey: BOB,
@@ -47,7 +53,7 @@ const HEALTHY: DoctorFacts = {
   unix: UNIX,
   servers: [REGISTRY],
   own: { problem: undefined, proves: { value: true } },
-  tsig: { value: [] },
+  tsig: { value: true },
   raw: { value: true },
   register: "auto",
   nat: {
@@ -299,17 +305,47 @@ test("doctor: the secret, the registry's key, and the proof", () => {
   assertEquals(linesOf("proof", answering({ protocol: 1 })), []);
 });
 
-test("doctor: the keys of name servers", () => {
+const NAME_SERVER = "dns://192.0.2.1:53/wg.test";
+
+/** A name server that has answered. */
+function zoneOf(
+  { status = "ok", peers = 2, key, warning }: Partial<ZoneFacts>,
+): Partial<DoctorFacts> {
+  const zone = { value: { zone: "wg.test", status, peers, key, warning } };
+  return { servers: [{ ...REGISTRY, name: NAME_SERVER, answers: [], zone }] };
+}
+
+test("doctor: name servers, and whether they sign", () => {
+  assertEquals(linesOf("zone", {}), []);
+  assertSaid("zone", zoneOf({}), "ok", /^dns:.*\/wg\.test answers for wg\.test, 2 peers$/);
+  const signed = zoneOf({ peers: 1, key: "k.test" });
+  assertSaid("zone", signed, "ok", /, 1 peer, signed with the key k\.test$/);
+  // What query warns of, while it has all of the answer.
+  const off = "this host's clock is 90 s behind that of dns:; set it with: timedatectl";
+  assertSaid("zone", zoneOf({ warning: off }), "warn", /^this host's clock is .* dns:$/, /^set it/);
+  for (
+    const [status, text, mend] of [
+      ["no-answer", "no answer from dns: within 2.5 s", "check that it runs"],
+      ["not-authenticated", "dns: says that it has another secret (BADSIG)", "copy the key file"],
+      ["refused", "dns: refuses to answer for wg.test", "check the zone's name"],
+      ["no-zone", "dns:: there is no zone wg.test with WireGuard peers", "check its name"],
+      ["no-endpoints", "dns: names peers, and none with an endpoint", "let them through"],
+    ] as const
+  ) {
+    assertEquals(linesOf("zone", zoneOf({ status, key: "k.test", warning: `${text}; ${mend}` })), [
+      { name: "zone", state: "bad", text, mend },
+    ]);
+  }
+  const part = zoneOf({ status: "incomplete", peers: 7, warning: "it did not; --timeout" });
+  assertSaid("zone", part, "warn", /not all .* \(7 peers\)$/, /^wgsig query dns:\S+ gives it more/);
+});
+
+test("doctor: where name servers can't be asked, and where their keys aren't", () => {
   assertEquals(linesOf("tsig", {}), []);
-  const tsig = { value: [{ server: "dns://192.0.2.1:53/wg.test", key: "wg.test" }] };
-  assertSaid(
-    "tsig",
-    { tsig },
-    "ok",
-    /^the file of the key wg\.test, with which dns:\/\/192\.0\.2\.1:53\/wg\.test is asked, can be read$/,
-  );
   const problem = "TSIG key file a.key can be read by others; mend it with: chmod 600 a.key";
   assertSaid("tsig", { tsig: { problem } }, "bad", /by others$/, /^chmod 600 a\.key$/);
+  const unasked = { ...REGISTRY, name: NAME_SERVER, answers: [], zone: { problem: "no sockets" } };
+  assertSaid("zone", { servers: [unasked] }, "bad", /^cannot ask dns:\S+: no sockets$/);
 });
 
 test("doctor: how the port is registered, the NAT, and what routers map", () => {

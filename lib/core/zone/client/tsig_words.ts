@@ -10,10 +10,10 @@ import type { TsigFault } from "./tsig_dialog.ts";
 export function explainTsigFault(server: string, key: string, fault: TsigFault): string {
   switch (fault) {
     case "unsigned":
-      return `${server} doesn't sign its answers with TSIG, and they were left out: give it the key ` +
+      return `${server} doesn't sign its answers with TSIG, and they were left out; give it the key ` +
         `${key} there, name the zone's own server where this is a resolver, or ask without tsig-files`;
     case "wrong-mac":
-      return `${server} doesn't sign its answers with this secret of the key ${key}, and they were left out: copy ` +
+      return `${server} doesn't sign its answers with this secret of the key ${key}, and they were left out; copy ` +
         "the key file that it has, or name the zone's own server where this is a resolver";
     case "badtime":
       return `${server} takes no question at the time of this host (BADTIME); set the clocks of both`;

@@ -130,6 +130,6 @@ Deno.test("tsig: why nothing was believed is one line", async () => {
     [{ isUnsigned: true }, "doesn't sign its answers with TSIG"],
   ];
   for (const [scene, text] of all) {
-    assertMatch(await said(scene), new RegExp(`${at}${text}.*[;:] `));
+    assertMatch(await said(scene), new RegExp(`${at}${text}.*; `));
   }
 });
