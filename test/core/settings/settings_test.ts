@@ -548,6 +548,26 @@ test("an unknown key is refused, with the one that was meant", () => {
   }
 });
 
+test("a key of a table below is refused, with the head that it belongs under", () => {
+  const all: readonly (readonly [string, string])[] = [
+    ["[serve]\nsecret-file = 's'", "serve.secret-file|[[serve.group]]"],
+    ["[serve]\ncds = 'none'", "serve.cds|[serve.dns]"],
+    ["listen = []", "listen|[serve] or [serve.dns]"],
+    [
+      "[[serve.dns.zone]]\nname = 'a.b'\ntsig = []",
+      "serve.dns.zone[0].tsig|[[serve.dns.zone.view]]",
+    ],
+    ["port-map = true", "port-map|[sync.wg0]"],
+  ];
+  for (const [toml, says] of all) {
+    const [path, heads] = says.split("|");
+    assertEquals(refusal(toml), `unknown key "${path}" (it belongs into ${heads})`);
+  }
+  // What is near counts first, and what many tables have says nothing.
+  assertMatch(refusal("[serve.dns]\ngroups = [1]"), /\(did you mean "group"\?\)$/);
+  assertMatch(refusal("[serve]\ninterface = 'wg0'"), /\(known: listen, /);
+});
+
 test("workers are refused, with why there are none and what to do instead", () => {
   for (const value of ["1", "2", `"2"`, "true"]) {
     assertEquals(
