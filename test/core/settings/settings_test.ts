@@ -568,6 +568,25 @@ test("a key of a table below is refused, with the head that it belongs under", (
   assertMatch(refusal("[serve]\ninterface = 'wg0'"), /\(known: listen, /);
 });
 
+test("a zone's name that can be none says why", () => {
+  const all: readonly (readonly [string, string])[] = [
+    ["*.example.com", "a label * stands for names in a zone, and names none"],
+    [`${"a".repeat(64)}.test`, "its label aaaaaaaa… has 64 characters, and 63 are the most"],
+    [`${"a".repeat(45)}.`.repeat(4) + "test", "it has 188 characters, and 180 are the most"],
+  ];
+  for (const [name, why] of all) {
+    for (const toml of [`zone = "${name}"`, `zone = "${name}."`]) {
+      assertMatch(
+        refusal(`[serve.dns]\n${toml}`).replaceAll("*", "STAR"),
+        new RegExp(
+          `^serve.dns.zone: expected the name of a DNS zone, such as wg.example.com \\(${why}\\), got `
+            .replaceAll("*", "STAR"),
+        ),
+      );
+    }
+  }
+});
+
 test("workers are refused, with why there are none and what to do instead", () => {
   for (const value of ["1", "2", `"2"`, "true"]) {
     assertEquals(
