@@ -39,7 +39,7 @@ const E2E = "test/e2e";
  */
 const E2E_ONCE = [
   ...["faults", "garbage", "kill", "peers", "rolling"].map((name) => `shared_${name}`),
-  ...["dnssec", "dns_keys"],
+  ...["dnssec", "dnssec_caches", "dnssec_chain", "dnssec_kinds", "dns_keys"],
 ].map((name) => `${E2E}/${name}_test.ts`);
 /** Tests that use no runtime's API, so that they run everywhere. */
 const PURE = ["test/wire", "test/core"];
