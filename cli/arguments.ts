@@ -6,8 +6,9 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { CommandSpec } from "../lib/core/settings/commands.ts";
-import type { Flags } from "../lib/core/settings/option.ts";
+import { belongsTo, type Flags, headsWith } from "../lib/core/settings/option.ts";
 import { unknownName } from "../lib/core/settings/reader.ts";
+import { SETTINGS } from "../lib/core/settings/sections.ts";
 import { UserError } from "../lib/core/settings/user_error.ts";
 
 const STANDARD_INPUT = "-";
@@ -40,11 +41,23 @@ export function readArguments(command: CommandSpec, args: readonly string[]): Ar
     values.set(name, texts);
   }
   const operands = parsed._.map(String);
+  refuseKeyFile(command, operands);
   if (operands.length > command.maxOperands) {
     const extra = operands[command.maxOperands]!;
     throw new UserError(`unexpected argument "${extra}"${see(command)}`);
   }
   return { operands, texts: (flag) => values.get(flag) };
+}
+
+/** A key is read on standard input: whoever names its file behind all operands is told how. */
+function refuseKeyFile({ name, keyOnInput }: CommandSpec, operands: readonly string[]): void {
+  const expected = keyOnInput?.get(operands[0] ?? "");
+  const extra = expected === undefined ? undefined : operands[expected];
+  if (extra === undefined) return;
+  // A key itself isn't shown: base64 of 32 bytes ends with an equals sign.
+  const file = /^[\w./-]+$/.test(extra) ? extra : "FILE";
+  const use = ["wgsig", name, ...operands.slice(0, expected), "<", file].join(" ");
+  throw new UserError(`${name} ${operands[0]} reads the key from standard input; use: ${use}`);
 }
 
 /**
@@ -100,7 +113,27 @@ function unknownOption(command: CommandSpec, arg: string): string {
     if (name === `--${gone}`) return `${name} is gone: ${why}`;
   }
   const known = command.flags.map((flag) => `--${flag.name}`);
-  return `${unknownName("option", name, name, known)}${see(command)}`;
+  const hint = settingHint(command, name.replace(/^--/, ""));
+  const why = hint === undefined
+    ? unknownName("option", name, name, known)
+    : `unknown option "${name}" (${hint})`;
+  return `${why}${see(command)}`;
+}
+
+/** What is said to anyone who makes a flag of a setting's key. */
+function settingHint({ name, tables }: CommandSpec, key: string): string | undefined {
+  for (const rows of tables) {
+    const row = Object.hasOwn(rows, key) ? rows[key] : undefined;
+    if (row === undefined || !("reader" in row)) continue;
+    if (row.flag === undefined) {
+      const heads = headsWith(SETTINGS, "", key)
+        .filter((head) => (name === "serve") === /^\[+serve\b/.test(head));
+      const where = belongsTo(heads);
+      return where && `it is no flag but a setting: ${where}`;
+    }
+    if (row.commands?.includes(name) ?? true) return `did you mean "--${row.flag}"?`;
+  }
+  return undefined;
 }
 
 function see(command: CommandSpec): string {

@@ -17,7 +17,7 @@ import {
 import { isGiven, readTexts, resolve, type Resolved } from "../lib/core/settings/option.ts";
 import { namedFiles } from "../lib/core/settings/named_files.ts";
 import { itemPath } from "../lib/core/settings/reader.ts";
-import { SETTINGS } from "../lib/core/settings/settings.ts";
+import { SETTINGS } from "../lib/core/settings/sections.ts";
 import type { Host } from "../lib/host/host.ts";
 import {
   type LoadedSettings,

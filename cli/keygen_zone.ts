@@ -7,7 +7,7 @@
 
 import { algorithmText, formatKeyFile, readZoneKey } from "../lib/core/zone/server/key_file.ts";
 import { makeZoneKey, type ZoneKey } from "../lib/core/zone/server/zone_key.ts";
-import { parseZone } from "../lib/core/zone/name.ts";
+import { parseZone, zoneProblem } from "../lib/core/zone/name.ts";
 import { KEYGEN_FLAGS } from "../lib/core/settings/commands.ts";
 import { resolve } from "../lib/core/settings/option.ts";
 import { EXIT, type ExitStatus, UserError } from "../lib/core/settings/user_error.ts";
@@ -83,7 +83,11 @@ function zoneOf(args: Arguments, usage: string): string {
   }
   const zone = parseZone(given);
   if (zone !== undefined) return zone;
-  throw new UserError(`"${given}" is no name of a DNS zone, such as wg.example.com`);
+  const why = zoneProblem(given);
+  throw new UserError(
+    `"${given}" is no name of a DNS zone, such as wg.example.com` +
+      (why === undefined ? "" : `: ${why}`),
+  );
 }
 
 /** Draws a private key: 32 bytes. */

@@ -78,12 +78,25 @@ function servedZones(
   const chosen: readonly ZoneSettings[] = name === undefined
     ? configured
     : [{ ...configured.find((each) => each.name === name), name }];
-  return chosen.map((each, i) => {
+  const served = chosen.map((each, i) => {
     if (each.name === undefined) {
       throw new UserError(`serve.dns.zone[${i}]: name is missing`);
     }
-    return servedZone(args, each.name, { ...settings, ...each }, groups);
+    const zone = servedZone(args, each.name, { ...settings, ...each }, groups);
+    if (each.cds !== undefined && !isSigned(zone)) {
+      throw new UserError(`DNS zone ${zone.name}: cds is for ${UNSIGNED}`);
+    }
+    return zone;
   });
+  // It may hold for some of the zones.
+  if (settings.cds === undefined || served.some(isSigned)) return served;
+  throw new UserError(`serve.dns.cds is for ${UNSIGNED}`);
+}
+
+const UNSIGNED = "a zone that is signed: name its keys in dnssec-keys, or leave cds out";
+
+function isSigned({ dnssecKeys }: ServedZone): boolean {
+  return dnssecKeys.length > 0;
 }
 
 function servedZone(

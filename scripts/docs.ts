@@ -16,7 +16,7 @@
 import { COMMANDS, flagsOf, type FlagSpec } from "../lib/core/settings/commands.ts";
 import { allMetrics, type MetricRow } from "../lib/core/metrics/metrics.ts";
 import type { CommandName, Option, Rows, Written } from "../lib/core/settings/option.ts";
-import { SETTINGS } from "../lib/core/settings/settings.ts";
+import { SETTINGS } from "../lib/core/settings/sections.ts";
 import { EVENT_TEXTS } from "./event_texts.ts";
 import { type FoundEvent, foundEvents } from "./events.ts";
 import { OPTION_TEXTS } from "./option_texts.ts";

@@ -37,8 +37,9 @@ export const EVENT_TEXTS: Readonly<Record<string, EventText>> = {
   "dns-zone": {
     meaning:
       "a zone is served, or otherwise since SIGHUP, from this interface or these groups; `keys` are " +
-      "the tags of those that sign it, `tsig` the names of its TSIG keys",
-    fields: ["zone", "interface", "group-ids", "views", "keys", "tsig"],
+      "the tags of those that sign it, `cds` is there where it isn't `publish`, `tsig` the names of " +
+      "its TSIG keys",
+    fields: ["zone", "interface", "group-ids", "views", "keys", "cds", "tsig"],
   },
   "double-nat": {
     meaning: "the gateway's own address is none that others reach: a mapping would be of no use",

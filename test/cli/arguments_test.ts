@@ -208,6 +208,40 @@ test("more operands than the command takes are refused", () => {
   }
 });
 
+test("a key that is read from standard input is no operand", () => {
+  const keygen = commandNamed("keygen");
+  const all: readonly (readonly [readonly string[], string])[] = [
+    [["ds", "wg.example.com", "new.key"], "ds reads|ds wg.example.com < new.key"],
+    [["public", "/etc/wg/a.key"], "public reads|public < /etc/wg/a.key"],
+    // Not even where it is the key itself, which nobody is to see.
+    [["public", `${"A".repeat(43)}=`], "public reads|public < FILE"],
+    [["ds", "wg.example.com", "a b"], "ds reads|ds wg.example.com < FILE"],
+  ];
+  for (const [args, says] of all) {
+    const [kind, use] = says.split("|");
+    assertEquals(
+      complaint(() => readArguments(keygen, args)),
+      `keygen ${kind} the key from standard input; use: wgsig keygen ${use}`,
+    );
+  }
+  assertEquals(read(keygen, "zone", "wg.example.com"), [["zone", "wg.example.com"], {}]);
+});
+
+test("who makes a flag of a setting's name is told the flag, or where the setting belongs", () => {
+  const all: readonly (readonly [CommandSpec, string, string])[] = [
+    [SERVE, "tsig-files", 'did you mean "--tsig"?'],
+    [SERVE, "allow-file", 'did you mean "--allow"?'],
+    [SERVE, "cds", "it is no flag but a setting: it belongs into [serve.dns]"],
+    [SERVE, "secret-file", "it is no flag but a setting: it belongs into [[serve.group]]"],
+    [SERVE, "relay-idle", "it is no flag but a setting: it belongs into [serve]"],
+    [QUERY, "tsig-files", 'did you mean "--tsig"?'],
+  ];
+  for (const [command, name, says] of all) {
+    assertEquals(refusal(command, `--${name}`, "x"), `unknown option "--${name}" (${says})`);
+  }
+  assert(refusal(QUERY, "--cds").startsWith('unknown option "--cds" (known: '));
+});
+
 test("a value is read by the reader of the setting", () => {
   const args = readArguments(CONFIG, [
     "--max-age=2h",

@@ -126,7 +126,7 @@ const MISTAKES: readonly Mistake[] = [
   {
     settings: `${VIEWS}tsig = ["ops.test"]\n`,
     says:
-      /^DNS zone a\.test: view\[0\]: ops\.test is no key of the zone: it has none; name the key's/,
+      /^DNS zone a\.test: view\[0\]\.tsig: ops\.test is no key of the zone: it has none; name the key's/,
   },
   {
     settings: `[serve.dns]\nlisten = []\nzone = "a.test"\ninterface = "wg0"\n`,

@@ -160,7 +160,7 @@ Deno.test("tsig: the own server is asked with the key of the group's secret", as
   assertEquals(without[0], 1);
   assertMatch(
     without[2],
-    /^wgsig: dns:\S+ refuses to answer for .* with which key: tsig-files.*\n$/,
+    /^wgsig: dns:\S+ refuses to answer for \S+ \(REFUSED\): .*require-tsig.*: tsig-files here\)\n$/,
   );
 });
 

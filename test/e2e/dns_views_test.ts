@@ -74,7 +74,7 @@ testWith(["dig"], "dns: each source and key sees the peers of its view alone", a
   const [line] = await server.signal("SIGHUP", /^.*reloaded.*$/m);
   assertMatch(
     line,
-    / error not-reloaded .*view\[0\]: obs\.example is no key of the zone: it has ops\./,
+    / error not-reloaded .*view\[0\]\.tsig: obs\.example is no key of the zone: it has ops\./,
   );
   assertEquals(await seen("-b", "127.0.0.2"), ["REFUSED", "REFUSED", "REFUSED"]);
 });

@@ -102,7 +102,10 @@ Deno.test("--output refuses to overwrite", async () => {
   const before = await Deno.readFile(scene.secretFile);
   const { code, out, err } = await wgsig(["keygen", "secret", "--output", scene.secretFile]);
   assertEquals([code, out], [1, ""]);
-  assertEquals(err, `wgsig: cannot write ${scene.secretFile}: it exists already\n`);
+  assertEquals(
+    err,
+    `wgsig: cannot write ${scene.secretFile}: it exists already; name another, or remove it first\n`,
+  );
   assertEquals(await Deno.readFile(scene.secretFile), before);
   // A link to nowhere is no way to make a file elsewhere.
   await Deno.symlink(`${scene.folder}/elsewhere`, `${scene.folder}/link`);

@@ -114,7 +114,7 @@ Deno.test("keygen tsig: what can't be is one line that says how", async () => {
   const taken = await wgsig(["keygen", "tsig", ZONE, "--output", there]);
   assertEquals(
     [taken.code, taken.out, taken.err],
-    [1, "", `wgsig: cannot write ${there}: it exists already\n`],
+    [1, "", `wgsig: cannot write ${there}: it exists already; name another, or remove it first\n`],
   );
   assertEquals(await Deno.readTextFile(there), "precious\n");
   const absent = await wgsig(["keygen", "tsig", ZONE, "--output", `${scene.folder}/no/where`]);

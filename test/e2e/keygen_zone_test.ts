@@ -71,7 +71,10 @@ if (isRouterBinary()) {
         assertEquals([again.code, recordsOf(again.out), again.err], [0, recordsOf(out), ""]);
         const taken = await wgsig(argv);
         assertEquals([taken.code, taken.out], [1, ""]);
-        assertEquals(taken.err, `wgsig: cannot write ${path}: it exists already\n`);
+        assertEquals(
+          taken.err,
+          `wgsig: cannot write ${path}: it exists already; name another, or remove it first\n`,
+        );
         assertEquals(await Deno.readTextFile(path), text);
       }
     });

@@ -61,6 +61,21 @@ function partsIn(binary: Uint8Array): Part[] {
   return parts;
 }
 
+/**
+ * The first byte from a place on that makes a difference when it is inverted: a stream can say the
+ * same in two ways, as with another distance to the same bytes. One in thousands is so.
+ */
+function damagedAt(bundle: Uint8Array, bytecode: Uint8Array, place: number): number {
+  const changed = bundle.slice();
+  changed[place]! ^= 0xff;
+  try {
+    const same = inflateSync(changed).equals(bytecode);
+    return same ? damagedAt(bundle, bytecode, place + 1) : place;
+  } catch {
+    return place;
+  }
+}
+
 for (const [file, need, count] of BINARIES) {
   testWith(
     [need],
@@ -101,7 +116,7 @@ for (const [file, need, count] of BINARIES) {
           assert(needs !== undefined, `nothing needs the part at ${at}`);
           const last = bundle.length - 1;
           for (let i = 0; i < count; i++) {
-            const place = Math.round(i * last / (count - 1));
+            const place = damagedAt(bundle, bytecode, Math.round(i * last / (count - 1)));
             const result = await runChanged(needs, (bytes) => bytes[at + place]! ^= 0xff);
             assertEquals(result, { code: 1, out: "", err: DAMAGED }, `byte ${place} of ${last}`);
           }

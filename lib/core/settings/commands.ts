@@ -36,6 +36,8 @@ export interface CommandSpec {
   readonly operands: string;
   /** The most positional arguments. */
   readonly maxOperands: number;
+  /** By the first operand: how many operands there are where a key comes on standard input. */
+  readonly keyOnInput?: ReadonlyMap<string, number>;
   /** One line. */
   readonly help: string;
   /** Where its flags come from. */
@@ -159,6 +161,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "keygen",
     operands: "[secret|private|public|psk|tsig|zone|ds] [NAME]",
     maxOperands: 2,
+    keyOnInput: new Map([["public", 1], ["ds", 2]]),
     help: "make a group secret, WireGuard keys, or the keys of a DNS zone: DNSSEC, TSIG",
     tables: [KEYGEN_FLAGS],
   }),

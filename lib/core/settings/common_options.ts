@@ -5,7 +5,7 @@
  */
 
 import { many, one, type Option, type Rows, toggle, whole } from "./option.ts";
-import { parseZone } from "../zone/name.ts";
+import { parseZone, zoneProblem } from "../zone/name.ts";
 import {
   addressPort,
   cidr,
@@ -30,9 +30,13 @@ export const MAX_USES = 100;
 export const OWN_PORT = 0;
 
 /** The name of a DNS zone, in lower case and without a dot at its end. */
-export const zoneName: Reader<string> = (value, path) =>
-  (typeof value === "string" ? parseZone(value) : undefined) ??
-    refuse(path, "the name of a DNS zone, such as wg.example.com", value);
+export const zoneName: Reader<string> = (value, path) => {
+  const zone = typeof value === "string" ? parseZone(value) : undefined;
+  if (zone !== undefined) return zone;
+  const why = typeof value === "string" ? zoneProblem(value) : undefined;
+  const expected = "the name of a DNS zone, such as wg.example.com";
+  return refuse(path, why === undefined ? expected : `${expected} (${why})`, value);
+};
 
 /** The name of a file. */
 export const file = one(fileName, "FILE");

@@ -89,6 +89,10 @@ export interface Option<T = unknown> {
 export interface Nested<T = unknown> {
   readonly nested: Reader<T>;
   readonly rows: Rows;
+  /** Says that it holds a list of tables, */
+  readonly isList?: boolean;
+  /** or tables with names, of which this is one. */
+  readonly example?: string;
 }
 
 /** An option that there was. */
@@ -172,9 +176,38 @@ export function section<R extends Rows>(rows: R): Reader<InFile<R>> {
     if ("gone" in row) gone[key] = row.gone;
     else shape[key] = "nested" in row ? row.nested : row.reader.inFile;
   }
-  const read = table(shape, gone);
+  const read = table(shape, gone, (key, path) => belongsTo(headsWith(rows, path, key)));
   // Each key was read by the reader of the row of that name.
   return (value, path, file) => read(value, path, file) as InFile<R>;
+}
+
+/**
+ * The heads of the tables below a table that have a key, such as `[serve.dns]` and `[[serve.group]]`.
+ *
+ * @param path What the table is called in messages.
+ */
+export function headsWith(rows: Rows, path: string, key: string): string[] {
+  const heads: string[] = [];
+  // Of an item in a list, there is neither its number nor its name.
+  const before = path.replace(/\[\d+\](?: \([^)]*\))?/g, "");
+  for (const [name, row] of Object.entries(rows)) {
+    if (!("nested" in row)) continue;
+    const parts = [before, name, row.example].filter((part) => part !== undefined && part !== "");
+    const at = parts.join(".");
+    const own = Object.hasOwn(row.rows, key) ? row.rows[key] : undefined;
+    if (own !== undefined && !("gone" in own)) heads.push(row.isList ? `[[${at}]]` : `[${at}]`);
+    heads.push(...headsWith(row.rows, at, key));
+  }
+  return heads;
+}
+
+/** So many tables that have a key, and no more, say where it was to be. */
+const MAX_HEADS = 3;
+
+/** What is said of a key that other tables have; undefined where that wouldn't help. */
+export function belongsTo(heads: readonly string[]): string | undefined {
+  if (heads.length === 0 || heads.length > MAX_HEADS) return undefined;
+  return `it belongs into ${heads.join(" or ")}`;
 }
 
 /** `[key]`: a table. */
@@ -184,7 +217,7 @@ export function oneTable<R extends Rows>(rows: R): Nested<InFile<R>> {
 
 /** `[[key]]`: a list of tables. */
 export function tableList<R extends Rows>(rows: R): Nested<InFile<R>[]> {
-  return { nested: tables(section(rows), itemPath), rows };
+  return { nested: tables(section(rows), itemPath), rows, isList: true };
 }
 
 /** `[key.NAME]`: tables with names that the user chooses. @param example Such a name. */
@@ -192,7 +225,7 @@ export function namedTables<R extends Rows>(
   rows: R,
   example = "NAME",
 ): Nested<Map<string, InFile<R>>> {
-  return { nested: namedTable(section(rows), example), rows };
+  return { nested: namedTable(section(rows), example), rows, example };
 }
 
 /** The flags of an option that were given. */

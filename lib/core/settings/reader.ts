@@ -243,10 +243,12 @@ export type Read<S extends Shape> = { -readonly [K in keyof S]?: ReturnType<S[K]
  * A table of known keys. An unknown one is an error that names the nearest known.
  *
  * @param gone Keys that there were, with what is said to anyone who still has them.
+ * @param hint What is said of an unknown key that is near none, in the place of all known ones.
  */
 export function table<S extends Shape>(
   shape: S,
   gone: Readonly<Record<string, string>> = {},
+  hint: (key: string, path: string) => string | undefined = () => undefined,
 ): Reader<Read<S>> {
   return (value, path, file) => {
     const result: Record<string, unknown> = {};
@@ -255,7 +257,7 @@ export function table<S extends Shape>(
       const reader = Object.hasOwn(shape, key) ? shape[key] : undefined;
       if (reader === undefined) {
         if (Object.hasOwn(gone, key)) throw new SyntaxError(`${at} is gone: ${gone[key]}`);
-        throw new SyntaxError(unknownName("key", at, key, Object.keys(shape)));
+        throw new SyntaxError(unknownName("key", at, key, Object.keys(shape), hint(key, path)));
       }
       result[key] = reader(each, at, file);
     }
@@ -264,19 +266,23 @@ export function table<S extends Shape>(
   };
 }
 
-/** The message for a name that is not known: with the nearest known one, else with all of them. */
+/**
+ * The message for a name that is not known: with the nearest known one, else with a hint, else with
+ * all that are known.
+ */
 export function unknownName(
   what: string,
   shown: string,
   name: string,
   known: readonly string[],
+  hint = `known: ${known.join(", ")}`,
 ): string {
   const near = known
     .map((each) => ({ each, far: distance(name, each) }))
     .filter(({ each, far }) => far <= Math.max(1, Math.floor(each.length / 3)))
     .sort((a, b) => a.far - b.far)[0];
-  const hint = near !== undefined ? `did you mean "${near.each}"?` : `known: ${known.join(", ")}`;
-  return `unknown ${what} "${shown}" (${hint})`;
+  const said = near !== undefined ? `did you mean "${near.each}"?` : hint;
+  return `unknown ${what} "${shown}" (${said})`;
 }
 
 /** How many letters must change to make `b` of `a` (Levenshtein). */

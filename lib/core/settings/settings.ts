@@ -5,16 +5,8 @@
  */
 
 import { parse } from "@std/toml/parse";
-import { CLIENT, PEER } from "./client_options.ts";
-import { type InFile, namedTables, oneTable, type Rows, section, tableList } from "./option.ts";
-import { SERVE } from "./serve_options.ts";
-
-/** All that a settings file can say. */
-export const SETTINGS = {
-  serve: oneTable(SERVE),
-  sync: namedTables(CLIENT, "wg0"),
-  peer: tableList(PEER),
-} satisfies Rows;
+import { type InFile, section } from "./option.ts";
+import { SETTINGS } from "./sections.ts";
 
 /** What a settings file says. Every key may be missing. */
 export type Settings = InFile<typeof SETTINGS>;

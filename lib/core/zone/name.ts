@@ -16,6 +16,8 @@ import { formatKey, KEY_SIZE } from "../net/peer_key.ts";
 
 const SERVICE = "_wireguard._udp";
 const SUBTYPE = "_sub";
+/** Characters of the longest zone, and of the longest label (RFC 1035, section 2.3.4). */
+const [MAX_ZONE, MAX_LABEL] = [180, 63];
 /** Base32 digits of a key, with their padding. */
 const KEY_DIGITS = 56;
 /** The digits of base32, with which keys are written here. */
@@ -25,12 +27,30 @@ export const MAX_PREFIX = 3;
 
 /**
  * A zone's name as it is used here: in lower case, without a dot at its end. Undefined where the
- * text is none, or so long that a peer has no name in it (more than 180 characters).
+ * text is none, has a label `*`, which stands for the names in a zone (RFC 4592), or is so long that a
+ * peer has no name in it (more than 180 characters).
  */
 export function parseZone(text: string): string | undefined {
   const zone = text.replace(/\.$/, "").toLowerCase();
+  if (zone.split(".").includes("*")) return undefined;
   return isDnsName(zone) && isDnsName(`${"a".repeat(KEY_DIGITS)}.${serviceName(zone)}`)
     ? zone
+    : undefined;
+}
+
+/** Why {@linkcode parseZone} takes a text for no name of a zone, as far as that can be told. */
+export function zoneProblem(text: string): string | undefined {
+  const zone = text.replace(/\.$/, "");
+  const labels = zone.split(".");
+  if (labels.includes("*")) return "a label * stands for names in a zone, and names none";
+  const long = labels.find((label) => label.length > MAX_LABEL);
+  if (long !== undefined) {
+    return `its label ${
+      long.slice(0, 8)
+    }… has ${long.length} characters, and ${MAX_LABEL} are the most`;
+  }
+  return zone.length > MAX_ZONE
+    ? `it has ${zone.length} characters, and ${MAX_ZONE} are the most`
     : undefined;
 }
 

@@ -12,6 +12,11 @@ import { makeFolder } from "./files.ts";
 import { makeOwnFolder } from "./own_folders.ts";
 
 const OWNER_ONLY = 0o600;
+/** How to mend it where a new file can't be written. */
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: "; make its folder first",
+  EEXIST: "; name another, or remove it first",
+};
 
 /**
  * Finds out which of the files are to be written: those that are not there.
@@ -66,7 +71,7 @@ export async function writeKeyFile(host: Files, path: string, bytes: Uint8Array)
     await host.writeFile(path, bytes, { mode: OWNER_ONLY, exclusive: true });
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw unwritable(path, error, errorCode(error) === "ENOENT" ? "; make its folder first" : "");
+    throw unwritable(path, error, HINTS[errorCode(error)]);
   } finally {
     bytes.fill(0);
   }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS, flagsOf } from "../../../lib/core/settings/commands.ts";
 import type { Option, Rows } from "../../../lib/core/settings/option.ts";
-import { SETTINGS } from "../../../lib/core/settings/settings.ts";
+import { SETTINGS } from "../../../lib/core/settings/sections.ts";
 import { test } from "../../testing.ts";
 
 /** The options of a table and, where `deep`, of the tables in it. */

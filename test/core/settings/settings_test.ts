@@ -548,6 +548,45 @@ test("an unknown key is refused, with the one that was meant", () => {
   }
 });
 
+test("a key of a table below is refused, with the head that it belongs under", () => {
+  const all: readonly (readonly [string, string])[] = [
+    ["[serve]\nsecret-file = 's'", "serve.secret-file|[[serve.group]]"],
+    ["[serve]\ncds = 'none'", "serve.cds|[serve.dns]"],
+    ["listen = []", "listen|[serve] or [serve.dns]"],
+    [
+      "[[serve.dns.zone]]\nname = 'a.b'\ntsig = []",
+      "serve.dns.zone[0].tsig|[[serve.dns.zone.view]]",
+    ],
+    ["port-map = true", "port-map|[sync.wg0]"],
+  ];
+  for (const [toml, says] of all) {
+    const [path, heads] = says.split("|");
+    assertEquals(refusal(toml), `unknown key "${path}" (it belongs into ${heads})`);
+  }
+  // What is near counts first, and what many tables have says nothing.
+  assertMatch(refusal("[serve.dns]\ngroups = [1]"), /\(did you mean "group"\?\)$/);
+  assertMatch(refusal("[serve]\ninterface = 'wg0'"), /\(known: listen, /);
+});
+
+test("a zone's name that can be none says why", () => {
+  const all: readonly (readonly [string, string])[] = [
+    ["*.example.com", "a label * stands for names in a zone, and names none"],
+    [`${"a".repeat(64)}.test`, "its label aaaaaaaa… has 64 characters, and 63 are the most"],
+    [`${"a".repeat(45)}.`.repeat(4) + "test", "it has 188 characters, and 180 are the most"],
+  ];
+  for (const [name, why] of all) {
+    for (const toml of [`zone = "${name}"`, `zone = "${name}."`]) {
+      assertMatch(
+        refusal(`[serve.dns]\n${toml}`).replaceAll("*", "STAR"),
+        new RegExp(
+          `^serve.dns.zone: expected the name of a DNS zone, such as wg.example.com \\(${why}\\), got `
+            .replaceAll("*", "STAR"),
+        ),
+      );
+    }
+  }
+});
+
 test("workers are refused, with why there are none and what to do instead", () => {
   for (const value of ["1", "2", `"2"`, "true"]) {
     assertEquals(

@@ -165,6 +165,7 @@ export class ZoneExchange {
   readonly #found = new Map<string, Found>();
   readonly #tally: Tally = { asked: 0, missing: 0, refused: 0 };
   #isHeard = false;
+  #refusal: number | undefined;
   /** Questions of any kind that were refused or never answered. */
   #failed = 0;
   #skipped = 0;
@@ -230,6 +231,14 @@ export class ZoneExchange {
   /** Why answers were dropped where questions are signed; undefined where none was. */
   get tsigFault(): TsigFault | undefined {
     return this.#tsig?.fault;
+  }
+
+  /**
+   * The last RCODE of a refusal, or of a failure, to tell where peers are; 0 (NOERROR) where the
+   * server points to others. Undefined where there was none.
+   */
+  get refusal(): number | undefined {
+    return this.#refusal;
   }
 
   /** By how many seconds the server's clock is ahead, where it has refused the time of this host. */
@@ -331,8 +340,10 @@ export class ZoneExchange {
     }
     if (rcode !== RCODE.noerror && rcode !== RCODE.nxdomain || isReferral(response)) {
       this.#failed++;
-      if (this.#isDiscovery(asked)) this.#tally.refused++;
-      else if (asked.purpose.kind === "service") this.#unlocated++;
+      if (this.#isDiscovery(asked)) {
+        this.#tally.refused++;
+        this.#refusal = rcode;
+      } else if (asked.purpose.kind === "service") this.#unlocated++;
       return;
     }
     if (rcode === RCODE.nxdomain) {

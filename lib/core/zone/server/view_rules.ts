@@ -87,7 +87,7 @@ export function tsigProblem(
     const has = known.length === 0
       ? "it has none; name the key's file in tsig-files"
       : `it has ${[...new Set(known)].join(", ")}`;
-    return `view[${i}]: ${unknown} is no key of the zone: ${has}`;
+    return `view[${i}].tsig: ${unknown} is no key of the zone: ${has}`;
   }
   // Without a key nobody comes so far: a view for everybody is one for all keys.
   const why = isRequired && known.length > 0

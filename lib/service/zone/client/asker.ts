@@ -65,6 +65,8 @@ export interface ZoneAnswer {
   readonly dropped: ReadonlyMap<ZoneDrop, number>;
   /** Why answers were dropped where questions are signed; undefined where none was. */
   readonly tsigFault: TsigFault | undefined;
+  /** The RCODE where the status is `refused`: 0 where the server points to others. */
+  readonly refusal: number | undefined;
   /** By how many seconds the server's clock is ahead, where it has refused the time of this host. */
   readonly clockAhead: number;
   /** What the system said last of a socket (`ECONNREFUSED`, …), if anything. */
@@ -265,6 +267,7 @@ class ZoneAsker {
       server: this.#server,
       dropped: this.#dropped,
       tsigFault: this.#exchange.tsigFault,
+      refusal: this.#exchange.refusal,
       clockAhead: this.#exchange.clockAhead,
       error: this.#error,
     };

@@ -6,6 +6,7 @@
 
 import type { HostPort } from "../../../core/net/host_port.ts";
 import type { ServerClocks } from "../../../core/zone/client/server_clocks.ts";
+import { explainRefusal } from "../../../core/zone/client/refusal_words.ts";
 import {
   explainClock,
   explainForged,
@@ -18,6 +19,7 @@ import type { Random } from "../../../host/random.ts";
 import type { TcpConnecting } from "../../../host/tcp.ts";
 import type { Udp } from "../../../host/udp.ts";
 import type { ServerReply } from "../../ask/server_reply.ts";
+import { RCODE } from "../../../wire/dns/answer.ts";
 import type { TsigKey } from "../../../wire/dns/tsig.ts";
 import { askZone, type ZoneAnswer, type ZoneDrop } from "./asker.ts";
 
@@ -111,7 +113,7 @@ function warningOf(
   answer: ZoneAnswer,
   timeout: number,
 ): string | undefined {
-  const { status, peers, skipped, unlocated, error } = answer;
+  const { status, peers, skipped, unlocated, refusal, error } = answer;
   const seconds = Number(timeout.toFixed(3));
   switch (status) {
     case "ok":
@@ -131,9 +133,7 @@ function warningOf(
         : `no answer from ${server} within ${seconds} s; check that it runs and that UDP and TCP ` +
           `port ${port} get through` + (error === undefined ? "" : ` (${explain(error)})`);
     case "refused":
-      return `${server} refuses to answer for ${zone}, or fails to; check the zone's name, that this ` +
-        "host may ask (allow-from and views there; with which key: tsig-files here), that the " +
-        "interface there is up, and where it is a resolver, which DS it has (dig shows its status)";
+      return explainRefusal(server, zone, refusal ?? RCODE.refused);
     case "no-zone":
       return `${server}: there is no zone ${zone} with WireGuard peers; check its name`;
   }

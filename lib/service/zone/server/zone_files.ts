@@ -57,7 +57,14 @@ async function readTsig(
   secretsOf: (group: number) => readonly Uint8Array[],
 ): Promise<TsigKey[]> {
   const ofFiles = new Map<TsigKey, string>();
-  for (const path of tsigFiles) ofFiles.set(await keys.read(path), path);
+  for (const [i, path] of tsigFiles.entries()) {
+    if (tsigFiles.indexOf(path) < i) {
+      throw new UserError(
+        `DNS zone ${name}: TSIG key file ${path} is named twice; leave one of them out`,
+      );
+    }
+    ofFiles.set(await keys.read(path), path);
+  }
   const all = new Set(ofFiles.keys());
   const named = new Set(views.flatMap(({ tsig = [] }) => tsig));
   for (const group of groups) {

@@ -38,6 +38,7 @@ export function zoneFields(zone: ServedZone, files?: KnownFiles): LogFields {
     ...(groups.length === 0 ? {} : { "group-ids": groups.join(",") }),
     ...(zone.views === undefined ? {} : { views: zone.views.length }),
     ...(keys.length === 0 ? {} : { keys: keys.map(({ tag }) => tag).join(",") }),
+    ...(zone.cds === "publish" ? {} : { cds: zone.cds }),
     ...(tsig.length === 0 ? {} : { tsig: tsig.join(",") }),
   };
 }

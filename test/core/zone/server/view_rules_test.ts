@@ -108,11 +108,11 @@ test("a key that the zone doesn't have is said with those that it has", () => {
   assertEquals(tsigProblem(views, ["obs.example", "ops.example", "ops.example"], false), undefined);
   assertEquals(
     tsigProblem(views, ["ops.example", "ops.example", "example"], true),
-    "view[1]: obs.example is no key of the zone: it has ops.example, example",
+    "view[1].tsig: obs.example is no key of the zone: it has ops.example, example",
   );
   assertEquals(
     tsigProblem(views, [], false),
-    "view[1]: ops.example is no key of the zone: it has none; name the key's file in tsig-files",
+    "view[1].tsig: ops.example is no key of the zone: it has none; name the key's file in tsig-files",
   );
 });
 

@@ -26,16 +26,27 @@ interface Scene {
   /** What comes before each answer. */
   readonly forge?: (question: Uint8Array) => readonly Uint8Array[];
   readonly isUnsigned?: boolean;
+  /** The RCODE of all answers, without records. */
+  readonly rcode?: number;
+  /** It is asked without a key. */
+  readonly isPlain?: boolean;
 }
 
 async function ask(
   { key = tsigKey(), ahead = 0, udpSize = 65_535, timeout = LONG, ...scene }: Scene,
 ): Promise<ServerReply & { readonly connections: number }> {
   const host = denoHost();
-  const zone = new ZoneDouble({ peers: scene.peers ?? PEERS, udpSize });
+  const { rcode } = scene;
+  const zone = new ZoneDouble({
+    peers: scene.peers ?? PEERS,
+    udpSize,
+    instead: () => rcode === undefined ? undefined : { flags: rcode },
+  });
   const signing = new TsigDouble(zone, key, host.now().unix + ahead);
   const answer = (question: Uint8Array, transport: "udp" | "tcp") =>
-    scene.isUnsigned
+    scene.isPlain
+      ? zone.answer(question, transport)
+      : scene.isUnsigned
       ? zone.answer(bareQuestion(question), transport)
       : signing.answer(question, transport);
   const options: ZoneServerOptions = {
@@ -54,7 +65,9 @@ async function ask(
     const name = parseServerName(`dns://127.0.0.1:${server.port}/${ZONE}`);
     assert(name?.scheme === "dns");
     const reply = await askZoneServer(host, name, ["127.0.0.1"], {
-      tsigKeys: new Map([[`dns://127.0.0.1:${server.port}/${ZONE}`, tsigKey()]]),
+      tsigKeys: scene.isPlain
+        ? undefined
+        : new Map([[`dns://127.0.0.1:${server.port}/${ZONE}`, tsigKey()]]),
       timeout,
       startedAt: host.now().mono,
     });
@@ -131,5 +144,27 @@ Deno.test("tsig: why nothing was believed is one line", async () => {
   ];
   for (const [scene, text] of all) {
     assertMatch(await said(scene), new RegExp(`${at}${text}.*; `));
+  }
+});
+
+Deno.test("each refusal has a line of its own, with a key and without one", async () => {
+  const all: readonly (readonly [number, string])[] = [
+    [5, "refuses to answer for example\\.com \\(REFUSED\\): .*, and there allow-from, views and "],
+    [
+      2,
+      "fails to answer for example\\.com \\(SERVFAIL\\): the interface there .*; or .* a resolver,",
+    ],
+    [1, "has no answer for example\\.com: .* \\(FORMERR\\); "],
+    [4, "has no answer for example\\.com: .* \\(NOTIMP\\); "],
+    [9, "has no answer for example\\.com: .* \\(NOTAUTH\\); "],
+    [11, "has no answer for example\\.com: it says RCODE 11; "],
+    [0, "doesn't serve example\\.com, and points to other name servers; "],
+  ];
+  for (const [rcode, text] of all) {
+    for (const isPlain of [false, true]) {
+      const { outcome, peers, warning } = await ask({ rcode, isPlain, timeout: ENDLESS });
+      assertEquals([outcome.status, peers], ["refused", []]);
+      assertMatch(warning ?? "", new RegExp(`^dns://127\\.0\\.0\\.1/example\\.com ${text}`));
+    }
   }
 });

@@ -104,6 +104,10 @@ test("files with other secrets for one name are refused, and so is what others c
       "another name",
   );
   assertEquals(
+    await refused("/a", "/a"),
+    "DNS zone one.test: TSIG key file /a is named twice; leave one of them out",
+  );
+  assertEquals(
     await refused("/open"),
     "TSIG key file /open can be read by others (mode 0640); mend it with: chmod 600 /open",
   );
@@ -123,7 +127,7 @@ test("views name keys of their zone alone", async () => {
     await complaint(() =>
       keysOf(files, [zone("one.test", { tsigFiles: ["/a"] }), zone("two.test", { views })])
     ),
-    "DNS zone two.test: view[0]: ops.test is no key of the zone: it has none; name the key's file " +
+    "DNS zone two.test: view[0].tsig: ops.test is no key of the zone: it has none; name the key's file " +
       "in tsig-files",
   );
 });
@@ -187,8 +191,8 @@ test("what is wrong with the keys that sign a zone is said in one line", async (
   );
   assertEquals(
     await said(["/a.key"]),
-    "zone key file /a.key has the public key; name the file with the private one, which ends in " +
-      ".private",
+    "zone key file /a.key has the public key; name the file with the private one (of BIND's, that " +
+      "which ends in .private)",
   );
   assertMatch(await said(["/secret"]), /^zone key file \/secret is no private key of a zone: /);
   assertMatch(await said(["/rsa"]), /^zone key file \/rsa is of algorithm 8 \(RSASHA256\); /);
