@@ -34,7 +34,7 @@
  * most ten), all else is of the moment.
  *
  * While a device can't be read, what would be looked for there is answered with SERVFAIL: nobody
- * must remember that there is no such peer.
+ * must remember that there is no such peer. Lists then have the peers that others know, if any.
  *
  * Other names without records that have names below them are empty (RFC 8020), all others don't
  * exist. ANY is answered with one record set (RFC 8482): SRV of an instance, TXT of a list, SOA.
