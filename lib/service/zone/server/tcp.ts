@@ -29,11 +29,11 @@ const MAX_WAITING = 131_072;
 /** No query that means something is longer. */
 const MAX_QUERY = 4096;
 /** So much is done over TCP before all else has its turn: a query is 1, */
-const TURN = 64;
+const TURN = 128;
 /** and so many bytes of its answer are 1 more. */
-const WORK_BYTES = 16_384;
+const WORK_BYTES = 32_768;
 /** So much of a turn one connection gets before others that wait have theirs. */
-const SHARE = 8;
+const SHARE = 16;
 
 /**
  * Answers a query.
