@@ -46,36 +46,16 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     await benchMemory(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
   },
   async lease() {
-    const file = await Deno.makeTempFile({ suffix: ".js" });
-    try {
-      await bundle(`${ROOT}/test/bench/lease_bench.ts`, file);
-      await run([await bunProgram(ownTarget()), file]);
-    } finally {
-      await Deno.remove(file);
-    }
+    await runOnBun("lease_bench", [[]]);
   },
   async signing() {
     await run([DENO, "run", "--allow-all", "test/bench/signing_bench.ts"]);
-    const file = await Deno.makeTempFile({ suffix: ".js" });
-    try {
-      await bundle(`${ROOT}/test/bench/signing_bench.ts`, file);
-      await run([await bunProgram(ownTarget()), file]);
-    } finally {
-      await Deno.remove(file);
-    }
+    await runOnBun("signing_bench", [[]]);
   },
   async questions() {
-    const file = await Deno.makeTempFile({ suffix: ".js" });
-    try {
-      await bundle(`${ROOT}/test/bench/question_bench.ts`, file);
-      const bun = await bunProgram(ownTarget());
-      const mutated = String(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
-      for (const part of [["polls"], ["memory"], ["newcomers"], ["rosters"], ["fuzz", mutated]]) {
-        await run([bun, file, ...part]);
-      }
-    } finally {
-      await Deno.remove(file);
-    }
+    const mutated = String(numberOf("WGSIG_BENCH_REQUESTS", REQUESTS));
+    const parts = [["polls"], ["memory"], ["newcomers"], ["rosters"], ["fuzz", mutated]];
+    await runOnBun("question_bench", parts);
   },
   async relay() {
     await buildBinary();
@@ -104,6 +84,18 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
     say("These figures hold for this machine and this moment; compare ratios of paired runs.");
   },
 };
+
+/** Runs a file of the bench on Bun, once with each list of arguments. */
+async function runOnBun(name: string, runs: readonly (readonly string[])[]): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    await bundle(`${ROOT}/test/bench/${name}.ts`, file);
+    const bun = await bunProgram(ownTarget());
+    for (const args of runs) await run([bun, file, ...args]);
+  } finally {
+    await Deno.remove(file);
+  }
+}
 
 /** What takes long, or needs root, or other name servers. */
 const ON_DEMAND: Readonly<Record<string, () => Promise<void>>> = {
