@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ECDSA_P256, ED25519 } from "../../wire/crypto/signing.ts";
 import { formatAge } from "../settings/duration.ts";
 import {
   column,
@@ -177,8 +178,8 @@ function zoneLines({ zones, dns }: ServeReport, paint: Paint): readonly string[]
 
 /** DNSSEC's algorithms that zones here are signed with; else the number. */
 function algorithmOf(algorithm: number): string {
-  if (algorithm === 13) return "ECDSA P-256";
-  return algorithm === 15 ? "Ed25519" : `algorithm ${algorithm}`;
+  if (algorithm === ECDSA_P256) return "ECDSA P-256";
+  return algorithm === ED25519 ? "Ed25519" : `algorithm ${algorithm}`;
 }
 
 function leaseLines(

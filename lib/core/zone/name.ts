@@ -12,12 +12,13 @@
 
 import { decodeBase32, encodeBase32 } from "../../wire/bytes/base32.ts";
 import { isDnsName } from "../../wire/dns/message.ts";
+import { MAX_LABEL_SIZE } from "../../wire/dns/name.ts";
 import { formatKey, KEY_SIZE } from "../net/peer_key.ts";
 
 const SERVICE = "_wireguard._udp";
 const SUBTYPE = "_sub";
-/** Characters of the longest zone, and of the longest label (RFC 1035, section 2.3.4). */
-const [MAX_ZONE, MAX_LABEL] = [180, 63];
+/** Characters of the longest zone. */
+const MAX_ZONE = 180;
 /** Base32 digits of a key, with their padding. */
 const KEY_DIGITS = 56;
 /** The digits of base32, with which keys are written here. */
@@ -31,8 +32,8 @@ export const MAX_PREFIX = 3;
  * peer has no name in it (more than 180 characters).
  */
 export function parseZone(text: string): string | undefined {
+  if (zoneProblem(text) !== undefined) return undefined;
   const zone = text.replace(/\.$/, "").toLowerCase();
-  if (zone.split(".").includes("*")) return undefined;
   return isDnsName(zone) && isDnsName(`${"a".repeat(KEY_DIGITS)}.${serviceName(zone)}`)
     ? zone
     : undefined;
@@ -43,11 +44,11 @@ export function zoneProblem(text: string): string | undefined {
   const zone = text.replace(/\.$/, "");
   const labels = zone.split(".");
   if (labels.includes("*")) return "a label * stands for names in a zone, and names none";
-  const long = labels.find((label) => label.length > MAX_LABEL);
+  const long = labels.find((label) => label.length > MAX_LABEL_SIZE);
   if (long !== undefined) {
     return `its label ${
       long.slice(0, 8)
-    }… has ${long.length} characters, and ${MAX_LABEL} are the most`;
+    }… has ${long.length} characters, and ${MAX_LABEL_SIZE} are the most`;
   }
   return zone.length > MAX_ZONE
     ? `it has ${zone.length} characters, and ${MAX_ZONE} are the most`

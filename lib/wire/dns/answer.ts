@@ -137,13 +137,12 @@ export class AnswerWriter {
   }
 
   /**
-   * From now on, until the next {@linkcode begin}, `cover` adds what it has to each set;
-   * undefined adds nothing.
+   * From now on, until the next {@linkcode begin}, `cover` adds what it has to each set.
    *
    * @param isAlone Only that stays, and only in the answer section: whoever asks for signatures wants
    *   no more.
    */
-  coverWith(cover: SetCover | undefined, isAlone = false): void {
+  coverWith(cover: SetCover, isAlone = false): void {
     this.#cover = cover;
     this.#isAlone = isAlone;
   }

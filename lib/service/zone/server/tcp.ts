@@ -163,7 +163,7 @@ class Turns {
   /** The session goes on when it is its turn. */
   wait(session: TcpSession): void {
     this.#waiting.add(session);
-    this.#stopTimer ??= this.#host.after(0, () => this.#next());
+    this.#arrange();
   }
 
   leave(session: TcpSession): void {
@@ -182,7 +182,11 @@ class Turns {
       this.#waiting.delete(session);
       session.proceed();
     }
-    if (this.#waiting.size > 0) this.#stopTimer ??= this.#host.after(0, () => this.#next());
+    if (this.#waiting.size > 0) this.#arrange();
+  }
+
+  #arrange(): void {
+    this.#stopTimer ??= this.#host.after(0, () => this.#next());
   }
 }
 
